@@ -1,0 +1,124 @@
+"""How clean latents are mixed with noise, and what the denoiser is taught to say about the mixture.
+
+Every scheme is x_t = alpha(t) * clean + sigma(t) * noise; they differ in the two curves and in the target.
+What a time is belongs to the scheme: DDPM counts its noisy levels with integers from 0, flows use numbers from 0 to 1.
+
+Shapes: B batch, C latent channels, h w latent size, N levels.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+
+class Noising(ABC):
+    """Training's side of a diffusion process; modules/diffusion/solvers.py is the sampling side of the same object."""
+
+    prediction: ClassVar[str]
+
+    @abstractmethod
+    def time(self, share_B: Tensor) -> Tensor:
+        """Times for shares in [0, 1): 0 is almost clean, 1 all noise."""
+
+    @abstractmethod
+    def levels(self, time_B: Tensor) -> tuple[Tensor, Tensor]:
+        """Alpha and sigma, each (B, 1, 1, 1)."""
+
+    @abstractmethod
+    def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
+        """What the denoiser should say."""
+
+    @abstractmethod
+    def scheduler_config(self) -> dict[str, object]:
+        """The same process in the words of diffusers' schedulers."""
+
+    def mix(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
+        alpha, sigma = self.levels(time_B)
+        return alpha * clean + sigma * noise
+
+    def snr(self, time_B: Tensor) -> Tensor:
+        """Signal-to-noise ratio, (B,): 0 for pure noise."""
+        alpha, sigma = self.levels(time_B)
+        return ((alpha / sigma) ** 2).reshape(-1)
+
+    @property
+    @abstractmethod
+    def zero_terminal_snr(self) -> bool:
+        """Whether the last time is pure noise."""
+
+
+class Eps(Noising):
+    """DDPM (arXiv:2006.11239) that predicts the noise, on scaled-linear betas. SD 1, SD 2 base, SDXL."""
+
+    prediction = "epsilon"
+
+    def __init__(self, betas_N: Tensor, *, zero_terminal_snr: bool = False) -> None:
+        self.betas_N = betas_N.double()
+        kept_N = torch.cumprod(1 - self.betas_N, dim=0)
+        if zero_terminal_snr:
+            kept_N = rescaled_to_zero_terminal_snr(kept_N)
+        self._zero_terminal_snr = zero_terminal_snr
+        self.alphas_N, self.sigmas_N = kept_N.sqrt().float(), (1 - kept_N).sqrt().float()
+
+    @classmethod
+    def scaled_linear(
+        cls, start: float = 0.00085, end: float = 0.012, count: int = 1000, *, zero_terminal_snr: bool = False
+    ) -> Eps:
+        """The betas of Stable Diffusion."""
+        betas_N = torch.linspace(start**0.5, end**0.5, count, dtype=torch.float64) ** 2
+        return cls(betas_N, zero_terminal_snr=zero_terminal_snr)
+
+    @property
+    def zero_terminal_snr(self) -> bool:
+        return self._zero_terminal_snr
+
+    @property
+    def count(self) -> int:
+        return len(self.betas_N)
+
+    def time(self, share_B: Tensor) -> Tensor:
+        return (share_B.double() * self.count).long().clamp(0, self.count - 1)
+
+    def levels(self, time_B: Tensor) -> tuple[Tensor, Tensor]:
+        if (
+            self.alphas_N.device != time_B.device
+        ):  # once per run: indexing on the CPU would make the card wait each step
+            self.alphas_N, self.sigmas_N = self.alphas_N.to(time_B.device), self.sigmas_N.to(time_B.device)
+        return self.alphas_N[time_B].reshape(-1, 1, 1, 1), self.sigmas_N[time_B].reshape(-1, 1, 1, 1)
+
+    def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
+        return noise
+
+    def scheduler_config(self) -> dict[str, object]:
+        return {
+            "num_train_timesteps": self.count,
+            "beta_start": float(self.betas_N[0]),
+            "beta_end": float(self.betas_N[-1]),
+            "beta_schedule": "scaled_linear",
+            "prediction_type": self.prediction,
+            "rescale_betas_zero_snr": self.zero_terminal_snr,
+            # "trailing" starts at the last level, as the model was trained (arXiv:2305.08891, section 3.3).
+            "timestep_spacing": "trailing",
+            "steps_offset": 1,
+        }
+
+
+class V(Eps):
+    """The same noise, predicted as a velocity (arXiv:2202.00512, appendix D). SD 2, NoobAI-v."""
+
+    prediction = "v_prediction"
+
+    def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
+        alpha, sigma = self.levels(time_B)
+        return alpha * noise - sigma * clean
+
+
+def rescaled_to_zero_terminal_snr(kept_N: Tensor) -> Tensor:
+    """Shift and scale the signal curve so that nothing of the image is left at the last level (arXiv:2305.08891, alg. 1)."""
+    signal_N = kept_N.sqrt()
+    first, last = signal_N[0].clone(), signal_N[-1].clone()
+    return ((signal_N - last) * first / (first - last)) ** 2

@@ -1,0 +1,196 @@
+"""The contract of a model family. A family is one file that subclasses this and nothing else.
+
+Shapes: B batch, C latent channels, h w latent size, H W pixel size, T tokens, D embedding width.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor, nn
+
+from modules.diffusion.noising import Noising
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What the denoiser hears beside the latents. A family ignores what it has no ear for."""
+
+    tokens_BTD: Tensor
+    mask_BT: Tensor | None = None  # True where there is a token; None where all captions take up equal room
+    pooled_BD: Tensor | None = None
+    sizes_B6: Tensor | None = None  # original height, width, crop top, left, target height, width in pixels
+    inpaint_BChw: Tensor | None = None  # mask and latents of the masked image, for inpainting models
+
+    def rows(self) -> list[dict[str, Tensor]]:
+        """Each caption's text by itself, without padding, as the cache keeps it."""
+        found: list[dict[str, Tensor]] = []
+        for i, tokens_TD in enumerate(self.tokens_BTD):
+            row = {"tokens": tokens_TD if self.mask_BT is None else tokens_TD[self.mask_BT[i]]}
+            if self.pooled_BD is not None:
+                row["pooled"] = self.pooled_BD[i]
+            found.append(row)
+        return found
+
+    @classmethod
+    def stack(cls, rows: Sequence[Mapping[str, Tensor]]) -> Condition:
+        """Captions of any lengths side by side; what padding is needed is masked, so that neighbours change nothing."""
+        tokens = [row["tokens"] for row in rows]
+        longest = max(len(t) for t in tokens)
+        mask_BT = torch.tensor([[i < len(t) for i in range(longest)] for t in tokens], device=tokens[0].device)
+        padded = [torch.nn.functional.pad(t, (0, 0, 0, longest - len(t))) for t in tokens]
+        pooled_BD = torch.stack([row["pooled"] for row in rows]) if "pooled" in rows[0] else None
+        return cls(torch.stack(padded), None if bool(mask_BT.all()) else mask_BT, pooled_BD)
+
+    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
+        """The same on another device; numbers that are neither masks nor sizes in another precision."""
+
+        def moved(x: Tensor | None) -> Tensor | None:
+            return None if x is None else x.to(device, dtype, non_blocking=True)
+
+        tokens = self.tokens_BTD.to(device, dtype, non_blocking=True)
+        mask = None if self.mask_BT is None else self.mask_BT.to(device, non_blocking=True)
+        sizes = None if self.sizes_B6 is None else self.sizes_B6.to(device, non_blocking=True)
+        return replace(
+            self, tokens_BTD=tokens, mask_BT=mask, pooled_BD=moved(self.pooled_BD), sizes_B6=sizes,
+            inpaint_BChw=moved(self.inpaint_BChw),
+        )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class LoadOptions:
+    """How a model is to be held."""
+
+    device: torch.device = torch.device("cpu")
+    dtype: torch.dtype = torch.float32
+    vae_dtype: torch.dtype = torch.float32
+    vae: str = ""  # another VAE: a file or folder
+    clip_skip: int = 0
+    max_chunks: int = 8
+    offline: bool = False
+    prediction: str = "auto"  # "epsilon", "v_prediction", or what the model says
+    zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
+
+
+class Family(ABC):
+    """The weights of one architecture, and what training and sampling ask of them.
+
+    A family knows nothing of adapters, optimizers, caches or windows. Its parts are read from disk when they are first
+    asked for and can be let go again: a part that nobody trains need not stay.
+    """
+
+    name: ClassVar[str]  # its key in the catalog
+    downscale: ClassVar[int] = 8  # pixels per latent, on a side
+    layer_groups: ClassVar[dict[str, tuple[str, ...]]]  # a name for the form -> regular expressions over module names
+
+    # What it knows of itself without reading weights
+    noising: Noising
+    channels: int  # of a latent
+    options: LoadOptions
+    text_encoders: tuple[str, ...]  # names of the parts that read captions
+
+    @classmethod
+    @abstractmethod
+    def load(cls, source: str, options: LoadOptions) -> Self:
+        """Open a single file, a diffusers folder or a hub name; reads configs and tokenizers, no weights yet.
+
+        Raises:
+            UserError: not found, damaged, of another architecture, or with code in it.
+        """
+
+    # Parts: "denoiser", "vae", "text_encoder_1", ...
+    @property
+    @abstractmethod
+    def part_names(self) -> tuple[str, ...]: ...
+
+    @abstractmethod
+    def part(self, name: str) -> nn.Module:
+        """The module, read from disk at the first call: frozen, in eval mode, on the device, in its dtype."""
+
+    @abstractmethod
+    def let_go(self, *names: str) -> None:
+        """Forget parts, to free their memory; the next `part` reads them again. Never one that a method has touched."""
+
+    @abstractmethod
+    def fingerprint(self, name: str) -> str:
+        """Names the weights of a part and all settings that change what it says: caches are keyed by it."""
+
+    @property
+    def denoiser(self) -> nn.Module:
+        return self.part("denoiser")
+
+    # Text
+    @abstractmethod
+    def token_counts(self, caption: str) -> dict[str, int]:
+        """How many tokens a caption takes in each text encoder, without the marks at both ends."""
+
+    @abstractmethod
+    def room(self, encoder: str) -> int:
+        """How many tokens fit into one chunk: the encoder's positions less two; 75 for CLIP."""
+
+    @abstractmethod
+    def encode_text(self, captions: Sequence[str]) -> Condition:
+        """Read captions, in chunks where they are long. Gradients flow where a text encoder is trained."""
+
+    @abstractmethod
+    def add_word(self, token: str, vectors: int) -> dict[str, list[int]]:
+        """Teach every tokenizer a word of `vectors` new tokens; returns their ids by text encoder.
+
+        The word may stand anywhere in a caption from now on. Ids start where the encoder's embedding table ends.
+
+        Raises:
+            UserError: the tokenizers know the word already.
+        """
+
+    @abstractmethod
+    def word_ids(self, encoder: str, text: str) -> list[int]:
+        """The ids of a text, without the marks at both ends."""
+
+    # Images
+    @abstractmethod
+    def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
+        """Pixels in [-1, 1] to scaled latents (B, C, h, w): the mean of the VAE's answer, so that it can be cached."""
+
+    @abstractmethod
+    def decode_image(self, latents_BChw: Tensor) -> Tensor:
+        """Scaled latents to pixels in [-1, 1], (B, 3, H, W)."""
+
+    @property
+    def inpaints(self) -> bool:
+        """Whether the denoiser also wants a mask and the masked image (`Condition.inpaint_BChw`)."""
+        return False
+
+    # Denoising
+    @abstractmethod
+    def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
+        """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""
+
+    # Files
+    @abstractmethod
+    def lora_names(self) -> Mapping[str, str]:
+        """For every module that a LoRA can listen to: "part|module path" -> its name in kohya's files."""
+
+    @abstractmethod
+    def save(
+        self,
+        target: Path,
+        *,
+        single_file: bool,
+        dtype: torch.dtype,
+        parts: Iterable[str],
+        metadata: Mapping[str, str],
+        tensors: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
+        """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
+
+        What is written is what `load` reads, under the names that other programs expect.
+        """
+
+    @abstractmethod
+    def modelspec(self) -> dict[str, str]:
+        """The metadata that tells other programs what this is: modelspec.architecture, ss_base_model_version, ..."""

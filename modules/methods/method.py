@@ -1,0 +1,100 @@
+"""The contract of a training method: what is trained, what a backup holds, what is exported.
+
+A method sees a family only through its contract: F families and M methods make F + M files.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from modules.families.family import Family
+from modules.preset.preset import Preset
+
+State = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that share a learning rate."""
+
+    name: str  # the part, or the word: "denoiser", "text_encoder_1", "<new>"
+    parameters: dict[str, nn.Parameter]  # by a name that is the same in every process and release
+    learning_rate: float
+    stop_after: str = "never"  # an interval
+
+
+@dataclass(frozen=True)
+class Export:
+    """One file or folder that a method can write."""
+
+    name: str  # file name, with suffix
+    path: Path
+
+
+class Method(ABC):
+    """Attaches to a family when it is made; whatever is not its own stays frozen and costs no gradient."""
+
+    def __init__(self, family: Family, preset: Preset) -> None:
+        self.family, self.preset = family, preset
+
+    @abstractmethod
+    def groups(self) -> list[Group]: ...
+
+    @property
+    @abstractmethod
+    def touched_parts(self) -> set[str]:
+        """Parts that must stay loaded, because the method has changed or trains something in them."""
+
+    @property
+    def reads_text_anew(self) -> bool:
+        """Whether captions must be encoded at each step, because training changes what a text encoder says."""
+        return any(name in self.family.text_encoders for name in self.touched_parts)
+
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """Everything that is trained, by name."""
+        return {name: p for group in self.groups() for name, p in group.parameters.items()}
+
+    def prepare(self, addresses: Sequence[int]) -> None:
+        """Called before each batch with a seed per item: chance inside the method (dropout) is drawn from these."""
+
+    def after_step(self) -> None:
+        """Called after each optimizer step, for methods that keep weights in bounds."""
+
+    def state_dict(self) -> State:
+        """Only what training has changed: a LoRA's backup does not hold the base model."""
+        return {name: parameter.detach() for name, parameter in self.parameters().items()}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Put back what `state_dict` gave; refuses missing, surplus and misshapen entries."""
+        mine = self.parameters()
+        wrong = sorted(mine.keys() ^ state.keys()) or [n for n, p in mine.items() if p.shape != state[n].shape]
+        if wrong:
+            raise ValueError(f"the state does not fit: {', '.join(wrong[:5])}")
+        for name, parameter in mine.items():
+            parameter.data.copy_(state[name])
+
+    @contextmanager
+    def weights(self, values: Mapping[str, Tensor]) -> Generator[None]:
+        """Use other values for a while (EMA); what was there comes back bit for bit."""
+        kept = {name: parameter.data for name, parameter in self.parameters().items()}
+        try:
+            for name, parameter in self.parameters().items():
+                parameter.data = values[name].to(parameter.device, parameter.dtype, copy=True)
+            yield
+        finally:
+            for name, parameter in self.parameters().items():
+                parameter.data = kept[name]
+
+    @abstractmethod
+    def exports(self, target: Path) -> list[Export]:
+        """What `export` would write for this target: one file, or several (an embedding for each word)."""
+
+    @abstractmethod
+    def export(self, target: Path, metadata: Mapping[str, str]) -> Iterator[Path]:
+        """Write the trained thing as other programs read it, read it back, compare, and yield each path."""

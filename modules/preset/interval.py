@@ -1,0 +1,75 @@
+"""Time with a unit: "50 steps", "1 epoch", "10 minutes", "5 %", "never"."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator
+
+Unit = Literal["step", "epoch", "second", "minute", "hour", "never"]
+UNITS: tuple[Unit, ...] = ("step", "epoch", "second", "minute", "hour")
+SECONDS = {"second": 1, "minute": 60, "hour": 3600}
+
+
+@dataclass(frozen=True)
+class Interval:
+    """`amount` of a unit; 0 of "never"."""
+
+    amount: float
+    unit: Unit
+
+    @classmethod
+    def parse(cls, text: str) -> Interval:
+        """Read "50 steps" or "never".
+
+        Raises:
+            ValueError: it is neither, in words that say what would be.
+        """
+        words = text.strip().lower()
+        if words == "never":
+            return cls(0, "never")
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+?)s?", words)
+        unit = next((unit for unit in UNITS if match and unit == match[2]), None)
+        if not match or unit is None or float(match[1]) <= 0:
+            raise ValueError('must be a number with a unit, such as "50 steps", "1 epoch", "10 minutes", or "never"')
+        if unit in ("step", "epoch") and float(match[1]) % 1:
+            raise ValueError(f"must be a whole number of {unit}s")
+        return cls(float(match[1]), unit)
+
+    def __str__(self) -> str:
+        if self.unit == "never":
+            return "never"
+        return f"{self.amount:g} {self.unit}{'' if self.amount == 1 else 's'}"
+
+
+@dataclass(frozen=True)
+class WarmUp:
+    """A length in steps, or a share of the run."""
+
+    steps: int = 0
+    share: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str) -> WarmUp:
+        """Read "100 steps" or "5 %".
+
+        Raises:
+            ValueError: it is neither.
+        """
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(steps?|%)", text.strip().lower())
+        if not match or (match[2] != "%" and float(match[1]) % 1) or (match[2] == "%" and float(match[1]) > 100):
+            raise ValueError('must be a number of steps or a share of the run, such as "100 steps" or "5 %"')
+        return cls(share=float(match[1]) / 100) if match[2] == "%" else cls(steps=int(float(match[1])))
+
+    def steps_of(self, total: int) -> int:
+        """How many of `total` steps the warm-up takes."""
+        return self.steps + round(self.share * total)
+
+    def __str__(self) -> str:
+        return f"{100 * self.share:g} %" if self.share else f"{self.steps} step{'' if self.steps == 1 else 's'}"
+
+
+IntervalText = Annotated[str, AfterValidator(lambda text: str(Interval.parse(text)))]
+WarmUpText = Annotated[str, AfterValidator(lambda text: str(WarmUp.parse(text)))]

@@ -1,0 +1,35 @@
+"""The tab "model": which model is trained, and in which precision it is held."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from modules.catalog import FAMILIES
+from modules.preset.setting import Section, Setting
+
+if TYPE_CHECKING:
+    FamilyName = str
+else:
+    FamilyName = Literal[*FAMILIES]
+
+
+class Model(Section):
+    """Base model"""
+
+    family: FamilyName = Setting("sd", "Model type")
+    """The architecture of the base model."""
+    source: str = Setting("", "Base model", widget="model")
+    """A .safetensors or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
+    vae: str = Setting("", "Another VAE", widget="model", level="expert")
+    """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
+    dtype: Literal["fp32", "bf16", "fp16"] = Setting("fp32", "Precision")
+    """How weights that are not trained are held, and how the model computes. bf16 halves the memory and suits every card
+    since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a CPU."""
+    vae_dtype: Literal["fp32", "bf16", "fp16"] = Setting("fp32", "VAE precision", level="expert")
+    """fp32 is safe for every VAE. SDXL's own VAE fails in fp16."""
+    clip_skip: int = Setting(0, "Clip skip", ge=0, le=11, level="expert")
+    """How many last layers of the text encoder are left out. 0 is what the model was made for; 2 for many anime models
+    of SD 1.5, where 1 means the last layer and 2 the one before it."""
+    max_chunks: int = Setting(8, "Longest caption", ge=1, le=64, unit="chunks", level="expert")
+    """Captions longer than the text encoder's 75 tokens are read in chunks of 75. What goes beyond this many chunks is
+    cut, and said. A chunk costs a little memory and time only for captions that need it."""

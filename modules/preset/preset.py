@@ -1,0 +1,66 @@
+"""Everything a run can be told. Add a setting to a section and it appears in the form, the flags and the manual."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from modules.catalog import FAMILIES, FamilyCard
+from modules.preset.backup import Backup
+from modules.preset.concepts import Concept
+from modules.preset.general import General
+from modules.preset.method import AnyMethod, Lora
+from modules.preset.model import Model
+from modules.preset.objective import Objective
+from modules.preset.optimizer import AdamW, AnyOptimizer
+from modules.preset.output import Output
+from modules.preset.sampling import Sampling
+from modules.preset.schedule import Schedule
+from modules.preset.setting import Section, Setting
+from modules.preset.training import Training
+
+
+class Preset(Section):
+    """A complete, validated, immutable description of one run."""
+
+    VERSION: ClassVar[int] = 1
+
+    version: Literal[1] = 1
+    title: str = Field("", max_length=200)
+    note: str = Field("", max_length=5000)
+    general: General = General()
+    model: Model = Model()
+    concepts: tuple[Concept, ...] = Setting((), "Concepts", max_length=10_000)
+    """The folders of images to learn from."""
+    training: Training = Training()
+    optimizer: Annotated[AnyOptimizer, Field(discriminator="kind", title="Optimizer")] = AdamW()
+    """How gradients become updates. AdamW is the safe choice; 8-bit saves memory; Prodigy finds the rate by itself."""
+    schedule: Schedule = Schedule()
+    objective: Objective = Objective()
+    method: Annotated[AnyMethod, Field(discriminator="kind", title="Method")] = Lora()
+    """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding is a new word for it."""
+    sampling: Sampling = Sampling()
+    backup: Backup = Backup()
+    output: Output = Output()
+
+    @property
+    def card(self) -> FamilyCard:
+        return FAMILIES[self.model.family]
+
+    @property
+    def resolution(self) -> int:
+        """Pixels on a side of the square whose area every bucket has."""
+        return self.training.resolution or self.card.resolution
+
+    def trained_parts(self) -> Iterator[str]:
+        """The parts whose weights or adapters change: "denoiser", "text_encoder_1", ...
+
+        An embedding changes what the text encoders read, but none of their weights.
+        """
+        if self.method.kind == "embedding":
+            return
+        for name in ("denoiser", *self.card.text_encoders):
+            if getattr(self.training, name).train:
+                yield name
