@@ -7,8 +7,8 @@ Events carry paths of files, never pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field, fields
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, fields, replace
 from queue import Empty, SimpleQueue
 from typing import Any, Generic, Literal, TypeVar, cast
 
@@ -243,6 +243,20 @@ class Channel:
     @classmethod
     def open(cls) -> Channel:
         return cls(Mailbox(), Mailbox())
+
+
+def condensed(events: Iterable[Event]) -> list[Event]:
+    """The same story in fewer messages: of neighbours, the newest progress wins, and no loss is dropped."""
+    told: list[Event] = []
+    for event in events:
+        last = told[-1] if told else None
+        if isinstance(event, Progress) and isinstance(last, Progress):
+            told[-1] = replace(event, losses=[*last.losses, *event.losses])
+        elif isinstance(event, Phase) and isinstance(last, Phase) and event.title == last.title:
+            told[-1] = event
+        else:
+            told.append(event)
+    return told
 
 
 # On the wire ----------------------------------------------------------------------------------------------------------

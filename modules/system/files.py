@@ -20,10 +20,14 @@ def staged(final: Path) -> Generator[Path]:
         yield draft
         for path in [*draft.rglob("*"), draft]:
             flush_to_disk(path)
+        # A folder cannot be renamed over another: what was there steps aside, and goes only when the new one stands.
+        old = final.with_name(f".{final.name}.old")
         if final.exists():
-            shutil.rmtree(final)
+            shutil.rmtree(old, ignore_errors=True)  # left by a writer that was killed after its last rename
+            final.replace(old)
         draft.replace(final)
         flush_to_disk(final.parent)
+        shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -55,7 +59,7 @@ def sha256_of(path: Path) -> str:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Ask the disk to keep a file, or the names in a folder, through a power cut. Windows has no such call for folders."""
+    """Ask the disk to keep a file, or the names in a folder, through a power cut (Windows cannot do it for folders)."""
     if os.name == "nt" and path.is_dir():
         return
     handle = os.open(path, os.O_RDONLY if os.name != "nt" else os.O_RDWR)

@@ -1,0 +1,44 @@
+"""What ships with Seachange and is named, not pointed at: "starter:model" means the same on every machine."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from pathlib import Path
+
+from modules.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+SCHEME = "starter:"
+PLACES = {
+    "starter:model": "resources/starter/model",
+    "starter:robot": "resources/starter/concepts/robot",
+    "starter:blueprint": "resources/starter/concepts/blueprint",
+    "starter:prior": "resources/starter/prior",
+}
+
+
+def is_bundled(text: str) -> bool:
+    """Whether this is a reference to something bundled (known or not) and no path."""
+    return text.startswith(SCHEME)
+
+
+def at_home(path: str) -> Path:
+    """A folder of Seachange's own, such as the workspace: a relative path starts beside this program."""
+    return ROOT / Path(path).expanduser()
+
+
+def resolve(reference: str) -> Path:
+    """The place of "starter:robot" on this machine; any other text as a path, with ~ expanded.
+
+    Bundled things are found beside this program, wherever it was started.
+
+    Raises:
+        UserError: nothing bundled has this name.
+    """
+    if not is_bundled(reference):
+        return Path(reference).expanduser()
+    if place := PLACES.get(reference):
+        return ROOT / place
+    near = get_close_matches(reference, PLACES, 1)
+    hint = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(PLACES)}."
+    raise UserError(f'"{reference}" is not among the things that come with Seachange.', advice=hint)

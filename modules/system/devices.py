@@ -1,0 +1,79 @@
+"""What this computer offers: devices, number formats, memory."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import psutil
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def device_named(name: str) -> torch.device:
+    """The device that a setting names; "auto" takes the graphics card when there is one.
+
+    Raises:
+        UserError: a card is wanted and PyTorch sees none.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        build = "" if torch.version.cuda else " The installed PyTorch is a build without CUDA."
+        raise UserError(
+            f"general.device is cuda, but no NVIDIA card can be used.{build}",
+            advice="Set general.device to auto or cpu, or install the card's driver and a CUDA build of PyTorch.",
+        )
+    return torch.device(name)
+
+
+def use_threads(count: int) -> None:
+    """Limit arithmetic on the CPU to `count` threads. 0: what OMP_NUM_THREADS says, or all cores but one.
+
+    Threads of one operation wait for each other: with as many as there are cores, any other program that runs makes all
+    of them slow (measured: six times). The last core gains little and is left to the window and the system.
+    """
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if count or not os.environ.get("OMP_NUM_THREADS"):
+        torch.set_num_threads(min(count, cores) if count else max(1, cores - 1))
+
+
+def memory_in_use() -> tuple[int, int]:
+    """Bytes that this process holds: of main memory, and of the graphics card (0 without one)."""
+    card = torch.cuda.memory_reserved() if torch.cuda.is_available() and torch.cuda.is_initialized() else 0
+    return psutil.Process().memory_info().rss, card
+
+
+def sent(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+    """The tensor on a device, where it may arrive a little later, in the order of what is asked of the device.
+
+    A card fetches by itself only from pinned memory: for any other, `non_blocking` waits until all before it is done.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()
+    return tensor.to(device, dtype, non_blocking=True)
+
+
+def fetched(tensor: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """A copy in main memory, and the event after which it is whole; None where there is no card to wait for."""
+    if tensor.device.type != "cuda":
+        return tensor, None
+    copy = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
+    arrived = torch.cuda.Event()
+    arrived.record()
+    return copy, arrived
+
+
+@contextmanager
+def autocast(device: torch.device, dtype: torch.dtype) -> Generator[None]:
+    """Compute in `dtype` where that is safe; in fp32 everything is as written."""
+    if dtype is torch.float32:
+        yield
+        return
+    with torch.autocast(device.type, dtype):
+        yield

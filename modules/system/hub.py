@@ -1,0 +1,82 @@
+"""Models by their Hugging Face names: downloaded once, found again offline, and every refusal in words."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from modules.errors import UserError
+
+# What a family reads. Everything else in a repository (other formats, pictures, safety checkers) is left there.
+WANTED = (
+    "model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*",
+    "unet/*.safetensors*", "vae/*.safetensors*", "text_encoder*/*.safetensors*",
+)  # fmt: skip
+PICKLES = ("unet/*.bin*", "vae/*.bin*", "text_encoder*/*.bin*")
+UNWANTED = ("*.msgpack", "*.onnx*", "*openvino*", "*non_ema*", "safety_checker/*", "feature_extractor/*", "*.fp16.*")
+
+
+def looks_like_hub_name(name: str) -> bool:
+    """`owner/model`, and not a path: those begin with a dot, a slash, a drive or a home, or name a file."""
+    return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name) is not None and not name.endswith(
+        (".safetensors", ".ckpt", ".pt", ".bin")
+    )
+
+
+def downloaded(name: str, *, offline: bool = False, cache: Path | None = None) -> Path:
+    """The folder of a hub model on this machine; the token comes from HF_TOKEN or the hub's own login.
+
+    Args:
+        cache: where downloads are kept, instead of the hub's own place.
+
+    Raises:
+        UserError: unknown, gated, or there is no internet.
+    """
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+    from huggingface_hub.errors import (  # noqa: PLC0415
+        GatedRepoError,
+        HfHubHTTPError,
+        HFValidationError,
+        LocalEntryNotFoundError,
+        RepositoryNotFoundError,
+    )  # fmt: skip
+
+    def fetched(patterns: tuple[str, ...]) -> Path:
+        return Path(
+            snapshot_download(
+                name, allow_patterns=[*patterns], ignore_patterns=[*UNWANTED], local_files_only=offline, cache_dir=cache
+            )
+        )
+
+    try:
+        folder = fetched(WANTED)
+        # Pickles only where there is nothing better: an old model has both, and they are as large again.
+        return folder if any(folder.glob("unet/*.safetensors*")) else fetched((*WANTED, *PICKLES))
+    except GatedRepoError as error:
+        raise UserError(
+            f"{name} is gated: its owner wants to know who uses it.",
+            advice=f"Accept its terms on https://huggingface.co/{name}, then use `hf auth login` or set HF_TOKEN.",
+        ) from error
+    except RepositoryNotFoundError as error:
+        raise UserError(
+            f"Hugging Face has no model {name}, or it is private.",
+            advice="Check the name; for a private model log in with `hf auth login` or set HF_TOKEN.",
+        ) from error
+    except LocalEntryNotFoundError as error:
+        raise _unreachable(name, offline) from error
+    except HFValidationError as error:
+        raise UserError(f"{name} is no Hugging Face name.", advice="Names look like owner/model.") from error
+    except (HfHubHTTPError, OSError) as error:
+        raise UserError(f"{name} could not be downloaded: {error}.", advice="Try again later.") from error
+
+
+def _unreachable(name: str, offline: bool) -> UserError:
+    if offline:
+        return UserError(
+            f"{name} has not been downloaded to this machine.",
+            advice='Switch "Never use the internet" off once, or choose a model on disk.',
+        )
+    return UserError(
+        f"Hugging Face cannot be reached, and {name} has not been downloaded before.",
+        advice="Check the internet connection, or choose a model on disk.",
+    )

@@ -1,0 +1,318 @@
+"""Tensors in files: read one at a time, and written as a stream, so that memory holds little more than the model.
+
+`safetensors` maps files into memory, and the pages that were touched count as this process's own until it ends. Here a
+tensor is read straight into fresh memory instead, so that what is let go is really free.
+
+    Weights
+    ├── Safetensors     one file, after its header was checked
+    ├── Pickled         .bin, .ckpt, .pt: weights only, code in them never runs
+    ├── Sharded         several files and the index that says what is where
+    └── Held            tensors that are in memory already
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+
+Shape = tuple[int, ...]
+
+DTYPES: dict[str, torch.dtype] = {
+    "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
+    "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
+    "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
+}  # fmt: skip
+DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
+LONGEST_HEADER = 100_000_000  # bytes, as in the format's own library
+PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+
+
+class Weights(ABC):
+    """Named tensors that lie somewhere else until they are read."""
+
+    shapes: Mapping[str, Shape]
+    metadata: Mapping[str, str]
+
+    @abstractmethod
+    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        """A tensor in main memory, in the type it is stored in.
+
+        With `scratch` (bytes) it may lie there until the next read: fresh pages for every tensor that is only copied
+        further cost as much time as the reading itself.
+        """
+
+    @abstractmethod
+    def dtype(self, name: str) -> torch.dtype: ...
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files behind it; none for tensors in memory."""
+        return ()
+
+
+def open_weights(path: Path) -> Weights:
+    """Open a file of tensors by its kind; reads the header only, where the format has one.
+
+    Raises:
+        UserError: missing, damaged, cut short, of an unknown kind, or with code in it.
+    """
+    if not path.is_file():
+        raise UserError(f"{path} is not there.", advice="Check the path; a download may not have finished.")
+    if path.suffix == ".safetensors":
+        return Safetensors(path)
+    if path.suffix in PICKLES:
+        return Pickled(path)
+    if path.name.endswith(".index.json"):
+        return Sharded(path)
+    raise UserError(
+        f"{path.name} is no kind of file that models come in.", advice="Choose a .safetensors, .ckpt or .pt file."
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where one tensor lies in its file: `start` counts bytes from the file's beginning."""
+
+    dtype: torch.dtype
+    shape: Shape
+    start: int
+    size: int
+
+
+class Safetensors(Weights):
+    """One .safetensors file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        with path.open("rb") as file:
+            header, start = _header(file, path)
+        self.metadata = {str(k): str(v) for k, v in cast("dict[str, Any]", header.pop("__metadata__", {})).items()}
+        self._entries = {name: _entry(name, about, start, path) for name, about in header.items()}
+        self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        end = max((entry.start + entry.size for entry in self._entries.values()), default=start)
+        if path.stat().st_size < end:
+            raise _cut_short(path, end)
+
+    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        entry = self._entries[name]
+        if scratch is not None and entry.size <= scratch.numel():
+            tensor = scratch[: entry.size].view(entry.dtype).reshape(entry.shape)
+        else:
+            tensor = torch.empty(entry.shape, dtype=entry.dtype)
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(entry.start)
+            _fill(file, bytes_of(tensor), self.path)
+        return tensor
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._entries[name].dtype
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+
+class Pickled(Weights):
+    """A file that torch saved. Read as weights only: what would run code in it is refused."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.metadata = {}
+        self._tensors = _unpickled(path)
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in self._tensors.items()}
+
+    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        return self._tensors[name].detach().clone()
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._tensors[name].dtype
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return (self.path,)
+
+
+class Sharded(Weights):
+    """Several files beside an index (`*.index.json`), as large models come in diffusers folders."""
+
+    def __init__(self, index: Path) -> None:
+        try:
+            places = cast("dict[str, str]", json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"{index} is damaged: it does not list tensors.", advice="Download it again.") from error
+        shards = {file: open_weights(index.parent / file) for file in sorted(set(places.values()))}
+        lost = [name for name, file in places.items() if name not in shards[file].shapes]
+        if lost:
+            raise UserError(
+                f"{index.parent}: {some(lost)} stand in the index, but in no file.", advice="Download it again."
+            )
+        self._of = {name: shards[file] for name, file in places.items()}
+        self._shards = shards
+        self.metadata = {}
+        self.shapes = {name: shard.shapes[name] for name, shard in self._of.items()}
+
+    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        return self._of[name].read(name, scratch)
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._of[name].dtype(name)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        return tuple(path for shard in self._shards.values() for path in shard.files)
+
+
+class Held(Weights):
+    """Tensors in memory, seen as a file."""
+
+    def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
+        self._tensors = tensors
+        self.metadata = metadata or {}
+        self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        return self._tensors[name].detach()
+
+    def dtype(self, name: str) -> torch.dtype:
+        return self._tensors[name].dtype
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A tensor to be written: what it will be, and how to get it when its turn comes."""
+
+    shape: Shape
+    dtype: torch.dtype
+    make: Callable[[], Tensor]
+
+    @property
+    def size(self) -> int:
+        return self.dtype.itemsize * torch.Size(self.shape).numel()
+
+
+def write_safetensors(path: Path, tensors: Mapping[str, Planned], metadata: Mapping[str, str]) -> None:
+    """Write tensors one by one, so that only one of them is in memory; `path` is overwritten: give a staged one."""
+    # Wide types first, as the format's library does: every tensor then starts at a multiple of its own width.
+    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
+    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name in names:
+        planned = tensors[name]
+        offsets = [end, end + planned.size]
+        header[name] = {"dtype": DTYPE_NAMES[planned.dtype], "shape": list(planned.shape), "data_offsets": offsets}
+        end += planned.size
+    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+    text += b" " * (-len(text) % 8)
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        for name in names:
+            planned = tensors[name]
+            tensor = planned.make().detach().to("cpu", planned.dtype).contiguous()
+            assert tuple(tensor.shape) == planned.shape, f"{name}: {tuple(tensor.shape)} instead of {planned.shape}"
+            file.write(bytes_of(tensor))
+
+
+def bytes_of(tensor: Tensor) -> memoryview:
+    """The memory of a contiguous tensor in main memory, to read or to write into."""
+    return memoryview(cast("Any", tensor.reshape(-1).view(torch.uint8).numpy()))
+
+
+def some(names: Iterable[str], count: int = 3) -> str:
+    """The first few of many names, for messages."""
+    listed = sorted(names)
+    more = f" and {len(listed) - count} more" if len(listed) > count else ""
+    return ", ".join(listed[:count]) + more
+
+
+# Checks ---------------------------------------------------------------------------------------------------------------
+
+
+def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+    """The header and the place where the tensors begin."""
+    length = int.from_bytes(file.read(8), "little")
+    size = path.stat().st_size
+    if size < 8 or length > LONGEST_HEADER:
+        raise UserError(f"{path} is not a safetensors file.", advice="Download it again, or choose another file.")
+    if 8 + length > size:
+        raise _cut_short(path, 8 + length)
+    try:
+        header = json.loads(file.read(length))
+    except ValueError as error:
+        raise UserError(f"{path} is damaged: its header cannot be read.", advice="Download it again.") from error
+    if not isinstance(header, dict):
+        raise UserError(f"{path} is damaged: its header lists no tensors.", advice="Download it again.")
+    return cast("dict[str, Any]", header), 8 + length
+
+
+def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
+    try:
+        dtype, shape = DTYPES[about["dtype"]], tuple(side.__index__() for side in about["shape"])
+        first, last = (offset.__index__() for offset in about["data_offsets"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(
+            f"{path}: the tensor {name} is of a kind that Seachange does not know.",
+            advice="Quantized files (fp4, nf4, GGUF) cannot be trained: choose fp32, fp16 or bf16.",
+        ) from error
+    entry = Entry(dtype, shape, start + first, last - first)
+    if min(shape, default=0) < 0 or first < 0 or entry.size != dtype.itemsize * torch.Size(shape).numel():
+        raise UserError(
+            f"{path} is damaged: the tensor {name} has not the size it claims.", advice="Download it again."
+        )
+    return entry
+
+
+def _fill(file: BinaryIO, memory: memoryview, path: Path) -> None:
+    """Read exactly as much as fits: one call may return less, and never more than 2 GB."""
+    while memory.nbytes:
+        got = file.readinto(memory)  # pyright: ignore[reportAttributeAccessIssue]
+        if not got:
+            raise _cut_short(path, 0)
+        memory = memory[got:]
+
+
+def _cut_short(path: Path, expected: int) -> UserError:
+    of = f" of {expected / 1e6:,.1f} MB" if expected else ""
+    return UserError(
+        f"{path} is incomplete: only {path.stat().st_size / 1e6:,.1f} MB{of} are there.",
+        advice="The download was probably interrupted: download it again.",
+    )
+
+
+def _unpickled(path: Path) -> dict[str, Tensor]:
+    """The tensors of a pickle; those of Lightning checkpoints lie one level down, under "state_dict"."""
+    try:
+        # Files in the format before torch 1.6 cannot be mapped into memory; they are rare, and read as a whole.
+        held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
+    except pickle.UnpicklingError as error:
+        if "GLOBAL" not in str(error):
+            raise UserError(f"{path} is damaged, or no model file.", advice="Download it again.") from error
+        raise UserError(
+            f"{path} holds more than weights: it could run code when opened, so it was not opened.",
+            advice="Find the same model as .safetensors.",
+        ) from error
+    except (RuntimeError, EOFError, OSError) as error:
+        raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
+    inside = cast("dict[str, Any]", held) if isinstance(held, dict) else {}
+    inside = cast("dict[str, Any]", inside.get("state_dict", inside))
+    tensors = {name: value for name, value in inside.items() if isinstance(value, Tensor)}
+    if not tensors:
+        raise UserError(f"{path} holds no tensors.", advice="Choose the file of a model.")
+    return tensors
+
+
+def _is_zip(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"

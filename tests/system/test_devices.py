@@ -1,0 +1,63 @@
+"""What this computer offers, asked for by its name in the settings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+
+from modules.errors import UserError
+from modules.system.devices import autocast, device_named, memory_in_use, use_threads
+
+
+@pytest.fixture
+def threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    before = torch.get_num_threads()
+    yield monkeypatch
+    torch.set_num_threads(before)
+
+
+def test_a_card_that_is_not_there_is_refused_and_auto_does_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert device_named("auto") == device_named("cpu") == torch.device("cpu")
+    with pytest.raises(UserError, match=r"general.device is cuda.*Set general.device to auto or cpu"):
+        device_named("cuda")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert device_named("auto").type == device_named("cuda").type == "cuda"
+
+
+def test_a_number_of_threads_is_taken_but_no_more_than_there_are_cores(threads: pytest.MonkeyPatch) -> None:
+    threads.setattr("os.sched_getaffinity", lambda _: set(range(3)), raising=False)
+    for wanted, given in ((1, 1), (2, 2), (64, 3)):
+        use_threads(wanted)
+        assert torch.get_num_threads() == given
+
+
+def test_left_alone_one_core_stays_free_unless_the_environment_says_otherwise(threads: pytest.MonkeyPatch) -> None:
+    threads.setattr("os.sched_getaffinity", lambda _: set(range(3)), raising=False)
+    threads.setenv("OMP_NUM_THREADS", "1")
+    torch.set_num_threads(1)
+    use_threads(0)
+    assert torch.get_num_threads() == 1
+    threads.delenv("OMP_NUM_THREADS")
+    use_threads(0)
+    assert torch.get_num_threads() == 2
+    threads.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    use_threads(0)
+    assert torch.get_num_threads() == 1
+
+
+def test_memory_is_what_the_process_holds() -> None:
+    before, _ = memory_in_use()
+    held = torch.ones(20_000_000)
+    assert memory_in_use()[0] - before > 0.8 * held.nbytes
+
+
+def test_half_precision_is_computed_in_only_where_it_is_asked_for() -> None:
+    a = torch.ones(2, 2)
+    with autocast(torch.device("cpu"), torch.float32):
+        assert (a @ a).dtype is torch.float32
+    with autocast(torch.device("cpu"), torch.bfloat16):
+        assert (a @ a).dtype is torch.bfloat16
+        assert torch.nn.functional.layer_norm(a, (2,)).dtype is torch.float32

@@ -1,0 +1,98 @@
+"""What crosses between window and engine: plain, frozen, one line of JSON each."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import typing
+from typing import Any
+
+import pytest
+
+from modules.messages import (
+    KINDS,
+    Change,
+    Channel,
+    Command,
+    Event,
+    Job,
+    Mailbox,
+    MakeImages,
+    Note,
+    Progress,
+    SampleNow,
+    Stop,
+    Train,
+    decode,
+    encode,
+)
+
+EXAMPLES: dict[Any, Any] = {
+    str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
+    list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
+    dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
+    typing.Literal["info", "warning", "error"]: "error",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_every_message_survives_the_wire(kind: Any) -> None:
+    hints = typing.get_type_hints(kind)
+    message = kind(**{field.name: EXAMPLES[hints[field.name]] for field in dataclasses.fields(kind)})
+    line = encode(message)
+    assert "\n" not in line
+    assert decode(line) == message
+
+
+def test_every_event_and_command_is_known_on_the_wire() -> None:
+    every = {*typing.get_args(Event), *typing.get_args(Command), *typing.get_args(Job)}
+    assert set(KINDS.values()) == every
+    assert all(kind.__dataclass_params__.frozen for kind in every)
+
+
+def test_a_loss_that_is_no_number_is_told_as_it_is() -> None:
+    told = decode(encode(Progress(1, 2, 0, 1, [[1.0, math.nan], [2.0, math.inf]])))
+    assert isinstance(told, Progress)
+    assert math.isnan(told.losses[0][1])
+    assert told.losses[1][1] == math.inf
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["", "garbage", "[]", "3", "null", "{}", '{"kind": "Nothing"}', '{"kind": []}', '{"kind": "Stop", "colour": 1}',
+     '{"kind": "Change"}', '{"now": true}', '{"kind": "Stop"'],
+)  # fmt: skip
+def test_what_is_no_message_is_refused(line: str) -> None:
+    with pytest.raises(ValueError, match=r"not a message|has no"):
+        decode(line)
+
+
+def test_what_is_left_out_has_its_default() -> None:
+    assert decode('{"kind": "Stop"}') == Stop()
+    assert decode('{"kind": "SampleNow"}') == SampleNow()
+    assert decode('{"kind": "Train", "preset": {}}') == Train({}, "")
+
+
+def test_a_mailbox_is_emptied_in_order_and_never_waited_on() -> None:
+    box: Mailbox[int] = Mailbox()
+    assert not list(box.drain())
+    for number in range(5):
+        box.put(number)
+    assert list(box.drain(at_most=2)) == [0, 1]
+    assert list(box.drain()) == [2, 3, 4]
+
+
+def test_a_drain_is_bounded_so_that_a_window_stays_awake() -> None:
+    box: Mailbox[int] = Mailbox()
+    for number in range(1000):
+        box.put(number)
+    assert len(list(box.drain())) == 200
+
+
+def test_a_channel_keeps_events_and_commands_apart() -> None:
+    channel = Channel.open()
+    channel.events.put(Note("x"))
+    channel.commands.put(Change("a", 1))
+    assert list(channel.commands.drain()) == [Change("a", 1)]
+    assert list(channel.events.drain()) == [Note("x")]
+    assert MakeImages({}, [], [], "f") == MakeImages({}, [], [], "f")
