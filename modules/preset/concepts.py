@@ -20,17 +20,18 @@ class Concept(Section):
     """Also take the images of folders inside this folder."""
     repeats: float = Setting(1.0, "Repeats", gt=0, le=10_000, unit="times an epoch")
     """How often each image is shown in an epoch. 0.5 shows half of the images in one epoch, the others in the next."""
-    samples: int = Setting(0, "Samples", ge=0, unit="images an epoch", level="expert")
+    samples: int = Setting(0, "Samples", ge=0, unit="images an epoch", level="expert", zero="repeats decide")
     """Show exactly this many images an epoch, whatever the folder holds. 0: repeats decide."""
     loss_weight: float = Setting(1.0, "Loss weight", ge=0, le=100, level="expert")
     """Images of this concept count this much. Usual: 1."""
     captions: Literal["file", "filename", "prompt", "none"] = Setting("file", "Captions from")
     """"file": a .txt beside each image, each line an alternative. "filename": the name of the image. "prompt": one text
     for all images. "none": no caption."""
-    prompt: str = Setting("", "Caption for all", when=When("captions", ("prompt",)))
+    prompt: str = Setting("", "Caption for all", widget="lines", when=When("captions", ("prompt",)))
     """The caption of every image of this concept; each line is an alternative."""
     prefix: str = Setting("", "Caption prefix")
-    """Put before every caption, as it is: end it with a comma and a space if you want them. A trigger word goes here."""
+    """Put before every caption, as it is: end it with a comma and a space if you want them. A trigger word goes
+    here."""
     suffix: str = Setting("", "Caption suffix", level="expert")
     """Put after every caption, as it is."""
     shuffle_tags: bool = Setting(False, "Shuffle tags")

@@ -15,14 +15,16 @@ class General(Section):
     seed: int = Setting(42, "Seed", ge=0, lt=2**63)
     """The same seed, settings and images give the same run, bit for bit on the same machine, also after a resume."""
     workspace: str = Setting("workspace", "Workspace", scope="machine", widget="folder")
-    """The folder that holds every run: samples, backups and finished models."""
+    """The folder that holds every run: samples, backups and finished models. A relative path starts at Seachange's own
+    folder."""
     cache: str = Setting("", "Cache folder", scope="machine", widget="folder", level="expert")
-    """Where encoded images and captions are kept and found again by later runs. Empty: a folder "cache" in the workspace."""
+    """Where encoded images and captions are kept and found again by later runs. Empty: a folder "cache" in the
+    workspace."""
     device: Literal["auto", "cpu", "cuda"] = Setting("auto", "Device", scope="machine")
     """Where the model is trained. "auto" takes the graphics card when there is one."""
-    threads: int = Setting(0, "CPU threads", ge=0, le=256, scope="machine", level="expert")
-    """Threads for arithmetic on the CPU. 0 takes all cores; fewer is often faster on a busy machine."""
-    workers: int = Setting(0, "Loading workers", ge=0, le=64, scope="machine", level="expert")
+    threads: int = Setting(0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic")
+    """Threads for arithmetic on the CPU. 0 takes all cores but one, which stays free for the window and the system."""
+    workers: int = Setting(0, "Loading workers", ge=0, le=64, scope="machine", level="expert", zero="automatic")
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
     offline: bool = Setting(False, "Never use the internet", scope="machine")
     """Hub names are then found only if they were downloaded before."""

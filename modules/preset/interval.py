@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator
 
@@ -30,8 +30,8 @@ class Interval:
         words = text.strip().lower()
         if words == "never":
             return cls(0, "never")
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]+?)s?", words)
-        unit = next((unit for unit in UNITS if match and unit == match[2]), None)
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+?)s?", words)
+        unit = cast("Unit", match[2]) if match and match[2] in UNITS else None
         if not match or unit is None or float(match[1]) <= 0:
             raise ValueError('must be a number with a unit, such as "50 steps", "1 epoch", "10 minutes", or "never"')
         if unit in ("step", "epoch") and float(match[1]) % 1:
@@ -41,7 +41,8 @@ class Interval:
     def __str__(self) -> str:
         if self.unit == "never":
             return "never"
-        return f"{self.amount:g} {self.unit}{'' if self.amount == 1 else 's'}"
+        # Twelve digits, because "1e+06 steps" could not be read again.
+        return f"{self.amount:.12g} {self.unit}{'' if self.amount == 1 else 's'}"
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class WarmUp:
         Raises:
             ValueError: it is neither.
         """
-        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(steps?|%)", text.strip().lower())
+        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*(steps?|%)", text.strip().lower())
         if not match or (match[2] != "%" and float(match[1]) % 1) or (match[2] == "%" and float(match[1]) > 100):
             raise ValueError('must be a number of steps or a share of the run, such as "100 steps" or "5 %"')
         return cls(share=float(match[1]) / 100) if match[2] == "%" else cls(steps=int(float(match[1])))
@@ -68,7 +69,7 @@ class WarmUp:
         return self.steps + round(self.share * total)
 
     def __str__(self) -> str:
-        return f"{100 * self.share:g} %" if self.share else f"{self.steps} step{'' if self.steps == 1 else 's'}"
+        return f"{100 * self.share:.12g} %" if self.share else f"{self.steps} step{'' if self.steps == 1 else 's'}"
 
 
 IntervalText = Annotated[str, AfterValidator(lambda text: str(Interval.parse(text)))]

@@ -27,6 +27,7 @@ class Knob:
     level: str = "basic"
     scope: str = "recipe"
     widget: str = ""
+    zero: str = ""  # what 0 stands for: "as above"
     when: When | None = None
     live: bool = False
     limits: str = ""  # "1 or more", "above 0, at most 10"

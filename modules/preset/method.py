@@ -27,16 +27,22 @@ class Lora(Section):
     dropout: float = Setting(0.0, "Dropout", ge=0, lt=1, level="expert")
     """Share of the rank that is silenced for an image at each step."""
     layers: str = Setting("attention-mlp", "Layers", widget="layers")
-    """Which layers of the denoiser get a LoRA: a group ("attention", "attention-mlp", "all", ...) or regular expressions
-    over module names, separated by commas."""
+    """Which layers of the denoiser get a LoRA: a group ("attention", "attention-mlp", "all", ...) or regular
+    expressions over module names, separated by commas."""
     conv: bool = Setting(False, "Also convolutions")
     """Adapts convolutions too (LoCon). Learns textures and styles better; the file is larger."""
     conv_rank: int = Setting(
-        0, "Rank of convolutions", ge=0, le=1024, level="expert", when=When("method.conv", (True,))
+        0, "Rank of convolutions", ge=0, le=1024, level="expert", zero="as above", when=When("method.conv", (True,))
     )
     """0: the rank above."""
     conv_alpha: float = Setting(
-        0.0, "Alpha of convolutions", ge=0, le=4096, level="expert", when=When("method.conv", (True,))
+        0.0,
+        "Alpha of convolutions",
+        ge=0,
+        le=4096,
+        level="expert",
+        zero="in proportion",
+        when=When("method.conv", (True,)),
     )
     """0: in the same proportion as above."""
     dora: bool = Setting(False, "DoRA", level="expert")
@@ -51,7 +57,8 @@ class Word(Section):
     vectors: int = Setting(4, "Vectors", ge=1, le=75)
     """How many tokens the word takes up. More hold more detail. Usual: 1 to 8."""
     start: str = Setting("", "Start word")
-    """Words that come closest to the concept, to start from: "cat", "oil painting". Empty: starts near the average word."""
+    """Words that come closest to the concept, to start from: "cat", "oil painting". Empty: starts near the average
+    word."""
 
 
 class Embedding(Section):
@@ -61,7 +68,8 @@ class Embedding(Section):
     words: tuple[Word, ...] = Setting((Word(),), "Words", min_length=1, max_length=100)
     """The words to learn. Each is saved to a file of its own."""
     keep_norm: bool = Setting(True, "Keep usual length", level="expert")
-    """Holds the new vectors at the average length of the model's own words, which keeps them from shouting others down."""
+    """Holds the new vectors at the average length of the model's own words, which keeps them from shouting others
+    down."""
 
 
 AnyMethod = Full | Lora | Embedding

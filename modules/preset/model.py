@@ -23,13 +23,13 @@ class Model(Section):
     vae: str = Setting("", "Another VAE", widget="model", level="expert")
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting("fp32", "Precision")
-    """How weights that are not trained are held, and how the model computes. bf16 halves the memory and suits every card
-    since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a CPU."""
+    """How weights that are not trained are held, and how the model computes. bf16 halves the memory and suits every
+    card since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a CPU."""
     vae_dtype: Literal["fp32", "bf16", "fp16"] = Setting("fp32", "VAE precision", level="expert")
     """fp32 is safe for every VAE. SDXL's own VAE fails in fp16."""
     clip_skip: int = Setting(0, "Clip skip", ge=0, le=11, level="expert")
-    """How many last layers of the text encoder are left out. 0 is what the model was made for; 2 for many anime models
-    of SD 1.5, where 1 means the last layer and 2 the one before it."""
+    """Which layer of the text encoder is read, counted from the last: 1 the last, 2 the one before it. 0 is what the
+    model was made for: 1 for SD 1.5, 2 for SDXL. 2 for many anime models of SD 1.5."""
     max_chunks: int = Setting(8, "Longest caption", ge=1, le=64, unit="chunks", level="expert")
     """Captions longer than the text encoder's 75 tokens are read in chunks of 75. What goes beyond this many chunks is
     cut, and said. A chunk costs a little memory and time only for captions that need it."""

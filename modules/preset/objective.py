@@ -13,8 +13,8 @@ class Objective(Section):
     prediction: Literal["auto", "epsilon", "v_prediction"] = Setting("auto", "Prediction", level="expert")
     """What the model predicts. "auto" reads it from the model; the wrong one gives noise or grey."""
     zero_terminal_snr: Literal["auto", "on", "off"] = Setting("auto", "Zero terminal SNR", level="expert")
-    """Whether the last time is pure noise, which allows very dark and very bright pictures. "auto" reads it from the model;
-    only v-prediction can do it."""
+    """Whether the last time is pure noise, which allows very dark and very bright pictures. "auto" reads it from the
+    model; only v-prediction can do it."""
     loss: Literal["mse", "huber"] = Setting("mse", "Loss")
     """How the distance between prediction and target is measured. Huber forgives odd images."""
     huber_delta: float = Setting(0.1, "Huber delta", gt=0, when=When("objective.loss", ("huber",)))
@@ -34,4 +34,5 @@ class Objective(Section):
     )
     """Smaller gathers more closely around the middle."""
     noise_offset: float = Setting(0.0, "Noise offset", ge=0, le=1, level="expert")
-    """Also shifts the brightness of the noise, so that the model learns dark and bright pictures. Usual: 0, or 0.03 to 0.1."""
+    """Also shifts the brightness of the noise, so that the model learns dark and bright pictures. Usual: 0, or 0.03 to
+    0.1."""

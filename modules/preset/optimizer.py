@@ -58,7 +58,7 @@ class Adafactor(Optimizer):
 
     kind: Literal["adafactor"] = "adafactor"
     target: ClassVar[str] = "transformers.optimization:Adafactor"
-    # With its own relative steps it would ignore the learning rate that the form shows, and wait for the card each step.
+    # With its own relative steps it would ignore the learning rate of the form, and wait for the card each step.
     constants: ClassVar[dict[str, Any]] = {"scale_parameter": False, "relative_step": False, "warmup_init": False}
     clip_threshold: float = Setting(1.0, "Clip threshold", gt=0, level="expert")
     """Longest allowed update, as a multiple of the usual one."""

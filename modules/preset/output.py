@@ -19,7 +19,8 @@ class Output(Section):
     )
     """A single .safetensors file for ComfyUI, A1111 and others, or a diffusers folder."""
     lora_format: Literal["kohya", "diffusers"] = Setting("kohya", "Format", when=When("method.kind", ("lora",)))
-    """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers and its kin."""
+    """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers and its
+    kin."""
     parts: Literal["all", "trained"] = Setting("all", "Parts", level="expert", when=When("method.kind", ("full",)))
     """"trained" saves only what was trained, to be put back into a full model later (see convert)."""
     dtype: Literal["fp32", "fp16", "bf16"] = Setting("fp16", "Precision")

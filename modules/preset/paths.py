@@ -23,7 +23,7 @@ def put(values: Values, path: str, value: Any) -> None:
     """
     *sections, name = path.split(".")
     here: Any = values
-    for section, following in zip(sections, [*sections[1:], name], strict=True):
+    for section, following in zip(sections, [*sections, name][1:], strict=True):
         there = _child(here, section)
         if there is None:
             there = cast("Any", [] if following.isdecimal() else {})

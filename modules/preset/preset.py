@@ -28,8 +28,8 @@ class Preset(Section):
     VERSION: ClassVar[int] = 1
 
     version: Literal[1] = 1
-    title: str = Field("", max_length=200)
-    note: str = Field("", max_length=5000)
+    title: str = Field(default="", max_length=200)
+    note: str = Field(default="", max_length=5000)
     general: General = General()
     model: Model = Model()
     concepts: tuple[Concept, ...] = Setting((), "Concepts", max_length=10_000)
@@ -40,7 +40,8 @@ class Preset(Section):
     schedule: Schedule = Schedule()
     objective: Objective = Objective()
     method: Annotated[AnyMethod, Field(discriminator="kind", title="Method")] = Lora()
-    """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding is a new word for it."""
+    """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding is a new word for
+    it."""
     sampling: Sampling = Sampling()
     backup: Backup = Backup()
     output: Output = Output()
@@ -64,3 +65,8 @@ class Preset(Section):
         for name in ("denoiser", *self.card.text_encoders):
             if getattr(self.training, name).train:
                 yield name
+
+    @property
+    def trains_text(self) -> bool:
+        """Whether training changes what a text encoder says, so that captions must be read anew at each step."""
+        return self.method.kind == "embedding" or any(part != "denoiser" for part in self.trained_parts())

@@ -19,9 +19,9 @@ class Prompt(Section):
     """What to keep away from."""
     seed: int = Setting(42, "Seed", ge=0, lt=2**63)
     """The same seed starts from the same noise, so that images of different steps can be compared."""
-    width: int = Setting(0, "Width", ge=0, le=8192, unit="pixels")
+    width: int = Setting(0, "Width", ge=0, le=8192, unit="pixels", zero="as trained")
     """0: the resolution of the training."""
-    height: int = Setting(0, "Height", ge=0, le=8192, unit="pixels")
+    height: int = Setting(0, "Height", ge=0, le=8192, unit="pixels", zero="as trained")
     """0: the resolution of the training."""
     sampler: SamplerName = Setting("euler", "Sampler")
     """The method that removes the noise."""
@@ -36,7 +36,7 @@ class Prompt(Section):
 class Sampling(Section):
     """Samples"""
 
-    every: IntervalText = Setting("100 steps", "Sample every", live=True)
+    every: IntervalText = Setting("100 steps", "Sample every", live=True, widget="interval")
     """How often images are made: "100 steps", "1 epoch", "10 minutes", "never"."""
     first: bool = Setting(True, "Sample before training")
     """Shows what the model draws before it has learnt anything, to compare with."""

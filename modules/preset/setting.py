@@ -30,7 +30,7 @@ class When(NamedTuple):
     values: tuple[Any, ...]
 
 
-def Setting(  # capitalized: it reads as a declaration, like pydantic's Field
+def Setting(  # noqa: PLR0913  capitalized: it reads as a declaration, like pydantic's Field
     default: Any,
     label: str,
     *,
@@ -38,6 +38,7 @@ def Setting(  # capitalized: it reads as a declaration, like pydantic's Field
     level: Level = "basic",
     scope: Scope = "recipe",
     widget: str = "",
+    zero: str = "",
     when: When | None = None,
     live: bool = False,
     **limits: Any,
@@ -45,8 +46,11 @@ def Setting(  # capitalized: it reads as a declaration, like pydantic's Field
     """Declare one setting; its help text is the docstring below it.
 
     `machine` scope marks what belongs to this computer (paths, devices) and does not travel with a preset.
+    `zero` says in two or three words what 0 stands for ("as above"): forms show them in place of the figure.
     `live` marks the few settings that may change while a run is under way.
     """
-    about = {"unit": unit, "level": level, "scope": scope, "widget": widget, "when": when, "live": live}
+    about = {
+        "unit": unit, "level": level, "scope": scope, "widget": widget, "zero": zero, "when": when, "live": live
+    }  # fmt: skip
     extra: dict[str, Any] = {name: value for name, value in about.items() if value}
     return Field(default, title=label, json_schema_extra=extra, **limits)

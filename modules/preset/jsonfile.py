@@ -1,0 +1,109 @@
+"""Reading JSON that a stranger wrote: bounded, exact, and refused in words."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn, cast
+
+from modules.errors import Problems, UserError
+from modules.preset.paths import Values
+
+MOST_BYTES = 5_000_000
+MOST_DEPTH = 50
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+
+
+def read_object(path: Path) -> Values:
+    """The object in a JSON file.
+
+    Raises:
+        UserError: no such file, too large, no UTF-8, or as `object_in`.
+    """
+    return object_in(_text(path), path)
+
+
+def object_in(text: str, path: Path | str) -> Values:
+    """The object in a text; `path` says in messages where it stands.
+
+    Raises:
+        UserError: no JSON (with line and column), no object, nested too deeply, or a key twice, or a number that is
+            none.
+    """
+    if _depth(text) > MOST_DEPTH:
+        raise UserError(f"{path} is nested more than {MOST_DEPTH} levels deep.", advice="That is no file of settings.")
+    twice: list[str] = []
+
+    def members(pairs: list[tuple[str, Any]]) -> Values:
+        twice.extend(sorted({name for name, _ in pairs if [key for key, _ in pairs].count(name) > 1}))
+        return dict(pairs)
+
+    try:
+        values = json.loads(
+            text, object_pairs_hook=members, parse_constant=_no_number, parse_float=_number, parse_int=_whole
+        )
+        json.dumps(values, ensure_ascii=False).encode()
+    except json.JSONDecodeError as error:
+        raise UserError(
+            f"{path} is no valid JSON: {error.msg.lower()} in line {error.lineno}, column {error.colno}.",
+            advice="Mend that place: a comma or a quote is often missing just before it.",
+        ) from error
+    except UnicodeEncodeError as error:
+        raise UserError(f"{path} holds half of a character (\\ud800 to \\udfff alone).", advice="Mend it.") from error
+    if twice:
+        raise Problems(f"{path}: settings that stand there twice:", [f"{name}: keep one of them." for name in twice])
+    if not isinstance(values, dict):
+        raise UserError(f"{path} holds no settings.", advice="A preset begins with { and ends with }.")
+    return cast("Values", values)
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        raise UserError(f"{path} is a folder.", advice="Name a preset or project file (.json) in it.")
+    if not path.is_file():
+        raise UserError(f"There is no file {path}.", advice=_similar_files(path))
+    if path.stat().st_size > MOST_BYTES:
+        raise UserError(
+            f"{path} is larger than {MOST_BYTES // 1_000_000} MB.", advice="That is no preset. Was another file meant?"
+        )
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"{path} is no text in UTF-8 (byte {error.start}).", advice="Save it as UTF-8 in your editor."
+        ) from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read.", advice="Check the permissions of the file.") from error
+
+
+def _similar_files(path: Path) -> str:
+    if not path.parent.is_dir():
+        return f"There is no folder {path.parent} either."
+    names = sorted(file.name for file in path.parent.glob("*.json"))
+    near = get_close_matches(path.name, names, 3, 0.4) or names[:5]
+    return f"In that folder there are: {', '.join(near)}." if near else "That folder holds no preset."
+
+
+def _depth(text: str) -> int:
+    """How deeply brackets are nested, counted before the parser sees them."""
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _no_number(word: str) -> NoReturn:
+    raise UserError(f"A preset holds {word}, which is no number.", advice="Write a finite number in its place.")
+
+
+def _number(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _no_number(text)
+
+
+def _whole(text: str) -> int:
+    return int(text) if len(text) <= 30 else _no_number(f"{text[:10]}... with {len(text)} digits")

@@ -1,0 +1,206 @@
+"""Rules between settings: each setting is right by itself, and together they are not. Checked before anything loads.
+
+A rule is a function that yields sentences: the settings by their paths, what is wrong, and the ways out.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import PurePath
+
+from modules.errors import Problems
+from modules.preset.paths import Values
+from modules.preset.preset import Preset
+from modules.preset.problems import TITLE, examine
+from modules.preset.schedule import FALLING
+
+
+def validate(preset: Preset) -> None:
+    """Refuse a preset that cannot be trained.
+
+    Raises:
+        Problems: with every clash, and everything that is missing.
+    """
+    if found := [*clashes(preset), *missing(preset)]:
+        raise Problems(TITLE, found)
+
+
+def judged(values: Values, problems: tuple[str, ...] = (), *, trains: bool = True) -> Preset:
+    """The preset of these values, if nothing at all is wrong; `problems` are what is known already.
+
+    Raises:
+        Problems: wrong values, unknown keys, clashes and, for a run that trains, what is missing: all together.
+    """
+    preset, wrong = examine(values)
+    rules = [*clashes(preset), *missing(preset)] if trains else clashes(preset)
+    # What was wrong stands at its default here: a rule about it would speak of a value that nobody wrote.
+    rest = [rule for rule in rules if not any(path in rule or path.partition(".")[0] == path for path in wrong)]
+    if found := [*problems, *wrong.values(), *rest]:
+        raise Problems(TITLE, found)
+    return preset
+
+
+def clashes(preset: Preset) -> list[str]:
+    """Settings that contradict one another."""
+    return list(chain.from_iterable(rule(preset) for rule in RULES))
+
+
+def missing(preset: Preset) -> list[str]:
+    """What a preset to share may leave open, and a run may not."""
+    found: list[str] = []
+    if not preset.model.source:
+        found.append("model.source: no base model is chosen. Give a file, a folder or a Hugging Face name.")
+    active = [concept for concept in preset.concepts if concept.enabled]
+    if not preset.concepts:
+        found.append("concepts: there are no images to learn from. Give a folder: --concept FOLDER.")
+    elif not active:
+        found.append("concepts: all of them are switched off. Set enabled on one of them.")
+    for number, concept in enumerate(preset.concepts):
+        if concept.enabled and not concept.path:
+            found.append(f"concepts.{number}.path: no folder is chosen. Choose one, or switch the concept off.")
+    return found
+
+
+# Rules ----------------------------------------------------------------------------------------------------------------
+
+
+def _precision(preset: Preset) -> Iterator[str]:
+    if preset.model.dtype == "fp16" and preset.training.weights == "bf16":
+        yield (
+            "model.dtype fp16 and training.weights bf16 do not go together. Set training.weights to fp32, or "
+            "model.dtype to bf16."
+        )
+    if preset.method.kind == "full" and preset.model.dtype == "fp32" and preset.training.weights == "bf16":
+        yield (
+            "model.dtype fp32 and training.weights bf16 do not go together in a full fine-tune: trained layers could "
+            "not work with the others. Set model.dtype to bf16, or training.weights to fp32."
+        )
+
+
+def _schedule_free(preset: Preset) -> Iterator[str]:
+    if preset.optimizer.kind != "schedule_free_adamw":
+        return
+    if preset.schedule.kind in FALLING:
+        yield (
+            f"optimizer.kind schedule_free_adamw replaces a falling rate, and schedule.kind is {preset.schedule.kind}. "
+            "Set schedule.kind to constant (a warm-up is fine), or take another optimizer."
+        )
+    if preset.training.weights == "bf16":
+        yield (
+            "optimizer.kind schedule_free_adamw keeps an average that bf16 is too coarse for, and training.weights is "
+            "bf16. Set training.weights to fp32, or take another optimizer."
+        )
+
+
+def _averages(preset: Preset) -> Iterator[str]:
+    if preset.optimizer.kind != "schedule_free_adamw":
+        return
+    if preset.training.ema:
+        yield (
+            "training.ema is on, and optimizer.kind schedule_free_adamw keeps an average of its own. Turn training.ema "
+            "off, or take another optimizer."
+        )
+    if preset.method.kind == "embedding" and preset.method.keep_norm:
+        yield (
+            "method.keep_norm moves the weights behind the back of optimizer.kind schedule_free_adamw, which averages "
+            "them. Turn method.keep_norm off, or take another optimizer."
+        )
+
+
+def _trained(preset: Preset) -> Iterator[str]:
+    encoders = ("text_encoder_1", "text_encoder_2")
+    wanted = [name for name in encoders if getattr(preset.training, name).train]
+    if preset.method.kind == "embedding":
+        for name in wanted:
+            yield (
+                f"training.{name}.train is on, and method.kind embedding teaches a new word to an unchanged text "
+                f"encoder. Switch training.{name}.train off, or take method.kind lora or full."
+            )
+        return
+    for name in wanted:
+        if name not in preset.card.text_encoders:
+            yield (
+                f"training.{name}.train is on, and model.family {preset.model.family} has no such part. Switch it off."
+            )
+    if not list(preset.trained_parts()):
+        yield (
+            "training.denoiser.train and the text encoders are all off, so nothing would be trained. Switch "
+            "training.denoiser.train on."
+        )
+
+
+def _rates(preset: Preset) -> Iterator[str]:
+    rate = preset.training.learning_rate
+    if preset.optimizer.kind == "prodigy" and rate < 0.1:
+        yield (
+            f"optimizer.kind prodigy finds the rate by itself and multiplies it by training.learning_rate, which is "
+            f"{rate:g}: next to nothing would be learnt. Set training.learning_rate to 1, or take another optimizer."
+        )
+    own = {getattr(preset.training, part).learning_rate or rate for part in preset.trained_parts()}
+    if preset.optimizer.kind == "prodigy" and len(own) > 1:
+        yield (
+            "optimizer.kind prodigy finds one rate for all, and the trained parts have different ones "
+            f"({', '.join(f'{each:g}' for each in sorted(own))}). Set the learning_rate of each part to 0, or take "
+            "another optimizer."
+        )
+    if preset.optimizer.kind != "prodigy" and rate >= 0.5:
+        yield (
+            f"training.learning_rate {rate:g} destroys a model within a few steps with optimizer.kind "
+            f"{preset.optimizer.kind}. Set it near 1e-4, or take optimizer.kind prodigy."
+        )
+
+
+def _objective(preset: Preset) -> Iterator[str]:
+    if preset.objective.prediction == "epsilon" and preset.objective.zero_terminal_snr == "on":
+        yield (
+            "objective.zero_terminal_snr on needs v-prediction (at pure noise epsilon says nothing), and "
+            "objective.prediction is epsilon. Set one of them to auto, or objective.prediction to v_prediction."
+        )
+
+
+def _words(preset: Preset) -> Iterator[str]:
+    if preset.method.kind != "embedding":
+        return
+    for token, times in Counter(word.token for word in preset.method.words).items():
+        if times > 1:
+            yield f'method.words: "{token}" stands there {times} times. Give each word a name of its own.'
+        if not token.strip() or any(letter.isspace() for letter in token):
+            yield f'method.words: "{token}" contains a space, so captions could not name it. Write it as one word.'
+
+
+def _sizes(preset: Preset) -> Iterator[str]:
+    sizes = {"training.resolution": preset.training.resolution, "training.max_side": preset.training.max_side}
+    for number, prompt in enumerate(preset.sampling.prompts):
+        sizes[f"sampling.prompts.{number}.width"] = prompt.width
+        sizes[f"sampling.prompts.{number}.height"] = prompt.height
+    for path, size in sizes.items():
+        if size % 8:
+            yield f"{path}: {size} is no multiple of 8, as images must be. Set it to {size // 8 * 8 or 8}."
+    longest = preset.training.max_side
+    if longest and longest < preset.resolution:
+        yield (
+            f"training.max_side {longest} is shorter than the resolution of {preset.resolution}, so that no image fits "
+            "its area. Set it to 0 (twice the resolution), or lower training.resolution."
+        )
+
+
+def _output_path(preset: Preset) -> Iterator[str]:
+    """A path whose name says another kind of file than the one that would be written."""
+    if not preset.output.path:
+        return
+    suffix = PurePath(preset.output.path).suffix.lower()
+    method = preset.method
+    if method.kind == "embedding" and len(method.words) == 1 and not suffix:
+        return  # a folder for the file of the one word, as good as the file itself
+    folder = (method.kind == "full" and preset.output.model_format == "folder") or (
+        method.kind == "embedding" and len(method.words) > 1
+    )
+    if folder and suffix in (".safetensors", ".ckpt", ".pt"):
+        yield f"output.path {preset.output.path}: a folder is written, not a file. Leave out the {suffix}."
+    elif not folder and suffix != ".safetensors":
+        yield f"output.path {preset.output.path}: a single file is written. Let its name end with .safetensors."
+
+
+RULES = (_precision, _schedule_free, _averages, _trained, _rates, _objective, _words, _sizes, _output_path)
