@@ -56,21 +56,18 @@ class Eps(Noising):
 
     prediction = "epsilon"
 
-    def __init__(self, betas_N: Tensor, *, zero_terminal_snr: bool = False) -> None:
-        self.betas_N = betas_N.double()
+    def __init__(
+        self, start: float = 0.00085, end: float = 0.012, count: int = 1000, *, zero_terminal_snr: bool = False
+    ) -> None:
+        """The betas of Stable Diffusion, unless others are given."""
+        self.start, self.end = start, end
+        # In fp32 as in diffusers: with the same rounding, training, sampling and other programs agree to a digit.
+        self.betas_N = torch.linspace(start**0.5, end**0.5, count) ** 2
         kept_N = torch.cumprod(1 - self.betas_N, dim=0)
         if zero_terminal_snr:
             kept_N = rescaled_to_zero_terminal_snr(kept_N)
         self._zero_terminal_snr = zero_terminal_snr
-        self.alphas_N, self.sigmas_N = kept_N.sqrt().float(), (1 - kept_N).sqrt().float()
-
-    @classmethod
-    def scaled_linear(
-        cls, start: float = 0.00085, end: float = 0.012, count: int = 1000, *, zero_terminal_snr: bool = False
-    ) -> Eps:
-        """The betas of Stable Diffusion."""
-        betas_N = torch.linspace(start**0.5, end**0.5, count, dtype=torch.float64) ** 2
-        return cls(betas_N, zero_terminal_snr=zero_terminal_snr)
+        self.alphas_N, self.sigmas_N = kept_N.sqrt(), (1 - kept_N).sqrt()
 
     @property
     def zero_terminal_snr(self) -> bool:
@@ -96,8 +93,8 @@ class Eps(Noising):
     def scheduler_config(self) -> dict[str, object]:
         return {
             "num_train_timesteps": self.count,
-            "beta_start": float(self.betas_N[0]),
-            "beta_end": float(self.betas_N[-1]),
+            "beta_start": self.start,
+            "beta_end": self.end,
             "beta_schedule": "scaled_linear",
             "prediction_type": self.prediction,
             "rescale_betas_zero_snr": self.zero_terminal_snr,
@@ -118,7 +115,10 @@ class V(Eps):
 
 
 def rescaled_to_zero_terminal_snr(kept_N: Tensor) -> Tensor:
-    """Shift and scale the signal curve so that nothing of the image is left at the last level (arXiv:2305.08891, alg. 1)."""
+    """Shift and scale the signal so that nothing of the image is left at the last level (arXiv:2305.08891, alg. 1)."""
     signal_N = kept_N.sqrt()
     first, last = signal_N[0].clone(), signal_N[-1].clone()
-    return ((signal_N - last) * first / (first - last)) ** 2
+    rescaled_N = ((signal_N - last) * (first / (first - last))) ** 2
+    # Taken apart into steps and put together again, as diffusers does: its schedulers then agree to a digit.
+    steps_N = torch.cat([rescaled_N[:1], rescaled_N[1:] / rescaled_N[:-1]])
+    return torch.cumprod(1 - (1 - steps_N), dim=0)
