@@ -6,8 +6,8 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size, T tokens, D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.diffusion.noising import Noising
+from modules.system.devices import sent
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ class Condition:
         """The same on another device; numbers that are neither masks nor sizes in another precision."""
 
         def moved(x: Tensor | None) -> Tensor | None:
-            return None if x is None else x.to(device, dtype, non_blocking=True)
+            return None if x is None else sent(x, device, dtype)
 
-        tokens = self.tokens_BTD.to(device, dtype, non_blocking=True)
-        mask = None if self.mask_BT is None else self.mask_BT.to(device, non_blocking=True)
-        sizes = None if self.sizes_B6 is None else self.sizes_B6.to(device, non_blocking=True)
+        tokens = sent(self.tokens_BTD, device, dtype)
+        mask = None if self.mask_BT is None else sent(self.mask_BT, device)
+        sizes = None if self.sizes_B6 is None else sent(self.sizes_B6, device)
         return replace(
             self, tokens_BTD=tokens, mask_BT=mask, pooled_BD=moved(self.pooled_BD), sizes_B6=sizes,
             inpaint_BChw=moved(self.inpaint_BChw),
@@ -66,7 +67,7 @@ class Condition:
 class LoadOptions:
     """How a model is to be held."""
 
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     vae_dtype: torch.dtype = torch.float32
     vae: str = ""  # another VAE: a file or folder
@@ -93,6 +94,7 @@ class Family(ABC):
     channels: int  # of a latent
     options: LoadOptions
     text_encoders: tuple[str, ...]  # names of the parts that read captions
+    memo_folder: Path | None = None  # where hashes of large files are remembered
 
     @classmethod
     @abstractmethod
@@ -103,6 +105,11 @@ class Family(ABC):
             UserError: not found, damaged, of another architecture, or with code in it.
         """
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be guessed when the model was opened, in words for the user."""
+        return ()
+
     # Parts: "denoiser", "vae", "text_encoder_1", ...
     @property
     @abstractmethod
@@ -111,6 +118,10 @@ class Family(ABC):
     @abstractmethod
     def part(self, name: str) -> nn.Module:
         """The module, read from disk at the first call: frozen, in eval mode, on the device, in its dtype."""
+
+    @abstractmethod
+    def parameter_names(self, name: str) -> list[str]:
+        """The names of a part's weights, without reading them."""
 
     @abstractmethod
     def let_go(self, *names: str) -> None:
@@ -123,6 +134,11 @@ class Family(ABC):
     @property
     def denoiser(self) -> nn.Module:
         return self.part("denoiser")
+
+    @property
+    @abstractmethod
+    def resolution(self) -> int:
+        """Pixels on a side of the images that the model was made for."""
 
     # Text
     @abstractmethod
@@ -171,6 +187,11 @@ class Family(ABC):
         """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""
 
     # Files
+    @property
+    @abstractmethod
+    def stored_dtype(self) -> torch.dtype:
+        """The precision in which the denoiser lies on disk."""
+
     @abstractmethod
     def lora_names(self) -> Mapping[str, str]:
         """For every module that a LoRA can listen to: "part|module path" -> its name in kohya's files."""
@@ -189,6 +210,16 @@ class Family(ABC):
         """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
 
         What is written is what `load` reads, under the names that other programs expect.
+        """
+
+    @abstractmethod
+    def parts_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        """What a file or folder of this architecture holds, part by part, under the names of our modules.
+
+        Also of one that holds trained parts only, which `load` refuses: to compare it, or to put it into a full model.
+
+        Raises:
+            UserError: damaged, or of another model.
         """
 
     @abstractmethod

@@ -1,0 +1,285 @@
+"""Latent diffusion with a U-Net, a VAE and CLIP text encoders: all that Stable Diffusion 1, 2 and XL share."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from modules.data.tokens import Chunk, Words
+from modules.diffusion.noising import Noising
+from modules.errors import UserError
+from modules.families.family import Condition, Family, LoadOptions
+from modules.families.parts import building, names, objective, opening, saving
+from modules.families.parts.prints import Prints
+from modules.families.parts.source import FOLDERS, Source, tokenizer_folder
+from modules.system.collecting import no_collections
+from modules.system.devices import sent
+from modules.system.pages import small_pages
+
+# Of the configs: what changes an answer and cannot be told from the weights
+UNTOLD = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_groups", "act_fn")
+
+
+class LatentDiffusion(Family):
+    """What a subclass adds: which text encoders there are, and what they and the U-Net are asked."""
+
+    layer_groups: ClassVar = names.LAYER_GROUPS
+    default_scaling: ClassVar[float]  # of latents, where the VAE's config does not say
+    default_size: ClassVar[int] = 64  # of latents, where the U-Net's config does not say
+    projected: ClassVar[frozenset[str]] = frozenset()  # text encoders with a projection for a pooled vector
+
+    def __init__(self, source: Source, options: LoadOptions, noising: Noising) -> None:
+        self.source, self.options, self.noising = source, options, noising
+        self.channels = int(source.configs["vae"]["latent_channels"])
+        self._parts: dict[str, nn.Module] = {}
+        self._listeners: dict[str, list[str]] = {}
+        self._prints = Prints()
+        self.words = {encoder: self._tokenizer(encoder) for encoder in self.text_encoders}
+
+    @classmethod
+    def load(cls, source: str, options: LoadOptions) -> Self:
+        opened = opening.opened(source, cls.name, ("denoiser", "vae", *cls.text_encoders), options)
+        return cls(opened, options, objective.noising_of(opened, options))
+
+    # Parts
+
+    @property
+    def part_names(self) -> tuple[str, ...]:
+        return ("denoiser", "vae", *self.text_encoders)
+
+    def part(self, name: str) -> nn.Module:
+        if name not in self._parts:
+            dtype = self.options.vae_dtype if name == "vae" else self.options.dtype
+            empty, weights = self.empty(name), self.weights(name)
+            where = f"{opening.TITLES[name]} of {self.source.path}"
+            with small_pages(), no_collections():
+                module = building.filled(empty, weights, device=self.options.device, dtype=dtype, where=where)
+            if name in self.text_encoders:
+                self._mark_end(module, name)
+            self._listeners[name] = list(names.listeners(module))
+            self._parts[name] = module
+        return self._parts[name]
+
+    def parameter_names(self, name: str) -> list[str]:
+        return [path for path, _ in self.empty(name).named_parameters()]
+
+    def let_go(self, *names: str) -> None:
+        for name in names:
+            self._parts.pop(name, None)
+
+    def empty(self, name: str) -> nn.Module:
+        """A part without weights, on the meta device: for names and shapes."""
+        config = self.source.configs[name]
+        with no_collections():  # imports what the part is made of
+            if name == "denoiser":
+                return building.empty_unet(config)
+            if name == "vae":
+                return building.empty_vae(config)
+            return building.empty_text_encoder(config, projected=name in self.projected)
+
+    def weights(self, name: str) -> Any:
+        """The tensors of a part on disk, under the names of diffusers folders."""
+        return opening.part_weights(self.source, name, lambda: self.empty(name))
+
+    def fingerprint(self, name: str) -> str:
+        config = self.source.configs[name]
+        settings: dict[str, object] = {"part": name, **{key: config[key] for key in UNTOLD if key in config}}
+        if name == "vae":
+            settings |= {"dtype": str(self.options.vae_dtype), "scaling": self.scaling}
+        elif name in self.text_encoders:
+            chosen = (self.options.dtype, self.options.clip_skip, self.options.max_chunks)
+            settings |= dict(zip(("dtype", "clip_skip", "max_chunks"), map(str, chosen), strict=True))
+            settings["tokenizer"] = self.words[name].fingerprint()
+        else:
+            settings["dtype"] = str(self.options.dtype)
+        return self._prints.of(name, self.weights(name), settings, self.memo_folder)
+
+    @property
+    def resolution(self) -> int:
+        return int(self.source.configs["denoiser"].get("sample_size") or self.default_size) * self.downscale
+
+    # Text
+
+    def token_counts(self, caption: str) -> dict[str, int]:
+        return {encoder: len(words.ids(caption)) for encoder, words in self.words.items()}
+
+    def room(self, encoder: str) -> int:
+        return self.words[encoder].room
+
+    def word_ids(self, encoder: str, text: str) -> list[int]:
+        return self.words[encoder].ids(text)
+
+    def add_word(self, token: str, vectors: int) -> dict[str, list[int]]:
+        if not token.strip() or any(letter.isspace() for letter in token):
+            raise UserError(
+                f'"{token}" cannot be a new word.', advice="A word is one piece without spaces, such as <robot>."
+            )
+        if any(words.knows(token) for words in self.words.values()):
+            raise UserError(
+                f'The model knows the word "{token}" already.',
+                advice=f'Choose a new one, such as "<{token.strip("<>")}-1>".',
+            )
+        return {encoder: words.add(token, vectors) for encoder, words in self.words.items()}
+
+    def encode_text(self, captions: Sequence[str]) -> Condition:
+        """Chunk by chunk, each caption always in its own row; a caption that has ended says "" and is masked."""
+        cut = {e: [words.chunks(c, self.options.max_chunks) for c in captions] for e, words in self.words.items()}
+        rows = [max(len(chunks[i]) for chunks in cut.values()) for i in range(len(captions))]
+        heard = [
+            self.hear({encoder: self._nth(encoder, chunks, k) for encoder, chunks in cut.items()})
+            for k in range(max(rows))
+        ]
+        tokens_BTD = torch.cat([condition.tokens_BTD for condition in heard], dim=1)
+        if min(rows) == max(rows):
+            return replace(heard[0], tokens_BTD=tokens_BTD)
+        length = heard[0].tokens_BTD.shape[1]
+        real_B1 = sent(torch.tensor(rows), tokens_BTD.device)[:, None] * length
+        mask_BT = torch.arange(tokens_BTD.shape[1], device=tokens_BTD.device)[None] < real_B1
+        return replace(heard[0], tokens_BTD=tokens_BTD, mask_BT=mask_BT)
+
+    @abstractmethod
+    def hear(self, ids_BT: Mapping[str, Tensor]) -> Condition:
+        """What the text encoders make of one chunk of each caption; ids by encoder."""
+
+    def _nth(self, encoder: str, captions: Sequence[Sequence[Chunk]], k: int) -> Tensor:
+        silence = self.words[encoder].chunks("", 1)[0]
+        rows = [(chunks[k] if k < len(chunks) else silence).ids for chunks in captions]
+        return sent(torch.tensor(rows), self.options.device)
+
+    def _tokenizer(self, encoder: str) -> Words:
+        config = self.source.configs[encoder]
+        positions, table = int(config.get("max_position_embeddings", 77)), int(config.get("vocab_size", 49408))
+        return Words(self.source.tokenizers[encoder], positions, table)
+
+    def _mark_end(self, module: nn.Module, encoder: str) -> None:
+        """CLIP pools at its end mark. Old configs say 2 and mean "the highest id", which new words would be."""
+        text_model = cast("Any", module.text_model if encoder in self.projected else module)
+        text_model.eos_token_id = self.words[encoder].end
+
+    # Images
+
+    @property
+    def scaling(self) -> float:
+        return float(self.source.configs["vae"].get("scaling_factor", self.default_scaling))
+
+    @torch.no_grad()
+    def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
+        vae = cast("Any", self.part("vae"))
+        like = next(vae.parameters())
+        pixels_B3HW = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
+        return vae.encode(pixels_B3HW).latent_dist.mean.float().contiguous() * self.scaling
+
+    @torch.no_grad()
+    def decode_image(self, latents_BChw: Tensor) -> Tensor:
+        vae = cast("Any", self.part("vae"))
+        like = next(vae.parameters())
+        latents_BChw = (latents_BChw.float() / self.scaling).to(like.device, like.dtype)
+        return vae.decode(latents_BChw, return_dict=False)[0].float()
+
+    @property
+    def inpaints(self) -> bool:
+        return int(self.source.configs["denoiser"]["in_channels"]) == 2 * self.channels + 1
+
+    # Denoising
+
+    def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
+        unet = self.part("denoiser")
+        dtype = next(unet.parameters()).dtype
+        inputs = noisy_BChw
+        if self.inpaints:
+            if condition.inpaint_BChw is None:
+                raise UserError("An inpainting model needs a mask.", advice="Give the image and the mask to fill.")
+            inputs = torch.cat([noisy_BChw, condition.inpaint_BChw.to(noisy_BChw.dtype)], dim=1)
+        said = unet(
+            inputs.to(dtype, memory_format=torch.channels_last),
+            time_B,
+            condition.tokens_BTD.to(dtype),
+            encoder_attention_mask=condition.mask_BT,
+            added_cond_kwargs=self.extras(condition, dtype),
+            return_dict=False,
+        )
+        return said[0]
+
+    def extras(self, condition: Condition, dtype: torch.dtype) -> dict[str, Tensor] | None:
+        """What the U-Net hears beside the text, in diffusers' words."""
+        return None
+
+    # Files
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be guessed when the model was opened, in words for the user."""
+        return tuple(self.source.notes)
+
+    @abstractmethod
+    def kind(self) -> str:
+        """Which of the bundled models it is most like: decides the names in a single file."""
+
+    @abstractmethod
+    def pipelines(self) -> tuple[str, str]:
+        """The diffusers class that draws with such a model, and the one that fills masks."""
+
+    def index(self) -> dict[str, Any]:
+        """model_index.json: what diffusers loads each folder with."""
+        parts = {FOLDERS[part]: ["diffusers", saving.CLASSES[part]] for part in ("denoiser", "vae")}
+        for encoder in self.text_encoders:
+            kind = "CLIPTextModelWithProjection" if encoder in self.projected else "CLIPTextModel"
+            parts[FOLDERS[encoder]] = ["transformers", kind]
+            parts[tokenizer_folder(encoder)] = ["transformers", "CLIPTokenizer"]
+        parts["scheduler"] = ["diffusers", self.scheduler_config()["_class_name"]]
+        return {"_class_name": self.pipelines()[self.inpaints], **parts}
+
+    def scheduler_config(self) -> dict[str, Any]:
+        """The model's own scheduler, told what the model really says."""
+        held = {"_class_name": "DDIMScheduler", **self.source.configs["scheduler"]}
+        held["prediction_type"] = self.noising.prediction
+        if self.noising.zero_terminal_snr:
+            # Zero terminal SNR is only heard from the last level on, and PNDM cannot start there.
+            held |= {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+        elif "rescale_betas_zero_snr" in held:
+            held["rescale_betas_zero_snr"] = False
+        return held
+
+    def lora_names(self) -> Mapping[str, str]:
+        return {
+            f"{part}|{path}": self.lora_name(part, path)
+            for part in ("denoiser", *self.text_encoders)
+            for path in self._layers(part)
+        }
+
+    def _layers(self, part: str) -> list[str]:
+        """Found before anyone puts adapters into the part: their own layers are no layers of the model."""
+        if part not in self._listeners:
+            self._listeners[part] = list(names.listeners(self.empty(part)))
+        return self._listeners[part]
+
+    @abstractmethod
+    def lora_name(self, part: str, path: str) -> str:
+        """What kohya calls a module in LoRA files."""
+
+    def save(
+        self,
+        target: Path,
+        *,
+        single_file: bool,
+        dtype: torch.dtype,
+        parts: Iterable[str],
+        metadata: Mapping[str, str],
+        tensors: Mapping[str, Mapping[str, Tensor]],
+    ) -> None:
+        write = saving.write_single_file if single_file else saving.write_folder
+        write(self, target, dtype=dtype, parts=tuple(parts), metadata=metadata, tensors=tensors)
+
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        weights = self.weights("denoiser")
+        return weights.dtype(next(iter(weights.shapes)))
+
+    def parts_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        return saving.parts_in(self, path)

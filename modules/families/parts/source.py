@@ -1,0 +1,95 @@
+"""Where a model comes from: its configs, tokenizers and tensors, whether in a diffusers folder or in a single file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from modules.data.tokens import Tokenizer, read_json
+from modules.errors import UserError
+from modules.system.weights import Weights, open_weights
+
+FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
+STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
+ENDINGS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
+VARIANTS = ("", ".fp32", ".fp16", ".bf16")
+
+
+@dataclass
+class Source:
+    """A model on disk. Files are open no longer than a tensor is read."""
+
+    path: Path
+    configs: dict[str, dict[str, Any]]  # by part, and "scheduler"
+    tokenizers: dict[str, Tokenizer]  # by text encoder
+    weights: dict[str, Weights]  # by part; of a single file the whole file, under its own names
+    kind: str = ""  # of a single file: which bundled configs it takes
+    notes: list[str] = field(default_factory=list[str])  # what had to be guessed, in words
+    metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def single_file(self) -> bool:
+        return bool(self.kind)
+
+
+def open_folder(path: Path, parts: tuple[str, ...]) -> Source:
+    """A diffusers folder.
+
+    Raises:
+        UserError: a part is missing or damaged.
+    """
+    if not (path / "model_index.json").is_file():
+        raise UserError(
+            f"{path} is no model folder: model_index.json is missing.",
+            advice="Choose the folder that holds unet, vae and text_encoder, or a single model file.",
+        )
+    index = read_json(path / "model_index.json")
+    lost = [FOLDERS[part] for part in parts if not (path / FOLDERS[part]).is_dir()]
+    if lost:
+        kind = str(index.get("_class_name", "unknown"))
+        promised = any(folder in index for folder in lost)
+        raise UserError(
+            f"{path} (a {kind}) has no folder {', '.join(lost)}.",
+            advice="The download is incomplete: download it again."
+            if promised
+            else "It is a model of another type: change the model type.",
+        )
+    configs = {part: read_json(path / FOLDERS[part] / "config.json") for part in parts}
+    configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
+    weights = {part: folder_weights(path / FOLDERS[part]) for part in parts}
+    return Source(path, configs, folder_tokenizers(path, parts), weights)
+
+
+def folder_tokenizers(path: Path, parts: tuple[str, ...], vocabulary: Path | None = None) -> dict[str, Tokenizer]:
+    """What is in tokenizer and tokenizer_2 inside a model's folder, by text encoder."""
+    encoders = [part for part in parts if part.startswith("text_encoder")]
+    return {part: Tokenizer.from_folder(path / tokenizer_folder(part), vocabulary) for part in encoders}
+
+
+def tokenizer_folder(encoder: str) -> str:
+    return FOLDERS[encoder].replace("text_encoder", "tokenizer")
+
+
+def folder_weights(folder: Path) -> Weights:
+    """The weights of one part: safetensors before pickles, full precision before `fp16` variants.
+
+    Raises:
+        UserError: there are none, or they are damaged.
+    """
+    for ending in ENDINGS:
+        for variant in VARIANTS:
+            for stem in STEMS:
+                for name in _spellings(stem, variant, ending):
+                    if (folder / name).is_file():
+                        return open_weights(folder / name)
+    raise UserError(f"{folder} holds no weights.", advice="The download is incomplete: download the model again.")
+
+
+def _spellings(stem: str, variant: str, ending: str) -> tuple[str, ...]:
+    """An index has been written both as model.safetensors.index.fp16.json and as model.fp16.safetensors.index.json."""
+    plain = f"{stem}{variant}{ending}"
+    if variant and ending.endswith(".index.json"):
+        return plain, f"{stem}{ending.removesuffix('.json')}{variant}.json"
+    return (plain,)

@@ -1,0 +1,56 @@
+"""The two hashes by which other programs know a LoRA, computed without the file in memory.
+
+sd-scripts saves the tensors to memory with the ss_* metadata alone and hashes that: all of its tensor bytes
+(`sshs_model_hash`), and 64 KiB from 1 MiB on (`sshs_legacy_hash`, the first 8 digits).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+MIB = 0x100000
+NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
+
+
+def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
+    """The metadata, and the hashes of a file with these tensors, which must all be of one floating point type."""
+    whole, slice_of_old = hashlib.sha256(), hashlib.sha256()
+    header = _header(tensors, {name: text for name, text in metadata.items() if name.startswith("ss_")})
+    position = 0
+    for number, block in enumerate((header, *_blocks(tensors))):
+        if number:
+            whole.update(block)
+        slice_of_old.update(block[max(0, MIB - position) : max(0, MIB + 0x10000 - position)])
+        position += len(block)
+    return {
+        **metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": slice_of_old.hexdigest()[:8],
+    }  # fmt: skip
+
+
+def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:
+    """The bytes of each tensor, in the order in which safetensors writes those of one type: by name."""
+    for name in _order(tensors):
+        yield tensors[name].contiguous().reshape(-1).view(torch.uint8).numpy().data
+
+
+def _order(tensors: Mapping[str, Tensor]) -> list[str]:
+    assert len({tensor.dtype for tensor in tensors.values()}) <= 1
+    return sorted(tensors, key=str.encode)
+
+
+def _header(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> memoryview:
+    """As long as the header that safetensors writes; equal to it but for the order of the metadata."""
+    about: dict[str, object] = {"__metadata__": dict(metadata)} if metadata else {}
+    end = 0
+    for name in _order(tensors):
+        tensor = tensors[name]
+        begin, end = end, end + tensor.numel() * tensor.element_size()
+        about[name] = {"dtype": NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [begin, end]}
+    text = json.dumps(about, ensure_ascii=False, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return memoryview(len(text).to_bytes(8, "little") + text)
