@@ -1,0 +1,138 @@
+"""What one image and its caption file say of themselves, read without decoding a pixel. Runs in worker processes.
+
+Imports little on purpose: every worker imports it anew.
+"""
+
+from __future__ import annotations
+
+import codecs
+import os
+from os import stat_result
+from pathlib import Path
+from typing import NamedTuple
+
+from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
+
+from modules.data.pixels import reason_of
+from modules.data.unreadable import LIMIT, UNREADABLE
+
+MOST_CAPTION_BYTES = 100_000
+ROTATED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+ORIENTATION = 0x0112
+
+
+class Stamp(NamedTuple):
+    """Changes whenever a file is written. ctime catches tools that put the old mtime back."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+NO_STAMP = Stamp(-1, 0, 0)  # of a file that is not there
+
+
+class ImageFacts(NamedTuple):
+    width: int  # after the rotation that EXIF asks for; 0 of a bad image
+    height: int
+    reason: str  # why the image cannot be used; empty of a good one
+
+
+class CaptionFacts(NamedTuple):
+    lines: list[str]
+    problem: str  # what is wrong with the file and what to do; empty of a good one
+
+
+class Job(NamedTuple):
+    """What is to be read; empty paths are not."""
+
+    image: str
+    caption: str
+
+
+class Facts(NamedTuple):
+    image: ImageFacts | None
+    caption: CaptionFacts | None
+
+
+def stamp_of(stat: stat_result) -> Stamp:
+    return Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
+
+
+def read_all(jobs: list[Job]) -> list[Facts]:
+    """The facts of many files: the unit of work of a worker process."""
+    return [
+        Facts(image_facts(Path(image)) if image else None, caption_facts(Path(caption)) if caption else None)
+        for image, caption in jobs
+    ]
+
+
+def image_facts(path: Path) -> ImageFacts:
+    """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            # Pillow turns TIFF by itself, and has turned its size already.
+            turned = image.format != "TIFF" and _exif(image, path).get(ORIENTATION) in ROTATED
+    except UNREADABLE as error:
+        return ImageFacts(0, 0, reason_of(path, error))
+    if width * height > LIMIT:
+        return ImageFacts(0, 0, f"it has {width} x {height} pixels, more than {LIMIT // 10**6} million")
+    return ImageFacts(height, width, "") if turned else ImageFacts(width, height, "")
+
+
+def _exif(image: Image.Image, path: Path) -> Image.Exif:
+    """Pillow decodes a whole PNG to look for EXIF behind its pixels, which hardly any has: so look first."""
+    if isinstance(image, PngImageFile) and not _speaks_behind_its_pixels(path):
+        return Image.Image.getexif(image)
+    return image.getexif()
+
+
+def _speaks_behind_its_pixels(path: Path) -> bool:
+    """Whether a PNG has EXIF or text after its first pixels."""
+    with path.open("rb") as file:
+        file.seek(8)
+        pixels = False
+        while len(head := file.read(8)) == 8:
+            kind = head[4:]
+            if pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
+                return True
+            pixels = pixels or kind == b"IDAT"
+            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+    return False
+
+
+def caption_facts(path: Path) -> CaptionFacts:
+    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_CAPTION_BYTES + 1)
+    except OSError as error:
+        return CaptionFacts([], f"{path}: cannot be read ({error.strerror}). Check its permissions.")
+    if len(data) > MOST_CAPTION_BYTES:
+        size = f"{MOST_CAPTION_BYTES // 1000} kB"
+        return CaptionFacts([], f"{path}: is larger than {size}, which no caption is. Is it another kind of file?")
+    try:
+        text = decoded(data)
+    except UnicodeDecodeError as error:
+        found = f"the byte at position {error.start} is not {error.encoding.upper()}"
+        return CaptionFacts([], f"{path}: {found}. Open it in a text editor and save it as UTF-8.")
+    if "\0" in text:
+        where = data.index(b"\0")
+        advice = "Open it in a text editor and save it as UTF-8, or delete it if it is no text."
+        return CaptionFacts([], f"{path}: the byte at position {where} is zero, which text never holds. {advice}")
+    return CaptionFacts([line.strip() for line in text.splitlines() if line.strip()], "")
+
+
+def decoded(data: bytes) -> str:
+    """Text of bytes: UTF-16 if they begin with its mark, else UTF-8, with or without a mark.
+
+    Raises:
+        UnicodeDecodeError: it is neither. There is no guessing: a wrong guess would train on wrong words.
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16")
+    if data.startswith(codecs.BOM_UTF8):
+        return data[len(codecs.BOM_UTF8) :].decode("utf-8")  # not "utf-8-sig", whose errors count without the mark
+    return data.decode("utf-8")

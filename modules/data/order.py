@@ -1,0 +1,172 @@
+"""In which order images are shown: a pure function of (index, batch size, seed, epoch).
+
+No iterator, no state: a resume asks for the same epoch and skips what was shown.
+
+1. How often. A concept of n images shows T = round(n x repeats), or exactly `samples`, an epoch: each image T // n
+   times, and T % n images once more. Those come from a fixed circle of the concept's images, where each epoch goes on
+   where the last one stopped. So after any number of epochs no image of a concept was due more than once oftener than
+   another. (Fillings, 3, come on top.)
+2. In which order. Every showing (row, turn) has a random key that depends on (seed, epoch, row, turn) alone. The
+   showings of a bucket are sorted by their keys and cut into batches, and a batch stands in the epoch at the key of
+   one of its showings. With one bucket, batch 4 x 1 and batch 1 x 4 accumulation therefore show the same images in the
+   same steps. (The one is drawn: the first would let buckets of few images always come early.)
+3. No batch is short. The last of a bucket is filled by showing images of that bucket again. The circle brings different
+   numbers of a bucket in different epochs; a bucket always gets as many batches as it needs at most, so that each epoch
+   has the same length, which is announced before it begins.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import floor
+from typing import NamedTuple
+
+import numpy as np
+
+from modules.data.index import Index
+from modules.preset.concepts import Concept
+from modules.system.seeds import seed_of
+
+Numbers = np.ndarray
+
+
+class Showing(NamedTuple):
+    """An image, for the `turn`-th time in this epoch."""
+
+    row: int
+    turn: int
+
+
+@dataclass(frozen=True)
+class EpochOrder:
+    """The batches of an epoch. `filled` showings are there only to make batches whole."""
+
+    rows: Numbers  # (batches, batch size)
+    turns: Numbers
+    filled: int
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, i: int) -> list[Showing]:
+        return [Showing(row, turn) for row, turn in zip(self.rows[i].tolist(), self.turns[i].tolist(), strict=True)]
+
+
+def epoch_length(index: Index, batch_size: int) -> int:
+    """How many batches each epoch has."""
+    return int(_batches_of_buckets(index, batch_size).sum())
+
+
+def epoch_order(index: Index, batch_size: int, seed: int, epoch: int) -> EpochOrder:
+    """The batches of an epoch, all of `batch_size` and each from one bucket; every showing that is due is in one."""
+    rows, turns = _due(index, epoch)
+    base = seed_of(seed, "order", epoch)
+    wanted = _batches_of_buckets(index, batch_size) * batch_size
+    fill_rows, fill_turns = _filling(index, wanted - _count(index, rows), base)
+    filled = np.repeat([False, True], [len(rows), len(fill_rows)])
+    rows, turns = np.concatenate([rows, fill_rows]), np.concatenate([turns, fill_turns])
+    keys = _keys(base, rows, turns)
+    # By bucket, real showings before fillings, then by key. Every bucket now fills whole batches.
+    order = np.lexsort((keys, filled, index.bucket_numbers[rows]))
+    shape = (-1, batch_size)
+    rows, turns, keys = rows[order].reshape(shape), turns[order].reshape(shape), keys[order].reshape(shape)
+    real = np.maximum((~filled[order]).reshape(shape).sum(axis=1), 1)
+    drawn = (_mixed(keys[:, 0]) % real.astype(np.uint64)).astype(np.int64)
+    places = np.argsort(keys[np.arange(len(keys)), drawn], kind="stable")
+    return EpochOrder(rows[places], turns[places], len(fill_rows))
+
+
+def showings_of(concept: Concept, images: int) -> int:
+    """How many images a concept shows an epoch: exactly `samples`, or repeats x images, rounded, at least one."""
+    if not images:
+        return 0
+    return concept.samples or max(1, floor(images * concept.repeats + 0.5))
+
+
+def _due(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
+    """Rows and turns of everything that an epoch shows, before filling."""
+    rows: list[Numbers] = [np.empty(0, np.int64)]
+    turns: list[Numbers] = [np.empty(0, np.int64)]
+    for number, members in _members(index):
+        each, more = divmod(showings_of(index.concepts[number], len(members)), len(members))
+        rows.append(np.tile(members, each))
+        turns.append(np.repeat(np.arange(each), len(members)))
+        if more:
+            start = epoch * more % len(members)
+            window = (start + np.arange(more)) % len(members)
+            rows.append(_circle(index, members)[window])
+            turns.append(np.full(more, each))
+    return np.concatenate(rows), np.concatenate(turns)
+
+
+def _batches_of_buckets(index: Index, batch_size: int) -> Numbers:
+    """Batches of each bucket, enough for the epoch in which it needs most: (buckets,)."""
+    most = np.zeros(len(index.buckets), dtype=np.int64)
+    for number, members in _members(index):
+        each, more = divmod(showings_of(index.concepts[number], len(members)), len(members))
+        most += each * _count(index, members)
+        if more:
+            of_circle = index.bucket_numbers[_circle(index, members)]
+            for bucket in np.unique(of_circle):
+                most[bucket] += _most_in_a_window(of_circle == bucket, more)
+    return -(-most // batch_size)
+
+
+def _most_in_a_window(marks: Numbers, length: int) -> int:
+    """The most marks that any `length` neighbours on a circle hold."""
+    sums = np.concatenate([[0], np.cumsum(np.concatenate([marks, marks[: length - 1]]))])
+    return int((sums[length:] - sums[:-length]).max())
+
+
+def _circle(index: Index, members: Numbers) -> Numbers:
+    """A concept's rows in a fixed random order in which each bucket is spread evenly."""
+    keys = _keys(seed_of("circle"), members, np.zeros_like(members))
+    numbers = index.bucket_numbers[members]
+    order = np.lexsort((keys, numbers))
+    sizes = np.bincount(numbers)
+    starts = np.cumsum(sizes) - sizes
+    in_bucket = np.arange(len(members)) - starts[numbers[order]]
+    offsets = _keys(seed_of("circle offset"), np.arange(len(sizes)), np.zeros(len(sizes), np.int64)) / 2.0**64
+    spread = (in_bucket + offsets[numbers[order]]) / sizes[numbers[order]]
+    return members[order][np.argsort(spread, kind="stable")]
+
+
+def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Numbers]:
+    """For each bucket as many further showings as are missing: its images again, in a random order, as later turns."""
+    rows: list[Numbers] = [np.empty(0, np.int64)]
+    turns: list[Numbers] = [np.empty(0, np.int64)]
+    by_bucket = index.bucket_rows()
+    for bucket in np.flatnonzero(missing):
+        own = by_bucket[index.buckets[bucket]]
+        own = own[np.argsort(_keys(base, own, np.zeros_like(own)), kind="stable")]
+        again = np.arange(missing[bucket])
+        rows.append(own[again % len(own)])
+        turns.append(LATER + again // len(own))
+    return np.concatenate(rows), np.concatenate(turns)
+
+
+LATER = 1 << 40  # turns of fillings start here: more than repeats or samples can give one image
+
+
+def _members(index: Index) -> list[tuple[int, Numbers]]:
+    """The rows of each concept that has any."""
+    order = np.argsort(index.concept_numbers, kind="stable")
+    numbers, starts = np.unique(index.concept_numbers[order], return_index=True)
+    return [(int(n), rows) for n, rows in zip(numbers, np.split(order, starts[1:]), strict=False)]
+
+
+def _count(index: Index, rows: Numbers) -> Numbers:
+    return np.bincount(index.bucket_numbers[rows], minlength=len(index.buckets))
+
+
+def _keys(base: int, rows: Numbers, turns: Numbers) -> Numbers:
+    """A random 64-bit number for each (base, row, turn), all at once."""
+    return _mixed(_mixed(rows.astype(np.uint64) ^ np.uint64(base)) + turns.astype(np.uint64))
+
+
+def _mixed(x: Numbers) -> Numbers:
+    """SplitMix64 (Steele, Lea, Flood 2014): a bijection of 64-bit numbers that scatters neighbours."""
+    x = x + np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
