@@ -51,20 +51,25 @@ class Method(ABC):
     def touched_parts(self) -> set[str]:
         """Parts that must stay loaded, because the method has changed or trains something in them."""
 
-    @property
-    def reads_text_anew(self) -> bool:
-        """Whether captions must be encoded at each step, because training changes what a text encoder says."""
-        return any(name in self.family.text_encoders for name in self.touched_parts)
-
     def parameters(self) -> dict[str, nn.Parameter]:
         """Everything that is trained, by name."""
         return {name: p for group in self.groups() for name, p in group.parameters.items()}
 
-    def prepare(self, addresses: Sequence[int]) -> None:
+    def prepare(self, addresses: Sequence[int]) -> None:  # noqa: B027 - most methods draw nothing
         """Called before each batch with a seed per item: chance inside the method (dropout) is drawn from these."""
 
-    def after_step(self) -> None:
+    def after_step(self) -> None:  # noqa: B027 - most methods have no bounds to keep
         """Called after each optimizer step, for methods that keep weights in bounds."""
+
+    def notes(self) -> Iterator[str]:
+        """What is trained, in words, for the log."""
+        for group in self.groups():
+            count = sum(p.numel() for p in group.parameters.values())
+            beside = ""
+            if group.name in self.family.part_names:
+                whole = sum(p.numel() for p in self.family.part(group.name).parameters())
+                beside = f", {count / whole:.1%} of its {whole:,}"
+            yield f"Training {group.name}: {count:,} numbers{beside}, at learning rate {group.learning_rate:g}."
 
     def state_dict(self) -> State:
         """Only what training has changed: a LoRA's backup does not hold the base model."""
