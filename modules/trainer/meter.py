@@ -1,0 +1,102 @@
+"""How fast a run is, what its losses were, and when the window is told: often enough to live, never once per step.
+
+A loss comes from the graphics card by itself, and is told when it has arrived, a step or two later. Asking for it would
+make this program wait for the card at every step, and then the card for this program.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from math import isfinite, isnan, nan
+
+import torch
+from torch import Tensor
+
+from modules.messages import Progress
+from modules.system.devices import fetched, memory_in_use
+
+
+@dataclass(frozen=True)
+class Point:
+    """What one step measured."""
+
+    step: int
+    values: Tensor  # loss and length of the gradient (NaN if it was not measured), in main memory
+    arrived: torch.cuda.Event | None  # until then they are under way
+    rates: dict[str, float]
+
+
+class Meter:
+    """Collects losses between two messages of progress."""
+
+    TELL_EVERY = 0.1  # seconds; the sender allows 20 messages a second
+    SMOOTH = 0.98  # the smoothed loss looks back about 50 steps
+
+    def __init__(self, tell: Callable[[Progress], None], numbers: Callable[[int, Mapping[str, float]], None]) -> None:
+        self._tell, self._numbers = tell, numbers
+        self._waiting: list[Point] = []
+        self._told = time.monotonic()
+        self._seconds_per_step = 0.0
+        self.smooth: float | None = None
+        self.lost_at = 0  # the first step whose loss was no number
+
+    def add(self, step: int, loss: Tensor, norm: Tensor | None, rates: dict[str, float], seconds: float) -> None:
+        """Take in a finished step; `loss` and `norm` may still be under way on the card."""
+        measured = torch.stack([loss.float(), torch.full_like(loss, nan) if norm is None else norm.float()])
+        self._waiting.append(Point(step, *fetched(measured), rates))
+        known = self._seconds_per_step
+        self._seconds_per_step = seconds if known == 0 else 0.95 * known + 0.05 * seconds
+
+    def due(self) -> bool:
+        return time.monotonic() - self._told >= self.TELL_EVERY
+
+    def report(self, step: int, steps: int, epoch: int, epochs: int, *, wait: bool = True) -> None:
+        """Send what has gathered: all of it, or, not to wait for the card, what has arrived."""
+        ready = self._waiting if wait else list(takewhile(_is_there, self._waiting))
+        if not ready:
+            return
+        self._waiting = self._waiting[len(ready) :]
+        self._told = time.monotonic()
+        losses = self._draw_curves(ready)
+        memory, card_memory = memory_in_use()
+        rate = 1 / self._seconds_per_step if self._seconds_per_step else 0.0
+        speed = {"speed/steps_per_second": rate}
+        self._numbers(step, {**speed, "memory/main_gb": memory / 1e9, "memory/card_gb": card_memory / 1e9})
+        points = [[float(point.step), loss] for point, loss in zip(ready, losses, strict=True)]
+        left = (steps - step) * self._seconds_per_step
+        self._tell(
+            Progress(
+                step, steps, epoch, epochs, points, self.smooth or 0.0, ready[-1].rates, rate, left, memory, card_memory
+            )
+        )
+
+    def _draw_curves(self, points: Sequence[Point]) -> list[float]:
+        """A point for each step, for TensorBoard, and the smoothed loss up to here; gives the losses."""
+        losses: list[float] = []
+        for point in points:
+            if point.arrived is not None:
+                point.arrived.synchronize()
+            loss, norm = (float(value) for value in point.values.tolist())
+            losses.append(loss)
+            if not isfinite(loss):
+                self.lost_at = self.lost_at or point.step
+            smooth = loss if self.smooth is None else self.SMOOTH * self.smooth + (1 - self.SMOOTH) * loss
+            self.smooth = smooth
+            curves = {"loss/train": loss, "loss/smooth": smooth}
+            curves |= {f"learning_rate/{name}": value for name, value in point.rates.items()}
+            curves |= {} if isnan(norm) else {"gradient_norm": norm}
+            self._numbers(point.step, curves)
+        return losses
+
+    def state_dict(self) -> dict[str, float | None]:
+        return {"smooth": self.smooth}
+
+    def load_state_dict(self, state: Mapping[str, float | None]) -> None:
+        self.smooth = state["smooth"]
+
+
+def _is_there(point: Point) -> bool:
+    return point.arrived is None or point.arrived.query()
