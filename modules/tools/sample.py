@@ -1,0 +1,63 @@
+"""Make images with a model and, if wanted, with LoRA files on it: the same sampler as in training, and no training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from modules.messages import MakeImages, Note, Phase, SampleReady
+from modules.preset.live import prompt_of
+from modules.preset.preset import Preset
+from modules.preset.rules import judged
+from modules.preset.sampling import Prompt
+from modules.tools.models import open_model, put_on
+from modules.trainer.control import Control
+from modules.trainer.preparation import Tell, check_samplers, load_options, with_resolution
+from modules.trainer.sampler import Sampler, file_name, save_sample
+from modules.trainer.workspace import anchored, check_writable
+
+
+def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
+    """Draw every prompt of the job into its folder; gives the folder.
+
+    Raises:
+        UserError: the model or a LoRA cannot be read, or the folder cannot be written.
+    """
+    preset = _with_prompts(anchored(judged(job.preset, trains=False)), job)
+    folder = Path(job.folder)
+    check_writable(folder)
+    tell(Phase("Opening the model"))
+    family = open_model(preset.model.source, preset.model.family, load_options(preset))
+    check_samplers(preset, family)
+    for lora in job.loras:
+        changed = put_on(family, Path(lora))
+        tell(Note(f"{Path(lora).name} changes {changed} layers."))
+    prompts = preset.sampling.prompts
+    sampler = Sampler(family, with_resolution(preset, family).resolution, keep_texts=True)
+    sampler.read(prompts)
+    if not job.loras:
+        family.let_go(*family.text_encoders)
+    done, total = 0, sum(prompt.steps for prompt in prompts)
+
+    def step_done(images: int) -> None:
+        nonlocal done
+        done = min(done + images, total)
+        control.check()
+        tell(Phase("Making images", done, total))
+
+    for sample in sampler.draw(prompts, step_done):
+        path = _next(folder, sample.prompt)
+        save_sample(sample, path, model=Path(preset.model.source).stem)
+        tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
+    return str(folder)
+
+
+def _with_prompts(preset: Preset, job: MakeImages) -> Preset:
+    prompts = tuple(prompt_of(values) for values in job.prompts)
+    return preset.model_copy(update={"sampling": preset.sampling.model_copy(update={"prompts": prompts})})
+
+
+def _next(folder: Path, prompt: Prompt) -> Path:
+    """The first free number: images of earlier calls stay."""
+    taken = [path.name[:6] for path in folder.glob("[0-9]*.png")] if folder.is_dir() else []
+    number = 1 + max((int(name) for name in taken if name.isdecimal()), default=0)
+    return folder / file_name(number, prompt.seed, prompt.prompt)

@@ -1,0 +1,94 @@
+"""A model in another form says the same, and what was trained can be put back into a model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from modules.families import LoadOptions
+from modules.messages import ConvertModel, Finished
+from modules.tools.models import open_model, put_on
+from tests.test_run import do
+from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
+from tests.trainer.runs import assert_equal, model_of, run, values
+
+MODELS = {"sd": tiny_sd, "sd2": tiny_sd2, "sdxl": tiny_sdxl}
+FULL = ("method.kind=full", "training.learning_rate=1e-3", "schedule.warmup=0 steps", "training.steps=2")
+
+
+def tensors_of(model: Path) -> dict[str, Tensor]:
+    """All weights, by part and name, in fp32."""
+    family = open_model(str(model), "", LoadOptions())
+    return {
+        f"{part}|{name}": tensor.float()
+        for part in family.part_names
+        for name, tensor in family.part(part).state_dict().items()
+    }
+
+
+def converted(source: Path, target: Path, **settings: str) -> Path:
+    form = "single_file" if target.suffix else "folder"
+    events = do(ConvertModel(str(source), str(target), format=form, **settings))  # type: ignore[arg-type]
+    assert events[-1] == Finished(path=str(target))
+    return target
+
+
+@pytest.mark.parametrize("made", MODELS.values(), ids=MODELS)
+def test_a_model_survives_the_way_to_a_single_file_and_back(made: Callable[[Path], Path], tmp_path: Path) -> None:
+    folder = made(tmp_path / "model")
+    file = converted(folder, tmp_path / "file.safetensors")
+    again = converted(file, tmp_path / "again")
+    before = tensors_of(folder)
+    assert len(before) > 100
+    assert_equal(before, tensors_of(file))
+    assert_equal(before, tensors_of(again))
+
+
+def test_another_precision_rounds_and_halves(tmp_path: Path) -> None:
+    folder = tiny_sd(tmp_path / "model")
+    whole, half = (converted(folder, tmp_path / f"{name}.safetensors", dtype=name) for name in ("fp32", "fp16"))
+    assert half.stat().st_size < 0.7 * whole.stat().st_size
+    assert_equal({name: t.half().float() for name, t in tensors_of(whole).items()}, tensors_of(half))
+
+
+def test_v_prediction_and_zero_terminal_snr_survive_a_single_file(tmp_path: Path) -> None:
+    folder = tiny_sd(tmp_path / "model", prediction_type="v_prediction", rescale_betas_zero_snr=True)
+    file = converted(folder, tmp_path / "file.safetensors")
+    for model in (file, converted(file, tmp_path / "again")):
+        noising = open_model(str(model), "", LoadOptions()).noising
+        assert (noising.prediction, noising.zero_terminal_snr) == ("v_prediction", True)
+
+
+@pytest.mark.parametrize("form", ["single_file", "folder"])
+def test_trained_parts_put_back_are_the_full_model_of_the_run(form: str, tmp_path: Path) -> None:
+    base = tiny_sd(tmp_path / "model")
+    settings = (*FULL, f"model.source={base}", f"output.model_format={form}", "training.text_encoder_1.train=true")
+    whole = model_of(run(values(tmp_path / "whole", *settings)))
+    parts = model_of(run(values(tmp_path / "parts", *settings, "output.parts=trained")))
+    put_back = converted(base, tmp_path / "put back.safetensors", parts=str(parts))
+    assert_equal(tensors_of(whole), tensors_of(put_back))
+    before, after = tensors_of(base), tensors_of(put_back)
+    changed = {name.partition("|")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"denoiser", "text_encoder_1"}
+
+
+@pytest.mark.parametrize("method", ["method.dropout=0", "method.dora=true", "output.lora_format=diffusers"])
+def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path) -> None:
+    base = tiny_sd(tmp_path / "model")
+    settings = (f"model.source={base}", "training.steps=2", "training.learning_rate=0.05", "schedule.warmup=0 steps")
+    lora = model_of(run(values(tmp_path, *settings, "training.text_encoder_1.train=true", method)))
+    merged = converted(base, tmp_path / "merged.safetensors", parts=str(lora))
+    family = open_model(str(base), "", LoadOptions())
+    changed = put_on(family, lora)
+    applied = {
+        f"{part}|{name}": tensor
+        for part in family.part_names
+        for name, tensor in family.part(part).state_dict().items()
+    }
+    assert_equal(applied, tensors_of(merged))
+    before = tensors_of(base)
+    assert sum(not torch.equal(before[name], applied[name]) for name in before) == changed > 10
