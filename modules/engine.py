@@ -1,0 +1,122 @@
+"""The engine as a program: `python -m modules.engine` reads commands and writes events, a line of JSON each.
+
+Messages go through a private copy of stdout; what libraries print goes to stderr, where whoever started the engine may
+collect it. When the pipe of commands closes, the job backs up and ends: nothing is lost when a window dies.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from typing import IO
+
+from modules.messages import (
+    Channel,
+    CheckPreset,
+    ConvertModel,
+    Event,
+    Failed,
+    FillCache,
+    Finished,
+    Mailbox,
+    MakeImages,
+    Message,
+    Note,
+    Quit,
+    Stop,
+    Train,
+    condensed,
+    decode,
+    encode,
+)
+from modules.session import Session
+
+TICK = 0.05  # seconds between two sendings: at most 20 messages of progress a second
+
+
+class Engine:
+    """Runs one job at a time; commands while it runs go to it."""
+
+    def __init__(self, commands: IO[str], events: IO[str]) -> None:
+        self._commands, self._events = commands, events
+        self._channel = Channel.open()
+        self._session: Session | None = None
+        self._quitting = threading.Event()
+        self._told_end = threading.Event()  # whoever listens knows that the job has ended
+
+    def serve(self) -> None:
+        """Until Quit, the end of the pipe, or SIGTERM; a job under way is stopped with a backup first."""
+        signal.signal(signal.SIGTERM, lambda *_: self.obey(Quit()))
+        threading.Thread(target=self._listen, name="commands", daemon=True).start()
+        while not (self._quitting.is_set() and not self._running):
+            time.sleep(TICK)
+            self._send()
+        self._send()
+
+    def obey(self, message: Message) -> None:
+        match message:
+            case Train() | FillCache() | CheckPreset() | MakeImages() | ConvertModel():
+                if refusal := self._refusal():
+                    self._channel.events.put(Note(refusal, "error"))
+                    return
+                # Fresh commands: a Stop that came too late for the last job is not meant for this one. The events stay
+                # in their mailbox: the last ones of the last job may not have been sent yet.
+                self._channel = Channel(self._channel.events, Mailbox())
+                self._told_end.clear()
+                self._session = Session(message, self._channel)
+                self._session.start()
+            case Quit():
+                self._quitting.set()
+                self._channel.commands.put(Stop())
+            case _:
+                self._channel.commands.put(message)  # type: ignore[arg-type]
+
+    def _refusal(self) -> str:
+        """Why no job can start now; "" if one can."""
+        if self._session and self._told_end.is_set():
+            self._session.wait()  # it has said its last word and only tidies up: the next one may be asked for already
+        if self._running:
+            return "A job is under way already: wait for its end, or stop it."
+        return "The engine is ending and starts no job any more." if self._quitting.is_set() else ""
+
+    @property
+    def _running(self) -> bool:
+        return self._session is not None and self._session.running
+
+    def _listen(self) -> None:
+        for line in self._commands:
+            try:
+                self.obey(decode(line))
+            except ValueError as error:
+                self._channel.events.put(Note(f"Not understood: {error}", "error"))
+        self.obey(Quit())
+
+    def _send(self) -> None:
+        waiting: list[Event] = []
+        while some := list(self._channel.events.drain()):
+            waiting += some
+        try:
+            for event in condensed(waiting):
+                if isinstance(event, Finished | Failed):
+                    self._told_end.set()
+                self._events.write(f"{encode(event)}\n")
+            self._events.flush()
+        except (BrokenPipeError, ValueError):  # nobody listens any more
+            self.obey(Quit())
+
+
+def main() -> None:
+    """Keep stdout for messages: everything else that is printed goes to stderr."""
+    private = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    # The window decides when to stop: a Ctrl-C in its terminal must not kill the engine beside it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    commands = os.fdopen(os.dup(sys.stdin.fileno()), "r", encoding="utf-8", errors="replace")
+    Engine(commands, private).serve()
+
+
+if __name__ == "__main__":
+    main()

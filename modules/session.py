@@ -1,0 +1,43 @@
+"""One job in the background: owns the thread, and turns every way a job can end into an event."""
+
+from __future__ import annotations
+
+import threading
+import traceback
+
+from modules.errors import UserError
+from modules.messages import Channel, Failed, Job
+from modules.system.collecting import no_collections
+from modules.system.pages import ask_for_huge_pages
+
+
+class Session:
+    """A job with its channel. The window's engine and the headless command line use the same."""
+
+    def __init__(self, job: Job, channel: Channel | None = None) -> None:
+        self.channel = channel or Channel.open()
+        self._job = job
+        self._thread = threading.Thread(target=self._run, name="training", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    @property
+    def running(self) -> bool:
+        return self._thread.is_alive()
+
+    def wait(self, seconds: float | None = None) -> None:
+        """Wait for the end, or so long."""
+        self._thread.join(seconds)
+
+    def _run(self) -> None:
+        ask_for_huge_pages()
+        try:
+            with no_collections():  # imports torch: in the thread, while the front end shows
+                from modules.run import perform  # noqa: PLC0415
+
+            perform(self._job, self.channel)
+        except UserError as error:
+            self.channel.events.put(Failed(str(error)))
+        except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing may die in silence
+            self.channel.events.put(Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))

@@ -1,0 +1,66 @@
+"""One job in the background, and an event for every way in which it can end."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modules import run as jobs
+from modules.errors import UserError
+from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train
+from modules.session import Session
+from tests.trainer.runs import values
+
+
+def ended(job: Job) -> list[object]:
+    session = Session(job)
+    session.start()
+    session.wait(60)
+    assert not session.running
+    return [event for _ in range(10) for event in session.channel.events.drain()]
+
+
+def test_a_job_runs_beside_and_its_last_event_is_its_end(tmp_path: Path) -> None:
+    assert isinstance(ended(CheckPreset(values(tmp_path)))[-1], Finished)
+
+
+def test_a_mistake_is_told_in_words_without_a_traceback() -> None:
+    (failed,) = ended(Train({"version": 1, "training": {"steps": -1}}))
+    assert isinstance(failed, Failed)
+    assert "training.steps: -1" in failed.message
+    assert not failed.details
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), MemoryError(), KeyError("y"), AssertionError()])
+def test_a_fault_is_told_with_its_traceback(error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(job: Job, channel: Channel) -> None:
+        raise error
+
+    monkeypatch.setattr(jobs, "perform", broken)
+    (failed,) = ended(Train({}))
+    assert isinstance(failed, Failed)
+    assert type(error).__name__ in failed.message
+    assert "Traceback" in failed.details
+    assert "broken" in failed.details
+
+
+def test_what_was_told_before_an_error_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(job: Job, channel: Channel) -> None:
+        channel.events.put(Note("before"))
+        raise UserError("No.", advice="Do this.")
+
+    monkeypatch.setattr(jobs, "perform", broken)
+    assert ended(Train({})) == [Note("before"), Failed("No. Do this.")]
+
+
+def test_commands_given_before_the_job_began_are_heard(tmp_path: Path) -> None:
+    channel = Channel.open()
+    channel.commands.put(Stop())
+    session = Session(Train(values(tmp_path)), channel)
+    session.start()
+    session.wait(60)
+    events = list(channel.events.drain())
+    assert events[-1] == Finished(stopped=True)
+    assert not any(isinstance(event, Started) for event in events)
+    assert not (tmp_path / "test").exists()
