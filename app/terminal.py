@@ -1,0 +1,218 @@
+"""What a job shows on the way: a progress bar on a terminal, plain lines in a log, or lines of JSON for programs."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, Protocol, TextIO
+
+from tqdm import tqdm
+
+from modules import messages as m
+
+LINE_S = 10.0  # no two lines of progress in a log stand closer,
+QUIET_S = 60.0  # none further apart,
+SHARE = 0.05  # and between these each one tells of so much more work
+
+
+class Display(Protocol):
+    """Shows events; `say` adds a sentence of the command line itself."""
+
+    def show(self, event: m.Event) -> None: ...
+    def say(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+def display(as_json: bool) -> Display:
+    """The display that fits where the output goes."""
+    if as_json:
+        return JsonLines(_private_stdout())
+    return Bar(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+
+
+def _private_stdout() -> TextIO:
+    """The real stdout, for events alone: what libraries print from now on goes to stderr."""
+    sys.stdout.flush()
+    private = os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1)
+    os.dup2(2, 1)
+    return private
+
+
+class Silent:
+    """For when nobody reads any more."""
+
+    def show(self, event: m.Event) -> None: ...
+    def say(self, text: str) -> None: ...
+    def close(self) -> None: ...
+
+
+class JsonLines:
+    """One event per line, as `modules.messages.decode` reads them."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def show(self, event: m.Event) -> None:
+        self._out.write(m.encode(event) + "\n")
+        self._out.flush()
+
+    def say(self, text: str) -> None:
+        sys.stderr.write(text + "\n")
+
+    def close(self) -> None:
+        self._out.close()
+
+
+class Lines:
+    """Time and text, for logs; progress only now and then."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._title, self._told_at, self._told_share = "", -QUIET_S, 0.0
+
+    def show(self, event: m.Event) -> None:
+        if isinstance(event, m.Progress):
+            self._enter("Training")
+            self._advance(event.step, event.steps, f"{step_words(event)}, {progress_words(event)}")
+        elif isinstance(event, m.Phase):
+            if self._enter(event.title):
+                self.say(event.title)
+            elif event.done < event.total:
+                self._advance(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
+        elif text := sentence(event):
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        self._out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
+        self._out.flush()
+
+    def close(self) -> None: ...
+
+    def _enter(self, title: str) -> bool:
+        """Whether something else is going on than before: its share of work is counted anew."""
+        if title == self._title:
+            return False
+        self._title, self._told_share = title, -1.0
+        return True
+
+    def _advance(self, done: int, total: int, text: str) -> None:
+        """Write a line if there is enough to tell since the last one; the end of the training is always told."""
+        now, share = time.monotonic(), done / max(total, 1)
+        since, more = now - self._told_at, share - self._told_share
+        if done >= total or since >= QUIET_S or (since >= LINE_S and more >= SHARE):
+            self._told_at, self._told_share = now, share
+            self.say(text)
+
+
+class Bar:
+    """A bar at the bottom of a terminal for what is going on, and sentences above it."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._bar: tqdm[Any] | None = None
+        self._title = ""
+
+    def show(self, event: m.Event) -> None:
+        if isinstance(event, m.Progress):
+            self._move("Training", event.step, event.steps, progress_words(event))
+        elif isinstance(event, m.Phase):
+            self._move(event.title, event.done, event.total, "")
+        elif text := sentence(event):
+            self.say(text)
+
+    def say(self, text: str) -> None:
+        if self._bar is None:
+            self._out.write(text + "\n")
+            self._out.flush()
+        else:
+            self._bar.write(text, file=self._out)
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._bar.close()
+        self._bar = None
+
+    def _move(self, title: str, done: int, total: int, words: str) -> None:
+        if title != self._title or self._bar is None:
+            self.close()
+            self._title = title
+            counted = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
+            self._bar = tqdm(
+                total=total or None,
+                desc=title,
+                file=self._out,
+                leave=False,
+                nrows=24,  # tqdm hides its bar where a terminal says it has no rows, as those of containers do
+                mininterval=0.0,
+                bar_format=counted if total else "{desc} ...",
+            )
+        self._bar.n = done
+        self._bar.ncols = shutil.get_terminal_size().columns - 1
+        self._bar.set_postfix_str(words, refresh=False)  # its own rate would count the time of the samples as well
+        self._bar.refresh()
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def sentence(event: m.Event) -> str:
+    """What an event says to a person; "" for those that are no sentence."""
+    words = SENTENCES.get(type(event))
+    return words(event) if words else ""
+
+
+def _started(event: m.Started) -> str:
+    origin = f", continued from step {event.resumed_from}" if event.resumed_from >= 0 else ""
+    return f"Run {event.folder}: {event.steps} steps, {event.steps_per_epoch} an epoch{origin}"
+
+
+def _finished(event: m.Finished) -> str:
+    where = f" after {event.step} steps" if event.step else ""
+    return f"{'Stopped' if event.stopped else 'Finished'}{where}" + (f": {event.path}" if event.path else "")
+
+
+def _note(event: m.Note) -> str:
+    return event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}"
+
+
+SENTENCES: dict[type[Any], Callable[[Any], str]] = {
+    m.Started: _started,
+    m.SampleReady: lambda event: f"Sample {event.path}",
+    m.BackupSaved: lambda event: f"Backup {event.path}",
+    m.ModelSaved: lambda event: f"Model {event.path}",
+    m.Note: _note,
+    m.Paused: lambda event: f"Paused after step {event.step}",
+    m.Continued: lambda event: f"Continued after step {event.step}",
+    m.Answer: lambda event: event.text,
+    m.Finished: _finished,
+}
+
+
+def step_words(event: m.Progress) -> str:
+    return f"step {event.step} of {event.steps}, epoch {event.epoch} of {event.epochs}"
+
+
+def progress_words(event: m.Progress) -> str:
+    """Rate, time left, loss and memory."""
+    words = [f"loss {event.smooth_loss:.4f}"]
+    if event.steps_per_second > 0:
+        slow = event.steps_per_second < 1
+        words.append(f"{1 / event.steps_per_second:.1f} s/step" if slow else f"{event.steps_per_second:.1f} steps/s")
+        words.append(f"{duration(event.seconds_left)} left")
+    if event.memory:
+        words.append(f"{event.memory / 1e9:.1f} GB")
+    if event.card_memory:
+        words.append(f"{event.card_memory / 1e9:.1f} GB on the card")
+    return ", ".join(words)
+
+
+def duration(seconds: float) -> str:
+    """Two units at most: "2 h 05 min", "3 min 20 s", "8 s"."""
+    whole = max(0, round(seconds))
+    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"

@@ -1,0 +1,199 @@
+"""The command line, up to the job that it gives to the engine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app import commands
+from app.cli import parser, run
+from modules.errors import Problems, UserError
+from modules.messages import CheckPreset, ConvertModel, Failed, FillCache, Job, MakeImages, Train, decode
+from modules.preset.problems import preset_of
+from modules.system.bundled import ROOT
+
+ROBOT = "presets/Starter/Robot LoRA.json"
+
+
+@pytest.fixture
+def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
+    """The jobs that would have been done."""
+    found: list[Job] = []
+    monkeypatch.setattr(commands, "_do", lambda job, options: found.append(job) or 0)
+    return found
+
+
+def trained(jobs: list[Job], *arguments: str) -> Train:
+    assert run(["train", *arguments]) == 0
+    job = jobs[-1]
+    assert isinstance(job, Train)
+    return job
+
+
+def test_a_preset_with_options_over_it_becomes_a_job(jobs: list[Job], tmp_path: Path) -> None:
+    job = trained(jobs, ROBOT, "--set", "training.steps=7", "--name", "mine", "--workspace", str(tmp_path))
+    preset = preset_of(job.preset)
+    assert preset.training.steps == 7
+    assert preset.general.name == "mine"
+    assert preset.general.workspace == str(tmp_path)
+    assert preset.concepts[0].path == "starter:robot"
+    assert job.resume == ""
+
+
+def test_shipped_presets_are_found_from_any_folder(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert trained(jobs, ROBOT).preset["title"] == "Robot LoRA"
+
+
+def test_concepts_of_the_command_line_replace_those_of_the_file(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shipped = str(ROOT / ROBOT)
+    (tmp_path / "my cats").mkdir()
+    monkeypatch.chdir(tmp_path)
+    job = trained(jobs, shipped, "--concept", "my cats", "--concept", "starter:robot", "--set", "concepts.0.repeats=3")
+    found = [(concept["path"], concept["repeats"]) for concept in job.preset["concepts"]]
+    assert found == [(str(tmp_path / "my cats"), 3.0), ("starter:robot", 1.0)]
+
+
+def test_a_run_is_continued_by_its_folder_or_as_the_newest(jobs: list[Job], tmp_path: Path) -> None:
+    assert trained(jobs, ROBOT, "--resume").resume == "newest"
+    assert trained(jobs, ROBOT, "--resume", str(tmp_path)).resume == str(tmp_path)
+    # A name is looked for in the workspace, by the engine.
+    assert trained(jobs, ROBOT, "--resume", "Robot LoRA 2").resume == "Robot LoRA 2"
+
+
+def test_cache_and_check_take_the_same_presets(jobs: list[Job]) -> None:
+    run(["cache", ROBOT])
+    run(["check", ROBOT, "--set", "training.steps=3"])
+    assert isinstance(jobs[0], FillCache)
+    assert isinstance(jobs[1], CheckPreset)
+    assert jobs[1].preset["training"]["steps"] == 3
+
+
+def test_sample_draws_the_prompts_given(jobs: list[Job], tmp_path: Path) -> None:
+    lora = tmp_path / "a.safetensors"
+    options = ["--prompt", "a cat", "--prompt", "a dog", "--size", "512x768", "--seed", "5", "--steps", "9"]
+    run(["sample", "starter:model", *options, "--count", "2", "--lora", str(lora), "--out", str(tmp_path)])
+    job = jobs[0]
+    assert isinstance(job, MakeImages)
+    assert [(p["prompt"], p["seed"]) for p in job.prompts] == [("a cat", 5), ("a cat", 6), ("a dog", 5), ("a dog", 6)]
+    assert {(p["width"], p["height"], p["steps"], p["sampler"]) for p in job.prompts} == {(512, 768, 9, "euler")}
+    assert (job.loras, job.folder) == ([str(lora)], str(tmp_path))
+    assert job.preset["model"]["source"] == "starter:model"
+
+
+def test_sample_with_a_preset_draws_its_own_prompts(jobs: list[Job]) -> None:
+    run(["sample", ROBOT, "--guidance", "5"])
+    job = jobs[0]
+    assert isinstance(job, MakeImages)
+    assert len(job.prompts) == 4
+    assert {(p["sampler"], p["guidance"]) for p in job.prompts} == {("ddim", 5.0)}
+
+
+def test_convert_tells_the_format_by_the_name(jobs: list[Job], tmp_path: Path) -> None:
+    run(["convert", "starter:model", str(tmp_path / "a.safetensors"), "--dtype", "bf16"])
+    run(["convert", "starter:model", str(tmp_path / "a"), "--family", "sdxl", "--overwrite"])
+    file, folder = str(tmp_path / "a.safetensors"), str(tmp_path / "a")
+    assert jobs == [
+        ConvertModel("starter:model", file, "", "single_file", "bf16"),
+        ConvertModel("starter:model", folder, "sdxl", "folder", "", "", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "nothing.json"], "There is no file nothing.json"),
+        (["train", ROBOT, "--concept", "nowhere"], "does not exist"),
+        (["train", ROBOT, "--set", "training.epocs=3"], "Did you mean training.epochs?"),
+        (["train", ROBOT, "--set", "training.steps=many"], '"many" is no whole number'),
+        (["train", ROBOT, "--set", "model.source="], "no base model is chosen"),
+        (["train", "presets/SD 1.5/LoRA 8 GB.json"], "--concept FOLDER"),
+        (["sample", "starter:model"], "nothing to draw"),
+        (["sample", "starter:model", "--prompt", "x", "--size", "big"], "--size big is no size"),
+        (["sample", "starter:model", "--prompt", "x", "--steps", "0"], "sampling.prompts.0.steps: 0 is out of range"),
+        (["sample", "starter:model", "--prompt", "x", "--seed", "one"], "--seed one is no whole number"),
+        (["sample", "starter:model", "--prompt", "x", "--sampler", "ddjm"], 'Did you mean "ddim"?'),
+        (["sample", "starter:model", "--prompt", "x", "--count", "0"], "makes no image"),
+        (["test"], "./start-ui.sh test"),
+    ],
+    ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",
+)
+def test_what_can_be_mended_is_a_sentence_and_exit_code_2(
+    arguments: list[str], said: str, jobs: list[Job], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(arguments) == 2
+    assert said in capsys.readouterr().err
+    assert jobs == []
+
+
+def test_a_program_that_reads_events_is_told_of_mistakes_there(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["check", "nothing.json", "--events", "json"]) == 2
+    event = decode(capsys.readouterr().out)
+    assert isinstance(event, Failed)
+    assert "There is no file nothing.json" in event.message
+
+
+def test_everything_wrong_in_file_and_options_is_said_together(tmp_path: Path) -> None:
+    file = tmp_path / "bad.json"
+    file.write_text('{"version": 1, "general": {"threads": 2}, "training": {"batch_size": 0, "resolution": 500}}')
+    options = parser().parse_args(["train", str(file), "--set", "training.epocs=3"])
+    with pytest.raises(Problems) as caught:
+        options.command(options)
+    named = [problem.partition(":")[0] for problem in caught.value.problems]
+    assert named[:4] == ["general.threads", "training.epocs", "training.batch_size", "training.resolution"]
+    assert {"model.source", "concepts"} <= set(named)
+
+
+def test_options_that_are_none_are_refused_by_name(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        run(["train", ROBOT, "--stps", "5"])
+    assert caught.value.code == 2
+    assert "--stps" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["train", "cache", "check", "sample", "convert", "settings"])
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        run([command, "--help"])
+    assert "usage:" in capsys.readouterr().out
+
+
+def test_settings_are_listed_without_torch() -> None:
+    code = "import sys; from app.__main__ import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code, "settings"], capture_output=True, text=True, check=True)
+    assert "training.learning_rate = 0.0001" in done.stdout
+    assert "concepts.0.path" in done.stdout
+
+
+def test_the_json_schema_knows_our_own_marks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["settings", "--json-schema"]) == 0
+    schema: dict[str, Any] = json.loads(capsys.readouterr().out)
+    general = schema["$defs"]["General"]["properties"]
+    assert general["workspace"]["scope"] == "machine"
+    assert general["seed"]["description"].startswith("The same seed")
+    assert schema["properties"]["kind"]["enum"] == ["preset", "project"]
+
+
+def test_a_list_that_nobody_reads_to_the_end_is_no_fault() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "app", "settings"]
+    done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
+    os.close(writing)
+    assert done.stderr == ""
+
+
+def test_a_user_error_is_raised_for_folders_that_are_files(tmp_path: Path) -> None:
+    file = tmp_path / "a.png"
+    file.touch()
+    options = parser().parse_args(["train", str(ROOT / ROBOT), "--concept", str(file)])
+    with pytest.raises(UserError, match="is a file, not a folder"):
+        options.command(options)

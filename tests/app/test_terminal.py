@@ -1,0 +1,117 @@
+"""What a job shows: lines for logs, a bar for terminals, JSON for programs."""
+
+import io
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app import terminal
+from app.terminal import Bar, JsonLines, Lines, duration, progress_words, sentence
+from modules.messages import Answer, Finished, ModelSaved, Note, Phase, Progress, SampleReady, Started, decode, encode
+
+HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 1_500_000_000, 0)
+
+
+def test_progress_in_words() -> None:
+    assert progress_words(HALF) == "loss 0.2500, 2.0 steps/s, 3 min 20 s left, 1.5 GB"
+    slow = Progress(1, 100, 1, 4, [], 0.5, {}, 0.25, 7500.0, 0, 8_000_000_000)
+    assert progress_words(slow) == "loss 0.5000, 4.0 s/step, 2 h 05 min left, 8.0 GB on the card"
+    assert progress_words(Progress(0, 100, 1, 4)) == "loss 0.0000"
+
+
+def test_durations_in_words() -> None:
+    assert [duration(seconds) for seconds in (-1, 8.4, 59.6, 3600)] == ["0 s", "8 s", "1 min 00 s", "1 h 00 min"]
+
+
+def test_events_in_words() -> None:
+    assert sentence(Started("runs/cat", 600, 150, 4)) == "Run runs/cat: 600 steps, 4 an epoch"
+    assert sentence(Started("runs/cat", 600, 150, 4, 0)).endswith("continued from step 0")
+    assert sentence(Note("Mind this.", "warning")) == "Warning: Mind this."
+    assert sentence(Finished(7, path="a.safetensors")) == "Finished after 7 steps: a.safetensors"
+    assert sentence(Finished(7, stopped=True)) == "Stopped after 7 steps"
+    assert sentence(Answer("size", "3 GB")) == "3 GB"
+    assert sentence(HALF) == ""
+
+
+def test_a_log_is_told_of_progress_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock)
+    out = io.StringIO()
+    lines = Lines(out)
+    told: list[float] = []
+    for second in range(0, 1000):
+        clock = float(second)
+        before = len(out.getvalue())
+        lines.show(Progress(second, 100_000, 1, 1))
+        if len(out.getvalue()) > before:
+            told.append(clock)
+    assert len(told) == 17  # the first, then one a minute: a percent of the work each
+    lines.show(Progress(100_000, 100_000, 1, 1))
+    assert "step 100000 of 100000" in out.getvalue().splitlines()[-1]
+
+
+def test_a_log_hears_of_a_short_run_too_and_samples_on_the_way_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr(terminal.time, "monotonic", lambda: clock)
+    out = io.StringIO()
+    lines = Lines(out)
+    for second in range(60):
+        clock = float(second)
+        if second % 5 == 0:
+            lines.show(Phase("Making samples", 0, 80))
+            lines.show(Phase("Making samples", 80, 80))
+        lines.show(Progress(second, 60, 1, 1))
+    told = [line for line in out.getvalue().splitlines() if " step " in line]
+    assert len(told) == 6
+
+
+def test_a_log_names_a_phase_once() -> None:
+    out = io.StringIO()
+    lines = Lines(out)
+    for done in range(5):
+        lines.show(Phase("Encoding images", done, 100))
+    lines.show(SampleReady("a.png", "cat", 0, 1))
+    texts = [line.partition(" ")[2] for line in out.getvalue().splitlines()]
+    assert texts[0] == "Encoding images"
+    assert texts[-1] == "Sample a.png"
+    assert len(texts) <= 3
+
+
+def test_sentences_stand_above_the_bar_and_the_bar_is_gone_at_the_end() -> None:
+    out = io.StringIO()
+    bar = Bar(out)
+    bar.show(Note("before"))
+    bar.show(Phase("Loading"))
+    bar.show(HALF)
+    bar.show(ModelSaved("cat.safetensors", 50))
+    bar.close()
+    text = out.getvalue()
+    assert text.startswith("before\n")
+    assert "Loading ..." in text
+    assert "50%" in text
+    assert "50/100" in text
+    assert "loss 0.2500" in text
+    assert "Model cat.safetensors\n" in text
+
+
+def test_lines_of_json_can_be_read_back() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="utf-8") as pipe:
+        shown = JsonLines(os.fdopen(write, "w", encoding="utf-8"))
+        shown.show(HALF)
+        shown.show(Note("grün\nzwei"))
+        shown.close()
+        lines = pipe.read().splitlines()
+    assert [decode(line) for line in lines] == [HALF, Note("grün\nzwei")]
+
+
+def test_what_libraries_print_stays_out_of_the_lines_of_json() -> None:
+    code = (
+        "import os; from app.terminal import display; from modules.messages import Note; d = display(True);"
+        "print('noise', flush=True); os.write(1, b'noise'); d.show(Note('x')); d.close()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == encode(Note("x")) + "\n"
+    assert done.stderr == "noise\nnoise"
