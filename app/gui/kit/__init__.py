@@ -1,0 +1,165 @@
+"""The kit: everything the window is made of, and the one place that imports tkinter and customtkinter.
+
+Sizes are pixels at 100 %; `px(n)` gives pixels of this screen. Colours and fonts are roles (see theme.py): window
+panel card raised input hairline border selection text text2 text3 accent button changed error danger good; small
+small_bold body bold section title mono. Widgets are laid out with pack and grid as in tkinter and re-colour themselves.
+`set` on a control tells nobody; `on_change` is called for what a person does. Every control knows get, set,
+disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled control says why in its tip.
+
+    theme.set("dark" | "light")  theme.mode  theme.zoom(percent)  theme.percent  theme.listen(heard) -> end
+    theme.colour(role)  theme.font(role)  px(n)  liked_mode()                  icon(name, role, size)  mark(pixels)
+
+    App(title, mode, percent)      .show(geometry) .geometry_now() .every(ms, act) -> end .copy(text) .pasted()
+                                   .ask_open_file(title, kinds, folder) .ask_folder .ask_save_file -> Path | None
+                                   .on_error = f(kind, error, trace)        raises NoDisplay
+    events.on_click(heard)         keyboard(widget, act): Tab, space, Return
+    tip(widget, words)             words: text or a function
+
+    Frame(master, role)            .clear()            Divider(master)
+    Label(master, text, font, role, wrap, image)       .set(text, role)
+    Card(master, title, action, on_action)             .body .action(words)    RoundFrame(master, role, edge)
+    Badge(master, text, tone)      .set                tones: plain good changed error accent
+    Button(master, text, on_press, kind, image, hint)  kinds: primary danger plain quiet icon alarm notice
+                                   .set(text, kind, image, hint) .disable(reason) .enable() .press()
+    LinkButton(master, text, on_press)
+
+    Entry(master, text, placeholder, on_change, on_done, width, mono, rest_ms)       .flush() .clear() .inner
+    TextArea(master, text, lines, on_change)           .flush() .inner
+    PathEntry(master, text, what="file" | "folder" | "save" | "model", kinds, on_change, placeholder)
+    Choice(master, options, value, on_change)          .offer(options) .open()
+                                   options: words, or Option(value, label, note, reason, group, words)
+    Segmented(master, options, value, on_change)       Switch(master, on, on_change) .turn()
+    Slider(master, low, high, value, on_change, step)  .limits(low, high)
+
+    FormRow(master, label, words, unit, on_reset)      .put(control, stretch) .changed(yes) .error(text)
+    NavList(master, [NavEntry(key, label, image, line)], on_choose)      .choose(key) .disable(key, reason)
+                                   .badge(key, changed, wrong)
+    ScrollArea(master)             .body .keep_visible(widget) .to_top()
+    Masonry(master)                .add(card) .hide(card) .show(card)
+    EmptyState(master, image, sentence, button, on_press)
+
+    popup(under, options, on_pick, current, search, width, footer, on_close) -> Popup | None
+    Dialog(master, title, message, [Answer(label, value, kind)], on_close, check, width, height)  .body .close(answer)
+                                   .wait()             ask(master, title, message, answers) -> value | None
+    toast(master, text, action, on_action, role)
+
+    Progress(master, share)        .set(share | None)  Meter(master, label).set(share, words)
+    LogView(master, lines)         .append([(level, text)]) .only(level) .content() .clear()
+    BarList(master)                .show([Bar(label, value, note)])
+    Chart(master, empty)           .series(name, faint, second) -> Curve  curve.add(xs, ys)  .redraw() .clear()
+                                   .log(on) .smooth(weight) .view()
+    Compare(master, pictures)      .show(before, after, words)  paths or None   .move(share)
+    ImageView(master, pictures, empty, on_open)        .show(path) .draw(image, empty) .room()
+    Pictures(root, folder)         .thumb(path, size, done) .cover(path, box, done) .picture(path, box, done)
+    VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
+                                   .show(count) .refresh(index) .selection .current .see(index)
+    PictureTable(master, paint, cell, on_select, on_open)  .show(rows, columns) .select(row, column) .refresh(...)
+    accept_files(widget, on_drop) -> bool
+"""
+
+from app.gui.kit.badge import Badge
+from app.gui.kit.bar_list import Bar, BarList
+from app.gui.kit.button import Button
+from app.gui.kit.card import Card, RoundFrame
+from app.gui.kit.chart import Chart
+from app.gui.kit.choice import Choice
+from app.gui.kit.compare import Compare
+from app.gui.kit.curve import Curve
+from app.gui.kit.dialog import Answer, Dialog, ask
+from app.gui.kit.dropping import accept_files, can_drop
+from app.gui.kit.empty_state import EmptyState
+from app.gui.kit.entry import Entry
+from app.gui.kit.events import events, keyboard
+from app.gui.kit.form_row import FormRow
+from app.gui.kit.frame import Divider, Frame
+from app.gui.kit.icons import icon, mark, mark_file
+from app.gui.kit.image_view import ImageView
+from app.gui.kit.label import Label
+from app.gui.kit.link import LinkButton
+from app.gui.kit.log_view import Level, LogView
+from app.gui.kit.masonry import Masonry
+from app.gui.kit.meters import Meter, Progress
+from app.gui.kit.nav_list import Entry as NavEntry
+from app.gui.kit.nav_list import NavList
+from app.gui.kit.option_list import Option, fitting
+from app.gui.kit.path_entry import PathEntry
+from app.gui.kit.picture_table import PictureTable
+from app.gui.kit.pictures import Pictures
+from app.gui.kit.popup import Popup, popup
+from app.gui.kit.root import App, NoDisplay
+from app.gui.kit.screen import liked_mode
+from app.gui.kit.scroll_area import ScrollArea
+from app.gui.kit.scroll_bar import SlimBar
+from app.gui.kit.segmented import Segmented
+from app.gui.kit.slider import Slider
+from app.gui.kit.switch import Switch
+from app.gui.kit.text_area import TextArea
+from app.gui.kit.theme import Mode, Painted, mixed, px, theme
+from app.gui.kit.tip import the_tip, tip
+from app.gui.kit.toast import Toast, toast
+from app.gui.kit.virtual_grid import Cell, VirtualGrid
+
+__all__ = [
+    "Answer",
+    "App",
+    "Badge",
+    "Bar",
+    "BarList",
+    "Button",
+    "Card",
+    "Cell",
+    "Chart",
+    "Choice",
+    "Compare",
+    "Curve",
+    "Dialog",
+    "Divider",
+    "EmptyState",
+    "Entry",
+    "FormRow",
+    "Frame",
+    "ImageView",
+    "Label",
+    "Level",
+    "LinkButton",
+    "LogView",
+    "Masonry",
+    "Meter",
+    "Mode",
+    "NavEntry",
+    "NavList",
+    "NoDisplay",
+    "Option",
+    "Painted",
+    "PathEntry",
+    "PictureTable",
+    "Pictures",
+    "Popup",
+    "Progress",
+    "RoundFrame",
+    "ScrollArea",
+    "Segmented",
+    "Slider",
+    "SlimBar",
+    "Switch",
+    "TextArea",
+    "Toast",
+    "VirtualGrid",
+    "accept_files",
+    "ask",
+    "can_drop",
+    "events",
+    "fitting",
+    "icon",
+    "keyboard",
+    "liked_mode",
+    "mark",
+    "mark_file",
+    "mixed",
+    "popup",
+    "px",
+    "the_tip",
+    "theme",
+    "tip",
+    "toast",
+]

@@ -1,0 +1,52 @@
+"""Pictures of Tk that nobody needs any more are deleted by the window's thread, whichever thread finds that out.
+
+Python looks for circles of dead objects in whatever thread happens to make the next object: often one that decodes
+pictures or counts files. A picture that dies there would call Tk from that thread: it waits until the window answers,
+a second for each picture if the window is busy, and Tcl 9 may crash. So a picture that dies in another thread leaves
+only its name behind, and `sweep` deletes it.
+"""
+
+from __future__ import annotations
+
+import threading
+import tkinter as tk
+from collections import deque
+from typing import Any
+
+from PIL import ImageTk
+
+_left: deque[tuple[Any, str]] = deque()  # the interpreter and the name of each picture
+
+
+def sweep() -> None:
+    """Delete the pictures that died elsewhere. For the window's thread, now and then."""
+    while _left:
+        interpreter, name = _left.popleft()
+        _delete(interpreter, name)
+
+
+def _delete(interpreter: Any, name: str) -> None:
+    try:
+        interpreter.call("image", "delete", name)
+    except (tk.TclError, RuntimeError):  # the window has gone, and its pictures with it
+        return
+
+
+def _let_go(image: Any) -> None:
+    """In place of `tkinter.Image.__del__`."""
+    name, image.name = getattr(image, "name", None), None
+    if name and threading.current_thread() is threading.main_thread():
+        _delete(image.tk, name)
+    elif name:
+        _left.append((image.tk, name))
+
+
+def _let_go_within(picture: Any) -> None:
+    """In place of `PIL.ImageTk.PhotoImage.__del__`: it holds an image of tkinter."""
+    inside = getattr(picture, "_PhotoImage__photo", None)
+    if inside is not None:
+        _let_go(inside)
+
+
+tk.Image.__del__ = _let_go  # pyright: ignore[reportAttributeAccessIssue]
+ImageTk.PhotoImage.__del__ = _let_go_within  # pyright: ignore[reportAttributeAccessIssue]

@@ -1,0 +1,72 @@
+"""A line that says what happened, with a way back; it goes by itself."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from collections.abc import Callable
+
+from app.gui.kit.button import Button
+from app.gui.kit.card import RoundFrame
+from app.gui.kit.label import Label
+from app.gui.kit.link import LinkButton
+from app.gui.kit.theme import px
+
+STAYS_MS = 6000
+
+
+class Toast(RoundFrame):
+    """The newest line at the lower edge of the window; `toast(...)` shows one."""
+
+    now: Toast | None = None
+
+    def __init__(
+        self, master: tk.Misc, text: str, action: str, on_action: Callable[[], object] | None, role: str
+    ) -> None:
+        super().__init__(master, "raised", edge="border", radius=8)
+        image = {"error": "circle-alert", "changed": "triangle-alert", "good": "check"}.get(role, "info")
+        Label(self, image=image, role=role).pack(side="left", padx=(px(12), px(8)), pady=px(9))
+        self.words = Label(self, text)
+        self.words.pack(side="left", pady=px(9))
+        self._on_action = on_action
+        if action:
+            LinkButton(self, action, self._act, font="bold").pack(side="left", padx=(px(14), 0))
+        Button(self, "", self.close, kind="icon", image="x", hint="Dismiss", height=26).pack(
+            side="left", padx=(px(8), px(6))
+        )
+        self._end = self.after(STAYS_MS, self.close)
+
+    def close(self) -> None:
+        if Toast.now is self:
+            Toast.now = None
+        if self.winfo_exists():
+            self.after_cancel(self._end)
+            self.destroy()
+
+    def _act(self) -> None:
+        self.close()
+        if self._on_action is not None:
+            self._on_action()
+
+
+def toast(
+    master: tk.Misc,
+    text: str,
+    action: str = "",
+    on_action: Callable[[], object] | None = None,
+    *,
+    role: str = "text2",
+    above: float = 74,
+) -> Toast:
+    """Say `text` at the lower edge of the window, `above` pixels over it, for six seconds.
+
+    Args:
+        action: words of the link, such as "Undo".
+        role: text2, good, changed or error: the colour and the icon.
+    """
+    if Toast.now is not None:
+        Toast.now.close()
+    shown = Toast(master.winfo_toplevel(), text, action, on_action, role)
+    Toast.now = shown
+    shown.place(relx=0.5, rely=1.0, y=-px(above), anchor="s")
+    shown.lift()
+    return shown

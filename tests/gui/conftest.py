@@ -1,0 +1,105 @@
+"""A real window on a virtual screen: one screen per worker, one root per session, errors in callbacks fail the test."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+LONGEST = 10.0
+Pump = Callable[..., None]
+
+
+@pytest.fixture(scope="session")
+def screen() -> Iterator[str]:
+    """The display to test on: an Xvfb of this worker's own, else the one that is there."""
+    xvfb = shutil.which("Xvfb") if sys.platform.startswith("linux") else None
+    if xvfb is None:
+        if not os.environ.get("DISPLAY") and sys.platform.startswith("linux"):
+            pytest.skip("no screen, and no Xvfb to make one (apt install xvfb)")
+        yield os.environ.get("DISPLAY", "")
+        return
+    before = os.environ.get("DISPLAY")
+    server, display = started(xvfb)
+    os.environ["DISPLAY"] = display
+    yield display
+    server.terminate()
+    server.wait()
+    os.environ.pop("DISPLAY")
+    if before is not None:
+        os.environ["DISPLAY"] = before
+
+
+def started(xvfb: str) -> tuple[subprocess.Popen[bytes], str]:
+    """An X server on the first free number from one that depends on this process."""
+    for number in count(200 + os.getpid() % 4000):
+        if Path(f"/tmp/.X11-unix/X{number}").exists():
+            continue
+        command = [xvfb, f":{number}", "-screen", "0", "1920x1200x24", "-nolisten", "tcp"]
+        server = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        end = time.monotonic() + LONGEST
+        while server.poll() is None and not Path(f"/tmp/.X11-unix/X{number}").exists() and time.monotonic() < end:
+            time.sleep(0.01)
+        if server.poll() is None:
+            return server, f":{number}"
+    raise AssertionError("count never ends")
+
+
+@pytest.fixture(scope="session")
+def only_root(screen: str) -> Iterator[Any]:
+    """The one root of the session: Tk does not like to be started twice in a process."""
+    pytest.importorskip("tkinter", reason="this Python has no tkinter")
+    from app.gui.kit import App
+
+    root = App()
+    root.show("1280x800+0+0")
+    root.update()
+    yield root
+    root.destroy()
+
+
+@pytest.fixture
+def root(only_root: Any) -> Iterator[Any]:
+    """The window, empty, dark, at 100 %; what a callback raised fails the test."""
+    from app.gui.kit import Popup, Toast, events, the_tip, theme
+
+    raised: list[BaseException] = []
+    only_root.on_error = lambda kind, error, trace: raised.append(error)
+    theme.set("dark")
+    theme.zoom(100)
+    events.by_keyboard = False
+    yield only_root
+    only_root.update()
+    if Popup.open_now is not None:
+        Popup.open_now.close()
+    if Toast.now is not None:
+        Toast.now.close()
+    the_tip.hide()
+    for child in only_root.winfo_children():
+        child.destroy()
+    only_root.geometry("1280x800+0+0")
+    only_root.deiconify()  # a window that was closed has vanished
+    only_root.update()
+    if raised:
+        raise raised[0]
+
+
+@pytest.fixture
+def pump(root: Any) -> Pump:
+    """`pump(lambda: done)`: let the window live until it is so; fails after ten seconds. `pump()`: until it is idle."""
+
+    def run(until: Callable[[], object] | None = None, seconds: float = LONGEST) -> None:
+        root.update()
+        end = time.monotonic() + seconds
+        while until is not None and not until():
+            assert time.monotonic() < end, "waited in vain"
+            root.update()
+            time.sleep(0.002)
+
+    return run
