@@ -1,0 +1,163 @@
+"""What lies in the folder of a concept, counted beside the window; and what training will see of an image.
+
+The numbers come from the functions that training itself uses, so that they cannot disagree with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.gui.background import Background, Report, Stop
+from modules.data.captions import caption_for
+from modules.data.folders import entries_of
+from modules.data.index import Bad, Index
+from modules.data.looks import Look, look_of, pixels_in
+from modules.data.scan import scan
+from modules.errors import UserError
+from modules.preset.concepts import Concept
+from modules.preset.preset import Preset
+from modules.system.bundled import resolve
+from modules.system.files import sha256_of
+
+FIRST = 4  # thumbnails on the card of a concept
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is said about one concept. Sizes are of the images as a viewer shows them."""
+
+    images: int
+    captioned: int
+    alternatives: int  # captions in all: an image may have several
+    buckets: dict[tuple[int, int], int]  # images by (height, width), most first
+    pixels: int
+    smallest: tuple[Path, int, int] | None  # path, width, height
+    enlarged: int  # images with fewer pixels than their bucket: they would be blown up
+    duplicates: list[list[Path]]  # groups of files with the same bytes
+    bad: list[Bad]
+
+    @property
+    def missing(self) -> int:
+        return self.images - self.captioned
+
+
+def count(preset: Preset, number: int) -> Background[Statistics]:
+    """Count a concept of the preset beside the window. The files are all read once, to find equal ones."""
+    return Background(lambda report, stop: statistics(preset, number, report, stop))
+
+
+def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Statistics:
+    """The numbers of one concept; meaningless if it was stopped on the way.
+
+    Raises:
+        UserError: the folder is missing, empty, or cannot be read.
+    """
+    index = index_of(preset, number, lambda done, total: report(done, 2 * total), stop)
+    lines: list[list[str]] = [] if stop() else index.table.column("lines").to_pylist()
+    by_file = index.concepts[number].captions == "file"
+    said = [len(found) for found in lines] if by_file else [int(any(item.captions)) for item in index]
+    areas = index.widths.astype(np.int64) * index.heights
+    buckets = Counter(index.buckets[bucket] for bucket in index.bucket_numbers.tolist())
+    wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
+    row = int(areas.argmin()) if len(index) else -1
+    smallest = (index.path(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
+    return Statistics(
+        images=len(index),
+        captioned=sum(map(bool, said)),
+        alternatives=sum(said),
+        buckets=dict(buckets.most_common()),
+        pixels=int(areas.sum()),
+        smallest=smallest,
+        enlarged=int((areas < wanted).sum()),
+        duplicates=_duplicates(index, report, stop),
+        bad=list(index.bad),
+    )
+
+
+def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop: Stop = lambda: False) -> Index:
+    """The index of one concept alone, switched on, with the number it has in the preset.
+
+    Raises:
+        UserError: as `scan`.
+    """
+    concepts = [concept.model_copy(update={"enabled": here == number}) for here, concept in enumerate(preset.concepts)]
+    return scan(preset.model_copy(update={"concepts": tuple(concepts)}), memo=None, report=report, stop=stop)
+
+
+def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[Path]]:
+    """Files with the same bytes. Only those of equal length can be, so most are never read."""
+    by_size: defaultdict[int, list[Path]] = defaultdict(list)
+    for row in range(len(index)):
+        path = index.path(row)
+        try:
+            by_size[path.stat().st_size].append(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    suspects = [path for paths in by_size.values() if len(paths) > 1 for path in paths]
+    by_digest: defaultdict[str, list[Path]] = defaultdict(list)
+    for done, path in enumerate(suspects):
+        if stop():
+            break
+        report(len(suspects) + done, 2 * len(suspects))
+        try:
+            by_digest[sha256_of(path)].append(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return [paths for paths in by_digest.values() if len(paths) > 1]
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} cannot be read: {error.strerror or error}.", advice="Was the folder changed? Open the concept anew."
+    )
+
+
+def first_images(concept: Concept, most: int = FIRST) -> list[Path]:
+    """The first images of a concept, for its card; empty where the folder cannot be read."""
+    try:
+        return [entry.path for entry in entries_of(0, concept, resolve(concept.path))[:most]]
+    except UserError:
+        return []
+
+
+# What training will see -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One showing of one image."""
+
+    caption: str
+    look: Look
+    image: Image.Image  # of the bucket's size, cut and flipped
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the caption was left out on purpose, by caption dropout or for want of any."""
+        return not self.caption
+
+
+def sight_of(index: Index, row: int, preset: Preset, draw: int) -> Sight:
+    """What training sees of an image in epoch `draw`, counted from 0: the "next draw" is the next number.
+
+    The same crop, flip and caption as in a run with these settings and seed. (Only a model for inpainting, whose
+    latents are not cached, cuts at other random places.)
+
+    Raises:
+        UserError: the image cannot be read or decoded, or was changed since it was scanned.
+    """
+    item = index[row]
+    concept = index.concepts[item.concept]
+    address = (preset.general.seed, draw, item.key, 0)
+    try:
+        digest = sha256_of(item.path)
+    except OSError as error:
+        raise _unreadable(item.path, error) from error
+    look = look_of(item, concept, digest, *address)
+    pixels = pixels_in(item.path, item.width, item.height, [look])[0]
+    return Sight(caption_for(item.captions, concept, "caption", *address), look, Image.fromarray(pixels))

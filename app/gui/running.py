@@ -1,0 +1,149 @@
+"""The job that the engine is doing, as the window knows it from events: one place to read, for bar, pane and page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from app.gui.engine import EngineDied
+from modules.messages import (
+    BackupSaved,
+    Continued,
+    Event,
+    Failed,
+    Finished,
+    ModelSaved,
+    Note,
+    Paused,
+    Phase,
+    Progress,
+    SampleReady,
+    Started,
+)
+
+Stand = Literal["idle", "preparing", "training", "paused", "stopping"]
+WindowEvent = Event | EngineDied
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log."""
+
+    when: float  # seconds since 1970
+    level: str  # info, warning, error
+    text: str
+
+
+@dataclass
+class Running:
+    """Fold events into what is so now. Listeners are called after each event with that event."""
+
+    stand: Stand = "idle"
+    what: str = ""  # "train", "sample", "convert", "cache", "check": the job under way or the last one
+    phase: Phase | None = None
+    started: Started | None = None
+    progress: Progress | None = None
+    losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
+    rates: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, rate of the first part
+    samples: list[SampleReady] = field(default_factory=list[SampleReady])
+    log: list[Line] = field(default_factory=list[Line])
+    backup_step: int = -1  # of the newest backup of this run; -1 for none
+    ended: Finished | Failed | EngineDied | None = None
+    _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
+
+    @property
+    def busy(self) -> bool:
+        return self.stand != "idle"
+
+    @property
+    def folder(self) -> Path | None:
+        return Path(self.started.folder) if self.started else None
+
+    def listen(self, call: Callable[[WindowEvent], None]) -> Callable[[], None]:
+        """Hear of every event after it was taken in; what is returned ends that."""
+        self._listeners.append(call)
+        return lambda: self._listeners.remove(call)
+
+    def begin(self, what: str) -> None:
+        """A job was sent to the engine: forget the last one."""
+        self.stand, self.what, self.ended = "preparing", what, None
+        self.phase = Phase("Starting the engine")
+        self.log.append(Line(time.time(), "info", f"New job: {what}"))
+        if what == "train":
+            self.started = self.progress = None
+            self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1
+
+    def stopping(self) -> None:
+        """The user asked to stop."""
+        self.stand = "stopping"
+
+    def take(self, event: WindowEvent) -> None:
+        """Take in an event; the inbox calls this."""
+        if self.what == "train" or not isinstance(event, SampleReady):  # what a tool draws belongs to the tool
+            self._fold(event)
+        if words := in_words(event):
+            self.log.append(Line(time.time(), level_of(event), words))
+        with ExitStack() as told:  # each hears of it, even if another one fails
+            for listener in reversed(self._listeners):
+                told.callback(listener, event)
+
+    def _fold(self, event: WindowEvent) -> None:
+        match event:
+            case Started():
+                self.started = event
+                self.stand = "stopping" if self.stand == "stopping" else "training"
+                self.backup_step = event.resumed_from
+            case Phase():
+                self.phase = event
+            case Progress():
+                self._advance(event)
+            case SampleReady():
+                self.samples.append(event)
+            case BackupSaved():
+                self.backup_step = event.step
+            case Paused() | Continued() if self.stand != "stopping":
+                self.stand = "paused" if isinstance(event, Paused) else "training"
+            case Finished() | Failed() | EngineDied():
+                self.stand, self.phase, self.ended = "idle", None, event
+            case _:
+                pass
+
+    def _advance(self, event: Progress) -> None:
+        self.progress, self.phase = event, None
+        self.losses.extend((step, loss) for step, loss in event.losses)
+        self.rates.extend((step, rate) for step, _ in event.losses[-1:] for rate in [*event.rates.values()][:1])
+
+
+def level_of(event: WindowEvent) -> str:
+    """How loud a line of the log is."""
+    if isinstance(event, Failed | EngineDied):
+        return "error"
+    return event.level if isinstance(event, Note) else "info"
+
+
+def in_words(event: WindowEvent) -> str:
+    """The line that an event leaves in the log; "" for none."""
+    words = WORDS.get(type(event))
+    return words(event) if words else ""
+
+
+def _started(event: Started) -> str:
+    again = f", continued from step {event.resumed_from:,}" if event.resumed_from >= 0 else ""
+    return f"Run {Path(event.folder).name}: {event.steps:,} steps in {event.epochs:,} epochs{again}"
+
+
+WORDS: dict[type[WindowEvent], Callable[[Any], str]] = {
+    Started: _started,
+    Phase: lambda event: event.title if event.done == 0 else "",
+    SampleReady: lambda event: f"Sample at step {event.step:,}: {event.prompt}",
+    BackupSaved: lambda event: f"Backup at step {event.step:,}",
+    ModelSaved: lambda event: f"Model saved: {Path(event.path).name}",
+    Note: lambda event: event.text,
+    Failed: lambda event: event.message,
+    EngineDied: lambda event: event.message,
+    Finished: lambda event: "Stopped" if event.stopped else "Finished",
+}

@@ -1,0 +1,154 @@
+import shutil
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from app.gui.background import Background, Report, Stop
+from app.gui.concepts import count, first_images, index_of, sight_of, statistics
+from modules.data.batches import Feed
+from modules.data.cache import Cache
+from modules.data.order import Showing
+from modules.errors import UserError
+from modules.preset.concepts import Concept
+from modules.preset.preset import Preset
+from modules.preset.training import Training
+from tests.data.test_batches import Encoders
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for n, size in enumerate([(300, 200), (200, 300), (64, 64), (256, 256)]):
+        Image.fromarray(rng.integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)).save(folder / f"{n}.png")
+        if n < 3:
+            (folder / f"{n}.txt").write_text("one, two, three\nfour, five, six" if n else "one, two", encoding="utf-8")
+    shutil.copy(folder / "0.png", folder / "copy.png")
+    (folder / "torn.png").write_bytes(b"nothing")
+    return folder
+
+
+def preset(folder: Path, **settings: object) -> Preset:
+    concepts = (Concept(path="/not/there"), Concept(path=str(folder), enabled=False, **settings))  # type: ignore[arg-type]
+    return Preset(concepts=concepts, training=Training(resolution=128))
+
+
+def test_the_numbers_of_a_concept_alone_even_if_it_is_off(folder: Path) -> None:
+    found = count(preset(folder), 1).wait().result
+    assert found
+    assert (found.images, found.captioned, found.missing, found.alternatives) == (5, 3, 2, 5)
+    assert sum(found.buckets.values()) == 5
+    assert found.smallest == (folder / "2.png", 64, 64)
+    assert found.enlarged == 1
+    assert found.pixels == 3 * 300 * 200 + 64 * 64 + 256 * 256
+    assert [[path.name for path in group] for group in found.duplicates] == [["0.png", "copy.png"]]
+    assert [bad.path.name for bad in found.bad] == ["torn.png"]
+
+
+def test_captions_from_names_or_a_prompt_are_not_missing(folder: Path) -> None:
+    found = count(preset(folder, captions="prompt", prompt="a robot"), 1).wait().result
+    assert found and found.missing == 0
+
+
+def test_a_missing_folder_is_told_in_words(folder: Path) -> None:
+    error = count(preset(folder), 0).wait().error
+    assert error and "there is no folder" in str(error)
+
+
+def test_progress_never_runs_back(folder: Path) -> None:
+    shares: list[float] = []
+    statistics(preset(folder), 1, lambda done, total: shares.append(done / max(total, 1)), lambda: False)
+    assert shares == sorted(shares)
+    assert shares[0] >= 0 and shares[-1] <= 1
+
+
+def test_counting_can_be_stopped(folder: Path) -> None:
+    statistics(preset(folder), 1, lambda *_: None, lambda: True)
+
+
+def test_the_first_images_are_for_the_card_and_nothing_is_shown_for_what_cannot_be_read(folder: Path) -> None:
+    assert [path.name for path in first_images(Concept(path=str(folder)), 2)] == ["0.png", "1.png"]
+    assert first_images(Concept(path="/not/there")) == []
+    assert len(first_images(Concept(path="starter:robot"))) == 4
+
+
+@pytest.mark.parametrize("random_crop", [False, True])
+def test_the_preview_is_what_training_gets(folder: Path, tmp_path: Path, random_crop: bool) -> None:
+    (folder / "torn.png").unlink()
+    settings = {
+        "flip": True, "shuffle_tags": True, "caption_dropout": 0.3, "prefix": "sks ", "random_crop": random_crop,
+    }  # fmt: skip
+    here = preset(folder, **settings)
+    index = index_of(here, 1)
+    flips: set[bool] = set()
+    captions: set[str] = set()
+    with Cache(tmp_path / "cache") as cache:
+        feed = Feed(index, here, Encoders(), cache, cache_latents=True, cache_text=False)
+        feed.fill(lambda *_: None, lambda: False)
+        for draw in range(12):
+            row = draw % len(index)
+            sight = sight_of(index, row, here, draw)
+            batch = feed.batch([Showing(row, 0)], draw)
+            assert batch.captions == (sight.caption,)
+            assert batch.sizes_B6[0].tolist() == list(sight.look.sizes(index[row]))
+            height, width = index[row].bucket
+            assert sight.image.size == (width, height)
+            flips.add(sight.look.flip)
+            captions.add(sight.caption)
+    assert flips == {False, True}
+    assert "" in captions and len(captions) > 4
+
+
+# Work beside the window -----------------------------------------------------------------------------------------------
+
+
+def test_work_reports_and_its_result_is_there_when_it_is_done() -> None:
+    go = threading.Event()
+
+    def work(report: Report, _stop: Stop) -> str:
+        report(1, 2)
+        go.wait(10)
+        return "done"
+
+    task = Background(work)
+    assert task.outcome() is None
+    go.set()
+    assert task.wait().result == "done"
+    assert task.progress == (1, 2)
+
+
+def test_cancelled_work_ends_and_has_no_result() -> None:
+    def work(_report: Report, stop: Stop) -> str:
+        while not stop():
+            pass
+        return "late"
+
+    task = Background(work)
+    task.cancel()
+    assert task.wait().result is None
+    assert not task.running
+
+
+def test_what_a_user_can_mend_is_kept_and_a_fault_is_raised_where_it_is_seen() -> None:
+    def mendable(_report: Report, _stop: Stop) -> None:
+        raise UserError("no such folder")
+
+    def fault(_report: Report, _stop: Stop) -> None:
+        raise ZeroDivisionError
+
+    error = Background(mendable).wait().error
+    assert error and str(error) == "no such folder"
+    with pytest.raises(ZeroDivisionError):
+        Background(fault).wait()
+
+
+def test_a_folder_that_went_meanwhile_is_told_in_words(folder: Path) -> None:
+    wanted = preset(folder)
+    index = index_of(wanted, 1)
+    shutil.rmtree(folder)
+    with pytest.raises(UserError, match="cannot be read"):
+        sight_of(index, 0, wanted, 0)
