@@ -1,0 +1,113 @@
+"""The settings of one concept, in groups, the advanced ones folded away."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import cast
+
+from app.gui.desk import Desk
+from app.gui.form import SettingRow
+from app.gui.kit import Card, Frame, ScrollArea, px
+from modules.preset.knobs import Knob
+from modules.preset.problems import all_knobs
+
+FIRST = "concepts.0."
+GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Images", ("path", "name", "enabled", "subfolders", "repeats", "samples", "loss_weight")),
+    ("Captions", ("captions", "prompt", "prefix", "suffix", "shuffle_tags", "tag_separator", "keep_tags",
+                  "caption_dropout")),
+    ("Crop and flip", ("flip", "random_crop", "crops")),
+)  # fmt: skip
+REST = "More"
+KEPT = "concepts"  # under this name it is remembered that advanced settings are shown
+LABEL = 128
+
+
+def grouped() -> list[tuple[str, list[Knob]]]:
+    """Every setting of a concept, by card; one that nobody put into a group stands under "More"."""
+    rest = {knob.path.removeprefix(FIRST): knob for knob in all_knobs() if knob.path.startswith(FIRST)}
+    found = [(title, [rest.pop(name) for name in names if name in rest]) for title, names in GROUPS]
+    return [*found, (REST, [*rest.values()])] if rest else found
+
+
+class ConceptSettings(ScrollArea):
+    """Rows that follow the draft. `build` makes them in slices of one row."""
+
+    def __init__(self, master: Frame, desk: Desk, number: int) -> None:
+        super().__init__(master)
+        self._desk, self._number = desk, number
+        self._rows: dict[str, SettingRow] = {}
+        self._cards: list[tuple[Card, list[Knob]]] = []
+        self._pinned: set[str] = set()
+        self._end = desk.draft.watch("", lambda _: self._arrange())
+
+    def build(self) -> Iterator[None]:
+        for title, knobs in grouped():
+            card = Card(self.body, title, action="Advanced")
+            card.pack(fill="x", padx=(0, px(8)), pady=(0, px(12)))
+            card.body.columnconfigure(0, weight=1)
+            self._cards.append((card, knobs))
+            for _ in self._filled(card, knobs):
+                yield
+
+    def reveal(self, path: str) -> None:
+        """Unfold, scroll to and focus one setting."""
+        self._pinned.add(path)
+        self._arrange()
+        if row := self._rows.get(path):
+            self.keep_visible(row)
+            row.focus_control()
+
+    def flush(self) -> None:
+        """Take what is being typed now."""
+        for row in self._rows.values():
+            row.flush()
+
+    def destroy(self) -> None:
+        self._end()
+        super().destroy()
+
+    def _path(self, knob: Knob) -> str:
+        return f"concepts.{self._number}.{knob.path.removeprefix(FIRST)}"
+
+    def _arrange(self) -> None:
+        """A value changed: other settings may apply now, or be wrong."""
+        if self._number < len(cast("Sequence[object]", self._desk.draft.get("concepts"))):
+            for card, knobs in self._cards:
+                for _ in self._filled(card, knobs):
+                    pass
+
+    def _filled(self, card: Card, knobs: Sequence[Knob]) -> Iterator[None]:
+        draft, opened = self._desk.draft, KEPT in self._opened()
+        errors = draft.errors()
+        folded = advanced = 0
+        for place, knob in enumerate(knobs):
+            path = self._path(knob)
+            wanted = draft.shows(knob, path)
+            if wanted and knob.level == "expert":
+                advanced += 1
+                needed = draft.get(path) != knob.default or path in errors or path in self._pinned
+                wanted = opened or needed
+                folded += not wanted
+            if wanted and path not in self._rows:
+                self._rows[path] = SettingRow(card.body, self._desk, path, label_width=LABEL)
+                yield
+            self._place(path, place, wanted)
+        card.action(f"Show {folded} advanced" if folded else "Hide advanced" if advanced else "", self._turn)
+
+    def _place(self, path: str, place: int, wanted: bool) -> None:
+        row = self._rows.get(path)
+        if row is not None and bool(row.winfo_manager()) != wanted:
+            if wanted:
+                row.grid(row=place, column=0, sticky="ew")
+            else:
+                row.grid_remove()
+
+    def _opened(self) -> list[str]:
+        return cast("list[str]", self._desk.remembered.get("expert"))
+
+    def _turn(self) -> None:
+        others = [key for key in self._opened() if key != KEPT]
+        self._desk.remembered.put("expert", others if KEPT in self._opened() else [*others, KEPT])
+        self._pinned.clear()
+        self._arrange()

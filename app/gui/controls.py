@@ -1,0 +1,134 @@
+"""The control of a setting: what its type and the schema's `widget` ask for. All of them speak in values and texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.gui.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
+from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
+from app.gui.layers_picker import LayersPicker
+from app.gui.typed import written
+from app.gui.words_of_choices import word_of
+from modules.preset.knobs import Knob
+
+MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.ckpt"),)
+KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),)}
+PATH_WIDGETS = ("file", "folder", "save", "model")
+SHORT = 28  # letters of all choices together that still stand side by side
+EMPTY = re.compile(r"\bEmpty: ([^.]+)\.")
+
+
+@dataclass(frozen=True)
+class Hands:
+    """What a control does with what a person does to it."""
+
+    put: Callable[[Any], object]  # a value was chosen
+    type: Callable[[str], object]  # a text was typed
+    done: Callable[[], object]  # typing is over: Return, or the focus left
+
+
+@dataclass(frozen=True)
+class Control:
+    """A widget of the kit for one setting."""
+
+    widget: Any
+    show: Callable[[Any, str | None], None]  # the value, and the text that stands instead of it where it is wrong
+    stretch: bool = True
+    tall: bool = False  # more than one line: the label stands at its top
+    keyed: tuple[Any, ...] = ()  # the widgets inside that hear keys
+
+    @property
+    def hears(self) -> tuple[Any, ...]:
+        return self.keyed or (getattr(self.widget, "inner", self.widget),)
+
+
+def control_of(master: Frame, knob: Knob, hands: Hands) -> Control:
+    """Make the control of `knob`. Show a value before it is seen."""
+    if knob.kind is bool:
+        switch = Switch(master, False, hands.put)
+        return Control(switch, lambda value, bad: switch.set(bool(value)), stretch=False)
+    if knob.choices:
+        return _chosen(master, knob, hands)
+    if knob.widget in PATH_WIDGETS:
+        return _path(master, knob, hands)
+    if made := WIDGETS.get(knob.widget):
+        return made(master, hands)
+    line = Entry(master, on_change=hands.type, on_done=lambda _: hands.done(), placeholder=placeholder_of(knob))
+    return Control(line, _as_text(line.set, knob))
+
+
+def placeholder_of(knob: Knob) -> str:
+    """What an empty entry stands for: what 0 does, or what the help says of it: "Empty: the preset's title."."""
+    found = EMPTY.search(knob.help)
+    words = knob.zero or (found[1] if found else "")
+    return words[:1].upper() + words[1:]
+
+
+def options_of(knob: Knob) -> Sequence[Option]:
+    """The choices of a setting as the controls take them; the preset's own word is found by the search too."""
+    return [Option(choice, word_of(knob.path, choice), words=str(choice)) for choice in knob.choices]
+
+
+def side_by_side(knob: Knob) -> bool:
+    """Whether the choices are few and short: all in sight, instead of in a list."""
+    words = [option.label for option in options_of(knob)]
+    return 2 <= len(words) <= 4 and sum(map(len, words)) <= SHORT
+
+
+def _chosen(master: Frame, knob: Knob, hands: Hands) -> Control:
+    options = options_of(knob)
+    if side_by_side(knob):
+        segments = Segmented(master, options, None, hands.put, width=120)
+        return Control(segments, lambda value, bad: segments.set(value))
+    choice = Choice(master, options, None, hands.put)
+    return Control(choice, lambda value, bad: choice.set(value))
+
+
+def _path(master: Frame, knob: Knob, hands: Hands) -> Control:
+    kinds = {"file": "file", "folder": "folder", "save": "save", "model": "model"}
+    entry = PathEntry(
+        master,
+        what=kinds[knob.widget],  # pyright: ignore[reportArgumentType]
+        kinds=KINDS.get(knob.widget, ()),
+        on_change=hands.type,
+        on_done=lambda _: hands.done(),
+        placeholder=placeholder_of(knob),
+    )
+    return Control(entry, _as_text(entry.set))
+
+
+def _as_text(put: Callable[[str], None], knob: Knob | None = None) -> Callable[[Any, str | None], None]:
+    """Shows the value, or what is wrong as it was typed. A 0 that stands for something leaves room for its words."""
+
+    def show(value: Any, bad: str | None) -> None:
+        spoken = knob is not None and knob.zero and value == 0
+        put(bad if bad is not None else "" if spoken else written(value))
+
+    return show
+
+
+def _lines(master: Frame, hands: Hands) -> Control:
+    area = TextArea(master, lines=4, on_change=hands.type)
+    return Control(area, _as_text(area.set), tall=True)
+
+
+def _interval(master: Frame, hands: Hands, units: tuple[str, ...] = UNITS) -> Control:
+    entry = IntervalEntry(master, "", units, on_change=hands.type, on_done=lambda _: hands.done())
+    return Control(entry, _as_text(entry.set), keyed=(entry.inner, entry.choice))
+
+
+def _layers(master: Frame, hands: Hands) -> Control:
+    picker = LayersPicker(master, "", on_change=hands.type, on_done=lambda _: hands.done())
+    return Control(picker, _as_text(picker.set), tall=True, keyed=(picker.choice, picker.entry.inner))
+
+
+# What the schema's `widget` asks for by name, beside paths.
+WIDGETS: dict[str, Callable[[Frame, Hands], Control]] = {
+    "lines": _lines,
+    "interval": _interval,
+    "warmup": lambda master, hands: _interval(master, hands, WARMUP_UNITS),
+    "layers": _layers,
+}

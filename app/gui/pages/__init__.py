@@ -1,0 +1,51 @@
+"""The pages of the window in the order of the navigation. A page's module is imported when it is first shown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+
+from app.gui.page import Page
+
+
+@dataclass(frozen=True)
+class PageCard:
+    """What the navigation knows of a page before it is made."""
+
+    key: str
+    title: str
+    line: str  # what is found there, in a few words, beside the title
+    image: str  # of resources/icons
+    target: str  # "module:Class"
+    sections: tuple[str, ...] = ()  # parts of the schema that it shows: their changes and errors count on its badge
+    pane: bool = True  # whether the live pane stands beside it
+
+    def page_class(self) -> type[Page]:
+        module, name = self.target.split(":")
+        return getattr(import_module(module), name)
+
+
+SETTINGS = "app.gui.pages.settings:"
+PAGES: tuple[PageCard, ...] = (
+    PageCard("general", "General", "Run, seed, this machine", "settings-2", f"{SETTINGS}GeneralPage", ("general",)),
+    PageCard("model", "Model", "What is trained, what comes out", "box", f"{SETTINGS}ModelPage", ("model", "output")),
+    PageCard("concepts", "Concepts", "Your images", "images", "app.gui.pages.concepts:ConceptsPage", ("concepts",)),
+    PageCard(
+        "training", "Training", "Length, rate, memory, loss and noise", "graduation-cap", f"{SETTINGS}TrainingPage",
+        ("training", "optimizer", "schedule", "objective"),
+    ),
+    PageCard("method", "Method", "LoRA, full fine-tune or embedding", "layers", f"{SETTINGS}MethodPage", ("method",)),
+    PageCard("sampling", "Sampling", "Images on the way", "sparkles", f"{SETTINGS}SamplingPage", ("sampling",)),
+    PageCard("backup", "Backup", "To continue later", "shield", f"{SETTINGS}BackupPage", ("backup",)),
+    PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.pages.run:RunPage", pane=False),
+    PageCard(
+        "captions",
+        "Captions",
+        "What your images are called",
+        "pencil",
+        "app.gui.pages.captions:CaptionsPage",
+        pane=False,
+    ),
+    PageCard("tools", "Tools", "Make images, convert, check", "wrench", "app.gui.pages.tools:ToolsPage"),
+)  # fmt: skip
+FIRST_OF_THE_REST = "run"  # a line stands above it in the navigation

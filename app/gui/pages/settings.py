@@ -1,0 +1,244 @@
+"""The pages that hold settings: forms over the schema, and what a few of them show besides."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+from app.gui.form import Below, Form, SettingRow
+from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
+from app.gui.list_editor import ListEditor, ListWords
+from app.gui.page import Page
+from app.gui.words_of_choices import word_of
+from modules.catalog import FAMILIES
+from modules.preset.paths import Values
+
+SIDE = 190  # where the controls of a row begin
+LONG_PATHS = 1100.0  # two columns would leave no room for a path before
+
+
+class SettingsPage(Page):
+    """A page with one form; what else it shows stands above or below it."""
+
+    sections: Sequence[str] = ()
+    without: Sequence[str] = ()
+    two_from = 860.0  # pixels from which there are two columns
+
+    def build(self) -> Iterator[None]:
+        self.area = ScrollArea(self)
+        self.area.pack(fill="both", expand=True, padx=(px(20), px(4)))
+        inside = Frame(self.area.body)
+        inside.pack(fill="x", padx=(0, px(16)), pady=(0, px(16)))
+        yield from self.above(inside)
+        self.form = Form(
+            inside, self.desk, self.sections, below=self.below(), titles=self.titles(), without=self.without,
+            two_from=self.two_from,
+        )  # fmt: skip
+        self.form.pack(fill="x")
+        yield from self.form.build()
+        yield from self.under(inside)
+
+    def above(self, inside: Frame) -> Iterator[None]:
+        """What stands over the form."""
+        yield from ()
+
+    def under(self, inside: Frame) -> Iterator[None]:
+        """What stands under the form."""
+        yield from ()
+
+    def below(self) -> dict[str, Below]:
+        """What stands under the row of a setting, by its path."""
+        return {}
+
+    def titles(self) -> dict[str, Callable[[], str]]:
+        """Titles of cards that depend on other settings."""
+        return {}
+
+    def reveal(self, path: str) -> None:
+        row = self.row_of(path)
+        if row is not None:
+            row.focus_control()
+            self.area.update_idletasks()
+            self.area.keep_visible(row)
+
+    def row_of(self, path: str) -> SettingRow | None:
+        """The row of a setting, unfolded; None if it is not in play."""
+        return self.form.reveal(path)
+
+
+class GeneralPage(SettingsPage):
+    """The run's name, the seed, this machine."""
+
+    sections = ("general",)
+    two_from = LONG_PATHS
+
+
+class ModelPage(SettingsPage):
+    """The model that is trained, and the one that comes out."""
+
+    sections = ("model", "output")
+    two_from = LONG_PATHS
+
+    def below(self) -> dict[str, Below]:
+        return {"model.source": self._hints}
+
+    def _hints(self, under: Frame) -> None:
+        """Which files are taken, and models to start from."""
+        under.columnconfigure(0, minsize=px(SIDE))
+        under.columnconfigure(1, weight=1)
+        words = "A .safetensors or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:"
+        Label(under, words, font="small", role="text2", wrap=True).grid(row=0, column=1, sticky="ew", padx=px(2))
+        links = Frame(under)
+        links.grid(row=1, column=1, sticky="ew", pady=(0, px(4)))
+        offered: list[str] = []
+
+        def offer(_: object = None) -> None:
+            names = [*FAMILIES[str(self.desk.draft.get("model.family"))].examples]
+            if names != offered:
+                offered[:] = names
+                links.clear()
+                for name in names:
+                    act = partial(self.desk.draft.put, "model.source", name)
+                    LinkButton(links, name, act).pack(anchor="w")
+
+        offer()
+        self._end = self.desk.draft.watch("model.family", offer)
+
+    def destroy(self) -> None:
+        end = getattr(self, "_end", None)
+        if end is not None:
+            end()
+        super().destroy()
+
+
+class TrainingPage(SettingsPage):
+    """How long, at which rate, and which parts."""
+
+    sections = (
+        "training",
+        "optimizer",
+        "schedule",
+        "training.denoiser",
+        "training.text_encoder_1",
+        "training.text_encoder_2",
+        "objective",
+    )
+
+    def titles(self) -> dict[str, Callable[[], str]]:
+        def first() -> str:
+            card = FAMILIES[str(self.desk.draft.get("model.family"))]
+            return "Text encoder 1" if len(card.text_encoders) > 1 else "Text encoder"
+
+        return {"training.text_encoder_1": first, "optimizer": lambda: "Optimizer"}
+
+
+METHODS = {
+    "lora": "A small file that is laid over the model. Quick, needs little memory, and can be shared and mixed.",
+    "full": "The whole model learns. Best for large collections; needs much memory and gives a large file.",
+    "embedding": "The model stays as it is and learns a new word. Tiny files; good for one thing or one style.",
+}
+WORDS = ListWords("Word", "Add a word", "No word is learnt yet.", new=lambda others: {"token": _new_word(others)})
+
+
+class MethodPage(SettingsPage):
+    """What is added to the model or changed in it."""
+
+    sections = ("method",)
+    without = ("method.kind",)
+
+    def above(self, inside: Frame) -> Iterator[None]:
+        card = Card(inside)
+        card.pack(fill="x", pady=(0, px(14)))
+        self.kind = SettingRow(card.body, self.desk, "method.kind")
+        self.kind.pack(fill="x")
+        self.words = Label(card.body, font="small", role="text2", wrap=True)
+        self.words.pack(fill="x", padx=(px(SIDE + 1), px(86)), pady=(px(2), 0))
+        self.list = ListEditor(inside, self.desk, "method.words", WORDS, may_be_empty=False)
+        self._built = False
+        self._end = self.desk.draft.watch("method.kind", lambda _: self._show())
+        yield
+
+    def under(self, inside: Frame) -> Iterator[None]:
+        self._built = True
+        self._show()
+        yield
+
+    def titles(self) -> dict[str, Callable[[], str]]:
+        return {"method": lambda: word_of("method.kind", self.desk.draft.get("method.kind"))}
+
+    def row_of(self, path: str) -> SettingRow | None:
+        if path == "method.kind":
+            return self.kind
+        if path.startswith("method.words"):
+            return self.list.reveal(path)
+        return super().row_of(path)
+
+    def destroy(self) -> None:
+        end = getattr(self, "_end", None)
+        if end is not None:
+            end()
+        super().destroy()
+
+    def _show(self) -> None:
+        kind = str(self.desk.draft.get("method.kind"))
+        self.words.set(METHODS.get(kind, ""))
+        if not self._built:
+            return
+        if kind == "embedding":
+            if not self.list.winfo_manager():
+                self.list.pack(fill="x", before=self.form)
+                for _ in self.list.build():
+                    pass
+        else:
+            self.list.pack_forget()
+
+
+def _new_word(others: Sequence[Values]) -> str:
+    taken = {str(other["token"]) for other in others}
+    return next(word for number in range(1, len(taken) + 2) if (word := f"<new{number}>") not in taken)
+
+
+def _of_a_prompt(values: Values) -> str:
+    """What is folded, in a line."""
+    width, height = values["width"] or "auto", values["height"] or "auto"
+    size = "size of the training" if width == height == "auto" else f"{width} by {height}"
+    sampler = word_of("sampling.prompts.0.sampler", values["sampler"])
+    return f"Seed {values['seed']} · {size} · {sampler} · {values['steps']} steps · guidance {values['guidance']:g}"
+
+
+def _next_prompt(others: Sequence[Values]) -> Values:
+    """A new prompt is drawn as the one before it."""
+    return {**others[-1], "prompt": "", "enabled": True} if others else {}
+
+
+PROMPTS = ListWords(
+    "Prompt",
+    "Add a prompt",
+    "Nothing is drawn on the way. Add a prompt to see what the model learns.",
+    first=("prompt", "negative"),
+    summary=_of_a_prompt,
+    new=_next_prompt,
+)
+
+
+class SamplingPage(SettingsPage):
+    """Images that are made on the way."""
+
+    sections = ("sampling",)
+
+    def under(self, inside: Frame) -> Iterator[None]:
+        Label(inside, "Prompts", font="section").pack(fill="x", pady=(px(18), px(8)))
+        self.list = ListEditor(inside, self.desk, "sampling.prompts", PROMPTS)
+        self.list.pack(fill="x")
+        yield from self.list.build()
+
+    def row_of(self, path: str) -> SettingRow | None:
+        if path.startswith("sampling.prompts"):
+            return self.list.reveal(path)
+        return super().row_of(path)
+
+
+class BackupPage(SettingsPage):
+    """Backups, and models saved on the way."""
+
+    sections = ("backup",)

@@ -1,0 +1,80 @@
+"""A desk for tests: real logic in a folder of the test, and an engine that only writes down what it is told."""
+
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from app.gui.desk import Desk
+from app.gui.draft import Draft
+from app.gui.engine import WindowEvent
+from app.gui.inbox import Inbox
+from app.gui.library import Library
+from app.gui.meters import Meters, Reading
+from app.gui.project import Project
+from app.gui.running import Running
+from app.gui.state import Remembered
+from modules.messages import Command, Finished, Progress, Started, encode
+
+
+class SilentEngine:
+    """Takes commands; `inbox` holds what a test lets it say."""
+
+    def __init__(self) -> None:
+        self.inbox: SimpleQueue[WindowEvent] = SimpleQueue()
+        self.sent: list[Command] = []
+        self.closed = False
+        self.alive = self.busy = False
+
+    def send(self, command: Command) -> bool:
+        self.sent.append(command)
+        return True
+
+    def warm(self) -> None: ...
+
+    def quit(self) -> None: ...
+
+    def close(self, seconds: float = 0) -> None:
+        self.closed = True
+
+    def printed(self) -> list[str]:
+        return ["the last line"]
+
+
+def desk_at(folder: Path) -> Desk:
+    """With the Starter loaded; runs, presets and what is remembered lie in `folder`."""
+    library = Library(folder / "presets")
+    starter = library.starter()
+    assert starter is not None
+    assert starter.preset is not None
+    preset = starter.preset
+    general = preset.general.model_copy(update={"workspace": str(folder / "workspace")})
+    engine: Any = SilentEngine()
+    return Desk(
+        draft=Draft(preset.model_copy(update={"general": general}), starter.name),
+        engine=engine,
+        inbox=Inbox(engine.inbox),
+        running=Running(),
+        library=library,
+        remembered=Remembered(folder / "window.json"),
+        project=Project.open(folder / "project"),
+        meters=Meters(lambda: Reading(12.0, 2**33, 2**34), every=60),
+    )
+
+
+def sent(desk: Desk) -> list[Command]:
+    engine: Any = desk.engine
+    return engine.sent
+
+
+def run_folder(folder: Path, name: str, *, step: int, end: str) -> Path:
+    """A run as it lies in the workspace: with a backup at `step` unless that is 0; `end`: stopped, finished or ""."""
+    place = folder / "workspace" / name
+    place.mkdir(parents=True)
+    told = [Started(str(place), 600, 10, 60), Progress(max(step, 1), 600, 1, 10)]
+    lines = [*told, *([Finished(step, end == "stopped")] if end else [])]
+    (place / "events.jsonl").write_text("".join(f"{encode(line)}\n" for line in lines))
+    if step:
+        backup = place / "backups" / f"step-{step:06}"
+        backup.mkdir(parents=True)
+        (backup / "manifest.json").write_text("{}")
+    return place

@@ -1,0 +1,297 @@
+"""The pages of settings: typing, folding, what applies, live settings, lists, hints, and that nothing is cut off."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+pytest.importorskip("tkinter", reason="this Python has no tkinter")
+
+from app.gui import words_of_choices
+from app.gui.desk import Desk
+from app.gui.draft import Draft
+from app.gui.kit import Card, Switch, the_tip, theme
+from app.gui.kit.tip import words_of
+from app.gui.pages import PAGES
+from modules.messages import Change
+from modules.preset.preset import Preset
+from modules.preset.problems import all_knobs
+from tests.gui.conftest import Pump
+from tests.gui.pages.by_hand import page_of, row_alone, type_into, words_in
+from tests.gui.pages.conftest import Listening
+
+FORMS = [card.key for card in PAGES if card.sections and card.key != "concepts"]
+
+
+def test_what_is_typed_stays_as_it_is_until_typing_is_over(desk: Desk) -> None:
+    row = row_alone(desk, "training.learning_rate")
+    inner = row.made.widget.inner
+    type_into(inner, "3e-4", end="<Key-Shift_L>")
+    row.flush()
+    assert (desk.draft.get("training.learning_rate"), inner.get()) == (0.0003, "3e-4")
+    desk.draft.put("training.epochs", 3)  # something else changes meanwhile
+    assert inner.get() == "3e-4"
+    inner.event_generate("<Return>")
+    assert inner.get() == "0.0003"
+
+
+def test_letters_typed_in_one_go_are_undone_in_one_go(desk: Desk) -> None:
+    desk.draft = Draft(Preset(), clock=lambda: 0.0)
+    row = row_alone(desk, "training.epochs")
+    for text in ("5", "51", "512"):
+        type_into(row.made.widget.inner, text, end="<Key-Shift_L>")
+        row.flush()
+    assert desk.draft.get("training.epochs") == 512
+    desk.draft.undo()
+    assert (desk.draft.get("training.epochs"), row.made.widget.get()) == (20, "20")
+    assert not desk.draft.can_undo
+
+
+def test_what_is_shown_follows_what_it_depends_on(desk: Desk, pump: Pump) -> None:
+    page = page_of(desk, "training")
+    pump()
+    assert page.form.row("objective.huber_delta") is None
+    desk.draft.put("objective.loss", "huber")
+    pump(lambda: page.form.row("objective.huber_delta").winfo_ismapped())
+    row = page.form.row("objective.huber_delta")
+    desk.draft.undo()
+    pump(lambda: not row.winfo_ismapped())
+
+
+def card_titles(page: Any) -> list[str]:
+    cards = [child for child in page.form.winfo_children() if isinstance(child, Card) and child.winfo_manager()]
+    return [str(card.title.cget("text")) for card in cards if card.title is not None]
+
+
+def test_text_encoders_are_shown_where_the_model_has_them_and_the_method_trains_them(desk: Desk, pump: Pump) -> None:
+    page = page_of(desk, "training")
+    pump(lambda: "Text encoder" in card_titles(page))
+    desk.draft.put("model.family", "sdxl")
+    pump(lambda: {"Text encoder 1", "Text encoder 2"} <= set(card_titles(page)))
+    desk.draft.put("method.kind", "embedding")
+    pump(lambda: not any("encoder" in title or "Denoiser" in title for title in card_titles(page)))
+    assert "Optimizer" in card_titles(page)
+
+
+def test_advanced_settings_are_folded_unless_they_differ_or_are_wrong(desk: Desk, pump: Pump) -> None:
+    page = page_of(desk, "model")
+    card = next(child for child in page.form.winfo_children() if isinstance(child, Card))
+    assert card.link is not None
+    assert card.link.cget("text") == "Show 4 advanced"
+    assert page.form.row("model.vae") is None
+
+    card.link.press()
+    assert page.form.row("model.vae") is not None
+    assert card.link.cget("text") == "Hide advanced"
+    assert desk.remembered.get("expert") == ["model"], "the window remembers it"
+    card.link.press()
+    assert page.form.row("model.vae") is None
+
+    desk.draft.put("model.clip_skip", 2)
+    desk.draft.type("model.max_chunks", "many")
+    assert page.form.row("model.clip_skip") is not None
+    assert page.form.row("model.max_chunks") is not None
+    assert card.link.cget("text") == "Show 2 advanced"
+
+
+def test_a_setting_that_was_searched_for_is_unfolded_in_sight_and_has_the_focus(desk: Desk, pump: Pump) -> None:
+    desk.app.geometry("1000x620")
+    page = page_of(desk, "training")
+    pump()
+    page.reveal("objective.noise_offset")
+    row = page.row_of("objective.noise_offset")
+    pump(row.winfo_ismapped)
+    pump(lambda: desk.app.focus_lastfor() is row.made.widget.inner)
+    top = row.winfo_rooty() - page.area.winfo_rooty()
+    assert 0 <= top <= page.area.winfo_height() - row.winfo_height()
+
+
+def test_the_help_tells_the_meaning_the_preset_the_limits_and_the_key(desk: Desk) -> None:
+    row = row_alone(desk, "training.batch_size")
+    words = words_of(row.made.widget)
+    for part in ("Images that are learnt from", "Usual: 2 images", "at least 1", "training.batch_size"):
+        assert part in words
+
+
+def test_f1_shows_the_help(desk: Desk, pump: Pump) -> None:
+    row = row_alone(desk, "training.epochs")
+    pump(row.winfo_ismapped)
+    row.made.widget.inner.focus_force()
+    row.made.widget.inner.event_generate("<F1>")
+    pump(lambda: "How many times every image is shown" in the_tip.shown)
+
+
+def test_tab_goes_down_the_page_also_over_rows_that_came_later(desk: Desk, pump: Pump) -> None:
+    page = page_of(desk, "model")
+    desk.draft.put("model.vae", "my.safetensors")
+    pump(lambda: page.form.row("model.vae").winfo_ismapped())
+    source, vae, dtype = (page.form.row(f"model.{name}").made.widget for name in ("source", "vae", "dtype"))
+    reached = [source.inner]
+    while reached[-1] is not dtype:
+        reached.append(reached[-1].tk_focusNext())
+        assert len(reached) < 12
+    assert vae.inner in reached
+
+
+# Live settings --------------------------------------------------------------------------------------------------------
+
+
+def test_a_live_setting_goes_to_the_run_under_way_and_says_so(desk: Desk, engine: Listening) -> None:
+    row = row_alone(desk, "sampling.every")
+    desk.draft.put("sampling.every", "5 steps")
+    assert engine.sent == [], "no run is under way"
+    assert not any("run under way" in words for words in words_in(row))
+
+    desk.running.begin("train")
+    desk.running.take(_any_event())
+    assert any("run under way" in words for words in words_in(row))
+    type_into(row.made.widget.entry.inner, "9")
+    assert engine.sent == [Change("sampling.every", "9 steps")]
+    type_into(row.made.widget.entry.inner, "soon")
+    assert len(engine.sent) == 1, "what is wrong stays here"
+    desk.draft.load("Another", Preset())
+    assert len(engine.sent) == 1, "a preset that is loaded is for the next run"
+
+
+def _any_event() -> Any:
+    from modules.messages import Note
+
+    return Note("hello")
+
+
+def test_rows_that_are_gone_hear_nothing_more(desk: Desk, pump: Pump) -> None:
+    for key in FORMS:
+        page_of(desk, key).destroy()
+    pump()
+    desk.draft.put("method.kind", "embedding")
+    desk.draft.put("training.epochs", 3)
+    desk.running.take(_any_event())
+
+
+# Lists ----------------------------------------------------------------------------------------------------------------
+
+
+def test_prompts_are_added_duplicated_moved_switched_off_and_removed(desk: Desk, pump: Pump) -> None:
+    said: list[tuple[str, Any]] = []
+    desk.say = lambda text, action="", act=None: said.append((text, act))
+    page = page_of(desk, "sampling")
+    prompts, editor = (lambda: desk.draft.get("sampling.prompts")), page.list
+    assert prompts() == []
+    editor.add()
+    pump()
+    type_into(editor.made[0].rows["prompt"].made.widget.inner, "a cat")
+    editor.duplicate(0)
+    pump()
+    type_into(editor.made[1].rows["prompt"].made.widget.inner, "a dog")
+    editor.move(0, 1)
+    assert [prompt["prompt"] for prompt in prompts()] == ["a dog", "a cat"]
+    assert editor.made[0].rows["prompt"].made.widget.get() == "a dog"
+    switch = next(child for child in editor.made[1].head.winfo_children() if isinstance(child, Switch))
+    switch.turn()
+    assert [prompt["enabled"] for prompt in prompts()] == [True, False]
+
+    editor.remove(0)
+    assert [prompt["prompt"] for prompt in prompts()] == ["a cat"]
+    assert len(editor.made) == 1
+    text, undo = said[-1]
+    assert text == "Prompt 1 removed"
+    undo()
+    assert [prompt["prompt"] for prompt in prompts()] == ["a dog", "a cat"]
+    assert len(editor.made) == 2
+
+
+def test_a_folded_prompt_says_what_is_folded_and_is_unfolded_by_a_search(desk: Desk, pump: Pump) -> None:
+    for _ in range(5):
+        desk.draft.add("sampling.prompts")
+    page = page_of(desk, "sampling")
+    assert list(page.list.made[3].rows) == ["prompt", "negative"]
+    page.reveal("sampling.prompts.3.guidance")
+    pump()
+    assert "guidance" in page.list.made[3].rows
+    desk.draft.type("sampling.prompts.4.seed", "x")
+    assert "seed" in page.list.made[4].rows, "what is wrong is always shown"
+
+
+def test_many_prompts_are_made_some_at_a_time(desk: Desk) -> None:
+    desk.draft.put("sampling.prompts", [{"prompt": f"number {n}"} for n in range(100)])
+    page = page_of(desk, "sampling")
+    assert len(page.list.made) == 40
+    page.reveal("sampling.prompts.90.prompt")
+    assert page.list.made[90].rows["prompt"].made.widget.get() == "number 90"
+
+
+def test_new_words_have_names_of_their_own_and_the_last_one_stays(desk: Desk, pump: Pump) -> None:
+    desk.draft.put("method.kind", "embedding")
+    page = page_of(desk, "method")
+    page.list.add()
+    page.list.add()
+    words = [word["token"] for word in desk.draft.get("method.words")]
+    assert len(set(words)) == 3
+    assert desk.draft.errors().keys().isdisjoint({"method.words"})
+    desk.draft.put("method.kind", "lora")
+    pump(lambda: not page.list.winfo_ismapped())
+    desk.draft.put("method.kind", "embedding")
+    pump(page.list.winfo_ismapped)
+
+
+# Model ----------------------------------------------------------------------------------------------------------------
+
+
+def test_models_to_start_from_are_those_of_the_chosen_type(desk: Desk, pump: Pump) -> None:
+    page = page_of(desk, "model")
+    pump()
+
+    def links(widget: Any) -> Iterator[Any]:
+        from app.gui.kit import LinkButton
+
+        for child in widget.winfo_children():
+            yield from ([child] if isinstance(child, LinkButton) else links(child))
+
+    assert "stabilityai/stable-diffusion-2-1" in [link.cget("text") for link in links(page)]
+    desk.draft.put("model.family", "sdxl")
+    link = next(link for link in links(page) if "xl-base" in link.cget("text"))
+    link.press()
+    assert desk.draft.get("model.source") == "stabilityai/stable-diffusion-xl-base-1.0"
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def test_words_are_for_choices_that_exist() -> None:
+    for path, words in words_of_choices.WORDS.items():
+        knob = next(knob for knob in all_knobs() if knob.path == path)
+        assert set(words) == set(knob.choices), path
+
+
+def test_the_groups_of_layers_are_those_that_the_families_know() -> None:
+    from modules.families.parts.names import LAYER_GROUPS
+
+    assert set(words_of_choices.LAYER_GROUPS) == set(LAYER_GROUPS)
+
+
+@pytest.mark.parametrize("percent", [100, 150])
+@pytest.mark.parametrize("key", FORMS)
+def test_no_page_is_cut_off_at_the_side(desk: Desk, pump: Pump, key: str, percent: int) -> None:
+    theme.zoom(percent)
+    desk.draft.put("model.family", "sdxl")
+    desk.app.geometry(f"{680 * percent // 100}x900")
+    page = page_of(desk, key)
+    pump(lambda: page.form.winfo_height() > 50)
+    pump()
+    for card in page.form.winfo_children():
+        if isinstance(card, Card) and card.winfo_manager():
+            edge = card.winfo_rootx() + card.winfo_width()
+            for widget in inside(card):
+                assert widget.winfo_rootx() + widget.winfo_width() <= edge, widget
+            assert all(
+                row.made.widget.winfo_width() >= 100
+                for row in inside(card)
+                if hasattr(row, "made") and row.made.stretch
+            )
+
+
+def inside(widget: Any) -> Iterator[Any]:
+    for child in widget.winfo_children():
+        if child.winfo_ismapped():
+            yield child
+            yield from inside(child)
