@@ -97,7 +97,10 @@ class Running:
         """Wait for the process to end by itself; gives its exit code."""
         while self.next():
             pass
-        return self.process.wait(PATIENCE)
+        code = self.process.wait(PATIENCE)
+        for reader in self._readers:  # what it printed last may still be on its way
+            reader.join(PATIENCE)
+        return code
 
     def close(self) -> None:
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
