@@ -103,8 +103,3 @@ def _first_card() -> tuple[Any, Any, str]:
     except nvml.NVMLError:
         return None, None, ""
     return nvml, handle, name.decode() if isinstance(name, bytes) else str(name)
-
-
-def first_card() -> Card | None:
-    """The card and its memory, for the welcome."""
-    return Looker().look().card

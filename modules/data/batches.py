@@ -36,7 +36,7 @@ class Batch:
     """Showings of one bucket. Has latents or pixels; `text` is None where captions must be encoded live."""
 
     items: tuple[Item, ...]
-    turns: tuple[int, ...]  # (epoch, item.key, turn) addresses what else is drawn for a showing: noise, time
+    turns: tuple[int, ...]  # which showing of its image in this epoch each is: (epoch, item.key, turn) is its address
     captions: tuple[str, ...]
     latents_BChw: Tensor | None
     pixels_B3HW: Tensor | None  # fp32 in [-1, 1]

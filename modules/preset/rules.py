@@ -17,16 +17,6 @@ from modules.preset.problems import TITLE, examine
 from modules.preset.schedule import FALLING
 
 
-def validate(preset: Preset) -> None:
-    """Refuse a preset that cannot be trained.
-
-    Raises:
-        Problems: with every clash, and everything that is missing.
-    """
-    if found := [*clashes(preset), *missing(preset)]:
-        raise Problems(TITLE, found)
-
-
 def judged(values: Values, problems: tuple[str, ...] = (), *, trains: bool = True) -> Preset:
     """The preset of these values, if nothing at all is wrong; `problems` are what is known already.
 

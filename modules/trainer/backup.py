@@ -62,11 +62,6 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
             ) from error
 
 
-def whole_backups(folder: Path) -> list[Path]:
-    """The backups of a run that can be trusted, newest first; damaged and half-written ones are passed over."""
-    return [path for path in all_backups(folder) if is_whole(path)]
-
-
 def all_backups(folder: Path) -> list[Path]:
     """Every folder that is named as a backup, newest first."""
     return sorted((path for path in folder.glob("step-*") if path.is_dir()), reverse=True)
