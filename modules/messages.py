@@ -7,12 +7,15 @@ Events carry paths of files, never pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import cache
 from queue import Empty, SimpleQueue
-from typing import Any, Generic, Literal, TypeVar, cast
+from types import UnionType
+from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 Level = Literal["info", "warning", "error"]
+Severity = Literal["stop", "hurt", "know"]  # a run cannot start; its result will be worse; worth knowing
 
 
 # Events ---------------------------------------------------------------------------------------------------------------
@@ -86,6 +89,7 @@ class Note:
 @dataclass(frozen=True, slots=True)
 class Paused:
     step: int
+    reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +98,45 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True)
+class Mend:
+    """Settings that would help, in a few words: a button in the window, a `--set` on the command line."""
+
+    label: str
+    changes: dict[str, Any]  # path of a setting -> its new value
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the pre-flight check found."""
+
+    name: str  # "captions.cut": what this is, in every run and release
+    severity: Severity
+    title: str  # one sentence with its number: "62 % of the captions are longer than 75 tokens."
+    text: str = ""  # why it matters and what to do, in one to three sentences
+    setting: str = ""  # path of the setting that it is about, or of the section: "concepts.0.path"
+    mends: list[Mend] = field(default_factory=list[Mend])
+    bars: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])  # a histogram: label and amount
+    unit: str = ""  # of the bars: "captions", "bytes", "seconds"
+    items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mends", _mends(self.mends))
+        object.__setattr__(self, "bars", [(label, amount) for label, amount in self.bars])
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     message: str  # for the user
     details: str = ""  # for the log: the traceback
+    mends: list[Mend] = field(default_factory=list[Mend])  # what would help, if that is known
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mends", _mends(self.mends))
+
+
+def _mends(given: Iterable[Any]) -> list[Mend]:
+    """From the wire they come as plain dicts."""
+    return [mend if isinstance(mend, Mend) else Mend(**mend) for mend in given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +156,31 @@ class Answer:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """How wrong the model is about images that it does not learn from, measured with the same noise each time."""
+
+    step: int
+    mean: float  # over the images
+    error: float  # standard error of the mean: how far it may be off because these images were taken
+    images: int
+    concepts: dict[str, float]  # mean of each concept, by its name
+    times: list[tuple[float, float]]  # (share of noise, mean) of each amount of noise
+    best: bool  # whether the model was never as good
+    best_step: int  # of the best validation so far
+    best_mean: float
+    # How much this is above the best one before, and the standard error of that: the same images with the same noise
+    # differ much less from each other than images do. Both 0 for the first.
+    change: float = 0.0
+    change_error: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "times", [(share, loss) for share, loss in self.times])
+
+
 Event = (
     Started | Phase | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Answer
+    | Finding | Answer | Validated
 )  # fmt: skip
 
 
@@ -156,6 +218,10 @@ class SaveNow: ...
 
 
 @dataclass(frozen=True, slots=True)
+class ValidateNow: ...
+
+
+@dataclass(frozen=True, slots=True)
 class Change:
     """Change a setting that is marked live."""
 
@@ -179,16 +245,19 @@ class FillCache:
 @dataclass(frozen=True, slots=True)
 class CheckPreset:
     preset: dict[str, Any]
+    probe: bool = False  # load the model and measure a few real steps
+    start: bool = False  # somebody waits for the run: leave out what costs time and is plainly no matter
 
 
 @dataclass(frozen=True, slots=True)
 class MakeImages:
-    """Draw prompts (settings of preset.sampling.Prompt) with a model, and LoRA files with it."""
+    """Draw prompts (settings of preset.sampling.Prompt) with a model, and LoRA and embedding files with it."""
 
     preset: dict[str, Any]
     prompts: list[dict[str, Any]]
     loras: list[str]
     folder: str
+    embeddings: list[str] = field(default_factory=list[str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +277,7 @@ class Quit:
 
 
 Job = Train | FillCache | CheckPreset | MakeImages | ConvertModel
-Command = Stop | Pause | Continue | SampleNow | BackupNow | SaveNow | Change | Job | Quit
+Command = Stop | Pause | Continue | SampleNow | BackupNow | SaveNow | ValidateNow | Change | Job | Quit
 Message = Event | Command
 
 
@@ -280,7 +349,49 @@ def decode(line: str) -> Message:
         kind = KINDS[values.pop("kind")]
         known = {f.name for f in fields(kind)}
         if unknown := set(values) - known:
-            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))}")
+            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))[:200]}")
+        _check_types(kind, values)
         return kind(**values)
-    except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as error:
+    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
         raise ValueError(f"not a message: {line[:200]}") from error
+
+
+def _check_types(kind: type[Any], values: Mapping[str, Any]) -> None:
+    """Refuse a value of another type than its field says: it would be noticed only far from here."""
+    hints = _hints(kind)
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            raise ValueError(f"{kind.__name__}.{name} cannot be {json.dumps(value)[:100]}")
+
+
+@cache
+def _hints(kind: type[Any]) -> dict[str, Any]:
+    return get_type_hints(kind)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether what JSON gave can stand in a field of this type. Whole numbers are fractions, too; tuples are lists."""
+    if get_origin(hint) in (list, tuple, dict):
+        return _fits_inside(value, get_origin(hint), get_args(hint))
+    if get_origin(hint) is Literal:
+        return value in get_args(hint)
+    if get_origin(hint) in (Union, UnionType):
+        return any(_fits(value, one) for one in get_args(hint))
+    if is_dataclass(hint):
+        return isinstance(value, dict) and _fits_fields(cast("dict[str, Any]", value), cast("type[Any]", hint))
+    return hint is Any or type(value) is hint or (hint is float and type(value) is int)
+
+
+def _fits_inside(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
+    if origin is dict:  # the keys of JSON are always texts
+        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in cast("dict[str, Any]", value).values())
+    if not isinstance(value, list):
+        return False
+    held = cast("list[Any]", value)
+    wanted = inner * len(held) if origin is list else inner
+    return len(held) == len(wanted) and all(map(_fits, held, wanted))
+
+
+def _fits_fields(values: Mapping[str, Any], kind: type[Any]) -> bool:
+    hints = _hints(kind)
+    return values.keys() == hints.keys() and all(_fits(value, hints[name]) for name, value in values.items())

@@ -18,6 +18,7 @@ from modules.messages import (
     Job,
     Mailbox,
     MakeImages,
+    Mend,
     Note,
     Progress,
     SampleNow,
@@ -31,7 +32,9 @@ EXAMPLES: dict[Any, Any] = {
     str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
     list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
     dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
-    typing.Literal["info", "warning", "error"]: "error",
+    typing.Literal["info", "warning", "error"]: "error", typing.Literal["stop", "hurt", "know"]: "hurt",
+    list[Mend]: [Mend("Raise it", {"model.max_chunks": 4})], list[tuple[str, float]]: [("75 and less", 12.0)],
+    list[tuple[float, float]]: [(0.125, 0.7)],
 }  # fmt: skip
 
 
