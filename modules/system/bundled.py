@@ -28,7 +28,7 @@ def at_home(path: str) -> Path:
 
 
 def resolve(reference: str) -> Path:
-    """The place of "starter:robot" on this machine; any other text as a path, with ~ expanded.
+    """The place of "starter:robot" or of a file in it, "starter:robot/1.png"; other text as a path, with ~ expanded.
 
     Bundled things are found beside this program, wherever it was started.
 
@@ -37,8 +37,9 @@ def resolve(reference: str) -> Path:
     """
     if not is_bundled(reference):
         return Path(reference).expanduser()
-    if place := PLACES.get(reference):
-        return ROOT / place
+    name, _, inside = reference.partition("/")
+    if (place := PLACES.get(name)) and ".." not in inside.split("/"):
+        return ROOT / place / inside
     near = get_close_matches(reference, PLACES, 1)
     hint = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(PLACES)}."
     raise UserError(f'"{reference}" is not among the things that come with Seachange.', advice=hint)

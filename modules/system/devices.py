@@ -77,3 +77,26 @@ def autocast(device: torch.device, dtype: torch.dtype) -> Generator[None]:
         return
     with torch.autocast(device.type, dtype):
         yield
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an error says that there was no memory left: of the card, or of the computer, in any library's words."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    said = str(error).lower()
+    return isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
+
+
+# torch on Linux, torch on Windows, the driver, cuBLAS and cuDNN
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed", "memory_allocation")
+
+
+def empty_memory(device: torch.device) -> None:
+    """Give back what torch keeps of a card's memory for later."""
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+
+
+def card_memory(device: torch.device) -> tuple[int, int]:
+    """Bytes of the card that are free, for whichever program, and that it has: (0, 0) without one."""
+    return torch.cuda.mem_get_info(device) if device.type == "cuda" else (0, 0)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+# What a disk, and not the program, is to blame for: full, over a quota, read-only, no permission, gone, failing.
+DISK_TROUBLE = {
+    number
+    for name in (
+        "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EIO", "ENODEV", "ENXIO",
+        "ESTALE", "ENOTCONN", "ETIMEDOUT", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN", "ENETUNREACH", "EREMOTEIO",
+        "ENOMEDIUM",
+    )
+    if (number := getattr(errno, name, None)) is not None
+}  # fmt: skip
 
 
 @contextmanager
 def staged(final: Path) -> Generator[Path]:
     """Give an empty folder to fill; it takes the name and place of `final` only if the block ends without an error."""
-    draft = final.with_name(f".{final.name}.part")
+    draft, old = final.with_name(f".{final.name}.part"), final.with_name(f".{final.name}.old")
+    if old.exists() and not final.exists():
+        old.replace(final)  # a kill between the two renames below: what was there comes back first
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(parents=True)
     try:
@@ -21,7 +36,6 @@ def staged(final: Path) -> Generator[Path]:
         for path in [*draft.rglob("*"), draft]:
             flush_to_disk(path)
         # A folder cannot be renamed over another: what was there steps aside, and goes only when the new one stands.
-        old = final.with_name(f".{final.name}.old")
         if final.exists():
             shutil.rmtree(old, ignore_errors=True)  # left by a writer that was killed after its last rename
             final.replace(old)
@@ -34,9 +48,15 @@ def staged(final: Path) -> Generator[Path]:
 
 @contextmanager
 def staged_file(final: Path) -> Generator[Path]:
-    """Give the path of a file to write; it becomes `final` only if the block ends without an error."""
+    """Give the path of a file to write; it becomes `final` only if the block ends without an error.
+
+    The draft carries the number of this process: two may write the same file at once (what a cache remembers, say), and
+    the last one wins with a whole file. Drafts of processes that were killed go.
+    """
     final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{final.name}.part")
+    for left in _left_drafts(final):
+        left.unlink(missing_ok=True)
+    draft = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         yield draft
         flush_to_disk(draft)
@@ -44,6 +64,36 @@ def staged_file(final: Path) -> Generator[Path]:
         flush_to_disk(final.parent)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _left_drafts(final: Path) -> list[Path]:
+    """Drafts of a file whose writers are no more."""
+    ours = re.compile(rf"\.{re.escape(final.name)}\.(?:(\d+)\.)?part")
+    with os.scandir(final.parent) as entries:
+        found = [(Path(entry.path), match[1]) for entry in entries if (match := ours.fullmatch(entry.name))]
+    return [path for path, number in found if not number or int(number) == os.getpid() or not _lives(int(number), path)]
+
+
+def clear_drafts(folder: Path) -> None:
+    """Delete what killed writers left anywhere in a folder that only this process writes; each may be a whole model."""
+    for draft in list(folder.rglob(".*.part")):
+        with suppress(OSError):  # what cannot be deleted only takes room
+            if draft.is_dir():
+                shutil.rmtree(draft)
+            else:
+                draft.unlink()
+
+
+def _lives(number: int, draft: Path) -> bool:
+    """Whether the process that began the draft is still there; its number may have gone to a younger one."""
+    import psutil  # noqa: PLC0415 - only where a draft was left behind
+
+    try:
+        return psutil.Process(number).create_time() <= draft.stat().st_mtime + 1
+    except (psutil.NoSuchProcess, FileNotFoundError):
+        return False
+    except psutil.AccessDenied:
+        return True
 
 
 def write_text(final: Path, text: str) -> None:
@@ -54,8 +104,25 @@ def write_text(final: Path, text: str) -> None:
 
 def sha256_of(path: Path) -> str:
     """Hex digest of a file, streamed: a 7 GB checkpoint costs no memory."""
+    if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+        raise FileNotFoundError(errno.ENOENT, "it is no file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def disk_error(error: BaseException) -> OSError | None:
+    """The trouble of a disk that an error tells of, in whatever clothes a library raised it; None if it is no such.
+
+    torch turns an OSError of the file that it writes to into a RuntimeError, safetensors puts its number into its text.
+    """
+    if isinstance(error, OSError):
+        return error if error.errno in DISK_TROUBLE else None
+    if number := re.search(r"\(os error (\d+)\)", str(error)):
+        code = int(number[1])
+        return OSError(code, os.strerror(code)) if code in DISK_TROUBLE else None
+    if isinstance(error, RuntimeError) and error.__context__ is not None:
+        return disk_error(error.__context__)
+    return None
 
 
 def flush_to_disk(path: Path) -> None:

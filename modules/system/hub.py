@@ -16,6 +16,15 @@ PICKLES = ("unet/*.bin*", "vae/*.bin*", "text_encoder*/*.bin*")
 UNWANTED = ("*.msgpack", "*.onnx*", "*openvino*", "*non_ema*", "safety_checker/*", "feature_extractor/*", "*.fp16.*")
 
 
+# Tokens by their form, and whatever stands where one usually does: in a header, before the @ of an address, in a query.
+SECRET = re.compile(r"hf_\w+|(?<=//)[^/@\s]+(?=@)|(?i:(?<=bearer )\S+|(?<=token=)[^&\s]+|(?<=signature=)[^&\s]+)")
+
+
+def without_secrets(text: str) -> str:
+    """A message of the hub's library, with nothing in it that would open a door."""
+    return SECRET.sub("***", text)
+
+
 def looks_like_hub_name(name: str) -> bool:
     """`owner/model`, and not a path: those begin with a dot, a slash, a drive or a home, or name a file."""
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name) is not None and not name.endswith(
@@ -67,7 +76,9 @@ def downloaded(name: str, *, offline: bool = False, cache: Path | None = None) -
     except HFValidationError as error:
         raise UserError(f"{name} is no Hugging Face name.", advice="Names look like owner/model.") from error
     except (HfHubHTTPError, OSError) as error:
-        raise UserError(f"{name} could not be downloaded: {error}.", advice="Try again later.") from error
+        raise UserError(
+            f"{name} could not be downloaded: {without_secrets(str(error))}.", advice="Try again later."
+        ) from error
 
 
 def _unreachable(name: str, offline: bool) -> UserError:

@@ -14,16 +14,20 @@ from __future__ import annotations
 
 import json
 import pickle
+import struct
+import warnings
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import torch
 from torch import Tensor
 
-from modules.errors import UserError
+from modules.errors import UserError, visible
 
 Shape = tuple[int, ...]
 
@@ -35,6 +39,13 @@ DTYPES: dict[str, torch.dtype] = {
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
 LONGEST_HEADER = 100_000_000  # bytes, as in the format's own library
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+
+# Everything that torch's reader of pickles raises for damaged ones, beside pickle's own error.
+UNREADABLE = (
+    RuntimeError, EOFError, OSError, TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError,
+    OverflowError, MemoryError, struct.error, zipfile.BadZipFile, NotImplementedError,
+)  # fmt: skip
+warnings.filterwarnings("ignore", message="Detected pickle protocol")  # torch's note to itself
 
 
 class Weights(ABC):
@@ -96,9 +107,13 @@ class Safetensors(Weights):
         self.path = path
         with path.open("rb") as file:
             header, start = _header(file, path)
-        self.metadata = {str(k): str(v) for k, v in cast("dict[str, Any]", header.pop("__metadata__", {})).items()}
+        said = header.pop("__metadata__", {})
+        if not isinstance(said, dict):
+            raise UserError(f"{path} is damaged: its description is none.", advice="Download it again.")
+        self.metadata = {str(k): str(v) for k, v in cast("dict[str, Any]", said).items()}
         self._entries = {name: _entry(name, about, start, path) for name, about in header.items()}
         self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        _refuse_overlaps(self._entries, path)
         end = max((entry.start + entry.size for entry in self._entries.values()), default=start)
         if path.stat().st_size < end:
             raise _cut_short(path, end)
@@ -232,7 +247,7 @@ def bytes_of(tensor: Tensor) -> memoryview:
 
 def some(names: Iterable[str], count: int = 3) -> str:
     """The first few of many names, for messages."""
-    listed = sorted(names)
+    listed = [_brief(name) for name in sorted(names)]
     more = f" and {len(listed) - count} more" if len(listed) > count else ""
     return ", ".join(listed[:count]) + more
 
@@ -249,12 +264,36 @@ def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     if 8 + length > size:
         raise _cut_short(path, 8 + length)
     try:
-        header = json.loads(file.read(length))
-    except ValueError as error:
+        header = json.loads(file.read(length), object_pairs_hook=_once)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its header cannot be read.", advice="Download it again.") from error
     if not isinstance(header, dict):
         raise UserError(f"{path} is damaged: its header lists no tensors.", advice="Download it again.")
     return cast("dict[str, Any]", header), 8 + length
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. A tensor that is listed twice would be another one for another program."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def _refuse_overlaps(entries: Mapping[str, Entry], path: Path) -> None:
+    end, before = 0, ""
+    for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].start, pair[1].size)):
+        if entry.size and entry.start < end:
+            raise UserError(
+                f"{path} is damaged: the tensors {_brief(before)} and {_brief(name)} overlap.",
+                advice="Download it again.",
+            )
+        end, before = max(end, entry.start + entry.size), name
+
+
+def _brief(name: str) -> str:
+    """The name of a tensor in a message."""
+    return visible(name if len(name) <= 100 else f"{name[:97]}...", line=True)
 
 
 def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
@@ -263,13 +302,13 @@ def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
         first, last = (offset.__index__() for offset in about["data_offsets"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise UserError(
-            f"{path}: the tensor {name} is of a kind that Seachange does not know.",
+            f"{path}: the tensor {_brief(name)} is of a kind that Seachange does not know.",
             advice="Quantized files (fp4, nf4, GGUF) cannot be trained: choose fp32, fp16 or bf16.",
         ) from error
     entry = Entry(dtype, shape, start + first, last - first)
-    if min(shape, default=0) < 0 or first < 0 or entry.size != dtype.itemsize * torch.Size(shape).numel():
+    if min(shape, default=0) < 0 or first < 0 or entry.size != dtype.itemsize * prod(shape):
         raise UserError(
-            f"{path} is damaged: the tensor {name} has not the size it claims.", advice="Download it again."
+            f"{path} is damaged: the tensor {_brief(name)} has not the size it claims.", advice="Download it again."
         )
     return entry
 
@@ -293,6 +332,8 @@ def _cut_short(path: Path, expected: int) -> UserError:
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle; those of Lightning checkpoints lie one level down, under "state_dict"."""
+    if _is_zip(path):
+        _refuse_packed(path)
     try:
         # Files in the format before torch 1.6 cannot be mapped into memory; they are rare, and read as a whole.
         held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
@@ -303,14 +344,30 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
             f"{path} holds more than weights: it could run code when opened, so it was not opened.",
             advice="Find the same model as .safetensors.",
         ) from error
-    except (RuntimeError, EOFError, OSError) as error:
+    except UNREADABLE as error:
         raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
-    inside = cast("dict[str, Any]", held) if isinstance(held, dict) else {}
-    inside = cast("dict[str, Any]", inside.get("state_dict", inside))
-    tensors = {name: value for name, value in inside.items() if isinstance(value, Tensor)}
+    inside = cast("dict[Any, Any]", held) if isinstance(held, dict) else {}
+    inside = inside.get("state_dict", inside)
+    found = cast("dict[Any, Any]", inside) if isinstance(inside, dict) else {}
+    tensors = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no tensors.", advice="Choose the file of a model.")
     return tensors
+
+
+def _refuse_packed(path: Path) -> None:
+    """Torch never packs what it puts into its zips. What is packed may unpack to more than this machine holds."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            packed = [member.filename for member in archive.infolist() if member.compress_type != zipfile.ZIP_STORED]
+            claimed = sum(member.file_size for member in archive.infolist())
+    except UNREADABLE as error:
+        raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
+    if packed or claimed > path.stat().st_size:
+        raise UserError(
+            f"{path} is packed, as torch packs no model: it could fill this machine's memory, so it was not opened.",
+            advice="Find the same model as .safetensors.",
+        )
 
 
 def _is_zip(path: Path) -> bool:

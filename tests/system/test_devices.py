@@ -1,7 +1,6 @@
 """What this computer offers, asked for by its name in the settings."""
 
-from __future__ import annotations
-
+import gc
 from collections.abc import Iterator
 
 import pytest
@@ -49,9 +48,10 @@ def test_left_alone_one_core_stays_free_unless_the_environment_says_otherwise(th
 
 
 def test_memory_is_what_the_process_holds() -> None:
+    gc.collect()
     before, _ = memory_in_use()
-    held = torch.ones(20_000_000)
-    assert memory_in_use()[0] - before > 0.8 * held.nbytes
+    held = torch.ones(50_000_000)
+    assert memory_in_use()[0] - before > 0.5 * held.nbytes  # something else may be let go meanwhile
 
 
 def test_half_precision_is_computed_in_only_where_it_is_asked_for() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,6 +65,19 @@ def test_what_a_killed_writer_left_is_no_hindrance(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file", "folder"]
     assert names(tmp_path / "folder") == ["a"]
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a"
+
+
+def test_a_draft_stays_while_its_writer_lives_and_goes_when_a_younger_process_has_its_number(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+        draft = tmp_path / f".file.{other.pid}.part"
+        draft.write_text("half", encoding="utf-8")
+        write_text(tmp_path / "file", "a")
+        assert draft.exists()
+        os.utime(draft, (1_000_000_000, 1_000_000_000))  # long before that process began
+        write_text(tmp_path / "file", "b")
+        assert not draft.exists()
+        assert other.stdin is not None
+        other.stdin.write(b"\n")
 
 
 def test_a_digest_is_that_of_the_content(tmp_path: Path) -> None:
