@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import stat
+from collections import Counter
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from modules.errors import Problems, UserError
+from modules.errors import Problems, UserError, of_system, visible
 from modules.preset.paths import Values
 
 MOST_BYTES = 5_000_000
 MOST_DEPTH = 50
-STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+STRING = re.compile(r'"(?:[^"\\]|\\.)*+(?:"|\Z)', re.DOTALL)  # one without end is sought only once
 
 
 def read_object(path: Path) -> Values:
@@ -38,8 +41,9 @@ def object_in(text: str, path: Path | str) -> Values:
     twice: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> Values:
-        twice.extend(sorted({name for name, _ in pairs if [key for key, _ in pairs].count(name) > 1}))
-        return dict(pairs)
+        if len(found := dict(pairs)) < len(pairs):
+            twice.extend(sorted(name for name, times in Counter(name for name, _ in pairs).items() if times > 1))
+        return found
 
     try:
         values = json.loads(
@@ -61,11 +65,12 @@ def object_in(text: str, path: Path | str) -> Values:
 
 
 def _text(path: Path) -> str:
-    if path.is_dir():
+    about = _stat(path)
+    if stat.S_ISDIR(about.st_mode):
         raise UserError(f"{path} is a folder.", advice="Name a preset or project file (.json) in it.")
-    if not path.is_file():
-        raise UserError(f"There is no file {path}.", advice=_similar_files(path))
-    if path.stat().st_size > MOST_BYTES:
+    if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device may never end
+        raise UserError(f"{path} is no file, but a pipe or a device.", advice="Name a preset or project file (.json).")
+    if about.st_size > MOST_BYTES:
         raise UserError(
             f"{path} is larger than {MOST_BYTES // 1_000_000} MB.", advice="That is no preset. Was another file meant?"
         )
@@ -77,6 +82,19 @@ def _text(path: Path) -> str:
         ) from error
     except PermissionError as error:
         raise UserError(f"{path} may not be read.", advice="Check the permissions of the file.") from error
+
+
+def _stat(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(f"There is no file {visible(path, line=True)}.", advice=_similar_files(path)) from error
+    except PermissionError as error:
+        raise UserError(f"{path} may not be read.", advice="Check the permissions of its folder.") from error
+    except OSError as error:  # a name of 300 letters, links in a circle
+        raise of_system(error) or UserError(f"{path} cannot be used: {error}.") from error
+    except ValueError as error:
+        raise UserError(f"There is no file {visible(path, line=True)}.", advice="Check the path.") from error
 
 
 def _similar_files(path: Path) -> str:

@@ -53,12 +53,23 @@ def knobs(section: type[Section], prefix: str = "", when: When | None = None) ->
             kinds = tuple(kind_of(member) for member in members)
             label, text = field.title or name.title(), field.description or ""
             yield Knob(f"{path}.kind", label, label, text, Literal[kinds], field.default.kind, when=when)
-            for member in members:
-                yield from knobs(member, f"{path}.", When(f"{path}.kind", (kind_of(member),)))
+            yield from _of_members(members, path)
         elif members:
             yield from knobs(members[0], f"{path}.", when)
         elif field.title:
             yield _knob(section, field, path, when)
+
+
+def _of_members(members: list[type[Section]], path: str) -> Iterator[Knob]:
+    """The settings of the members of a union. One that asks for another setting, and not for a member, comes once."""
+    seen = set[tuple[str, When]]()
+    for member in members:
+        mine = When(f"{path}.kind", (kind_of(member),))
+        for knob in knobs(member, f"{path}.", mine):
+            shared = (knob.path, knob.when or mine)
+            if knob.when == mine or shared not in seen:
+                yield knob
+            seen.add(shared)
 
 
 def _knob(

@@ -37,7 +37,7 @@ def prompt_of(values: Any) -> Prompt:
         Problems: everything that is wrong with them.
     """
     here = "sampling.prompts.0"
-    preset, wrong = examine({"version": 1, "sampling": {"prompts": [values]}})
+    preset, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [values]}})
     found = [*wrong.values(), *(clash for clash in clashes(preset) if here in clash)]
     if found:
         raise Problems(

@@ -54,4 +54,51 @@ def _from_0(values: Values) -> None:
     rename(values, "training.batch", "training.batch_size")
 
 
-STEPS: dict[int, Callable[[Values], None]] = {0: _from_0}  # from this version to the next; changes values in place
+def _from_1(values: Values) -> None:
+    """Losses became a mix, and times and noise got sections of their own."""
+    loss, times = get(values, "objective.loss"), get(values, "objective.times")
+    if isinstance(loss, str):
+        put(values, "objective.loss", {name: float(name == loss) for name in ("mse", loss)})
+    rename(values, "objective.huber_delta", "objective.loss.huber_delta")
+    if isinstance(times, str):
+        put(values, "objective.times", {"kind": times})
+    rename(values, "objective.logit_mean", "objective.times.mean")
+    rename(values, "objective.logit_std", "objective.times.spread")
+    rename(values, "objective.noise_offset", "objective.noise.offset")
+    rename(values, "method.dropout", "method.rank_dropout")
+    _words_from_method(values)
+    _spacings(values)
+    concepts = values.get("concepts")
+    for concept in cast("list[object]", concepts) if isinstance(concepts, list) else []:
+        if isinstance(concept, dict):
+            rename(cast("Values", concept), "crops", "variants")
+
+
+def _spacings(values: Values) -> None:
+    """The spacing of a sampler's steps had been part of its name."""
+    prompts = get(values, "sampling.prompts")
+    for prompt in cast("list[object]", prompts) if isinstance(prompts, list) else []:
+        if isinstance(prompt, dict):
+            held = cast("Values", prompt)
+            sampler = held.get("sampler")
+            if isinstance(sampler, str) and sampler.endswith("_karras"):
+                held |= {"sampler": sampler.removesuffix("_karras"), "spacing": "karras"}
+
+
+def _words_from_method(values: Values) -> None:
+    """Words had belonged to the method embedding, which began with one."""
+    if get(values, "method.kind") != "embedding":
+        return
+    rename(values, "method.words", "words")
+    words = cast("object", values.setdefault("words", [{}]))
+    rename(values, "method.keep_norm", "words_keep_norm")
+    keep = values.pop("words_keep_norm", True)
+    for word in cast("list[object]", words) if isinstance(words, list) and not keep else []:
+        if isinstance(word, dict):
+            cast("Values", word)["keep_norm"] = keep
+
+
+STEPS: dict[int, Callable[[Values], None]] = {
+    0: _from_0,
+    1: _from_1,
+}  # from this version to the next; changes values in place

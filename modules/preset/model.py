@@ -33,3 +33,6 @@ class Model(Section):
     max_chunks: int = Setting(8, "Longest caption", ge=1, le=64, unit="chunks", level="expert")
     """Captions longer than the text encoder's 75 tokens are read in chunks of 75. What goes beyond this many chunks is
     cut, and said. A chunk costs a little memory and time only for captions that need it."""
+    weighted_captions: bool = Setting(False, "Weights in captions", level="expert")
+    """Read (word:1.3), [word] and BREAK in captions as A1111 reads them in prompts. Only for captions that were written
+    so: in tags such as "lily (flower)" the brackets would be lost. Usual: off."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 
+from modules.errors import FORGING
 from modules.preset.preset import Preset
 
+MOST_BYTES = 200  # of 255 that file systems allow: a number, an ending and a temporary name come on top
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}
 
 
 def run_name(preset: Preset) -> str:
     """A name that every system allows for a folder: the run's, or the preset's title."""
-    words = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', " ", preset.general.name or preset.title or "run")
-    name = re.sub(r"\s+", " ", words).strip(" .")[:80].strip(" .")
-    return name if name and name.lower() not in RESERVED else f"{name} run".strip()
+    words = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', " ", FORGING.sub(" ", preset.general.name or preset.title or "run"))
+    words = re.sub(r"\s+", " ", words).strip(" .")[:80].encode()[:MOST_BYTES].decode("utf-8", "ignore").strip(" .")
+    if not words or words.lower() in RESERVED:
+        return f"{words} run".strip()
+    return f"run {words}" if words.partition(".")[0].strip().lower() in RESERVED else words  # "con.txt" is a device too

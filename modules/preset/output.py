@@ -21,6 +21,12 @@ class Output(Section):
     lora_format: Literal["kohya", "diffusers"] = Setting("kohya", "Format", when=When("method.kind", ("lora",)))
     """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers and its
     kin."""
+    bundle_words: bool = Setting(
+        False, "Words into the LoRA file", level="expert", when=When("output.lora_format", ("kohya",))
+    )
+    """Puts new words that were learnt beside a LoRA into its file too, where A1111, Forge and OneTrainer find them.
+    They always get files of their own as well. diffusers refuses a LoRA file with words in it: off, every program reads
+    it."""
     parts: Literal["all", "trained"] = Setting("all", "Parts", level="expert", when=When("method.kind", ("full",)))
     """"trained" saves only what was trained, to be put back into a full model later (see convert)."""
     dtype: Literal["fp32", "fp16", "bf16"] = Setting("fp16", "Precision")

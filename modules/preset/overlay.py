@@ -37,7 +37,8 @@ def lay_most(values: Values, settings: Sequence[str]) -> tuple[Values, list[str]
         elif knob is None:
             problems.append(unknown(path, values))
         elif not _put(values, path, _value(knob, text)):
-            problems.append(f"{path}: there is no such entry in the list. Entries count from 0, and new ones go last.")
+            counted = "Entries count from 0, and new ones go last."
+            problems.append(f"{path[:60]}: there is no such entry in the list. {counted}")
     return values, problems
 
 
@@ -72,5 +73,5 @@ def _value(knob: Knob, text: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the latter of thousands of brackets
         return text

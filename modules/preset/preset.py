@@ -14,26 +14,30 @@ from modules.preset.general import General
 from modules.preset.method import AnyMethod, Lora
 from modules.preset.model import Model
 from modules.preset.objective import Objective
-from modules.preset.optimizer import AdamW, AnyOptimizer
+from modules.preset.optimizers import AdamW, AnyOptimizer
 from modules.preset.output import Output
+from modules.preset.prior import Prior
 from modules.preset.sampling import Sampling
 from modules.preset.schedule import Schedule
 from modules.preset.setting import Section, Setting
 from modules.preset.training import Training
+from modules.preset.validation import Validation
+from modules.preset.words import Word
 
 
 class Preset(Section):
     """A complete, validated, immutable description of one run."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
 
-    version: Literal[1] = 1
+    version: Literal[2] = 2
     title: str = Field(default="", max_length=200)
     note: str = Field(default="", max_length=5000)
     general: General = General()
     model: Model = Model()
     concepts: tuple[Concept, ...] = Setting((), "Concepts", max_length=10_000)
     """The folders of images to learn from."""
+    prior: Prior = Prior()
     training: Training = Training()
     optimizer: Annotated[AnyOptimizer, Field(discriminator="kind", title="Optimizer")] = AdamW()
     """How gradients become updates. AdamW is the safe choice; 8-bit saves memory; Prodigy finds the rate by itself."""
@@ -42,7 +46,11 @@ class Preset(Section):
     method: Annotated[AnyMethod, Field(discriminator="kind", title="Method")] = Lora()
     """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding is a new word for
     it."""
+    words: tuple[Word, ...] = Setting((), "New words", max_length=100)
+    """Words to learn: alone with the method embedding, beside a LoRA or a full fine-tune otherwise (pivotal tuning).
+    Each is saved to a file of its own."""
     sampling: Sampling = Sampling()
+    validation: Validation = Validation()
     backup: Backup = Backup()
     output: Output = Output()
 
@@ -67,6 +75,14 @@ class Preset(Section):
                 yield name
 
     @property
+    def kept_answers(self) -> int:
+        """How many answers of the base model are kept for each image of a "prior" concept.
+
+        0 where the model can be asked at any time, because what is trained can be taken off it.
+        """
+        return self.prior.answers if self.method.kind == "full" else 0
+
+    @property
     def trains_text(self) -> bool:
         """Whether training changes what a text encoder says, so that captions must be read anew at each step."""
-        return self.method.kind == "embedding" or any(part != "denoiser" for part in self.trained_parts())
+        return bool(self.words) or any(part != "denoiser" for part in self.trained_parts())

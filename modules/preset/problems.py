@@ -13,12 +13,13 @@ from typing import Any, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from modules.errors import Problems
+from modules.errors import MOST_LISTED, Problems, visible
 from modules.preset.knobs import Knob, kind_of, knobs, sections_in
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
 
+LONGEST_PATH = 100  # characters; no setting's is half as long
 TITLE = "These settings cannot be used:"
 UNIONS = {
     name: members for name, field in Preset.model_fields.items() if len(members := sections_in(field.annotation)) > 1
@@ -41,13 +42,20 @@ def examine(values: Values) -> tuple[Preset, dict[str, str]]:
     """The preset with every wrong value left at its default, and what is wrong: a sentence by path."""
     values = with_kinds(values)
     found: dict[str, str] = {}
+    for path in list(_without_text(values)):  # file names of Linux may be any bytes, a preset holds only text
+        found[path] = f"{visible(path)}: holds bytes that are no text in UTF-8: rename the file, or type it anew."
+        _drop(values, path)
     for _ in range(3):  # pydantic reports all of one layer; dropping a wrong value can show what stood behind it
         try:
             return _validated(values), found
         except ValidationError as error:
             details = error.errors(include_url=False)
         for detail in details:
-            path, sentence = _sentence(detail, values)
+            if len(found) < MOST_LISTED:  # more are only counted: a name that is like each takes time to find
+                path, sentence = _sentence(detail, values)
+            else:
+                path = _path(detail["loc"])
+                sentence = f"{path}: cannot be used."
             found.setdefault(path, sentence)
         for path in sorted((_path(d["loc"]) for d in details), reverse=True):
             _drop(values, path)
@@ -78,6 +86,17 @@ def _drop(values: Values, path: str) -> None:
         cast("Values", inside).pop(name, None)
     elif isinstance(inside, list):
         cast("list[Any]", inside)[int(name)] = {}  # not deleted: the entries behind it keep their numbers
+
+
+def _without_text(values: Any, path: str = "") -> Iterator[str]:
+    """The paths of texts that UTF-8 cannot hold: halves of characters, which stand for bytes that are no text."""
+    if isinstance(values, str):
+        yield from [path] if any("\ud800" <= letter <= "\udfff" for letter in values) else []
+        return
+    inside = cast("Values", values).items() if isinstance(values, dict) else ()
+    entries = enumerate(cast("list[Any]", values)) if isinstance(values, list) else inside
+    for name, value in entries:
+        yield from _without_text(value, f"{path}.{name}".lstrip("."))
 
 
 def _path(location: Sequence[int | str]) -> str:
@@ -124,6 +143,7 @@ WORDS = {
     "too_short": "has too few entries: at least {min_length}",
     "tuple_type": "must be a list, in square brackets",
     "model_type": "must be a group of settings, in braces",
+    "dict_type": "must be a group of settings, in braces",
     "model_attributes_type": "must be a group of settings, in braces",
 }
 
@@ -189,8 +209,9 @@ def unknown(path: str, values: Values) -> str:
             f'{path}: belongs to {asked} {kinds}, and here that is "{get(values, asked)}". '
             f"Leave it out, or change {asked}."
         )
-    near = nearest(path)
-    return f"{path}: there is no such setting." + (f" Did you mean {near}?" if near else "")
+    near = nearest(path) if len(path) <= LONGEST_PATH else ""
+    path = path if len(path) <= LONGEST_PATH else f"{path[:LONGEST_PATH]}..."
+    return f"{visible(path, line=True)}: there is no such setting." + (f" Did you mean {near}?" if near else "")
 
 
 def nearest(path: str) -> str:

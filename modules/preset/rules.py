@@ -5,16 +5,21 @@ A rule is a function that yields sentences: the settings by their paths, what is
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import PurePath
 
 from modules.errors import Problems
+from modules.preset.adapter_rules import ADAPTER_RULES
+from modules.preset.caption_rules import CAPTION_RULES
+from modules.preset.image_rules import IMAGE_RULES
 from modules.preset.paths import Values
 from modules.preset.preset import Preset
+from modules.preset.prior_rules import undrawn, unlearnt
 from modules.preset.problems import TITLE, examine
-from modules.preset.schedule import FALLING
+from modules.preset.rate_rules import RATE_RULES
+from modules.preset.sampling_rules import SAMPLING_RULES
+from modules.preset.word_rules import WORD_RULES, wordless
 
 
 def judged(values: Values, problems: tuple[str, ...] = (), *, trains: bool = True) -> Preset:
@@ -50,7 +55,7 @@ def missing(preset: Preset) -> list[str]:
     for number, concept in enumerate(preset.concepts):
         if concept.enabled and not concept.path:
             found.append(f"concepts.{number}.path: no folder is chosen. Choose one, or switch the concept off.")
-    return found
+    return [*found, *wordless(preset), *unlearnt(preset)]
 
 
 # Rules ----------------------------------------------------------------------------------------------------------------
@@ -66,36 +71,6 @@ def _precision(preset: Preset) -> Iterator[str]:
         yield (
             "model.dtype fp32 and training.weights bf16 do not go together in a full fine-tune: trained layers could "
             "not work with the others. Set model.dtype to bf16, or training.weights to fp32."
-        )
-
-
-def _schedule_free(preset: Preset) -> Iterator[str]:
-    if preset.optimizer.kind != "schedule_free_adamw":
-        return
-    if preset.schedule.kind in FALLING:
-        yield (
-            f"optimizer.kind schedule_free_adamw replaces a falling rate, and schedule.kind is {preset.schedule.kind}. "
-            "Set schedule.kind to constant (a warm-up is fine), or take another optimizer."
-        )
-    if preset.training.weights == "bf16":
-        yield (
-            "optimizer.kind schedule_free_adamw keeps an average that bf16 is too coarse for, and training.weights is "
-            "bf16. Set training.weights to fp32, or take another optimizer."
-        )
-
-
-def _averages(preset: Preset) -> Iterator[str]:
-    if preset.optimizer.kind != "schedule_free_adamw":
-        return
-    if preset.training.ema:
-        yield (
-            "training.ema is on, and optimizer.kind schedule_free_adamw keeps an average of its own. Turn training.ema "
-            "off, or take another optimizer."
-        )
-    if preset.method.kind == "embedding" and preset.method.keep_norm:
-        yield (
-            "method.keep_norm moves the weights behind the back of optimizer.kind schedule_free_adamw, which averages "
-            "them. Turn method.keep_norm off, or take another optimizer."
         )
 
 
@@ -121,27 +96,6 @@ def _trained(preset: Preset) -> Iterator[str]:
         )
 
 
-def _rates(preset: Preset) -> Iterator[str]:
-    rate = preset.training.learning_rate
-    if preset.optimizer.kind == "prodigy" and rate < 0.1:
-        yield (
-            f"optimizer.kind prodigy finds the rate by itself and multiplies it by training.learning_rate, which is "
-            f"{rate:g}: next to nothing would be learnt. Set training.learning_rate to 1, or take another optimizer."
-        )
-    own = {getattr(preset.training, part).learning_rate or rate for part in preset.trained_parts()}
-    if preset.optimizer.kind == "prodigy" and len(own) > 1:
-        yield (
-            "optimizer.kind prodigy finds one rate for all, and the trained parts have different ones "
-            f"({', '.join(f'{each:g}' for each in sorted(own))}). Set the learning_rate of each part to 0, or take "
-            "another optimizer."
-        )
-    if preset.optimizer.kind != "prodigy" and rate >= 0.5:
-        yield (
-            f"training.learning_rate {rate:g} destroys a model within a few steps with optimizer.kind "
-            f"{preset.optimizer.kind}. Set it near 1e-4, or take optimizer.kind prodigy."
-        )
-
-
 def _objective(preset: Preset) -> Iterator[str]:
     if preset.objective.prediction == "epsilon" and preset.objective.zero_terminal_snr == "on":
         yield (
@@ -150,14 +104,25 @@ def _objective(preset: Preset) -> Iterator[str]:
         )
 
 
-def _words(preset: Preset) -> Iterator[str]:
-    if preset.method.kind != "embedding":
+def _flow(preset: Preset) -> Iterator[str]:
+    if preset.objective.prediction != "flow":
         return
-    for token, times in Counter(word.token for word in preset.method.words).items():
-        if times > 1:
-            yield f'method.words: "{token}" stands there {times} times. Give each word a name of its own.'
-        if not token.strip() or any(letter.isspace() for letter in token):
-            yield f'method.words: "{token}" contains a space, so captions could not name it. Write it as one word.'
+    if preset.objective.zero_terminal_snr == "on":
+        yield (
+            "objective.zero_terminal_snr on is for v-prediction, and objective.prediction is flow, which always ends "
+            "in pure noise. Set objective.zero_terminal_snr to auto."
+        )
+
+
+def _measured(preset: Preset) -> Iterator[str]:
+    loss, times = preset.objective.loss, preset.objective.times
+    if not any((loss.mse, loss.mae, loss.huber, loss.pseudo_huber, loss.log_cosh)):
+        yield "objective.loss: every measure is 0, so nothing would be learnt. Set objective.loss.mse to 1."
+    if times.lower >= times.upper:
+        yield (
+            f"objective.times.lower {times.lower:g} leaves no room below objective.times.upper {times.upper:g}. "
+            "Set objective.times.lower to 0, or objective.times.upper to 1."
+        )
 
 
 def _sizes(preset: Preset) -> Iterator[str]:
@@ -168,11 +133,14 @@ def _sizes(preset: Preset) -> Iterator[str]:
     for path, size in sizes.items():
         if size % 8:
             yield f"{path}: {size} is no multiple of 8, as images must be. Set it to {size // 8 * 8 or 8}."
-    longest = preset.training.max_side
-    if longest and longest < preset.resolution:
+
+
+def _validation(preset: Preset) -> Iterator[str]:
+    settings = preset.validation
+    if settings.enabled and settings.patience and settings.every == "never":
         yield (
-            f"training.max_side {longest} is shorter than the resolution of {preset.resolution}, so that no image fits "
-            "its area. Set it to 0 (twice the resolution), or lower training.resolution."
+            f"validation.patience {settings.patience} counts validations, and validation.every is never. Set "
+            'validation.every to "1 epoch", or validation.patience to 0.'
         )
 
 
@@ -182,10 +150,10 @@ def _output_path(preset: Preset) -> Iterator[str]:
         return
     suffix = PurePath(preset.output.path).suffix.lower()
     method = preset.method
-    if method.kind == "embedding" and len(method.words) == 1 and not suffix:
+    if method.kind == "embedding" and len(preset.words) == 1 and not suffix:
         return  # a folder for the file of the one word, as good as the file itself
     folder = (method.kind == "full" and preset.output.model_format == "folder") or (
-        method.kind == "embedding" and len(method.words) > 1
+        method.kind == "embedding" and len(preset.words) > 1
     )
     if folder and suffix in (".safetensors", ".ckpt", ".pt"):
         yield f"output.path {preset.output.path}: a folder is written, not a file. Leave out the {suffix}."
@@ -193,4 +161,20 @@ def _output_path(preset: Preset) -> Iterator[str]:
         yield f"output.path {preset.output.path}: a single file is written. Let its name end with .safetensors."
 
 
-RULES = (_precision, _schedule_free, _averages, _trained, _rates, _objective, _words, _sizes, _output_path)
+RULES = (
+    _precision,
+    *RATE_RULES,
+    _trained,
+    _objective,
+    _flow,
+    _measured,
+    _sizes,
+    *CAPTION_RULES,
+    *IMAGE_RULES,
+    *SAMPLING_RULES,
+    _validation,
+    _output_path,
+    *WORD_RULES,
+    undrawn,
+    *ADAPTER_RULES,
+)

@@ -94,7 +94,7 @@ def _loaded(values: Values, folder: Path) -> Loaded:
 
 def anchor(values: Values, folder: Path) -> None:
     """Make the relative paths of a project absolute. A model's name is a path only if something is there."""
-    for name in _settings_of_kind(values, ("folder", "save", "model")):
+    for name in _settings_of_kind(values, ("folder", "file", "save", "model")):
         text = get(values, name)
         if not isinstance(text, str) or not text or is_bundled(text) or text.startswith("~"):
             continue
@@ -123,11 +123,10 @@ def _present(values: Values, path: str) -> Iterator[str]:
 
 def _private_paths(values: Values) -> Iterator[str]:
     """What belongs to one machine, among these values. A concept that comes with Seachange is everywhere."""
-    for knob in all_knobs():
-        if knob.scope == "machine":
-            for path in _present(values, knob.path):
-                if not (path.startswith("concepts.") and is_bundled(str(get(values, path)))):
-                    yield path
+    for setting in dict.fromkeys(knob.path for knob in all_knobs() if knob.scope == "machine"):
+        for path in _present(values, setting):
+            if not (path.startswith(("concepts.", "sampling.")) and is_bundled(str(get(values, path)))):
+                yield path
 
 
 def _refusal(path: str) -> str:

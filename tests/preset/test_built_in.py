@@ -30,7 +30,7 @@ def path(request: pytest.FixtureRequest) -> Path:
 def test_the_families_and_methods_are_all_there() -> None:
     named = {(path.parent.name, path.stem.split()[0]) for path in FILES}
     assert {(family, method) for family in ("SD 1.5", "SDXL") for method in ("LoRA", "Full", "Embedding")} <= named
-    starter = {"Robot LoRA", "Robot full", "Robot embedding", "Blueprint style"}
+    starter = {"Robot LoRA", "Robot full", "Robot embedding", "Blueprint style", "Blueprint style with prior images"}
     assert {path.stem for path in FILES if path.parent.name == "Starter"} == starter
 
 
@@ -60,8 +60,7 @@ def test_the_learning_rate_is_usual_for_the_method(path: Path) -> None:
 
 def test_the_name_agrees_with_the_contents(path: Path) -> None:
     preset = read(path)
-    method = "lora" if path.stem == "Blueprint style" else preset.method.kind
-    assert method in f"{path.stem.lower()} {'lora' * (path.stem == 'Blueprint style')}"
+    assert path.stem.startswith("Blueprint style") or preset.method.kind in path.stem.lower()
     assert preset.model.family == ("sdxl" if path.parent.name == "SDXL" else "sd")
 
 

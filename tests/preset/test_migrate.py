@@ -6,6 +6,7 @@ import pytest
 
 from modules.errors import UserError
 from modules.preset.migrate import STEPS, migrate
+from modules.preset.paths import Values
 from modules.preset.preset import Preset
 from modules.preset.store import read
 
@@ -47,5 +48,10 @@ def test_a_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [None, "1", True, 1.0, -1])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    with pytest.raises(UserError, match='Write "version": 1'):
+    with pytest.raises(UserError, match='Write "version": 2'):
         migrate({"version": version})
+
+
+def test_what_was_called_dropout_was_of_ranks() -> None:
+    old: Values = {"version": 1, "method": {"kind": "lora", "dropout": 0.25}}
+    assert migrate(old)["method"] == {"kind": "lora", "rank_dropout": 0.25}

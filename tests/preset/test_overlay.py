@@ -8,7 +8,7 @@ from modules.errors import Problems
 from modules.preset.overlay import lay
 from modules.preset.problems import preset_of
 
-LORA: dict[str, Any] = {"version": 1, "method": {"kind": "lora", "rank": 8, "layers": "all"}}
+LORA: dict[str, Any] = {"version": 2, "method": {"kind": "lora", "rank": 8, "layers": "all"}}
 
 
 def test_values_are_read_as_the_setting_wants_them() -> None:
@@ -19,7 +19,7 @@ def test_values_are_read_as_the_setting_wants_them() -> None:
         "general.name=5",
         "model.dtype=bf16",
     ]
-    preset = preset_of(lay({"version": 1}, [*texts, "sampling.every=10 steps", "general.name=a=b"]))
+    preset = preset_of(lay({"version": 2}, [*texts, "sampling.every=10 steps", "general.name=a=b"]))
     assert (preset.training.steps, preset.training.learning_rate, preset.training.ema) == (5, 1e-5, True)
     assert (preset.general.name, preset.model.dtype, preset.sampling.every) == ("a=b", "bf16", "10 steps")
 
@@ -35,20 +35,20 @@ def test_another_kind_drops_the_settings_of_the_former() -> None:
 
 
 def test_a_kind_and_its_settings_may_be_given_in_either_order() -> None:
-    values = lay({"version": 1, "method": {"kind": "full"}}, ["method.rank=4", "method.kind=lora"])
+    values = lay({"version": 2, "method": {"kind": "full"}}, ["method.rank=4", "method.kind=lora"])
     assert values["method"] == {"kind": "lora", "rank": 4}
 
 
 def test_lists_grow_at_their_end() -> None:
-    values = lay({"version": 1, "concepts": [{}]}, ["concepts.0.repeats=2", "concepts.1.path=/cats"])
+    values = lay({"version": 2, "concepts": [{}]}, ["concepts.0.repeats=2", "concepts.1.path=/cats"])
     assert values["concepts"] == [{"repeats": 2}, {"path": "/cats"}]
-    values = lay({"version": 1}, ['sampling.prompts=[{"prompt": "cat"}]'])
+    values = lay({"version": 2}, ['sampling.prompts=[{"prompt": "cat"}]'])
     assert values["sampling"] == {"prompts": [{"prompt": "cat"}]}
 
 
 def test_everything_that_cannot_be_laid_is_said_together() -> None:
     with pytest.raises(Problems) as caught:
-        lay({"version": 1}, ["training.epocs=5", "steps", "concepts.7.path=x"])
+        lay({"version": 2}, ["training.epocs=5", "steps", "concepts.7.path=x"])
     assert "Did you mean training.epochs?" in caught.value.problems[0]
     assert "write --set path=value" in caught.value.problems[1]
     assert "no such entry" in caught.value.problems[2]
@@ -56,6 +56,6 @@ def test_everything_that_cannot_be_laid_is_said_together() -> None:
 
 def test_a_wrong_value_is_left_for_the_schema_to_refuse() -> None:
     with pytest.raises(Problems, match=r'training\.steps: "many" is no whole number'):
-        preset_of(lay({"version": 1}, ["training.steps=many"]))
-    with pytest.raises(Problems, match=r"method\.kind: \"lokr\" is none of"):
-        preset_of(lay(LORA, ["method.kind=lokr"]))
+        preset_of(lay({"version": 2}, ["training.steps=many"]))
+    with pytest.raises(Problems, match=r"method\.kind: \"glora\" is none of"):
+        preset_of(lay(LORA, ["method.kind=glora"]))

@@ -9,12 +9,12 @@ from modules.preset.problems import all_knobs, examine, nearest, preset_of
 
 
 def sentences(**values: Any) -> list[str]:
-    return list(examine({"version": 1, **values})[1].values())
+    return list(examine({"version": 2, **values})[1].values())
 
 
 def test_all_problems_are_reported_together() -> None:
     with pytest.raises(Problems) as caught:
-        preset_of({"version": 1, "training": {"lr": 1, "batch_size": 0}, "method": {"kind": "full", "rank": 4}})
+        preset_of({"version": 2, "training": {"lr": 1, "batch_size": 0}, "method": {"kind": "full", "rank": 4}})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [
         "training.batch_size",
         "training.lr",
@@ -46,7 +46,7 @@ def test_all_problems_are_reported_together() -> None:
             'or "never".',
         ),
         ({"general": {"name": "x" * 101}}, f'general.name: "{"x" * 56}... is too long: at most 100 characters.'),
-        ({"method": {"kind": "embedding", "words": []}}, "method.words: [] has too few entries: at least 1."),
+        ({"words": [{}] * 101}, f"words: [{'{}, ' * 14}... has too many entries: at most 100."),
         ({"concepts": [{}, 3]}, "concepts.1: 3 must be a group of settings, in braces."),
     ],
 )
@@ -69,26 +69,30 @@ def test_an_unknown_key_gets_the_nearest_known_name(path: str, known: str) -> No
 
 
 def test_a_method_without_a_kind_is_the_default_one() -> None:
-    preset = preset_of({"version": 1, "method": {"rank": 4}})
+    preset = preset_of({"version": 2, "method": {"rank": 4}})
     assert (preset.method.kind, preset.method.rank) == ("lora", 4)
 
 
 def test_a_wrong_kind_lists_the_kinds() -> None:
-    assert sentences(method={"kind": "lokr"}) == ['method.kind: "lokr" is none of "full", "lora", "embedding".']
+    said = 'method.kind: "glora" is none of "full", "lora", "loha", "lokr", "oft", "embedding".'
+    assert sentences(method={"kind": "glora"}) == [said]
 
 
 def test_a_setting_of_another_kind_says_to_which_it_belongs() -> None:
-    said = 'method.rank: belongs to method.kind "lora", and here that is "full". Leave it out, or change method.kind.'
+    said = (
+        'method.rank: belongs to method.kind "lora", "loha", "lokr", and here that is "full". Leave it out, or change '
+        "method.kind."
+    )
     assert sentences(method={"kind": "full", "rank": 4}) == [said]
 
 
 def test_wrong_values_stand_at_their_defaults_and_the_others_stay() -> None:
-    preset, _ = examine({"version": 1, "training": {"batch_size": "many", "steps": 7}, "concepts": [{"x": 1}, {}]})
+    preset, _ = examine({"version": 2, "training": {"batch_size": "many", "steps": 7}, "concepts": [{"x": 1}, {}]})
     assert (preset.training.batch_size, preset.training.steps, len(preset.concepts)) == (2, 7, 2)
 
 
 def test_of_many_wrong_entries_each_keeps_its_number() -> None:
-    found = examine({"version": 1, "concepts": [{}, 1, {}, *[2] * 8, {"repeats": 0}]})[1]
+    found = examine({"version": 2, "concepts": [{}, 1, {}, *[2] * 8, {"repeats": 0}]})[1]
     assert list(found) == [*(f"concepts.{n}" for n in (1, *range(3, 11))), "concepts.11.repeats"]
 
 

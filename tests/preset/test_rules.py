@@ -9,7 +9,7 @@ from modules.preset.preset import Preset
 from modules.preset.problems import preset_of
 from modules.preset.rules import clashes, judged, missing
 
-READY = {"version": 1, "model": {"source": "starter:model"}, "concepts": [{"path": "starter:robot"}]}
+READY = {"version": 2, "model": {"source": "starter:model"}, "concepts": [{"path": "starter:robot"}]}
 
 
 def with_(**values: Any) -> Preset:
@@ -33,8 +33,17 @@ def test_the_defaults_contradict_nothing() -> None:
         ({"optimizer": {"kind": "prodigy"}}, "Set training.learning_rate to 1"),
         ({"training": {"learning_rate": 1.0}}, "destroys a model"),
         ({"objective": {"prediction": "epsilon", "zero_terminal_snr": "on"}}, "needs v-prediction"),
-        ({"method": {"kind": "embedding", "words": [{"token": "<a>"}, {"token": "<a>"}]}}, "2 times"),
-        ({"method": {"kind": "embedding", "words": [{"token": "my cat"}]}}, "contains a space"),
+        ({"objective": {"prediction": "flow", "zero_terminal_snr": "on"}}, "always ends in pure noise"),
+        ({"objective": {"loss": {"mse": 0.0}}}, "every measure is 0"),
+        ({"validation": {"enabled": True, "every": "never", "patience": 3}}, "counts validations"),
+        ({"objective": {"times": {"lower": 0.6, "upper": 0.5}}}, "leaves no room"),
+        ({"words": [{"token": "<a>"}, {"token": "<a>"}]}, "2 times"),
+        ({"words": [{"token": "my cat"}]}, "contains a space"),
+        ({"words": [{"start": "cat", "file": "cat.safetensors"}]}, "both say"),
+        ({"words": [{"train": False}]}, "names no file"),
+        ({"words": [{"token": "denoiser"}]}, "the name of a part"),
+        ({"words": [{}], "optimizer": {"kind": "schedule_free_adamw"}}, "behind the back"),
+        ({"prior": {"made": {"count": 5}}}, "prior.made.prompts says nothing"),
         ({"training": {"resolution": 500}}, "training.resolution: 500 is no multiple of 8"),
         ({"sampling": {"prompts": [{}, {"width": 513}]}}, "sampling.prompts.1.width: 513 is no multiple of 8"),
         ({"training": {"resolution": 768, "max_side": 512}}, "training.max_side 512 is shorter"),
@@ -55,12 +64,15 @@ def test_settings_that_look_alike_and_are_fine_pass() -> None:
     assert clashes(with_(training={"weights": "bf16", "learning_rate": 1.0}, optimizer={"kind": "prodigy"})) == []
     assert clashes(with_(model={"family": "sdxl"}, training={"text_encoder_2": {"train": True}})) == []
     assert clashes(with_(method={"kind": "embedding"}, training={"denoiser": {"train": False}})) == []
-    assert clashes(with_(method={"kind": "embedding"}, output={"path": "words"})) == []
+    assert clashes(with_(method={"kind": "embedding"}, words=[{}], output={"path": "words"})) == []
     assert clashes(with_(schedule={"warmup": "50 %"}, optimizer={"kind": "schedule_free_adamw"})) == []
 
 
 def test_a_run_needs_a_model_and_images() -> None:
     assert [text.partition(":")[0] for text in missing(Preset())] == ["model.source", "concepts"]
+    kept = with_(concepts=[{"path": "starter:prior", "kind": "class"}])
+    assert "nothing is to be learnt" in missing(kept)[0]
+    assert missing(with_(concepts=[{"path": "starter:robot"}], method={"kind": "embedding"}))[0].startswith("words:")
     off = with_(concepts=[{"path": "starter:robot", "enabled": False}])
     assert "switched off" in missing(off)[0]
     assert missing(with_(concepts=[{"path": "starter:robot"}, {}]))[0].startswith("concepts.1.path")
@@ -74,5 +86,5 @@ def test_wrong_values_and_clashes_are_reported_together() -> None:
 
 def test_no_rule_speaks_of_a_value_that_nobody_wrote() -> None:
     with pytest.raises(Problems) as caught:
-        judged({"version": 1, "model": {"source": 7}, "concepts": 3})
+        judged({"version": 2, "model": {"source": 7}, "concepts": 3})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == ["model.source", "concepts"]

@@ -1,0 +1,87 @@
+"""Any other optimizer of the libraries that are here, by its name.
+
+A preset may come from a stranger. So only these libraries are ever imported, only a class that stands right in them is
+taken, and its arguments are read as plain numbers, words and lists: nothing in them can run.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator
+
+from modules.preset.optimizers.optimizer import Optimizer
+from modules.preset.setting import Setting
+
+LIBRARIES = (
+    "torch.optim", "bitsandbytes.optim", "pytorch_optimizer", "prodigyopt", "prodigyplus", "schedulefree",
+    "lion_pytorch",
+)  # fmt: skip
+LISTED = ", ".join(LIBRARIES)
+TAKEN = {"lr": "training.learning_rate", "params": "the method"}  # what is not theirs to say
+LONGEST = 500  # characters
+
+
+def checked_name(name: str) -> str:
+    """ "library:Class", from "library.Class" too.
+
+    Raises:
+        ValueError: it names something else.
+    """
+    match = re.fullmatch(r"([a-z_.]+)[:.]([A-Za-z][A-Za-z0-9]*)", name.strip())
+    if not match or match[1] not in LIBRARIES:
+        raise ValueError(f'must name a class of {LISTED}, such as "pytorch_optimizer:Yogi"')
+    return f"{match[1]}:{match[2]}"
+
+
+def read_arguments(text: str) -> dict[str, Any]:
+    """What "betas=(0.9, 0.99), eps=1e-8" says.
+
+    Raises:
+        ValueError: it is no list of that kind.
+    """
+    if len(text) > LONGEST:
+        raise ValueError(f"is too long: at most {LONGEST} characters")
+    try:
+        call = ast.parse(f"dict({text}\n)", mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
+            raise ValueError(text)
+        found = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
+        raise ValueError('must be values with names, such as "betas=(0.9, 0.99), eps=1e-8"') from error
+    if len(found) < len(call.keywords):  # "**{...}", or a name twice
+        raise ValueError('must be values with names, such as "betas=(0.9, 0.99), eps=1e-8"')
+    for name, where in TAKEN.items():
+        if name in found:
+            raise ValueError(f"says {name}, which {where} says")
+    return found
+
+
+def _checked(text: str) -> str:
+    read_arguments(text)
+    return text
+
+
+class Other(Optimizer):
+    """Another, by its name"""
+
+    kind: Literal["other"] = "other"
+    per_tensor: ClassVar[bool] = False  # nobody knows
+    waits: ClassVar[bool] = True
+    rates: ClassVar[tuple[float, float]] = (1e-3, 1e4)
+    name: Annotated[str, AfterValidator(checked_name)] = Setting("pytorch_optimizer:Yogi", "Class", level="expert")
+    """The library and the class, such as "pytorch_optimizer:Yogi" or "torch.optim:Adamax". Allowed libraries:
+    torch.optim, bitsandbytes.optim, pytorch_optimizer, prodigyopt, prodigyplus, schedulefree, lion_pytorch. It is
+    tried out on two small weights first. Those that this list has by their own names are better taken from there."""
+    arguments: Annotated[str, AfterValidator(_checked)] = Setting("", "Arguments", level="expert", max_length=LONGEST)
+    """What the class is told, by name: "betas=(0.9, 0.99), eps=1e-8". Numbers, words, true or false, and lists. Empty:
+    nothing."""
+
+    @property
+    def source(self) -> str:
+        return self.name
+
+    def keywords(self) -> dict[str, Any]:
+        return read_arguments(self.arguments)
