@@ -1,35 +1,71 @@
-"""How answers of the denoiser are judged: the distance to the target, and how much each time counts.
+"""The distance between the denoiser's answer and its target, number by number.
 
-Shapes: B batch, C latent channels, h w latent size.
+A measure is a row of MEASURES, and its share in the mix a setting of the same name (modules/preset/loss.py).
+
+Shapes: B batch, C latent channels, h w latent size. All in fp32.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from modules.diffusion.noising import Noising
 
-
-def squared(said: Tensor, target: Tensor) -> Tensor:
-    """The mean squared error of each item, (B,), in fp32."""
-    return F.mse_loss(said.float(), target.float(), reduction="none").mean(dim=(1, 2, 3))
+Measure = Callable[[Tensor, Tensor], Tensor]  # the error (B, C, h, w) and delta (B, 1, 1, 1)
 
 
-def huber(said: Tensor, target: Tensor, delta: float) -> Tensor:
-    """Squared up to `delta`, linear beyond, (B,), in fp32.
+def squared(error: Tensor, delta_B: Tensor) -> Tensor:
+    return error.square()
+
+
+def absolute(error: Tensor, delta_B: Tensor) -> Tensor:
+    return error.abs()
+
+
+def huber(error: Tensor, delta_B: Tensor) -> Tensor:
+    """Squared up to delta, linear beyond.
 
     Twice the usual Huber loss, so that small errors cost what MSE would make them cost: the learning rate keeps its
     meaning.
     """
-    return 2 * F.huber_loss(said.float(), target.float(), reduction="none", delta=delta).mean(dim=(1, 2, 3))
+    size = error.abs()
+    return torch.where(size <= delta_B, size.square(), delta_B * (2 * size - delta_B))
 
 
-def min_snr_weights(noising: Noising, time_B: Tensor, gamma: float) -> Tensor:
-    """How much each time counts, (B,): min-SNR-gamma (arXiv:2303.09556, eq. 4 and section 3.4).
+def pseudo_huber(error: Tensor, delta_B: Tensor) -> Tensor:
+    """2 delta (sqrt(error^2 + delta^2) - delta), arXiv:2403.16728, eq. 5, scaled as `huber` is."""
+    return 2 * delta_B * ((error.square() + delta_B.square()).sqrt() - delta_B)
 
-    min(snr, gamma) / snr on a loss of the noise, and min(snr, gamma) / (snr + 1) on a loss of the velocity, so that
-    both weigh the implied clean image alike.
+
+def log_cosh(error: Tensor, delta_B: Tensor) -> Tensor:
+    """log(cosh(error)), written so that large errors do not overflow."""
+    size = error.abs()
+    return size + F.softplus(-2 * size) - math.log(2)
+
+
+MEASURES: dict[str, Measure] = {
+    "mse": squared,
+    "mae": absolute,
+    "huber": huber,
+    "pseudo_huber": pseudo_huber,
+    "log_cosh": log_cosh,
+}
+
+
+def scheduled_delta(kind: str, delta: float, noising: Noising, time_B: Tensor) -> Tensor:
+    """Huber's delta for each time, (B, 1, 1, 1): arXiv:2403.16728, section 4.
+
+    exponential: delta^share, 1 for a clean image and delta for pure noise; snr: (1 - delta) / (1 + sigma)^2 + delta
+    with sigma the noise over the signal.
     """
-    snr_B = noising.snr(time_B)
-    return snr_B.clamp_max(gamma) / (snr_B + 1 if noising.prediction == "v_prediction" else snr_B)
+    if kind == "exponential":
+        return (math.log(delta) * noising.share(time_B)).exp().float().reshape(-1, 1, 1, 1)
+    alpha, sigma = noising.levels(time_B)
+    if kind == "snr":
+        return (1 - delta) * (alpha / (alpha + sigma)).square() + delta
+    return torch.full_like(alpha, delta)

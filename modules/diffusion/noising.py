@@ -19,10 +19,15 @@ class Noising(ABC):
     """Training's side of a diffusion process; modules/diffusion/solvers.py is the sampling side of the same object."""
 
     prediction: ClassVar[str]
+    said: ClassVar[str]  # what it predicts, in words
 
     @abstractmethod
     def time(self, share_B: Tensor) -> Tensor:
         """Times for shares in [0, 1): 0 is almost clean, 1 all noise."""
+
+    @abstractmethod
+    def share(self, time_B: Tensor) -> Tensor:
+        """The other way round: how far each time lies between clean (0) and all noise (1), float64."""
 
     @abstractmethod
     def levels(self, time_B: Tensor) -> tuple[Tensor, Tensor]:
@@ -45,16 +50,21 @@ class Noising(ABC):
         alpha, sigma = self.levels(time_B)
         return ((alpha / sigma) ** 2).reshape(-1)
 
+    @abstractmethod
+    def gain(self, time_B: Tensor) -> Tensor:
+        """The squared error of the answer over that of the clean image which it implies, (B,)."""
+
     @property
     @abstractmethod
     def zero_terminal_snr(self) -> bool:
-        """Whether the last time is pure noise."""
+        """Whether the noise was rescaled so that its last time is pure noise. A flow always ends there: it says no."""
 
 
 class Eps(Noising):
     """DDPM (arXiv:2006.11239) that predicts the noise, on scaled-linear betas. SD 1, SD 2 base, SDXL."""
 
     prediction = "epsilon"
+    said = "the noise (epsilon)"
 
     def __init__(
         self, start: float = 0.00085, end: float = 0.012, count: int = 1000, *, zero_terminal_snr: bool = False
@@ -80,6 +90,9 @@ class Eps(Noising):
     def time(self, share_B: Tensor) -> Tensor:
         return (share_B.double() * self.count).long().clamp(0, self.count - 1)
 
+    def share(self, time_B: Tensor) -> Tensor:
+        return time_B.double() / (self.count - 1)
+
     def levels(self, time_B: Tensor) -> tuple[Tensor, Tensor]:
         if (
             self.alphas_N.device != time_B.device
@@ -89,6 +102,9 @@ class Eps(Noising):
 
     def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
         return noise
+
+    def gain(self, time_B: Tensor) -> Tensor:
+        return self.snr(time_B)
 
     def scheduler_config(self) -> dict[str, object]:
         return {
@@ -108,10 +124,59 @@ class V(Eps):
     """The same noise, predicted as a velocity (arXiv:2202.00512, appendix D). SD 2, NoobAI-v."""
 
     prediction = "v_prediction"
+    said = "the velocity (v)"
 
     def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
         alpha, sigma = self.levels(time_B)
         return alpha * noise - sigma * clean
+
+    def gain(self, time_B: Tensor) -> Tensor:
+        return self.snr(time_B) + 1
+
+
+class Flow(Noising):
+    """A straight line from image to noise, predicted as its direction: rectified flow (arXiv:2209.03003).
+
+    Times are numbers from 0 to 1000, because that is what the U-Nets of Stable Diffusion know how to hear.
+    """
+
+    prediction = "flow"
+    said = "the direction from image to noise (flow)"
+    COUNT = 1000
+
+    def __init__(self, shift: float = 1.0) -> None:
+        """`shift` is for sampling: towards noise, as the times were practised (arXiv:2403.03206, eq. 23)."""
+        self.shift = shift
+
+    @property
+    def zero_terminal_snr(self) -> bool:
+        return False
+
+    def time(self, share_B: Tensor) -> Tensor:
+        return (share_B * self.COUNT).float()
+
+    def share(self, time_B: Tensor) -> Tensor:
+        return time_B.double() / self.COUNT
+
+    def levels(self, time_B: Tensor) -> tuple[Tensor, Tensor]:
+        sigma = (time_B.float() / self.COUNT).reshape(-1, 1, 1, 1)
+        return 1 - sigma, sigma
+
+    def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
+        return noise - clean
+
+    def gain(self, time_B: Tensor) -> Tensor:
+        return self.levels(time_B)[1].reshape(-1) ** -2
+
+    def scheduler_config(self) -> dict[str, object]:
+        return {
+            "num_train_timesteps": self.COUNT,
+            "shift": self.shift,
+            "use_flow_sigmas": True,
+            "flow_shift": self.shift,
+            "prediction_type": "flow_prediction",
+            "steps_offset": 1,
+        }
 
 
 def rescaled_to_zero_terminal_snr(kept_N: Tensor) -> Tensor:

@@ -1,26 +1,30 @@
 """Samplers: diffusers' schedulers behind one function. Every family is sampled by every solver.
 
-A row of SOLVERS is all that one more sampler needs. The schedulers are configured by the very object that mixed the
-noise in training (`Noising.scheduler_config`), so that the two sides cannot disagree.
+A row of SOLVERS is all that one more sampler needs, and a row of SPACINGS one more spread of its steps. The schedulers
+are configured by the very object that mixed the noise in training (`Noising.scheduler_config`), so that the two sides
+cannot disagree.
 
-Shapes: B batch, C latent channels, h w latent size.
+Shapes: B batch, C latent channels, h w latent size, N levels of noise.
 """
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from modules.diffusion.noising import Noising
+from modules.diffusion.spacings import SPACINGS, Spacing
 from modules.errors import UserError
 
 Predict = Callable[[Tensor, Tensor], Tensor]
+TEACHER_STEPS = 50  # that LCM and TCD models were distilled with; their steps are chosen among these
 
 
 @dataclass(frozen=True)
@@ -31,44 +35,156 @@ class Solver:
     module: str  # below diffusers.schedulers
     scheduler: str
     settings: dict[str, Any] = field(default_factory=dict[str, Any])
+    flow: tuple[str, str] = ("", "")  # module and scheduler for rectified flow, where that is another one
+    first_order: bool = False  # each step needs one answer and adds no noise: what CFG++ is derived for
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What an image begins with, in place of mere noise."""
+
+    clean_BChw: Tensor
+    strength: float  # share of the steps that are done: 1 keeps next to nothing of it
+    mask_B1hw: Tensor | None = None  # 1 where it is painted anew; the rest comes back as it was
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where the drawing stands when the denoiser is asked."""
+
+    share: float  # of the steps that are behind it, in [0, 1)
+    stride: float = float("nan")  # sigma_t / (sigma_t - sigma_next), sigma over alpha; where the solver is first order
 
 
 _DPM = "scheduling_dpmsolver_multistep", "DPMSolverMultistepScheduler"
 SOLVERS: dict[str, Solver] = {
-    "ddim": Solver("DDIM", "scheduling_ddim", "DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": True}),
-    "euler": Solver("Euler", "scheduling_euler_discrete", "EulerDiscreteScheduler"),
-    "euler_a": Solver("Euler a", "scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler"),
-    "heun": Solver("Heun", "scheduling_heun_discrete", "HeunDiscreteScheduler"),
-    "dpmpp_2m": Solver("DPM++ 2M", *_DPM),
-    "dpmpp_2m_karras": Solver("DPM++ 2M Karras", *_DPM, {"use_karras_sigmas": True}),
-    "dpmpp_2m_sde_karras": Solver(
-        "DPM++ 2M SDE Karras", *_DPM, {"use_karras_sigmas": True, "algorithm_type": "sde-dpmsolver++"}
+    "euler": Solver(
+        "Euler",
+        "scheduling_euler_discrete",
+        "EulerDiscreteScheduler",
+        flow=("scheduling_flow_match_euler_discrete", "FlowMatchEulerDiscreteScheduler"),
+        first_order=True,
     ),
+    "euler_a": Solver("Euler a", "scheduling_euler_ancestral_discrete", "EulerAncestralDiscreteScheduler"),
+    "heun": Solver(
+        "Heun",
+        "scheduling_heun_discrete",
+        "HeunDiscreteScheduler",
+        flow=("scheduling_flow_match_heun_discrete", "FlowMatchHeunDiscreteScheduler"),
+    ),
+    "dpm2": Solver("DPM2", "scheduling_k_dpm_2_discrete", "KDPM2DiscreteScheduler"),
+    "dpm2_a": Solver("DPM2 a", "scheduling_k_dpm_2_ancestral_discrete", "KDPM2AncestralDiscreteScheduler"),
+    "dpmpp_2m": Solver("DPM++ 2M", *_DPM),
+    "dpmpp_2m_sde": Solver("DPM++ 2M SDE", *_DPM, {"algorithm_type": "sde-dpmsolver++"}),
+    "dpmpp_3m_sde": Solver("DPM++ 3M SDE", *_DPM, {"algorithm_type": "sde-dpmsolver++", "solver_order": 3}),
+    "dpmpp_sde": Solver(
+        "DPM++ SDE",
+        "scheduling_dpmsolver_singlestep",
+        "DPMSolverSinglestepScheduler",
+        {"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero", "lower_order_final": True},
+    ),
+    "ddim": Solver(
+        "DDIM",
+        "scheduling_ddim",
+        "DDIMScheduler",
+        {"clip_sample": False, "set_alpha_to_one": True},
+        first_order=True,
+    ),
+    "pndm": Solver("PLMS", "scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": True}),
+    "lms": Solver("LMS", "scheduling_lms_discrete", "LMSDiscreteScheduler"),
     "unipc": Solver("UniPC", "scheduling_unipc_multistep", "UniPCMultistepScheduler"),
+    "lcm": Solver(
+        "LCM",
+        "scheduling_lcm",
+        "LCMScheduler",
+        {"clip_sample": False, "set_alpha_to_one": True},
+        flow=("scheduling_flow_match_lcm", "FlowMatchLCMScheduler"),
+    ),
+    "tcd": Solver("TCD", "scheduling_tcd", "TCDScheduler", {"clip_sample": False, "set_alpha_to_one": True}),
 }
 
 
-def scheduler_for(name: str, noising: Noising) -> Any:
-    """A fresh scheduler of diffusers, set to a diffusion process.
+def scheduler_for(name: str, noising: Noising, spacing: str = "default") -> Any:
+    """A fresh scheduler of diffusers, set to a diffusion process and a spread of its steps.
 
     Raises:
-        UserError: the sampler cannot follow this process.
+        UserError: the sampler cannot follow this process, or not in this spread.
     """
-    solver = SOLVERS[name]
-    kind = getattr(import_module(f"diffusers.schedulers.{solver.module}"), solver.scheduler)
-    known = inspect.signature(kind.__init__).parameters
-    config = {**noising.scheduler_config(), **solver.settings}
-    if noising.zero_terminal_snr and "rescale_betas_zero_snr" not in known:
-        able = [row.title for key, row in SOLVERS.items() if key not in (name, "heun")]
+    solver, spread = SOLVERS[name], SPACINGS[spacing]
+    if not _can_follow(solver, noising):
+        able = [row.title for row in SOLVERS.values() if _can_follow(row, noising)]
+        why = "is a rectified flow" if noising.prediction == "flow" else "starts from pure noise (zero SNR)"
         raise UserError(
-            f"The sampler {solver.title} cannot draw with this model, which starts from pure noise (zero SNR).",
+            f"The sampler {solver.title} cannot draw with this model, which {why}.",
             advice=f"Choose another sampler: {', '.join(able)}.",
         )
-    return kind(**{key: value for key, value in config.items() if key in known})
+    kind, known = _scheduler(solver, noising)
+    if (reason := _unspread(spacing, noising, known)) is not None:
+        raise UserError(
+            f"The sampler {solver.title} cannot spread its steps as {spread.title}{reason}.",
+            advice="Set the spacing to default" + (", or choose DPM++ 2M." if not reason else "."),
+        )
+    config = {**noising.scheduler_config(), **solver.settings}
+    if noising.prediction != "flow":
+        config |= {"timestep_spacing": spread.even, "use_karras_sigmas": spread.curve is not None}
+    scheduler = kind(**{key: value for key, value in config.items() if key in known})
+    if name == "lms":
+        scheduler.get_lms_coefficient = lambda order, t, current: _lms_share(scheduler.sigmas, order, t, current)
+    if spread.curve is not None:
+        _follow(scheduler, spread)
+    return scheduler
+
+
+def _can_follow(solver: Solver, noising: Noising) -> bool:
+    _, known = _scheduler(solver, noising)
+    if noising.prediction == "flow":
+        return bool(solver.flow[0]) or "use_flow_sigmas" in known
+    return not noising.zero_terminal_snr or "rescale_betas_zero_snr" in known
+
+
+def _unspread(spacing: str, noising: Noising, known: Mapping[str, Any]) -> str | None:
+    """Why a scheduler cannot spread its steps so; None where it can."""
+    if spacing == "default":
+        return None
+    if noising.prediction == "flow":
+        return " with a rectified flow, which has a spread of its own"
+    if "original_inference_steps" in known:
+        return ": its steps are those the model was distilled for"
+    needs = "timestep_spacing" if SPACINGS[spacing].curve is None else "use_karras_sigmas"
+    return None if needs in known else ""
+
+
+def _scheduler(solver: Solver, noising: Noising) -> tuple[Any, Mapping[str, Any]]:
+    """The class of diffusers, and what it can be told."""
+    module, name = solver.flow if noising.prediction == "flow" and solver.flow[0] else (solver.module, solver.scheduler)
+    kind = getattr(import_module(f"diffusers.schedulers.{module}"), name)
+    return kind, inspect.signature(kind.__init__).parameters
+
+
+def _follow(scheduler: Any, spread: Spacing) -> None:
+    """Have the scheduler take its sigmas from a curve: it asks for them where it would ask for Karras'."""
+    assert spread.curve is not None
+    kept_N = scheduler.alphas_cumprod.double().numpy()
+    sigmas_N, curve = np.sqrt((1 - kept_N) / kept_N)[::-1], spread.curve
+
+    def sigmas(in_sigmas: Any, num_inference_steps: int | None = None) -> np.ndarray:
+        return curve(sigmas_N, num_inference_steps or scheduler.num_inference_steps)
+
+    scheduler._convert_to_karras = sigmas
+
+
+def _lms_share(sigmas: Tensor, order: int, t: int, current: int) -> float:
+    """The integral of a Lagrange polynomial over a step: exact, where diffusers would need scipy to estimate it."""
+    polynomial = np.poly1d([1.0])
+    for k in (k for k in range(order) if k != current):
+        there, here = float(sigmas[t - k]), float(sigmas[t - current])
+        polynomial *= np.poly1d([1.0, -there]) / (here - there)
+    whole = polynomial.integ()
+    return float(whole(float(sigmas[t + 1])) - whole(float(sigmas[t])))
 
 
 @torch.no_grad()
-def denoise(
+def denoise(  # noqa: PLR0913
     predict: Predict,
     noising: Noising,
     noise_BChw: Tensor,
@@ -76,19 +192,82 @@ def denoise(
     solver: str,
     steps: int,
     generators: Sequence[torch.Generator],
+    spacing: str = "default",
+    picture: Picture | None = None,
+    at: Callable[[Moment], None] = lambda _: None,
     step_done: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
-    """Turn noise into clean latents in `steps` calls of `predict(noisy, time_B)`.
+    """Turn noise into clean latents in `steps` steps; `predict(noisy, time_B)` is called once in each, or twice.
 
     `generators`, one an image, serve samplers that add noise on the way: an image does not depend on its neighbours.
+    `at` is told before each call where the drawing stands, `step_done` after each step its number.
+
+    Raises:
+        UserError: the sampler cannot follow this process.
     """
-    scheduler = scheduler_for(solver, noising)
-    scheduler.set_timesteps(steps, device=noise_BChw.device)
-    noisy = noise_BChw * scheduler.init_noise_sigma
+    scheduler = scheduler_for(solver, noising, spacing)
+    times = _times(scheduler, steps, noise_BChw.device, picture)
+    if picture is None or (picture.mask_B1hw is not None and picture.strength == 1):
+        noisy = noise_BChw * getattr(scheduler, "init_noise_sigma", 1.0)  # a flow's scheduler scales nothing
+    else:
+        noisy = _noised(scheduler, picture.clean_BChw, noise_BChw, times[:1])
+    scaled: Callable[..., Tensor] = getattr(scheduler, "scale_model_input", lambda noisy, _: noisy)
     takes_chance = "generator" in inspect.signature(scheduler.step).parameters
     chance: dict[str, Any] = {"generator": list(generators)} if takes_chance else {}
-    for number, time in enumerate(scheduler.timesteps):
-        said = predict(scheduler.scale_model_input(noisy, time), time.expand(len(noisy)))
+    told = 0
+    for number, time in enumerate(times):
+        at(Moment(number / len(times), _stride(scheduler, time) if SOLVERS[solver].first_order else float("nan")))
+        said = predict(scaled(noisy, time), time.expand(len(noisy)))
         noisy = scheduler.step(said.float(), time, noisy, **chance).prev_sample
-        step_done(number + 1)
+        if picture is not None:
+            noisy = _kept(scheduler, picture, noisy, noise_BChw, times[number + 1 : number + 2])
+        while told < (number + 1) * steps // len(times):
+            told += 1
+            step_done(told)
     return noisy
+
+
+def _times(scheduler: Any, steps: int, device: torch.device, picture: Picture | None) -> Tensor:
+    """The times at which the denoiser is asked; where there is a picture, those of its strength."""
+    taught = "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
+    more: dict[str, Any] = {"original_inference_steps": steps} if taught and steps > TEACHER_STEPS else {}
+    scheduler.set_timesteps(steps, device=device, **more)
+    if picture is None:
+        return scheduler.timesteps
+    left_out = (steps - max(1, min(int(steps * picture.strength), steps))) * scheduler.order
+    if hasattr(scheduler, "set_begin_index"):
+        scheduler.set_begin_index(left_out)
+    return scheduler.timesteps[left_out:]
+
+
+def _noised(scheduler: Any, clean: Tensor, noise: Tensor, time_1: Tensor) -> Tensor:
+    if hasattr(scheduler, "scale_noise"):  # of a flow
+        return scheduler.scale_noise(clean, time_1, noise)
+    return scheduler.add_noise(clean, noise, time_1.expand(len(clean)))
+
+
+def _kept(scheduler: Any, picture: Picture, noisy: Tensor, noise: Tensor, next_time: Tensor) -> Tensor:
+    """What is not to be painted anew, put back at the noise of the next step."""
+    if picture.mask_B1hw is None:
+        return noisy
+    clean = picture.clean_BChw
+    kept = _noised(scheduler, clean, noise, next_time) if len(next_time) else clean
+    return picture.mask_B1hw * noisy + (1 - picture.mask_B1hw) * kept
+
+
+def _stride(scheduler: Any, time: Tensor) -> float:
+    """sigma_t / (sigma_t - sigma_next) in sigma over alpha, written so that it also holds at pure noise."""
+    sigmas = getattr(scheduler, "sigmas", None)
+    if sigmas is None:  # DDIM
+        now, after = int(time), int(time) - scheduler.config.num_train_timesteps // scheduler.num_inference_steps
+        kept = [float(scheduler.alphas_cumprod[now])]
+        kept.append(float(scheduler.alphas_cumprod[after] if after >= 0 else scheduler.final_alpha_cumprod))
+        (alpha, sigma), (alpha_next, sigma_next) = ((k**0.5, (1 - k) ** 0.5) for k in kept)
+    else:
+        at = scheduler.step_index
+        if at is None:
+            at = scheduler.begin_index or scheduler.index_for_timestep(time)
+        sigma, sigma_next = float(sigmas[at]), float(sigmas[at + 1])
+        flows = hasattr(scheduler, "scale_noise")
+        alpha, alpha_next = (1 - sigma, 1 - sigma_next) if flows else (1.0, 1.0)
+    return alpha_next * sigma / (alpha_next * sigma - alpha * sigma_next)

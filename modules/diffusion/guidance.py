@@ -1,0 +1,60 @@
+"""Guidance: what is made of the denoiser's answers with and without the prompt, and with a weakened attention.
+
+Shapes: B batch, C latent channels, h w latent size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from modules.diffusion.solvers import Moment
+
+
+@dataclass(frozen=True)
+class Guidance:
+    """How answers become one. As it stands by default it is classifier-free guidance (arXiv:2207.12598) and no more."""
+
+    scale: float  # CFG; for CFG++ lambda, 0 to 1
+    plus_plus: bool = False
+    rescale: float = 0.0  # share of the answer that is brought back to the spread of the prompted one
+    start: float = 0.0  # share of the steps from which on there is guidance at all
+    end: float = 1.0  # and until which
+    perturbed: float = 0.0  # scale of what leads away from the weakened answer
+
+    def guides(self, moment: Moment) -> bool:
+        """Whether there is guidance at this moment (arXiv:2404.07724: only in the middle it helps)."""
+        return self.start <= moment.share < self.end
+
+    def hears_negative(self, moment: Moment) -> bool:
+        """Whether the answer to the negative prompt is needed."""
+        return self.guides(moment) and (self.scale != 1 or self.plus_plus)
+
+    def hears_weakened(self, moment: Moment) -> bool:
+        """Whether the answer of the weakened denoiser is needed."""
+        return self.guides(moment) and self.perturbed > 0
+
+    def combined(self, moment: Moment, wanted: Tensor, unwanted: Tensor | None, weakened: Tensor | None) -> Tensor:
+        """One answer from up to three, all (B, C, h, w) of whatever the denoiser predicts."""
+        said = wanted
+        if unwanted is not None:
+            said = unwanted + self._scale(moment) * (wanted - unwanted)
+        if weakened is not None:  # arXiv:2403.17377, eq. 15, and arXiv:2408.00760, which follow one another in form
+            said = said + self.perturbed * (wanted - weakened)
+        return rescaled(said, wanted, self.rescale) if self.rescale and said is not wanted else said
+
+    def _scale(self, moment: Moment) -> float:
+        """CFG++ (arXiv:2406.08070, alg. 2) takes the image from the guided answer and the noise from the unprompted.
+
+        For a step that is a straight line that is CFG whose scale follows the step: the guided image moves by
+        lambda * sigma_t * (wanted - unwanted), plain CFG by scale * (sigma_t - sigma_next) of the same.
+        """
+        return self.scale * moment.stride if self.plus_plus else self.scale
+
+
+def rescaled(guided: Tensor, wanted: Tensor, share: float) -> Tensor:
+    """The answer with the spread of the prompted one, as far as `share` says (arXiv:2305.08891, section 3.4)."""
+    axes = tuple(range(1, guided.dim()))
+    gain = wanted.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
+    return guided * (share * gain + (1 - share))
