@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
 from modules.diffusion.noising import Noising
 from modules.system.devices import sent
+from modules.system.weights import Weights
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,18 @@ class Condition:
         pooled_BD = torch.stack([row["pooled"] for row in rows]) if "pooled" in rows[0] else None
         return cls(torch.stack(padded), None if bool(mask_BT.all()) else mask_BT, pooled_BD)
 
+    def part(self, start: int, end: int) -> Condition:
+        """Some of the captions, padded as all of them were."""
+        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        cut: dict[str, Any] = {name: None if x is None else x[start:end] for name, x in held.items()}
+        return Condition(**cut)
+
+    def at(self, rows_N: Tensor) -> Condition:
+        """The captions of these rows, padded as all of them were."""
+        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
+        picked: dict[str, Any] = {name: None if x is None else x[rows_N] for name, x in held.items()}
+        return Condition(**picked)
+
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
         """The same on another device; numbers that are neither masks nor sizes in another precision."""
 
@@ -73,8 +86,10 @@ class LoadOptions:
     vae: str = ""  # another VAE: a file or folder
     clip_skip: int = 0
     max_chunks: int = 8
+    weighted_captions: bool = False  # (words:1.2) in captions are weights
     offline: bool = False
-    prediction: str = "auto"  # "epsilon", "v_prediction", or what the model says
+    prediction: str = "auto"  # "epsilon", "v_prediction", "flow", or what the model says
+    flow_shift: float = 1.0  # of sampling, for flows
     zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
 
 
@@ -131,6 +146,17 @@ class Family(ABC):
     def fingerprint(self, name: str) -> str:
         """Names the weights of a part and all settings that change what it says: caches are keyed by it."""
 
+    @abstractmethod
+    def weights(self, name: str) -> Weights:
+        """The tensors of a part on disk, none of them read, under the names of diffusers folders."""
+
+    @abstractmethod
+    def hollow(self, options: LoadOptions, parts: Iterable[str]) -> Self:
+        """A twin of its own with these parts in place, with shapes and no numbers: for counting what they would cost.
+
+        To be made and used under torch's `FakeTensorMode`, where no tensor takes memory.
+        """
+
     @property
     def denoiser(self) -> nn.Module:
         return self.part("denoiser")
@@ -146,12 +172,23 @@ class Family(ABC):
         """How many tokens a caption takes in each text encoder, without the marks at both ends."""
 
     @abstractmethod
+    def chunk_lengths(self, encoder: str, caption: str) -> list[int]:
+        """How many tokens each chunk of a caption takes, were their number not limited; their sum is all tokens."""
+
+    @abstractmethod
+    def tokenizer_key(self, encoder: str) -> str:
+        """Names what reads captions for an encoder: with equal keys, every caption takes the same chunks."""
+
+    @abstractmethod
     def room(self, encoder: str) -> int:
         """How many tokens fit into one chunk: the encoder's positions less two; 75 for CLIP."""
 
     @abstractmethod
-    def encode_text(self, captions: Sequence[str]) -> Condition:
-        """Read captions, in chunks where they are long. Gradients flow where a text encoder is trained."""
+    def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
+        """Read captions, in chunks where they are long. Gradients flow where a text encoder is trained.
+
+        `weighted`: whether they hold weights in A1111's notation; None: as `options.weighted_captions` says.
+        """
 
     @abstractmethod
     def add_word(self, token: str, vectors: int) -> dict[str, list[int]]:
@@ -206,8 +243,11 @@ class Family(ABC):
         parts: Iterable[str],
         metadata: Mapping[str, str],
         tensors: Mapping[str, Mapping[str, Tensor]],
+        only_these: bool = False,
     ) -> None:
         """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
+
+        `only_these`: no weight but those in `tensors` goes in. `parts_in` reads such a file, to put it into a model.
 
         What is written is what `load` reads, under the names that other programs expect.
         """

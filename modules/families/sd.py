@@ -7,14 +7,17 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
+from modules.catalog.layers import patterns_of
 from modules.families.family import Condition
 from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.objective import PREDICTIONS
 
 
 class Sd(LatentDiffusion):
     """One CLIP: OpenAI's for 1.x, OpenCLIP without its last layer for 2.x."""
 
     name: ClassVar = "sd"
+    layer_groups: ClassVar = patterns_of("sd")
     text_encoders = ("text_encoder_1",)
     default_scaling = 0.18215
 
@@ -53,7 +56,7 @@ class Sd(LatentDiffusion):
             "modelspec.sai_model_spec": "1.0.0",
             "modelspec.architecture": architecture + ("-inpainting" if self.inpaints else ""),
             "modelspec.implementation": "https://github.com/Stability-AI/stablediffusion",
-            "modelspec.prediction_type": "v" if is_v else "epsilon",
+            "modelspec.prediction_type": PREDICTIONS[self.noising.prediction],
             "modelspec.resolution": f"{self.resolution}x{self.resolution}",
             "ss_base_model_version": ("sd_v2_v" if is_v else "sd_v2") if is_2 else "sd_v1",
             "ss_v2": str(is_2),

@@ -8,8 +8,10 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
+from modules.catalog.layers import patterns_of
 from modules.families.family import Condition
 from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.objective import PREDICTIONS
 from modules.formats.checkpoint import unet_path
 
 FIRST, SECOND = "text_encoder_1", "text_encoder_2"
@@ -19,6 +21,7 @@ class Sdxl(LatentDiffusion):
     """Two CLIPs side by side, a pooled vector, and the sizes of the image."""
 
     name: ClassVar = "sdxl"
+    layer_groups: ClassVar = patterns_of("sdxl")
     text_encoders = (FIRST, SECOND)
     projected = frozenset({SECOND})
     default_scaling = 0.13025
@@ -52,12 +55,11 @@ class Sdxl(LatentDiffusion):
         return f"lora_te2_{path}".replace(".", "_")
 
     def modelspec(self) -> dict[str, str]:
-        is_v = self.noising.prediction == "v_prediction"
         return {
             "modelspec.sai_model_spec": "1.0.0",
             "modelspec.architecture": f"stable-diffusion-xl-v1-base{'-inpainting' if self.inpaints else ''}",
             "modelspec.implementation": "https://github.com/Stability-AI/generative-models",
-            "modelspec.prediction_type": "v" if is_v else "epsilon",
+            "modelspec.prediction_type": PREDICTIONS[self.noising.prediction],
             "modelspec.resolution": f"{self.resolution}x{self.resolution}",
             "ss_base_model_version": "sdxl_base_v1-0",
             "ss_v2": "False",

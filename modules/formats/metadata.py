@@ -12,11 +12,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 
+from modules.preset.adapters import Adapter, LowRank
 from modules.preset.interval import WarmUp
-from modules.preset.method import Embedding, Lora
 from modules.preset.preset import Preset
 from modules.preset.store import recipe_of
 
+# Settings of adapters, in the words of sd-scripts' and LyCORIS's arguments of networks
+ARGUMENTS = {
+    "rank_dropout": "rank_dropout", "module_dropout": "module_dropout", "factor": "factor",
+    "full_matrix": "full_matrix", "decompose_both": "decompose_both", "tucker": "use_tucker",
+    "block_size": "block_size", "constraint": "constraint", "rate_ratio": "loraplus_lr_ratio",
+}  # fmt: skip
+LYCORIS_NAMES = {"oft": "diag-oft"}
 MOST_TAGS = 1000  # of a large data set; the header would grow to megabytes
 Texts = dict[str, str]
 
@@ -28,6 +35,7 @@ class ConceptFacts:
     images: int
     repeats: float = 1.0
     tags: Mapping[str, int] = field(default_factory=dict[str, int])  # tag -> how many images have it
+    keeps: bool = False  # there to keep what the model knows: class and prior images
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Facts:
 
 def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
     """For the kind of file that the preset's method writes. `modelspec`: the family's."""
-    if preset.method.kind == "lora":
+    if isinstance(preset.method, Adapter):
         return lora_metadata(preset, modelspec, facts)
     if preset.method.kind == "embedding":
         return embedding_metadata(preset, modelspec, facts)
@@ -57,16 +65,28 @@ def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) ->
 
 def lora_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
     """As sd-scripts writes it, so that A1111, Forge and others show it. The hashes come with the tensors."""
-    assert isinstance(preset.method, Lora)
+    assert isinstance(preset.method, Adapter)
     told = {**_model_spec(modelspec, preset, facts, "/lora"), **_network(preset.method)}
+    if preset.words:
+        told["modelspec.trigger_phrase"] = _trigger(preset)
     return {**told, **_recipe(preset), **(_training(preset, facts) if preset.output.include_preset else {})}
+
+
+def word_metadata(told: Mapping[str, str], token: str) -> Texts:
+    """Of a word's own file, from the metadata of what it was learnt beside."""
+    kept = {name: text for name, text in told.items() if not name.startswith(("ss_network", "sshs"))}
+    kept["modelspec.architecture"] = told["modelspec.architecture"].partition("/")[0] + "/textual-inversion"
+    return {**kept, "modelspec.trigger_phrase": token}
+
+
+def _trigger(preset: Preset) -> str:
+    return ", ".join(word.token for word in preset.words)
 
 
 def embedding_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
     """The words are said as the trigger."""
-    assert isinstance(preset.method, Embedding)
     told = _model_spec(modelspec, preset, facts, "/textual-inversion")
-    told["modelspec.trigger_phrase"] = ", ".join(word.token for word in preset.method.words)
+    told["modelspec.trigger_phrase"] = _trigger(preset)
     return {**told, **_recipe(preset)}
 
 
@@ -88,19 +108,25 @@ def _model_spec(modelspec: Mapping[str, str], preset: Preset, facts: Facts, kind
     }
 
 
-def _network(method: Lora) -> Texts:
-    arguments: Texts = {}
-    if method.conv:
-        rank = method.conv_rank or method.rank
-        alpha = method.conv_alpha or method.alpha * rank / method.rank
-        arguments |= {"conv_dim": str(rank), "conv_alpha": str(alpha)}
-    if method.dora:
+def _network(method: Adapter) -> Texts:
+    """LoRA as sd-scripts has it by itself; its relatives as LyCORIS, which it takes in, tells them."""
+    values = method.model_dump()
+    kind, own = values["kind"], {name: str(values[old]) for old, name in ARGUMENTS.items() if values.get(old)}
+    if own.get("loraplus_lr_ratio") == "1.0":
+        del own["loraplus_lr_ratio"]
+    plain = kind == "lora"
+    arguments = own if plain else {"algo": LYCORIS_NAMES.get(kind, kind), **own}
+    rank, alpha = values.get("rank", values.get("block_size")), values.get("alpha", 0.0)
+    if method.conv and isinstance(method, LowRank):
+        conv_rank = method.conv_rank or method.rank
+        arguments |= {"conv_dim": str(conv_rank), "conv_alpha": str(method.conv_alpha or alpha * conv_rank / rank)}
+    if values.get("dora"):
         arguments |= {"dora_wd": "True", "wd_on_output": "True"}
     return {
-        "ss_network_module": "networks.lora",
-        "ss_network_dim": str(method.rank),
-        "ss_network_alpha": str(method.alpha),
-        "ss_network_dropout": str(method.dropout or None),
+        "ss_network_module": "networks.lora" if plain else "lycoris.kohya",
+        "ss_network_dim": str(rank),
+        "ss_network_alpha": str(alpha),
+        "ss_network_dropout": str(values.get("dropout") or None),
         **({"ss_network_args": json.dumps(arguments)} if arguments else {}),
     }
 
@@ -114,23 +140,36 @@ def _training(preset: Preset, facts: Facts) -> Texts:
         "session_id": facts.session, "training_started_at": facts.started, "training_finished_at": facts.finished,
         "learning_rate": rate, "unet_lr": training.denoiser.learning_rate or rate if training.denoiser.train else None,
         "text_encoder_lr": text_rates or None,
-        "num_train_images": sum(round(concept.images * concept.repeats) for concept in facts.concepts),
-        "num_reg_images": 0, "num_batches_per_epoch": facts.steps_per_epoch, "num_epochs": facts.epochs,
+        "num_train_images": sum(round(c.images * c.repeats) for c in facts.concepts if not c.keeps),
+        "num_reg_images": sum(round(c.images * c.repeats) for c in facts.concepts if c.keeps),
+        "prior_loss_weight": preset.prior.weight,
+        "num_batches_per_epoch": facts.steps_per_epoch, "num_epochs": facts.epochs,
         "epoch": facts.epoch, "steps": facts.step, "max_train_steps": facts.steps,
         "batch_size_per_device": training.batch_size, "total_batch_size": batch,
         "gradient_checkpointing": training.gradient_checkpointing,
         "gradient_accumulation_steps": training.accumulation, "max_grad_norm": training.clip_gradients,
-        "optimizer": type(preset.optimizer).__name__, "lr_scheduler": preset.schedule.kind,
+        "optimizer": preset.optimizer.spelled, "lr_scheduler": preset.schedule.kind,
         "lr_warmup_steps": WarmUp.parse(preset.schedule.warmup).steps_of(facts.steps),
         "mixed_precision": {"fp32": "no"}.get(preset.model.dtype, preset.model.dtype), "seed": preset.general.seed,
-        "resolution": (preset.resolution, preset.resolution), "enable_bucket": True, "cache_latents": True,
+        "resolution": (preset.resolution, preset.resolution), "enable_bucket": training.buckets,
+        "bucket_no_upscale": not training.enlarge, "min_bucket_reso": training.min_side or None,
+        "max_bucket_reso": training.max_side or None, "cache_latents": not any(c.live for c in preset.concepts),
         "clip_skip": preset.model.clip_skip or None, "max_token_length": 75 * preset.model.max_chunks,
         "flip_aug": any(concept.flip for concept in preset.concepts),
+        "color_aug": any(concept.recoloured for concept in preset.concepts),
         "random_crop": any(concept.random_crop for concept in preset.concepts),
         "shuffle_caption": any(concept.shuffle_tags for concept in preset.concepts),
+        "keep_tokens": max((concept.keep_tags for concept in preset.concepts), default=0),
         "caption_dropout_rate": max((concept.caption_dropout for concept in preset.concepts), default=0.0),
-        "noise_offset": preset.objective.noise_offset or None, "loss_type": _loss_type(preset),
+        "caption_dropout_every_n_epochs": max((concept.dropout_epochs for concept in preset.concepts), default=0),
+        "caption_tag_dropout_rate": max((concept.tag_dropout for concept in preset.concepts), default=0.0),
+        "scale_weight_norms": getattr(preset.method, "max_norm", 0.0) or None,
+        "noise_offset": preset.objective.noise.offset or None, "loss_type": _loss_type(preset),
         "min_snr_gamma": preset.objective.min_snr_gamma if preset.objective.weighting == "min_snr" else None,
+        "ip_noise_gamma": preset.objective.noise.perturbation or None,
+        "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
+        "adaptive_noise_scale": preset.objective.noise.adaptive or None,
+        "debiased_estimation": preset.objective.weighting == "debiased",
         "sd_model_name": last_name(preset.model.source),
         **({"vae_name": last_name(preset.model.vae)} if preset.model.vae else {}),
     }  # fmt: skip
@@ -138,7 +177,16 @@ def _training(preset: Preset, facts: Facts) -> Texts:
 
 
 def _loss_type(preset: Preset) -> str:
-    return {"mse": "l2"}.get(preset.objective.loss, preset.objective.loss)
+    """The measure that counts most, in kohya's words."""
+    loss = preset.objective.loss
+    shares = {
+        "l2": loss.mse,
+        "l1": loss.mae,
+        "huber": loss.huber,
+        "smooth_l1": loss.pseudo_huber,
+        "log_cosh": loss.log_cosh,
+    }
+    return max(shares, key=lambda name: shares[name])
 
 
 def _data(facts: Facts) -> Texts:

@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from modules.catalog.layers import COMMON
 from modules.families.family import LoadOptions
 from modules.families.parts import building, names, single_file
 from modules.families.sd import Sd
@@ -98,7 +99,7 @@ def test_loras_have_exactly_the_modules_of_kohyas(kind: str, file: str, groups: 
     if not path.is_file():
         pytest.skip(f"{file} is not here yet")
     wanted = {re.split(r"\.(?:alpha|lora_|dora_)", line)[0] for line in path.read_text(encoding="utf-8").splitlines()}
-    patterns = [re.compile(pattern) for group in groups for pattern in names.LAYER_GROUPS[group]]
+    patterns = [re.compile(pattern) for group in groups for pattern in COMMON[group].patterns]
     found: set[str] = set()
     for part, module in parts(kind).items():
         for layer in names.listeners(module):

@@ -21,7 +21,7 @@ def test_diffusers_reads_our_word_as_we_do(tmp_path: Path) -> None:
 
     family = opened()
     method = attach(
-        family, preset({"kind": "embedding", "words": [{"token": "<new>", "vectors": 3}]}, output={"dtype": "fp32"})
+        family, preset({"kind": "embedding"}, words=[{"token": "<new>", "vectors": 3}], output={"dtype": "fp32"})
     )
     stir(method)
     [path] = method.export(tmp_path / "run", {})
@@ -38,7 +38,7 @@ def test_diffusers_reads_our_word_as_we_do(tmp_path: Path) -> None:
 def test_diffusers_reads_both_halves_of_an_sdxl_word(tmp_path: Path) -> None:
     from diffusers import StableDiffusionXLPipeline
 
-    method = attach(opened("sdxl"), preset({"kind": "embedding"}, kind="sdxl", output={"dtype": "fp32"}))
+    method = attach(opened("sdxl"), preset({"kind": "embedding"}, kind="sdxl", words=[{}], output={"dtype": "fp32"}))
     [path] = method.export(tmp_path / "run", {})
     pipe: Any = StableDiffusionXLPipeline.from_pretrained(folder("sdxl"))
     tensors = load_file(path)

@@ -15,7 +15,9 @@ from modules.errors import UserError
 from modules.families import LoadOptions, family_class
 from modules.families.parts.single_file import BUNDLED, bundled_config, clip_vocabulary
 from modules.families.parts.source import Source, folder_tokenizers
-from modules.formats.lora import LoraTensors, kohya_tensors, merged_weight, read_lora
+from modules.formats.adapter import merged_weight
+from modules.formats.adapter_files import kohya_tensors, read_adapter
+from modules.formats.lora import LoraTensors
 from modules.methods import attach
 from modules.methods.adapter import Adapter
 from tests.methods.setting import answer, condition, folder, inputs, opened, preset, stir
@@ -55,7 +57,7 @@ def test_names_and_shapes_are_those_of_kohya(
     assert len(adapter.updates) == modules
     names = adapter.family.lora_names()
     loras = {
-        names[name]: LoraTensors(torch.zeros(u.down.shape), torch.zeros(u.up.shape), u.alpha)
+        names[name]: LoraTensors.of(torch.zeros(u.down.shape), torch.zeros(u.up.shape), u.alpha)
         for name, u in adapter.updates.items()
     }
     found = {name: str(tuple(t.shape)) for name, t in kohya_tensors(loras, torch.float16).items()}
@@ -137,12 +139,12 @@ def lora_file(path: Path, **changes: Tensor | None) -> Path:
 
 def test_without_alpha_the_scale_is_one(tmp_path: Path) -> None:
     names = opened().lora_names()
-    assert next(iter(read_lora(lora_file(tmp_path / "a.safetensors"), names).values())).scale == 0.5
-    assert next(iter(read_lora(lora_file(tmp_path / "b.safetensors", alpha=None), names).values())).scale == 1.0
+    assert next(iter(read_adapter(lora_file(tmp_path / "a.safetensors"), names).values())).scale == 0.5
+    assert next(iter(read_adapter(lora_file(tmp_path / "b.safetensors", alpha=None), names).values())).scale == 1.0
 
 
 def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> None:
-    [name] = read_lora(lora_file(tmp_path / "a.safetensors"), opened("sdxl").lora_names())
+    [name] = read_adapter(lora_file(tmp_path / "a.safetensors"), opened("sdxl").lora_names())
     assert name == "denoiser|mid_block.resnets.0.time_emb_proj"
 
 
@@ -153,12 +155,11 @@ def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> N
         ({"lora_up.weight": torch.ones(16, 3)}, "do not fit"),
         ({"lora_unet_elsewhere.lora_up.weight": torch.ones(1, 1)}, "lacks"),
         ({"hada_w1_a": torch.ones(1, 1)}, "LoHa"),
-        ({"dora_scale": torch.ones(1, 32)}, "columns"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_words(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        read_lora(lora_file(tmp_path / "a.safetensors", **changes), opened().lora_names())
+        read_adapter(lora_file(tmp_path / "a.safetensors", **changes), opened().lora_names())
 
 
 def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
@@ -167,20 +168,20 @@ def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
     torn.write_bytes(whole.read_bytes()[:-9])
     for path in (tmp_path / "nowhere.safetensors", torn):
         with pytest.raises(UserError, match=path.name):
-            read_lora(path, opened().lora_names())
+            read_adapter(path, opened().lora_names())
 
 
 def test_merging_by_half_is_half_way() -> None:
     torch.manual_seed(0)
     weight, down, up = torch.randn(5, 4), torch.randn(2, 4), torch.randn(5, 2)
     for scale in (None, torch.rand(5, 1) + 1):
-        lora = LoraTensors(down, up, 1.0, scale)
+        lora = LoraTensors.of(down, up, 1.0, scale)
         whole, half = merged_weight(weight, lora), merged_weight(weight, lora, 0.5)
         torch.testing.assert_close(half, (whole + weight) / 2)
         torch.testing.assert_close(merged_weight(weight, lora, 0.0), weight)
-    torch.testing.assert_close(merged_weight(weight, LoraTensors(down, up, 1.0)), weight + 0.5 * up @ down)
+    torch.testing.assert_close(merged_weight(weight, LoraTensors.of(down, up, 1.0)), weight + 0.5 * up @ down)
     with pytest.raises(UserError, match="layer"):
-        merged_weight(torch.randn(5, 3), LoraTensors(down, up, 1.0))
+        merged_weight(torch.randn(5, 3), LoraTensors.of(down, up, 1.0))
 
 
 def test_a_merged_model_is_the_model_with_its_adapter(tmp_path: Path) -> None:
@@ -188,7 +189,7 @@ def test_a_merged_model_is_the_model_with_its_adapter(tmp_path: Path) -> None:
     adapter = attach(family, preset({"kind": "lora", **CASES["dora"]}, *TEXTS["sd"], output={"dtype": "fp32"}))
     stir(adapter)
     [path] = adapter.export(tmp_path / "it", {})
-    for name, lora in read_lora(path, merged.lora_names()).items():
+    for name, lora in read_adapter(path, merged.lora_names()).items():
         part, _, layer = name.partition("|")
         parameter = merged.part(part).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, lora)

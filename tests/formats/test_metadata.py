@@ -138,6 +138,7 @@ def test_no_path_and_no_name_of_the_user_gets_into_a_file(method: dict[str, Any]
     settings = preset(
         method,
         model={"source": str(folder("sd")), "vae": str(private / "my.vae.safetensors")},
+        words=[{}] if method["kind"] == "embedding" else [],  # type: ignore[arg-type]
         concepts=[{"path": str(private / "photos"), "name": "Erna", "prefix": "xyz "}],  # type: ignore[arg-type]
         general={"workspace": str(private), "cache": str(private / "cache"), "name": "Erna run"},
         output={"path": str(private / "out.safetensors"), **({"lora_format": form} if form else {})},

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.errors import UserError
+from modules.families.parts.configs import built
 from modules.formats.checkpoint import Link, Renamed
 from modules.system.weights import Weights, some
 
@@ -26,14 +27,14 @@ def empty_unet(config: Config) -> nn.Module:
     with lean_imports():
         from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel  # noqa: PLC0415
 
-    return _on_meta(lambda: UNet2DConditionModel.from_config(_known(config)))
+    return _on_meta(lambda: UNet2DConditionModel.from_config(_known(config)), "unet")
 
 
 def empty_vae(config: Config) -> nn.Module:
     with lean_imports():
         from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL  # noqa: PLC0415
 
-    return _on_meta(lambda: AutoencoderKL.from_config(_known(config)))
+    return _on_meta(lambda: AutoencoderKL.from_config(_known(config)), "vae")
 
 
 def empty_text_encoder(config: Config, *, projected: bool) -> nn.Module:
@@ -43,7 +44,7 @@ def empty_text_encoder(config: Config, *, projected: bool) -> nn.Module:
         from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection  # noqa: PLC0415
 
     kind = CLIPTextModelWithProjection if projected else CLIPTextModel
-    return _on_meta(lambda: kind(CLIPTextConfig.from_dict(dict(config))))
+    return _on_meta(lambda: kind(CLIPTextConfig.from_dict(dict(config))), "text_encoder")
 
 
 @contextmanager
@@ -72,9 +73,9 @@ def _known(config: Config) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
-def _on_meta(make: Callable[[], Any]) -> nn.Module:
+def _on_meta(make: Callable[[], Any], what: str) -> nn.Module:
     with torch.device("meta"):
-        module: nn.Module = make()
+        module: nn.Module = built(make, what)
     return module.eval().requires_grad_(False)
 
 
@@ -111,13 +112,21 @@ def filled(module: nn.Module, weights: Weights, *, device: torch.device, dtype: 
     largest = max(torch.Size(shape).numel() * weights.dtype(file).itemsize for file, (_, shape) in wanted.items())
     scratch = torch.empty(largest, dtype=torch.uint8)  # untouched pages cost nothing
     for file, (name, shape) in wanted.items():
-        # Convolutions run up to a third faster on a CPU, and on cards with tensor cores, with channels last.
-        turned = len(shape) == 4 and not _is_text(module)
-        layout = torch.channels_last if turned else torch.contiguous_format
+        layout = _layout(module, shape)
         tensor = torch.empty(shape, dtype=dtype, device=device, memory_format=layout)
-        in_place = device.type == "cpu" and not turned and weights.dtype(file) == dtype
+        contiguous = layout is torch.contiguous_format
+        in_place = device.type == "cpu" and contiguous and weights.dtype(file) == dtype
         read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
         _put(module, name, tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape)))
+    _fill_buffers(module, device)
+    return module
+
+
+def hollow(module: nn.Module, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """Give an empty module tensors as `filled` would, whose numbers nobody may read: for `FakeTensorMode`."""
+    for name, parameter in list(module.named_parameters()):
+        layout = _layout(module, tuple(parameter.shape))
+        _put(module, name, torch.empty(parameter.shape, dtype=dtype, device=device, memory_format=layout))
     _fill_buffers(module, device)
     return module
 
@@ -139,6 +148,17 @@ def check_fit(wanted: Mapping[str, tuple[int, ...]], weights: Weights, where: st
             )
 
 
+def check_present(wanted: Mapping[str, tuple[int, ...]], weights: Weights, where: str) -> None:
+    """Refuse a file that lacks some of these tensors, or has them in another shape; what it has beside them may be."""
+    held = {name: weights.shapes[name] for name in wanted if name in weights.shapes}
+    wrong = [name for name, shape in wanted.items() if name not in held or _essence(held[name]) != _essence(shape)]
+    if wrong:
+        raise UserError(
+            f"{where} lacks {some(wrong)}, or has it in another shape.",
+            advice="It is of another kind of model, or damaged: check the model type, or download it again.",
+        )
+
+
 def renamed(weights: Weights, links: Mapping[str, Link]) -> Weights:
     """The file under our names, if it does not have them already."""
     same = all(ours == link.theirs for ours, link in links.items()) and links.keys() >= weights.shapes.keys()
@@ -154,6 +174,11 @@ def _essence(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def _times(shape: tuple[int, ...]) -> str:
     return "x".join(map(str, shape)) or "a number"
+
+
+def _layout(module: nn.Module, shape: tuple[int, ...]) -> torch.memory_format:
+    """Convolutions run up to a third faster on a CPU, and on cards with tensor cores, with channels last."""
+    return torch.channels_last if len(shape) == 4 and not _is_text(module) else torch.contiguous_format
 
 
 def _is_text(module: nn.Module) -> bool:

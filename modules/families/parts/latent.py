@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -16,11 +17,13 @@ from modules.diffusion.noising import Noising
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import building, names, objective, opening, saving
+from modules.families.parts.loudness import weighted
 from modules.families.parts.prints import Prints
 from modules.families.parts.source import FOLDERS, Source, tokenizer_folder
 from modules.system.collecting import no_collections
 from modules.system.devices import sent
 from modules.system.pages import small_pages
+from modules.system.weights import Weights
 
 # Of the configs: what changes an answer and cannot be told from the weights
 UNTOLD = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_groups", "act_fn")
@@ -29,7 +32,6 @@ UNTOLD = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_group
 class LatentDiffusion(Family):
     """What a subclass adds: which text encoders there are, and what they and the U-Net are asked."""
 
-    layer_groups: ClassVar = names.LAYER_GROUPS
     default_scaling: ClassVar[float]  # of latents, where the VAE's config does not say
     default_size: ClassVar[int] = 64  # of latents, where the U-Net's config does not say
     projected: ClassVar[frozenset[str]] = frozenset()  # text encoders with a projection for a pooled vector
@@ -83,9 +85,22 @@ class LatentDiffusion(Family):
                 return building.empty_vae(config)
             return building.empty_text_encoder(config, projected=name in self.projected)
 
-    def weights(self, name: str) -> Any:
+    def weights(self, name: str) -> Weights:
         """The tensors of a part on disk, under the names of diffusers folders."""
         return opening.part_weights(self.source, name, lambda: self.empty(name))
+
+    def hollow(self, options: LoadOptions, parts: Iterable[str]) -> Self:
+        twin = copy(self)
+        twin.options, twin.noising, twin._parts, twin._listeners = options, copy(self.noising), {}, {}
+        twin.words = {encoder: twin._tokenizer(encoder) for encoder in self.text_encoders}
+        for name in parts:
+            dtype = options.vae_dtype if name == "vae" else options.dtype
+            module = building.hollow(self.empty(name), device=options.device, dtype=dtype)
+            if name in self.text_encoders:
+                twin._mark_end(module, name)
+            twin._listeners[name] = list(names.listeners(module))
+            twin._parts[name] = module
+        return twin
 
     def fingerprint(self, name: str) -> str:
         config = self.source.configs[name]
@@ -96,6 +111,8 @@ class LatentDiffusion(Family):
             chosen = (self.options.dtype, self.options.clip_skip, self.options.max_chunks)
             settings |= dict(zip(("dtype", "clip_skip", "max_chunks"), map(str, chosen), strict=True))
             settings["tokenizer"] = self.words[name].fingerprint()
+            if self.options.weighted_captions:
+                settings["weighted"] = True
         else:
             settings["dtype"] = str(self.options.dtype)
         return self._prints.of(name, self.weights(name), settings, self.memo_folder)
@@ -107,7 +124,14 @@ class LatentDiffusion(Family):
     # Text
 
     def token_counts(self, caption: str) -> dict[str, int]:
-        return {encoder: len(words.ids(caption)) for encoder, words in self.words.items()}
+        return {encoder: sum(words.lengths(caption)) for encoder, words in self.words.items()}
+
+    def chunk_lengths(self, encoder: str, caption: str) -> list[int]:
+        return self.words[encoder].lengths(caption)
+
+    def tokenizer_key(self, encoder: str) -> str:
+        words = self.words[encoder]
+        return f"{words.room} {words.bpe_print()}{' weighted' if words.weighted else ''}"
 
     def room(self, encoder: str) -> int:
         return self.words[encoder].room
@@ -127,14 +151,12 @@ class LatentDiffusion(Family):
             )
         return {encoder: words.add(token, vectors) for encoder, words in self.words.items()}
 
-    def encode_text(self, captions: Sequence[str]) -> Condition:
+    def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         """Chunk by chunk, each caption always in its own row; a caption that has ended says "" and is masked."""
-        cut = {e: [words.chunks(c, self.options.max_chunks) for c in captions] for e, words in self.words.items()}
+        most = self.options.max_chunks
+        cut = {e: [words.chunks(c, most, weighted=weighted) for c in captions] for e, words in self.words.items()}
         rows = [max(len(chunks[i]) for chunks in cut.values()) for i in range(len(captions))]
-        heard = [
-            self.hear({encoder: self._nth(encoder, chunks, k) for encoder, chunks in cut.items()})
-            for k in range(max(rows))
-        ]
+        heard = [self._heard({e: self._nth(e, chunks, k) for e, chunks in cut.items()}) for k in range(max(rows))]
         tokens_BTD = torch.cat([condition.tokens_BTD for condition in heard], dim=1)
         if min(rows) == max(rows):
             return replace(heard[0], tokens_BTD=tokens_BTD)
@@ -147,15 +169,26 @@ class LatentDiffusion(Family):
     def hear(self, ids_BT: Mapping[str, Tensor]) -> Condition:
         """What the text encoders make of one chunk of each caption; ids by encoder."""
 
-    def _nth(self, encoder: str, captions: Sequence[Sequence[Chunk]], k: int) -> Tensor:
+    def _nth(self, encoder: str, captions: Sequence[Sequence[Chunk]], k: int) -> list[Chunk]:
         silence = self.words[encoder].chunks("", 1)[0]
-        rows = [(chunks[k] if k < len(chunks) else silence).ids for chunks in captions]
-        return sent(torch.tensor(rows), self.options.device)
+        return [chunks[k] if k < len(chunks) else silence for chunks in captions]
+
+    def _heard(self, chunks: Mapping[str, Sequence[Chunk]]) -> Condition:
+        """One chunk of each caption, with the weights of its words; by encoder."""
+        device = self.options.device
+        said = self.hear({e: sent(torch.tensor([c.ids for c in row]), device) for e, row in chunks.items()})
+        if not any(chunk.weights for row in chunks.values() for chunk in row):
+            return said
+        widths = [int(self.source.configs[encoder]["hidden_size"]) for encoder in chunks]
+        parts = said.tokens_BTD.split(widths, dim=-1)
+        return replace(
+            said, tokens_BTD=torch.cat([weighted(p, r) for p, r in zip(parts, chunks.values(), strict=True)], -1)
+        )
 
     def _tokenizer(self, encoder: str) -> Words:
         config = self.source.configs[encoder]
         positions, table = int(config.get("max_position_embeddings", 77)), int(config.get("vocab_size", 49408))
-        return Words(self.source.tokenizers[encoder], positions, table)
+        return Words(self.source.tokenizers[encoder], positions, table, weighted=self.options.weighted_captions)
 
     def _mark_end(self, module: nn.Module, encoder: str) -> None:
         """CLIP pools at its end mark. Old configs say 2 and mean "the highest id", which new words would be."""
@@ -237,8 +270,14 @@ class LatentDiffusion(Family):
 
     def scheduler_config(self) -> dict[str, Any]:
         """The model's own scheduler, told what the model really says."""
-        held = {"_class_name": "DDIMScheduler", **self.source.configs["scheduler"]}
-        held["prediction_type"] = self.noising.prediction
+        own = self.source.configs["scheduler"]
+        if self.noising.prediction == "flow":
+            # Of the schedulers that know flows, this one is also understood by diffusers' pipelines for these models.
+            flow = {key: value for key, value in self.noising.scheduler_config().items() if key != "shift"}
+            return {"_class_name": "UniPCMultistepScheduler", **flow}
+        if objective.prediction_in(own) == "flow":  # it was one: nothing of its scheduler is true any more
+            own = self.noising.scheduler_config()
+        held = {"_class_name": "DDIMScheduler", **own, "prediction_type": self.noising.prediction}
         if self.noising.zero_terminal_snr:
             # Zero terminal SNR is only heard from the last level on, and PNDM cannot start there.
             held |= {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
@@ -272,9 +311,11 @@ class LatentDiffusion(Family):
         parts: Iterable[str],
         metadata: Mapping[str, str],
         tensors: Mapping[str, Mapping[str, Tensor]],
+        only_these: bool = False,
     ) -> None:
         write = saving.write_single_file if single_file else saving.write_folder
-        write(self, target, dtype=dtype, parts=tuple(parts), metadata=metadata, tensors=tensors)
+        what = saving.Wanted(dtype, tuple(parts), tensors, only_these)
+        write(self, target, what, metadata)
 
     @property
     def stored_dtype(self) -> torch.dtype:

@@ -1,4 +1,4 @@
-"""Which layers of a U-Net and of CLIP a LoRA can listen to, and named groups of layers."""
+"""Which layers of a U-Net and of CLIP a LoRA can listen to."""
 
 from __future__ import annotations
 
@@ -7,18 +7,6 @@ from collections.abc import Iterator
 
 from torch import nn
 
-# Each pattern means the same to `search` and to `fullmatch`, over module names and over parameter names.
-LAYER_GROUPS: dict[str, tuple[str, ...]] = {
-    "all": (r".*",),
-    "attention-mlp": (r".*\.attentions\.\d+\.(transformer_blocks\.|proj_in|proj_out).*",),
-    "attention": (r".*\.attn[12]\.to_.*",),
-    "cross-attention": (r".*\.attn2\.to_.*",),
-    "self-attention": (r".*\.attn1\.to_.*",),
-    "resnets": (r".*\.resnets\..*",),
-    "down": (r"down_blocks\..*",),
-    "mid": (r"mid_block\..*",),
-    "up": (r"up_blocks\..*",),
-}
 # As in kohya's LoCon: the ends of the U-Net and the embedding of time are left alone, and so is CLIP's projection.
 LISTENING = re.compile(r"(down_blocks|mid_block|up_blocks)\..*|(text_model\.)?encoder\.layers\..*")
 

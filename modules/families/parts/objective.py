@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modules.diffusion.noising import Eps, Noising, V
+from modules.diffusion.noising import Eps, Flow, Noising, V
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts.source import Source
+
+# In the words of modelspec's metadata
+PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "flow": "flow"}
 
 
 def noising_of(source: Source, options: LoadOptions) -> Noising:
@@ -18,7 +21,15 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
         UserError: a process that is not of this family, or eps with zero terminal SNR.
     """
     config = source.configs["scheduler"]
-    prediction = options.prediction if options.prediction != "auto" else str(config.get("prediction_type", "epsilon"))
+    own = prediction_in(config)
+    prediction = options.prediction if options.prediction != "auto" else own
+    if prediction != own:
+        source.notes.append(
+            f"{source.path.name} says that it predicts {own}; here it is asked for {prediction}. If that is to change "
+            "it: its first samples are noise, and it takes a long run of all its layers."
+        )
+    if prediction == "flow":
+        return Flow(options.flow_shift)
     zero = _zero_terminal_snr(config, options)
     if config.get("beta_schedule", "scaled_linear") != "scaled_linear" or config.get("trained_betas"):
         raise UserError(
@@ -27,7 +38,7 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
         )
     if prediction not in ("epsilon", "v_prediction"):
         raise UserError(
-            f"{source.path} predicts {prediction!r}; this model type predicts epsilon or v_prediction.",
+            f"{source.path} predicts {prediction!r}; this model type predicts epsilon, v_prediction or flow.",
             advice="Check the model type, or set the prediction by hand.",
         )
     if zero and prediction == "epsilon":
@@ -42,6 +53,16 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
         int(config.get("num_train_timesteps", 1000)),
         zero_terminal_snr=zero,
     )
+
+
+def prediction_in(config: Mapping[str, Any]) -> str:
+    """What a scheduler's config says that the model predicts: "epsilon", "v_prediction", "flow", or a stranger's word.
+
+    Rectified flows come with schedulers of their own, or with one of the usual set to a flow's times.
+    """
+    said = str(config.get("prediction_type", "epsilon"))
+    own = str(config.get("_class_name", "")).startswith("FlowMatch")
+    return "flow" if own or config.get("use_flow_sigmas") or said in ("flow", "flow_prediction") else said
 
 
 def _zero_terminal_snr(config: Mapping[str, Any], options: LoadOptions) -> bool:

@@ -11,6 +11,7 @@ from modules.data.tokens import read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts import building
+from modules.families.parts.configs import check_configs
 from modules.families.parts.single_file import open_file, open_other_vae_file, part_of_file
 from modules.families.parts.source import Source, folder_weights, open_folder
 from modules.formats.checkpoint import old_vae_links
@@ -35,6 +36,7 @@ def opened(name: str, family: str, parts: tuple[str, ...], options: LoadOptions)
         )
     path = found(name, options)
     source = open_folder(path, parts) if path.is_dir() else open_file(path, family, parts)
+    check_configs(source.configs, source.path)
     check_family(source, family)
     if options.vae:
         _with_other_vae(source, found(options.vae, options))
@@ -44,8 +46,10 @@ def opened(name: str, family: str, parts: tuple[str, ...], options: LoadOptions)
 def found(name: str, options: LoadOptions) -> Path:
     """The folder or file behind a path or a hub name."""
     path = resolve(name)
-    if path.exists():
+    if path.is_file() or path.is_dir():
         return path
+    if path.exists():  # reading a pipe or a device may never end
+        raise UserError(f"{path} is no file, but a pipe or a device.", advice="Choose a model file or a model folder.")
     if looks_like_hub_name(name):
         return downloaded(name, offline=options.offline)
     raise UserError(
@@ -97,4 +101,5 @@ def _with_other_vae(source: Source, path: Path) -> None:
         return
     folder = path / "vae" if (path / "vae").is_dir() else path
     source.configs["vae"] = read_json(folder / "config.json")
+    check_configs({"vae": source.configs["vae"]}, path)
     source.weights["vae"] = folder_weights(folder)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from modules.system.files import write_text
@@ -32,8 +33,9 @@ class Prints:
             self._known[key] = found
             return found
         self._known[key] = _digest(weights)
-        if kept is not None:
-            write_text(kept, json.dumps({"of": key, "sha256": self._known[key]}))
+        with suppress(OSError):  # a full disk: the weights are read once more, the next time
+            if kept is not None:
+                write_text(kept, json.dumps({"of": key, "sha256": self._known[key]}))
         return self._known[key]
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from modules.data.tokens import Words
+from modules.data.tokens import Words, read_json
 from modules.diffusion.noising import Noising
 from modules.families.parts import building, opening, single_file
 from modules.families.parts.source import FOLDERS, Source, folder_weights, tokenizer_folder
@@ -22,9 +23,23 @@ from modules.formats.checkpoint import planned
 from modules.system.files import staged, staged_file
 from modules.system.weights import Planned, Weights, open_weights, write_safetensors
 
-Replaced = Mapping[str, Mapping[str, Tensor]]
+PARTIAL = "seachange.partial"  # in the metadata of what holds trained weights only
 CLASSES = {"denoiser": "UNet2DConditionModel", "vae": "AutoencoderKL"}
 LOGIT_SCALE = 4.6052  # ln(100), where CLIP's training ends
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What of a model goes into a file."""
+
+    dtype: torch.dtype
+    parts: tuple[str, ...]
+    tensors: Mapping[str, Mapping[str, Tensor]]  # instead of the model's own, by part and name
+    only_these: bool  # nothing but `tensors`
+
+    @property
+    def marks(self) -> dict[str, str]:
+        return {PARTIAL: "true"} if self.only_these else {}
 
 
 class Savable(Protocol):
@@ -48,55 +63,39 @@ class Savable(Protocol):
     def scheduler_config(self) -> dict[str, Any]: ...
 
 
-def write_folder(
-    model: Savable,
-    target: Path,
-    *,
-    dtype: torch.dtype,
-    parts: tuple[str, ...],
-    metadata: Mapping[str, str],
-    tensors: Replaced,
-) -> None:
+def write_folder(model: Savable, target: Path, wanted: Wanted, metadata: Mapping[str, str]) -> None:
     """A diffusers folder. With all parts it is a whole model; with some of them only their sub-folders are written."""
     with staged(target) as folder:
-        for part in parts:
+        for part in wanted.parts:
             inside = folder / FOLDERS[part]
             inside.mkdir()
-            _write_json(inside / "config.json", _config(model, part, dtype))
+            _write_json(inside / "config.json", _config(model, part, wanted.dtype))
             stem = "model" if part in model.text_encoders else "diffusion_pytorch_model"
-            values = ours(model, part, dtype, tensors.get(part, {}))
+            values = ours(model, part, wanted)
             write_safetensors(inside / f"{stem}.safetensors", values, {"format": "pt"})
             if part in model.text_encoders:
                 positions = model.room(part) + 2
                 model.words[part].tokenizer.write(folder / tokenizer_folder(part), positions)
         (folder / "scheduler").mkdir()
         _write_json(folder / "scheduler" / "scheduler_config.json", model.scheduler_config())
-        if set(parts) == set(model.part_names):
+        if set(wanted.parts) == set(model.part_names) and not wanted.only_these:
             _write_json(folder / "model_index.json", model.index())
-        _write_json(folder / "metadata.json", {**model.modelspec(), **metadata})
+        _write_json(folder / "metadata.json", {**model.modelspec(), **metadata, **wanted.marks})
 
 
-def write_single_file(
-    model: Savable,
-    target: Path,
-    *,
-    dtype: torch.dtype,
-    parts: tuple[str, ...],
-    metadata: Mapping[str, str],
-    tensors: Replaced,
-) -> None:
+def write_single_file(model: Savable, target: Path, wanted: Wanted, metadata: Mapping[str, str]) -> None:
     """One .safetensors file; v-prediction and zero terminal SNR are marked in it, as other programs read them."""
     kind = model.kind()
     lying: dict[str, Planned] = {}
-    for part in parts:
-        values = ours(model, part, dtype, tensors.get(part, {}))
+    for part in wanted.parts:
+        values = ours(model, part, wanted)
         links = single_file.file_links(kind, part, list(values), model.source.configs[part])
         lying |= planned(values, links)
         if part in model.text_encoders:
-            lying |= _idle(model, part, lying, dtype)
-    if "denoiser" in parts:
+            lying |= _idle(model, part, lying, wanted.dtype)
+    if "denoiser" in wanted.parts:
         lying |= _marks(model)
-    told = {**model.modelspec(), **metadata, "format": "pt"}
+    told = {**model.modelspec(), **metadata, **wanted.marks, "format": "pt"}
     if not is_bundled(model, kind):
         told[single_file.OWN_CONFIGS] = single_file.own_configs(
             {**model.source.configs, "scheduler": model.scheduler_config()},
@@ -106,17 +105,21 @@ def write_single_file(
         write_safetensors(draft, lying, told)
 
 
-def ours(model: Savable, part: str, dtype: torch.dtype, replaced: Mapping[str, Tensor]) -> dict[str, Planned]:
-    """Every tensor of a part under its name in files, to be read when its turn comes."""
-    module, weights = model.empty(part), model.weights(part)
+def ours(model: Savable, part: str, wanted: Wanted) -> dict[str, Planned]:
+    """Every tensor of a part that goes in, under its name in files, to be read when its turn comes."""
+    module, weights, replaced = model.empty(part), model.weights(part), wanted.tensors.get(part, {})
     shapes = {name: tuple(parameter.shape) for name, parameter in module.named_parameters()}
     strangers = replaced.keys() - shapes.keys()
     assert not strangers, f"{part} has no {', '.join(sorted(strangers))}"
+    if wanted.only_these:
+        shapes = {name: shape for name, shape in shapes.items() if name in replaced}
+    kept = {building.file_name(name, module): shape for name, shape in shapes.items() if name not in replaced}
+    building.check_present(kept, weights, f"{model.source.path} ({FOLDERS[part]})")
     found: dict[str, Planned] = {}
     for name, shape in shapes.items():
         file = building.file_name(name, module)
         make = _given(replaced[name]) if name in replaced else _read(weights, file, shape)
-        found[file] = Planned(shape, dtype, make)
+        found[file] = Planned(shape, wanted.dtype, make)
     return found
 
 
@@ -200,6 +203,7 @@ def parts_in(model: Savable, path: Path) -> Iterator[tuple[str, dict[str, Tensor
         UserError: damaged, or of another model.
     """
     whole = open_weights(path) if path.is_file() else None
+    partial = PARTIAL in (whole.metadata if whole else _told(path))
     for part in model.part_names:
         folder = path / FOLDERS[part]
         if whole is not None and single_file.holds(whole.shapes, part, model.kind()):
@@ -211,8 +215,18 @@ def parts_in(model: Savable, path: Path) -> Iterator[tuple[str, dict[str, Tensor
         module = model.empty(part)
         weights = opening.part_weights(source, part, lambda module=module: module)
         names = {name: building.file_name(name, module) for name, _ in module.named_parameters()}
-        building.check_fit({names[n]: tuple(p.shape) for n, p in module.named_parameters()}, weights, str(path))
+        if partial:
+            names = {name: file for name, file in names.items() if file in weights.shapes}
+        building.check_fit(
+            {names[n]: tuple(p.shape) for n, p in module.named_parameters() if n in names}, weights, str(path)
+        )
         yield part, {name: weights.read(file) for name, file in names.items()}
+
+
+def _told(folder: Path) -> dict[str, Any]:
+    """What a folder says of itself."""
+    path = folder / "metadata.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def _write_json(path: Path, held: Mapping[str, Any]) -> None:

@@ -200,7 +200,7 @@ def _own(weights: Weights, path: Path) -> tuple[dict[str, Any], dict[str, Tokeni
         held = json.loads(weights.metadata[OWN_CONFIGS])
         said = {part: (str(about["text"]), str(about["padding"])) for part, about in held["tokenizers"].items()}
         configs: dict[str, Any] = dict(held["configs"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its description cannot be read.", advice="Use another copy.") from error
     return configs, {part: Tokenizer.from_text(text, padding, path.name) for part, (text, padding) in said.items()}
 
@@ -212,8 +212,8 @@ def _find_objective(source: Source, weights: Weights) -> None:
     architecture = weights.metadata.get("modelspec.architecture", "")
     if V_MARK in weights.shapes or told in ("v", "v_prediction") or "768-v" in architecture:
         scheduler["prediction_type"] = "v_prediction"
-    elif told == "epsilon":
-        scheduler["prediction_type"] = "epsilon"
+    elif told in ("epsilon", "flow"):
+        scheduler["prediction_type"] = told
     elif source.kind == "sd2" and OWN_CONFIGS not in weights.metadata:
         _guess_sd2(source)
     if ZERO_SNR_MARK in weights.shapes:

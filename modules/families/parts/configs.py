@@ -1,0 +1,94 @@
+"""What a model's folder may claim of itself, checked before anything of that size is made."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar, cast
+
+from modules.errors import UserError, visible
+
+T = TypeVar("T")
+DOWNLOAD = "The folder is damaged, or was changed: download the model again."
+
+# (least, most) of the numbers that decide how much is made. Every published model of these families is far within.
+SIZES = {
+    "in_channels": (1, 256), "out_channels": (1, 256), "latent_channels": (1, 256), "layers_per_block": (1, 64),
+    "block_out_channels": (1, 65_536), "norm_num_groups": (1, 4096), "attention_head_dim": (1, 65_536),
+    "num_attention_heads": (1, 65_536), "transformer_layers_per_block": (0, 256), "cross_attention_dim": (1, 65_536),
+    "projection_class_embeddings_input_dim": (1, 1_000_000), "addition_time_embed_dim": (1, 65_536),
+    "hidden_size": (1, 65_536), "intermediate_size": (1, 1_000_000), "num_hidden_layers": (1, 256),
+    "max_position_embeddings": (3, 100_000), "projection_dim": (1, 65_536), "vocab_size": (1, 10_000_000),
+    "num_train_timesteps": (1, 100_000), "sample_size": (1, 65_536),
+}  # fmt: skip
+BY_BLOCK = {  # may be a list, a number for each block
+    "block_out_channels", "layers_per_block", "attention_head_dim", "num_attention_heads", "cross_attention_dim",
+    "transformer_layers_per_block",
+}  # fmt: skip
+RATES = ("beta_start", "beta_end")  # above 0, below 1
+NEEDED = {"denoiser": ("in_channels", "block_out_channels")}
+
+# Everything that diffusers and transformers raise for a config that makes no sense.
+SENSELESS = (
+    ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, ZeroDivisionError, AssertionError,
+    NotImplementedError, OverflowError,
+)  # fmt: skip
+
+
+def check_configs(configs: Mapping[str, Mapping[str, Any]], where: object) -> None:
+    """Refuse sizes that are none, or that no machine could hold. `where` is the model's path.
+
+    Raises:
+        UserError: naming the part and the setting.
+    """
+    for part, config in configs.items():
+        for name in NEEDED.get(part, ()):
+            if config.get(name) is None:
+                raise UserError(f"{where}: the config of the {_named(part)} does not say {name}.", advice=DOWNLOAD)
+        for name, value in config.items():
+            if not _is_sensible(name, value):
+                said = visible(str(value)[:60], line=True)
+                raise UserError(
+                    f"{where}: the config of the {_named(part)} says {name}: {said}, which cannot be.", advice=DOWNLOAD
+                )
+
+
+def _is_sensible(name: str, value: Any) -> bool:
+    if name in RATES:
+        return isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1
+    if name not in SIZES or value is None:
+        return True
+    if isinstance(value, list) and name not in BY_BLOCK:
+        return False
+    least, most = SIZES[name]
+    return all(type(each) is int and least <= each <= most for each in _numbers(value))
+
+
+def _numbers(value: Any) -> Iterator[Any]:
+    """What a size says: one number, or one for each block, or lists of them."""
+    if isinstance(value, list):
+        for each in cast("list[Any]", value):
+            yield from _numbers(each)
+    else:
+        yield value
+
+
+def _named(part: str) -> str:
+    return {"denoiser": "unet"}.get(part, part)
+
+
+def built(make: Callable[[], T], what: str) -> T:
+    """What `make` makes of a config.
+
+    Raises:
+        UserError: the config describes nothing that can be made. `what` names the part.
+    """
+    from huggingface_hub.errors import StrictDataclassError  # noqa: PLC0415 - transformers' own check of configs
+
+    try:
+        return make()
+    except (*SENSELESS, StrictDataclassError) as error:
+        why = visible(" ".join(str(error).split())[:200], line=True)
+        raise UserError(
+            f"The config of the {what} describes nothing that can be built ({why}).", advice=DOWNLOAD
+        ) from error

@@ -1,0 +1,135 @@
+"""What a file holds of one adapted layer, whatever the kind of adapter: the contract. One file here for each kind.
+
+Shapes: I inputs, O outputs, R rank, k k the kernel of a convolution.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import ClassVar, Self
+
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+
+
+@dataclass(frozen=True)
+class AdapterTensors(ABC):
+    """One layer's update.
+
+    DoRA (arXiv:2402.09353): `dora_scale` is the length to which the rows, (O, 1[, 1, 1]), or the columns,
+    (1, I[, 1, 1]), of the changed weight are brought.
+    """
+
+    title: ClassVar[str]  # "LoHa"
+    names: ClassVar[Mapping[str, str]]  # what a tensor is called here -> its ending in LyCORIS's and kohya's files
+
+    values: Mapping[str, Tensor]  # by their names here
+    alpha: float
+    dora_scale: Tensor | None = None
+
+    @property
+    @abstractmethod
+    def rank(self) -> int:
+        """What alpha is divided by."""
+
+    @property
+    def scale(self) -> float:
+        return self.alpha / self.rank
+
+    @abstractmethod
+    def flaw(self) -> str:
+        """What is wrong with the tensors among themselves, as the end of a sentence about the layer; "" if nothing."""
+
+    @abstractmethod
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        """Whether it was made for a weight of this shape."""
+
+    @abstractmethod
+    def difference(self, weight: Tensor) -> Tensor:
+        """What is added to the weight, in its shape; in fp32, and with a gradient where the tensors have one."""
+
+    def changed(self, weight: Tensor) -> Tensor:
+        """The weight with the update in it, in fp32. DoRA's lengths are constants to the gradient (its section 4.3)."""
+        after = weight.float() + self.difference(weight)
+        if self.dora_scale is None:
+            return after
+        scale = shaped(self.dora_scale, after)
+        return after * (scale / lengths(after.detach(), scale))
+
+    def entries(self) -> dict[str, Tensor]:
+        """The tensors by their endings in kohya's files, without alpha."""
+        found = {self.names[name]: tensor for name, tensor in self.values.items()}
+        return found if self.dora_scale is None else {**found, "dora_scale": self.dora_scale}
+
+    def with_alpha(self, alpha: float) -> Self:
+        """The same update, told with another alpha: the first of its tensors takes up the difference."""
+        if alpha == self.alpha:
+            return self
+        name = self.loudest
+        values = {**self.values, name: self.values[name] * (self.alpha / alpha)}
+        return replace(self, values=values, alpha=alpha)
+
+    @property
+    @abstractmethod
+    def loudest(self) -> str:
+        """The tensor that the whole update is in proportion to, and that starts at zero."""
+
+    def sizes(self) -> dict[str, tuple[int, ...]]:
+        return {name: tuple(tensor.shape) for name, tensor in self.values.items()}
+
+
+def shaped(scale: Tensor, weight: Tensor) -> Tensor:
+    """DoRA's lengths as they are multiplied: for each output, or for each input.
+
+    Raises:
+        UserError: there are neither as many as outputs nor, side by side, as many as inputs.
+    """
+    by_column = scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1
+    if scale.numel() != weight.shape[1 if by_column else 0]:
+        raise UserError(
+            f"The DoRA of the file has {scale.numel()} lengths for a layer of {tuple(weight.shape)}.",
+            advice="Choose a file that was made for a model of the same type.",
+        )
+    ones = [1] * (weight.dim() - 1)
+    return scale.float().reshape(1, -1, *ones[1:]) if by_column else scale.float().reshape(-1, *ones)
+
+
+def lengths(weight: Tensor, like: Tensor) -> Tensor:
+    """Of rows or columns, as `like` has them; never 0."""
+    rows = weight if like.shape[0] == weight.shape[0] else weight.transpose(0, 1)
+    found = torch.linalg.vector_norm(rows.flatten(1), dim=1, dtype=torch.float32)
+    return found.clamp_min(torch.finfo(torch.float32).tiny).view(like.shape)
+
+
+def merged_weight(weight: Tensor, update: AdapterTensors, scale: float = 1.0) -> Tensor:
+    """The weight of a layer with an update in it, in the weight's own type; computed in fp32. `scale` 0: as it was.
+
+    Raises:
+        UserError: the update does not fit the layer.
+    """
+    check_fit(update, tuple(weight.shape))
+    after = update.changed(weight)
+    return torch.lerp(weight.float(), after, scale).to(weight.dtype) if scale != 1 else after.to(weight.dtype)
+
+
+def check_fit(update: AdapterTensors, shape: tuple[int, ...]) -> None:
+    """Find out whether an update was made for a layer of this shape.
+
+    Raises:
+        UserError: it was not.
+    """
+    if not update.fits(shape):
+        sizes = ", ".join(str(size) for size in update.sizes().values())
+        raise UserError(
+            f"The {update.title} was made for a layer of another size ({sizes}), this one is {shape}.",
+            advice="Choose a file that was made for a model of the same type.",
+        )
+
+
+def tucker(core: Tensor, outputs_RO: Tensor, inputs_RI: Tensor) -> Tensor:
+    """(O, I, k, k) from a core (R, R, k, k) and a matrix for either side (arXiv:2108.06098, proposition 3)."""
+    return torch.einsum("abhw,ao,bi->oihw", core, outputs_RO, inputs_RI)

@@ -1,0 +1,162 @@
+"""Files of adapters as other programs name them: written by kohya's names, read by those of anyone.
+
+An update is spoken of by "part|module path", as a family lists it in `lora_names`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+from modules.formats.adapter import AdapterTensors
+from modules.formats.loha import LohaTensors
+from modules.formats.lokr import LokrTensors
+from modules.formats.lora import LoraTensors, diffusers_name
+from modules.formats.oft import OftTensors
+from modules.formats.tensors import cast, read_tensors
+from modules.system.weights import some
+
+KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
+# Every ending -> what it is called here: those of kohya and LyCORIS, of PEFT, and of diffusers long ago.
+ENDINGS = {ending: ending for kind in KINDS for ending in kind.names.values()} | {
+    "lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight",
+    "lora.down.weight": "lora_down.weight", "lora.up.weight": "lora_up.weight",
+    "lora_linear_layer.down.weight": "lora_down.weight", "lora_linear_layer.up.weight": "lora_up.weight",
+    "alpha": "alpha", "dora_scale": "dora_scale", "magnitude": "lora_magnitude_vector",
+    "lora_magnitude_vector": "lora_magnitude_vector", "lora_magnitude_vector.weight": "lora_magnitude_vector",
+}  # fmt: skip
+ENDING = re.compile(rf"(.+?)\.({'|'.join(re.escape(ending) for ending in ENDINGS)})")
+MAGNITUDES = ("dora_scale", "lora_magnitude_vector")
+AGAIN = "Get the file again."
+
+
+def kohya_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> dict[str, Tensor]:
+    """By the names of kohya and LyCORIS, with alpha (no dimensions) for each layer."""
+    found: dict[str, Tensor] = {}
+    for name, update in updates.items():
+        found |= {f"{name}.{ending}": cast(tensor, dtype, name) for ending, tensor in update.entries().items()}
+        found[f"{name}.alpha"] = torch.tensor(update.alpha, dtype=dtype)
+    return found
+
+
+def is_adapter(names: Iterable[str]) -> bool:
+    """Whether a file with tensors of these names holds updates of layers, and no weights."""
+    return any(ENDING.fullmatch(_plain(name)) for name in names)
+
+
+def read_adapter(path: Path, names: Mapping[str, str]) -> dict[str, AdapterTensors]:
+    """The layers of a file by anyone's names, by "part|module path". `names`: the family's `lora_names`.
+
+    Embeddings that stand in the file too (`bundle_emb`) are left out.
+
+    Raises:
+        UserError: damaged, no adapter, of a kind that is not known, or made for another architecture.
+    """
+    known = _known_names(names)
+    layers: dict[str, dict[str, Tensor]] = {}
+    strange: list[str] = []
+    for key, tensor in read_tensors(path).items():
+        match = ENDING.fullmatch(_plain(key))
+        if match and match[1] in known:
+            layers.setdefault(known[match[1]], {})[ENDINGS[match[2]]] = tensor
+        elif not key.startswith("bundle_emb."):
+            strange.append(key)
+    if not layers:
+        raise UserError(
+            f"{path.name} holds no LoRA for this model ({some(strange)}).",
+            advice="Choose a LoRA that was made for a model of the same type.",
+        )
+    if strange:
+        raise UserError(
+            f"{path.name} also changes {len(strange)} things that this model lacks or that Seachange cannot read "
+            f"({some(strange)}).",
+            advice="It was made for another type of model, or is another relative of LoRA than LoHa, LoKr and OFT.",
+        )
+    return {name: _layer(name, found, path) for name, found in layers.items()}
+
+
+def check_kind(update: AdapterTensors, kind: str, name: str) -> None:
+    """Find out whether an update is of a kind.
+
+    Raises:
+        UserError: it is of another.
+    """
+    if update.title.lower() != kind:
+        raise UserError(
+            f"method.start_from: the file holds a {update.title} for {name}, and method.kind is {kind}.",
+            advice=f"Set method.kind to {update.title.lower()}, or choose another file.",
+        )
+
+
+def _plain(key: str) -> str:
+    """A name without what programs wrap around it."""
+    return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
+
+
+def _known_names(names: Mapping[str, str]) -> dict[str, str]:
+    """Every spelling of a layer that is found in the wild -> "part|module path"."""
+    known: dict[str, str] = {}
+    for name, kohya in names.items():
+        dotted = diffusers_name(name)
+        known[dotted] = known[kohya] = name
+        if name.startswith("denoiser|"):
+            body = dotted.partition(".")[2].replace(".", "_")
+            known[f"lora_unet_{body}"] = name  # diffusers' body in kohya's dress: OneTrainer's of old, too
+            known[f"oft_unet_{body}"] = known[re.sub("^lora_", "oft_", kohya)] = name  # kohya's own OFT
+        else:
+            known[dotted.replace(".text_model.", ".", 1)] = name
+        known[re.sub("^lora_te_", "lora_te1_", kohya)] = name
+        known[re.sub("^lora_te1_", "lora_te_", kohya)] = name
+    return known
+
+
+def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
+    """The update of a layer, of the kind that its tensors' endings say."""
+    tensors = {ending: tensor for ending, tensor in found.items() if ending not in (*MAGNITUDES, "alpha")}
+    kinds = [kind for kind in KINDS if tensors.keys() <= set(kind.names.values())]
+    if not kinds:
+        raise UserError(
+            f"{path.name} holds what belongs to different kinds for {name} ({some(list(tensors))}).",
+            advice="It is another relative of LoRA than LoHa, LoKr and OFT.",
+        )
+    kind = kinds[0]
+    values = {name: tensors[ending] for name, ending in kind.names.items() if ending in tensors}
+    if flaw := kind(values, 1.0).flaw():
+        raise UserError(f"{path.name} is not whole: {name} {flaw}.", advice=AGAIN)
+    for tensor in values.values():
+        if not tensor.numel():
+            raise UserError(f"{path.name}: the {kind.title} of {name} has rank 0: it is empty.", advice=AGAIN)
+        if not bool(tensor.isfinite().all()):
+            raise UserError(
+                f"{path.name}: the weights of {name} are no numbers (NaN or infinite).",
+                advice="The training that made it went wrong: use an earlier file of it.",
+            )
+    update = kind(values, 1.0)
+    return replace(update, alpha=_alpha(update, found, name, path), dora_scale=_magnitude(found, update))
+
+
+def _alpha(update: AdapterTensors, found: Mapping[str, Tensor], name: str, path: Path) -> float:
+    alpha = found.get("alpha")
+    if alpha is None:
+        return 0.0 if isinstance(update, OftTensors) else float(update.rank)
+    if alpha.numel() != 1 or not bool(alpha.isfinite().all()):
+        raise UserError(f"{path.name}: the alpha of {name} is no number.", advice=AGAIN)
+    return float(alpha)
+
+
+def _magnitude(found: Mapping[str, Tensor], update: AdapterTensors) -> Tensor | None:
+    """DoRA's lengths, (O, 1[, 1, 1]) of rows or (1, I[, 1, 1]) of columns, from any of the spellings."""
+    if (scale := found.get("dora_scale")) is not None and scale.dim() > 1:
+        return scale
+    if scale is None:
+        scale = found.get("lora_magnitude_vector")
+    if scale is None:
+        return None
+    dims = next(iter(update.values.values())).dim()
+    return scale.reshape(-1, *[1] * (dims - 1))  # rows, always
