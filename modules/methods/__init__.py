@@ -1,19 +1,25 @@
 """Training methods, one file each; every method works with every family."""
 
 from importlib import import_module
+from pathlib import Path
 
 from modules.families.family import Family
+from modules.formats.adapter_files import check_kind, read_adapter
 from modules.methods.layers import chosen
 from modules.methods.method import Export, Group, Method
+from modules.methods.together import Together
+from modules.preset.adapters import ADAPTERS
+from modules.preset.adapters import Adapter as Settings
 from modules.preset.preset import Preset
 
-__all__ = ["METHODS", "Export", "Group", "Method", "attach", "check_layers"]
+__all__ = ["METHODS", "Export", "Group", "Method", "attach", "check_layers", "check_start_file"]
 
 METHODS = {
     "full": "modules.methods.full:FullFineTune",
-    "lora": "modules.methods.adapter:Adapter",
+    **dict.fromkeys(ADAPTERS, "modules.methods.adapter:Adapter"),
     "embedding": "modules.methods.inversion:TextualInversion",
 }
+WORDS = "embedding"  # what learns new words, alone or beside another method
 
 
 def check_layers(family: Family, preset: Preset) -> None:
@@ -28,12 +34,34 @@ def check_layers(family: Family, preset: Preset) -> None:
     chosen(names, preset.method.layers, family.layer_groups, what="layer")
 
 
+def check_start_file(family: Family, preset: Preset) -> None:
+    """Find out whether an adapter can go on from `method.start_from`, before weights are read or images encoded.
+
+    Raises:
+        UserError: the file is damaged, of another kind or for another model.
+    """
+    method = preset.method
+    if not isinstance(method, Settings) or not method.start_from:
+        return
+    for name, tensors in read_adapter(Path(method.start_from).expanduser(), family.lora_names()).items():
+        check_kind(tensors, method.kind, name)
+
+
 def _adaptable(family: Family) -> list[str]:
     """The modules of the denoiser that a LoRA can listen to."""
     return [name.partition("|")[2] for name in family.lora_names() if name.startswith("denoiser|")]
 
 
 def attach(family: Family, preset: Preset) -> Method:
-    """The method that a preset picks, attached to the family; only its own file is imported."""
-    module, name = METHODS[preset.method.kind].split(":")
-    return getattr(import_module(module), name)(family, preset)
+    """The method that a preset picks, with its new words, attached to the family; only what is needed is imported."""
+    kinds = [preset.method.kind]
+    if preset.words and WORDS not in kinds:
+        # Words first: the other method says last which parts are in training mode, and what is adapted or trained.
+        kinds.insert(0, WORDS)
+    methods = [_class_of(kind)(family, preset) for kind in kinds]
+    return methods[0] if len(methods) == 1 else Together(methods[::-1])
+
+
+def _class_of(kind: str) -> type[Method]:
+    module, name = METHODS[kind].split(":")
+    return getattr(import_module(module), name)

@@ -1,4 +1,4 @@
-"""A small trained update beside one frozen layer: LoRA (arXiv:2106.09685) and DoRA (arXiv:2402.09353), linear and conv.
+"""LoRA (arXiv:2106.09685) and DoRA (arXiv:2402.09353) beside a linear layer or a convolution.
 
 The update of a weight is scale * up @ down. Both layers that it needs are computed here together with the frozen one,
 in functions of our own: autograd alone would also make and add a full-size tensor forward and one backward for every
@@ -10,61 +10,87 @@ Shapes: B batch, N positions of any kind, I inputs, O outputs, R rank, k k the k
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.errors import UserError
+from modules.formats.adapter import AdapterTensors
 from modules.formats.lora import LoraTensors
+from modules.methods.scatter import kept_numbers
+from modules.methods.update import Layer, Update, low_rank_size, shrink
+from modules.preset.adapters import Lora
+from modules.preset.layer_groups import LayerGroup
 
 
-class Update:
-    """What an adapter adds to one layer. `attach` puts it in, `detach` takes it out again.
+class LoraUpdate(Update[Lora]):
+    """Two thin layers beside the frozen one."""
 
-    The parameters live here and not in the layer: the model's own names stay as they are.
-    """
+    tensors_class: ClassVar[type[AdapterTensors]] = LoraTensors
 
-    def __init__(self, layer: nn.Linear | nn.Conv2d, down: Tensor, up: Tensor, alpha: float, *, dora: bool) -> None:
-        self.layer, self.alpha, self.scale = layer, alpha, alpha / down.shape[0]
-        self.down, self.up = nn.Parameter(down), nn.Parameter(up)
-        self.mask_BR: Tensor | None = None  # dropout: which ranks speak, and how loud
-        self.magnitude_O: nn.Parameter | None = None
-        if dora:
+    def __init__(self, layer: Layer, tensors: AdapterTensors, settings: Lora, dtype: torch.dtype) -> None:
+        if "mid" in tensors.values:
+            raise UserError(
+                "The LoRA to start from splits kernels (Tucker), which can be used here, but not be trained.",
+                advice="Merge it into the model with convert, and start anew from that.",
+            )
+        if settings.dora:
             self._squares_O = _squares(layer.weight)
-            self.magnitude_O = nn.Parameter(self._squares_O.sqrt().to(down.dtype))
+        super().__init__(layer, tensors, settings, dtype)
+        self.scale = tensors.scale
+        self.down, self.up = self.values["down"], self.values["up"]
+        self.mask_BR: Tensor | None = None  # rank dropout: which ranks speak, and how loud
+        self.seeds_B: Tensor | None = None  # dropout: addresses of this layer's chance
+
+    @classmethod
+    def begun(cls, layer: Layer, settings: Lora, own: LayerGroup | None, chance: torch.Generator) -> LoraTensors:
+        rank, alpha = low_rank_size(layer, settings, own)
+        shape = (rank, *layer.weight.shape[1:])
+        bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5), as peft and kohya start
+        down = torch.rand(shape, generator=chance) * (2 * bound) - bound
+        return LoraTensors.of(down, torch.zeros(len(layer.weight), rank, *[1] * (layer.weight.dim() - 2)), alpha)
+
+    def rates(self) -> dict[str, float]:
+        return {"up": self.settings.rate_ratio}
 
     @property
-    def rank(self) -> int:
+    def width(self) -> int:
         return self.down.shape[0]
 
-    def parameters(self) -> dict[str, nn.Parameter]:
-        found = {"down": self.down, "up": self.up}
-        return found if self.magnitude_O is None else {**found, "magnitude": self.magnitude_O}
+    def silence(self, kept_BX: Tensor | None, layer_B1: Tensor | None) -> None:
+        self.mask_BR, self.gate_BX, self.seeds_B = kept_BX, None, None
+        if layer_B1 is None:
+            return
+        if self.magnitude_O is not None:  # without the update, DoRA's length is not the layer's own
+            self.gate_BX = layer_B1
+        else:
+            self.mask_BR = layer_B1.expand(-1, self.width) if kept_BX is None else kept_BX * layer_B1
 
-    def lora(self) -> LoraTensors:
-        """What a file holds of this."""
-        scale_O = self.magnitude_O
-        dora_scale = None if scale_O is None else scale_O.detach().view(-1, *[1] * (self.down.dim() - 1))
-        return LoraTensors(self.down.detach(), self.up.detach(), self.alpha, dora_scale)
+    @property
+    def scatters(self) -> bool:
+        return self.settings.dropout > 0
 
-    def attach(self) -> None:
-        vars(self.layer)["forward"] = self.forward  # an attribute of the instance hides the method of the class
+    def scatter(self, seeds_B: Tensor) -> None:
+        self.seeds_B = seeds_B
 
-    def detach(self) -> None:
-        del vars(self.layer)["forward"]
+    @torch.no_grad()
+    def limit(self, bad: Tensor | None) -> None:
+        if self.settings.max_norm:
+            # |up down|^2 = <up' up, down down'>: thin products, and no weight of full size.
+            down_RI, up_OR = self.down.float().flatten(1), self.up.float().flatten(1)
+            square = ((up_OR.t() @ up_OR) * (down_RI @ down_RI.t())).sum().clamp_min(0)
+            shrink(self.values, self.scale * square.sqrt(), self.settings.max_norm, bad)
 
-    def forward(self, x: Tensor) -> Tensor:
-        layer = self.layer
-        device = x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
-        x, weight, down, up = x.to(dtype), layer.weight.to(dtype), self.down.to(dtype), self.up.to(dtype)
-        bias = None if layer.bias is None else layer.bias.to(dtype)
+    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        down, up = self.down.to(x.dtype), self.up.to(x.dtype)
         if self.magnitude_O is None:
             return self._sum(x, weight, bias, down, up)
-        gain_O = (self.magnitude_O / self._lengths_O(weight)).to(dtype)
+        gain_O = (self.magnitude_O / self._lengths_O(weight)).to(x.dtype)
         turned = self._sum(x, weight, None, down, up)
-        if isinstance(layer, nn.Conv2d):
+        if isinstance(self.layer, nn.Conv2d):
             turned = turned * gain_O[:, None, None]
             return turned if bias is None else turned + bias[:, None, None]
         return turned * gain_O if bias is None else torch.addcmul(bias, turned, gain_O)
@@ -72,20 +98,30 @@ class Update:
     def _sum(self, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:
         """The frozen layer and the update, without DoRA's gain."""
         layer = self.layer
-        mask = self.mask_BR if layer.training else None
-        if mask is not None:
-            mask = mask.to(x.dtype)
         if isinstance(layer, nn.Linear):
-            mask = None if mask is None else mask.reshape(len(mask), *[1] * (x.dim() - 2), -1)
-            return AdaptedLinear.apply(x, weight, bias, down, up, self.scale, mask)
+            return AdaptedLinear.apply(x, weight, bias, down, up, self.scale, self._mask(x.shape[:-1], x.dtype))
         if _is_pointwise(layer) and x.is_contiguous(memory_format=torch.channels_last):
             # Channels last, a 1x1 convolution is a linear layer over the pixels, and addmm beats the convolution.
-            mask = None if mask is None else mask[:, None, None, :]
             flat = (weight.flatten(1), bias, down.flatten(1), up.flatten(1))
-            return AdaptedLinear.apply(x.permute(0, 2, 3, 1), *flat, self.scale, mask).permute(0, 3, 1, 2)
-        mask = None if mask is None else mask[:, :, None, None]
+            pixels = x.permute(0, 2, 3, 1)
+            mask = self._mask(pixels.shape[:-1], x.dtype)
+            return AdaptedLinear.apply(pixels, *flat, self.scale, mask).permute(0, 3, 1, 2)
+        mask = self._mask(_output_size(layer, x), x.dtype)
+        mask = None if mask is None else mask.permute(0, 3, 1, 2)
         how = (layer.stride, layer.padding, layer.dilation)
         return AdaptedConv.apply(x, weight, bias, down, up, self.scale, mask, how)
+
+    def _mask(self, places: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
+        """What both dropouts leave of the numbers between down and up, (B, ..., R); 1 where they leave all alike."""
+        if not self.layer.training:
+            return None
+        mask = None
+        if self.mask_BR is not None:
+            mask = self.mask_BR.view(len(self.mask_BR), *[1] * (len(places) - 1), -1)
+        if self.seeds_B is not None:
+            kept = kept_numbers(self.seeds_B, (*places[1:], self.width), self.settings.dropout)
+            mask = kept if mask is None else mask * kept
+        return None if mask is None else mask.to(dtype)
 
     def _lengths_O(self, weight: Tensor) -> Tensor:
         """Length of each row of weight + scale * up @ down. A constant to the gradient, as in section 4.3 of the paper.
@@ -102,6 +138,12 @@ class Update:
 
 def _is_pointwise(layer: nn.Conv2d) -> bool:
     return layer.kernel_size == (1, 1) and layer.stride == (1, 1) and layer.padding == (0, 0)
+
+
+def _output_size(layer: nn.Conv2d, x: Tensor) -> tuple[int, ...]:
+    """(B, H, W) of what a convolution answers."""
+    how = zip(x.shape[2:], layer.kernel_size, layer.stride, layer.padding, layer.dilation, strict=True)
+    return (len(x), *((n + 2 * int(p) - d * (k - 1) - 1) // s + 1 for n, k, s, p, d in how))
 
 
 def _rows(weight: Tensor) -> Tensor:

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.tensors import cast, compare
-from modules.methods.layers import chosen
+from modules.methods.layers import chosen, sorted_out
 from modules.methods.method import Export, Group, Method
+from modules.preset.layer_groups import LayerGroup
 from modules.preset.method import Full
 from modules.preset.preset import Preset
 from modules.system.devices import DTYPES
@@ -28,14 +29,15 @@ class FullFineTune(Method):
     def __init__(self, family: Family, preset: Preset) -> None:
         super().__init__(family, preset)
         self._parts = tuple(preset.trained_parts())
-        self._groups = [self._group(part) for part in self._parts]
+        self._groups = [group for part in self._parts for group in self._grouped(part)]
 
-    def _group(self, part: str) -> Group:
+    def _grouped(self, part: str) -> list[Group]:
+        """A part's parameters; apart, those with a learning rate of their own (layer groups)."""
         module, settings = self.family.part(part), getattr(self.preset.training, part)
         names = [name for name, _ in module.named_parameters()]
+        own: dict[str, LayerGroup | None] = {}
         if part == "denoiser":
-            assert isinstance(self.preset.method, Full)
-            names = chosen(names, self.preset.method.layers, self.family.layer_groups, what="weight")
+            names, own = self._picked(names)
         dtype = DTYPES[self.preset.training.weights]
         picked = {name: module.get_parameter(name) for name in names}
         for parameter in picked.values():
@@ -44,7 +46,28 @@ class FullFineTune(Method):
         _guard_norms(module)
         module.train()
         rate = settings.learning_rate or self.preset.training.learning_rate
-        return Group(part, {f"{part}|{name}": p for name, p in picked.items()}, rate, settings.stop_after)
+        sorts: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
+        for name, parameter in picked.items():
+            group = own.get(name)
+            apart = group is not None and bool(group.learning_rate)
+            label, its = (f"{part}: {group.layers}", group.learning_rate) if group and apart else (part, rate)
+            sorts.setdefault(label, (its, {}))[1][f"{part}|{name}"] = parameter
+        when = (settings.stop_after, settings.start_after)
+        return [Group(label, held, its, *when, part) for label, (its, held) in sorts.items()]
+
+    def _picked(self, names: list[str]) -> tuple[list[str], dict[str, LayerGroup | None]]:
+        """The denoiser's weights that are trained, and the layer group of each."""
+        assert isinstance(self.preset.method, Full)
+        settings, groups = self.preset.method, self.family.layer_groups
+        names = chosen(names, settings.layers, groups, what="weight")
+        own = sorted_out(names, settings.groups, groups)
+        trained = [name for name in names if (group := own[name]) is None or group.train]
+        if not trained:
+            raise UserError(
+                f'method.groups: all layers of "{settings.layers}" are switched off, so nothing would be trained.',
+                advice="Switch one of the groups on, or take it out.",
+            )
+        return trained, own
 
     def groups(self) -> list[Group]:
         return self._groups
@@ -70,10 +93,19 @@ class FullFineTune(Method):
             parts=self._parts if output.parts == "trained" else self.family.part_names,
             metadata=metadata,
             # The family may hold a part in less precision than its source; what was trained goes in as it is.
-            tensors={g.name: {n.partition("|")[2]: p.detach() for n, p in g.parameters.items()} for g in self._groups},
+            tensors=self._trained(),
+            only_these=output.parts == "trained",
         )
         self._read_back(path, dtype)
         yield path
+
+    def _trained(self) -> dict[str, dict[str, Tensor]]:
+        """What was trained, by part and name."""
+        found: dict[str, dict[str, Tensor]] = {part: {} for part in self._parts}
+        for label, parameter in self.parameters().items():
+            part, _, name = label.partition("|")
+            found[part][name] = parameter.detach()
+        return found
 
     def _read_back(self, path: Path, dtype: torch.dtype) -> None:
         """Compare every trained weight with the file, part after part.
@@ -81,11 +113,10 @@ class FullFineTune(Method):
         Raises:
             UserError: something differs or is not there.
         """
-        missing = {group.name: group for group in self._groups}
+        missing = self._trained()
         for part, saved in self.family.parts_in(path):
-            if group := missing.pop(part, None):
-                names = {name: name.partition("|")[2] for name in group.parameters}
-                written = {names[name]: cast(p, dtype, name) for name, p in group.parameters.items()}
+            if trained := missing.pop(part, None):
+                written = {name: cast(tensor, dtype, name) for name, tensor in trained.items()}
                 compare(written, {name: saved[name] for name in written if name in saved}, path)
         if missing:
             raise UserError(

@@ -23,10 +23,12 @@ State = dict[str, Tensor]
 class Group:
     """Parameters that share a learning rate."""
 
-    name: str  # the part, or the word: "denoiser", "text_encoder_1", "<new>"
+    name: str  # the part, a part's layers, or the word: "denoiser", "denoiser: mid", "<new>"
     parameters: dict[str, nn.Parameter]  # by a name that is the same in every process and release
     learning_rate: float
-    stop_after: str = "never"  # an interval
+    stop_after: str = "never"  # intervals: when it begins to learn, and when it stops
+    start_after: str = "never"  # "never": from the first step on
+    part: str = ""  # whose turn it learns in, where parts take turns; "" learns in every turn
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class Export:
 
 class Method(ABC):
     """Attaches to a family when it is made; whatever is not its own stays frozen and costs no gradient."""
+
+    beside: tuple[Method, ...] = ()  # what else is trained on the same family
+    has_original: bool = False  # whether `original` can be asked for
 
     def __init__(self, family: Family, preset: Preset) -> None:
         self.family, self.preset = family, preset
@@ -58,8 +63,11 @@ class Method(ABC):
     def prepare(self, addresses: Sequence[int]) -> None:  # noqa: B027 - most methods draw nothing
         """Called before each batch with a seed per item: chance inside the method (dropout) is drawn from these."""
 
-    def after_step(self) -> None:  # noqa: B027 - most methods have no bounds to keep
-        """Called after each optimizer step, for methods that keep weights in bounds."""
+    def after_step(self, bad: Tensor | None = None) -> None:  # noqa: B027 - most methods have no bounds to keep
+        """Called after each optimizer step, for methods that keep weights in bounds.
+
+        `bad` is without dimensions, on the device: whether the step was left out, and no weight may be changed.
+        """
 
     def notes(self) -> Iterator[str]:
         """What is trained, in words, for the log."""
@@ -85,16 +93,26 @@ class Method(ABC):
             parameter.data.copy_(state[name])
 
     @contextmanager
-    def weights(self, values: Mapping[str, Tensor]) -> Generator[None]:
-        """Use other values for a while (EMA); what was there comes back bit for bit."""
+    def weights(self, values: Mapping[str, Tensor], *, exact: bool = False) -> Generator[None]:
+        """Use other values for a while (EMA); what was there comes back bit for bit.
+
+        `exact`: in their own precision, for a file. Layers cannot work with them then.
+        """
         kept = {name: parameter.data for name, parameter in self.parameters().items()}
         try:
             for name, parameter in self.parameters().items():
-                parameter.data = values[name].to(parameter.device, parameter.dtype, copy=True)
+                dtype = values[name].dtype if exact else parameter.dtype
+                parameter.data = values[name].to(parameter.device, dtype, copy=True)
             yield
         finally:
             for name, parameter in self.parameters().items():
                 parameter.data = kept[name]
+
+    @contextmanager
+    def original(self) -> Generator[None]:
+        """The model as it was before training, for a while; only where `has_original` says so."""
+        raise NotImplementedError
+        yield
 
     @abstractmethod
     def exports(self, target: Path) -> list[Export]:
@@ -103,3 +121,11 @@ class Method(ABC):
     @abstractmethod
     def export(self, target: Path, metadata: Mapping[str, str]) -> Iterator[Path]:
         """Write the trained thing as other programs read it, read it back, compare, and yield each path."""
+
+    def bundle(self) -> State:
+        """What may also stand in the file of a method beside this one, under names that other programs know."""
+        return {}
+
+    def bundled(self) -> State:
+        """What the methods beside this one would have in its file."""
+        return {name: tensor for method in self.beside for name, tensor in method.bundle().items()}

@@ -11,7 +11,7 @@ from torch import nn
 
 from modules.errors import UserError
 from modules.families import Family
-from modules.formats.lora import read_lora
+from modules.formats.adapter_files import read_adapter
 from modules.methods import attach
 from modules.methods.adapter import Adapter
 from tests.methods.setting import answer, learn, opened, preset, stir
@@ -87,14 +87,14 @@ def test_conv_adds_whole_blocks_around_convolutions_with_a_rank_of_their_own() -
     plain, conv = adapter(opened(), PLAIN), adapter(opened(), {**CONV, "conv_alpha": 3.0})
     added = {name: update for name, update in conv.updates.items() if name not in plain.updates}
     assert {name.rpartition(".")[2] for name in added} == {"conv1", "conv2", "conv", "conv_shortcut", "time_emb_proj"}
-    wide = {name: (u.rank, u.alpha) for name, u in added.items() if name.endswith(("conv1", "conv2", ".conv"))}
+    wide = {name: (u.width, u.alpha) for name, u in added.items() if name.endswith(("conv1", "conv2", ".conv"))}
     assert set(wide.values()) == {(2, 3.0)}
-    assert {(u.rank, u.alpha) for name, u in conv.updates.items() if name not in wide} == {(4, 2.0)}
+    assert {(u.width, u.alpha) for name, u in conv.updates.items() if name not in wide} == {(4, 2.0)}
 
 
 def test_the_alpha_of_convolutions_keeps_the_proportion() -> None:
     update = adapter(opened(), {**CONV, "conv_rank": 8}).updates["denoiser|mid_block.resnets.0.conv1"]
-    assert (update.rank, update.alpha) == (8, 4.0)
+    assert (update.width, update.alpha) == (8, 4.0)
 
 
 def test_layers_that_name_convolutions_themselves_keep_their_say() -> None:
@@ -151,7 +151,7 @@ def test_a_part_that_has_stopped_learning_still_passes_gradients_on(method: dict
 
 
 def dropping(family: Family) -> Adapter:
-    method = adapter(family, {**CONV, "dropout": 0.5}, *family.text_encoders)
+    method = adapter(family, {**CONV, "rank_dropout": 0.5}, *family.text_encoders)
     stir(method)
     return method
 
@@ -266,10 +266,10 @@ def test_what_is_exported_reads_back_as_what_was_trained(form: str, tmp_path: Pa
     stir(method)
     [path] = method.export(tmp_path / "run", {"ss_output_name": "run"})
     assert path == tmp_path / "run.safetensors" == method.exports(tmp_path / "run")[0].path
-    read = read_lora(path, family.lora_names())
+    read = read_adapter(path, family.lora_names())
     assert read.keys() == method.updates.keys()
     for name, lora in read.items():
-        mine = method.updates[name].lora()
+        mine = method.updates[name].tensors()
         assert lora.down.equal(mine.down)
         torch.testing.assert_close(lora.up * lora.scale, mine.up * mine.scale, rtol=1e-6, atol=0)
         assert lora.dora_scale is not None and lora.dora_scale.equal(mine.dora_scale)

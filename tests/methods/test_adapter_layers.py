@@ -10,8 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.formats.lora import merged_weight
-from modules.methods.adapter_layers import AdaptedConv, AdaptedLinear, Update
+from modules.formats.adapter import merged_weight
+from modules.formats.lora import LoraTensors
+from modules.methods.adapter_layers import AdaptedConv, AdaptedLinear, LoraUpdate
+from modules.preset.adapters import Lora
 
 KINDS = ["linear", "no bias", "conv", "strided conv", "pointwise", "pointwise last"]
 BOTH = list(itertools.product(KINDS, [False, True]))
@@ -28,12 +30,12 @@ def layer_and_input(kind: str) -> tuple[Any, Tensor]:
     return layer, torch.randn(2, 6, 4, 5).to(memory_format=layout)
 
 
-def update_for(layer: Any, *, dora: bool = False, rank: int = 3, alpha: float = 1.5) -> Update:
+def update_for(layer: Any, *, dora: bool = False, rank: int = 3, alpha: float = 1.5) -> LoraUpdate:
     layer.requires_grad_(False)
     torch.manual_seed(1)
     down = torch.randn(rank, *layer.weight.shape[1:])
     up = torch.randn(10, rank, *[1] * (layer.weight.dim() - 2))
-    update = Update(layer, down, up, alpha, dora=dora)
+    update = LoraUpdate(layer, LoraTensors.of(down, up, alpha), Lora(dora=dora), torch.float32)
     if update.magnitude_O is not None:
         update.magnitude_O.data *= torch.rand(10) + 0.5
     return update
@@ -49,7 +51,7 @@ def like(layer: Any, x: Tensor, weight: Tensor) -> Tensor:
 def test_an_adapted_layer_is_the_layer_with_the_merged_weight(kind: str, dora: bool) -> None:
     layer, x = layer_and_input(kind)
     update = update_for(layer, dora=dora)
-    expected = like(layer, x, merged_weight(layer.weight, update.lora()))
+    expected = like(layer, x, merged_weight(layer.weight, update.tensors()))
     update.attach()
     torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-5)
     update.detach()
@@ -73,7 +75,8 @@ def test_an_untrained_dora_changes_nothing_but_rounding(kind: str) -> None:
     layer, x = layer_and_input(kind)
     before = layer(x)
     down = torch.randn(3, *layer.weight.shape[1:])
-    Update(layer, down, torch.zeros(10, 3, *[1] * (layer.weight.dim() - 2)), 1.0, dora=True).attach()
+    tensors = LoraTensors.of(down, torch.zeros(10, 3, *[1] * (layer.weight.dim() - 2)), 1.0)
+    LoraUpdate(layer, tensors, Lora(dora=True), torch.float32).attach()
     torch.testing.assert_close(layer(x), before, rtol=1e-6, atol=1e-6)
 
 
@@ -144,7 +147,7 @@ def test_the_frozen_layer_gets_no_gradient(kind: str) -> None:
 def test_it_computes_in_the_type_of_autocast_and_learns_in_its_own(kind: str, dora: bool) -> None:
     layer, x = layer_and_input(kind)
     update = update_for(layer, dora=dora)
-    expected = like(layer, x, merged_weight(layer.weight, update.lora()))
+    expected = like(layer, x, merged_weight(layer.weight, update.tensors()))
     update.attach()
     with torch.autocast("cpu", torch.bfloat16):
         out = layer(x)
@@ -174,11 +177,11 @@ def test_a_silenced_rank_says_nothing_for_that_image(kind: str) -> None:
     out = layer(x)
     frozen = like(layer, x, layer.weight)
     torch.testing.assert_close(out[0], frozen[0])
-    twice = merged_weight(layer.weight, update.lora(), 2.0)
+    twice = merged_weight(layer.weight, update.tensors(), 2.0)
     torch.testing.assert_close(out[1], like(layer, x, twice)[1], rtol=1e-4, atol=1e-5)
     layer.eval()
     torch.testing.assert_close(
-        layer(x), like(layer, x, merged_weight(layer.weight, update.lora())), rtol=1e-5, atol=1e-5
+        layer(x), like(layer, x, merged_weight(layer.weight, update.tensors())), rtol=1e-5, atol=1e-5
     )
 
 

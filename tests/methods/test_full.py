@@ -132,3 +132,46 @@ def test_a_disk_that_forgets_is_noticed(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(family, "parts_in", forgetful)
     with pytest.raises(UserError, match="disk"):
         list(method.export(tmp_path / "run", {}))
+
+
+@pytest.mark.parametrize("form", ["folder", "single_file"])
+@pytest.mark.parametrize("kind", ["sd", "sdxl"])
+def test_of_a_part_that_was_trained_in_part_only_the_trained_layers_are_saved(
+    kind: str, form: str, tmp_path: Path
+) -> None:
+    family = opened(kind)
+    method = full(family, "attention", output={"model_format": form, "parts": "trained", "dtype": "fp32"})
+    stir(method, 0.01)
+    [path] = method.export(tmp_path / "run", {})
+    [(part, saved)] = family.parts_in(path)
+    assert part == "denoiser"
+    assert {f"denoiser|{name}" for name in saved} == method.parameters().keys()
+    with pytest.raises(UserError):  # no whole model: nothing draws with it
+        type(family).load(str(path), LoadOptions()).part("denoiser")
+
+
+GROUPS = [
+    {"layers": "mid", "learning_rate": 0.25},
+    {"layers": "up", "train": False},
+    {"layers": "attention", "learning_rate": 0.5},
+]
+
+
+def test_layer_groups_have_their_own_rates_or_rest_and_the_first_that_holds_a_layer_counts() -> None:
+    family = opened()
+    settings = {"kind": "full", "layers": "all", "groups": GROUPS}
+    method = attach(family, preset(settings, training={"learning_rate": 0.125}))
+    found = {group.name: group for group in method.groups()}
+    assert {name: group.learning_rate for name, group in found.items()} == {
+        "denoiser": 0.125, "denoiser: mid": 0.25, "denoiser: attention": 0.5,
+    }  # fmt: skip
+    assert all(name.startswith("denoiser|mid_block.") for name in found["denoiser: mid"].parameters)
+    assert not any("up_blocks" in name for name in method.parameters())
+    assert not any(p.requires_grad for name, p in family.denoiser.named_parameters() if name.startswith("up_blocks"))
+    attention = found["denoiser: attention"].parameters
+    assert attention and all(".attn" in name and "mid_block" not in name for name in attention)
+
+
+def test_groups_that_leave_nothing_to_train_are_refused() -> None:
+    with pytest.raises(UserError, match="nothing would be trained"):
+        attach(opened(), preset({"kind": "full", "groups": [{"layers": "all", "train": False}]}))

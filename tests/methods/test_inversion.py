@@ -20,8 +20,8 @@ SPOKEN = ("a <new> cat", "a robot on a hill")
 
 
 def inversion(family: Family, *words: dict[str, Any], keep_norm: bool = True, **sections: Any) -> TextualInversion:
-    method = {"kind": "embedding", "words": words or ({"token": "<new>"},), "keep_norm": keep_norm}
-    found = attach(family, preset(method, kind=type(family).name, **sections))
+    given = [{"keep_norm": keep_norm, **word} for word in words or ({"token": "<new>"},)]
+    found = attach(family, preset({"kind": "embedding"}, words=given, kind=type(family).name, **sections))
     assert isinstance(found, TextualInversion)
     return found
 

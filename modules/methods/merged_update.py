@@ -1,0 +1,98 @@
+"""Updates that are best computed as one changed weight: LoHa and LoKr, whose matrices have no thin way through them.
+
+The frozen layer and the update share one product forward; backward, the changed weight is made again instead of kept.
+Libraries compute both apart and keep the update's whole weight: 30 to 40 % slower (tests/benchmarks/RESULTS.md).
+
+In fp32 that is exact. In bf16 a weight keeps 8 bits, and a small update would vanish in the sum: there the update gets
+a product of its own forward.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modules.methods.update import Update, shrink
+from modules.preset.adapters import LowRank
+
+Kind = TypeVar("Kind", bound=LowRank)
+How = tuple[Any, Any, Any] | None  # stride, padding, dilation; None for linear layers
+
+
+class MergedUpdate(Update[Kind], Generic[Kind]):
+    """An update of low rank whose whole difference to the weight is made in each pass."""
+
+    def rates(self) -> dict[str, float]:
+        return {self.tensors().loudest: self.settings.rate_ratio}
+
+    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        layer, ones = self.layer, [1] * (weight.dim() - 1)
+        how = (layer.stride, layer.padding, layer.dilation) if isinstance(layer, nn.Conv2d) else None
+        names, magnitude = [*self.values], self.magnitude_O
+
+        def rebuild(weight: Tensor, *given: Tensor) -> Tensor:
+            scale = None if magnitude is None else given[-1].view(-1, *ones)
+            return self.tensors_class(dict(zip(names, given, strict=False)), self.alpha, scale).changed(weight)
+
+        return Rebuilt.apply(x, weight, bias, how, rebuild, *self.parameters().values())
+
+    @torch.no_grad()
+    def limit(self, bad: Tensor | None) -> None:
+        if self.settings.max_norm:
+            difference = self.tensors_class(self.values, self.alpha).difference(self.layer.weight)
+            shrink(self.values, torch.linalg.vector_norm(difference), self.settings.max_norm, bad)
+
+
+class Rebuilt(torch.autograd.Function):
+    """A layer with a weight that `rebuild` makes of the frozen one and the parameters, in fp32, each time it is needed.
+
+    Only the input and the small parameters are kept for the way back.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How, rebuild: Callable[..., Tensor],
+        *parameters: Tensor,
+    ) -> Tensor:  # fmt: skip
+        ctx.how, ctx.rebuild = how, rebuild
+        ctx.save_for_backward(x, weight, *parameters)
+        with torch.autocast(x.device.type, enabled=False):
+            changed = rebuild(weight, *parameters)
+        if weight.dtype is torch.float32:
+            return _applied(x, changed, bias, how)
+        return _applied(x, weight, bias, how).add_(_applied(x, (changed - weight).to(weight.dtype), None, how))
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> Any:
+        x, weight, *parameters = ctx.saved_tensors
+        wanted = [needed for needed in ctx.needs_input_grad[5:]]
+        with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
+            copies = [p.detach().requires_grad_(needed) for p, needed in zip(parameters, wanted, strict=True)]
+            changed = ctx.rebuild(weight, *copies)
+        asked = (ctx.needs_input_grad[0], any(wanted))
+        grad_x, grad_weight = _gradients(grads[0], x, changed.detach().to(weight.dtype), ctx.how, *asked)
+        found: list[Tensor | None] = [None] * len(copies)
+        if any(wanted):
+            learning = [i for i, needed in enumerate(wanted) if needed]
+            made = torch.autograd.grad(changed, [copies[i] for i in learning], grad_weight.float())
+            for i, gradient in zip(learning, made, strict=True):
+                found[i] = gradient
+        return grad_x, None, None, None, None, *found
+
+
+def _applied(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
+    return F.linear(x, weight, bias) if how is None else F.conv2d(x, weight, bias, *how)
+
+
+def _gradients(grad: Tensor, x: Tensor, weight: Tensor, how: How, of_x: bool, of_weight: bool) -> tuple[Any, Any]:
+    if how is not None:
+        wanted = [of_x, of_weight, False]
+        found = torch.ops.aten.convolution_backward.default(grad, x, weight, None, *how, False, [0, 0], 1, wanted)
+        return found[0], found[1]
+    grad_NO = grad.reshape(-1, grad.shape[-1])
+    grad_x = (grad_NO @ weight).view(x.shape) if of_x else None
+    return grad_x, grad_NO.t() @ x.reshape(-1, x.shape[-1]) if of_weight else None

@@ -1,0 +1,52 @@
+"""OFT (arXiv:2306.07280) beside a linear layer or a convolution: the layer's answers are turned, block by block.
+
+Turning the answers costs less than turning the weight, whose gradient would have its full size.
+
+Shapes: B batch, O outputs in N blocks of S.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from modules.formats.adapter import AdapterTensors
+from modules.formats.oft import OftTensors, turning
+from modules.methods.update import Layer, Update
+from modules.preset.adapters import Oft
+from modules.preset.layer_groups import LayerGroup
+
+
+class OftUpdate(Update[Oft]):
+    """A turn for each block of outputs."""
+
+    tensors_class: ClassVar[type[AdapterTensors]] = OftTensors
+
+    @classmethod
+    def begun(cls, layer: Layer, settings: Oft, own: LayerGroup | None, chance: torch.Generator) -> OftTensors:
+        """No turn at all; blocks of the largest size up to the wanted one that divides the outputs. Draws nothing."""
+        outputs = len(layer.weight)
+        most = (own.rank if own is not None else 0) or settings.block_size
+        size = next(size for size in range(min(most, outputs), 0, -1) if outputs % size == 0)
+        return OftTensors({"blocks": torch.zeros(outputs // size, size, size)}, settings.constraint)
+
+    def tensors(self) -> AdapterTensors:
+        """With the constraint worked in: programs disagree on what a file's alpha would mean."""
+        return super().tensors().with_alpha(0.0)
+
+    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        layer = self.layer
+        with torch.autocast(x.device.type, enabled=False):
+            turn = turning(self.values["blocks"].float(), self.alpha * len(weight))
+            # As a difference, to be added to the answer as it is: beside a 1, bf16 would lose a small turn.
+            turn = (turn - torch.eye(turn.shape[-1], device=turn.device)).to(x.dtype)
+        if isinstance(layer, nn.Linear):
+            plain = F.linear(x, weight, bias)
+            blocks = (plain if bias is None else plain - bias).reshape(-1, *turn.shape[:2]).transpose(0, 1)
+            return plain + torch.bmm(blocks, turn).transpose(0, 1).reshape(plain.shape)
+        plain = F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation)
+        blocks = (plain if bias is None else plain - bias[:, None, None]).unflatten(1, turn.shape[:2])
+        return plain + torch.einsum("nsm,bnshw->bnmhw", turn, blocks).flatten(1, 2)

@@ -1,0 +1,180 @@
+"""What an adapter adds to one frozen layer, whatever its kind: the contract. One file here for each kind.
+
+Shapes: B batch, O outputs, R rank.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from modules.errors import UserError
+from modules.formats.adapter import AdapterTensors, check_fit, lengths
+from modules.formats.adapter_files import check_kind
+from modules.preset.adapters import Adapter as Settings
+from modules.preset.adapters import LowRank
+from modules.preset.layer_groups import LayerGroup
+
+Layer = nn.Linear | nn.Conv2d
+Kind = TypeVar("Kind", bound=Settings)
+
+
+class Update(ABC, Generic[Kind]):
+    """`attach` puts the update into its layer, `detach` takes it out again.
+
+    The parameters live here and not in the layer: the model's own names stay as they are.
+    """
+
+    tensors_class: ClassVar[type[AdapterTensors]]
+
+    def __init__(self, layer: Layer, tensors: AdapterTensors, settings: Kind, dtype: torch.dtype) -> None:
+        """Begin with these tensors, wherever they lie; they are held in `dtype` beside the layer."""
+        assert type(tensors) is self.tensors_class
+        self.layer, self.settings, self.alpha = layer, settings, tensors.alpha
+        device = layer.weight.device
+        self.values = {n: nn.Parameter(t.to(device, dtype, copy=True)) for n, t in tensors.values.items()}
+        self.gate_BX: Tensor | None = None  # how loud the update is for each image, X: 1, or for each output
+        self.magnitude_O = self._magnitude(tensors, dtype)
+
+    @classmethod
+    @abstractmethod
+    def begun(cls, layer: Layer, settings: Kind, own: LayerGroup | None, chance: torch.Generator) -> AdapterTensors:
+        """What a fresh update begins with: tensors on the CPU, in fp32, which together change nothing.
+
+        `own`: the settings of the layer's group.
+        """
+
+    # What is learnt
+    def parameters(self) -> dict[str, nn.Parameter]:
+        return self.values if self.magnitude_O is None else {**self.values, "magnitude": self.magnitude_O}
+
+    def rates(self) -> Mapping[str, float]:
+        """How many times the learning rate holds for some of the parameters (LoRA+); 1 for the others."""
+        return {}
+
+    def tensors(self) -> AdapterTensors:
+        """What a file holds of this."""
+        scale, ones = self.magnitude_O, [1] * (self.layer.weight.dim() - 1)
+        values = {name: parameter.detach() for name, parameter in self.values.items()}
+        return self.tensors_class(values, self.alpha, None if scale is None else scale.detach().view(-1, *ones))
+
+    # What it does
+    def attach(self) -> None:
+        vars(self.layer)["forward"] = self.forward  # an attribute of the instance hides the method of the class
+
+    def detach(self) -> None:
+        del vars(self.layer)["forward"]
+
+    def forward(self, x: Tensor) -> Tensor:
+        layer, device = self.layer, x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
+        weight, bias = layer.weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
+        changed = self.changed(x.to(dtype), weight, bias)
+        if self.gate_BX is None or not layer.training:
+            return changed
+        gate = self.gate_BX.to(dtype)
+        ones = [1] * (x.dim() - 2)
+        if isinstance(layer, nn.Conv2d):
+            plain = nn.functional.conv2d(x.to(dtype), weight, bias, layer.stride, layer.padding, layer.dilation)
+            return torch.lerp(plain, changed, gate.view(*gate.shape, *ones))
+        return torch.lerp(nn.functional.linear(x.to(dtype), weight, bias), changed, gate.view(len(gate), *ones, -1))
+
+    @abstractmethod
+    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        """The layer's answer with the update in it; all arguments have one dtype."""
+
+    # Dropout
+    @property
+    def width(self) -> int:
+        """How many parts of the update rank dropout can silence: its outputs, or its ranks."""
+        return self.layer.weight.shape[0]
+
+    def silence(self, kept_BX: Tensor | None, layer_B1: Tensor | None) -> None:
+        """How loud the parts of the update, and all of it, are for each image of the next batch. None: as ever."""
+        if kept_BX is None or layer_B1 is None:
+            self.gate_BX = kept_BX if layer_B1 is None else layer_B1
+        else:
+            self.gate_BX = kept_BX * layer_B1
+
+    @property
+    def scatters(self) -> bool:
+        """Whether it wants `scatter` before each batch."""
+        return False
+
+    def scatter(self, seeds_B: Tensor) -> None:
+        """Addresses of the chance of this layer for each image, for dropout of single numbers."""
+
+    # Bounds
+    def limit(self, bad: Tensor | None) -> None:
+        """After a step: bring the update to the length that the settings allow. `bad`: change nothing."""
+
+    def _magnitude(self, tensors: AdapterTensors, dtype: torch.dtype) -> nn.Parameter | None:
+        """DoRA's length of each row: from a file, or as the weight and the update have it now."""
+        scale, wanted = tensors.dora_scale, isinstance(self.settings, LowRank) and self.settings.dora
+        if not wanted:
+            if scale is None:
+                return None
+            raise UserError("The file to start from is a DoRA.", advice="Switch method.dora on.")
+        weight = self.layer.weight
+        if scale is None:
+            with torch.no_grad():
+                after = self.tensors_class(self.values, self.alpha).changed(weight.detach())
+                scale = lengths(after, after.new_empty(len(weight), *[1] * (weight.dim() - 1)))
+        elif scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1:
+            raise UserError(
+                "The DoRA of the file to start from brings columns (inputs) to length; here it is rows (outputs).",
+                advice="Merge it into the model with convert, and start anew from that.",
+            )
+        return nn.Parameter(scale.flatten().to(weight.device, dtype, copy=True))
+
+
+def low_rank_size(layer: Layer, settings: LowRank, own: LayerGroup | None) -> tuple[int, float]:
+    """Rank and alpha of a layer: its group's, or the convolutions' own for kernels wider than 1x1 (as kohya), or all's.
+
+    An alpha that is left open keeps the proportion to the rank.
+    """
+    share = settings.alpha / settings.rank
+    if own is not None and own.rank:
+        return own.rank, own.alpha or share * own.rank
+    rank, alpha = settings.rank, settings.alpha
+    if is_wide(layer):
+        rank = settings.conv_rank or rank
+        alpha = settings.conv_alpha or share * rank
+    return rank, own.alpha if own is not None and own.alpha else alpha
+
+
+def is_wide(layer: Any) -> bool:
+    """A convolution that sees its neighbours; a 1x1 convolution is a linear layer in all but its shape."""
+    return isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1)
+
+
+def shrink(values: Mapping[str, Tensor], norm: Tensor, most: float, bad: Tensor | None) -> None:
+    """Scale tensors whose product has this norm, each alike, so that it is at most `most`; nothing waits."""
+    factor = (most / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp(max=1) ** (1 / len(values))
+    if bad is not None:
+        factor = torch.where(bad, torch.ones_like(factor), factor)
+    for tensor in values.values():
+        tensor.mul_(factor.to(tensor.dtype))
+
+
+def check_start(tensors: AdapterTensors, wanted: AdapterTensors, layer: Layer, name: str, *, any_size: bool) -> None:
+    """Find out whether an update can go on from what a file holds of it.
+
+    Raises:
+        UserError: it is of another kind, made for another layer or, unless `any_size`, has other sizes.
+    """
+    check_kind(tensors, wanted.title.lower(), name)
+    check_fit(tensors, tuple(layer.weight.shape))
+    here, there = wanted.sizes(), tensors.sizes()
+    if here != there and not any_size:
+        differ = [which for which in {**there, **here} if here.get(which) != there.get(which)]
+        words = ", ".join(f"{which}: {there.get(which, 'none')} and {here.get(which, 'none')}" for which in differ)
+        raise UserError(
+            f"method.start_from: {name} has rank {tensors.rank} in the file and {wanted.rank} here, or is split in "
+            f"another way ({words}).",
+            advice="Switch method.rank_from_file on, or set here what the file was made with.",
+        )
