@@ -14,16 +14,35 @@ from math import log
 import numpy as np
 
 from modules.errors import UserError
+from modules.preset.concepts import Concept
 from modules.preset.preset import Preset
+from modules.preset.resolutions import Exact, Resolution, Square, parse
 
 MOST_OBLONG = 4  # long side to short side
 FINE_STEP = 8  # pixels per latent: no model takes less
 
 
-def buckets_of(preset: Preset) -> tuple[tuple[int, int], ...]:
-    """The buckets of a preset."""
-    resolution = preset.resolution
-    return buckets(resolution, step_of(resolution, preset.card.bucket_step), preset.training.max_side)
+def buckets_of(preset: Preset, resolution: Resolution | None = None) -> tuple[tuple[int, int], ...]:
+    """The buckets of a preset, in one of its resolutions or in that of `training.resolution`."""
+    training = preset.training
+    if isinstance(resolution, Exact):
+        return ((resolution.height, resolution.width),)
+    side = resolution.side if resolution else preset.resolution
+    step = step_for(preset, side)
+    if not training.buckets:
+        square = max(side // step * step, step)
+        return ((square, square),)
+    return buckets(side, step, training.max_side, training.min_side)
+
+
+def resolutions_of(preset: Preset, concept: Concept) -> tuple[Resolution, ...]:
+    """The resolutions in which a concept's images are shown, at least one."""
+    return parse(concept.resolutions) or parse(preset.training.resolutions) or (Square(preset.resolution),)
+
+
+def step_for(preset: Preset, side: int) -> int:
+    """What the sides of buckets are multiples of."""
+    return preset.training.bucket_step or step_of(side, preset.card.bucket_step)
 
 
 def step_of(resolution: int, coarse: int) -> int:
@@ -31,10 +50,46 @@ def step_of(resolution: int, coarse: int) -> int:
     return coarse if resolution >= 4 * coarse else FINE_STEP
 
 
-def buckets(resolution: int, step: int, max_side: int = 0) -> tuple[tuple[int, int], ...]:
+def own_shape(width: int, height: int, step: int) -> tuple[int, int]:
+    """The largest bucket that an image fills without being enlarged: (height, width), at least a step."""
+    return max(height // step * step, step), max(width // step * step, step)
+
+
+class Shapes:
+    """Collects the buckets of an index: what is asked for twice is kept once."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self._numbers: dict[tuple[int, int], int] = {}
+        for shape in buckets_of(preset):
+            self._number(shape)
+
+    @property
+    def all(self) -> tuple[tuple[int, int], ...]:
+        return tuple(self._numbers)
+
+    def numbers_for(self, widths: np.ndarray, heights: np.ndarray, resolution: Resolution) -> np.ndarray:
+        """The number of each image's bucket in a resolution, (N,) int32."""
+        shapes = buckets_of(self.preset, resolution)
+        known = np.array([self._number(shape) for shape in shapes], dtype=np.int32)
+        nearest = nearest_buckets(widths, heights, shapes)
+        numbers = known[nearest]
+        if not self.preset.training.enlarge and isinstance(resolution, Square):
+            sides = np.array(shapes)[nearest]
+            step = step_for(self.preset, resolution.side)
+            for row in np.flatnonzero((sides[:, 0] > heights) | (sides[:, 1] > widths)):
+                numbers[row] = self._number(own_shape(int(widths[row]), int(heights[row]), step))
+        return numbers
+
+    def _number(self, shape: tuple[int, int]) -> int:
+        return self._numbers.setdefault(shape, len(self._numbers))
+
+
+def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) -> tuple[tuple[int, int], ...]:
     """All shapes (height, width), from the tallest to the widest; each with its transpose, and one square.
 
     A resolution that is no multiple of `step` is rounded down. `max_side` 0 is twice the resolution.
+    The square is there whatever `min_side` says.
 
     Raises:
         UserError: the resolution is smaller than a step, or the longest side than the resolution.
@@ -54,7 +109,7 @@ def buckets(resolution: int, step: int, max_side: int = 0) -> tuple[tuple[int, i
     shapes = {(square, square)}
     for short in range(step, square, step):
         long = square * square // short // step * step
-        if long <= longest and long <= MOST_OBLONG * short:
+        if short >= min_side and long <= longest and long <= MOST_OBLONG * short:
             shapes |= {(short, long), (long, short)}
     return tuple(sorted(shapes, key=lambda shape: (log(shape[1]) - log(shape[0]), shape)))
 

@@ -10,12 +10,14 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
 import numpy as np
+import safetensors
 import safetensors.torch
 from torch import Tensor
 
@@ -29,14 +31,20 @@ class Damaged(Exception):
     """A record does not hold what was written. It counts as missing from now on."""
 
 
+Insist = Callable[[Callable[[], None]], None]  # does a piece of work that writes, perhaps again and again
+
+
 class Cache:
     """Tensors by key (64 hex digits of sha256). Any number of threads may use one.
 
-    Sees what stood in the folder when it was opened, and what it puts itself.
+    Sees what stood in the folder when it was opened, and what it puts itself. One that is deleted meanwhile is begun
+    anew: its records are damaged, as far as anybody asks for them.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, insist: Insist | None = None) -> None:
+        """`insist` is given what `put` and `flush` do; it may wait for a full disk. Without it they fail at once."""
         self.folder = folder
+        self._insist = insist or self._once
         self.damaged = 0  # records found damaged since it was opened
         self._guard = threading.RLock()
         self._writer: Writer | None = None  # taken at the first put: reading needs no lock
@@ -70,9 +78,10 @@ class Cache:
             if not candidates:
                 raise KeyError(key)
             for shard, place in candidates:
-                payload = payload_in(self._read(shard, place), bytes.fromhex(key))
-                if payload is not None:
-                    return safetensors.torch.load(payload)
+                payload = self._payload(shard, place, bytes.fromhex(key))
+                tensors = _tensors(payload)
+                if tensors is not None:
+                    return tensors
                 self._lost.add((shard, int(place["offset"])))
                 self._fresh.pop(key, None)
                 self.damaged += 1
@@ -84,18 +93,16 @@ class Cache:
         Raises:
             UserError: the folder cannot be written, or the disk is full.
         """
-        payload = safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
-        with self._guard:
-            try:
-                if self._writer and self._writer.is_full:
-                    self._close_writer()
-                writer = self._writer = self._writer or Writer(self.folder)
-                place = writer.append(bytes.fromhex(key), payload)
-            except OSError as error:
-                raise _in_words(error, self.folder) from error
-            if writer.shard not in self._shards:
-                self._shards.append(writer.shard)
-            self._fresh[key] = self._shards.index(writer.shard), place[0]
+        payload = _payload(tensors)
+        self._insist(lambda: self._put(key, payload))
+
+    def offer(self, key: str, tensors: Mapping[str, Tensor]) -> bool:
+        """As `put`, for what can be made again: a disk that does not take it is no error. Whether it was kept."""
+        try:
+            self._put(key, _payload(tensors))
+        except OSError:
+            return False
+        return True
 
     def flush(self) -> None:
         """Make everything that was put survive a power cut.
@@ -103,19 +110,36 @@ class Cache:
         Raises:
             UserError: the disk is full or gone.
         """
-        with self._guard:
-            try:
-                if self._writer:
-                    self._writer.flush()
-            except OSError as error:
-                raise _in_words(error, self.folder) from error
+        self._insist(self._flush)
 
     def close(self) -> None:
+        """Let go of all files. Every record that was put stays; a power cut may take those that were not flushed."""
         with self._guard:
             self._close_writer()
             for file in self._files.values():
                 file.close()
             self._files.clear()
+
+    def _once(self, work: Callable[[], None]) -> None:
+        try:
+            work()
+        except OSError as error:
+            raise _in_words(error, self.folder) from error
+
+    def _put(self, key: str, payload: bytes) -> None:
+        with self._guard:
+            if self._writer and (self._writer.is_full or self._writer.is_gone):
+                self._close_writer()
+            writer = self._writer = self._writer or Writer(self.folder)
+            place = writer.append(bytes.fromhex(key), payload)
+            if writer.shard not in self._shards:
+                self._shards.append(writer.shard)
+            self._fresh[key] = self._shards.index(writer.shard), place[0]
+
+    def _flush(self) -> None:
+        with self._guard:
+            if self._writer:
+                self._writer.flush()
 
     def __enter__(self) -> Self:
         return self
@@ -126,7 +150,8 @@ class Cache:
     def _close_writer(self) -> None:
         writer, self._writer = self._writer, None
         if writer:
-            writer.close()
+            with suppress(OSError):  # the disk is full or gone: the index lags behind, which the headers make good
+                writer.close()
 
     def _candidates(self, key: str) -> list[tuple[int, np.void]]:
         """(shard, place) of every copy that may be whole, the newest of each shard first."""
@@ -141,6 +166,13 @@ class Cache:
         ]
         return [(s, p) for s, p in found if (s, int(p["offset"])) not in self._lost]
 
+    def _payload(self, shard: int, place: np.void, key: bytes) -> bytes | None:
+        """What a record holds; None where it is damaged, and where the disk does not give it: deleted, or failing."""
+        try:
+            return payload_in(self._read(shard, place), key)
+        except OSError:
+            return None
+
     def _read(self, shard: int, place: np.void) -> bytes:
         file = self._files.pop(shard, None) or self._shards[shard].open("rb")
         self._files[shard] = file  # the latest last
@@ -148,6 +180,18 @@ class Cache:
             self._files.popitem(last=False)[1].close()
         file.seek(int(place["offset"]))
         return file.read(HEADER.size + int(place["length"]))
+
+
+def _payload(tensors: Mapping[str, Tensor]) -> bytes:
+    return safetensors.torch.save({name: t.detach().cpu().contiguous() for name, t in tensors.items()})
+
+
+def _tensors(payload: bytes | None) -> dict[str, Tensor] | None:
+    """What a record holds; None of one that is damaged, or holds no tensors though its checksum is right."""
+    try:
+        return None if payload is None else safetensors.torch.load(payload)
+    except (safetensors.SafetensorError, ValueError, KeyError):
+        return None
 
 
 def _in_words(error: OSError, folder: Path) -> UserError:

@@ -1,30 +1,47 @@
-"""From what stands beside an image to the caption of one showing. Chance is addressed, so nothing is kept."""
+"""From what stands beside an image to the caption of one showing. Chance is addressed, so nothing is kept.
+
+1. Dropped? Then the caption is exactly empty: a prefix would spoil what it teaches of no caption.
+2. Which sources: the first that says anything, one that is drawn, or all; and of each, one of its lines.
+3. What each says: {a|b} is drawn, rules and underscores rewrite it, and if it is a list of tags, they are grown,
+   dropped, shuffled, limited and written in other capitals (tags.py).
+4. The sources are joined, the trigger word is put in front if it is not in there, prefix and suffix around.
+
+The window shows what `caption_for` gives, training asks it, and the cache is filled with `possible_captions`, which
+plays through the same code.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import permutations
-from math import factorial
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice, product
 from pathlib import PurePosixPath
 
+from modules.data.draws import Draw, Drawn, Name, Undrawn, all_ways
+from modules.data.rewording import reworded
+from modules.data.tags import joined, tagged
+from modules.data.wildcards import expanded
+from modules.preset.caption_sources import shares_of
 from modules.preset.concepts import Concept
-from modules.system.seeds import seed_of
 
-Address = int | str
+Sources = tuple[tuple[str, ...], ...]  # what each source of an image's captions says: alternatives, or nothing
+MOST_JOINED = 256  # ways of joining alternatives that are listed
 
 
-def alternatives_of(concept: Concept, path: str, lines: Sequence[str]) -> tuple[str, ...]:
-    """The captions an image may get: `lines` of its caption file, its name, or what the concept says. At least one."""
-    if concept.captions == "file":
-        found = tuple(lines)
-    elif concept.captions == "filename":
-        found = (caption_of_name(path),)
-    elif concept.captions == "prompt":
-        found = tuple(without_empty_lines(concept.prompt))
-    else:
-        found = ()
-    return found or ("",)
+def sources_of(concept: Concept, inside: str, lines: Sequence[Sequence[str]]) -> Sources:
+    """What each source of a concept says of an image.
+
+    `inside` is its path in the concept's folder, `lines` those of its files in the order of `concept.caption_files`.
+    """
+    read = iter(lines)
+    found: list[tuple[str, ...]] = []
+    for source in concept.caption_sources:
+        own = tuple(next(read, ())) if source.kind == "file" else SAID[source.kind](concept, inside)
+        if source.kind == "file" and concept.wrapped and len(own) > 1:
+            own = (" ".join(own),)
+        found.append(own if concept.several != "first" or not any(found) else ())
+    return tuple(found)
 
 
 def without_empty_lines(text: str) -> list[str]:
@@ -39,52 +56,99 @@ def caption_of_name(path: str) -> str:
     return " ".join(words.split())
 
 
-def caption_for(alternatives: Sequence[str], concept: Concept, *address: Address) -> str:
-    """The caption of the showing at `address`: dropped (""), or an alternative, shuffled, between prefix and suffix."""
-    if chance(*address, "dropout") < concept.caption_dropout:
-        return ""  # exactly empty: it teaches what the model says to no caption, which a prefix would spoil
-    text = alternatives[seed_of(*address, "alternative") % len(alternatives)]
-    if concept.shuffle_tags:
-        kept, loose = tags_of(text, concept)
-        order = sorted(range(len(loose)), key=lambda i: seed_of(*address, "tag", i))
-        text = joined([*kept, *(loose[i] for i in order)], concept)
+def caption_of_folder(concept: Concept, inside: str) -> str:
+    """What the folder of an image is called, without the number that other trainers write in front: "10_sks dog"."""
+    within = PurePosixPath(inside).parent.name
+    name = within or re.split(r"[\\/:]", concept.path.strip().rstrip("\\/"))[-1]
+    return " ".join(re.sub(r"^\d+_", "", name).replace("_", " ").split())
+
+
+def _said(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
+
+
+SAID: dict[str, Callable[[Concept, str], tuple[str, ...]]] = {
+    "filename": lambda _, inside: _said(caption_of_name(inside)),
+    "folder": lambda concept, inside: _said(caption_of_folder(concept, inside)),
+    "prompt": lambda concept, _: tuple(without_empty_lines(concept.prompt)),
+}
+
+
+# The caption of a showing ---------------------------------------------------------------------------------------------
+
+
+def caption_for(sources: Sources, concept: Concept, *address: Name, epoch: int = 0, step: int = 0) -> str:
+    """The caption of the showing at `address`. `epoch` and `step`, counted from 0: where the run is."""
+    return _made(sources, concept, Drawn(address, epoch, step))
+
+
+def possible_captions(sources: Sources, concept: Concept, limit: int = 64) -> list[str] | None:
+    """Every caption that `caption_for` can give, each once.
+
+    None where there are more than `limit`, or too many ways to them to be listed.
+    """
+    return all_ways(lambda draw: _made(sources, concept, draw), limit)
+
+
+def plain_captions(sources: Sources, concept: Concept) -> tuple[str, ...]:
+    """The alternatives as they are written, one or joined, before anything is done with them.
+
+    At least one; of very many ways to join them, the first.
+    """
+    present = [own for own in sources if own]
+    if concept.several == "join" and len(present) > 1:
+        found = islice(map(_separator(concept).join, product(*present)), MOST_JOINED)
+    else:
+        found = (text for own in present for text in own)
+    return tuple(found) or ("",)
+
+
+def written(text: str, concept: Concept) -> str:
+    """A plain caption as it is read where nothing is drawn: with all of its tags, and the first of all options."""
+    return framed(_worded(0, (text,), concept, Undrawn()), concept)
+
+
+def framed(text: str, concept: Concept) -> str:
+    """A caption with what the concept puts around it."""
+    trigger = concept.trigger.strip()
+    if trigger and not _finds(trigger).search(f"{concept.prefix}{text}{concept.suffix}"):
+        text = joined([trigger, text], concept)
     return f"{concept.prefix}{text}{concept.suffix}"
 
 
-def possible_captions(alternatives: Sequence[str], concept: Concept, limit: int = 64) -> list[str] | None:
-    """Every caption that `caption_for` can give, each once; None where there are more than `limit`."""
-    found: dict[str, None] = {"": None} if concept.caption_dropout > 0 else {}
-    for text in alternatives if concept.caption_dropout < 1 else ():
-        ways = orders_of(text, concept, limit)
-        if ways is None:
-            return None
-        found.update((f"{concept.prefix}{way}{concept.suffix}", None) for way in ways)
-        if len(found) > limit:
-            return None
-    return list(found)
+def _made(sources: Sources, concept: Concept, draw: Draw) -> str:
+    if draw.happens(concept.caption_dropout, "dropout") or draw.epoch_is_nth(concept.dropout_epochs):
+        return ""
+    said = [_worded(number, sources[number], concept, draw) for number in _drawn_sources(sources, concept, draw)]
+    return framed(_separator(concept).join(text for text in said if text), concept)
 
 
-def orders_of(text: str, concept: Concept, limit: int) -> list[str] | None:
-    """A caption in every order its tags may take; None where there are more than `limit`."""
-    if not concept.shuffle_tags:
-        return [text]
-    kept, loose = tags_of(text, concept)
-    if len(loose) > 20 or factorial(len(loose)) > limit:
-        return None
-    return [joined([*kept, *order], concept) for order in permutations(loose)]
+def _drawn_sources(sources: Sources, concept: Concept, draw: Draw) -> Iterator[int]:
+    """The numbers of the sources that speak."""
+    present = [number for number, own in enumerate(sources) if own]
+    if concept.several == "join" or len(present) < 2:
+        yield from present
+        return
+    shares = shares_of(concept.shares)
+    weights = [shares[number] if number < len(shares) else 0.0 if shares else 1.0 for number in present]
+    yield present[draw.one_of(weights, "source")]
 
 
-def tags_of(text: str, concept: Concept) -> tuple[list[str], list[str]]:
-    """The tags that stay in front, and those that are shuffled."""
-    tags = [tag.strip() for tag in text.split(concept.tag_separator) if tag.strip()]
-    return tags[: concept.keep_tags], tags[concept.keep_tags :]
+def _worded(number: int, own: Sequence[str], concept: Concept, draw: Draw) -> str:
+    """What a source says in this showing."""
+    names = (number,) if number else ()
+    text = own[draw.one_of([1.0] * len(own), "alternative", *names)] if len(own) > 1 else own[0]
+    if concept.wildcards:
+        text = expanded(text, draw, "wildcard", *names)
+    text = reworded(text, concept)
+    return tagged(text, concept, draw, *names) if concept.has_tags(number) else text
 
 
-def joined(tags: Sequence[str], concept: Concept) -> str:
-    separator = concept.tag_separator
-    return (separator if separator.endswith((" ", "\n")) else f"{separator} ").join(tags)
+def _separator(concept: Concept) -> str:
+    return concept.join_with.replace("\\n", "\n")
 
 
-def chance(*address: Address) -> float:
-    """A number in [0, 1) for an address."""
-    return (seed_of(*address) >> 10) / 2**53
+@lru_cache(64)
+def _finds(trigger: str) -> re.Pattern[str]:
+    """The trigger word, not as a part of a longer one."""
+    return re.compile(rf"(?<!\w){re.escape(trigger)}(?!\w)", re.IGNORECASE)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 import zlib
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -53,7 +54,8 @@ class FileDigests:
         if settled and stamp == _stamp(path):
             with self._guard:
                 self._known[name] = stamp, digest
-                self._append(name, stamp, digest)
+                with suppress(OSError):  # a full disk is no fault of the image; the next run reads it once more
+                    self._append(name, stamp, digest)
         return digest
 
     def _append(self, name: str, stamp: list[int], digest: str) -> None:
@@ -66,6 +68,7 @@ class FileDigests:
         self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
 
     def close(self) -> None:
+        """Let go of the file."""
         if self._file:
             self._file.close()
             self._file = None

@@ -20,7 +20,7 @@ class Encoders(Protocol):
     def text_key(self) -> str: ...
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        """Pixels, fp32 in [-1, 1] on the CPU, to latents (B, C, h, w) in the dtype they are to be kept in."""
+        """Pixels, fp32 in [-1, 1] on the CPU, to latents (B, C, h, w) on any device, in the dtype to keep them in."""
         ...
 
     def encode_text(self, captions: Sequence[str]) -> list[Row]:

@@ -6,16 +6,18 @@ Imports little on purpose: every worker imports it anew.
 from __future__ import annotations
 
 import codecs
+import json
 import os
 from os import stat_result
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from modules.data.pixels import reason_of
-from modules.data.unreadable import LIMIT, UNREADABLE
+from modules.data.unreadable import FORMATS, LIMIT, UNREADABLE
+from modules.errors import visible
 
 MOST_CAPTION_BYTES = 100_000
 ROTATED = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -44,16 +46,24 @@ class CaptionFacts(NamedTuple):
     problem: str  # what is wrong with the file and what to do; empty of a good one
 
 
+class TextFile(NamedTuple):
+    """A file with captions of an image: where it is, or would be, and what of a JSON file is meant."""
+
+    path: Path
+    stamp: Stamp
+    key: str
+
+
 class Job(NamedTuple):
-    """What is to be read; empty paths are not."""
+    """What is to be read; an empty path is not."""
 
     image: str
-    caption: str
+    captions: tuple[TextFile, ...]
 
 
 class Facts(NamedTuple):
     image: ImageFacts | None
-    caption: CaptionFacts | None
+    captions: tuple[CaptionFacts | None, ...]
 
 
 def stamp_of(stat: stat_result) -> Stamp:
@@ -63,15 +73,15 @@ def stamp_of(stat: stat_result) -> Stamp:
 def read_all(jobs: list[Job]) -> list[Facts]:
     """The facts of many files: the unit of work of a worker process."""
     return [
-        Facts(image_facts(Path(image)) if image else None, caption_facts(Path(caption)) if caption else None)
-        for image, caption in jobs
+        Facts(image_facts(Path(image)) if image else None, tuple(caption_facts(text.path, text.key) for text in texts))
+        for image, texts in jobs
     ]
 
 
 def image_facts(path: Path) -> ImageFacts:
     """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             width, height = image.size
             # Pillow turns TIFF by itself, and has turned its size already.
             turned = image.format != "TIFF" and _exif(image, path).get(ORIENTATION) in ROTATED
@@ -103,26 +113,54 @@ def _speaks_behind_its_pixels(path: Path) -> bool:
     return False
 
 
-def caption_facts(path: Path) -> CaptionFacts:
-    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark."""
+def caption_facts(path: Path, key: str = "") -> CaptionFacts:
+    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark. Of JSON, what `key` names."""
+    shown = visible(path, line=True)
     try:
         with path.open("rb") as file:
             data = file.read(MOST_CAPTION_BYTES + 1)
     except OSError as error:
-        return CaptionFacts([], f"{path}: cannot be read ({error.strerror}). Check its permissions.")
+        return CaptionFacts([], f"{shown}: cannot be read ({error.strerror}). Check its permissions.")
     if len(data) > MOST_CAPTION_BYTES:
         size = f"{MOST_CAPTION_BYTES // 1000} kB"
-        return CaptionFacts([], f"{path}: is larger than {size}, which no caption is. Is it another kind of file?")
+        return CaptionFacts([], f"{shown}: is larger than {size}, which no caption is. Is it another kind of file?")
     try:
         text = decoded(data)
     except UnicodeDecodeError as error:
         found = f"the byte at position {error.start} is not {error.encoding.upper()}"
-        return CaptionFacts([], f"{path}: {found}. Open it in a text editor and save it as UTF-8.")
+        return CaptionFacts([], f"{shown}: {found}. Open it in a text editor and save it as UTF-8.")
     if "\0" in text:
         where = data.index(b"\0")
         advice = "Open it in a text editor and save it as UTF-8, or delete it if it is no text."
-        return CaptionFacts([], f"{path}: the byte at position {where} is zero, which text never holds. {advice}")
+        return CaptionFacts([], f"{shown}: the byte at position {where} is zero, which text never holds. {advice}")
+    if path.suffix.lower() == ".json":
+        try:
+            text = text_in(text, key)
+        except ValueError as error:
+            return CaptionFacts([], f"{shown}: {error}. Mend it, or take other files for captions.")
     return CaptionFacts([line.strip() for line in text.splitlines() if line.strip()], "")
+
+
+def text_in(document: str, key: str) -> str:
+    """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
+
+    Raises:
+        ValueError: it is no JSON object, or there is neither a text nor a list of texts.
+    """
+    try:
+        held: object = json.loads(document) if document.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"it is no JSON ({error})") from error
+    if not isinstance(held, dict):
+        raise ValueError("it is no JSON object, which begins with {")
+    values = cast("dict[str, Any]", held)
+    found = next((name for name in ([key] if key else ["caption", "tags"]) if values.get(name)), key or "caption")
+    said = values.get(found) or ""
+    if isinstance(said, list) and all(isinstance(one, str) for one in cast("list[object]", said)):
+        return (", " if found == "tags" else "\n").join(cast("list[str]", said))
+    if not isinstance(said, str):
+        raise ValueError(f'"{found}" holds neither a text nor a list of texts')
+    return said
 
 
 def decoded(data: bytes) -> str:

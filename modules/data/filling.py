@@ -9,6 +9,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,19 +20,20 @@ from torch import Tensor
 from modules.data.cache import Cache
 from modules.data.captions import possible_captions
 from modules.data.digests import FileDigests
-from modules.data.encoders import Encoders
+from modules.data.encoders import Encoders, Row
 from modules.data.index import Index
-from modules.data.looks import Look, checked_key, latents_key, looks_of, pixels_in, text_key
+from modules.data.looks import Content, Look, checked_key, latents_key, looks_of, pixels_in, text_key
 from modules.data.pixels import open_image, reason_of
 from modules.errors import UserError
+from modules.system.devices import ran_out
 
 A = TypeVar("A")
 T = TypeVar("T")
 Report = Callable[[str, int, int], None]
 Stop = Callable[[], bool]
+Same = Callable[[int, Path], bool]
 BadRows = list[tuple[int, str]]
 
-PIXELS_AT_ONCE = 2**20  # that the VAE encodes together: one image of 1024 x 1024, or 64 of 128 x 128
 TEXTS_AT_ONCE = 32
 FLUSH_EVERY = 256  # entries
 
@@ -60,70 +62,76 @@ def digests_of(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[
 
 
 def fill_latents(
-    index: Index, digests: Sequence[str], encoders: Encoders, cache: Cache, report: Report, stop: Stop
+    index: Index, contents: Sequence[Content], encoders: Encoders, cache: Cache, report: Report, stop: Stop, same: Same
 ) -> BadRows:
-    """Encode every look of every image that the cache lacks."""
+    """Encode every look of every image that the cache lacks. `same`: whether a row's file is as when it was hashed."""
     rows: list[int] = np.concatenate(list(index.bucket_rows().values())).tolist()
-    jobs = [(row, _missing_looks(index, row, digests[row], encoders, cache)) for row in rows]
+    jobs = [(row, _missing_looks(index, row, contents[row], encoders, cache)) for row in rows]
     missing = [(row, looks) for row, looks in jobs if looks]
 
     def decode(job: tuple[int, list[Look]]) -> list[np.ndarray] | str:
         row, looks = job
         try:
-            return pixels_in(index.path(row), int(index.widths[row]), int(index.heights[row]), looks)
+            pixels = pixels_in(index.path(row), int(index.widths[row]), int(index.heights[row]), looks)
         except UserError as error:
             return _reason(index.path(row), error)
+        # Else one picture would be kept under the name of another, for every later run.
+        return pixels if same(row, index.path(row)) else "it was changed while it was read"
 
     bad: BadRows = []
-    waiting = _Encoding(encoders, cache)
+    encoding = _Encoding(encoders, cache)
     for done, ((row, looks), found) in enumerate(zip(missing, in_threads(decode, missing, stop), strict=False)):
         report("Encoding images", done + 1, len(missing))
         if isinstance(found, str):
             bad.append((row, found))
         else:
-            keys = [latents_key(digests[row], look, encoders.image_key) for look in looks]
-            waiting.add(keys, found)
-    waiting.finish()
+            keys = [latents_key(contents[row].digest, look, encoders.image_key) for look in looks]
+            encoding.add(keys, found)
     return bad
 
 
-def _missing_looks(index: Index, row: int, digest: str, encoders: Encoders, cache: Cache) -> list[Look]:
+def _missing_looks(index: Index, row: int, content: Content, encoders: Encoders, cache: Cache) -> list[Look]:
     item = index[row]
-    looks = looks_of(item, index.concepts[item.concept], digest)
-    return [look for look in looks if latents_key(digest, look, encoders.image_key) not in cache]
+    looks = looks_of(item, index.concepts[item.concept], content)
+    return [look for look in looks if latents_key(content.digest, look, encoders.image_key) not in cache]
 
 
 class _Encoding:
-    """Collects pixels of equal size and encodes them together."""
+    """Encodes looks and keeps them.
+
+    One at a time: how many are encoded together changes the last bits, so what a killed run left over, or another run
+    had encoded, would change what is learnt. Only below 128 pixels is this slower on a CPU; above, it is faster.
+    """
 
     def __init__(self, encoders: Encoders, cache: Cache) -> None:
         self.encoders, self.cache = encoders, cache
-        self._keys: list[str] = []
-        self._pixels: list[np.ndarray] = []
         self._unflushed = 0
 
     def add(self, keys: Sequence[str], looks: Sequence[np.ndarray]) -> None:
         for key, pixels in zip(keys, looks, strict=True):
-            if self._pixels and self._pixels[0].shape != pixels.shape:
-                self.finish()
-            self._keys.append(key)
-            self._pixels.append(pixels)
-            height, width, _ = pixels.shape
-            if (len(self._pixels) + 1) * height * width > PIXELS_AT_ONCE:
-                self.finish()
-
-    def finish(self) -> None:
-        if not self._pixels:
-            return
-        with torch.no_grad():
-            latents = self.encoders.encode_image(tensor_of(self._pixels)).cpu()
-        for key, one in zip(self._keys, latents, strict=True):
-            self.cache.put(key, {"latents": one})
-        self._unflushed += len(self._keys)
+            with torch.no_grad():
+                latents = self.encoders.encode_image(tensor_of([pixels])).cpu()
+            self.cache.put(key, {"latents": latents[0]})
+        self._unflushed += len(keys)
         if self._unflushed >= FLUSH_EVERY:
             self.cache.flush()
             self._unflushed = 0
-        self._keys, self._pixels = [], []
+
+
+def in_halves(work: Callable[[Sequence[A]], T], things: Sequence[A]) -> Iterator[T]:
+    """Work on things together; where memory is too small for that, on half of them at a time, down to one."""
+    try:
+        yield work(things)
+        return
+    except (RuntimeError, MemoryError) as error:
+        if len(things) == 1 or not ran_out(error):
+            raise
+    # Only here, where the error is gone, and with it the tensors that its traceback held.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(things) // 2
+    yield from in_halves(work, things[:half])
+    yield from in_halves(work, things[half:])
 
 
 def _reason(path: Path, error: UserError) -> str:
@@ -136,9 +144,11 @@ def tensor_of(pixels: Sequence[np.ndarray]) -> Tensor:
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().to(torch.float32) / 127.5 - 1
 
 
-def find_torn(index: Index, digests: Sequence[str], cache: Cache, report: Report, stop: Stop) -> BadRows:
+def find_torn(
+    index: Index, rows: Iterable[int], contents: Sequence[Content], cache: Cache, report: Report, stop: Stop
+) -> BadRows:
     """Decode every image once in its life, where latents are not cached: a torn one must not end a run later."""
-    unknown = [row for row in range(len(index)) if checked_key(digests[row]) not in cache]
+    unknown = [row for row in rows if checked_key(contents[row].digest) not in cache]
 
     def problem(row: int) -> str:
         try:
@@ -153,29 +163,40 @@ def find_torn(index: Index, digests: Sequence[str], cache: Cache, report: Report
         if reason:
             bad.append((row, reason))
         else:
-            cache.put(checked_key(digests[row]), {})
+            cache.put(checked_key(contents[row].digest), {})
     return bad
 
 
-def fill_text(index: Index, encoders: Encoders, cache: Cache, report: Report, stop: Stop) -> None:
-    """Encode every caption that can occur, of images whose captions are few enough."""
+def fill_text(index: Index, encoders: Encoders, cache: Cache, report: Report, stop: Stop) -> bool:
+    """Encode every caption that can occur, of images whose captions are few enough; returns whether all are."""
     captions: dict[str, str] = {}
+    few = True
     for item in index:
-        for caption in possible_captions(item.captions, index.concepts[item.concept]) or ():
+        possible = possible_captions(item.sources, index.concepts[item.concept])
+        few = few and possible is not None
+        for caption in possible or ():
             if caption not in captions:
                 captions[caption] = text_key(caption, encoders.text_key)
     missing = [(caption, key) for caption, key in captions.items() if key not in cache]
     for start in range(0, len(missing), TEXTS_AT_ONCE):
         if stop():
-            return
+            return few
         report("Encoding captions", start, len(missing))
         part = missing[start : start + TEXTS_AT_ONCE]
-        with torch.no_grad():
-            rows = encoders.encode_text([caption for caption, _ in part])
+        rows = chain.from_iterable(in_halves(_reader(encoders), [caption for caption, _ in part]))
         for (_, key), row in zip(part, rows, strict=True):
             cache.put(key, row)
     if missing:
         report("Encoding captions", len(missing), len(missing))
+    return few
+
+
+def _reader(encoders: Encoders) -> Callable[[Sequence[str]], list[Row]]:
+    def read(captions: Sequence[str]) -> list[Row]:
+        with torch.no_grad():
+            return encoders.encode_text(captions)
+
+    return read
 
 
 def in_threads(work: Callable[[A], T], jobs: Iterable[A], stop: Stop) -> Iterator[T]:

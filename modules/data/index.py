@@ -6,14 +6,14 @@ The columns live in an Arrow table, so that ten million images cost about 200 by
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from modules.data.captions import alternatives_of
+from modules.data.captions import Sources, plain_captions, sources_of, written
 from modules.preset.concepts import Concept
 
 # Large types count with 64 bits: ten million captions are more than 2 GiB of text.
@@ -24,7 +24,10 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("bucket", pa.int32()),
-        ("lines", pa.large_list(pa.large_string())),  # of the caption file
+        ("image", pa.int32()),  # rows of one number are the same image in several resolutions; they follow one another
+        ("mask", pa.large_string()),  # beside the image; "" where there is none
+        ("condition", pa.large_string()),  # likewise: what an inpainting model sees instead of the image
+        ("lines", pa.large_list(pa.large_list(pa.large_string()))),  # of each caption file, in their order
     ]
 )
 
@@ -38,11 +41,15 @@ class Item:
     row: int
     concept: int  # its number in the preset, counted from 0
     path: Path
-    key: str  # "<concept>/<path in its folder>": the address of its random draws, the same on every machine
+    key: str  # "<concept>/<path in its folder>": the address of its random draws, the same on every machine; with
+    # " @<bucket>" behind it in every resolution but the first
     width: int  # as a viewer shows it: after the rotation that EXIF asks for
     height: int
     bucket: Bucket
-    captions: tuple[str, ...]  # alternatives, at least one; prefix and suffix are not yet on them
+    captions: tuple[str, ...]  # alternatives, at least one, as they are written: nothing is done with them yet
+    sources: Sources  # what each source of captions says: what the caption of a showing is made of
+    mask: Path | None = None
+    condition: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +72,26 @@ class Index:
         *,
         bad: Sequence[Bad] = (),
         notes: Sequence[str] = (),
+        held_out: Collection[int] = (),
     ) -> None:
-        """`concepts` and `folders` are those of the preset, in its order; disabled ones have no rows."""
+        """`concepts` and `folders` are those of the preset, in its order; disabled ones have no rows.
+
+        `held_out`: image numbers that are not learnt from, though their concepts are.
+        """
         self.table = table.cast(SCHEMA).combine_chunks()
-        self.concepts, self.folders = tuple(concepts), tuple(folders)
+        # What is only measured is always shown in the same way.
+        self.concepts = tuple(concept.plain() if concept.kind == "validation" else concept for concept in concepts)
+        self.folders = tuple(folders)
         self.buckets = tuple(buckets)
         self.bad, self.notes = tuple(bad), tuple(notes)
         self.concept_numbers = self._numbers("concept")
         self.bucket_numbers = self._numbers("bucket")
         self.widths, self.heights = self._numbers("width"), self._numbers("height")
+        self.image_numbers = self._numbers("image")
+        kinds = np.array([concept.kind != "validation" for concept in self.concepts], dtype=bool)
+        self.held_out = frozenset(held_out)
+        # of each row: whether it is learnt from
+        self.trained = kinds[self.concept_numbers] & ~np.isin(self.image_numbers, list(self.held_out))
 
     def _numbers(self, column: str) -> np.ndarray:
         return self.table.column(column).to_numpy()
@@ -89,17 +107,43 @@ class Index:
             raise IndexError(row)
         number = int(self.concept_numbers[row])
         inside: str = self.table.column("path")[row].as_py()
-        lines: list[str] = self.table.column("lines")[row].as_py()
+        lines: list[list[str]] = self.table.column("lines")[row].as_py()
+        sources = sources_of(self.concepts[number], inside, lines)
         return Item(
             row=row,
             concept=number,
             path=self.folders[number] / inside,
-            key=f"{number}/{unicodedata.normalize('NFC', inside)}",  # macOS spells the same name differently
+            key=self.key(row),
             width=int(self.widths[row]),
             height=int(self.heights[row]),
             bucket=self.buckets[self.bucket_numbers[row]],
-            captions=alternatives_of(self.concepts[number], inside, lines),
+            captions=plain_captions(sources, self.concepts[number]),
+            sources=sources,
+            mask=self.mask(row),
+            condition=self._beside(row, "condition"),
         )
+
+    def key(self, row: int) -> str:
+        """The address of a row's random draws; cheaper than the whole item."""
+        inside: str = self.table.column("path")[row].as_py()
+        height, width = self.buckets[self.bucket_numbers[row]]
+        again = row > 0 and self.image_numbers[row - 1] == self.image_numbers[row]
+        size = f" @{width}x{height}" if again else ""
+        # macOS spells the same name differently
+        return f"{self.concept_numbers[row]}/{unicodedata.normalize('NFC', inside)}{size}"
+
+    def mask(self, row: int) -> Path | None:
+        """Where the mask of a row is, if its concept wants masks from files and there is one."""
+        return self._beside(row, "mask")
+
+    def mask_file(self, row: int) -> tuple[Path, bool]:
+        """The file that holds the mask of a row, and whether that is its transparency."""
+        mask = self.mask(row)
+        return (mask, False) if mask else (self.path(row), True)
+
+    def _beside(self, row: int, column: str) -> Path | None:
+        inside: str = self.table.column(column)[row].as_py()
+        return self.folders[int(self.concept_numbers[row])] / inside if inside else None
 
     def path(self, row: int) -> Path:
         """Where the image of a row is; cheaper than the whole item."""
@@ -112,14 +156,88 @@ class Index:
         parts = np.split(order, starts[1:])
         return {self.buckets[number]: rows for number, rows in zip(numbers, parts, strict=True)}
 
+    @property
+    def images(self) -> int:
+        """How many images there are: less than rows, where images have several resolutions."""
+        return int(self._first().sum())
+
+    def images_of(self) -> np.ndarray:
+        """How many images each concept has, by its number."""
+        return np.bincount(self.concept_numbers[self._first()], minlength=len(self.concepts))
+
+    def once(self) -> Index:
+        """The same with one row for each image, in its first resolution."""
+        first = self._first()
+        return self if first.all() else self._with(first)
+
+    def largest(self) -> Index:
+        """The same with one row for each image, in its largest resolution."""
+        areas = np.array([height * width for height, width in self.buckets])[self.bucket_numbers]
+        order = np.lexsort((-areas, self.image_numbers))
+        keep = np.zeros(len(self), dtype=bool)
+        keep[order[np.diff(self.image_numbers[order], prepend=-1) != 0]] = True
+        return self if keep.all() else self._with(keep)
+
+    def of_kind(self, *kinds: str) -> Index:
+        """The rows whose concepts are of these kinds. Concepts keep their numbers, and items their keys."""
+        wanted = np.array([concept.kind in kinds for concept in self.concepts], dtype=bool)
+        return self._with(wanted[self.concept_numbers])
+
+    def plain(self) -> Index:
+        """The same without any chance in its pictures."""
+        concepts = [concept.plain() for concept in self.concepts]
+        return self._made(self.table, concepts)
+
+    def holding_out(self, images: Collection[int]) -> Index:
+        """The same, not to be learnt from the images of these numbers."""
+        return self._made(self.table, self.concepts, held_out=images)
+
+    def learnt(self) -> Index:
+        """The rows that are learnt from."""
+        return self if self.trained.all() else self._with(self.trained)
+
+    def measured(self) -> Index:
+        """The images that are not learnt from, once each, with nothing left to be drawn by chance.
+
+        They have their first captions, and are cut in the middle.
+        """
+        rows = self._with(~self.trained).once()
+        captions = [written(item.captions[0], rows.concepts[item.concept]) for item in rows]
+        lines = pa.array([[[caption] if caption else []] for caption in captions], SCHEMA.field("lines").type)
+        table = rows.table.set_column(SCHEMA.get_field_index("lines"), SCHEMA.field("lines"), lines)
+        return rows._made(table, [_decided(concept) for concept in rows.concepts])
+
+    def first_rows(self) -> np.ndarray:
+        """The first row of each image."""
+        return np.flatnonzero(self._first())
+
+    def _first(self) -> np.ndarray:
+        return np.diff(self.image_numbers, prepend=-1) != 0
+
     def without(self, bad: Sequence[tuple[int, str]]) -> Index:
-        """The same without some rows, each with the reason why. Rows are numbered anew; keys stay."""
+        """The same without the images of some rows, each with the reason why. Rows are numbered anew; keys stay."""
         if not bad:
             return self
-        keep = np.ones(len(self), dtype=bool)
-        keep[[row for row, _ in bad]] = False
-        named = [Bad(self.path(row), reason) for row, reason in bad]
-        return Index(
-            self.table.filter(pa.array(keep)), self.concepts, self.folders, self.buckets,
-            bad=[*self.bad, *named], notes=self.notes,
-        )  # fmt: skip
+        named = {int(self.image_numbers[row]): Bad(self.path(row), reason) for row, reason in bad}
+        return self._with(~np.isin(self.image_numbers, list(named)), bad=[*self.bad, *named.values()])
+
+    def _with(self, keep: np.ndarray, *, bad: Sequence[Bad] | None = None) -> Index:
+        return self._made(self.table.filter(pa.array(keep)), self.concepts, bad=bad)
+
+    def _made(
+        self,
+        table: pa.Table,
+        concepts: Sequence[Concept],
+        *,
+        bad: Sequence[Bad] | None = None,
+        held_out: Collection[int] | None = None,
+    ) -> Index:
+        bad = self.bad if bad is None else bad
+        held = self.held_out if held_out is None else held_out
+        return Index(table, concepts, self.folders, self.buckets, bad=bad, notes=self.notes, held_out=held)
+
+
+def _decided(concept: Concept) -> Concept:
+    """What is left of a concept whose captions are written out: where it is, and its masks."""
+    held = {name: getattr(concept, name) for name in ("path", "name", "masks", "mask_crop", "mask_margin")}
+    return Concept(**held, kind="validation", tags="none")

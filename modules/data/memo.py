@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pyarrow as pa
 
-from modules.data.facts import NO_STAMP, CaptionFacts, Facts, ImageFacts, Stamp
+from modules.data.facts import NO_STAMP, CaptionFacts, Facts, ImageFacts, Stamp, TextFile
 from modules.data.folders import Entry
 from modules.system.files import staged_file
 
@@ -21,11 +21,12 @@ SCHEMA = pa.schema(
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("reason", pa.large_string()),
-        ("caption", pa.large_string()),
-        *((name, pa.int64()) for name in ("caption_size", "caption_mtime_ns", "caption_ctime_ns")),
-        ("lines", pa.large_list(pa.large_string())),
+        ("captions", pa.large_list(pa.large_string())),
+        *((name, pa.large_list(pa.int64())) for name in ("caption_sizes", "caption_mtimes_ns", "caption_ctimes_ns")),
+        ("keys", pa.large_list(pa.large_string())),
+        ("lines", pa.large_list(pa.large_list(pa.large_string()))),
     ],
-    metadata={"seachange": "scan 1"},
+    metadata={"seachange": "scan 2"},
 )
 
 # A file written twice within one tick of the file system's clock has the same stamp twice. So what was read of a file
@@ -34,16 +35,15 @@ TICK_NS = 50_000_000
 
 
 class Known(NamedTuple):
-    """What was read of an image and its caption, and the stamps of the files that it was read from."""
+    """What was read of an image and its caption files, and the stamps of the files that it was read from."""
 
     stamp: Stamp
     image: ImageFacts
-    caption: str
-    caption_stamp: Stamp
-    text: CaptionFacts
+    texts: tuple[tuple[TextFile, CaptionFacts], ...]
 
 
-NOTHING = Known(NO_STAMP, ImageFacts(0, 0, ""), "", NO_STAMP, CaptionFacts([], ""))
+SILENT = CaptionFacts([], "")  # of a file that is not there
+NOTHING = Known(NO_STAMP, ImageFacts(0, 0, ""), ())
 
 
 class Memo:
@@ -61,27 +61,39 @@ class Memo:
                 table = pa.ipc.open_file(source).read_all()
                 if table.schema != SCHEMA or table.schema.metadata != SCHEMA.metadata:
                     return memo
+                table.validate(full=True)  # else damaged offsets would be followed to anywhere in memory
+                if any(column.null_count for column in table.itercolumns()):
+                    return memo
                 columns = [column.to_pylist() for column in table.itercolumns()]
-        except (OSError, pa.ArrowInvalid):
+        except (OSError, pa.ArrowException, ValueError, MemoryError):
             return memo
-        for path, s, m, c, width, height, reason, caption, cs, cm, cc, lines in zip(*columns, strict=True):
-            image = ImageFacts(width, height, reason)
-            memo._known[path] = Known(Stamp(s, m, c), image, caption, Stamp(cs, cm, cc), CaptionFacts(lines, ""))
+        for path, s, m, c, width, height, reason, *texts in zip(*columns, strict=True):
+            if len({len(column) for column in texts}) != 1:
+                return cls()
+            read = tuple(
+                (TextFile(Path(name), Stamp(*stamp), key), CaptionFacts(lines, ""))
+                for name, *stamp, key, lines in zip(*texts, strict=True)
+            )
+            memo._known[path] = Known(Stamp(s, m, c), ImageFacts(width, height, reason), read)
         return memo
 
     def facts(self, entry: Entry) -> Facts:
         """What is known of an entry as it is now; None for what is not, or has no file."""
         known = self._known.get(str(entry.path), NOTHING)
-        same = known.caption_stamp == entry.caption_stamp != NO_STAMP and known.caption == str(entry.caption)
-        return Facts(known.image if known.stamp == entry.stamp else None, known.text if same else None)
+        read = dict(known.texts)
+        texts = tuple(SILENT if text.stamp == NO_STAMP else read.get(text) for text in entry.captions)
+        return Facts(known.image if known.stamp == entry.stamp else None, texts)
 
-    def learn(self, entry: Entry, facts: Facts) -> None:
-        """Take in what was read of an entry; what was not read of it is as before."""
+    def learn(self, entry: Entry, facts: Facts, read: Sequence[TextFile]) -> None:
+        """Take in what was read of an entry, and of these caption files; what was not read of it is as before."""
         known = self._known.get(str(entry.path), NOTHING)
         if facts.image:
             known = known._replace(stamp=entry.stamp, image=facts.image)
-        if facts.caption:
-            known = known._replace(caption=str(entry.caption), caption_stamp=entry.caption_stamp, text=facts.caption)
+        if read:
+            new = {text: found for text, found in zip(read, facts.captions, strict=True) if found}
+            again = {(text.path, text.key) for text in new}
+            kept = [known_text for known_text in known.texts if (known_text[0].path, known_text[0].key) not in again]
+            known = known._replace(texts=(*kept, *new.items()))
         self._known[str(entry.path)] = known
 
     def write(self, file: Path, entries: Sequence[Entry], folders: Iterable[Path]) -> None:
@@ -101,9 +113,12 @@ class Memo:
 def _row(path: str, known: Known, now: int) -> tuple[object, ...] | None:
     if _fresh(known.stamp, now):
         return None
-    if known.text.problem or _fresh(known.caption_stamp, now):
-        known = known._replace(caption_stamp=NO_STAMP, text=CaptionFacts([], ""))
-    return path, *known.stamp, *known.image, known.caption, *known.caption_stamp, known.text.lines
+    kept = [(text, said) for text, said in known.texts if not said.problem and not _fresh(text.stamp, now)]
+    stamps = zip(*(text.stamp for text, _ in kept), strict=True) if kept else ([], [], [])
+    return (
+        path, *known.stamp, *known.image, [str(text.path) for text, _ in kept], *map(list, stamps),
+        [text.key for text, _ in kept], [said.lines for _, said in kept],
+    )  # fmt: skip
 
 
 def _fresh(stamp: Stamp, now: int) -> bool:

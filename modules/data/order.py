@@ -5,7 +5,8 @@ No iterator, no state: a resume asks for the same epoch and skips what was shown
 1. How often. A concept of n images shows T = round(n x repeats), or exactly `samples`, an epoch: each image T // n
    times, and T % n images once more. Those come from a fixed circle of the concept's images, where each epoch goes on
    where the last one stopped. So after any number of epochs no image of a concept was due more than once oftener than
-   another. (Fillings, 3, come on top.)
+   another. (Fillings, 3, come on top.) An image of R resolutions stands in the circle R times, a whole round apart, in
+   another one of them each time.
 2. In which order. Every showing (row, turn) has a random key that depends on (seed, epoch, row, turn) alone. The
    showings of a bucket are sorted by their keys and cut into batches, and a batch stands in the epoch at the key of
    one of its showings. With one bucket, batch 4 x 1 and batch 1 x 4 accumulation therefore show the same images in the
@@ -59,7 +60,7 @@ def epoch_length(index: Index, batch_size: int) -> int:
 
 def epoch_order(index: Index, batch_size: int, seed: int, epoch: int) -> EpochOrder:
     """The batches of an epoch, all of `batch_size` and each from one bucket; every showing that is due is in one."""
-    rows, turns = _due(index, epoch)
+    rows, turns = due(index, epoch)
     base = seed_of(seed, "order", epoch)
     wanted = _batches_of_buckets(index, batch_size) * batch_size
     fill_rows, fill_turns = _filling(index, wanted - _count(index, rows), base)
@@ -83,12 +84,12 @@ def showings_of(concept: Concept, images: int) -> int:
     return concept.samples or max(1, floor(images * concept.repeats + 0.5))
 
 
-def _due(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
+def due(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
     """Rows and turns of everything that an epoch shows, before filling."""
     rows: list[Numbers] = [np.empty(0, np.int64)]
     turns: list[Numbers] = [np.empty(0, np.int64)]
     for number, members in _members(index):
-        each, more = divmod(showings_of(index.concepts[number], len(members)), len(members))
+        each, more = divmod(showings_of(index.concepts[number], _images(index, members)), len(members))
         rows.append(np.tile(members, each))
         turns.append(np.repeat(np.arange(each), len(members)))
         if more:
@@ -103,7 +104,7 @@ def _batches_of_buckets(index: Index, batch_size: int) -> Numbers:
     """Batches of each bucket, enough for the epoch in which it needs most: (buckets,)."""
     most = np.zeros(len(index.buckets), dtype=np.int64)
     for number, members in _members(index):
-        each, more = divmod(showings_of(index.concepts[number], len(members)), len(members))
+        each, more = divmod(showings_of(index.concepts[number], _images(index, members)), len(members))
         most += each * _count(index, members)
         if more:
             of_circle = index.bucket_numbers[_circle(index, members)]
@@ -118,8 +119,10 @@ def _most_in_a_window(marks: Numbers, length: int) -> int:
     return int((sums[length:] - sums[:-length]).max())
 
 
-def _circle(index: Index, members: Numbers) -> Numbers:
-    """A concept's rows in a fixed random order in which each bucket is spread evenly."""
+def _circle(index: Index, rows: Numbers) -> Numbers:
+    """A concept's rows in a fixed random order in which each bucket is spread evenly, and each image of a round too."""
+    by_image = rows.reshape(_images(index, rows), -1)  # (images, resolutions)
+    members = by_image[:, 0]
     keys = _keys(seed_of("circle"), members, np.zeros_like(members))
     numbers = index.bucket_numbers[members]
     order = np.lexsort((keys, numbers))
@@ -128,7 +131,10 @@ def _circle(index: Index, members: Numbers) -> Numbers:
     in_bucket = np.arange(len(members)) - starts[numbers[order]]
     offsets = _keys(seed_of("circle offset"), np.arange(len(sizes)), np.zeros(len(sizes), np.int64)) / 2.0**64
     spread = (in_bucket + offsets[numbers[order]]) / sizes[numbers[order]]
-    return members[order][np.argsort(spread, kind="stable")]
+    place = np.argsort(spread, kind="stable")
+    resolutions = by_image.shape[1]
+    rounds = (in_bucket[place] + np.arange(resolutions)[:, None]) % resolutions  # (rounds, images)
+    return by_image[order[place], rounds].ravel()
 
 
 def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Numbers]:
@@ -138,6 +144,7 @@ def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Number
     by_bucket = index.bucket_rows()
     for bucket in np.flatnonzero(missing):
         own = by_bucket[index.buckets[bucket]]
+        own = own[index.trained[own]]
         own = own[np.argsort(_keys(base, own, np.zeros_like(own)), kind="stable")]
         again = np.arange(missing[bucket])
         rows.append(own[again % len(own)])
@@ -148,9 +155,14 @@ def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Number
 LATER = 1 << 40  # turns of fillings start here: more than repeats or samples can give one image
 
 
+def _images(index: Index, rows: Numbers) -> int:
+    return len(np.unique(index.image_numbers[rows]))
+
+
 def _members(index: Index) -> list[tuple[int, Numbers]]:
-    """The rows of each concept that has any."""
+    """The rows of each concept that has any and is learnt from."""
     order = np.argsort(index.concept_numbers, kind="stable")
+    order = order[index.trained[order]]
     numbers, starts = np.unique(index.concept_numbers[order], return_index=True)
     return [(int(n), rows) for n, rows in zip(numbers, np.split(order, starts[1:]), strict=False)]
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
-from modules.data.unreadable import LIMIT, UNREADABLE
+from modules.data.unreadable import FORMATS, LIMIT, UNREADABLE
 from modules.errors import UserError
 
 VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
@@ -46,27 +46,33 @@ def cut_for(width: int, height: int, bucket: tuple[int, int], place: tuple[float
     return Cut(resized, top, left, bucket)
 
 
-def sizes_of(width: int, height: int, cut: Cut, *, flip: bool) -> tuple[int, int, int, int, int, int]:
+def sizes_of(
+    width: int, height: int, cut: Cut, *, flip: bool, upside_down: bool = False
+) -> tuple[int, int, int, int, int, int]:
     """What SDXL is told of an image: original (height, width), crop (top, left), target (height, width).
 
-    The crop counts pixels of the resized image; of a flipped one it counts from what is now its left side.
+    The crop counts pixels of the resized image; of a flipped one it counts from what is now its left side, or its top.
     """
     left = cut.resized[1] - cut.bucket[1] - cut.left if flip else cut.left
-    return height, width, cut.top, left, *cut.bucket
+    top = cut.resized[0] - cut.bucket[0] - cut.top if upside_down else cut.top
+    return height, width, top, left, *cut.bucket
 
 
 def pixels_of(image: Image.Image, cut: Cut, *, flip: bool) -> np.ndarray:
-    """The pixels of a bucket, (H, W, 3) uint8. Resizes and cuts at once: nothing is computed to be thrown away."""
+    """The pixels of a bucket, (H, W, 3) uint8."""
+    array = np.asarray(cut_out(image, cut))
+    return np.ascontiguousarray(array[:, ::-1]) if flip else array
+
+
+def cut_out(image: Image.Image, cut: Cut, filter: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+    """What a cut leaves of an image of any size. Resizes and cuts at once: nothing is computed to be thrown away."""
     height, width = cut.bucket
+    if (image.height, image.width) == cut.resized:
+        return image.crop((cut.left, cut.top, cut.left + width, cut.top + height))
     down, across = image.height / cut.resized[0], image.width / cut.resized[1]
     box = (cut.left * across, cut.top * down, (cut.left + width) * across, (cut.top + height) * down)
-    if (image.height, image.width) != cut.resized:
-        # A gap of 3 averages whole pixels first, which no eye can tell apart and which is much faster.
-        image = image.resize((width, height), Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
-    else:
-        image = image.crop((cut.left, cut.top, cut.left + width, cut.top + height))
-    array = np.asarray(image)
-    return np.ascontiguousarray(array[:, ::-1]) if flip else array
+    # A gap of 3 averages whole pixels first, which no eye can tell apart and which is much faster.
+    return image.resize((width, height), filter, box=box, reducing_gap=3.0)
 
 
 def open_image(path: Path, scale: float = 1.0) -> Image.Image:
@@ -79,7 +85,7 @@ def open_image(path: Path, scale: float = 1.0) -> Image.Image:
         UserError: it is missing, torn, of no known kind, or larger than `LIMIT`.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > LIMIT:
                 raise UserError(
                     f"{path} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",

@@ -8,20 +8,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from modules.data.buckets import buckets_of, nearest_buckets
-from modules.data.facts import NO_STAMP, Facts, Job
-from modules.data.folders import Entry, entries_of
+from modules.data.balance import balanced
+from modules.data.buckets import Shapes, resolutions_of
+from modules.data.captions import sources_of
+from modules.data.facts import Facts, Job
+from modules.data.folders import Entry, Listing, listing_of
+from modules.data.held_out import holding_out
 from modules.data.index import SCHEMA, Bad, Index
 from modules.data.memo import Memo
 from modules.data.reading import read_facts
-from modules.errors import Problems, UserError
-from modules.preset.concepts import Concept
+from modules.errors import Problems, UserError, visible
 from modules.preset.preset import Preset
 from modules.system.bundled import resolve
 
@@ -41,10 +45,12 @@ def scan(preset: Preset, *, memo: Path | None, report: Report, stop: Stop) -> In
         Problems: caption files that cannot be read.
     """
     folders = [resolve(concept.path) for concept in preset.concepts]
-    entries, nameless = _split(_listed(preset, folders))
+    listings = _listed(preset, folders)
+    entries, bad = _split([entry for listing in listings for entry in listing.entries])
+    bad += [Bad(path, why) for listing in listings for path, why in listing.odd_images]
     known = Memo.read(memo) if memo else Memo()
-    jobs = [_job(entry, known, preset.concepts[entry.concept]) for entry in entries]
-    unknown = [number for number, job in enumerate(jobs) if job.image or job.caption]
+    jobs = [_job(entry, known) for entry in entries]
+    unknown = [number for number, job in enumerate(jobs) if job.image or job.captions]
     report(len(entries) - len(unknown), len(entries))
 
     def advance(done: int) -> None:
@@ -52,11 +58,13 @@ def scan(preset: Preset, *, memo: Path | None, report: Report, stop: Stop) -> In
 
     new = read_facts([jobs[number] for number in unknown], preset.general.workers, advance, stop)
     for number, facts in zip(unknown, new, strict=False):  # shorter where it was stopped
-        known.learn(entries[number], facts)
+        known.learn(entries[number], facts, jobs[number].captions)
     if memo and unknown:
-        known.write(memo, entries, {folders[entry.concept] for entry in entries})
+        with suppress(OSError):  # a full disk: the next scan reads them once more; the cache waits for room and says so
+            known.write(memo, entries, {folders[entry.concept] for entry in entries})
     left_out = set(unknown[len(new) :])
-    return _index(preset, folders, [entry for n, entry in enumerate(entries) if n not in left_out], known, nameless)
+    here = [entry for n, entry in enumerate(entries) if n not in left_out]
+    return _index(preset, folders, here, known, bad, _notes(listings))
 
 
 def _split(entries: list[Entry]) -> tuple[list[Entry], list[Bad]]:
@@ -72,13 +80,14 @@ def _split(entries: list[Entry]) -> tuple[list[Entry], list[Bad]]:
     return good, bad
 
 
-def _listed(preset: Preset, folders: list[Path]) -> list[Entry]:
-    found: list[Entry] = []
+def _listed(preset: Preset, folders: list[Path]) -> list[Listing]:
+    found: list[Listing] = []
     problems: list[UserError] = []
     enabled = [(number, concept) for number, concept in enumerate(preset.concepts) if concept.enabled]
     for number, concept in enabled:
         try:
-            found += entries_of(number, concept, folders[number])
+            found.append(listing_of(number, concept, folders[number]))
+            _refuse_odd_captions(found[-1])
         except UserError as problem:
             problems.append(problem)
     if len(problems) > 1:
@@ -93,39 +102,105 @@ def _listed(preset: Preset, folders: list[Path]) -> list[Entry]:
     return found
 
 
-def _job(entry: Entry, known: Memo, concept: Concept) -> Job:
-    """What must still be read of an image and of its caption file."""
-    captioned = concept.captions == "file" and entry.caption_stamp != NO_STAMP
-    image, caption = known.facts(entry)
-    return Job("" if image else str(entry.path), str(entry.caption) if captioned and not caption else "")
+def _job(entry: Entry, known: Memo) -> Job:
+    """What must still be read of an image and of its caption files."""
+    image, captions = known.facts(entry)
+    unread = tuple(text for text, said in zip(entry.captions, captions, strict=True) if said is None)
+    return Job("" if image else str(entry.path), unread)
 
 
-def _index(preset: Preset, folders: list[Path], entries: list[Entry], known: Memo, nameless: list[Bad]) -> Index:
-    shapes = buckets_of(preset)
+def _refuse_odd_captions(listing: Listing) -> None:
+    if listing.odd_captions:
+        path, why = listing.odd_captions[0]
+        more = f" {len(listing.odd_captions) - 1} more are like it." if len(listing.odd_captions) > 1 else ""
+        raise UserError(
+            f"{visible(path, line=True)} is named as a caption file, but {why}.{more}", advice="Move it away."
+        )
+
+
+def _notes(listings: list[Listing]) -> list[str]:
+    """What lies in the folders and is not used."""
+    lone = [path for listing in listings for path in listing.lone_captions]
+    if not lone:
+        return []
+    one, first = len(lone) == 1, visible(lone[0], line=True)
+    return [
+        f"{len(lone)} caption file{'' if one else 's'} belong{'s' if one else ''} to no image: {first}"
+            f"{'.' if one else ', and others.'}"]  # fmt: skip
+
+
+def _index(
+    preset: Preset, folders: list[Path], entries: list[Entry], known: Memo, unread: list[Bad], notes: list[str]
+) -> Index:
+    shapes = Shapes(preset)
     facts = [known.facts(entry) for entry in entries]
     _refuse_unreadable_captions(facts)
     torn = [Bad(e.path, f.image.reason) for e, f in zip(entries, facts, strict=True) if f.image and f.image.reason]
     _refuse_concepts_of_bad_images(preset, entries, facts)
-    good = [(e, f.image, f.caption) for e, f in zip(entries, facts, strict=True) if f.image and not f.image.reason]
+    good = [(e, f.image, f.captions) for e, f in zip(entries, facts, strict=True) if f.image and not f.image.reason]
     widths = np.array([image.width for _, image, _ in good], dtype=np.int32)
     heights = np.array([image.height for _, image, _ in good], dtype=np.int32)
-    by_file = [preset.concepts[entry.concept].captions == "file" for entry, _, _ in good]
+    lines = [[said.lines if said else [] for said in captions] for _, _, captions in good]
     columns = {
         "concept": [entry.concept for entry, _, _ in good],
         "path": [entry.inside for entry, _, _ in good],
         "width": widths,
         "height": heights,
-        "bucket": nearest_buckets(widths, heights, shapes),
-        "lines": [c.lines if c and own else [] for (_, _, c), own in zip(good, by_file, strict=True)],
+        "bucket": np.zeros(len(good), dtype=np.int32),
+        "image": np.arange(len(good), dtype=np.int32),
+        "mask": [entry.mask if preset.concepts[entry.concept].masks == "file" else "" for entry, _, _ in good],
+        "condition": [entry.condition for entry, _, _ in good],
+        "lines": lines,
     }
-    bare = sum(own and not (c and c.lines) for (_, _, c), own in zip(good, by_file, strict=True))
-    notes = [f"{bare} of {sum(by_file)} images have no caption."] if bare else []
-    table = pa.table(columns, schema=SCHEMA)
-    return Index(table, preset.concepts, folders, shapes, bad=[*nameless, *torn], notes=notes)
+    notes = [*notes, *_unsaid(preset, [entry for entry, _, _ in good], lines)]
+    table = _in_resolutions(pa.table(columns, schema=SCHEMA), preset, shapes)
+    images = np.bincount([entry.concept for entry, _, _ in good], minlength=len(preset.concepts))
+    concepts = balanced(preset.concepts, images.tolist()) if preset.prior.balance else preset.concepts
+    index = Index(table, concepts, folders, shapes.all, bad=[*unread, *torn], notes=notes)
+    return holding_out(index, preset.validation)
+
+
+def _unsaid(preset: Preset, entries: list[Entry], lines: list[list[list[str]]]) -> Iterator[str]:
+    """Say how many images lack a caption, or one of several files that are used together."""
+    bare = total = 0
+    missing, among = Counter[tuple[int, str]](), Counter[int]()
+    for entry, files in zip(entries, lines, strict=True):
+        concept = preset.concepts[entry.concept]
+        total += bool(concept.caption_files)
+        among[entry.concept] += 1
+        if all(files):
+            continue
+        bare += not any(files) and not any(sources_of(concept, entry.inside, files))
+        if concept.several != "first" and len(concept.caption_sources) > 1:
+            silent = [source.ending for source, said in zip(concept.caption_files, files, strict=True) if not said]
+            missing.update((entry.concept, ending) for ending in dict.fromkeys(silent))
+    if bare:
+        yield f"{bare} of {total} images have no caption."
+    for (number, ending), times in missing.items():
+        name = preset.concepts[number].name or resolve(preset.concepts[number].path).name
+        yield f'The concept "{name}": {times} of {among[number]} images have nothing in a {ending} file.'
+
+
+def _in_resolutions(table: pa.Table, preset: Preset, shapes: Shapes) -> pa.Table:
+    """A row for each image becomes one for each of its resolutions, with its bucket. An image's stay together."""
+    widths, heights, concepts = (table.column(name).to_numpy() for name in ("width", "height", "concept"))
+    rows: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
+    buckets: list[np.ndarray] = [np.empty(0, dtype=np.int32)]
+    for number in np.unique(concepts):
+        own = np.flatnonzero(concepts == number)
+        wanted = resolutions_of(preset, preset.concepts[number])
+        numbers = [shapes.numbers_for(widths[own], heights[own], resolution) for resolution in wanted]
+        rows.append(np.repeat(own, len(wanted)))
+        buckets.append(np.stack(numbers, axis=1).ravel())
+    taken = np.concatenate(rows)
+    order = np.argsort(taken, kind="stable")
+    found = table.take(pa.array(taken[order]))
+    place, numbers = SCHEMA.get_field_index("bucket"), pa.array(np.concatenate(buckets)[order])
+    return found.set_column(place, SCHEMA.field("bucket"), numbers)
 
 
 def _refuse_unreadable_captions(facts: Iterable[Facts]) -> None:
-    problems = list(dict.fromkeys(f.caption.problem for f in facts if f.caption and f.caption.problem))
+    problems = list(dict.fromkeys(said.problem for f in facts for said in f.captions if said and said.problem))
     if not problems:
         return
     more = len(problems) - MOST_NAMED
@@ -143,6 +218,6 @@ def _refuse_concepts_of_bad_images(preset: Preset, entries: list[Entry], facts: 
             first = next(entry for entry in entries if entry.concept == number)
             raise UserError(
                 f"None of the {len(found)} images in {resolve(preset.concepts[number].path)} can be used. "
-                f"The first is {first.path.name}: {found[0]}.",
+                f"The first is {visible(first.path.name, line=True)}: {found[0]}.",
                 advice="Copy the images again, or choose another folder.",
             )

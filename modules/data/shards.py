@@ -13,12 +13,14 @@ import struct
 import uuid
 import zlib
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from modules.system.files import flush_to_disk
+from modules.system.files import DISK_TROUBLE, flush_to_disk
+from modules.system.locks import Lock, Taken
 
 MAGIC = b"SeaC"
 HEADER = struct.Struct("<4s32sQII")  # magic, key, length of the payload, its checksum, checksum of what stands before
@@ -130,38 +132,39 @@ class Writer:
     def __init__(self, folder: Path) -> None:
         """Take a shard with room that nobody writes, cutting off a torn end, or begin a new one."""
         self.shard, self._lock = _claimed(folder)
-        end = end_of(places_in(self.shard))
-        # Unbuffered: what was put survives a kill, and a write that failed leaves nothing behind in a buffer.
-        self._file = self.shard.open("r+b", buffering=0)
-        self._file.truncate(end)
-        self._file.seek(end)
-        self._index = index_of(self.shard).open("ab")
-        self._unindexed: list[np.ndarray] = []
-        self._mend_index()
+        try:
+            end = end_of(places_in(self.shard))
+            # Unbuffered: what was put survives a kill, and a write that failed leaves nothing behind in a buffer.
+            self._file = self.shard.open("r+b", buffering=0)
+            self._file.truncate(end)
+            self._file.seek(end)
+            self._index = index_of(self.shard).open("ab", buffering=0)
+            self._unindexed: list[np.ndarray] = []
+            self._mend_index()
+        except OSError:
+            self._let_go()
+            raise
 
     def _mend_index(self) -> None:
         """Write the index anew where it lags behind or is damaged."""
         places = places_in(self.shard)
         if len(_indexed(self.shard)) != len(places) or self._index.tell() != places.nbytes:
             self._index.truncate(0)
-            self._index.write(places.tobytes())
-            self._index.flush()
+            _write_whole(self._index, places.tobytes())
 
     @property
     def is_full(self) -> bool:
         return self._file.tell() >= FULL
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the shard was deleted: what is appended would be lost with the process."""
+        return not self.shard.exists()
+
     def append(self, key: bytes, payload: bytes) -> np.ndarray:
         """Add a record and return its place. What the disk does not take is cut off again."""
         start = self._file.tell()
-        try:
-            rest = memoryview(record_of(key, payload))
-            while rest:
-                rest = rest[self._file.write(rest) :]
-        except OSError:
-            self._file.seek(start)
-            self._file.truncate(start)
-            raise
+        _write_whole(self._file, record_of(key, payload))
         place = place_of(key, start, len(payload))
         self._unindexed.append(place)
         return place
@@ -170,18 +173,43 @@ class Writer:
         """Ask the disk to keep everything through a power cut; only then does the index name it."""
         if self._unindexed:
             os.fsync(self._file.fileno())
-            self._index.write(np.concatenate(self._unindexed).tobytes())
-            self._index.flush()
+            _write_whole(self._index, np.concatenate(self._unindexed).tobytes())
             self._unindexed = []
 
     def close(self) -> None:
-        self.flush()
-        self._file.close()
-        self._index.close()
-        self._lock.close()
+        """Flush, and let go of the shard in any case.
+
+        Raises:
+            OSError: not all of it would survive a power cut, or the index lags behind. Every record is written.
+        """
+        try:
+            self.flush()
+        finally:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        for held in ("_file", "_index"):
+            if hasattr(self, held):
+                getattr(self, held).close()
+        if self._lock:
+            self._lock.release()
 
 
-def _claimed(folder: Path) -> tuple[Path, BinaryIO]:
+def _write_whole(file: FileIO, data: bytes) -> None:
+    """All of it or nothing: what the disk does not take whole is cut off again."""
+    start = file.tell()
+    try:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        file.seek(start)
+        file.truncate(start)
+        raise
+
+
+def _claimed(folder: Path) -> tuple[Path, Lock | None]:
+    """A shard to append to, and the lock on it; no lock where the disk knows none: then always a shard of its own."""
     folder.mkdir(parents=True, exist_ok=True)
     for shard in sorted(folder.glob(f"*{SUFFIX}")):
         if shard.stat().st_size < FULL and (lock := _locked(shard)):
@@ -189,30 +217,23 @@ def _claimed(folder: Path) -> tuple[Path, BinaryIO]:
     shard = folder / f"{uuid.uuid4().hex}{SUFFIX}"
     shard.touch()
     flush_to_disk(folder)
-    lock = _locked(shard)
-    return (shard, lock) if lock else _claimed(folder)  # somebody took the new one: he has room to spare, we look again
-
-
-def _locked(shard: Path) -> BinaryIO | None:
-    """The open lock file of a shard, which the system releases when its process dies; None if another holds it."""
-    file = shard.with_suffix(".lock").open("ab")
     try:
-        _lock(file)
-    except OSError:
-        file.close()
+        return shard, Lock(shard.with_suffix(".lock"))
+    except Taken:  # somebody took the new one: he has room to spare, we look again
+        return _claimed(folder)
+    except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise
+        return shard, None
+
+
+def _locked(shard: Path) -> Lock | None:
+    """The lock on a shard; None if another holds it, or nobody can."""
+    try:
+        return Lock(shard.with_suffix(".lock"))
+    except Taken:
         return None
-    return file
-
-
-if os.name == "nt":
-    import msvcrt
-
-    def _lock(file: BinaryIO) -> None:
-        file.seek(0)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
-
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise
+        return None

@@ -16,6 +16,7 @@ from typing import Any, cast
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors
 
+from modules.data.emphasis import Piece, emphasised
 from modules.errors import UserError
 
 START, END = "<|startoftext|>", "<|endoftext|>"
@@ -28,6 +29,7 @@ class Chunk:
     """As many ids as the encoder has positions: the marks at both ends and padding included."""
 
     ids: tuple[int, ...]
+    weights: tuple[float, ...] = ()  # of each id; () where all weigh 1
 
 
 @dataclass(frozen=True)
@@ -68,16 +70,20 @@ class Tokenizer:
         (folder / "tokenizer_config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
+Token = tuple[int, float]  # an id and its weight
+
+
 class Words:
     """What one text encoder reads: ids of captions, new words, chunks.
 
     Args:
         positions: how many tokens the encoder reads at once, both marks included.
         table: rows of the encoder's embedding table; new words get the ids after it.
+        weighted: whether captions hold weights in A1111's notation, unless a call says otherwise.
     """
 
-    def __init__(self, tokenizer: Tokenizer, positions: int, table: int) -> None:
-        self.tokenizer, self.room = tokenizer, positions - 2
+    def __init__(self, tokenizer: Tokenizer, positions: int, table: int, *, weighted: bool = False) -> None:
+        self.tokenizer, self.room, self.weighted = tokenizer, positions - 2, weighted
         self._bpe = tokenizer.bpe
         self._table = table
         self._new: dict[str, list[int]] = {}
@@ -92,7 +98,7 @@ class Words:
         # Longest first: "<cat-2>" must not be read as "<cat" and a rest.
         longest_first = sorted(self._new, key=len, reverse=True)
         found: list[int] = []
-        for piece in re.split(f"({'|'.join(_exactly(word) for word in longest_first)})", text, flags=re.IGNORECASE):
+        for piece in re.split(f"({'|'.join(exactly(word) for word in longest_first)})", text, flags=re.IGNORECASE):
             known = self._new.get(piece.lower())
             found += known if known is not None else self._bpe.encode(piece, add_special_tokens=False).ids
         return found
@@ -107,27 +113,59 @@ class Words:
         self._new[word.lower()] = list(range(first, first + vectors))
         return self._new[word.lower()]
 
-    def chunks(self, text: str, at_most: int) -> list[Chunk]:
-        """The text in pieces that fit, cut after a comma where one is near; at least one, and at most so many."""
-        ids, cut = self.ids(text), list[list[int]]()
-        while len(ids) > self.room and len(cut) < at_most - 1:
-            end = self._cut(ids)
-            cut.append(ids[:end])
-            ids = ids[end:]
-        return [self._chunk(piece) for piece in [*cut, ids[: self.room]]]
+    def chunks(self, text: str, at_most: int, *, weighted: bool | None = None) -> list[Chunk]:
+        """The text in pieces that fit, cut after a comma where one is near; at least one, and at most so many.
+
+        Weighted text is cut as A1111 cuts it: weights are no tokens, and BREAK begins a new chunk.
+        """
+        cut = self._pieces(self._tokens(text, self.weighted if weighted is None else weighted), at_most)
+        return [self._chunk(piece[: self.room]) for piece in cut]
+
+    def lengths(self, text: str) -> list[int]:
+        """How many tokens each chunk would hold if there could be any number of them; their sum is all tokens."""
+        tokens = self._tokens(text, self.weighted)
+        return [len(piece) for piece in self._pieces(tokens, sum(map(len, tokens)) + len(tokens))]
 
     def fingerprint(self) -> str:
         """What changes when the tokenizer reads a caption in another way."""
         return hashlib.sha256(f"{self.tokenizer.padding} {self._bpe.to_str()}".encode()).hexdigest()
 
-    def _cut(self, ids: Sequence[int]) -> int:
+    def bpe_print(self) -> str:
+        """The same for two encoders that split every caption alike, whatever they fill their chunks with."""
+        return hashlib.sha256(self._bpe.to_str().encode()).hexdigest()
+
+    def _tokens(self, text: str, weighted: bool) -> list[list[Token]]:
+        """The tokens between one BREAK and the next."""
+        found: list[list[Token]] = [[]]
+        for piece in emphasised(text) if weighted else [Piece(text)]:
+            if piece.breaks:
+                found.append([])
+            found[-1] += [(each, piece.weight) for each in self.ids(piece.text)]
+        return found
+
+    def _pieces(self, parts: Sequence[list[Token]], at_most: int) -> list[list[Token]]:
+        """All tokens, cut where a chunk is full; the last of `at_most` pieces may be longer than a chunk."""
+        cut: list[list[Token]] = []
+        for part in parts[:at_most]:
+            rest = part
+            while len(rest) > self.room and len(cut) < at_most - 1:
+                end = self._cut(rest)
+                cut.append(rest[:end])
+                rest = rest[end:]
+            cut.append(rest)
+        return cut[:at_most]
+
+    def _cut(self, tokens: Sequence[Token]) -> int:
         for end in range(self.room, self.room - min(LOOK_BACK, self.room // 3), -1):
-            if [ids[end - 1]] == self._comma:
+            if [tokens[end - 1][0]] == self._comma:
                 return end
         return self.room
 
-    def _chunk(self, ids: list[int]) -> Chunk:
-        return Chunk((self.start, *ids, self.end, *[self.padding] * (self.room - len(ids))))
+    def _chunk(self, tokens: list[Token]) -> Chunk:
+        filled = (self.start, *(each for each, _ in tokens), self.end, *[self.padding] * (self.room - len(tokens)))
+        if all(weight == 1 for _, weight in tokens):
+            return Chunk(filled)
+        return Chunk(filled, (1.0, *(weight for _, weight in tokens), *[1.0] * (self.room + 1 - len(tokens))))
 
     def _id(self, token: str) -> int:
         found = self._bpe.token_to_id(token)
@@ -138,7 +176,7 @@ class Words:
         return found
 
 
-def _exactly(word: str) -> str:
+def exactly(word: str) -> str:
     """A pattern that finds the word, and not inside a longer one."""
     before, after = (r"(?<!\w)" if word[0].isalnum() else ""), (r"(?!\w)" if word[-1].isalnum() else "")
     return before + re.escape(word) + after
@@ -193,7 +231,7 @@ def read_json(path: Path) -> dict[str, Any]:
         held: Any = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise UserError(f"{path} is missing.", advice="The model's folder is incomplete: download it again.") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged.", advice="Download it again.") from error
     if not isinstance(held, dict):
         raise UserError(f"{path} is damaged.", advice="Download it again.")

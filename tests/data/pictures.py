@@ -57,7 +57,9 @@ def index_of(*members: tuple[int, int], concepts: tuple[Concept, ...] = (Concept
     numbers = [concept for concept, _ in members]
     buckets = [bucket for _, bucket in members]
     count = len(members)
-    columns = [numbers, [f"{i}.png" for i in range(count)], [64] * count, [64] * count, buckets, [[]] * count]
+    nothing = [""] * count
+    names, sides = [f"{i}.png" for i in range(count)], [64] * count
+    columns = [numbers, names, sides, sides, buckets, list(range(count)), nothing, nothing, [[]] * count]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     shapes = [(32, 32 + 8 * i) for i in range(max(buckets, default=0) + 1)]
     return Index(pa.table(arrays, schema=SCHEMA), concepts, [Path("/nowhere")] * len(concepts), shapes)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 
 from modules.data import looks
@@ -174,7 +176,7 @@ def test_pixels_instead_of_latents_are_the_same_pictures(bench: Bench) -> None:
 
 def test_flips_and_crops_still_vary_with_caching_on(bench: Bench) -> None:
     picture(bench.set / "wide.png", 300, 32)
-    preset = preset_of(concept(bench, flip=True, random_crop=True, crops=3))
+    preset = preset_of(concept(bench, flip=True, random_crop=True, variants=3))
     feed, _ = bench.fill(preset)
     (row,) = (item.row for item in feed.index if item.path.name == "wide.png")
     found = {tuple(feed.batch([Showing(row, 0)], epoch).sizes_B6[0].tolist()) for epoch in range(60)}
@@ -300,12 +302,126 @@ def test_a_damaged_record_is_encoded_again_and_said(bench: Bench) -> None:
     assert "damaged" in bench.notes[0]
 
 
-def test_an_image_that_changes_under_a_run_is_never_trained_under_its_old_name(bench: Bench) -> None:
+def said(bench: Bench) -> list[str]:
+    return [note.rpartition("/")[2].partition(". Others")[0] for note in bench.notes]
+
+
+def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_encoded_is_used(bench: Bench) -> None:
+    feed, encoders = bench.fill(preset_of(concept(bench)))
+    before = batches(feed)
+    done = encoders.images
+    (bench.set / "0.png").unlink()
+    (bench.set / "2.png").unlink()
+    picture(bench.set / "1.png", 99, 99)
+    (bench.set / "3.txt").write_text("something else entirely")
+    (bench.set / "4.txt").unlink()
+    after = batches(feed)
+    batches(feed)
+    assert all(equal(one, other) for one, other in zip(before, after, strict=True))
+    assert encoders.images == done
+    found = sorted(said(bench))
+    assert found[0] in (f"{n}.png was deleted while the run is on: what was encoded of it is used" for n in (0, 2))
+    assert found[1:] == [
+        "1.png was changed while the run is on: what was encoded of it before is used until the run ends",
+        "3.txt was changed while the run is on: what it said when the run began is used",
+        "4.txt was deleted while the run is on: what it said when the run began is used",
+    ]
+    assert feed.watch
+    assert feed.watch.told() == ["2 images were deleted while the run was on: what was encoded of them is used."]
+
+
+def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:
+    feed, _ = bench.fill(preset_of(concept(bench)))
+    batches(feed)
+    assert not bench.notes
+    assert feed.watch
+    assert not feed.watch.told()
+
+
+def test_an_image_that_is_needed_and_gone_gives_its_place_to_another_of_its_bucket(bench: Bench) -> None:
     preset = preset_of(concept(bench))
     feed, _ = bench.fill(preset, cache_latents=False)
-    picture(bench.set / "0.png", 50, 60)
-    with pytest.raises(UserError, match="changed"):
-        feed.batch([Showing(0, 0)], 0)
+    untouched = feed.batch([Showing(3, 0), Showing(5, 0)], 0)
+    (bench.set / "0.png").unlink()
+    picture(bench.set / "2.png", 50, 60)  # another shape: it fits its bucket no more
+    batch = feed.batch([Showing(0, 0), Showing(4, 0), Showing(2, 0)], 0)
+    assert [item.path.name for item in batch.items] == ["4.png"] * 3  # the only one left of the bucket
+    assert equal(feed.batch([Showing(0, 0), Showing(4, 0), Showing(2, 0)], 0), batch)
+    assert equal(feed.batch([Showing(3, 0), Showing(5, 0)], 0), untouched)
+    assert [text for text in said(bench) if "cannot be read any more" in text]
+
+    (bench.set / "4.png").unlink()  # the whole bucket is gone: the batch comes from the other one
+    batch = feed.batch([Showing(0, 0), Showing(4, 0)], 0)
+    assert {item.path.name for item in batch.items} <= {"1.png", "3.png", "5.png"}
+    assert len({item.bucket for item in batch.items}) == 1
+
+    (bench.set).rename(bench.set.with_name("renamed"))
+    with pytest.raises(UserError, match=r"None of the images can be read any more\. Was their folder moved"):
+        batches(feed)
+
+
+def test_an_image_of_the_same_shape_that_is_read_as_it_comes_is_used_as_it_is_now(bench: Bench) -> None:
+    feed, _ = bench.fill(preset_of(concept(bench)), cache_latents=False)
+    before = feed.batch([Showing(0, 0)], 0)
+    picture(bench.set / "0.png", 32, 32, shade=250)
+    assert not equal(feed.batch([Showing(0, 0)], 0), before)
+    assert said(bench) == ["0.png was changed while the run is on: it is used as it is now"]
+
+
+def delete(cache: Cache) -> None:
+    """As if none of its files had been open."""
+    for file in cache._files.values():  # pyright: ignore[reportPrivateUsage]
+        file.close()
+    cache._files.clear()  # pyright: ignore[reportPrivateUsage]
+    shutil.rmtree(cache.folder)
+
+
+def test_a_cache_that_is_deleted_under_a_run_is_made_again_by_the_thread_that_trains(bench: Bench) -> None:
+    feed, encoders = bench.fill(preset_of(concept(bench)))
+    before = batches(feed)
+    delete(feed.cache)
+    encoders.images, encoders.captions[:] = 0, []
+    order = epoch_order(feed.index, 2, feed.seed, 0)
+    prepared = [feed.prepared(order[i], 0) for i in range(len(order))]
+    assert (encoders.images, encoders.captions) == (0, [])  # not beside the training
+    assert all(equal(feed.finished(one), other) for one, other in zip(prepared, before, strict=True))
+    done = encoders.images
+    assert all(equal(one, other) for one, other in zip(batches(feed), before, strict=True))
+    assert encoders.images == done  # kept again
+    assert len(bench.notes) == 1
+
+
+def test_a_damaged_record_of_an_image_that_is_gone_costs_only_that_image(bench: Bench) -> None:
+    feed, _ = bench.fill(preset_of(concept(bench)))
+    delete(feed.cache)
+    (bench.set / "0.png").unlink()
+    picture(bench.set / "2.png", 32, 32, shade=250)
+    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    assert {item.path.name for item in batch.items} == {"4.png"}
+
+
+def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench: Bench) -> None:
+    preset = preset_of(concept(bench))
+    real = looks.open_image
+
+    class Saving(Encoders):
+        """Its first image is slow enough for somebody to save another."""
+
+    def slow(path: Path, scale: float = 1.0) -> Any:
+        image = real(path, scale)
+        if path.name == "3.png":
+            picture(path, 48, 32, shade=1)
+        return image
+
+    looks.open_image = slow
+    try:
+        feed, _ = bench.fill(preset, Saving())
+    finally:
+        looks.open_image = real
+    assert [(bad.path.name, bad.reason) for bad in feed.index.bad] == [("3.png", "it was changed while it was read")]
+    again, encoders = bench.fill(preset)
+    assert len(again.index) == 6
+    assert encoders.images == 1
 
 
 def test_stopping_keeps_what_was_encoded(bench: Bench) -> None:
@@ -356,3 +472,145 @@ def test_errors_ahead_come_out_where_they_belong() -> None:
     assert next(things) == 1
     with pytest.raises(UserError, match="no such image"):
         next(things)
+
+
+# Draws of pictures, and masks -----------------------------------------------------------------------------------------
+
+CHANCES: dict[str, Any] = {
+    "flip": True, "flip_vertical": True, "random_crop": True, "rotation": 10, "brightness": 0.2, "hue": 20,
+}  # fmt: skip
+
+
+def mask_of(path: Path, width: int, height: int, white: int) -> None:
+    """A mask whose left part is white."""
+    pixels = torch.zeros(height, width, dtype=torch.uint8)
+    pixels[:, :white] = 255
+    Image.fromarray(pixels.numpy()).save(path)
+
+
+def test_draws_vary_from_epoch_to_epoch_and_the_cache_is_filled_once(bench: Bench) -> None:
+    feed, encoders = bench.fill(preset_of(concept(bench, **CHANCES, variants=3)))
+    assert encoders.images == 6 * 3 * 4
+    seen = [feed.batch([Showing(1, 0)], epoch).latents_BChw for epoch in range(80)]
+    assert len({tuple(latents.flatten().tolist()) for latents in seen if latents is not None}) == 12
+    assert encoders.images == 6 * 3 * 4
+    _, again = bench.fill(preset_of(concept(bench, **CHANCES, variants=3), general={"seed": 7}))
+    assert again.images == 0
+
+
+@pytest.mark.parametrize("variants", [0, 1, 3])
+def test_the_same_showing_is_the_same_picture_cached_or_not(bench: Bench, variants: int) -> None:
+    mask_of(bench.set / "2-masklabel.png", 32, 32, 16)
+    preset = preset_of(concept(bench, **CHANCES, variants=variants, masks="file"))
+    cached, encoders = bench.fill(preset)
+    live, _ = bench.fill(preset, cache_latents=False)
+    for epoch in range(4):
+        for one, two in zip(batches(cached, epoch=epoch), batches(live, epoch=epoch), strict=True):
+            assert two.pixels_B3HW is not None and one.latents_BChw is not None
+            assert one.latents_BChw.allclose(encoders.encode_image(two.pixels_B3HW), atol=1e-6)
+            assert one.sizes_B6.equal(two.sizes_B6)
+            assert (one.masks_B1hw is None) == (two.masks_B1hw is None)
+            assert one.masks_B1hw is None or two.masks_B1hw is None or one.masks_B1hw.equal(two.masks_B1hw)
+
+
+def test_images_that_are_drawn_anew_are_encoded_at_each_showing_beside_cached_ones(bench: Bench) -> None:
+    for i in range(4):
+        picture(bench.set.with_name("live") / f"{i}.png", 40, 40, shade=50 * i)
+    live = {"path": str(bench.set.with_name("live")), "captions": "none", "rotation": 20, "variants": 0}
+    feed, encoders = bench.fill(preset_of(concept(bench), live))
+    assert encoders.images == 6
+    showings = [Showing(0, 0), Showing(6, 0), Showing(7, 0)]
+    found = [feed.prepared(showings, epoch) for epoch in range(5)]
+    assert encoders.images == 6  # not beside the training
+    made = [feed.finished(batch).latents_BChw for batch in found]
+    assert encoders.images == 6 + 2 * 5
+    assert all(one is not None and one.shape == (3, 3, 4, 4) for one in made)
+    assert len({tuple(one[0].flatten().tolist()) for one in made if one is not None}) == 1
+    assert len({tuple(one[1].flatten().tolist()) for one in made if one is not None}) == 5
+    again = feed.batch(showings, 3).latents_BChw
+    assert again is not None and made[3] is not None and again.equal(made[3])
+    assert not bench.notes
+
+
+def test_a_mask_comes_at_the_size_of_latents_and_what_has_none_counts_as_a_whole(bench: Bench) -> None:
+    mask_of(bench.set / "0-masklabel.png", 64, 64, 24)
+    preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
+    feed, _ = bench.fill(preset)
+    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    assert batch.masks_B1hw is not None
+    assert batch.masks_B1hw.shape == (2, 1, 4, 4)
+    assert batch.masks_B1hw[0, 0, 0].tolist() == pytest.approx([1, 0.5, 0, 0], abs=0.05)
+    assert batch.masks_B1hw[1].min() == 1
+    assert feed.batch([Showing(2, 0)], 0).masks_B1hw is None
+    part = batch.part(1, 2)
+    assert part.masks_B1hw is not None and part.masks_B1hw.shape == (1, 1, 4, 4)
+    off, _ = bench.fill(preset_of(concept(bench)))
+    assert off.batch([Showing(0, 0)], 0).masks_B1hw is None
+
+
+def test_a_share_of_the_showings_is_without_a_mask(bench: Bench) -> None:
+    mask_of(bench.set / "0-masklabel.png", 32, 32, 16)
+    preset = preset_of(
+        concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0.3}}
+    )
+    feed, _ = bench.fill(preset)
+    whole = [feed.batch([Showing(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
+    assert 0.22 < sum(whole) / 300 < 0.38
+    assert whole == [feed.batch([Showing(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
+
+
+def test_transparency_can_be_the_mask(bench: Bench) -> None:
+    image = Image.open(bench.set / "0.png").convert("RGBA")
+    image.putalpha(Image.fromarray((torch.arange(32) < 16).mul(255).to(torch.uint8).expand(32, 32).numpy()))
+    image.save(bench.set / "0.png")
+    preset = preset_of(concept(bench, masks="alpha"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
+    feed, _ = bench.fill(preset)
+    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    assert batch.masks_B1hw is not None
+    assert batch.masks_B1hw[:, 0, 1].tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
+
+
+def test_a_changed_mask_is_read_anew_and_its_image_is_not_encoded_again(bench: Bench) -> None:
+    mask_of(bench.set / "0-masklabel.png", 32, 32, 8)
+    preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
+    bench.fill(preset)
+    mask_of(bench.set / "0-masklabel.png", 32, 32, 24)
+    feed, encoders = bench.fill(preset)
+    assert encoders.images == 0
+    masks = feed.batch([Showing(0, 0)], 0).masks_B1hw
+    assert masks is not None
+    assert masks[0, 0, 0].tolist() == [1, 1, 1, 0]
+
+
+def test_an_image_whose_mask_cannot_be_read_is_put_aside(bench: Bench) -> None:
+    (bench.set / "3-masklabel.png").write_bytes(b"no picture")
+    feed, _ = bench.fill(preset_of(concept(bench, masks="file")))
+    assert len(feed.index) == 5
+    assert [bad.path.name for bad in feed.index.bad] == ["3.png"]
+    assert "its mask" in feed.index.bad[0].reason and "no image" in feed.index.bad[0].reason
+
+
+def test_a_torn_image_is_put_aside_in_all_of_its_resolutions(bench: Bench) -> None:
+    torn = bench.set / "2.png"
+    torn.write_bytes(torn.read_bytes()[:-30])
+    preset = preset_of(concept(bench), training={"resolutions": "32, 64"})
+    feed, encoders = bench.fill(preset)
+    assert (len(feed.index), feed.index.images, len(feed.index.bad)) == (10, 5, 1)
+    assert encoders.images == 10
+    assert len(feed.contents) == 10
+    assert {batch.items[0].bucket for batch in batches(feed)} >= {(32, 32), (64, 64)}
+    assert not bench.notes
+
+
+def test_inpainting_gets_masks_and_conditions_from_files(bench: Bench) -> None:
+    mask_of(bench.set / "0-masklabel.png", 32, 32, 16)
+    picture(bench.set / "2-condlabel.png", 64, 64, shade=0)
+    preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
+    feed, _ = bench.fill(preset, cache_latents=False)
+    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    assert batch.hidden is not None and batch.shown is not None
+    assert batch.hidden[0] is not None and batch.hidden[1] is None
+    assert batch.hidden[0][0, 0].tolist() == [1.0] * 16 + [0.0] * 16
+    assert batch.shown[0] is None and batch.shown[1] is not None
+    assert batch.shown[1].shape == (3, 32, 32)
+    assert len(batch.part(0, 1).hidden or ()) == 1

@@ -175,7 +175,7 @@ class Counting:
 
     def __call__(self, jobs: list[reading.Job]) -> list[reading.Facts]:
         self.images += [Path(job.image).name for job in jobs if job.image]
-        self.captions += [Path(job.caption).name for job in jobs if job.caption]
+        self.captions += [text.path.name for job in jobs for text in job.captions]
         return self._read(jobs)
 
     def drained(self) -> tuple[list[str], list[str]]:
