@@ -9,7 +9,8 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.families import Family, LoadOptions
-from modules.formats.lora import merged_weight, read_lora
+from modules.formats.adapter import merged_weight
+from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.messages import ConvertModel, Note, Phase
 from modules.system.devices import DTYPES
 from modules.system.weights import open_weights
@@ -76,7 +77,7 @@ def parts_of(path: Path, family: Family) -> Replaced:
     """
     if not path.exists():
         raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
-    if path.is_file() and any(".lora_" in name for name in open_weights(path).shapes):
+    if path.is_file() and is_adapter(open_weights(path).shapes):
         return _merged(path, family)
     return dict(family.parts_in(path))
 
@@ -84,7 +85,7 @@ def parts_of(path: Path, family: Family) -> Replaced:
 @torch.no_grad()
 def _merged(path: Path, family: Family) -> Replaced:
     merged: Replaced = {}
-    for name, lora in read_lora(path, family.lora_names()).items():
+    for name, lora in read_adapter(path, family.lora_names()).items():
         part, _, module = name.partition("|")
         weight = family.part(part).get_submodule(module).get_parameter("weight")
         merged.setdefault(part, {})[f"{module}.weight"] = merged_weight(weight, lora)

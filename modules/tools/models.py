@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +10,11 @@ import torch
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.formats.lora import merged_weight, read_lora
+from modules.formats.adapter import merged_weight
+from modules.formats.adapter_files import read_adapter
+from modules.formats.embedding import read_bundle
+from modules.formats.tensors import read_tensors
+from modules.methods.inversion import Vocabularies
 from modules.trainer.preparation import place_of
 
 
@@ -28,6 +33,24 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
     raise refused[0]
 
 
+def teach(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> list[str]:
+    """Let prompts hold the words of embedding files, each called as its file is, and those inside LoRA files.
+
+    Raises:
+        UserError: a file is damaged, made for another model, or called as a word that the model knows.
+    """
+    bundles = {path: read_bundle(read_tensors(path), family.text_encoders, path) for path in loras}
+    if not embeddings and not any(bundles.values()):
+        return []
+    vocabularies = Vocabularies(family)
+    words = {path.stem: vocabularies.read(path) for path in embeddings}
+    for path, found in bundles.items():
+        words |= {word: vocabularies.fitting(rows, path) for word, rows in found.items() if word not in words}
+    for word, rows in words.items():
+        vocabularies.add(word, rows)
+    return list(words)
+
+
 @torch.no_grad()
 def put_on(family: Family, lora: Path) -> int:
     """Add a LoRA to the weights of a family, in memory; gives how many layers it changes.
@@ -35,7 +58,7 @@ def put_on(family: Family, lora: Path) -> int:
     Raises:
         UserError: the file is damaged, or was made for another architecture.
     """
-    layers = read_lora(lora, family.lora_names())
+    layers = read_adapter(lora, family.lora_names())
     for name, tensors in layers.items():
         part, _, path = name.partition("|")
         weight = family.part(part).get_submodule(path).get_parameter("weight")

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from modules.errors import UserError
 from modules.messages import MakeImages, Note, Phase, SampleReady
 from modules.preset.live import prompt_of
 from modules.preset.preset import Preset
 from modules.preset.rules import judged
 from modules.preset.sampling import Prompt
-from modules.tools.models import open_model, put_on
+from modules.tools.models import open_model, put_on, teach
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, check_samplers, load_options, with_resolution
-from modules.trainer.sampler import Sampler, file_name, save_sample
+from modules.trainer.sample_files import file_name, save_sample
+from modules.trainer.sampler import Sampler
 from modules.trainer.workspace import anchored, check_writable
 
 
@@ -22,7 +24,7 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
     Raises:
         UserError: the model or a LoRA cannot be read, or the folder cannot be written.
     """
-    preset = _with_prompts(anchored(judged(job.preset, trains=False)), job)
+    preset = anchored(_with_prompts(judged(job.preset, trains=False), job))
     folder = Path(job.folder)
     check_writable(folder)
     tell(Phase("Opening the model"))
@@ -31,10 +33,13 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
     for lora in job.loras:
         changed = put_on(family, Path(lora))
         tell(Note(f"{Path(lora).name} changes {changed} layers."))
+    if words := teach(family, [Path(file) for file in job.embeddings], [Path(lora) for lora in job.loras]):
+        tell(Note(f"Prompts can hold {', '.join(words)}."))
     prompts = preset.sampling.prompts
-    sampler = Sampler(family, with_resolution(preset, family).resolution, keep_texts=True)
+    resolution, sampling = with_resolution(preset, family).resolution, preset.sampling
+    sampler = Sampler(family, resolution, keep_texts=True, sampling=sampling, seed=preset.general.seed)
     sampler.read(prompts)
-    if not job.loras:
+    if not job.loras and not words:
         family.let_go(*family.text_encoders)
     done, total = 0, sum(prompt.steps for prompt in prompts)
 
@@ -44,7 +49,13 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
         control.check()
         tell(Phase("Making images", done, total))
 
-    for sample in sampler.draw(prompts, step_done):
+    def failed(prompt: Prompt, error: UserError) -> None:
+        if len(prompts) == 1:
+            raise error
+        tell(Note(f'"{prompt.prompt[:60]}" is not drawn: {error}', "error"))
+
+    # Seeds of chance follow the numbers of the images, so that the next call draws others.
+    for sample in sampler.draw(prompts, step_done, step=_free_number(folder), failed=failed):
         path = _next(folder, sample.prompt)
         save_sample(sample, path, model=Path(preset.model.source).stem)
         tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
@@ -57,7 +68,10 @@ def _with_prompts(preset: Preset, job: MakeImages) -> Preset:
 
 
 def _next(folder: Path, prompt: Prompt) -> Path:
-    """The first free number: images of earlier calls stay."""
+    """A file of the first free number: images of earlier calls stay."""
+    return folder / file_name(_free_number(folder), prompt.seed, prompt.prompt)
+
+
+def _free_number(folder: Path) -> int:
     taken = [path.name[:6] for path in folder.glob("[0-9]*.png")] if folder.is_dir() else []
-    number = 1 + max((int(name) for name in taken if name.isdecimal()), default=0)
-    return folder / file_name(number, prompt.seed, prompt.prompt)
+    return 1 + max((int(name) for name in taken if name.isdecimal()), default=0)

@@ -76,7 +76,17 @@ def test_trained_parts_put_back_are_the_full_model_of_the_run(form: str, tmp_pat
     assert changed == {"denoiser", "text_encoder_1"}
 
 
-@pytest.mark.parametrize("method", ["method.dropout=0", "method.dora=true", "output.lora_format=diffusers"])
+@pytest.mark.parametrize(
+    "method",
+    [
+        "method.rank_dropout=0",
+        "method.dora=true",
+        "output.lora_format=diffusers",
+        "method.kind=loha",
+        "method.kind=lokr",
+        "method.kind=oft",
+    ],
+)
 def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path) -> None:
     base = tiny_sd(tmp_path / "model")
     settings = (f"model.source={base}", "training.steps=2", "training.learning_rate=0.05", "schedule.warmup=0 steps")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import save_file
 
 from modules.errors import UserError
 from modules.messages import Event, Finished, MakeImages, Note, Phase, SampleReady, Stop
@@ -38,8 +41,11 @@ def drawn(events: list[Event]) -> list[np.ndarray]:
         ("training.text_encoder_1.train=true", "method.conv=true", "method.layers=all"),
         ("method.dora=true",),
         ("output.lora_format=diffusers",),
+        ("method.kind=loha", "method.rank=2"),
+        ("method.kind=lokr", "method.full_matrix=true"),
+        ("method.kind=oft",),
     ],
-    ids=["lora", "text encoder and convolutions", "dora", "diffusers names"],
+    ids=["lora", "text encoder and convolutions", "dora", "diffusers names", "loha", "lokr", "oft"],
 )
 def test_a_lora_put_on_a_model_draws_what_the_run_drew(method: tuple[str, ...], tmp_path: Path) -> None:
     prompt = f"sampling.prompts=[{PROMPT}]".replace("'", '"')
@@ -78,3 +84,29 @@ def test_a_stop_ends_between_two_steps(tmp_path: Path) -> None:
     assert events[-1] == Finished(stopped=True)
     assert len(events) < 20
     assert not drawn(events)
+
+
+def test_a_word_of_a_run_can_be_used_from_its_file_and_from_its_lora(tmp_path: Path) -> None:
+    prompt = f"sampling.prompts=[{ {**PROMPT, 'prompt': 'a blop'} }]".replace("'", '"')
+    word = ('words=[{"token": "blop", "learning_rate": 0.5}]', "concepts.0.prefix=blop ", "training.learning_rate=1e-9")
+    word += ("output.bundle_words=true",)
+    events = run(values(tmp_path, "training.steps=4", "sampling.last=true", "schedule.warmup=0 steps", prompt, *word))
+    (of_run,) = drawn(events)
+    lora = next((folder_of(events) / "models").glob("*.safetensors"))
+    alone = folder_of(events) / "models" / f"{lora.stem}_embeddings" / "blop.safetensors"
+    asked = {**PROMPT, "prompt": "a blop"}
+    job = make(tmp_path, prompts=(asked,))
+    with_word = do(replace(job, embeddings=[str(alone)]))
+    assert any(isinstance(event, Note) and event.text == "Prompts can hold blop." for event in with_word)
+    assert np.abs(drawn(with_word)[0] - of_run).max() <= 1
+    assert np.abs(drawn(do(replace(job, loras=[str(lora)])))[0] - of_run).max() <= 1
+    assert np.abs(drawn(do(job))[0] - of_run).max() > 5
+
+
+def test_an_embedding_called_as_a_word_that_the_model_knows_is_refused(tmp_path: Path) -> None:
+    save_file({"emp_params": torch.ones(1, 128)}, tmp_path / "cat.safetensors")
+    with pytest.raises(UserError, match='knows the word "cat" already'):
+        do(replace(make(tmp_path), embeddings=[str(tmp_path / "cat.safetensors")]))
+    save_file({"emp_params": torch.ones(1, 64)}, tmp_path / "kat.safetensors")
+    with pytest.raises(UserError, match="vectors of 64 numbers, and this model's have 128"):
+        do(replace(make(tmp_path), embeddings=[str(tmp_path / "kat.safetensors")]))
