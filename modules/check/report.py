@@ -1,57 +1,137 @@
-"""Everything that can be known of a run before it is started, without loading its weights."""
+"""Everything that can be known of a run before it is started: the rooms of the check, one after the other."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
-from modules.data.index import Index
-from modules.data.order import epoch_length
-from modules.families import Family
-from modules.messages import Answer
-from modules.methods import check_layers
-from modules.preset.preset import Preset
+from modules.check import arithmetic, buckets, captions, costs, images, memory, paths, precision, validation
+from modules.check.arithmetic import Plan
+from modules.check.phrases import counted
+from modules.check.start import Tell, finding_of, opened, settings_findings
+from modules.check.subject import Subject
+from modules.errors import Problems, UserError
+from modules.messages import Answer, Event, Finding, Note, Phase, Severity
+from modules.preset.rules import judged
 from modules.trainer.control import Control
-from modules.trainer.outputs import Outputs
-from modules.trainer.preparation import (
-    Tell,
-    check_samplers,
-    check_words,
-    note_long_captions,
-    open_family,
-    scan_images,
-    with_resolution,
-)
+from modules.trainer.workspace import anchored
+
+Room = Callable[[Subject], Iterator[Finding]]
+
+# A room is a function: it looks at the subject and yields what it finds. A new one is a file and a row here. It says
+# nothing where it cannot know: without a family, without an index.
+ROOMS: dict[str, Room] = {
+    "paths": paths.findings,
+    "arithmetic": arithmetic.findings,
+    "captions": captions.findings,
+    "images": images.findings,
+    "precision": precision.findings,
+    "validation": validation.findings,
+    "memory": memory.findings,
+    "costs": costs.findings,
+}
+TITLES = {
+    "paths": "Looking at the folders",
+    "arithmetic": "Counting steps",
+    "captions": "Reading the captions",
+    "images": "Looking into the images",
+    "precision": "Weighing the precision",
+    "validation": "Looking at what is measured",
+    "memory": "Estimating the memory",
+    "costs": "Estimating time and disk",
+}
 
 
-def check(preset: Preset, tell: Tell, control: Control) -> Answer:
-    """Open the model's configs, look at every image and caption, and count: a summary in words.
+class Tally:
+    """Passes everything on, and counts what was found."""
+
+    def __init__(self, tell: Tell) -> None:
+        self._tell = tell
+        self.found: Counter[Severity] = Counter()
+
+    def tell(self, event: Event) -> None:
+        if isinstance(event, Finding):
+            self.found[event.severity] += 1
+        self._tell(event)
+
+
+def check(
+    values: Mapping[str, Any], tell: Tell, control: Control, *, probe: bool = False, start: bool = False
+) -> Answer:
+    """Find everything that would go wrong, and tell each thing as it is found: a summary in words.
+
+    `probe` measures a few real steps; `start` leaves out what costs time and is plainly no matter.
 
     Raises:
-        UserError: whatever would keep the run from starting.
+        Interrupted: the user wants no more of it.
     """
-    Outputs(preset).check_free()
-    family = open_family(preset, tell)
-    preset = with_resolution(preset, family)
-    check_samplers(preset, family)
-    index = scan_images(preset, tell, control)
-    check_words(preset, index)
-    check_layers(family, preset)
-    note_long_captions(index, family, tell)
-    return Answer("check", "\n".join(_summary(preset, family, index)))
+    tally = Tally(tell)
+    try:
+        preset = anchored(judged(dict(values)))
+    except Problems as error:
+        for finding in settings_findings(error.problems):
+            tally.tell(finding)
+        return Answer("check", f"{_counts(tally)} The rest is looked at when these settings are mended.")
+    subject = replace(opened(preset, tally.tell, control), probe=probe, start=start)
+    for name in ROOMS:
+        control.check()
+        tally.tell(Phase(TITLES[name]))
+        for finding in _looked(name, subject, tally):
+            control.check()
+            tally.tell(finding)
+    return Answer("check", "\n".join([_counts(tally), *_summary(subject)]))
 
 
-def _summary(preset: Preset, family: Family, index: Index) -> list[str]:
-    batches = epoch_length(index, preset.training.batch_size)
-    per_epoch = -(-batches // preset.training.accumulation)
-    steps = preset.training.steps or per_epoch * preset.training.epochs
-    buckets = Counter(item.bucket for item in index)
-    plural = "" if len(buckets) == 1 else "s"
-    shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))
+def _shapes(subject: Subject) -> Iterator[Finding]:
+    """The part of the images' room that decodes none."""
+    if subject.index is not None:
+        yield from buckets.findings(subject, subject.index)
+
+
+# What looks at nothing large: a run asks it too, so that who never opens the check is told.
+QUICK: tuple[Room, ...] = (captions.findings, arithmetic.findings, precision.findings, _shapes)
+
+
+def warnings(subject: Subject) -> Iterator[Note]:
+    """What a run says of itself before it loads anything: what the quick rooms find that will hurt."""
+    for room in QUICK:
+        for finding in room(subject):
+            if finding.severity != "know":
+                yield Note(f"{finding.title} {finding.text}".strip(), "warning")
+
+
+def _looked(name: str, subject: Subject, tally: Tally) -> Iterator[Finding]:
+    """What a room finds. What keeps it from looking is a finding as well, if it is the first that stops the run."""
+    try:
+        yield from ROOMS[name](subject)
+    except UserError as error:
+        if not tally.found["stop"]:
+            yield finding_of(error, f"{name}.cannot-look", "", [])
+
+
+def _counts(tally: Tally) -> str:
+    """ "2 will keep it from starting, 3 will hurt, 4 are worth knowing." """
+    number = tally.found
+    said = [f"{number['stop']:,} will keep it from starting"] if number["stop"] else ["The preset can start"]
+    if number["hurt"]:
+        said.append(f"{number['hurt']:,} will hurt")
+    if number["know"]:
+        said.append(f"{number['know']:,} {'is' if number['know'] == 1 else 'are'} worth knowing")
+    return f"{', '.join(said)}."
+
+
+def _summary(subject: Subject) -> list[str]:
+    preset, family, index = subject.preset, subject.family, subject.index
     parts = ", ".join(preset.trained_parts()) or "new words only"
-    return [
-        f"The preset can start: {preset.card.title}, {type(preset.method).__doc__}, {family.resolution} pixels model.",
-        f"{len(index)} images in {len(buckets)} bucket{plural} ({shapes}{', ...' if len(buckets) > 12 else ''}).",
-        f"{per_epoch} steps an epoch, {steps} steps in all; a step learns from "
-        f"{preset.training.batch_size * preset.training.accumulation} images.",
-        f"Trained: {parts}.",
-    ]
+    lines = [f"{preset.card.title}, {type(preset.method).__doc__}. Trained: {parts}."]
+    if family is not None:
+        lines[0] += f" The model was made for {family.resolution} pixels and predicts {family.noising.said}."
+    if index is not None:
+        buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
+        shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))
+        more = ", ..." if len(buckets) > 12 else ""
+        lines.append(f"{counted(index.images, 'image')} in {counted(len(buckets), 'bucket')} ({shapes}{more}).")
+        lines.append(Plan.of(preset, index).sentence)
+    return lines

@@ -2,20 +2,56 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from modules.check import report
 from modules.errors import UserError
-from modules.messages import Answer, CheckPreset, Event, Finished, Note
+from modules.families.parts import building
+from modules.messages import (
+    Answer,
+    CheckPreset,
+    Command,
+    Event,
+    Finding,
+    Finished,
+    Note,
+    Phase,
+    Stop,
+    Train,
+)
+from modules.preset.overlay import lay
+from modules.preset.store import load
+from modules.system.bundled import ROOT
+from tests.check.subjects import captioned, opened, option
 from tests.data.pictures import picture
 from tests.test_run import do
 from tests.tiny import tiny_sd
 from tests.trainer.runs import values
 
+ALL_ROOMS = dict(report.ROOMS)
+SLOW = ("memory", "costs")  # seconds each; most of what is tested here has nothing to do with them
+
+
+@pytest.fixture(autouse=True)
+def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "ROOMS", {name: room for name, room in ALL_ROOMS.items() if name not in SLOW})
+
+
+@pytest.fixture
+def all_rooms(few_rooms: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "ROOMS", ALL_ROOMS)
+
 
 def check(workspace: Path, *settings: str) -> list[Event]:
     return do(CheckPreset(values(workspace, *settings)))
+
+
+def found(events: list[Event]) -> list[Finding]:
+    return [event for event in events if isinstance(event, Finding)]
 
 
 def answer(events: list[Event]) -> str:
@@ -25,10 +61,9 @@ def answer(events: list[Event]) -> str:
 
 def test_it_counts_what_a_run_would_do(tmp_path: Path) -> None:
     text = answer(check(tmp_path, "training.steps=0", "training.epochs=3", "training.accumulation=3"))
-    assert "Stable Diffusion 1 and 2, LoRA, 128 pixels model." in text
+    assert "Stable Diffusion 1 and 2, LoRA. Trained: denoiser. The model was made for 128 pixels" in text
     assert "16 images in 1 bucket (64x64: 16)." in text
-    assert "3 steps an epoch, 9 steps in all; a step learns from 6 images." in text
-    assert "Trained: denoiser." in text
+    assert "9 steps in 3 epochs of 3 steps; a step learns from 6 images" in text
 
 
 def test_shapes_are_counted_by_width_and_height(tmp_path: Path) -> None:
@@ -38,45 +73,146 @@ def test_shapes_are_counted_by_width_and_height(tmp_path: Path) -> None:
     assert "3 images in 2 buckets (128x32: 2, 64x64: 1)." in text
 
 
-def test_it_reads_no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modules.families.sd import Sd
+def test_it_loads_no_part_of_the_model(all_rooms: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def loud(*_: object, **__: object) -> None:
+        raise AssertionError
 
-    def loud(self: Sd, name: str) -> None:
-        raise AssertionError(name)
-
-    monkeypatch.setattr(Sd, "part", loud)
+    monkeypatch.setattr(building, "filled", loud)
     check(tmp_path, f"model.source={tiny_sd(tmp_path / 'model')}")
     assert {path.name for path in tmp_path.iterdir()} <= {"model", "cache"}
+    with pytest.raises(AssertionError):
+        do(Train(values(tmp_path, f"model.source={tmp_path / 'model'}")))
+
+
+def test_a_summary_counts_what_was_found(tmp_path: Path) -> None:
+    events = check(tmp_path, "training.learning_rate=0.4", "schedule.warmup=99 steps")
+    counts = Counter(event.severity for event in events if isinstance(event, Finding))
+    assert counts["hurt"] >= 2
+    said = f"The preset can start, {counts['hurt']} will hurt, {counts['know']} are worth knowing."
+    assert answer(events).splitlines()[0] == said
 
 
 @pytest.mark.parametrize(
-    ("settings", "words"),
+    ("settings", "name", "words"),
     [
-        (("method.kind=embedding",), "<new>: put it into the captions"),
-        (("model.source=/nowhere",), "There is no model at /nowhere"),
-        (("concepts.0.path=/nowhere",), "/nowhere"),
-        (("output.path=/",), "output.path"),
+        (("method.kind=embedding", "words.0.token=<new>"), "words.lost", "No caption holds the word <new>"),
+        (
+            ("method.kind=embedding", 'words=[{"token": "a"}]'),
+            "words.known",
+            'The model knows the word "a" already.',
+        ),
+        (
+            ("method.kind=embedding", 'words=[{"token": "a+b"}]', "concepts.0.prefix=a+b "),
+            "words.spelling",
+            "other characters",
+        ),
+        (("model.source=/nowhere",), "model.cannot-open", "There is no model at /nowhere"),
+        (("concepts.0.path=/nowhere",), "images.cannot-read", "/nowhere"),
+        (("output.path=/",), "settings", "output.path"),
+        (("output.path=TAKEN.safetensors",), "output.taken", "exists already"),
+        (("method.layers=nothing",), "layers.none", "method.layers"),
     ],
-    ids=["word", "model", "folder", "output"],
+    ids=["word", "known", "spelling", "model", "folder", "output", "taken", "layers"],
 )
-def test_it_refuses_what_a_run_would_refuse(settings: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=words):
-        check(tmp_path, *settings)
+def test_what_a_run_would_refuse_is_a_finding(settings: tuple[str, ...], name: str, words: str, tmp_path: Path) -> None:
+    (tmp_path / "TAKEN.safetensors").touch()
+    settings = tuple(setting.replace("TAKEN", str(tmp_path / "TAKEN")) for setting in settings)
+    plain = tuple(setting for setting in settings if setting != "output.path=/")
+    preset = values(tmp_path, *plain)
+    if plain != settings:
+        preset["output"]["path"] = "/"
+    stops = [finding for finding in found(do(CheckPreset(preset))) if finding.severity == "stop"]
+    assert [finding.name for finding in stops] == [name]
+    assert words in stops[0].title
+    assert stops[0].setting
+    for mend in stops[0].mends:
+        mended = do(CheckPreset(lay(preset, [option(path, value) for path, value in mend.changes.items()])))
+        assert not any(finding.severity == "stop" for finding in found(mended)), mend
+    with pytest.raises(UserError):
+        do(Train(preset))
 
 
-def test_a_sampler_that_cannot_draw_with_the_model_is_found(tmp_path: Path) -> None:
+def test_what_can_be_looked_at_without_a_model_is_looked_at(tmp_path: Path) -> None:
+    names = [finding.name for finding in found(check(tmp_path, "model.source=/nowhere", "schedule.warmup=9 steps"))]
+    assert {"model.cannot-open", "arithmetic.warmup", "captions.duplicates"} <= set(names)
+
+
+def test_what_can_be_looked_at_without_images_is_looked_at(tmp_path: Path) -> None:
+    names = {
+        finding.name for finding in found(check(tmp_path, "concepts.0.path=/nowhere", "training.learning_rate=0.4"))
+    }
+    assert {"images.cannot-read", "arithmetic.rate"} <= names
+
+
+def test_neither_model_nor_images_is_still_a_report(tmp_path: Path) -> None:
+    events = check(tmp_path, "concepts.0.path=/nowhere", "model.source=/nowhere")
+    assert answer(events).startswith("2 will keep it from starting")
+
+
+def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
+    preset = values(tmp_path)
+    preset["training"]["batch_size"] = 0
+    preset["general"]["sed"] = 1
+    events = do(CheckPreset(preset))
+    assert {(finding.severity, finding.setting) for finding in found(events)} == {
+        ("stop", "training.batch_size"),
+        ("stop", ""),
+    }
+    assert "Did you mean general.seed?" in " ".join(finding.text for finding in found(events))
+    assert answer(events).startswith("2 will keep it from starting.")
+
+
+def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tmp_path: Path) -> None:
     model = tiny_sd(tmp_path / "model", prediction_type="v_prediction", rescale_betas_zero_snr=True)
     prompts = 'sampling.prompts=[{"prompt": "x", "sampler": "heun"}]'
-    with pytest.raises(UserError, match="The sampler Heun cannot draw"):
-        check(tmp_path, f"model.source={model}", prompts)
+    settings = (f"model.source={model}", prompts)
+    (stop,) = [finding for finding in found(check(tmp_path, *settings)) if finding.name == "samples.cannot-draw"]
+    assert "The sampler Heun cannot draw" in stop.title
+    changes = [option(path, value) for path, value in stop.mends[0].changes.items()]
+    assert "samples.cannot-draw" not in [f.name for f in found(check(tmp_path, *settings, *changes))]
 
 
-def test_long_captions_and_missing_ones_are_counted(tmp_path: Path) -> None:
-    for number, caption in enumerate(["a robot", "a robot " * 40, ""]):
-        picture(tmp_path / "images" / f"{number}.png", 64, 64)
-        (tmp_path / "images" / f"{number}.txt").write_text(caption, encoding="utf-8")
-    events = check(tmp_path, f'concepts=[{{"path": "{tmp_path / "images"}"}}]', "model.max_chunks=2")
-    said = "\n".join(event.text for event in events if isinstance(event, Note))
-    assert "1 of 3 images have no caption." in said
-    assert "1 of 3 captions exceed 30 tokens and are read in chunks." in said
-    assert "1 captions are longer than 2 chunks and are cut. Raise model.max_chunks." in said
+def test_caption_files_that_are_no_text_are_named(tmp_path: Path) -> None:
+    captioned(tmp_path / "images", {"a": "a robot", "b": b"caf\xe9"})
+    (stop,) = [f for f in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}")) if f.severity == "stop"]
+    assert stop.name == "images.cannot-read"
+    assert "b.txt: the byte at position 3 is not UTF-8" in f"{stop.title} {stop.items}"
+
+
+def test_a_check_can_be_left(tmp_path: Path) -> None:
+    def user(event: Event) -> Command | None:
+        return Stop() if isinstance(event, Phase) and event.title == "Reading the captions" else None
+
+    events = do(CheckPreset(values(tmp_path)), user)
+    assert events[-1] == Finished(stopped=True)
+    assert not any(isinstance(event, Answer) for event in events)
+
+
+def test_every_room_says_nothing_where_it_cannot_know(tmp_path: Path) -> None:
+    subject = opened(values(tmp_path))
+    for name, room in ALL_ROOMS.items():
+        for blind in ({"family": None}, {"index": None}, {"family": None, "index": None}):
+            assert all(finding.severity != "stop" for finding in room(replace(subject, **blind))), name
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets" / "Starter").glob("*.json")), ids=lambda path: path.stem)
+def test_the_presets_for_a_first_run_have_nothing_that_hurts(preset: Path, tmp_path: Path) -> None:
+    settings = load(preset).values
+    settings["general"] = {"workspace": str(tmp_path), "device": "cpu"}
+    assert [f.title for f in found(do(CheckPreset(settings))) if f.severity != "know"] == []
+
+
+def test_all_rooms_together_find_nothing_that_hurts_a_first_run(all_rooms: None, tmp_path: Path) -> None:
+    settings = load(ROOT / "presets" / "Starter" / "Robot LoRA.json").values
+    settings["general"] = {"workspace": str(tmp_path), "device": "cpu"}
+    told = found(do(CheckPreset(settings)))
+    assert [f.title for f in told if f.severity != "know"] == []
+    assert {"arithmetic", "captions", "images", "memory"} <= {f.name.partition(".")[0] for f in told}
+
+
+def test_a_run_says_by_itself_what_will_hurt(tmp_path: Path) -> None:
+    events = do(Train(values(tmp_path, "training.steps=1", "training.learning_rate=0.4")))
+    said = [event.text for event in events if isinstance(event, Note) and event.level == "warning"]
+    assert any("is 100 times above what people use" in text for text in said)
+    assert any("14 of 16 images are never shown." in text for text in said)
+    assert not any(isinstance(event, Finding) for event in events)

@@ -1,0 +1,187 @@
+"""How long captions are for each text encoder, what is cut from them, and what is never seen for it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+
+from modules.check.phrases import counted, listed, share
+from modules.check.subject import Subject
+from modules.check.texts import Texts
+from modules.data.token_memo import TokenMemo
+from modules.data.tokens import exactly
+from modules.families import Family
+from modules.messages import Finding, Mend
+
+TOGETHER = 1000  # captions that are counted between two looks at the user's wishes
+MOST_CHUNKS = 64  # that model.max_chunks allows
+BARS = 12
+BARS_IN_A_CHUNK = 3
+SINGLE = "a"  # one token in every byte pair encoding
+
+Lengths = dict[str, list[int]]  # of the chunks of each caption
+
+
+@dataclass(frozen=True)
+class Ear:
+    """Text encoders that cut captions alike, and the captions as they hear them."""
+
+    encoders: tuple[str, ...]
+    room: int
+    lengths: Lengths
+    times: Counter[str]  # images that each caption stands beside
+
+    @property
+    def name(self) -> str:
+        numbers = [encoder.rpartition("_")[2] for encoder in self.encoders]
+        return f"text encoder{'s' * (len(numbers) > 1)} {listed(numbers)}"
+
+
+def findings(subject: Subject, texts: Texts) -> Iterator[Finding]:
+    """Yield for each encoder what is too long for it."""
+    if subject.family is None:
+        return
+    family, spoken = subject.family, _spoken(subject)
+    heard = Counter[str]()
+    for caption, times in texts.whole.items():
+        heard[spoken(caption)] += times
+    for encoders in _alike(family):
+        lengths = _lengths(subject, encoders[0], list(heard))
+        ear = Ear(encoders, family.room(encoders[0]), lengths, heard)
+        yield from _too_long(ear, family, texts)
+
+
+def _too_long(ear: Ear, family: Family, texts: Texts) -> Iterator[Finding]:
+    most, total = family.options.max_chunks, ear.times.total()
+    long = sum(ear.times[caption] for caption, chunks in ear.lengths.items() if len(chunks) > 1)
+    cut = sum(ear.times[caption] for caption, chunks in ear.lengths.items() if len(chunks) > most)
+    if not long:
+        return
+    needed = max(len(chunks) for chunks in ear.lengths.values())
+    longest = max(sum(chunks) for chunks in ear.lengths.values())
+    bars = _bars(ear)
+    if not cut:
+        yield Finding(
+            "captions.long",
+            "know",
+            f"{share(long, total, 'captions')} are longer than the {ear.room} tokens of {ear.name}.",
+            f"They are read in up to {needed} chunks of {ear.room}, and nothing is cut: the longest has {longest:,} "
+            "tokens. A chunk more costs a little memory and time.",
+            setting="model.max_chunks",
+            bars=bars,
+            unit="captions",
+        )
+        return
+    lost, items = _lost(ear, family, texts, most)
+    room = f"{counted(most, 'chunk')} of {ear.room} tokens"
+    helps = needed <= MOST_CHUNKS
+    advice = f"Raise model.max_chunks to {needed}." if helps else "Shorten them: that is longer than can be read."
+    yield Finding(
+        "captions.cut",
+        "hurt",
+        f"{share(cut, total, 'captions')} are cut after {room} by {ear.name}; {lost} never seen.",
+        f"What stands behind the cut is never learnt, and what it shows is learnt as part of the rest. The longest has "
+        f"{longest:,} tokens. {advice}",
+        setting="model.max_chunks",
+        mends=[Mend(f"Read up to {needed} chunks", {"model.max_chunks": needed})] if helps else [],
+        bars=bars,
+        unit="captions",
+        items=items,
+    )
+
+
+def seen(chunks: list[int], most: int, room: int) -> int:
+    """How many tokens of a caption are read in at most so many chunks."""
+    return sum(chunks[: most - 1]) + min(room, sum(chunks[most - 1 :]))
+
+
+def _bars(ear: Ear) -> list[tuple[str, float]]:
+    """A histogram of tokens whose steps fall on the ends of chunks."""
+    longest = max(sum(chunks) for chunks in ear.lengths.values())
+    step = max(1, ear.room // BARS_IN_A_CHUNK)
+    while longest > BARS * step:
+        step = ear.room if step < ear.room else step * 2
+    counts = Counter[int]()
+    for caption, chunks in ear.lengths.items():
+        counts[max(0, sum(chunks) - 1) // step] += ear.times[caption]
+    return [(f"{n * step + 1} to {(n + 1) * step}", counts[n]) for n in range(max(counts) + 1)]
+
+
+# What is lost ---------------------------------------------------------------------------------------------------------
+
+
+def _lost(ear: Ear, family: Family, texts: Texts, most: int) -> tuple[str, list[str]]:
+    """What is never seen, in words, and which tags these are most often."""
+    cut = {caption: chunks for caption, chunks in ear.lengths.items() if len(chunks) > most}
+    if not texts.tags:
+        whole = sum(sum(chunks) * ear.times[caption] for caption, chunks in ear.lengths.items())
+        unread = sum((sum(c) - seen(c, most, ear.room)) * ear.times[text] for text, c in cut.items())
+        return f"{share(unread, whole, 'tokens')} are", []
+    count = _counter(family, ear.encoders[0])
+    gone = Counter[str]()
+    for caption, chunks in cut.items():
+        for tag in _unseen_tags(caption, seen(chunks, most, ear.room), sum(chunks), count):
+            gone[tag] += ear.times[caption]
+    every = sum(sum(map(bool, map(str.strip, text.split(",")))) * times for text, times in ear.times.items())
+    items = [f"{tag} (in {counted(times, 'caption')})" for tag, times in gone.most_common(20)]
+    return f"{share(gone.total(), every, 'tags')} are", items
+
+
+def _unseen_tags(caption: str, read: int, total: int, count: Callable[[str], int]) -> list[str]:
+    """The tags whose first token lies behind the last one that is read."""
+    *before, last = caption.split(",")
+    parts = [f"{part}," for part in before] + [last]
+    starts = [0, *accumulate(count(part) for part in parts)]
+    if starts[-1] != total:  # parts that are not read apart: ",(" is one sign
+        starts = [count("".join(parts[:n])) for n in range(len(parts) + 1)]
+    return [tag for part, start in zip(parts, starts, strict=False) if start >= read and (tag := part.strip(" ,\n"))]
+
+
+def _counter(family: Family, encoder: str) -> Callable[[str], int]:
+    @cache
+    def count(text: str) -> int:
+        return len(family.word_ids(encoder, text))
+
+    return count
+
+
+# Counting -------------------------------------------------------------------------------------------------------------
+
+
+def _alike(family: Family) -> list[tuple[str, ...]]:
+    """The encoders in groups that cut every caption alike: SDXL's two read in the same way."""
+    groups: dict[str, list[str]] = {}
+    for encoder in family.text_encoders:
+        groups.setdefault(family.tokenizer_key(encoder), []).append(encoder)
+    return [tuple(group) for group in groups.values()]
+
+
+def _lengths(subject: Subject, encoder: str, captions: list[str]) -> Lengths:
+    """The chunks of every caption: from the memo, or counted now and kept there."""
+    family = subject.family
+    assert family is not None
+    memo = TokenMemo(Path(subject.preset.general.cache) / "tokens.sqlite", family.tokenizer_key(encoder))
+    found = memo.known(captions)
+    new = [caption for caption in captions if caption not in found]
+    for start in range(0, len(new), TOGETHER):
+        subject.progress("Counting tokens", start, len(new))
+        some = {caption: family.chunk_lengths(encoder, caption) for caption in new[start : start + TOGETHER]}
+        memo.learn(some)
+        found.update(some)
+    return found
+
+
+def _spoken(subject: Subject) -> Callable[[str], str]:
+    """Captions with words in place of those that are to be learnt, as many as these will have tokens."""
+    words = subject.preset.words
+    if not words:
+        return lambda caption: caption
+    vectors = {word.token.lower(): word.vectors for word in words}
+    longest_first = sorted(vectors, key=len, reverse=True)
+    pattern = re.compile("|".join(exactly(word) for word in longest_first), re.IGNORECASE)
+    return lambda caption: pattern.sub(lambda word: f" {f'{SINGLE} ' * vectors[word[0].lower()]}", caption)

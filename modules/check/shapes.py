@@ -1,0 +1,290 @@
+"""Counts what each thing that a run does will hold: the run's own code, on tensors that have shapes and no numbers.
+
+A step is the real `Learner.learn`, with the real method and the real optimizer, so that a new family, method or
+optimizer needs nothing here.
+
+Shapes: B batch, C latent channels, h w latent size, H W pixel size.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modules.check.heap import Exact, Heap
+from modules.check.ledger import Ledger, address_of, counted
+from modules.data.batches import Batch
+from modules.data.filling import TEXTS_AT_ONCE
+from modules.data.index import Bucket, Item
+from modules.families import Condition, Family
+from modules.methods import Method, attach
+from modules.preset.preset import Preset
+from modules.system.devices import autocast, device_named
+from modules.trainer.encoders import FamilyEncoders
+from modules.trainer.learner import Learner
+from modules.trainer.memory import compute_twice
+from modules.trainer.preparation import load_options
+from modules.trainer.sampler import PIXELS_AT_ONCE as DRAWN_AT_ONCE
+
+STATE_COUNTS = 0.05  # share of what is held from which the optimizer's state changes where the rest finds room
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a batch is made of."""
+
+    size: Bucket  # height and width in pixels of the largest bucket
+    caption: str  # the one that takes most chunks
+    caches_latents: bool = True
+    caches_text: bool = True
+    captions: int = 2**30  # that are read
+
+
+@dataclass(frozen=True)
+class StepBytes:
+    """Bytes of a training step. Every field is beside the others, but for the two peaks, which are never together."""
+
+    weights: dict[str, int]  # by part, as long as nobody trains them
+    trained: int  # weights, adapters or words that are trained
+    extra: int  # what the method keeps beside them
+    gradients: int
+    state: int  # of the optimizer
+    average: int  # EMA
+    passes: int  # peak of forward and backward, above all that stays from step to step
+    passes_gradients: int  # how much of `passes` is gradients
+    update: int  # peak of the optimizer's work, above all that stays; gradients are in it
+
+    @property
+    def held(self) -> int:
+        """What is there from step to step."""
+        return sum(self.weights.values()) + self.trained + self.extra + self.state + self.average
+
+
+def average_is_aside(preset: Preset) -> bool:
+    """Whether a card trains and its moving average lies in main memory."""
+    on_card = device_named(preset.general.device).type == "cuda"
+    return on_card and preset.training.ema and preset.training.ema_device == "cpu"
+
+
+def step_bytes(family: Family, preset: Preset, look: Look, held: set[str]) -> StepBytes:
+    """Count one step; `held` names the parts that stay loaded."""
+    import_module(preset.optimizer.source.partition(":")[0])
+    if average_is_aside(preset):
+        training = preset.training.model_copy(update={"ema": False})
+        preset = preset.model_copy(update={"training": training})
+    with _twin(family, preset, family.part_names) as (ledger, twin):
+        batch = _batch(twin, preset, look)
+        twin.let_go(*(set(twin.part_names) - held))
+        method = attach(twin, preset)
+        if preset.training.gradient_checkpointing:
+            compute_twice(twin, method.touched_parts | {"denoiser"})
+        learner = Learner(preset, twin, method, steps=1000)
+        learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
+        learner.judges = False  # as would the guard
+        return counted_step(ledger, learner, batch, held)
+
+
+def counted_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str]) -> StepBytes:
+    """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger."""
+    method = learner.method
+    trained = gradients = bytes_in(method.parameters().values())
+    average = 0 if learner.ema is None else bytes_in(learner.ema.values.values())
+    weights = {name: bytes_in(_untrained(method, name)) for name in loaded}
+    given = bytes_of_batch(batch)
+    extra = ledger.live - sum(weights.values()) - trained - average - given
+    batches = [batch] * min(learner.preset.training.accumulation, 2)
+    still = ledger.live
+    watch = _Watch(ledger, learner)
+    learner.learn(batches)
+    held, update = ledger.live, watch.update
+    # Once more, where it matters into which holes the optimizer's state was put
+    if learner.device.type == "cpu" and held - still > held * STATE_COUNTS:
+        watch.passes = 0
+        learner.learn(batches)
+        update = max(update, watch.update)
+    else:
+        watch.passes += held - still
+    return StepBytes(
+        weights=weights,
+        trained=trained,
+        extra=extra,
+        gradients=gradients,
+        state=held - still,
+        average=average,
+        passes=watch.passes - held + given,
+        passes_gradients=watch.gradients,
+        update=update - held + given,
+    )
+
+
+class _Watch:
+    """Divides a step at its first update, and knows how much of the peak before it was gradients."""
+
+    def __init__(self, ledger: Ledger, learner: Learner) -> None:
+        self.ledger, self.passes, self.gradients = ledger, 0, 0
+        self._arrived = self._seen = 0
+        for parameter in learner.method.parameters().values():
+            parameter.register_post_accumulate_grad_hook(self._arrive)
+        learner.updater.inner.register_step_pre_hook(lambda *_: self._turn())
+        ledger.restart()
+
+    @property
+    def update(self) -> int:
+        """The peak since the passes were over; the next step begins."""
+        self._arrived = self._seen = 0
+        return self.ledger.rest()
+
+    def _arrive(self, parameter: Tensor) -> None:
+        if self.ledger.peak > self._seen:  # the peak is younger than the gradient before this one
+            self._seen, self.gradients = self.ledger.peak, self._arrived
+        assert parameter.grad is not None
+        self._arrived += parameter.grad.untyped_storage().nbytes()
+
+    def _turn(self) -> None:
+        if not self.passes:
+            self.passes = self.ledger.rest()
+
+
+def image_bytes(family: Family, preset: Preset, look: Look) -> int:
+    """Peak of the VAE at work for the cache, one image after the other, beside its weights."""
+    height, width = look.size
+    with _twin(family, preset, ["vae"]) as (ledger, twin):
+        still = _restarted(ledger)
+        FamilyEncoders(twin).encode_image(torch.empty(1, 3, height, width))
+        return ledger.peak - still
+
+
+def text_bytes(family: Family, preset: Preset, look: Look) -> int:
+    """Peak of the text encoders at work for the cache, beside their weights."""
+    with _twin(family, preset, family.text_encoders) as (ledger, twin):
+        still = _restarted(ledger)
+        FamilyEncoders(twin).encode_text([look.caption] * min(TEXTS_AT_ONCE, look.captions))
+        return ledger.peak - still
+
+
+def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
+    """Peaks of drawing and of decoding, beside weights, with the largest of the preset's prompts."""
+    prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
+    if not prompts:
+        return 0, 0
+    sizes = [((p.height or preset.resolution), (p.width or preset.resolution)) for p in prompts]
+    height, width = max(sizes, key=lambda size: size[0] * size[1])
+    together = min(max(1, DRAWN_AT_ONCE // (height * width)), sizes.count((height, width)))
+    with _twin(family, preset, family.part_names) as (ledger, twin), torch.no_grad():
+        attach(twin, preset)
+        twin.denoiser.eval()
+        latents = torch.empty(together, twin.channels, height // twin.downscale, width // twin.downscale)
+        latents = latents.to(twin.options.device)
+        condition = _condition(twin, 2 * together, (height, width))
+        still = _restarted(ledger)
+        with autocast(twin.options.device, twin.options.dtype):
+            times = torch.zeros(2 * together, dtype=torch.int64, device=latents.device)
+            twin.predict(torch.cat([latents] * 2), times, condition)
+        drawing = ledger.rest() - still
+        twin.decode_image(latents)
+        return drawing, ledger.peak - still
+
+
+def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
+    """Every part's weights as they are loaded."""
+    with _twin(family, preset, family.part_names) as (_, twin):
+        return {name: bytes_in(twin.part(name).parameters()) for name in twin.part_names}
+
+
+def trained_sizes(family: Family, preset: Preset) -> list[int]:
+    """How many numbers each trained tensor holds."""
+    with _twin(family, preset, family.part_names) as (_, twin):
+        return [parameter.numel() for parameter in attach(twin, preset).parameters().values()]
+
+
+def largest_tensor(family: Family) -> int:
+    """Bytes of the largest single weight in fp32: weights are read one by one."""
+    _import_parts(family)
+    with counted():
+        twin = family.hollow(family.options, family.part_names)
+        return max(4 * p.numel() for name in twin.part_names for p in twin.part(name).parameters())
+
+
+def bytes_in(tensors: Iterable[Tensor]) -> int:
+    """Memory of tensors; what is shared counts once."""
+    return sum({address_of(t): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+# Inside ---------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _twin(family: Family, preset: Preset, parts: Iterable[str]) -> Generator[tuple[Ledger, Family]]:
+    options = load_options(preset)
+    _import_parts(family)
+    with counted(_allocator(options.device)) as ledger:
+        yield ledger, family.hollow(options, parts)
+
+
+def _allocator(device: torch.device) -> type[Heap | Exact]:
+    """Whose holes are known: glibc's. Others are taken for perfect."""
+    return Heap if device.type == "cpu" and sys.platform == "linux" else Exact
+
+
+_IMPORTED: set[str] = set()
+
+
+def _import_parts(family: Family) -> None:
+    """What parts are made of: a module that makes tensors when it is imported must not make hollow ones."""
+    if family.name not in _IMPORTED:
+        for name in family.part_names:
+            family.parameter_names(name)
+        _IMPORTED.add(family.name)
+
+
+def _restarted(ledger: Ledger) -> int:
+    ledger.restart()
+    return ledger.live
+
+
+def _untrained(method: Method, part: str) -> list[Tensor]:
+    mine = {id(p) for p in method.parameters().values()}
+    return [p for p in method.family.part(part).parameters() if id(p) not in mine]
+
+
+def _batch(twin: Family, preset: Preset, look: Look) -> Batch:
+    (height, width), count = look.size, preset.training.batch_size
+    latents = torch.empty(count, twin.channels, height // twin.downscale, width // twin.downscale)
+    text = None
+    if look.caches_text:
+        text = FamilyEncoders(twin).encode_text([look.caption]) * count
+    return Batch(
+        items=(Item(0, 0, Path(), "", width, height, look.size, (look.caption,), ()),) * count,
+        turns=(0,) * count,
+        captions=(look.caption,) * count,
+        latents_BChw=latents if look.caches_latents else None,
+        pixels_B3HW=None if look.caches_latents else torch.empty(count, 3, height, width),
+        text=text,
+        sizes_B6=torch.empty(count, 6, dtype=torch.int64),
+        loss_weights_B=torch.ones(count),
+    )
+
+
+def bytes_of_batch(batch: Batch) -> int:
+    """What a batch holds itself."""
+    tensors = [batch.latents_BChw, batch.pixels_B3HW, batch.sizes_B6, batch.loss_weights_B]
+    tensors += [tensor for row in batch.text or [] for tensor in row.values()]
+    return bytes_in(tensor for tensor in tensors if tensor is not None)
+
+
+def _condition(twin: Family, count: int, size: Bucket) -> Condition:
+    device = twin.options.device
+    with autocast(device, twin.options.dtype):
+        heard = twin.encode_text(["" for _ in range(count)])
+    sizes = torch.empty(count, 6, dtype=torch.int64, device=device)
+    inpaint = None
+    if twin.inpaints:
+        inpaint = torch.empty(count, twin.channels + 1, *(side // twin.downscale for side in size), device=device)
+    return Condition(heard.tokens_BTD, heard.mask_BT, heard.pooled_BD, sizes, inpaint)

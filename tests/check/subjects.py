@@ -1,0 +1,71 @@
+"""Subjects to look at: real presets on a handful of pictures, opened as the check opens them."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from app.findings import setting_option
+from modules.check.subject import Subject
+from modules.messages import Channel, Event, Finding
+from modules.preset.overlay import lay
+from modules.preset.paths import Values
+from modules.preset.rules import judged
+from modules.trainer.control import Control
+from modules.trainer.preparation import open_family, scan_images, with_resolution
+from modules.trainer.workspace import anchored
+from tests.data.pictures import picture
+from tests.trainer.runs import values
+
+Room = Callable[[Subject], Iterator[Finding]]
+
+
+def captioned(folder: Path, captions: Mapping[str, str | bytes | None]) -> str:
+    """A folder of pictures with these captions beside them; None: no file. Gives the setting that names it."""
+    for number, (name, caption) in enumerate(captions.items()):
+        picture(folder / f"{name}.png", 64, 64, shade=number % 100)
+        if caption is not None:
+            text = folder / f"{name}.txt"
+            text.write_bytes(caption if isinstance(caption, bytes) else caption.encode())
+    return f"concepts.0.path={folder}"
+
+
+def pictures(folder: Path, *shapes: tuple[int, int]) -> str:
+    """A folder of pictures of these sizes, each with a caption of its own."""
+    for number, (width, height) in enumerate(shapes):
+        picture(folder / f"{number}.png", width, height, shade=number)
+        (folder / f"{number}.txt").write_text(f"picture {number}", encoding="utf-8")
+    return f"concepts.0.path={folder}"
+
+
+def opened(preset_values: Values, tell: Callable[[Event], None] = lambda event: None) -> Subject:
+    """What the rooms look at, as a run opens it."""
+    preset = anchored(judged(preset_values))
+    family = open_family(preset, lambda event: None)
+    preset = with_resolution(preset, family)
+    control = Control(Channel.open().commands)
+    return Subject(preset, family, scan_images(preset, lambda event: None, control), tell, control)
+
+
+def found(room: Room, workspace: Path, *settings: str) -> dict[str, Finding]:
+    """What a room finds, by name; every mend is tried, and must make its finding go away."""
+    preset = values(workspace, *settings)
+    told = list(room(opened(preset)))
+    for finding in told:
+        for mend in finding.mends:
+            _assert_it_helps(room, preset, finding, mend.changes)
+    return {finding.name: finding for finding in told}
+
+
+def _assert_it_helps(room: Room, preset: Values, finding: Finding, changes: Mapping[str, Any]) -> None:
+    mended = lay(preset, [option(path, value) for path, value in changes.items()])
+    left = [(other.name, other.title) for other in room(opened(mended)) if other.name == finding.name]
+    assert (finding.name, finding.title) not in left, changes
+    assert len(left) < sum(1 for other in room(opened(preset)) if other.name == finding.name), changes
+
+
+def option(path: str, value: Any) -> str:
+    """A change of a mend as a shell hands it over when it is typed as the report says."""
+    return shlex.split(setting_option(path, value))[1]
