@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app import commands
 from modules.catalog import FAMILIES
-from modules.errors import UserError
+from modules.errors import UserError, of_system
 from modules.messages import Failed, encode
 
 PROGRAM = "start-ui.bat" if os.name == "nt" else "./start-ui.sh"
@@ -31,10 +31,18 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return options.command(options)
     except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        if getattr(options, "events", None) == "json":  # a program that reads events is told there, too
-            sys.stdout.write(f"{encode(Failed(str(error)))}\n")
-        return 2
+        return _refuse(error, options)
+    except OSError as error:
+        if said := of_system(error):
+            return _refuse(said, options)
+        raise
+
+
+def _refuse(error: UserError, options: argparse.Namespace) -> int:
+    sys.stderr.write(f"{error}\n")
+    if getattr(options, "events", None) == "json":  # a program that reads events is told there, too
+        sys.stdout.write(f"{encode(Failed(str(error)))}\n")
+    return 2
 
 
 def parser() -> argparse.ArgumentParser:
@@ -74,7 +82,10 @@ def _cache(add_parser: AddParser) -> None:
 
 def _check(add_parser: AddParser) -> None:
     text = "Look for everything that would go wrong, without training."
-    _preset_options(_command(add_parser, "check", commands.check, "look for mistakes without training", text))
+    command = _command(add_parser, "check", commands.check, "look for mistakes without training", text)
+    _preset_options(command)
+    probe = "also load the model and measure a few steps, to know how long the run will take"
+    command.add_argument("--probe", action="store_true", help=probe)
 
 
 def _sample(add_parser: AddParser) -> None:
@@ -82,12 +93,22 @@ def _sample(add_parser: AddParser) -> None:
     command = _command(add_parser, "sample", commands.sample, "make images", text)
     command.add_argument("model", metavar="PRESET|MODEL", help="a preset (.json), or a file, folder or hub name")
     command.add_argument("--lora", action="append", default=[], metavar="FILE", help="a LoRA to use; may be repeated")
+    command.add_argument(
+        "--embedding", action="append", default=[], metavar="FILE",
+        help="a new word to use, called as its file is; may be repeated",
+    )  # fmt: skip
     command.add_argument("--prompt", action="append", default=[], metavar="TEXT", help="what to draw; may be repeated")
+    command.add_argument(
+        "--prompts", type=Path, metavar="FILE", help="prompts in kohya's notation: .txt, .toml or .json"
+    )
     command.add_argument("--negative", metavar="TEXT", help="what to keep away from")
-    command.add_argument("--seed", metavar="N", help="the same seed gives the same image (42)")
+    command.add_argument("--seed", metavar="N", help="the same seed gives the same image (42); -1: chance")
     command.add_argument("--steps", metavar="N", help="more are finer and slower (20)")
     command.add_argument("--size", metavar="WxH", help="in pixels, such as 512x768, or 512 for a square")
-    command.add_argument("--sampler", metavar="NAME", help="the method that removes the noise (euler)")
+    command.add_argument("--sampler", metavar="NAME", help='what removes the noise (euler); also "DPM++ 2M Karras"')
+    command.add_argument("--image", metavar="FILE", help="begin with this image instead of noise")
+    command.add_argument("--strength", metavar="N", help="how much of that image is drawn anew (0.75)")
+    command.add_argument("--mask", metavar="FILE", help="draw anew only what is white in this image")
     command.add_argument("--guidance", metavar="N", help="how strictly the prompt is followed (7)")
     command.add_argument(
         "--count", type=int, default=1, metavar="N", help="images of each prompt, with seeds that follow"

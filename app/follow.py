@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Protocol
 
 from app.terminal import Display, Silent
-from modules.messages import Channel, Event, Failed, Finished, Started, Stop
+from modules.messages import Channel, Event, Failed, Finding, Finished, Started, Stop
 
 TICK_S = 0.05
 DONE, BUG, MENDABLE, STOPPED = 0, 1, 2, 3
 KILLED = 130
+NOBODY_READS = {errno.EPIPE, errno.EIO, errno.EBADF, errno.EINVAL}  # the latter is what Windows says of a closed pipe
 STARTING = "Starting ..."  # loading torch takes seconds, in which nothing else would be seen
 STOPPING = "Stopping after this step, with a backup. Press again to stop at once."
 STOPPING_NOW = "Stopping at once, without a backup. Press again to leave without tidying up."
@@ -56,10 +60,37 @@ class Interrupts:
         return self._answered
 
 
+class Shown:
+    """A display as long as somebody can see it; a closed terminal or a full disk must not cost a run its backup."""
+
+    def __init__(self, display: Display, session: Running) -> None:
+        self._display, self._session = display, session
+
+    def show(self, event: Event) -> None:
+        self._try(lambda: self._display.show(event))
+
+    def say(self, text: str) -> None:
+        self._try(lambda: self._display.say(text))
+
+    def close(self) -> None:
+        self._try(self._display.close)
+
+    def _try(self, work: Callable[[], None]) -> None:
+        """Where nobody reads any more (a closed pipe, a closed terminal), the run backs up and ends, as on Ctrl-C."""
+        try:
+            work()
+        except OSError as error:
+            if not isinstance(error, BrokenPipeError) and error.errno not in NOBODY_READS:
+                return  # the disk with the log is full, say: this line is not in it, and the next one may be
+            self._session.channel.commands.put(Stop())
+            self._display = Silent()
+
+
 def follow(session: Running, display: Display) -> int:
     """Start a session, show its events until it has ended, and give the exit code."""
     interrupts = Interrupts()
     interrupts.install()
+    display = Shown(display, session)
     session.start()
     display.say(STARTING)
     code, folder = BUG, ""
@@ -67,11 +98,12 @@ def follow(session: Running, display: Display) -> int:
         running = session.running  # asked before the events are read: the last ones may come just before its end
         events = list(session.channel.events.drain())
         for event in events:
-            display = _shown(event, display, session)
+            display.show(event)
             code = _code_of(event, code)
             folder = event.folder if isinstance(event, Started) else folder
             if isinstance(event, Failed):
-                _complain(event, folder)
+                with suppress(OSError):  # nobody reads any more
+                    _complain(event, folder)
         while which := interrupts.new():
             session.channel.commands.put(Stop(now=which > 1))
             display.say(STOPPING if which == 1 else STOPPING_NOW)
@@ -84,19 +116,12 @@ def follow(session: Running, display: Display) -> int:
     return code
 
 
-def _shown(event: Event, display: Display, session: Running) -> Display:
-    """Show the event. Where nobody reads any more (a closed pipe), the run backs up and ends, as on Ctrl-C."""
-    try:
-        display.show(event)
-    except BrokenPipeError:
-        session.channel.commands.put(Stop())
-        return Silent()
-    return display
-
-
 def _code_of(event: Event, code: int) -> int:
+    """The exit code as far as it is known. A check that found what keeps a run from starting ends well, and says so."""
+    if isinstance(event, Finding) and event.severity == "stop":
+        return MENDABLE
     if isinstance(event, Finished):
-        return STOPPED if event.stopped else DONE
+        return STOPPED if event.stopped else MENDABLE if code == MENDABLE else DONE
     if isinstance(event, Failed):
         return BUG if event.details else MENDABLE
     return code

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
+from app.findings import report
 from modules import messages as m
 
 LINE_S = 10.0  # no two lines of progress in a log stand closer,
@@ -66,11 +67,26 @@ class JsonLines:
         self._out.close()
 
 
+class Findings:
+    """Those of a check, until they can be told together, the worst first."""
+
+    def __init__(self) -> None:
+        self._found: list[m.Finding] = []
+
+    def add(self, finding: m.Finding) -> None:
+        self._found.append(finding)
+
+    def told(self) -> str:
+        """All of them as text, once; "" for none."""
+        text, self._found = report(self._found), []
+        return f"\n{text}\n" if text else ""
+
+
 class Lines:
     """Time and text, for logs; progress only now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out
+        self._out, self._findings = out, Findings()
         self._title, self._told_at, self._told_share = "", -QUIET_S, 0.0
 
     def show(self, event: m.Event) -> None:
@@ -82,14 +98,21 @@ class Lines:
                 self.say(event.title)
             elif event.done < event.total:
                 self._advance(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
+        elif isinstance(event, m.Finding):
+            self._findings.add(event)
         elif text := sentence(event):
+            if isinstance(event, m.Answer):
+                self.close()
             self.say(text)
 
     def say(self, text: str) -> None:
         self._out.write(f"{time.strftime('%H:%M:%S')} {text}\n")
         self._out.flush()
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        if found := self._findings.told():
+            self._out.write(f"{found}\n")
+            self._out.flush()
 
     def _enter(self, title: str) -> bool:
         """Whether something else is going on than before: its share of work is counted anew."""
@@ -111,7 +134,7 @@ class Bar:
     """A bar at the bottom of a terminal for what is going on, and sentences above it."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out = out
+        self._out, self._findings = out, Findings()
         self._bar: tqdm[Any] | None = None
         self._title = ""
 
@@ -120,8 +143,17 @@ class Bar:
             self._move("Training", event.step, event.steps, progress_words(event))
         elif isinstance(event, m.Phase):
             self._move(event.title, event.done, event.total, "")
+        elif isinstance(event, m.Finding):
+            self._findings.add(event)
         elif text := sentence(event):
+            if isinstance(event, m.Answer):
+                self.close()
             self.say(text)
+
+    def close(self) -> None:
+        self._clear()
+        if found := self._findings.told():
+            self.say(found)
 
     def say(self, text: str) -> None:
         if self._bar is None:
@@ -130,14 +162,14 @@ class Bar:
         else:
             self._bar.write(text, file=self._out)
 
-    def close(self) -> None:
+    def _clear(self) -> None:
         if self._bar is not None:
             self._bar.close()
         self._bar = None
 
     def _move(self, title: str, done: int, total: int, words: str) -> None:
         if title != self._title or self._bar is None:
-            self.close()
+            self._clear()
             self._title = title
             counted = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"
             self._bar = tqdm(
@@ -178,13 +210,20 @@ def _note(event: m.Note) -> str:
     return event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}"
 
 
+def _validated(event: m.Validated) -> str:
+    error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
+    best = "the best so far" if event.best else f"the best is {event.best_mean:.5f} of step {event.best_step}"
+    return f"Validation at step {event.step}: {event.mean:.5f}{error}, {best}"
+
+
 SENTENCES: dict[type[Any], Callable[[Any], str]] = {
     m.Started: _started,
     m.SampleReady: lambda event: f"Sample {event.path}",
+    m.Validated: _validated,
     m.BackupSaved: lambda event: f"Backup {event.path}",
     m.ModelSaved: lambda event: f"Model {event.path}",
     m.Note: _note,
-    m.Paused: lambda event: f"Paused after step {event.step}",
+    m.Paused: lambda event: f"Paused after step {event.step}" + (f": {event.reason}" if event.reason else ""),
     m.Continued: lambda event: f"Continued after step {event.step}",
     m.Answer: lambda event: event.text,
     m.Finished: _finished,

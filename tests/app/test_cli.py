@@ -44,11 +44,29 @@ def test_a_preset_with_options_over_it_becomes_a_job(jobs: list[Job], tmp_path: 
     assert job.resume == ""
 
 
+def test_a_run_that_nobody_watches_does_not_wait_to_be_told_to_go_on(jobs: list[Job]) -> None:
+    assert preset_of(trained(jobs, ROBOT, "--set", "validation.then=pause").preset).validation.then == "tell"
+    assert preset_of(trained(jobs, ROBOT, "--set", "validation.then=stop").preset).validation.then == "stop"
+
+
 def test_shipped_presets_are_found_from_any_folder(
     jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert trained(jobs, ROBOT).preset["title"] == "Robot LoRA"
+
+
+def test_a_concept_that_a_preset_describes_without_a_folder_is_for_the_folders_of_the_command_line(
+    jobs: list[Job], tmp_path: Path
+) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    preset = tmp_path / "preset.json"
+    concept = {"trigger": "ohwx", "repeats": 10.0}
+    preset.write_text(json.dumps({"version": 2, "model": {"source": "starter:model"}, "concepts": [concept]}))
+    job = trained(jobs, str(preset), "--concept", str(tmp_path / "a"), "--concept", str(tmp_path / "b"))
+    found = [(each["path"], each["trigger"], each["repeats"]) for each in job.preset["concepts"]]
+    assert found == [(str(tmp_path / name), "ohwx", 10.0) for name in ("a", "b")]
 
 
 def test_concepts_of_the_command_line_replace_those_of_the_file(
@@ -143,7 +161,7 @@ def test_a_program_that_reads_events_is_told_of_mistakes_there(capsys: pytest.Ca
 
 def test_everything_wrong_in_file_and_options_is_said_together(tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
-    file.write_text('{"version": 1, "general": {"threads": 2}, "training": {"batch_size": 0, "resolution": 500}}')
+    file.write_text('{"version": 2, "general": {"threads": 2}, "training": {"batch_size": 0, "resolution": 500}}')
     options = parser().parse_args(["train", str(file), "--set", "training.epocs=3"])
     with pytest.raises(Problems) as caught:
         options.command(options)

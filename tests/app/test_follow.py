@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 
 from app.follow import BUG, DONE, MENDABLE, STOPPED, follow
-from modules.messages import Channel, Command, Event, Failed, Finished, Note, Started, Stop
+from modules.messages import Answer, Channel, Command, Event, Failed, Finding, Finished, Note, Started, Stop
 
 
 class Script:
@@ -80,6 +80,9 @@ def say(*events: Event) -> Callable[[Channel], None]:
         ([Finished(5)], DONE),
         ([Finished(5, stopped=True)], STOPPED),
         ([Failed("no such file")], MENDABLE),
+        ([Finding("a", "stop", "No."), Finding("b", "know", "Yes."), Answer("check", "1"), Finished()], MENDABLE),
+        ([Finding("a", "hurt", "Ouch."), Finished()], DONE),
+        ([Finding("a", "stop", "No."), Finished(stopped=True)], STOPPED),
         ([Failed("boom", "Traceback")], BUG),
         ([Note("and then nothing")], BUG),
     ],

@@ -1,0 +1,75 @@
+"""What a check found, as text: by severity, each with its reason, what would help as `--set`, a histogram, examples."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import textwrap
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from modules.errors import visible
+from modules.messages import Finding, Mend, Severity
+
+HEADINGS: dict[Severity, str] = {
+    "stop": "WILL KEEP IT FROM STARTING",
+    "hurt": "WILL HURT",
+    "know": "WORTH KNOWING",
+}
+WIDTH = 110  # columns; lines that are to be copied are never broken
+BAR = 30
+BYTES = ("B", "kB", "MB", "GB", "TB")
+
+
+def report(findings: Sequence[Finding]) -> str:
+    """All findings in one text; "" for none."""
+    blocks: list[str] = []
+    for severity, heading in HEADINGS.items():
+        if some := [finding for finding in findings if finding.severity == severity]:
+            blocks.append(
+                "\n\n".join(
+                    [heading, *("\n".join(visible(line, line=True) for line in _lines(finding)) for finding in some)]
+                )
+            )
+    return "\n\n\n".join(blocks)
+
+
+def setting_option(path: str, value: Any) -> str:
+    """What to type to change a setting, quoted for the shell of this system."""
+    option = f"{path}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+    quoted = subprocess.list2cmdline([option]) if os.name == "nt" else shlex.quote(option)
+    return f"--set {quoted}"
+
+
+def _lines(finding: Finding) -> Iterator[str]:
+    yield from textwrap.wrap(finding.title, WIDTH, initial_indent="* ", subsequent_indent="  ")
+    yield from textwrap.wrap(finding.text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+    yield from _histogram(finding)
+    for mend in finding.mends:
+        yield f"  {mend.label}: {_options(mend)}"
+    for item in finding.items:
+        yield f"    - {item}"
+
+
+def _options(mend: Mend) -> str:
+    return " ".join(setting_option(path, value) for path, value in mend.changes.items())
+
+
+def _histogram(finding: Finding) -> Iterator[str]:
+    most = max((amount for _, amount in finding.bars), default=0)
+    names = max((len(label) for label, _ in finding.bars), default=0)
+    for label, amount in finding.bars:
+        length = round(BAR * amount / most) if most > 0 else 0
+        bar = "#" * max(length, 1 if amount > 0 else 0)
+        yield f"    {label:>{names}} {bar:<{BAR}} {_amount(amount, finding.unit)}"
+
+
+def _amount(amount: float, unit: str) -> str:
+    if unit != "bytes":
+        return f"{amount:,.10g} {unit}".rstrip()
+    power = 0
+    while amount >= 1000 and power < len(BYTES) - 1:
+        amount, power = amount / 1000, power + 1
+    return f"{amount:.3g} {BYTES[power]}"

@@ -1,0 +1,24 @@
+"""The page that compares names settings that exist."""
+
+import re
+
+import pytest
+
+from modules.preset.problems import all_knobs
+from modules.system.bundled import ROOT
+
+PAGE = (ROOT / "resources/manual/compared.md").read_text(encoding="utf-8")
+CELLS = [line.split("|")[2] for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| option")]
+PATHS = sorted({path for cell in CELLS for path in re.findall(r"`([a-z][a-z0-9_.*N]*)`", cell)})
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_setting_of_the_page_exists(path: str) -> None:
+    known = {re.sub(r"\.0(?=\.)", ".N", knob.path) for knob in all_knobs()}
+    own = {knob.rpartition(".")[2] for knob in known if knob.startswith("concepts.N.")}
+    words = {"sample", "check", "presets", "backup", "validation"}
+    start = (
+        path.removesuffix("*").rstrip(".").replace("training.*", "training.denoiser").replace("encoder_N", "encoder_1")
+    )
+    held = any(knob == start or knob.startswith((f"{start}.", start)) for knob in known)
+    assert held or path in own | words or path.startswith("training.*"), path

@@ -1,0 +1,88 @@
+"""What a check found, as a person reads it in a terminal."""
+
+import io
+import shlex
+
+import pytest
+
+from app.findings import report, setting_option
+from app.terminal import Bar, Lines
+from modules.messages import Answer, Finding, Mend, Phase
+from modules.preset.overlay import lay
+from modules.preset.paths import get
+
+CUT = Finding(
+    "captions.cut",
+    "hurt",
+    "62 % of the captions are cut.",
+    "What stands behind the cut is never learnt. " * 5,
+    "model.max_chunks",
+    [Mend("Read 3 chunks", {"model.max_chunks": 3, "schedule.warmup": "5 %"})],
+    [("1 to 75", 38), ("76 to 150", 62)],
+    "captions",
+    ["blue sky", "a\x1b[31mred\nhat"],
+)
+SEE = Finding("memory.parts", "know", "It takes 11.2 GB.", bars=[("weights", 7.5e9), ("none", 0)], unit="bytes")
+STOP = Finding("model.cannot-open", "stop", "There is no model.")
+
+
+def test_the_worst_stands_first_and_nothing_is_left_out() -> None:
+    text = report([SEE, CUT, STOP])
+    places = [text.index(words) for words in ("STARTING", "There is no model", "HURT", "62 %", "KNOWING", "11.2 GB")]
+    assert places == sorted(places)
+    assert report([]) == ""
+    assert "WILL HURT" not in report([SEE])
+
+
+def test_a_finding_is_told_with_reason_mends_bars_and_items() -> None:
+    lines = report([CUT]).splitlines()
+    assert lines[2] == "* 62 % of the captions are cut."
+    assert all(len(line) <= 110 for line in lines)
+    assert "  Read 3 chunks: --set model.max_chunks=3 --set 'schedule.warmup=5 %'" in lines
+    assert "    76 to 150 ############################## 62 captions" in lines
+    assert "    - blue sky" in lines
+    assert "    weights ############################## 7.5 GB" in report([SEE])
+    assert "       none                                0 B" in report([SEE])
+
+
+def test_what_strangers_wrote_cannot_move_the_terminal() -> None:
+    assert "    - a\\x1b[31mred\\nhat" in report([CUT]).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("model.max_chunks", 3),
+        ("training.ema", False),
+        ("training.learning_rate", 1e-5),
+        ("backup.every", "30 minutes"),
+        ("concepts.0.prefix", 'it\'s "<new>" $HOME; '),
+        ("sampling.prompts", [{"prompt": 'a "red" cat'}]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_is_printed_can_be_typed(path: str, value: object) -> None:
+    option, setting = shlex.split(setting_option(path, value))
+    assert option == "--set"
+    assert get(lay({"concepts": [{}]}, [setting]), path) == value
+
+
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_findings_are_gathered_and_told_once_before_the_summary(kind: type[Bar | Lines]) -> None:
+    out = io.StringIO()
+    shown = kind(out)
+    for event in (Phase("Looking", 1, 2), CUT, Phase("Reading"), STOP, Answer("check", "1 will hurt.")):
+        shown.show(event)
+    shown.close()
+    text = out.getvalue()
+    assert text.count("62 % of the captions are cut.") == 1
+    assert text.index("There is no model") < text.index("62 %") < text.index("1 will hurt.")
+
+
+@pytest.mark.parametrize("kind", [Bar, Lines])
+def test_what_was_found_before_a_check_was_left_is_told(kind: type[Bar | Lines]) -> None:
+    out = io.StringIO()
+    shown = kind(out)
+    shown.show(CUT)
+    shown.close()
+    assert "62 %" in out.getvalue()
