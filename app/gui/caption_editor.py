@@ -16,6 +16,7 @@ from app.gui.desk import Desk
 from app.gui.kit import Button, Frame, ImageView, Label, TextArea, px
 from app.gui.waiting import Waiting
 from modules.data.captions import without_empty_lines
+from modules.data.unreadable import FORMATS
 from modules.preset.paths import Values
 
 PICTURE = 236
@@ -177,7 +178,7 @@ def shown_text(caption: Caption) -> str:
 def size_of(path: Path) -> tuple[int, int]:
     """Width and height as a viewer shows them; (0, 0) if it is no picture."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: lies on its side
             return (image.height, image.width) if turned else (image.width, image.height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

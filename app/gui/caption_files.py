@@ -72,10 +72,13 @@ class Caption:
 def read_captions(
     concepts: Sequence[Concept], report: Report = lambda *_: None, stop: Stop = lambda: False
 ) -> list[Caption]:
-    """The captions of all concepts that take them from files. Concepts whose folder cannot be read are left out."""
+    """The captions of all concepts that take them from files, each file by itself where an image has several.
+
+    Concepts whose folder cannot be read are left out.
+    """
     entries: list[Entry] = []
     for number, concept in enumerate(concepts):
-        if concept.captions == "file":
+        if concept.caption_files:
             try:
                 entries += entries_of(number, concept, resolve(concept.path))
             except UserError:
@@ -84,14 +87,24 @@ def read_captions(
     for done, entry in enumerate(entries):
         if stop():
             break
-        found.append(_read(entry))
+        found += _read(entry)
         if done % 100 == 0:
             report(done, len(entries))
     return found
 
 
-def _read(entry: Entry) -> Caption:
-    caption = Caption(entry.concept, entry.path, entry.inside, entry.caption, bytes_of(entry.caption))
+def _read(entry: Entry) -> list[Caption]:
+    """The caption files of an image; where it has several, each is named by its ending."""
+    files = list(dict.fromkeys(text.path for text in entry.captions))
+    stem = len(entry.path.name.rpartition(".")[0])
+    names = [f"{entry.inside} · {file.name[stem:]}" if len(files) > 1 else entry.inside for file in files]
+    return [_read_file(entry, name, file) for name, file in zip(names, files, strict=True)]
+
+
+def _read_file(entry: Entry, name: str, file: Path) -> Caption:
+    caption = Caption(entry.concept, entry.path, name, file, bytes_of(file))
+    if file.suffix.lower() == ".json":
+        return replace(caption, problem=f"{file} is JSON. Change it in a text editor.")
     try:
         if caption.data is not None and len(caption.data) > MOST_CAPTION_BYTES:
             return replace(caption, problem=f"{caption.file} is too large to be a caption.")

@@ -9,7 +9,9 @@ from app.gui.desk import Desk
 from app.gui.kit import Frame, Label
 from app.gui.tokens import ROOM, chunks, counter
 from app.gui.waiting import Waiting
+from modules.data.captions import framed
 from modules.errors import UserError
+from modules.preset.concepts import Concept
 from modules.preset.paths import Values
 
 MOST_LINES = 6
@@ -52,11 +54,12 @@ class TokenLines(Frame):
 
     def _write(self, count: Counter) -> None:
         lines, concept = self._said
-        before, after = (str(concept["prefix"]), str(concept["suffix"])) if concept else ("", "")
+        around = [str(concept[name]) if concept else "" for name in ("trigger", "prefix", "suffix")]
+        read = Concept.model_construct(trigger=around[0], prefix=around[1], suffix=around[2])
         most = int(self._desk.draft.get("model.max_chunks"))
         said: list[tuple[str, str]] = []
         for number, line in enumerate(lines[:MOST_LINES], 1):
-            tokens = max(count(f"{before}{line}{after}"), default=0)
+            tokens = max(count(framed(line, read)), default=0)
             name = f"Line {number}: " if len(lines) > 1 else ""
             said.append((f"{name}{in_words(tokens, most)}", "text2" if tokens <= ROOM else "changed"))
         if len(lines) > MOST_LINES:

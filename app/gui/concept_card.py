@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.gui.folder_facts import Facts
+from app.gui.words_of_choices import word_of
 from modules.preset.paths import Values
 from modules.system.bundled import SCHEME
 
@@ -20,6 +21,7 @@ TIMES = "\u00d7"
 SOURCES = {
     "file": "captions from files",
     "filename": "captions from names",
+    "folder": "captions from folders",
     "prompt": "one caption for all",
     "none": "no captions",
 }
@@ -51,7 +53,8 @@ def state_of(concept: Values, facts: Facts | None, wrong: int) -> tuple[str, str
         return facts.problem, "error"
     if wrong:
         return "1 setting is wrong" if wrong == 1 else f"{wrong} settings are wrong", "error"
-    return SOURCES.get(str(concept["captions"]), ""), "text2"
+    kind = "" if concept["kind"] == "train" else f"{word_of('concepts.0.kind', concept['kind'])} · "
+    return f"{kind}{SOURCES.get(str(concept['captions']), '')}", "text2"
 
 
 def write_card(cell: Cell, concept: Values, facts: Facts | None, wrong: int) -> None:

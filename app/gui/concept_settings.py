@@ -13,10 +13,19 @@ from modules.preset.problems import all_knobs
 
 FIRST = "concepts.0."
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Images", ("path", "name", "enabled", "subfolders", "repeats", "samples", "loss_weight")),
-    ("Captions", ("captions", "prompt", "prefix", "suffix", "shuffle_tags", "tag_separator", "keep_tags",
-                  "caption_dropout")),
-    ("Crop and flip", ("flip", "random_crop", "crops")),
+    ("Images", ("path", "name", "enabled", "kind", "subfolders", "repeats", "samples", "loss_weight")),
+    ("Captions from", ("captions", "prompt", "caption_ending", "wrapped", "more_captions", "several", "shares",
+                       "join_with")),
+    ("Text", ("trigger", "prefix", "suffix", "wildcards", "replacements", "underscores")),
+    ("Tags", ("tags", "shuffle_tags", "keep_tags", "tag_separator", "keep_separator", "group_separator", "unique_tags",
+              "most_tags", "capitals", "capitals_share")),
+    ("Dropout", ("caption_dropout", "dropout_epochs", "tag_dropout", "tag_dropout_kind", "tag_list_use", "tag_list",
+                 "tag_list_patterns", "tag_warmup", "tag_warmup_from")),
+    ("Size, crop and flip", ("resolutions", "flip", "flip_always", "flip_vertical", "random_crop")),
+    ("Rotation and colours", ("rotation", "rotation_fixed", "brightness", "brightness_fixed", "contrast",
+                              "contrast_fixed", "saturation", "saturation_fixed", "hue", "hue_fixed", "augmented",
+                              "variants")),
+    ("Masks", ("masks", "mask_crop", "mask_margin")),
 )  # fmt: skip
 REST = "More"
 KEPT = "concepts"  # under this name it is remembered that advanced settings are shown

@@ -8,8 +8,9 @@ from pathlib import Path
 from PIL import Image, ImageDraw, ImageEnhance
 
 from app.gui.background import Background
+from app.gui.caption_draws import DRAWS, CaptionDraws
 from app.gui.concept_card import TIMES
-from app.gui.concepts import Sight, index_of, sight_of
+from app.gui.concepts import Sight, captions_ahead, index_of, row_shown, sight_of
 from app.gui.desk import Desk
 from app.gui.kit import Button, Cell, Frame, ImageView, Label, VirtualGrid, px, theme
 from app.gui.waiting import Waiting
@@ -20,7 +21,7 @@ from modules.preset.concepts import Concept
 
 SETTLES_MS = 150
 CELL = (118, 142)
-VIEW, WHOLE = 300, 116
+VIEW, WHOLE = 244, 116
 DARK = 0.35  # of its brightness is left to what is cut off
 
 
@@ -31,6 +32,7 @@ class Seen:
     sight: Sight
     shown: Image.Image
     whole: Image.Image | None  # with what is cut off darkened; None where nothing is
+    captions: list[str]  # of this draw and the next ones
 
 
 class ConceptSight(Frame):
@@ -40,12 +42,15 @@ class ConceptSight(Frame):
         super().__init__(master)
         self._desk, self._number = desk, number
         self._index: Index | None = None
+        self._images: Index | None = None  # one row for each image: that of the list
         self._listed: object = None  # what the index was made of
         self._draw = 0
         self._timer = ""
         self._listing: Waiting[Index] = Waiting(self, self._arrived, self._failed, self._advance)
         self._looking: Waiting[Seen] = Waiting(self, self._seen, self._failed)
         self._make_view()
+        self.draws = CaptionDraws(self, desk)
+        self.draws.pack(fill="x")
         self._line = Label(self, role="text2")
         self._line.pack(fill="x", pady=(px(12), px(4)))
         self._grid = VirtualGrid(self, self._paint_cell, cell=CELL, lines=2, on_select=self._choose)
@@ -116,9 +121,11 @@ class ConceptSight(Frame):
     def _arrived(self, index: Index) -> None:
         same = self._index is not None and len(index) == len(self._index)
         self._index = index
+        self._images = index.once()
         bad = f" · {len(index.bad):,} cannot be used" if index.bad else ""
-        self._line.set(f"{len(index):,} images{bad}" if len(index) != 1 else f"1 image{bad}", "text2")
-        self._grid.show(len(index), keep=same)
+        count = len(self._images)
+        self._line.set(f"{count:,} images{bad}" if count != 1 else f"1 image{bad}", "text2")
+        self._grid.show(count, keep=same)
         if not same and len(index):
             self._grid.select({0}, 0)
         else:
@@ -137,7 +144,7 @@ class ConceptSight(Frame):
 
     def _look(self) -> None:
         index, row, draw = self._index, self.row, self._draw
-        if index is None or row >= len(index):
+        if index is None or row >= index.images:
             return
         preset, box = self._desk.draft.preset(), self._view.room()
         now = Index(index.table, preset.concepts, index.folders, index.buckets) if preset.concepts else index
@@ -145,13 +152,16 @@ class ConceptSight(Frame):
         edge = theme.colour("accent")
 
         def look() -> Seen:
-            sight = sight_of(now, row, preset, draw)
-            return Seen(sight, fitted(sight.image, box), whole_with_cut(sight.look.cut, now.path(row), edge))
+            shown = row_shown(now, int(now.first_rows()[row]), draw)
+            sight = sight_of(now, shown, preset, draw)
+            picture = fitted(veiled(sight.image, sight.mask), box)
+            captions = captions_ahead(now, shown, preset, draw, DRAWS)
+            return Seen(sight, picture, whole_with_cut(sight.look.cut, now.path(shown), edge), captions)
 
         self._looking.start(Background(lambda *_: look()))
 
     def _seen(self, seen: Seen) -> None:
-        cut, image = seen.sight.look.cut, seen.sight.image
+        image = seen.sight.image
         self._view.draw(seen.shown)
         self._whole.draw(seen.whole)
         if seen.whole is None:
@@ -159,15 +169,15 @@ class ConceptSight(Frame):
         else:
             self._whole.pack(side="bottom", anchor="w")
         self._place.set(f"{image.width} {TIMES} {image.height} bucket")
-        crop = f"cut {cut.top} from the top, {cut.left} from the left" if cut.top or cut.left else "nothing cut off"
-        self._how.set(f"{'flipped, ' if seen.sight.look.flip else ''}{crop}".capitalize())
+        self._how.set(in_words(seen.sight))
         self._caption.set(seen.sight.caption or "(no caption)", "text2" if seen.sight.dropped else "text")
         self._count.set(f"as in epoch {self._draw + 1:,}")
+        self.draws.show(seen.captions, self._draw)
 
     def _paint_cell(self, cell: Cell, index: int) -> None:
-        if self._index is None:
+        if self._images is None:
             return
-        item = self._index[index]
+        item = self._images[index]
         cell.words(0, item.path.name)
         caption = item.captions[0]
         cell.words(1, caption or "No caption", "text3" if caption else "changed")
@@ -179,6 +189,25 @@ class ConceptSight(Frame):
         pictures, size = self._desk.pictures, cell.picture_size
         failed = pictures.failed(item.path, size)
         cell.image(pictures.thumb(item.path, size, arrived), "Cannot be read" if failed else "")
+
+
+def in_words(sight: Sight) -> str:
+    """What was done to an image: "Flipped, turned by 3°, cut 12 from the top, 0 from the left"."""
+    look, cut = sight.look, sight.look.inner
+    done = [*(["flipped"] if look.flip else []), *(["upside down"] if look.upside_down else [])]
+    done += [f"turned by {look.angle:.1f}°"] if look.angle else []
+    done += [f"{name} {amount:+.0f}°" if name == "hue" else f"{name} {amount:+.0%}" for name, amount in look.colours]
+    moved = cut.top or cut.left or cut.bucket != cut.resized
+    done.append(f"cut {cut.top} from the top, {cut.left} from the left" if moved else "nothing cut off")
+    done += ["dark parts hardly count"] if sight.mask else []
+    return ", ".join(done).capitalize()
+
+
+def veiled(image: Image.Image, mask: Image.Image | None) -> Image.Image:
+    """An image in which what a mask leaves out is dark."""
+    if mask is None:
+        return image
+    return Image.composite(image, ImageEnhance.Brightness(image).enhance(DARK), mask)
 
 
 def fitted(image: Image.Image, box: tuple[int, int]) -> Image.Image:
@@ -206,4 +235,4 @@ def whole_with_cut(cut: Cut, path: Path, edge: str) -> Image.Image | None:
 
 def _listed_by(concept: Concept) -> tuple[object, ...]:
     """What the list of images depends on; all else changes only how they are shown."""
-    return concept.path, concept.subfolders, concept.captions
+    return concept.path, concept.subfolders, concept.caption_files, concept.masks, concept.resolutions

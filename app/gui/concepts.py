@@ -16,7 +16,9 @@ from app.gui.background import Background, Report, Stop
 from modules.data.captions import caption_for
 from modules.data.folders import entries_of
 from modules.data.index import Bad, Index
-from modules.data.looks import Look, look_of, pixels_in
+from modules.data.looks import Look, content_of, is_masked, look_of, masks_in, pixels_in
+from modules.data.masks import Box, box_of, open_mask
+from modules.data.order import due, epoch_length
 from modules.data.scan import scan
 from modules.errors import UserError
 from modules.preset.concepts import Concept
@@ -57,12 +59,11 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
     Raises:
         UserError: the folder is missing, empty, or cannot be read.
     """
-    index = index_of(preset, number, lambda done, total: report(done, 2 * total), stop)
-    lines: list[list[str]] = [] if stop() else index.table.column("lines").to_pylist()
-    by_file = index.concepts[number].captions == "file"
-    said = [len(found) for found in lines] if by_file else [int(any(item.captions)) for item in index]
+    sizes = index_of(preset, number, lambda done, total: report(done, 2 * total), stop)
+    index = sizes.once()
+    said = [] if stop() else [len(item.captions) if any(item.captions) else 0 for item in index]
     areas = index.widths.astype(np.int64) * index.heights
-    buckets = Counter(index.buckets[bucket] for bucket in index.bucket_numbers.tolist())
+    buckets = Counter(sizes.buckets[bucket] for bucket in sizes.bucket_numbers.tolist())
     wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
     row = int(areas.argmin()) if len(index) else -1
     smallest = (index.path(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
@@ -117,6 +118,10 @@ def _unreadable(path: Path, error: OSError) -> UserError:
     )
 
 
+def _box(path: Path, alpha: bool, _digest: str) -> Box | None:
+    return box_of(open_mask(path, alpha=alpha))
+
+
 def first_images(concept: Concept, most: int = FIRST) -> list[Path]:
     """The first images of a concept, for its card; empty where the folder cannot be read."""
     try:
@@ -134,7 +139,8 @@ class Sight:
 
     caption: str
     look: Look
-    image: Image.Image  # of the bucket's size, cut and flipped
+    image: Image.Image  # of the bucket's size: cut, turned, flipped and coloured
+    mask: Image.Image | None  # likewise, 8-bit grey; None where the whole image counts
 
     @property
     def dropped(self) -> bool:
@@ -142,11 +148,19 @@ class Sight:
         return not self.caption
 
 
+def row_shown(index: Index, row: int, draw: int) -> int:
+    """The row of this row's image that epoch `draw` shows first: of several resolutions, that whose turn it is."""
+    rows = np.flatnonzero(index.image_numbers == index.image_numbers[row])
+    if len(rows) == 1:
+        return row
+    shown = np.intersect1d(due(index, draw)[0], rows)
+    return int(shown[0]) if len(shown) else int(rows[0])
+
+
 def sight_of(index: Index, row: int, preset: Preset, draw: int) -> Sight:
     """What training sees of an image in epoch `draw`, counted from 0: the "next draw" is the next number.
 
-    The same crop, flip and caption as in a run with these settings and seed. (Only a model for inpainting, whose
-    latents are not cached, cuts at other random places.)
+    The same crop, flip, colours, mask and caption as in a run with these settings and seed.
 
     Raises:
         UserError: the image cannot be read or decoded, or was changed since it was scanned.
@@ -155,9 +169,28 @@ def sight_of(index: Index, row: int, preset: Preset, draw: int) -> Sight:
     concept = index.concepts[item.concept]
     address = (preset.general.seed, draw, item.key, 0)
     try:
-        digest = sha256_of(item.path)
+        content = content_of(index, row, sha256_of(item.path), sha256_of, _box)
     except OSError as error:
         raise _unreadable(item.path, error) from error
-    look = look_of(item, concept, digest, *address)
+    look = look_of(item, concept, content, *address)
     pixels = pixels_in(item.path, item.width, item.height, [look])[0]
-    return Sight(caption_for(item.captions, concept, "caption", *address), look, Image.fromarray(pixels))
+    masked = is_masked(preset.training.masks, content, *address)
+    mask = Image.fromarray(masks_in(*index.mask_file(row), [look])[0]) if masked else None
+    return Sight(caption_of(index, row, preset, draw), look, Image.fromarray(pixels), mask)
+
+
+def caption_of(index: Index, row: int, preset: Preset, draw: int) -> str:
+    """The caption of a row in epoch `draw`. What grows with the steps is as at the beginning of that epoch."""
+    item = index[row]
+    concept, training = index.concepts[item.concept], preset.training
+    step = 0
+    if concept.tag_warmup:
+        step = draw * -(-epoch_length(index, training.batch_size) // training.accumulation)
+    address = ("caption", preset.general.seed, draw, item.key, 0)
+    return caption_for(item.sources, concept, *address, epoch=draw, step=step)
+
+
+def captions_ahead(index: Index, row: int, preset: Preset, draw: int, count: int) -> list[str]:
+    """The captions of an image in so many epochs from `draw` on; `row` is any of its rows."""
+    draws = range(draw, draw + count)
+    return [caption_of(index, row_shown(index, row, number), preset, number) for number in draws]

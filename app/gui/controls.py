@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.gui.desk import Desk
 from app.gui.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
 from app.gui.layers_picker import LayersPicker
@@ -28,6 +29,8 @@ class Hands:
     put: Callable[[Any], object]  # a value was chosen
     type: Callable[[str], object]  # a text was typed
     done: Callable[[], object]  # typing is over: Return, or the focus left
+    desk: Desk  # for controls that show more than the value
+    path: str  # of the setting, with its place in a list
 
 
 @dataclass(frozen=True)
@@ -121,7 +124,7 @@ def _interval(master: Frame, hands: Hands, units: tuple[str, ...] = UNITS) -> Co
 
 
 def _layers(master: Frame, hands: Hands) -> Control:
-    picker = LayersPicker(master, "", on_change=hands.type, on_done=lambda _: hands.done())
+    picker = LayersPicker(master, hands.desk, hands.path, on_change=hands.type, on_done=lambda _: hands.done())
     return Control(picker, _as_text(picker.set), tall=True, keyed=(picker.choice, picker.entry.inner))
 
 

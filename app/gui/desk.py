@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from app.gui.draft import Draft
 from app.gui.engine import Engine
@@ -16,6 +16,9 @@ from app.gui.meters import Meters
 from app.gui.project import Project
 from app.gui.running import Running
 from app.gui.state import Remembered
+
+if TYPE_CHECKING:
+    from app.gui.findings import Checks
 
 
 def _nowhere(_page: str, _path: str = "") -> None: ...
@@ -45,11 +48,13 @@ class Desk:
     app: Any = None  # kit.App
     pictures: Any = None  # kit.Pictures
     live: LiveChanges | None = None  # made by the first row of a live setting
+    checks: Checks | None = None  # made by the first who asks findings.checks_of
 
     # Filled in by the window
     go: Callable[..., None] = field(default=_nowhere)  # go("training", "training.batch_size"): that page, that setting
     say: Callable[..., None] = field(default=_silence)  # say("Preset saved", "Undo", undo): a toast
     start: Callable[[], None] = field(default=_unasked)  # start the run, as the button does
+    why_not: Callable[[], str] = field(default=str)  # why it cannot be started now; "" if it can
     stop: Callable[[], None] = field(default=_unasked)  # stop it; a second time at once
     resume: Callable[[Path], None] = field(default=_nothing_to_resume)  # continue the run in this folder
     sample_now: Callable[[], None] = field(default=_unasked)  # asks for a prompt of the moment

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -113,21 +113,23 @@ class Draft:
         Raises:
             KeyError: there is no such setting.
         """
-        self._knob(path)
-        before = self._state
-        section, _, name = path.partition(".")
-        if section in UNIONS and name == "kind":
-            self._go(path, self._with_kind(section, value))
-            return ""
-        value, error = judged(path, value, self.values, typed)
-        bad = {other: held for other, held in before.bad.items() if other != path}
-        if error:
-            bad[path] = Bad(typed if typed is not None else str(value), error)
-            self._go(path, replace(before, bad=bad), typed=typed is not None)
-        else:
-            values = before.values if value == get(before.values, path) else replaced(before.values, path, value)
-            self._go(path, replace(before, values=values, bad=bad), typed=typed is not None)
+        after, error = _with(self._state, path, value, typed)
+        self._go(path, after, typed=typed is not None)
         return error
+
+    def apply(self, changes: Mapping[str, Any], title: str) -> str:
+        """Set several values as one change with a title. Returns what is wrong with one of them, and sets none then.
+
+        Raises:
+            KeyError: there is no such setting.
+        """
+        after = self._state
+        for path, value in changes.items():
+            after, error = _with(after, path, value, None)
+            if error:
+                return error
+        self._go("", after, title=title)
+        return ""
 
     def revert(self, path: str) -> None:
         """Forget a bad text: the last good value stands again (Escape)."""
@@ -156,7 +158,7 @@ class Draft:
         """Put in what a closed window left. No change: there is nothing to undo."""
         self._move(state)
 
-    # Lists: concepts, sampling.prompts, method.words ------------------------------------------------------------------
+    # Lists: concepts, sampling.prompts, words ------------------------------------------------------------------
 
     def add(self, path: str, values: Values | None = None, at: int | None = None) -> int:
         """A new entry with the default of everything that `values` leave out. Returns its number."""
@@ -234,21 +236,40 @@ class Draft:
         kept = {} if base is not self.base else self._state.kept
         return State(laid_over(self.values, values) if base is self.base else values, base, kept=kept)
 
-    def _with_kind(self, section: str, kind: Any) -> State:
-        """Another method or optimizer, with the settings it had when it was last chosen."""
-        state = self._state
-        member = next(member for member in UNIONS[section] if kind_of(member) == kind)
-        now = cast("Values", state.values[section])
-        kept = {**state.kept, (section, now["kind"]): now}
-        of_base = cast("Values", state.base.values[section])
-        usual = of_base if of_base["kind"] == kind else member().model_dump(mode="json")
-        return replace(state, values={**state.values, section: kept.get((section, kind), usual)}, kept=kept)
-
     def _knob(self, path: str) -> Knob:
-        knob = knob_at(path, self.values)
-        if knob is None or (path != schema_path(path) and get(self.values, path.rpartition(".")[0]) is None):
-            raise KeyError(path)
-        return knob
+        return _knob(self._state, path)
+
+
+def _with(before: State, path: str, value: Any, typed: str | None) -> tuple[State, str]:
+    """The state with another value, and what is wrong with that value."""
+    _knob(before, path)
+    section, _, name = path.partition(".")
+    if section in UNIONS and name == "kind":
+        return _with_kind(before, section, value), ""
+    value, error = judged(path, value, before.values, typed)
+    bad = {other: held for other, held in before.bad.items() if other != path}
+    if error:
+        bad[path] = Bad(typed if typed is not None else str(value), error)
+        return replace(before, bad=bad), error
+    values = before.values if value == get(before.values, path) else replaced(before.values, path, value)
+    return replace(before, values=values, bad=bad), ""
+
+
+def _with_kind(state: State, section: str, kind: Any) -> State:
+    """Another method or optimizer, with the settings it had when it was last chosen."""
+    member = next(member for member in UNIONS[section] if kind_of(member) == kind)
+    now = cast("Values", state.values[section])
+    kept = {**state.kept, (section, now["kind"]): now}
+    of_base = cast("Values", state.base.values[section])
+    usual = of_base if of_base["kind"] == kind else member().model_dump(mode="json")
+    return replace(state, values={**state.values, section: kept.get((section, kind), usual)}, kept=kept)
+
+
+def _knob(state: State, path: str) -> Knob:
+    knob = knob_at(path, state.values)
+    if knob is None or (path != schema_path(path) and get(state.values, path.rpartition(".")[0]) is None):
+        raise KeyError(path)
+    return knob
 
 
 def _related(watched: str, changed: str) -> bool:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from types import TracebackType
 from typing import Any
 
 from app.gui.engine import EngineDied
+from app.gui.finding_words import changes_in_words
 from app.gui.job import Resumable
-from app.gui.kit import Answer, App, Button, Dialog, LogView, px
+from app.gui.kit import Answer, App, Button, Dialog, Label, LogView, px
 from modules.errors import UserError
-from modules.messages import Failed
+from modules.messages import Failed, Mend
 
 DETAILS_HIGH = 230
 FAILED = {"train": "The run has failed", "": "Something went wrong"}
@@ -53,24 +55,52 @@ class Trouble(Dialog):
 
 
 def failed(
-    app: App, event: Failed | EngineDied, what: str, back: Resumable | None, on_resume: Callable[[Resumable], object],
-    printed: list[str],
+    app: App, event: Failed | EngineDied, what: str, back: Resumable | None,
+    on_answer: Callable[[Resumable | Mend], object], printed: list[str],
 ) -> Trouble:  # fmt: skip
-    """A job has failed, or the engine's process has died. `back` is the backup from which the run can go on."""
+    """A job has failed, or the engine's process has died. Answers what to do, if something is chosen.
+
+    Args:
+        back: the backup from which the run can go on.
+        on_answer: gets that backup, or a mend that came with the event.
+    """
     died = isinstance(event, EngineDied)
     title = "The engine has stopped" if died else FAILED.get(what, "That did not work")
     answers = [Answer("Close")]
     if back is not None and what == "train":
         answers.append(Answer(f"Continue from backup step {back.step:,}", back, "primary", "play"))
+    message = "\n\n".join(filter(None, [event.message, lost_words(back).strip() if back else ""]))
     details = event.details
     if details and not died and printed:
         details = "\n".join([details, "", "The engine's last lines:", *printed])
 
-    def closed(answer: Resumable | None) -> None:
+    def closed(answer: Resumable | Mend | None) -> None:
         if answer is not None:
-            on_resume(answer)
+            on_answer(answer)
 
-    return Trouble(app, title, event.message, details, tuple(answers), closed)
+    shown = Trouble(app, title, message, details, tuple(answers), closed)
+    if not died:
+        _offer(shown, event.mends)
+    return shown
+
+
+def _offer(dialog: Trouble, mends: Sequence[Mend]) -> None:
+    """What would help: a button each, which changes the settings and closes."""
+    if mends:
+        Label(dialog.body, "What would help:", font="bold").pack(anchor="w", pady=(0, px(4)))
+    for mend in mends:
+        act = partial(dialog.close, mend)
+        Button(dialog.body, mend.label, act, image="wrench", hint=changes_in_words(mend.changes)).pack(
+            anchor="w", pady=px(3)
+        )
+
+
+def lost_words(found: Resumable) -> str:
+    """How much is done again; nothing where nothing is lost."""
+    if not found.lost:
+        return ""
+    again = "1 step since then is" if found.lost == 1 else f"{found.lost:,} steps since then are"
+    return f" The run had reached step {found.reached:,}: the {again} done again if you continue."
 
 
 def broken(app: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> Trouble:
@@ -96,7 +126,7 @@ def ask_continue(app: App, found: Resumable, on_answer: Callable[[str], object])
         app,
         "Continue where it stopped?",
         f"\u201c{found.folder.name}\u201d was stopped and has a backup at step {found.step:,}. It can go on exactly "
-        "there. Starting anew makes a new folder beside it; the old run stays as it is.",
+        f"there.{lost_words(found)} Starting anew makes a new folder beside it; the old run stays as it is.",
         (
             Answer("Cancel"),
             Answer("Start anew", "anew"),

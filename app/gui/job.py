@@ -23,6 +23,12 @@ class Resumable:
 
     folder: Path
     step: int  # of its newest backup
+    reached: int = 0  # the step that the run had come to, as far as is known
+
+    @property
+    def lost(self) -> int:
+        """Steps that are done again."""
+        return max(self.reached - self.step, 0)
 
 
 class Job:
@@ -33,9 +39,9 @@ class Job:
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
-    def blocked(self) -> str:
-        """Why nothing can be started now; "" if it can."""
-        if self._desk.running.busy:
+    def blocked(self, *, busy: bool | None = None) -> str:
+        """Why nothing can be started now; "" if it can. `busy`: whether the engine counts as at work."""
+        if self._desk.running.busy if busy is None else busy:
             return "Something is running already."
         wrong = len(self._desk.draft.errors())
         if wrong:
@@ -52,21 +58,22 @@ class Job:
 
     def lost(self) -> Resumable | None:
         """The run that has just failed in this window, if there is a backup of it."""
-        folder = self._desk.running.folder
-        return self._backup_of(Run(folder)) if folder else None
+        running = self._desk.running
+        reached = running.progress.step if running.progress else 0
+        return self._backup_of(Run(running.folder), reached) if running.folder else None
 
     def _continued(self, run: Run) -> Resumable | None:
         status = run.summary.status
         if status == "running" and not self._ours(run.folder):
             return None  # another window is at it
-        found = self._backup_of(run)
+        found = self._backup_of(run, run.summary.step)
         if found is None or (status == "finished" and found.step >= int(self._desk.draft.get("training.steps") or 0)):
             return None
         return found
 
-    def _backup_of(self, run: Run) -> Resumable | None:
+    def _backup_of(self, run: Run, reached: int) -> Resumable | None:
         backups = run.backups()
-        return Resumable(run.folder, backups[0][0]) if backups else None
+        return Resumable(run.folder, backups[0][0], reached) if backups else None
 
     def _ours(self, folder: Path) -> bool:
         mine = self._desk.running.folder
@@ -101,11 +108,11 @@ class Job:
     # While it runs ----------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """After this step and with a backup; asked a second time, at once."""
+        """After this step and with a backup; asked a second time, at once. A look has nothing to back up."""
         running = self._desk.running
         if not running.busy:
             return
-        self._desk.engine.send(Stop(now=running.stand == "stopping"))
+        self._desk.engine.send(Stop(now=running.stand == "stopping" or running.what == "check"))
         running.stopping()
 
     def unable(self) -> str:

@@ -1,32 +1,53 @@
-"""Which layers are trained: a group by name, or patterns of one's own."""
+"""Which layers are trained: a set by name, or names and patterns of one's own; the share, and the way to the tree."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.gui.kit import Choice, Entry, Frame, Option, px
-from app.gui.words_of_choices import LAYER_GROUPS
+from app.gui.desk import Desk
+from app.gui.kit import Choice, Entry, Frame, Label, LinkButton, Option, px
+from app.gui.layer_dialog import LAYERS_PATH, LayerDialog
+from app.gui.layer_share import told_in_short
+from modules.catalog.layers import LAYERS
 
-OWN = "\0own"  # stands for "Own patterns"; no group is called so
+OWN = "\0own"  # stands for "My own choice"; no set is called so
+BLOCKS = ("input ", "middle ", "output ", "time")
 
 
 class LayersPicker(Frame):
-    """A list of the groups; under it an entry for patterns, while "Own patterns" is chosen."""
+    """A list of the sets of the model's family; under it an entry for patterns, while one's own choice is shown.
+
+    Args:
+        path: of the setting, whose layers the dialog shows.
+    """
 
     def __init__(
-        self, master: Frame, text: str, *, on_change: Callable[[str], object], on_done: Callable[[str], object]
+        self,
+        master: Frame,
+        desk: Desk,
+        path: str,
+        *,
+        on_change: Callable[[str], object],
+        on_done: Callable[[str], object],
     ) -> None:
         super().__init__(master)
-        self._heard = on_change
+        self._desk, self._path, self._heard = desk, path, on_change
         self.reason = ""
-        options = [Option(name, words, words=name) for name, words in LAYER_GROUPS.items()]
-        self.choice = Choice(self, [*options, Option(OWN, "Own patterns")], on_change=self._chosen)
+        self._names: list[str] = []
+        self.choice = Choice(self, [], on_change=self._chosen)
         self.choice.pack(fill="x")
-        self.entry = Entry(
-            self, on_change=on_change, on_done=on_done, placeholder="down_blocks\\.1\\..*, mid", mono=True
-        )
+        self.entry = Entry(self, on_change=on_change, on_done=on_done, placeholder="input 4, mid", mono=True)
+        self._foot = Frame(self)
+        self._foot.pack(fill="x", pady=(px(3), 0))
+        self.link = LinkButton(self._foot, "Choose layers …", self.open)
+        self.link.pack(side="left")
+        self.share = Label(self._foot, font="small", role="text2", anchor="e")
+        self.share.pack(side="right", fill="x", expand=True)
         self.inner = self.choice
-        self.set(text)
+        self._offer()
+        self._pending = ""
+        self._end = desk.draft.watch("", lambda _: self._soon())
+        self._soon()
 
     def get(self) -> str:
         chosen = self.choice.get()
@@ -34,13 +55,20 @@ class LayersPicker(Frame):
 
     def set(self, text: str) -> None:
         """Put `text` in, without telling anyone."""
-        group = text in LAYER_GROUPS
-        self.choice.set(text if group else OWN)
-        if group:
+        named = text in self._names
+        self.choice.set(text if named else OWN)
+        if named:
             self.entry.pack_forget()
         else:
             self.entry.set(text)
-            self.entry.pack(fill="x", pady=(px(6), 0))
+            self._show_entry()
+
+    def open(self) -> LayerDialog | None:
+        """The tree, in a dialog of its own."""
+        if self.reason:
+            return None
+        self.entry.flush()
+        return LayerDialog(self._desk, self._path)
 
     def invalid(self, wrong: bool) -> None:
         self.choice.invalid(wrong)
@@ -51,13 +79,52 @@ class LayersPicker(Frame):
         self.choice.disable(reason)
         self.entry.disable(reason)
 
+    def flush(self) -> None:
+        self.entry.flush()
+
     def focus_set(self) -> None:
         (self.entry if self.choice.get() == OWN else self.choice).focus_set()
 
+    def destroy(self) -> None:
+        self._end()
+        if self._pending:
+            self.after_cancel(self._pending)
+        super().destroy()
+
+    def _offer(self) -> None:
+        """The sets of the family of now; the numbered blocks come last."""
+        sets = LAYERS[str(self._desk.draft.get("model.family"))]
+        if self._names != [*sets]:
+            text = self.get() if self._names else ""
+            self._names = [*sets]
+            plain = [name for name in sets if not name.startswith(BLOCKS)]
+            blocks = [name for name in sets if name.startswith(BLOCKS)]
+            groups = ((plain, ""), (blocks, "Single blocks"))
+            options = [
+                Option(name, sets[name].title, words=name, group=group) for some, group in groups for name in some
+            ]
+            self.choice.offer([*options[: len(plain)], Option(OWN, "My own choice"), *options[len(plain) :]])
+            self.set(text)
+
+    def _soon(self) -> None:
+        """Counting takes a moment the first time: after what is on the screen."""
+        if not self._pending:
+            self._pending = self.after_idle(self._refresh)
+
+    def _refresh(self) -> None:
+        self._pending = ""
+        self._offer()
+        text, alone = str(self._desk.draft.get(self._path) or ""), self._path != LAYERS_PATH
+        words, wrong = told_in_short(self._desk.draft.preset(), text, alone=alone)
+        self.share.set(words, "error" if wrong else "text2")
+
+    def _show_entry(self) -> None:
+        self.entry.pack(fill="x", pady=(px(6), 0), before=self._foot)
+
     def _chosen(self, value: str) -> None:
         if value == OWN:
-            # Several groups may stand here, too: the group of before is where one starts from.
-            self.entry.pack(fill="x", pady=(px(6), 0))
+            # Several sets may stand here, too: the set of before is where one starts from.
+            self._show_entry()
             self.entry.focus_set()
         else:
             self.entry.pack_forget()

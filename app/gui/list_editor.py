@@ -27,6 +27,7 @@ class ListWords:
     summary: Callable[[Values], str] = lambda values: ""  # of the others, while they are folded
     new: Callable[[Sequence[Values]], Values] = lambda others: {}  # what a new entry starts with
     unfold: int = 2  # entries are unfolded at first while there are no more than these
+    seldom: bool = False  # most people leave it empty: then a line says so, and not half a page
 
 
 class EntryCard(Card):
@@ -144,6 +145,7 @@ class ListEditor(Frame):
         self.made: list[EntryCard] = []
         self._most = AT_ONCE
         self._problem = Label(self, font="small", role="error", wrap=True)
+        self._none = Label(self, words.empty, font="small", role="text2", wrap=True)
         self.cards = Frame(self)
         self._foot = Frame(self)
         self._empty: EmptyState | None = None
@@ -219,19 +221,29 @@ class ListEditor(Frame):
             yield
         self._show_rest(count)
 
-    def _show_rest(self, count: int) -> None:
-        """What stands around the cards: a sentence while there are none, the buttons, what is wrong with the list."""
-        if not count and self._empty is None:
+    def _show_empty(self, count: int) -> None:
+        """A sentence while there are no entries: with half a page of room, or as a line where that is the usual."""
+        seldom = self.words.seldom
+        if count:
+            self._none.pack_forget()
+        elif seldom:
+            self._none.pack(fill="x", before=self.cards, pady=(0, px(8)))
+        elif self._empty is None:
             self._empty = EmptyState(self.cards, "image", self.words.empty, self.words.add, self.add)
             self._empty.pack(fill="x")
-        elif count and self._empty is not None:
+        if count and self._empty is not None:
             self._empty.destroy()
             self._empty = None
         if not count:
-            self.cards.configure(height=px(200))
-            self._foot.pack_forget()
-        else:
+            self.cards.configure(height=1 if seldom else px(200))
+
+    def _show_rest(self, count: int) -> None:
+        """What stands around the cards: a sentence while there are none, the buttons, what is wrong with the list."""
+        self._show_empty(count)
+        if count or self.words.seldom:
             self._foot.pack(fill="x", pady=(0, px(14)))
+        else:
+            self._foot.pack_forget()
         if count > len(self.made):
             self._more.set(f"Show {min(count - len(self.made), AT_ONCE)} more")
             self._more.pack(side="left", padx=(px(8), 0))

@@ -20,6 +20,7 @@ from modules.system.bundled import at_home
 
 LIVE = "live"
 DAY = 86_400.0
+ROOM = 48  # letters beside the name of a run in a list
 
 
 class RunList:
@@ -55,7 +56,7 @@ class RunList:
     def options(self, without: Path | None = None) -> list[Option]:
         """Lines for a list: name, and at the right how it ended and when."""
         return [
-            Option(str(run.folder), run.name, brief(summary), words=summary.title)
+            Option(str(run.folder), run.name, noted(summary), words=f"{summary.title} {summary.failure}")
             for run, summary in self.found
             if run.folder != without
         ]
@@ -67,7 +68,17 @@ class RunList:
 
 def brief(summary: Summary) -> str:
     """How a run stands, in a few words."""
-    return f"{summary.status} at step {summary.step:,}, {ago(time.time() - summary.when)}"
+    best = f", best at {summary.best:,}" if summary.best > 0 else ""
+    return f"{summary.status} at step {summary.step:,}{best}, {ago(time.time() - summary.when)}"
+
+
+def noted(summary: Summary) -> str:
+    """The same for a line of a list; of a run that failed the reason, as far as there is room beside its name."""
+    reason = summary.failure.partition("\n")[0].partition(". ")[0].strip(". ")
+    if not reason:
+        return brief(summary)
+    words = f"failed {ago(time.time() - summary.when)}: {reason}"
+    return words if len(words) <= ROOM else f"{words[: ROOM - 1].rstrip()}\u2026"
 
 
 def ago(seconds: float) -> str:

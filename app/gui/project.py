@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
@@ -21,6 +22,7 @@ from app.gui.places import settings_folder
 from app.gui.typed import Bad
 from modules.errors import UserError
 from modules.preset import store
+from modules.preset.migrate import migrate
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.problems import examine
@@ -74,7 +76,17 @@ class Project:
         self.interrupted = source == self.path and self._crashed()
         draft.restore(_state(values_of(preset), _beside(source)))
         self._saved = draft.state
+        if self.interrupted and not self.is_copy:
+            self._told(draft)
         return True
+
+    def _told(self, draft: Draft) -> None:
+        """It is said once: until something is edited again, there is nothing to lose.
+
+        A copy that was left by a crash stays marked: it must not be taken for one that can be written over.
+        """
+        with suppress(OSError):  # it will be said again, and that nothing can be kept is said by `save`
+            self._write_beside(draft.state, open_=False)
 
     def save(self, draft: Draft) -> None:
         """Write the draft if it changed. Cheap when it did not: the caller may ask once a second.
@@ -143,7 +155,7 @@ def _state(values: Values, beside: dict[str, Any]) -> State:
     base = Compared("", values)
     held = _object(beside.get("base"))
     if held:
-        preset, _ = examine(_object(held.get("values")) or {"version": 1})
+        preset, _ = examine(_todays(_object(held.get("values"))))
         base = Compared(str(held.get("name", "")), values_of(preset))
     bad = {
         path: Bad(str(_object(text).get("text", "")), str(_object(text).get("error", "")))
@@ -153,11 +165,19 @@ def _state(values: Values, beside: dict[str, Any]) -> State:
     return State(values, base, bad, dict(_kept(beside)))
 
 
+def _todays(values: Values) -> Values:
+    """Values that an older Seachange may have left behind; what cannot be brought up to date says nothing."""
+    try:
+        return migrate(values)
+    except UserError:
+        return {"version": Preset.VERSION}
+
+
 def _kept(beside: dict[str, Any]) -> Iterator[tuple[tuple[str, str], Values]]:
     for entry in _list(beside.get("kept")):
         match entry:
             case [str(section), str(kind), dict(inside)]:
-                alone: Values = {"version": 1}
+                alone: Values = {"version": Preset.VERSION}
                 put(alone, section, inside)
                 preset, wrong = examine(alone)
                 if not wrong:

@@ -1,20 +1,26 @@
-"""The rows of one prompt outside the project: text, negative, seed, size, sampler, steps, guidance."""
+"""The rows of one prompt outside the project: text, negative, seed and size, and the others folded away."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
-from app.gui.kit import Choice, Entry, FormRow, Frame, Option, TextArea, px
+from app.gui.controls import options_of, placeholder_of
+from app.gui.kit import Choice, Entry, FormRow, Frame, LinkButton, PathEntry, Switch, TextArea, px
 from modules.errors import UserError
-from modules.preset.knobs import Knob
+from modules.preset.knobs import Knob, knobs
 from modules.preset.live import prompt_of
 from modules.preset.paths import Values
-from modules.preset.problems import knob_at
+from modules.preset.preset import Preset
+from modules.preset.problems import examine, knob_at
+from modules.preset.sampling import Prompt
 
 OWN: dict[str, str] = {"width": "As trained", "height": "As trained"}  # what 0 means
-FIELDS = ("prompt", "negative", "seed", "width", "height", "sampler", "steps", "guidance")
+BASIC = ("prompt", "negative", "seed", "width", "height")
+FIELDS = (*BASIC, *(knob.path for knob in knobs(Prompt) if knob.path not in (*BASIC, "enabled")))
 PATH = "sampling.prompts.0."
-Control = Entry | Choice | TextArea
+MORE = "More settings"
+Control = Entry | Choice | TextArea | Switch | PathEntry
 
 
 class PromptForm(Frame):
@@ -33,8 +39,18 @@ class PromptForm(Frame):
         self._many, self._wide = many, label_width
         self.rows: dict[str, FormRow] = {}
         self.controls: dict[str, Control] = {}
-        for name in FIELDS:
+        self._values, self._lines = values, lines
+        for name in BASIC:
             self._row(name, values.get(name), lines)
+        self._fold = LinkButton(self, MORE, self.unfold)
+        self._fold.pack(anchor="w", pady=(px(4), px(4)))
+
+    def unfold(self) -> None:
+        """Show the other settings, too; what was hidden until now is as it was filled in."""
+        self._fold.pack_forget()
+        for name in FIELDS:
+            if name not in self.rows:
+                self._row(name, self._values.get(name), self._lines)
 
     def read(self) -> Values | None:
         """The settings, judged."""
@@ -43,7 +59,7 @@ class PromptForm(Frame):
 
     def read_all(self) -> list[Values]:
         """The settings of each prompt; none if something is wrong."""
-        values: Values = {}
+        values: Values = {name: self._values[name] for name in FIELDS if name in self._values}
         wrong = False
         for name, control in self.controls.items():
             text = control.get()
@@ -51,7 +67,7 @@ class PromptForm(Frame):
             values[name] = value
             self.rows[name].error(problem)
             wrong = wrong or bool(problem)
-        if wrong:
+        if wrong or self._clashes(values):
             return []
         lines = [line.strip() for line in str(values["prompt"]).splitlines() if line.strip()] if self._many else []
         return [{**values, "prompt": line} for line in lines or [values["prompt"]]]
@@ -70,7 +86,11 @@ class PromptForm(Frame):
         if name == "prompt":
             control: Control = TextArea(row, shown, lines=lines)
         elif knob.choices:
-            control = Choice(row, [Option(choice, solver(choice)) for choice in knob.choices], value)
+            control = Choice(row, options_of(knob), value if value is not None else knob.default)
+        elif knob.kind is bool:
+            control = Switch(row, bool(value))
+        elif knob.widget == "file":
+            control = PathEntry(row, shown, what="file", placeholder=placeholder_of(knob))
         else:
             control = Entry(row, "" if name in OWN else shown, placeholder=OWN.get(name, ""))
             if name in OWN and value:
@@ -84,17 +104,32 @@ class PromptForm(Frame):
     def _judged(self, name: str, text: Any) -> tuple[Any, str]:
         """The value and what is wrong with it, by the schema's own judgement."""
         knob = knob_of(name)
-        value: Any = text or "0" if name in OWN else text
+        value: Any = text or "0" if name in OWN or knob.zero else text
         if isinstance(knob.default, int | float) and not isinstance(knob.default, bool):
             try:
                 value = float(value) if isinstance(knob.default, float) else int(value)
             except ValueError:
                 return text, "Must be a number" if isinstance(knob.default, float) else "Must be a whole number"
+        _, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [{name: value}]}})
+        sentence = next(iter(wrong.values()), "").removeprefix(f"{PATH}{name}: ")
+        return value, sentence[:1].upper() + sentence[1:]
+
+    def _clashes(self, values: Values) -> bool:
+        """Whether settings contradict one another; each sentence stands under the setting that it begins with."""
         try:
-            prompt_of({name: value})
+            prompt_of(values)
         except UserError as error:
-            return value, plain(str(error), name)
-        return value, ""
+            for line in str(error).splitlines()[1:]:
+                name, _, sentence = line.lstrip(" -").partition(": ")
+                whole = not sentence or name not in FIELDS
+                named = re.match(r"[a-z_]+", name)
+                at = named[0] if whole and named and named[0] in FIELDS else name if not whole else "prompt"
+                if at not in self.rows:
+                    self.unfold()
+                text = line.lstrip(" -") if whole else sentence
+                self.rows[at].error(text[:1].upper() + text[1:])
+            return True
+        return False
 
 
 def knob_of(name: str) -> Knob:
@@ -102,21 +137,3 @@ def knob_of(name: str) -> Knob:
     if knob is None:
         raise KeyError(name)
     return knob
-
-
-def plain(problems: str, name: str) -> str:
-    """The sentence about one field without the head of the list and without the field's name."""
-    last = problems.strip().splitlines()[-1].lstrip(" -")
-    sentence = last.removeprefix(f"{name}: ")
-    return sentence[:1].upper() + sentence[1:]
-
-
-SOLVERS = {
-    "ddim": "DDIM", "euler": "Euler", "euler_a": "Euler ancestral", "heun": "Heun", "dpmpp_2m": "DPM++ 2M",
-    "dpmpp_2m_karras": "DPM++ 2M Karras", "dpmpp_2m_sde_karras": "DPM++ 2M SDE Karras", "unipc": "UniPC",
-}  # fmt: skip
-
-
-def solver(name: str) -> str:
-    """A sampler as people call it."""
-    return SOLVERS.get(name, name)

@@ -13,6 +13,7 @@ from modules.messages import (
     Note,
     Progress,
     Started,
+    Validated,
     decode,
 )
 
@@ -26,6 +27,7 @@ class Records:
     path: Path
     losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
     rates: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])  # the highest of the parts
+    validations: list[Validated] = field(default_factory=list[Validated])
     notes: list[Note] = field(default_factory=list[Note])
     steps: int = 0
     step: int = 0
@@ -66,6 +68,8 @@ class Records:
                 self.end = event
             case Note():
                 self.notes.append(event)
+            case Validated():
+                self.validations.append(event)
             case _:
                 return
 
@@ -75,6 +79,7 @@ class Records:
         start = event.resumed_from
         self.losses = [point for point in self.losses if point[0] <= start]
         self.rates = [point for point in self.rates if point[0] <= start]
+        self.validations = [event for event in self.validations if event.step <= start]
         self.step = max(start, 0)
 
 

@@ -9,13 +9,18 @@ from dataclasses import dataclass
 from app.gui import figures
 from app.gui.desk import Desk
 from app.gui.engine import EngineDied
+from app.gui.finding_words import counted
+from app.gui.findings import checks_of
 from app.gui.job import Job
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
+from app.gui.run_words import way_on
+from app.gui.running import JUST_SENT
+from app.gui.starting import Starting
 from modules.messages import Failed, Finished
 
 HEIGHT = 60
 CALM_S = 0.5
-JOBS = {"sample": "Making images", "convert": "Converting", "cache": "Filling the cache", "check": "Checking"}
+JOBS = {"sample": "Making images", "convert": "Converting", "cache": "Filling the cache"}
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,16 @@ class RunActs:
 class RunBar(Frame):
     """`refresh` shows what is so now; cheap enough for every tick."""
 
-    def __init__(self, master: Frame, desk: Desk, job: Job, acts: RunActs) -> None:
+    def __init__(self, master: Frame, desk: Desk, job: Job, starting: Starting, acts: RunActs) -> None:
         super().__init__(master, "panel", height=HEIGHT)
-        self._desk, self._job, self._acts = desk, job, acts
+        self._desk, self._job, self._starting, self._acts = desk, job, starting, acts
         self.calm_s, self._toggled = CALM_S, 0.0
         self.pack_propagate(False)
         Divider(self).pack(side="top", fill="x")
         self.start = Button(self, "Start training", self.toggle, kind="primary", image="play", width=154, height=36)
         self.start.pack(side="left", padx=(px(16), px(10)))
         self.problems = Button(self, "", acts.problem, kind="alarm", image="circle-alert", height=36)
+        self.again = Button(self, "Try again", job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
         self._icons()
         self._middle()
 
@@ -75,7 +81,8 @@ class RunBar(Frame):
         last, self._toggled = self._toggled, now
         if now - last < self.calm_s:
             return
-        (self._acts.stop if self._desk.running.busy else self._acts.start)()
+        at_work = self._desk.running.busy and not self._starting.looking
+        (self._acts.stop if at_work else self._acts.start)()
 
     # What is so now ---------------------------------------------------------------------------------------------------
 
@@ -87,21 +94,25 @@ class RunBar(Frame):
         room = self.words.winfo_width()
         self.words.set(fitting(text, room - px(8), "body") if room > 1 else text, role)
         self.bar.set(share, "error" if role == "error" else "good" if share == 1.0 else "accent")
-        progress = running.progress if running.stand in ("training", "paused", "stopping") else None
+        going = running.stand in ("training", "paused", "stopping") and not running.hindrance
+        progress = running.progress if going else None
         self.right.set(
             "" if progress is None else _figures(progress.steps_per_second, progress.smooth_loss, progress.seconds_left)
         )
         reason = self._job.unable()
         for button in (self.pause, self.backup, self.sample, self.save):
             button.disable(reason)
+        self._show_again()
         paused = running.stand == "paused"
         self.pause.set(image="play" if paused else "pause", hint="Go on" if paused else "Pause")
 
     def _show_start(self) -> None:
         running = self._desk.running
-        if not running.busy:
-            self.start.set("Start training", kind="primary", image="play", hint="Ctrl+Return")
-            self.start.disable(self._job.blocked())
+        if not running.busy or self._starting.looking:
+            checks = checks_of(self._desk)
+            words = "Start anyway" if checks.anyway else "Start training"
+            self.start.set(words, kind="primary", image="play", hint="Ctrl+Return")
+            self.start.disable(self._starting.why_not())
             return
         training = running.what == "train"
         if running.stand == "stopping":
@@ -109,7 +120,8 @@ class RunBar(Frame):
             self.start.set("Stop now", kind="danger", image="square", hint=hint)
         else:
             words = "Stop training" if training else "Stop"
-            self.start.set(words, kind="danger", image="square", hint="Makes a backup first" if training else "")
+            hint = "Makes a backup first" if training else "Nothing is started" if self._starting.waiting else ""
+            self.start.set(words, kind="danger", image="square", hint=hint)
         self.start.enable()
 
     def _show_problems(self) -> None:
@@ -120,15 +132,31 @@ class RunBar(Frame):
         else:
             self.problems.pack_forget()
 
+    def _show_again(self) -> None:
+        """What hinders a run may be gone: it can be asked to look at once."""
+        if reason := self._desk.running.hindrance:
+            self.again.set(way_on(reason))
+            self.again.pack(side="left", padx=(0, px(10)), after=self.start)
+        else:
+            self.again.pack_forget()
+
     def _state(self) -> tuple[str, str, float | None]:
         """Words, their role, and the share that is done."""
         running = self._desk.running
         if not running.busy:
             return self._at_rest()
+        if running.what == "check":
+            return self._looking()
         share = running.progress.step / max(running.progress.steps, 1) if running.progress else 0.0
         if running.stand == "stopping":
             doing = f": {running.phase.title}" if running.phase else " after this step, with a backup"
             return (f"Stopping{doing}" if running.what == "train" else "Stopping"), "text", share
+        if running.hindrance:
+            return f"Paused: {running.hindrance}", "changed", share
+        return self._going(share)
+
+    def _going(self, share: float) -> tuple[str, str, float | None]:
+        running = self._desk.running
         if running.phase:
             phase = running.phase
             return figures.stand_of_phase(phase), "text", phase.done / phase.total if phase.total else None
@@ -137,9 +165,19 @@ class RunBar(Frame):
         word = "Paused" if running.stand == "paused" else "Training"
         return f"{word}: {figures.stand_of(running.progress)}", "text", share
 
+    def _looking(self) -> tuple[str, str, float | None]:
+        phase = self._desk.running.phase
+        doing = "Checking before the start" if self._starting.waiting else "Checking"
+        if phase is None or phase == JUST_SENT:
+            return f"{doing} \u2026", "text", None
+        share = phase.done / phase.total if phase.total else None
+        return f"{doing}: {figures.stand_of_phase(phase)}", "text", share
+
     def _at_rest(self) -> tuple[str, str, float]:
         running = self._desk.running
         step = f" at step {running.progress.step:,}" if running.progress and running.what == "train" else ""
+        if running.what == "check" and not isinstance(running.ended, EngineDied):
+            return self._checked()
         match running.ended:
             case Failed() | EngineDied():
                 return running.ended.message.partition("\n")[0].partition(": ")[0].partition(". ")[0], "error", 0.0
@@ -149,6 +187,16 @@ class RunBar(Frame):
                 return f"Finished{step}", "text", 1.0
             case _:
                 return "Ready to train", "text2", 0.0
+
+    def _checked(self) -> tuple[str, str, float]:
+        """After a look: what it says of the settings of now."""
+        checks = checks_of(self._desk)
+        found = checks.current()
+        if found is None or found.failure:
+            return "Ready to train", "text2", 0.0
+        counts = checks.counts(found)
+        role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
+        return f"Checked: {counted(counts)}", role, 0.0
 
 
 def _figures(rate: float, loss: float, seconds: float) -> str:

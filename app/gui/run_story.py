@@ -9,7 +9,7 @@ from typing import Protocol
 
 from app.gui.running import Running
 from app.gui.runs import Run
-from modules.messages import SampleReady, Started
+from modules.messages import SampleReady, Started, Validated
 
 BITE = 100_000  # bytes of an old run that are read in one tick of the window
 
@@ -37,6 +37,7 @@ class Story(Protocol):
     generation: int
     losses: Points
     rates: Points  # learning rate
+    validations: list[Validated]
     shots: list[Shot]
 
     @property
@@ -65,12 +66,13 @@ class LiveStory:
         self.generation = 0
         self.losses: Points = []
         self.rates: Points = []
+        self.validations: list[Validated] = []
         self.shots: list[Shot] = []
         self._running = running
         self._follows = running.losses
         self._started: Started | None = None
         self._earlier: Run | None = None
-        self._seen = (0, 0, 0)
+        self._seen = (0, 0, 0, 0)
 
     @property
     def title(self) -> str:
@@ -97,8 +99,8 @@ class LiveStory:
         return False
 
     def _begin(self) -> None:
-        self.losses, self.rates, self.shots = [], [], []
-        self._seen = (0, 0, 0)
+        self.losses, self.rates, self.validations, self.shots = [], [], [], []
+        self._seen = (0, 0, 0, 0)
         self._earlier = None
         self.generation += 1
 
@@ -108,14 +110,16 @@ class LiveStory:
         self._begin()
         self.losses += [(step, loss) for step, loss in run.records.losses if step <= last]
         self.rates += [(step, rate) for step, rate in run.records.rates if step <= last]
+        self.validations += [event for event in run.records.validations if event.step <= last]
         self.shots += [shot for shot in shots_of(run) if shot.step <= last]
 
     def _take_new(self) -> None:
         running = self._running
-        losses, rates, shots = self._seen
-        self._seen = (len(running.losses), len(running.rates), len(running.samples))
+        losses, rates, shots, validations = self._seen
+        self._seen = (len(running.losses), len(running.rates), len(running.samples), len(running.validations))
         self.losses += running.losses[losses:]
         self.rates += running.rates[rates:]
+        self.validations += running.validations[validations:]
         known = {shot.path for shot in self.shots} if shots < len(running.samples) else set[Path]()
         self.shots += [shot for shot in map(_shot, running.samples[shots:]) if shot.path not in known]
 
@@ -128,10 +132,11 @@ class PastStory:
         self.generation = 0
         self.losses: Points = []
         self.rates: Points = []
+        self.validations: list[Validated] = []
         self.shots = shots_of(run)
         self.backups = run.backups()
         self._follows: object = None
-        self._seen = (0, 0)
+        self._seen = (0, 0, 0)
 
     @property
     def title(self) -> str:
@@ -146,12 +151,13 @@ class PastStory:
         more = records.update(BITE)
         if records.losses is not self._follows:  # it was continued from a backup: what came after that is gone
             self._follows = records.losses
-            self.losses, self.rates, self._seen = [], [], (0, 0)
+            self.losses, self.rates, self.validations, self._seen = [], [], [], (0, 0, 0)
             self.generation += 1
-        losses, rates = self._seen
-        self._seen = (len(records.losses), len(records.rates))
+        losses, rates, validations = self._seen
+        self._seen = (len(records.losses), len(records.rates), len(records.validations))
         self.losses += records.losses[losses:]
         self.rates += records.rates[rates:]
+        self.validations += records.validations[validations:]
         return more
 
 

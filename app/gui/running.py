@@ -15,6 +15,7 @@ from modules.messages import (
     Continued,
     Event,
     Failed,
+    Finding,
     Finished,
     ModelSaved,
     Note,
@@ -23,10 +24,12 @@ from modules.messages import (
     Progress,
     SampleReady,
     Started,
+    Validated,
 )
 
 Stand = Literal["idle", "preparing", "training", "paused", "stopping"]
 WindowEvent = Event | EngineDied
+JUST_SENT = Phase("Starting the engine")  # nothing was heard of the job yet
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,12 @@ class Running:
     progress: Progress | None = None
     losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
     rates: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, rate of the first part
+    validations: list[Validated] = field(default_factory=list[Validated])
     samples: list[SampleReady] = field(default_factory=list[SampleReady])
     log: list[Line] = field(default_factory=list[Line])
     backup_step: int = -1  # of the newest backup of this run; -1 for none
+    model: Path | None = None  # the newest model that this run saved
+    hindrance: str = ""  # why it paused by itself; "" while it does not
     ended: Finished | Failed | EngineDied | None = None
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
@@ -71,11 +77,13 @@ class Running:
     def begin(self, what: str) -> None:
         """A job was sent to the engine: forget the last one."""
         self.stand, self.what, self.ended = "preparing", what, None
-        self.phase = Phase("Starting the engine")
+        self.phase, self.hindrance = JUST_SENT, ""
         self.log.append(Line(time.time(), "info", f"New job: {what}"))
         if what == "train":
             self.started = self.progress = None
             self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1
+            self.validations = []
+            self.model = None
 
     def stopping(self) -> None:
         """The user asked to stop."""
@@ -101,16 +109,31 @@ class Running:
                 self.phase = event
             case Progress():
                 self._advance(event)
-            case SampleReady():
-                self.samples.append(event)
-            case BackupSaved():
-                self.backup_step = event.step
-            case Paused() | Continued() if self.stand != "stopping":
-                self.stand = "paused" if isinstance(event, Paused) else "training"
+            case Paused() | Continued():
+                self._pause(event)
             case Finished() | Failed() | EngineDied():
-                self.stand, self.phase, self.ended = "idle", None, event
+                self.stand, self.phase, self.ended, self.hindrance = "idle", None, event, ""
             case _:
-                pass
+                self._collect(event)
+
+    def _collect(self, event: WindowEvent) -> None:
+        """What a run makes."""
+        if isinstance(event, SampleReady):
+            self.samples.append(event)
+        elif isinstance(event, Validated):
+            self.validations.append(event)
+            self.phase = None
+        elif isinstance(event, BackupSaved):
+            self.backup_step = event.step
+        elif isinstance(event, ModelSaved):
+            self.model = Path(event.path)
+
+    def _pause(self, event: Paused | Continued) -> None:
+        """Filling the cache can wait for room, too: then it goes on preparing."""
+        self.hindrance = event.reason if isinstance(event, Paused) else ""
+        going = "training" if self.started else "preparing"
+        if self.stand != "stopping":
+            self.stand = "paused" if isinstance(event, Paused) else going
 
     def _advance(self, event: Progress) -> None:
         self.progress, self.phase = event, None
@@ -122,6 +145,10 @@ def level_of(event: WindowEvent) -> str:
     """How loud a line of the log is."""
     if isinstance(event, Failed | EngineDied):
         return "error"
+    if isinstance(event, Finding):
+        return "info" if event.severity == "know" else "warning"
+    if isinstance(event, Paused) and event.reason:
+        return "warning"
     return event.level if isinstance(event, Note) else "info"
 
 
@@ -136,13 +163,27 @@ def _started(event: Started) -> str:
     return f"Run {Path(event.folder).name}: {event.steps:,} steps in {event.epochs:,} epochs{again}"
 
 
+def validated(event: Validated) -> str:
+    """A validation in a line: how wrong, how sure that is, and whether it was never as good."""
+    error = f" \u00b1 {event.error:.4f}" if event.images > 1 else ""
+    if event.best:
+        best = "the best so far" if event.step else "before training"
+    else:
+        best = f"the best is {event.best_mean:.4f} of step {event.best_step:,}"
+    return f"Validation at step {event.step:,}: {event.mean:.4f}{error}, {best}"
+
+
 WORDS: dict[type[WindowEvent], Callable[[Any], str]] = {
     Started: _started,
     Phase: lambda event: event.title if event.done == 0 else "",
     SampleReady: lambda event: f"Sample at step {event.step:,}: {event.prompt}",
+    Validated: validated,
     BackupSaved: lambda event: f"Backup at step {event.step:,}",
     ModelSaved: lambda event: f"Model saved: {Path(event.path).name}",
     Note: lambda event: event.text,
+    Finding: lambda event: event.title,
+    Paused: lambda event: f"Paused: {event.reason}" if event.reason else "Paused",
+    Continued: lambda _: "Going on",
     Failed: lambda event: event.message,
     EngineDied: lambda event: event.message,
     Finished: lambda event: "Stopped" if event.stopped else "Finished",

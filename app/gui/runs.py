@@ -15,14 +15,15 @@ from PIL import Image
 from app.gui.edited import values_of
 from app.gui.recipe import Difference, differences
 from app.gui.records import Records, last_events
-from modules.data.unreadable import UNREADABLE
+from modules.data.unreadable import FORMATS, UNREADABLE
 from modules.errors import UserError
-from modules.messages import Failed, Finished, Progress, SampleReady, Started
+from modules.messages import Failed, Finished, Progress, SampleReady, Started, Validated
 from modules.preset import store
 from modules.preset.preset import Preset
 from modules.preset.problems import examine
 
 NAME = re.compile(r"(\d+) - (\d+) - (.*)\.png")
+OVERVIEW = re.compile(r"(\d+) - grid(?: \(\d+\))?\.png")  # of all prompts of a step
 RUNNING_S = 90.0  # a file of events that was written to so lately belongs to a run that is under way
 
 Status = Literal["finished", "stopped", "failed", "running", "cut off"]
@@ -48,6 +49,7 @@ class Summary:
     steps: int
     when: float  # seconds since 1970, of the last thing that happened
     failure: str = ""
+    best: int = -1  # step of the best validation; -1: none is known
 
 
 class Run:
@@ -95,6 +97,8 @@ class Run:
         for path in _listed(self.folder / "samples"):
             if name := NAME.fullmatch(path.name):
                 found.append(Sample(path, int(name[1]), int(name[2]), name[3]))
+            elif name := OVERVIEW.fullmatch(path.name):
+                found.append(Sample(path, int(name[1]), 0, "All prompts"))
         return sorted(found, key=lambda sample: (sample.step, sample.number, sample.path.name))
 
     def last_sample(self) -> Sample | None:
@@ -105,6 +109,8 @@ class Run:
 
     def prompt_of(self, sample: Sample) -> str:
         """The whole prompt: the preset's; of a prompt of the moment what the image says of itself, or its name."""
+        if OVERVIEW.fullmatch(sample.path.name):
+            return sample.words
         if sample.number == 0:
             return _prompt_in(sample.path) or sample.words
         prompts = [prompt for prompt in self.preset.sampling.prompts if prompt.enabled] if self.preset else []
@@ -162,7 +168,7 @@ def pairs_between(one: Run, other: Run) -> list[tuple[Sample, Sample]]:
 def parameters_in(path: Path) -> str:
     """Prompt and settings, as they stand in the image for every program that reads them; "" if they do not."""
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=FORMATS) as image:
             return str(image.info.get("parameters", ""))
     except UNREADABLE:
         return ""
@@ -175,7 +181,7 @@ def _prompt_in(path: Path) -> str:
 def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
     told = last_events(run.folder / "events.jsonl")
     status: Status = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off"
-    step, steps, failure = 0, 0, ""
+    step, steps, failure, best = 0, 0, "", -1
     for event in told:
         match event:
             case Progress() | Started():
@@ -187,12 +193,14 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
                 status, failure = "failed", event.message
             case SampleReady():
                 step = max(step, event.step)
+            case Validated():
+                best = event.best_step
             case _:
                 continue
         if isinstance(event, Started | Progress) and status not in ("running", "cut off"):
             status, failure = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off", ""
     title = _title(run)
-    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure)
+    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, best)
 
 
 def _title(run: Run) -> str:

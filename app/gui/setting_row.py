@@ -50,7 +50,7 @@ class SettingRow(FormRow):
         self._shown: tuple[Any, str | None] | None = None
         self._typing = False
         self._note: Label | None = None
-        self.made: Control = control_of(self, found, Hands(self._put, self._type, self._done))
+        self.made: Control = control_of(self, found, Hands(self._put, self._type, self._done, desk, path))
         self.put(self.made.widget, stretch=self.made.stretch)
         self.label.configure(wraplength=px(label_width - 8), justify="left")  # a long one takes two lines
         if self.made.tall:

@@ -15,7 +15,7 @@ from modules.preset.paths import Values, get
 from modules.preset.problems import UNIONS, all_knobs, knobs_at
 from modules.preset.setting import When
 
-LISTS = ("concepts", "sampling.prompts", "method.words")
+LISTS = ("concepts", "method.groups", "sampling.loras", "sampling.prompts", "words")
 PARTS = ("training.denoiser.", "training.text_encoder_")
 
 

@@ -16,6 +16,7 @@ from app.gui.sample_now import first_prompt
 from app.gui.tool_card import LABEL, ToolCard, typed_path
 from modules.messages import Finished, MakeImages, SampleReady
 from modules.preset.paths import Values, put
+from modules.preset.sampling import NEW_EACH_TIME
 from modules.system.bundled import at_home
 
 CELL = (150, 150)
@@ -23,6 +24,12 @@ GAP = 10
 MOST = 1000
 SENTENCE = "Draw prompts with a model, and with LoRA files on it."
 WEIGHTS = (("LoRA files", "*.safetensors"),)
+
+
+def with_seed(prompt: Values, more: int) -> Values:
+    """The same prompt with the seed that follows; one that is left to chance stays so."""
+    seed = int(prompt["seed"])
+    return prompt if seed == NEW_EACH_TIME else {**prompt, "seed": seed + more}
 
 
 class ImagesCard(ToolCard):
@@ -69,7 +76,7 @@ class ImagesCard(ToolCard):
             return None
         self.model_row.error("")
         loras = [typed_path(entry.get()) for entry in self.loras if entry.get().strip()]
-        drawn = [{**prompt, "seed": prompt["seed"] + more} for prompt in prompts for more in range(count)]
+        drawn = [with_seed(prompt, more) for prompt in prompts for more in range(count)]
         self.shots = []
         return MakeImages(preset, drawn, loras, str(self.folder))
 
@@ -98,6 +105,15 @@ class ImagesCard(ToolCard):
         self.loras.append(entry)
         self._fold_loras()
         return entry
+
+    def try_lora(self, path: str) -> None:
+        """This LoRA alone, on the project's model and with the project's first prompt."""
+        if [entry.get() for entry in self.loras] != [path]:
+            for entry in [*self.loras]:
+                entry.master.destroy()
+            self.loras.clear()
+            self.add_lora(path)
+        self.button.focus_set()
 
     def _model(self) -> None:
         self.model_row = FormRow(

@@ -1,4 +1,4 @@
-"""Tools for the project as it stands: fill its cache, check it."""
+"""Tools for the project as it stands: fill its cache."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from app.gui.desk import Desk
 from app.gui.tool_card import ToolCard
-from modules.messages import CheckPreset, FillCache, Finished
+from modules.messages import FillCache, Finished
 
 
 class ProjectCard(ToolCard):
@@ -31,19 +31,3 @@ class CacheCard(ProjectCard):
 
     def came_out(self, event: Finished) -> str:
         return "The cache is filled."
-
-
-class CheckCard(ProjectCard):
-    """Check the preset."""
-
-    def __init__(self, master: Any, desk: Desk) -> None:
-        sentence = "Look at the model, every image and every caption, and count, without training."
-        super().__init__(
-            master, desk, "Check the project", sentence, what="check", button="Check", image="check"
-        )  # fmt: skip
-
-    def job(self) -> CheckPreset:
-        return CheckPreset(self.desk.draft.freeze())
-
-    def came_out(self, event: Finished) -> str:
-        return ""

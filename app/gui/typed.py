@@ -10,6 +10,7 @@ from app.gui.shown import schema_path
 from app.gui.wording import in_words, plain_number
 from modules.preset.knobs import Knob
 from modules.preset.paths import Values, get, put
+from modules.preset.preset import Preset
 from modules.preset.problems import UNIONS, examine
 
 
@@ -71,7 +72,7 @@ def _why(place: str, value: Any, sentence: str, typed: str | None) -> str:
 
 def _alone(path: str, value: Any, values: Values) -> tuple[Values, str]:
     """Nothing but this one value, so that judging it takes as long with ten thousand concepts as with none."""
-    alone: Values = {"version": 1}
+    alone: Values = {"version": Preset.VERSION}
     section = path.partition(".")[0]
     if section in UNIONS:
         alone[section] = {"kind": cast("Values", values[section])["kind"]}

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.gui import endings
 from app.gui.desk import Desk
+from app.gui.findings import checks_of
 from app.gui.job import Job, guarded
 from app.gui.keeping import Keeping
 from app.gui.keys import bind_keys
@@ -20,6 +21,7 @@ from app.gui.pane_side import PaneSide
 from app.gui.preset_menu import PresetMenu
 from app.gui.results import Results
 from app.gui.run_bar import RunActs, RunBar
+from app.gui.starting import Starting
 from app.gui.top_bar import TopActs, TopBar
 from app.gui.undoing import Undoing
 from app.gui.welcome import help_
@@ -36,9 +38,10 @@ class Window:
         self.desk = desk
         self.app: App = desk.app
         self.job = Job(desk)
+        self.starting = Starting(desk, self.job, self._begin, lambda: self.go("check"))
         self.undoing = Undoing(desk, lambda: self.pages.front)
         self.presets = PresetMenu(desk, self.undoing.undo)
-        self.outcomes = Outcomes(desk, self.job, self.start, self.close)
+        self.outcomes = Outcomes(desk, self.job, self.close)
         self.keeping = Keeping(desk)
         self._fill_desk()
         self.app.on_error = self._broken
@@ -52,6 +55,7 @@ class Window:
             desk.inbox.listen(desk.running.take),
             desk.running.listen(lambda _: self._later()),
             desk.running.listen(self.outcomes.heard),
+            checks_of(desk).listen(self._later),
             theme.listen(self._themed),
         ]
         self._percent = theme.percent
@@ -68,7 +72,7 @@ class Window:
         self.frame.pack(fill="both", expand=True)
         self.top = TopBar(self.frame, desk, self._top_acts())
         self.top.pack(side="top", fill="x")
-        self.bar = RunBar(self.frame, desk, self.job, self._run_acts())
+        self.bar = RunBar(self.frame, desk, self.job, self.starting, self._run_acts())
         self.bar.pack(side="bottom", fill="x")
         self.navigation = Navigation(self.frame, desk, self.go, self.help)
         self.navigation.pack(side="left", fill="y")
@@ -92,7 +96,7 @@ class Window:
     def _run_acts(self) -> RunActs:
         return RunActs(
             start=self.start,
-            stop=self.job.stop,
+            stop=self.stop,
             problem=self.next_problem,
             sample=self.sample_now,
             log=lambda: self.go("run"),
@@ -101,8 +105,8 @@ class Window:
     def _fill_desk(self) -> None:
         desk = self.desk
         desk.go, desk.say = self.go, self.say
-        desk.start, desk.stop, desk.resume = self.start, self.job.stop, self.resume
-        desk.sample_now = self.sample_now
+        desk.start, desk.stop, desk.resume = self.start, self.stop, self.resume
+        desk.sample_now, desk.why_not = self.sample_now, self.starting.why_not
 
     def _bind(self) -> None:
         acts = {
@@ -181,9 +185,10 @@ class Window:
             self.go(page_for(path), path)
 
     def say(
-        self, text: str, action: str = "", on_action: Callable[[], object] | None = None, role: str = "text2"
-    ) -> None:
-        toast(self.app, text, action, on_action, role=role)
+        self, text: str, action: str = "", on_action: Callable[[], object] | None = None, role: str = "text2",
+        more: Sequence[tuple[str, Callable[[], object]]] = (),
+    ) -> None:  # fmt: skip
+        toast(self.app, text, action, on_action, role=role, more=more)
 
     def help(self) -> None:
         help_(self.desk)
@@ -191,16 +196,24 @@ class Window:
     # The run ----------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Ask whether to continue where that is possible, then train."""
-        if self.job.blocked():
+        """Ask whether to continue where that is possible; else look first, then train."""
+        if self.starting.blocked():
             self.next_problem()
             return
         found = self.job.resumable()
         if found is None:
-            self._begin(None)
+            self._start(None)
             return
         folder = found.folder
-        endings.ask_continue(self.app, found, lambda answer: self._begin(folder if answer == "continue" else None))
+        endings.ask_continue(self.app, found, lambda answer: self._start(folder if answer == "continue" else None))
+
+    def _start(self, folder: Path | None) -> None:
+        guarded(lambda: self.starting.start(folder), self._refused)
+
+    def stop(self) -> None:
+        """End what is under way; a run that waits for the look before it does not begin."""
+        self.starting.cancel()
+        self.job.stop()
 
     def _begin(self, folder: Path | None) -> None:
         guarded(lambda: self.job.start(folder), self._refused)
@@ -257,6 +270,7 @@ class Window:
 
     def _tick(self) -> None:
         self.desk.inbox.tick()
+        guarded(self.starting.tick, self._refused)
         if self._stale:
             self._refresh()
         self.keeping.tick()
@@ -292,8 +306,8 @@ class Window:
             self._fault = endings.broken(self.app, kind, error, trace)
 
     def close(self) -> None:
-        """Close, or ask first if something is running."""
-        if self.desk.running.busy and not self.outcomes.closing:
+        """Close, or ask first if something is running; a look at the settings is not worth a question."""
+        if self.desk.running.busy and self.desk.running.what != "check" and not self.outcomes.closing:
             if self._asked is None or not self._asked.winfo_exists():  # the cross can be pressed again and again
                 self._asked = endings.ask_close(self.app, self.desk.running.what, self.outcomes.close_after_stop)
             return

@@ -40,8 +40,8 @@ class SilentEngine:
         return ["the last line"]
 
 
-def desk_at(folder: Path) -> Desk:
-    """With the Starter loaded; runs, presets and what is remembered lie in `folder`."""
+def desk_at(folder: Path, *, check_first: bool = False) -> Desk:
+    """With the Starter loaded; all that is kept lies in `folder`. Start trains at once, unless `check_first`."""
     library = Library(folder / "presets")
     starter = library.starter()
     assert starter is not None
@@ -49,13 +49,15 @@ def desk_at(folder: Path) -> Desk:
     preset = starter.preset
     general = preset.general.model_copy(update={"workspace": str(folder / "workspace")})
     engine: Any = SilentEngine()
+    remembered = Remembered(folder / "window.json")
+    remembered.put("check_first", check_first)
     return Desk(
         draft=Draft(preset.model_copy(update={"general": general}), starter.name),
         engine=engine,
         inbox=Inbox(engine.inbox),
         running=Running(),
         library=library,
-        remembered=Remembered(folder / "window.json"),
+        remembered=remembered,
         project=Project.open(folder / "project"),
         meters=Meters(lambda: Reading(12.0, 2**33, 2**34), every=60),
     )
@@ -66,12 +68,12 @@ def sent(desk: Desk) -> list[Command]:
     return engine.sent
 
 
-def run_folder(folder: Path, name: str, *, step: int, end: str) -> Path:
+def run_folder(folder: Path, name: str, *, step: int, end: str, reached: int = 0) -> Path:
     """A run as it lies in the workspace: with a backup at `step` unless that is 0; `end`: stopped, finished or ""."""
     place = folder / "workspace" / name
     place.mkdir(parents=True)
-    told = [Started(str(place), 600, 10, 60), Progress(max(step, 1), 600, 1, 10)]
-    lines = [*told, *([Finished(step, end == "stopped")] if end else [])]
+    told = [Started(str(place), 600, 10, 60), Progress(max(step, reached, 1), 600, 1, 10)]
+    lines = [*told, *([Finished(reached or step, end == "stopped")] if end else [])]
     (place / "events.jsonl").write_text("".join(f"{encode(line)}\n" for line in lines))
     if step:
         backup = place / "backups" / f"step-{step:06}"

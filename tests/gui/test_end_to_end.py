@@ -26,7 +26,7 @@ pytestmark = [
     pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Xvfb and xdotool"),
     pytest.mark.skipif(not shutil.which("xdotool"), reason="no xdotool to press keys (apt install xdotool)"),
 ]
-LONGEST = 60.0
+LONGEST = 180.0  # a loaded machine takes its time to import and to look
 START = (93, 770)  # of a window of 1280 x 800
 START_EDGE, BLUE = (24, 770), "#3B6FEB"  # theme.colour("button") when it is dark
 

@@ -8,7 +8,15 @@ import pytest
 
 from app.gui.desk import Desk
 from app.gui.engine import EngineDied
-from modules.messages import Failed, Finished, Phase, Progress, Started, Stop, Train
+from modules.messages import (
+    Failed,
+    Finished,
+    Phase,
+    Progress,
+    Started,
+    Stop,
+    Train,
+)
 from tests.gui.desks import desk_at, run_folder, sent
 
 Pump = Callable[..., None]
@@ -43,6 +51,12 @@ def dialog(window: Any) -> Any:
 
     open_ = [child for child in window.app.winfo_children() if isinstance(child, Dialog)]
     return open_[-1] if open_ else None
+
+
+def words_in(shown: Any) -> str:
+    from app.gui.kit import Label
+
+    return " ".join(str(child.cget("text")) for child in shown.winfo_children() if isinstance(child, Label))
 
 
 def heard(window: Any, pump: Pump, *events: Any) -> None:

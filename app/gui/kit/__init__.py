@@ -46,6 +46,8 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     Progress(master, share)        .set(share | None)  Meter(master, label).set(share, words)
     LogView(master, lines)         .append([(level, text)]) .only(level) .content() .clear()
     BarList(master)                .show([Bar(label, value, note)])
+    Histogram(master, ends)        .show(values)
+    LinePlot(master, ends, on_change, follow, told)    .show(line, points) .ends(left, right)
     Chart(master, empty)           .series(name, faint, second) -> Curve  curve.add(xs, ys)  .redraw() .clear()
                                    .log(on) .smooth(weight) .view()
     Compare(master, pictures)      .show(before, after, words)  paths or None   .move(share)
@@ -54,6 +56,8 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
                                    .show(count) .refresh(index) .selection .current .see(index)
     PictureTable(master, paint, cell, on_select, on_open)  .show(rows, columns) .select(row, column) .refresh(...)
+    Tree(master, on_tick, on_fold, on_mark, boxes)     .show([TreeLine(key, title, depth, ticked, opened, words, note)])
+                                   .key .go(key)       ticked: True, False, None (some)
     accept_files(widget, on_drop) -> bool
 """
 
@@ -72,9 +76,11 @@ from app.gui.kit.entry import Entry
 from app.gui.kit.events import events, keyboard
 from app.gui.kit.form_row import FormRow
 from app.gui.kit.frame import Divider, Frame
+from app.gui.kit.histogram import Histogram
 from app.gui.kit.icons import icon, mark, mark_file
 from app.gui.kit.image_view import ImageView
 from app.gui.kit.label import Label
+from app.gui.kit.line_plot import LinePlot
 from app.gui.kit.link import LinkButton
 from app.gui.kit.log_view import Level, LogView
 from app.gui.kit.masonry import Masonry
@@ -97,6 +103,7 @@ from app.gui.kit.text_area import TextArea
 from app.gui.kit.theme import Mode, Painted, mixed, px, theme
 from app.gui.kit.tip import the_tip, tip
 from app.gui.kit.toast import Toast, toast
+from app.gui.kit.tree import Tree, TreeLine
 from app.gui.kit.virtual_grid import Cell, VirtualGrid
 
 __all__ = [
@@ -118,9 +125,11 @@ __all__ = [
     "Entry",
     "FormRow",
     "Frame",
+    "Histogram",
     "ImageView",
     "Label",
     "Level",
+    "LinePlot",
     "LinkButton",
     "LogView",
     "Masonry",
@@ -144,6 +153,8 @@ __all__ = [
     "Switch",
     "TextArea",
     "Toast",
+    "Tree",
+    "TreeLine",
     "VirtualGrid",
     "accept_files",
     "ask",

@@ -52,7 +52,7 @@ class BarList(Painted, tk.Canvas):
             top, middle = index * px(LINE), index * px(LINE) + px(LINE) // 2
             label = fitting(bar.label, left - px(8), "small")
             self.create_text(0, middle, anchor="w", text=label, fill=theme.colour("text2"), font=theme.font("small"))
-            end = left + max(px(2), room * bar.value / most)
+            end = left + (max(px(2), room * bar.value / most) if bar.value > 0 else 0)
             self.create_rectangle(left, top + px(6), end, top + px(LINE) - px(6), width=0, fill=theme.colour("accent"))
             self.create_text(
                 end + px(6), middle, anchor="w", text=note, fill=theme.colour("text"), font=theme.font("small")

@@ -70,9 +70,13 @@ class Chart(Painted, tk.Canvas):
         for key in ("<Key-0>", "<Escape>"):
             self.bind(key, lambda _: self.view())
 
-    def series(self, name: str, *, faint: bool = True, second: bool = False) -> Curve:
-        """A new curve. `faint` draws its raw values behind it; `second` gives it the axis at the right, unsmoothed."""
-        curve = Curve(name, faint=faint and not second, second=second, smooth=0.0 if second else self._smooth)
+    def series(self, name: str, *, faint: bool = True, second: bool = False, exact: bool = False) -> Curve:
+        """A new curve. `faint` draws its raw values behind it; `exact` ones are not smoothed.
+
+        `second` gives it the axis at the right, unsmoothed.
+        """
+        exact = exact or second
+        curve = Curve(name, faint=faint and not exact, second=second, smooth=0.0 if exact else self._smooth)
         self.curves.append(curve)
         return curve
 
@@ -91,7 +95,7 @@ class Chart(Painted, tk.Canvas):
         """0 not at all, 0.99 very much."""
         self._smooth = weight
         for curve in self.curves:
-            if not curve.second:
+            if curve.smoothed:
                 curve.smooth(weight)
         self.redraw()
 
@@ -292,7 +296,7 @@ class Chart(Painted, tk.Canvas):
             return f"{step:,.0f}: {number(drawn[0].soft[at[0][1]])}"
         lines = [f"step {step:,.0f}"]
         for curve, index in at:
-            soft = "" if curve.second else f"   smoothed {number(curve.soft[index])}"
+            soft = "" if not curve.smoothed else f"   smoothed {number(curve.soft[index])}"
             lines.append(f"{curve.name} {number(curve.raw[index])}{soft}")
         return "\n".join(lines)
 

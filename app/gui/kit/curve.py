@@ -42,6 +42,10 @@ class Curve:
     def clear(self) -> None:
         self._cut(0)
 
+    @property
+    def smoothed(self) -> bool:
+        return self._weight > 0
+
     def smooth(self, weight: float) -> None:
         """Smooth anew: 0 not at all, 0.99 very much."""
         self._weight = weight

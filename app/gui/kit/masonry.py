@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tkinter as tk
+from collections.abc import Sequence
 
 from app.gui.kit.theme import Painted, px, surface_of, theme
 
@@ -35,6 +36,17 @@ class Masonry(Painted, tk.Frame):
         """Lay `card` out, after those before."""
         self._cards.append(card)
         card.bind("<Configure>", lambda _: self._soon(), add=True)
+        self._soon()
+
+    def order(self, cards: Sequence[tk.Widget]) -> None:
+        """Lay out these in this order, and no others."""
+        for card in set(self._cards) - set(cards):
+            if card.winfo_exists():
+                card.place_forget()
+        for card in cards:
+            if card not in self._cards:
+                card.bind("<Configure>", lambda _: self._soon(), add=True)
+        self._cards = list(cards)
         self._soon()
 
     def hide(self, card: tk.Widget) -> None:

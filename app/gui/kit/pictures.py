@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from PIL import Image, ImageOps, ImageTk
 
-from modules.data.unreadable import UNREADABLE
+from modules.data.unreadable import FORMATS, LIMIT, UNREADABLE
 
 THUMB = 192  # pixels of the longer side in the cache on disk
 THREADS = 2
@@ -184,7 +184,9 @@ def opened(path: Path, box: tuple[int, int]) -> Image.Image:
     Raises:
         OSError: it is no picture, or torn.
     """
-    with Image.open(path) as image:
+    with Image.open(path, formats=FORMATS) as image:
+        if image.width * image.height > LIMIT:  # a few kilobytes can claim to be gigabytes
+            raise OSError(f"{path} has more than {LIMIT} pixels")
         image.draft("RGB", (box[0] * 2, box[1] * 2))
         upright = ImageOps.exif_transpose(image)
         flat = on_white(upright)

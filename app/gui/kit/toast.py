@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from app.gui.kit.button import Button
 from app.gui.kit.card import RoundFrame
@@ -12,6 +13,7 @@ from app.gui.kit.link import LinkButton
 from app.gui.kit.theme import px
 
 STAYS_MS = 6000
+OFFERS_MS = 20_000  # with a way back: who reads what happened needs time to want that
 
 
 class Toast(RoundFrame):
@@ -20,20 +22,20 @@ class Toast(RoundFrame):
     now: Toast | None = None
 
     def __init__(
-        self, master: tk.Misc, text: str, action: str, on_action: Callable[[], object] | None, role: str
+        self, master: tk.Misc, text: str, actions: Sequence[tuple[str, Callable[[], object] | None]], role: str
     ) -> None:
         super().__init__(master, "raised", edge="border", radius=8)
         image = {"error": "circle-alert", "changed": "triangle-alert", "good": "check"}.get(role, "info")
         Label(self, image=image, role=role).pack(side="left", padx=(px(12), px(8)), pady=px(9))
         self.words = Label(self, text)
         self.words.pack(side="left", pady=px(9))
-        self._on_action = on_action
-        if action:
-            LinkButton(self, action, self._act, font="bold").pack(side="left", padx=(px(14), 0))
+        for words, act in actions:
+            LinkButton(self, words, partial(self._act, act), font="bold").pack(side="left", padx=(px(14), 0))
         Button(self, "", self.close, kind="icon", image="x", hint="Dismiss", height=26).pack(
             side="left", padx=(px(8), px(6))
         )
-        self._end = self.after(STAYS_MS, self.close)
+        self.stays = OFFERS_MS if actions else STAYS_MS
+        self._end = self.after(self.stays, self.close)
 
     def close(self) -> None:
         if Toast.now is self:
@@ -42,10 +44,10 @@ class Toast(RoundFrame):
             self.after_cancel(self._end)
             self.destroy()
 
-    def _act(self) -> None:
+    def _act(self, act: Callable[[], object] | None) -> None:
         self.close()
-        if self._on_action is not None:
-            self._on_action()
+        if act is not None:
+            act()
 
 
 def toast(
@@ -56,16 +58,19 @@ def toast(
     *,
     role: str = "text2",
     above: float = 74,
+    more: Sequence[tuple[str, Callable[[], object]]] = (),
 ) -> Toast:
-    """Say `text` at the lower edge of the window, `above` pixels over it, for six seconds.
+    """Say `text` at the lower edge of the window, `above` pixels over it: six seconds, or twenty if it offers anything.
 
     Args:
         action: words of the link, such as "Undo".
+        more: further links, with what they do.
         role: text2, good, changed or error: the colour and the icon.
     """
     if Toast.now is not None:
         Toast.now.close()
-    shown = Toast(master.winfo_toplevel(), text, action, on_action, role)
+    actions = [*([(action, on_action)] if action else []), *more]
+    shown = Toast(master.winfo_toplevel(), text, actions, role)
     Toast.now = shown
     shown.place(relx=0.5, rely=1.0, y=-px(above), anchor="s")
     shown.lift()

@@ -32,11 +32,17 @@ PAGES: tuple[PageCard, ...] = (
     PageCard("concepts", "Concepts", "Your images", "images", "app.gui.pages.concepts:ConceptsPage", ("concepts",)),
     PageCard(
         "training", "Training", "Length, rate, memory, loss and noise", "graduation-cap", f"{SETTINGS}TrainingPage",
-        ("training", "optimizer", "schedule", "objective"),
+        ("training", "optimizer", "schedule", "objective", "prior"),
     ),
-    PageCard("method", "Method", "LoRA, full fine-tune or embedding", "layers", f"{SETTINGS}MethodPage", ("method",)),
-    PageCard("sampling", "Sampling", "Images on the way", "sparkles", f"{SETTINGS}SamplingPage", ("sampling",)),
+    PageCard(
+        "method", "Method", "LoRA, full fine-tune or embedding", "layers", f"{SETTINGS}MethodPage", ("method", "words")
+    ),
+    PageCard(
+        "sampling", "Sampling", "Images on the way, validation", "sparkles", "app.gui.pages.sampling:SamplingPage",
+        ("sampling", "validation"),
+    ),
     PageCard("backup", "Backup", "To continue later", "shield", f"{SETTINGS}BackupPage", ("backup",)),
+    PageCard("check", "Check", "Before you start", "check", "app.gui.pages.check:CheckPage"),
     PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.pages.run:RunPage", pane=False),
     PageCard(
         "captions",
@@ -46,6 +52,6 @@ PAGES: tuple[PageCard, ...] = (
         "app.gui.pages.captions:CaptionsPage",
         pane=False,
     ),
-    PageCard("tools", "Tools", "Make images, convert, check", "wrench", "app.gui.pages.tools:ToolsPage"),
+    PageCard("tools", "Tools", "Make images, convert", "wrench", "app.gui.pages.tools:ToolsPage"),
 )  # fmt: skip
 FIRST_OF_THE_REST = "run"  # a line stands above it in the navigation

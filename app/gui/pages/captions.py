@@ -168,7 +168,7 @@ class CaptionsPage(Page):
         found = [Option(ALL, "All images"), Option(MISSING, "Without a caption", note=f"{missing:,}")]
         if len(self._concepts) > 1:
             for number, concept in enumerate(self._concepts):
-                if concept.captions == "file":
+                if concept.caption_files:
                     name = concept.name or concept.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
                     found.append(Option(number, name, group="Concepts"))
         return found
@@ -177,7 +177,7 @@ class CaptionsPage(Page):
         if self.work.captions.all:
             self._empty.place_forget()
             return
-        elsewhere = [concept for concept in self._concepts if concept.captions != "file"]
+        elsewhere = [concept for concept in self._concepts if not concept.caption_files]
         self._empty.sentence.set(
             "The concepts that are on take their captions from elsewhere, not from files."
             if elsewhere else "No images yet. Add a folder of images on the page Concepts."
@@ -294,5 +294,6 @@ class CaptionsPage(Page):
 def _files_of(concepts: Sequence[Concept]) -> list[tuple[object, ...]]:
     """What the list of caption files depends on."""
     return [
-        (concept.path, concept.subfolders, concept.captions, concept.prefix, concept.suffix) for concept in concepts
+        (concept.path, concept.subfolders, concept.caption_files, concept.prefix, concept.suffix, concept.trigger)
+        for concept in concepts
     ]

@@ -177,7 +177,8 @@ class RunPage(Page):
         if self.comparison is not None:
             words, below = "Two runs compared", ""
         elif isinstance(self.story, PastStory):
-            words, below = f"{self.story.title}: {brief(self.story.run.summary)}", ""
+            told = self.story.run.summary
+            words, below = f"{self.story.title}: {brief(told)}", told.failure.partition("\n")[0]
         else:
             words, below = standing(running), "   ·   ".join(self._lately[-3:])
         self.status.say(words, below, "error" if live and words.startswith("Ended with") else "text")

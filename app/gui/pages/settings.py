@@ -6,9 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from app.gui.form import Below, Form, SettingRow
+from app.gui.guiding import GuideDialog
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.list_editor import ListEditor, ListWords
 from app.gui.page import Page
+from app.gui.schedule_curve import ScheduleCurve
+from app.gui.times_curve import TimesCurve
 from app.gui.words_of_choices import word_of
 from modules.catalog import FAMILIES
 from modules.preset.paths import Values
@@ -122,7 +125,27 @@ class TrainingPage(SettingsPage):
         "training.text_encoder_1",
         "training.text_encoder_2",
         "objective",
+        "prior",
+        "training.masks",
+        "training.guards",
     )
+
+    def below(self) -> dict[str, Below]:
+        return {
+            "schedule.kind": self._schedule,
+            "objective.times.kind": self._times,
+            "objective.weighting": self._guide,
+        }
+
+    def _schedule(self, under: Frame) -> None:
+        ScheduleCurve(under, self.desk).pack(fill="x")
+
+    def _times(self, under: Frame) -> None:
+        TimesCurve(under, self.desk).pack(fill="x")
+
+    def _guide(self, under: Frame) -> None:
+        link = LinkButton(under, "Change what the model predicts \u2026", lambda: GuideDialog(self.desk))
+        link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
 
     def titles(self) -> dict[str, Callable[[], str]]:
         def first() -> str:
@@ -134,10 +157,25 @@ class TrainingPage(SettingsPage):
 
 METHODS = {
     "lora": "A small file that is laid over the model. Quick, needs little memory, and can be shared and mixed.",
+    "loha": "Like a LoRA, of a higher rank at the same size. Some find it better for styles; a little slower.",
+    "lokr": "Like a LoRA, in much smaller files or, with full matrices, close to a full fine-tune.",
+    "oft": "Turns what layers say instead of adding to it. Keeps more of the model; not every program reads it.",
     "full": "The whole model learns. Best for large collections; needs much memory and gives a large file.",
     "embedding": "The model stays as it is and learns a new word. Tiny files; good for one thing or one style.",
 }
-WORDS = ListWords("Word", "Add a word", "No word is learnt yet.", new=lambda others: {"token": _new_word(others)})
+WORDS = ListWords(
+    "Word",
+    "Add a word",
+    "No new word is learnt. One can be learnt with any method.",
+    new=lambda others: {"token": _new_word(others)},
+    seldom=True,
+)
+GROUPS = ListWords(
+    "Layer group",
+    "Add a layer group",
+    "All trained layers learn alike. A group gives some of them a rate or rank of their own, or leaves them out.",
+    seldom=True,
+)
 
 
 class MethodPage(SettingsPage):
@@ -153,15 +191,22 @@ class MethodPage(SettingsPage):
         self.kind.pack(fill="x")
         self.words = Label(card.body, font="small", role="text2", wrap=True)
         self.words.pack(fill="x", padx=(px(SIDE + 1), px(86)), pady=(px(2), 0))
-        self.list = ListEditor(inside, self.desk, "method.words", WORDS, may_be_empty=False)
-        self._built = False
         self._end = self.desk.draft.watch("method.kind", lambda _: self._show())
         yield
 
     def under(self, inside: Frame) -> Iterator[None]:
-        self._built = True
+        self._grouped = Frame(inside)
+        self._grouped.pack(fill="x")
+        Label(self._grouped, "Layer groups", font="section").pack(fill="x", pady=(px(18), px(8)))
+        self.groups = ListEditor(self._grouped, self.desk, "method.groups", GROUPS)
+        self.groups.pack(fill="x")
+        self._words_title = Label(inside, "New words", font="section")
+        self._words_title.pack(fill="x", pady=(px(18), px(8)))
         self._show()
-        yield
+        yield from self.groups.build()
+        self.list = ListEditor(inside, self.desk, "words", WORDS)
+        self.list.pack(fill="x")
+        yield from self.list.build()
 
     def titles(self) -> dict[str, Callable[[], str]]:
         return {"method": lambda: word_of("method.kind", self.desk.draft.get("method.kind"))}
@@ -169,8 +214,10 @@ class MethodPage(SettingsPage):
     def row_of(self, path: str) -> SettingRow | None:
         if path == "method.kind":
             return self.kind
-        if path.startswith("method.words"):
+        if path.startswith("words"):
             return self.list.reveal(path)
+        if path.startswith("method.groups"):
+            return self.groups.reveal(path)
         return super().row_of(path)
 
     def destroy(self) -> None:
@@ -182,60 +229,15 @@ class MethodPage(SettingsPage):
     def _show(self) -> None:
         kind = str(self.desk.draft.get("method.kind"))
         self.words.set(METHODS.get(kind, ""))
-        if not self._built:
-            return
-        if kind == "embedding":
-            if not self.list.winfo_manager():
-                self.list.pack(fill="x", before=self.form)
-                for _ in self.list.build():
-                    pass
+        if self.desk.draft.get("method.groups") is None:  # nothing of the model itself is trained
+            self._grouped.pack_forget()
         else:
-            self.list.pack_forget()
+            self._grouped.pack(fill="x", before=self._words_title)
 
 
 def _new_word(others: Sequence[Values]) -> str:
     taken = {str(other["token"]) for other in others}
     return next(word for number in range(1, len(taken) + 2) if (word := f"<new{number}>") not in taken)
-
-
-def _of_a_prompt(values: Values) -> str:
-    """What is folded, in a line."""
-    width, height = values["width"] or "auto", values["height"] or "auto"
-    size = "size of the training" if width == height == "auto" else f"{width} by {height}"
-    sampler = word_of("sampling.prompts.0.sampler", values["sampler"])
-    return f"Seed {values['seed']} · {size} · {sampler} · {values['steps']} steps · guidance {values['guidance']:g}"
-
-
-def _next_prompt(others: Sequence[Values]) -> Values:
-    """A new prompt is drawn as the one before it."""
-    return {**others[-1], "prompt": "", "enabled": True} if others else {}
-
-
-PROMPTS = ListWords(
-    "Prompt",
-    "Add a prompt",
-    "Nothing is drawn on the way. Add a prompt to see what the model learns.",
-    first=("prompt", "negative"),
-    summary=_of_a_prompt,
-    new=_next_prompt,
-)
-
-
-class SamplingPage(SettingsPage):
-    """Images that are made on the way."""
-
-    sections = ("sampling",)
-
-    def under(self, inside: Frame) -> Iterator[None]:
-        Label(inside, "Prompts", font="section").pack(fill="x", pady=(px(18), px(8)))
-        self.list = ListEditor(inside, self.desk, "sampling.prompts", PROMPTS)
-        self.list.pack(fill="x")
-        yield from self.list.build()
-
-    def row_of(self, path: str) -> SettingRow | None:
-        if path.startswith("sampling.prompts"):
-            return self.list.reveal(path)
-        return super().row_of(path)
 
 
 class BackupPage(SettingsPage):

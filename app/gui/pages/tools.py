@@ -12,11 +12,11 @@ from app.gui.tool_card import ToolCard
 from app.gui.tool_convert import ConvertCard
 from app.gui.tool_images import ImagesCard
 from app.gui.tool_places import FoldersCard, TensorBoardCard
-from app.gui.tool_project import CacheCard, CheckCard
+from app.gui.tool_project import CacheCard
 
 TICK_MS = 250
 TWO_FROM = 980  # pixels from which there are two columns
-TOOLS: tuple[Callable[[Masonry, Desk], ToolCard], ...] = (ImagesCard, ConvertCard, CheckCard, CacheCard)
+TOOLS: tuple[Callable[[Masonry, Desk], ToolCard], ...] = (ImagesCard, ConvertCard, CacheCard)
 
 
 class ToolsPage(Page):
@@ -41,6 +41,12 @@ class ToolsPage(Page):
 
     def shown(self) -> None:
         self._refresh()
+
+    def reveal(self, path: str) -> None:
+        """A LoRA file is put into the tool that makes images."""
+        for card in self.cards:
+            if isinstance(card, ImagesCard):
+                card.try_lora(path)
 
     def destroy(self) -> None:
         self._end()

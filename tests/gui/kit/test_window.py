@@ -243,6 +243,20 @@ def test_a_dialog_answers_once_with_the_button_that_was_pressed(root: Any, pump:
     assert answers == ["stop", None]
 
 
+def test_a_toast_that_offers_something_stays_longer(root: Any) -> None:
+    from app.gui.kit import LinkButton
+    from app.gui.kit.toast import OFFERS_MS, STAYS_MS
+
+    done: list[str] = []
+    assert toast(root, "done").stays == STAYS_MS
+    shown = toast(root, "done", "Undo", lambda: done.append("undo"), more=[("Try it", lambda: done.append("try"))])
+    assert shown.stays == OFFERS_MS > STAYS_MS
+    links = [child for child in shown.winfo_children() if isinstance(child, LinkButton)]
+    assert [str(link.cget("text")) for link in links] == ["Undo", "Try it"]
+    links[1].press()
+    assert done == ["try"] and Toast.now is None
+
+
 def test_a_dialog_stays_open_while_its_check_says_no(root: Any, pump: Pump) -> None:
     dialog = Dialog(root, "Name", answers=[Answer("Cancel"), Answer("Save", "save")], check=lambda _: False)
     pump(dialog.winfo_viewable)

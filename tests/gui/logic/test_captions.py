@@ -202,3 +202,18 @@ def test_the_captions_that_come_with_seachange_are_not_changed() -> None:
         bundled.add_tag([0], "robot of mine")
     assert bundled.all[0].file.read_bytes() == before
     assert not bundled.can_undo
+
+
+def test_every_caption_file_of_an_image_is_edited_by_itself(folder: Path) -> None:
+    (folder / "a.tags").write_text("x, y", encoding="utf-8")
+    (folder / "a.json").write_text("{}", encoding="utf-8")
+    captions = Captions(read_captions([Concept(path=str(folder), more_captions=".tags, .json:tags, name")]))
+    names = [caption.name for caption in captions.all]
+    assert names[:4] == ["a.png · .txt", "a.png · .tags", "a.png · .json", "b.png · .txt"]
+    assert captions.all[1].lines == ["x, y"]
+    assert captions.add_tag([0, 1, 4], "new") == 3
+    assert (folder / "a.tags").read_text() == "x, y, new"
+    assert (folder / "b.tags").read_text() == "new"
+    assert (folder / "a.txt").read_text() == "red robot, smiling, new\n"
+    with pytest.raises(UserError, match="is JSON"):
+        captions.write(2, "text")

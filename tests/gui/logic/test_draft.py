@@ -3,9 +3,11 @@ from pathlib import Path
 import pytest
 
 from app.gui.draft import Draft
+from app.gui.shown import LISTS
 from modules.preset import store
+from modules.preset.knobs import kind_of
 from modules.preset.preset import Preset
-from modules.preset.problems import all_knobs, knob_at, knobs_at
+from modules.preset.problems import UNIONS, all_knobs, knob_at, knobs_at
 from modules.preset.rules import judged
 from modules.system.bundled import ROOT
 
@@ -199,6 +201,20 @@ def test_another_optimizer_and_back_keeps_its_settings(draft: Draft) -> None:
     assert draft.get("optimizer.d_coef") == 2.0
 
 
+@pytest.mark.parametrize("kind", [kind_of(kind) for kind in UNIONS["optimizer"]])
+def test_every_optimizer_is_remembered_with_its_own_values(kind: str, draft: Draft) -> None:
+    other = "lion" if kind == "adamw" else "adamw"
+    draft.put("optimizer.kind", kind)
+    path, changed = "optimizer.weight_decay", 0.5
+    if draft.get(path) is None:
+        path, changed = ("optimizer.arguments", "eps=1e-3") if kind == "other" else ("optimizer.d0", 1e-4)
+    assert draft.put(path, changed) == ""
+    draft.put("optimizer.kind", other)
+    assert draft.get(path) != changed
+    draft.put("optimizer.kind", kind)
+    assert draft.get(path) == changed
+
+
 def test_a_setting_of_several_optimizers_has_the_limits_of_the_chosen_one(draft: Draft) -> None:
     assert draft.type("optimizer.beta1", "0") == ""
     draft.put("optimizer.kind", "schedule_free_adamw")
@@ -214,10 +230,10 @@ def test_hidden_settings_are_kept_and_do_not_reach_the_run(draft: Draft) -> None
     draft.put("method.conv_rank", 4)
     draft.put("method.conv", False)
     assert "conv_rank" not in draft.freeze()["method"]
-    draft.put("concepts.0.keep_tags", 2)
-    assert "keep_tags" not in draft.freeze()["concepts"][0]
-    draft.put("concepts.0.shuffle_tags", True)
-    assert draft.freeze()["concepts"][0]["keep_tags"] == 2
+    draft.put("concepts.0.prompt", "a robot")
+    assert "prompt" not in draft.freeze()["concepts"][0]
+    draft.put("concepts.0.captions", "prompt")
+    assert draft.freeze()["concepts"][0]["prompt"] == "a robot"
 
 
 def test_a_part_that_the_model_lacks_is_hidden_and_no_reason_to_refuse(draft: Draft) -> None:
@@ -314,7 +330,17 @@ def test_an_unknown_setting_or_entry_is_refused(draft: Draft) -> None:
             draft.put(path, 1)
 
 
+SECOND = {
+    "optimizer.name": "torch.optim:Adamax", "optimizer.arguments": "eps=1e-3", "schedule.points": "0:0.5, 1:0",
+    "schedule.decay": "7 steps", "concepts.0.caption_ending": ".caption", "concepts.0.more_captions": ".tags",
+    "concepts.0.shares": "3, 1", "concepts.0.replacements": "a => b", "concepts.0.resolutions": "64",
+    "training.resolutions": "64",
+}  # fmt: skip
+
+
 def second_value(knob: object, value: object) -> object:
+    if (path := getattr(knob, "path", "")) in SECOND:
+        return SECOND[path]
     choices = getattr(knob, "choices", ())
     if choices:
         return next(choice for choice in choices if choice != value)
@@ -324,7 +350,9 @@ def second_value(knob: object, value: object) -> object:
         return value + 8
     if isinstance(value, float):
         return value / 2 if value else 0.5
-    return {"never": "10 steps"}.get(str(value), "7 steps" if "step" in str(value) or "min" in str(value) else "other")
+    return {"never": "10 steps"}.get(
+        str(value), "7 steps" if any(unit in str(value) for unit in ("step", "min", "epoch")) else "other"
+    )
 
 
 def test_every_setting_can_be_changed_reset_and_undone(clock: Clock) -> None:
@@ -335,8 +363,13 @@ def test_every_setting_can_be_changed_reset_and_undone(clock: Clock) -> None:
         draft.add("concepts", {"path": "/x"})
         if knob.when and knob.when.path.endswith(".kind"):
             draft.put(knob.when.path, knob.when.values[0])
-        elif knob.path.startswith("method.words.") or knob.path == "method.keep_norm":
-            draft.put("method.kind", "embedding")
+        section, name = knob.path.split(".")[0], knob.path.split(".")[-1]
+        if section in UNIONS and knob.path.count(".") == 1 and draft.get(knob.path) is None:
+            owners = [member for member in UNIONS[section] if name in member.model_fields]
+            draft.put(f"{section}.kind", kind_of(owners[0]))
+        for above in LISTS:
+            if knob.path.startswith(f"{above}.") and not draft.get(above):
+                draft.add(above)
         if knob.entry:
             continue
         usual = draft.get(knob.path)
@@ -350,7 +383,7 @@ def test_every_setting_can_be_changed_reset_and_undone(clock: Clock) -> None:
         draft.reset(knob.path)
         assert draft.get(knob.path) == draft.original(knob.path), knob.path
         walked += 1
-    assert walked == len(all_knobs()) - 3
+    assert walked == sum(not knob.entry for knob in all_knobs())
 
 
 def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:

@@ -20,6 +20,7 @@ from modules.messages import (
     Answer,
     CheckPreset,
     Failed,
+    Finding,
     Finished,
     Note,
     Pause,
@@ -203,11 +204,13 @@ def test_the_real_engine_trains_the_starter_for_two_steps_and_takes_the_next_job
         window.events.clear()
         draft.put("model.family", "sdxl")
         window.engine.send(CheckPreset(draft.freeze()))
-        window.until(lambda: window.last(Failed))
+        window.until(lambda: window.last(Finished) or window.last(Failed))
         assert not window.engine.busy
     finally:
         window.engine.close()
-    assert encode(window.last(Failed))
+    found = [event for event in window.events if isinstance(event, Finding)]
+    assert [finding.name for finding in found if finding.severity == "stop"] == ["model.cannot-open"]
+    assert encode(found[0])
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")

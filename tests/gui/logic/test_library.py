@@ -26,7 +26,7 @@ def test_every_preset_that_ships_is_listed_with_title_and_note_and_can_be_loaded
     assert len(entries) == len(list((ROOT / "presets").rglob("*.json")))
     assert all(entry.preset and entry.name and entry.note for entry in entries)
     assert entries[0].group == "Starter"
-    assert [entry.memory for entry in entries if entry.group == "SDXL" and "LoRA" in entry.name] == [8, 12, 16, 24]
+    assert [entry.memory for entry in entries if entry.group == "SDXL" and "LoRA" in entry.name] == [8, 12, 12, 16, 24]
 
 
 def test_a_new_window_opens_with_the_robot(library: Library) -> None:
@@ -97,7 +97,7 @@ def test_what_ships_is_neither_renamed_nor_deleted(library: Library) -> None:
 
 def test_a_damaged_preset_is_listed_with_what_is_wrong(library: Library) -> None:
     library.own.mkdir(parents=True)
-    (library.own / "torn.json").write_text('{"version": 1, "training": {', encoding="utf-8")
+    (library.own / "torn.json").write_text('{"version": 2, "training": {', encoding="utf-8")
     entry = library.entries()[0]
     assert entry.preset is None
     assert "no valid JSON" in entry.problem
@@ -109,7 +109,7 @@ def test_a_file_that_changed_is_read_again(library: Library, draft: Draft) -> No
     path = library.save("mine", draft)
     first = library.entries()[0]
     assert library.entries()[0] is first
-    path.write_text(json.dumps({"version": 1, "note": "new"}), encoding="utf-8")
+    path.write_text(json.dumps({"version": 2, "note": "new"}), encoding="utf-8")
     assert library.entries()[0].note == "new"
 
 
@@ -124,7 +124,7 @@ def test_pasted_text_that_is_no_preset_is_refused_in_words() -> None:
     with pytest.raises(UserError, match="pasted text is no valid JSON"):
         from_text("{hello}")
     with pytest.raises(Problems, match=r"training\.lr: there is no such setting"):
-        from_text('{"version": 1, "training": {"lr": 1}}')
+        from_text('{"version": 2, "training": {"lr": 1}}')
 
 
 def test_a_copy_is_written_where_the_user_says_or_the_reason_is_told(draft: Draft, tmp_path: Path) -> None:

@@ -129,6 +129,23 @@ def test_an_interrupted_edit_is_restored_with_its_bad_texts_and_its_preset(tmp_p
     project.close(again)
 
 
+def test_an_edit_that_was_restored_is_told_once(tmp_path: Path, draft: Draft) -> None:
+    project = Project.open(tmp_path)
+    draft.put("training.steps", 77)
+    project.save(draft)
+    project._lock.release()  # the process was killed
+    told: list[bool] = []
+    for _ in range(3):
+        again = Draft()
+        project = Project.open(tmp_path)
+        assert project.restore(again)
+        assert again.get("training.steps") == 77
+        told.append(project.interrupted)
+        project.save(again)
+        project._lock.release()  # killed again, with nothing edited
+    assert told == [True, False, False]
+
+
 def test_a_project_is_a_file_that_train_takes(tmp_path: Path, draft: Draft) -> None:
     project = Project.open(tmp_path)
     draft.put("concepts.0.path", str(tmp_path / "cat"))
@@ -202,7 +219,7 @@ def test_a_damaged_project_is_said_and_left_as_it_is(tmp_path: Path, draft: Draf
 
 
 def test_wrong_settings_of_a_project_are_left_out_and_said(tmp_path: Path, draft: Draft) -> None:
-    held = {"kind": "project", "version": 1, "training": {"batch_size": 0, "steps": 5}}
+    held = {"kind": "project", "version": 2, "training": {"batch_size": 0, "steps": 5}}
     (tmp_path / "project.json").write_text(json.dumps(held), encoding="utf-8")
     project = Project.open(tmp_path)
     assert project.restore(draft)

@@ -87,6 +87,7 @@ def test_a_card_says_how_many_images_and_how_often() -> None:
     assert state_of(concept, Facts(0, problem="No images"), 0) == ("No images", "error")
     assert state_of(concept, Facts(3), 2) == ("2 settings are wrong", "error")
     assert state_of(concept, Facts(3), 0) == ("captions from files", "text2")
+    assert state_of({**concept, "kind": "validation"}, Facts(3), 0)[0] == "Validation · captions from files"
 
 
 def test_the_starters_folders_are_found_by_name() -> None:
@@ -235,13 +236,18 @@ def dialog(page: Any, desk: Desk, folder: Path, pump: Pump) -> Iterator[Any]:
 
 
 def test_the_dialog_has_every_setting_of_a_concept(dialog: Any, desk: Desk) -> None:
+    from app.gui.concept_settings import REST, grouped
+
     desk.draft.put("concepts.0.captions", "prompt")
     desk.draft.put("concepts.0.shuffle_tags", True)
     desk.draft.put("concepts.0.random_crop", True)
     desk.remembered.put("expert", ["concepts"])
     dialog.settings._arrange()
     shown = {path for path, row in dialog.settings._rows.items() if row.winfo_manager()}
-    assert shown == {f"concepts.0.{name}" for name in NAMES}
+    knobs = [knob for knob in all_knobs() if knob.path.startswith("concepts.0.")]
+    assert shown == {knob.path for knob in knobs if desk.draft.shows(knob, knob.path)}
+    assert sorted(knob.path for _, group in grouped() for knob in group) == sorted(f"concepts.0.{n}" for n in NAMES)
+    assert REST not in dict(grouped())
 
 
 def test_settings_that_do_not_apply_are_not_shown(dialog: Any, desk: Desk) -> None:
@@ -260,6 +266,16 @@ def test_each_setting_can_be_shown_by_its_path(dialog: Any, desk: Desk, name: st
         desk.draft.put(f"concepts.0.{knob.when.path}", knob.when.values[0])
     dialog.reveal(f"concepts.0.{name}")
     assert dialog.settings._rows[f"concepts.0.{name}"].winfo_manager()
+
+
+def test_the_captions_of_five_draws_are_shown_at_once(dialog: Any, desk: Desk, pump: Pump) -> None:
+    draws = dialog.sight.draws
+    pump(lambda: len(draws.lines) == 1 and "same" in draws.title.cget("text"))
+    desk.draft.put("concepts.0.shuffle_tags", True)
+    pump(lambda: len(draws.lines) == 5)
+    assert draws.lines[0] == dialog.sight._caption.cget("text")
+    assert len({tuple(sorted(line.split(", "))) for line in draws.lines}) == 1
+    pump(lambda: draws._rows[0][2].cget("text").endswith("tokens"))
 
 
 def test_the_next_draw_is_another_and_the_picture_follows_the_settings(dialog: Any, desk: Desk, pump: Pump) -> None:

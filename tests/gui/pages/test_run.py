@@ -8,7 +8,7 @@ import pytest
 
 from app.gui.desk import Desk
 from app.gui.run_story import LiveStory, by_prompt
-from modules.messages import Failed, Finished, SampleNow, SampleReady
+from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated
 from tests.gui.pages.a_run import PROMPTS, STEPS, draw, events_of, leave
 
 Pump = Callable[..., None]
@@ -65,6 +65,26 @@ def test_a_run_under_way_fills_chart_samples_log_and_status(page: Any, seat: Des
     assert f"Backup at step {STEPS}" in page.status.events.cget("text")
     assert f"step {STEPS}" in page.status.stands.cget("text")
     assert not page.sample.reason
+
+
+def test_validations_have_a_chart_of_their_own_by_concept(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+    live(seat, tmp_path / "one")
+    pump(page.main.winfo_viewable)
+    assert not page.losses.which.winfo_manager()
+    for step in (0, 100, 200):
+        by_concept = {"robots": 0.5 - step / 1000, "blueprints": 0.7}
+        mean = sum(by_concept.values()) / 2
+        seat.running.take(Validated(step, mean, 0.01, 4, by_concept, [(0.5, mean)], step != 200, 100, 0.55))
+    pump(lambda: page.losses.validation.begun)
+    assert page.losses.which.winfo_manager()
+    page.losses._show_view("Validation")
+    pump(page.losses.validation.winfo_viewable)
+    assert [(curve.name, len(curve)) for curve in page.losses.validation.curves] == [
+        ("all", 3), ("robots", 3), ("blueprints", 3),
+    ]  # fmt: skip
+    assert page.losses.best.cget("text") == "Best: 0.5500 at step 100"
+    assert page.losses.rate_switch.reason
+    assert "the best is 0.5500 of step 100" in page.log.view.content()
 
 
 def test_the_learning_rate_and_all_of_the_curve_can_be_shown(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
@@ -194,6 +214,7 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(seat: Desk, engine: Any, page
     pump(dialog.winfo_viewable)
     form = dialog.form
     form.controls["prompt"].set("a blue robot")
+    form.unfold()
     form.controls["steps"].set("none")
     dialog.buttons[-1].press()
     assert dialog.winfo_exists() and form.rows["steps"]._error.cget("text") == "Must be a whole number"

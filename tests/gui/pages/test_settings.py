@@ -50,10 +50,10 @@ def test_letters_typed_in_one_go_are_undone_in_one_go(desk: Desk) -> None:
 def test_what_is_shown_follows_what_it_depends_on(desk: Desk, pump: Pump) -> None:
     page = page_of(desk, "training")
     pump()
-    assert page.form.row("objective.huber_delta") is None
-    desk.draft.put("objective.loss", "huber")
-    pump(lambda: page.form.row("objective.huber_delta").winfo_ismapped())
-    row = page.form.row("objective.huber_delta")
+    assert page.form.row("objective.min_snr_gamma") is None
+    desk.draft.put("objective.weighting", "min_snr")
+    pump(lambda: page.form.row("objective.min_snr_gamma").winfo_ismapped())
+    row = page.form.row("objective.min_snr_gamma")
     desk.draft.undo()
     pump(lambda: not row.winfo_ismapped())
 
@@ -77,7 +77,7 @@ def test_advanced_settings_are_folded_unless_they_differ_or_are_wrong(desk: Desk
     page = page_of(desk, "model")
     card = next(child for child in page.form.winfo_children() if isinstance(child, Card))
     assert card.link is not None
-    assert card.link.cget("text") == "Show 4 advanced"
+    assert card.link.cget("text") == "Show 5 advanced"
     assert page.form.row("model.vae") is None
 
     card.link.press()
@@ -91,15 +91,15 @@ def test_advanced_settings_are_folded_unless_they_differ_or_are_wrong(desk: Desk
     desk.draft.type("model.max_chunks", "many")
     assert page.form.row("model.clip_skip") is not None
     assert page.form.row("model.max_chunks") is not None
-    assert card.link.cget("text") == "Show 2 advanced"
+    assert card.link.cget("text") == "Show 3 advanced"
 
 
 def test_a_setting_that_was_searched_for_is_unfolded_in_sight_and_has_the_focus(desk: Desk, pump: Pump) -> None:
     desk.app.geometry("1000x620")
     page = page_of(desk, "training")
     pump()
-    page.reveal("objective.noise_offset")
-    row = page.row_of("objective.noise_offset")
+    page.reveal("objective.noise.offset")
+    row = page.row_of("objective.noise.offset")
     pump(row.winfo_ismapped)
     pump(lambda: desk.app.focus_lastfor() is row.made.widget.inner)
     top = row.winfo_rooty() - page.area.winfo_rooty()
@@ -204,12 +204,12 @@ def test_a_folded_prompt_says_what_is_folded_and_is_unfolded_by_a_search(desk: D
     for _ in range(5):
         desk.draft.add("sampling.prompts")
     page = page_of(desk, "sampling")
-    assert list(page.list.made[3].rows) == ["prompt", "negative"]
+    assert list(page.list.made[3].rows) == ["prompt", "negative", "seed", "width", "height"]
     page.reveal("sampling.prompts.3.guidance")
     pump()
     assert "guidance" in page.list.made[3].rows
-    desk.draft.type("sampling.prompts.4.seed", "x")
-    assert "seed" in page.list.made[4].rows, "what is wrong is always shown"
+    desk.draft.type("sampling.prompts.4.steps", "x")
+    assert "steps" in page.list.made[4].rows, "what is wrong is always shown"
 
 
 def test_many_prompts_are_made_some_at_a_time(desk: Desk) -> None:
@@ -220,18 +220,18 @@ def test_many_prompts_are_made_some_at_a_time(desk: Desk) -> None:
     assert page.list.made[90].rows["prompt"].made.widget.get() == "number 90"
 
 
-def test_new_words_have_names_of_their_own_and_the_last_one_stays(desk: Desk, pump: Pump) -> None:
+def test_new_words_have_names_of_their_own_and_stay_with_another_method(desk: Desk, pump: Pump) -> None:
     desk.draft.put("method.kind", "embedding")
     page = page_of(desk, "method")
+    assert "words" in desk.draft.errors()
     page.list.add()
     page.list.add()
-    words = [word["token"] for word in desk.draft.get("method.words")]
-    assert len(set(words)) == 3
-    assert desk.draft.errors().keys().isdisjoint({"method.words"})
+    words = [word["token"] for word in desk.draft.get("words")]
+    assert len(set(words)) == 2
+    assert "words" not in desk.draft.errors()
     desk.draft.put("method.kind", "lora")
-    pump(lambda: not page.list.winfo_ismapped())
-    desk.draft.put("method.kind", "embedding")
-    pump(page.list.winfo_ismapped)
+    pump()
+    assert len(desk.draft.get("words")) == 2 and page.list.winfo_manager()
 
 
 # Model ----------------------------------------------------------------------------------------------------------------
@@ -261,12 +261,6 @@ def test_words_are_for_choices_that_exist() -> None:
     for path, words in words_of_choices.WORDS.items():
         knob = next(knob for knob in all_knobs() if knob.path == path)
         assert set(words) == set(knob.choices), path
-
-
-def test_the_groups_of_layers_are_those_that_the_families_know() -> None:
-    from modules.families.parts.names import LAYER_GROUPS
-
-    assert set(words_of_choices.LAYER_GROUPS) == set(LAYER_GROUPS)
 
 
 @pytest.mark.parametrize("percent", [100, 150])

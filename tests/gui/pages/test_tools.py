@@ -10,14 +10,11 @@ from PIL import Image
 from app.gui.desk import Desk
 from app.gui.tensorboard import TensorBoard
 from modules.messages import (
-    Answer,
-    CheckPreset,
     ConvertModel,
     Failed,
     FillCache,
     Finished,
     MakeImages,
-    Note,
     Phase,
     SampleReady,
     Stop,
@@ -130,16 +127,6 @@ def test_a_model_is_converted(cards: Any, engine: Any, desk: Desk, tmp_path: Pat
     assert words(card) == "out.safetensors exists already." and card.button.enabled
 
 
-def test_a_check_shows_what_it_found(cards: Any, engine: Any, desk: Desk) -> None:
-    card = cards["CheckCard"]
-    card.button.press()
-    assert isinstance(engine.sent[0], CheckPreset)
-    desk.running.take(Note("x.png is very small", "warning"))
-    desk.running.take(Answer("check", "The preset can start.\n12 images in 3 buckets."))
-    desk.running.take(Finished())
-    assert words(card) == "x.png is very small\nThe preset can start.\n12 images in 3 buckets."
-
-
 def test_filling_the_cache_can_be_stopped(cards: Any, engine: Any, desk: Desk, pump: Pump) -> None:
     card = cards["CacheCard"]
     card.button.press()
@@ -151,18 +138,18 @@ def test_filling_the_cache_can_be_stopped(cards: Any, engine: Any, desk: Desk, p
 
 def test_while_the_engine_is_busy_every_tool_says_when(cards: Any, engine: Any, desk: Desk, pump: Pump) -> None:
     desk.running.begin("train")
-    pump(lambda: cards["CheckCard"].stands.cget("text") == "After this run.")
-    for name in ("ImagesCard", "ConvertCard", "CheckCard", "CacheCard"):
+    pump(lambda: cards["CacheCard"].stands.cget("text") == "After this run.")
+    for name in ("ImagesCard", "ConvertCard", "CacheCard"):
         assert cards[name].button.reason == "After this run."
         cards[name].button.press()
     assert engine.sent == []
     desk.running.take(Finished(5))
-    pump(lambda: cards["CheckCard"].button.enabled)
+    pump(lambda: cards["CacheCard"].button.enabled)
 
 
-def test_a_wrong_project_is_not_checked(cards: Any, desk: Desk, pump: Pump) -> None:
+def test_a_wrong_project_fills_no_cache(cards: Any, desk: Desk, pump: Pump) -> None:
     desk.draft.put("training.batch_size", 0)
-    pump(lambda: cards["CheckCard"].stands.cget("text") == "1 setting is wrong (F8).")
+    pump(lambda: cards["CacheCard"].stands.cget("text") == "1 setting is wrong (F8).")
     assert cards["ImagesCard"].button.enabled
 
 

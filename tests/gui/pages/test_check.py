@@ -1,0 +1,175 @@
+"""The page "Check": what it shows of findings, and what its buttons do."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.gui.desk import Desk
+from app.gui.findings import checks_of
+from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Mend, Phase, Stop
+from tests.gui.pages.by_hand import page_of
+
+Pump = Callable[..., None]
+
+CUT = Finding(
+    "captions.cut", "hurt", "62 % of the captions are longer than 75 tokens.", "They are cut.", "model.max_chunks",
+    [Mend("Raise the longest caption to 4 chunks", {"model.max_chunks": 4})],
+    [("1 to 75", 12), ("76 to 150", 30)], "captions", ["a.txt", "b.txt"],
+)  # fmt: skip
+TAKEN = Finding("output.taken", "stop", "The file is there already.", "", "output.path")
+FITS = Finding("memory.fits", "know", "It takes 2 GB.", bars=[(f"part {n}", 2.0**30) for n in range(15)], unit="bytes")
+
+
+@pytest.fixture
+def page(desk: Desk, tmp_path: Path, pump: Pump) -> Iterator[Any]:
+    desk.draft.put("general.workspace", str(tmp_path / "workspace"))
+    desk.draft.put("model.source", "starter:model")
+    desk.draft.add("concepts", {"path": "starter:robot"})
+    made = page_of(desk, "check")
+    made.shown()
+    pump()
+    yield made
+    made.destroy()
+
+
+def told(page: Any, pump: Pump, *events: Event) -> None:
+    for event in events:
+        page.desk.running.take(event)
+    page.refresh()
+    pump(lambda: not page._pending)
+    pump()
+
+
+def looked(page: Any, pump: Pump, *found: Finding) -> None:
+    page.look.press()
+    told(page, pump, *found, Finished())
+
+
+def test_first_nothing_is_known_and_a_button_looks(page: Any, engine: Any, pump: Pump) -> None:
+    assert page.empty.winfo_ismapped()
+    page.empty.button.press()
+    assert isinstance(engine.sent[0], CheckPreset)
+    told(page, pump, Phase("Looking into the images", 3, 16))
+    assert page.below.cget("text") == "Checking: Looking into the images: 3 of 16"
+    assert page.bar.winfo_ismapped()
+    assert page.look.text == "Cancel" and not page.empty.button.enabled
+    told(page, pump, Finished())
+    assert page.stands.cget("text") == "Nothing stands in the way"
+    assert not page.bar.winfo_ismapped() and page.look.text == "Check again"
+
+
+def test_the_worst_stands_first_with_all_that_it_says(page: Any, pump: Pump) -> None:
+    looked(page, pump, FITS, CUT, TAKEN)
+    assert [card.finding for card in page.list._cards] == [TAKEN, CUT, FITS]
+    assert page.stands.cget("text") == "1 thing keeps it from starting, 1 will hurt, 1 worth knowing"
+    assert [card.badge.cget("text") for card in page.list._cards] == ["Cannot start", "Will hurt", "Worth knowing"]
+    card = page.list._cards[1]
+    assert card.items is None
+    card.toggle.press()
+    assert card.items.cget("text") == "a.txt\nb.txt"
+    card.toggle.press()
+    assert card.items is None
+    for card in page.list._cards:
+        assert card.winfo_height() >= card.winfo_reqheight(), "nothing is cut off"
+
+
+def test_a_mend_changes_the_draft_and_it_looks_again_by_itself(
+    page: Any, desk: Desk, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gui.pages.check.REST_S", 0.3)
+    looked(page, pump, CUT, FITS)
+    kept = page.cards[1]
+    page.cards[0].mends[0][1].press()
+    assert desk.draft.get("model.max_chunks") == 4
+    page.refresh()
+    assert page.cards[0].badge.cget("text") == "Mended"
+    assert not page.cards[0].mends[0][1].enabled
+    assert page.below.cget("text") == "Settings have changed since: check again."
+    assert len(engine.sent) == 1, "it waits a moment: more may be changed"
+    pump(lambda: len(engine.sent) == 2)
+    told(page, pump, FITS, Finished())
+    assert [card.finding for card in page.cards] == [FITS]
+    assert page.cards[0] is kept, "what is the same stays as it is"
+
+
+def test_it_does_not_look_by_itself_while_something_runs_or_again_after_a_cancel(
+    page: Any, desk: Desk, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.gui.pages.check.REST_S", 0.0)
+    looked(page, pump, CUT)
+    desk.running.begin("train")
+    desk.draft.put("training.steps", 77)
+    page._tick()
+    assert len(engine.sent) == 1
+    assert page.look.reason == "After this run." and page.cards[0].winfo_ismapped()
+    desk.running.take(Finished(5))
+    time.sleep(0.001)
+    page._tick()
+    assert len(engine.sent) == 2
+    desk.stop = lambda: engine.send(Stop(now=True))
+    page.look.press()
+    assert engine.sent[-1] == Stop(now=True)
+    told(page, pump, Finished(stopped=True))
+    page._tick()
+    assert len(engine.sent) == 3
+    assert page.cards, "what was found before can still be read"
+
+
+def test_a_kind_can_be_silenced_and_heard_again(page: Any, desk: Desk, pump: Pump) -> None:
+    looked(page, pump, CUT, FITS)
+    page.cards[0]._on_mute(CUT.name)
+    pump(lambda: not page._pending)
+    assert [card.finding for card in page.cards] == [FITS]
+    assert page.quiet.winfo_manager()
+    page._mute(CUT.name, off=False)
+    pump(lambda: not page._pending)
+    assert [card.finding for card in page.list._cards] == [CUT, FITS]
+    assert not page.quiet.winfo_manager()
+
+
+def test_the_way_to_a_setting(page: Any, desk: Desk, pump: Pump) -> None:
+    gone: list[tuple[str, str]] = []
+    desk.go = lambda page, path="": gone.append((page, path))
+    looked(page, pump, CUT)
+    page.cards[0].go()
+    assert gone == [("model", "model.max_chunks")]
+
+
+def test_the_button_says_what_a_start_means(page: Any, desk: Desk, pump: Pump) -> None:
+    desk.why_not = lambda: checks_of(desk).keeps()
+    looked(page, pump, CUT)
+    assert (page.start.text, page.start.enabled) == ("Start training anyway", True)
+    looked(page, pump, CUT, TAKEN)
+    assert (page.start.text, page.start.reason) == ("Start training", "The file is there already.")
+    looked(page, pump, FITS)
+    assert (page.start.text, page.start.enabled) == ("Start training", True)
+
+
+def test_a_look_that_failed_says_so(page: Any, pump: Pump) -> None:
+    page.look.press()
+    told(page, pump, Failed("The model cannot be opened."))
+    assert page.stands.cget("text") == "The check could not be finished"
+    assert page.below.cget("text") == "The model cannot be opened."
+
+
+def test_the_switch_is_remembered(page: Any, desk: Desk) -> None:
+    assert page.first.get() is True
+    page.first.turn()
+    assert desk.remembered.get("check_first") is False
+
+
+def test_forty_findings_come_in_slices(page: Any, desk: Desk, pump: Pump) -> None:
+    many = [Finding(f"kind.{n}", "know", f"Number {n}. " * 12, "Why. " * (n % 9)) for n in range(40)]
+    page.look.press()
+    for event in (*many, Finished()):
+        desk.running.take(event)
+    page.refresh()
+    assert len(page.cards) < 40, "the window draws in between"
+    pump(lambda: not page._pending)
+    pump()
+    assert [card.finding.name for card in page.list._cards] == [finding.name for finding in many]
+    looked(page, pump)
+    assert page.cards == [] and page.empty.winfo_ismapped()
