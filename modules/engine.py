@@ -13,6 +13,7 @@ import threading
 import time
 from typing import IO
 
+from modules.errors import visible
 from modules.messages import (
     Channel,
     CheckPreset,
@@ -48,8 +49,10 @@ class Engine:
         self._told_end = threading.Event()  # whoever listens knows that the job has ended
 
     def serve(self) -> None:
-        """Until Quit, the end of the pipe, or SIGTERM; a job under way is stopped with a backup first."""
-        signal.signal(signal.SIGTERM, lambda *_: self.obey(Quit()))
+        """Until Quit, the end of the pipe, SIGTERM or SIGHUP; a job under way is stopped with a backup first."""
+        for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # asked to end, or the terminal of the window was closed
+            if number := getattr(signal, name, None):
+                signal.signal(number, lambda *_: self.obey(Quit()))
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
         while not (self._quitting.is_set() and not self._running):
             time.sleep(TICK)
@@ -91,7 +94,7 @@ class Engine:
             try:
                 self.obey(decode(line))
             except ValueError as error:
-                self._channel.events.put(Note(f"Not understood: {error}", "error"))
+                self._channel.events.put(Note(f"Not understood: {visible(error, line=True)}", "error"))
         self.obey(Quit())
 
     def _send(self) -> None:
@@ -104,7 +107,7 @@ class Engine:
                     self._told_end.set()
                 self._events.write(f"{encode(event)}\n")
             self._events.flush()
-        except (BrokenPipeError, ValueError):  # nobody listens any more
+        except (OSError, ValueError):  # nobody listens any more
             self.obey(Quit())
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import threading
 import traceback
 
-from modules.errors import UserError
-from modules.messages import Channel, Failed, Job
+from modules.errors import UserError, of_system
+from modules.messages import Channel, Failed, Job, Mend
 from modules.system.collecting import no_collections
 from modules.system.pages import ask_for_huge_pages
 
@@ -38,6 +38,10 @@ class Session:
 
             perform(self._job, self.channel)
         except UserError as error:
-            self.channel.events.put(Failed(str(error)))
+            self.channel.events.put(Failed(str(error), mends=[Mend(**mend) for mend in error.mends]))
+        except OSError as error:
+            said = of_system(error)
+            words = str(said) if said else f"{type(error).__name__}: {error}"
+            self.channel.events.put(Failed(words, "" if said else traceback.format_exc()))
         except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing may die in silence
             self.channel.events.put(Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))

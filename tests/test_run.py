@@ -51,7 +51,7 @@ LAST = (SAMPLE, "sampling.last=true")
 METHODS = {
     "lora": (),
     "full": ("method.kind=full", "training.learning_rate=1e-4"),
-    "embedding": ("method.kind=embedding", "concepts.0.prefix=<new> "),
+    "embedding": ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> "),
 }
 MODELS: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "sd": ("sd", tiny_sd),
@@ -130,7 +130,7 @@ def test_a_check_counts_and_writes_nothing(tmp_path: Path) -> None:
     events = do(CheckPreset(values(tmp_path, "training.batch_size=3", "training.steps=0", "training.epochs=5")))
     answer = next(event for event in events if isinstance(event, Answer))
     assert "16 images" in answer.text
-    assert "6 steps an epoch, 30 steps in all" in answer.text
+    assert "30 steps in 5 epochs of 6 steps" in answer.text
     assert isinstance(events[-1], Finished)
     assert not list(tmp_path.rglob("*.safetensors"))
     assert not (tmp_path / "test").exists()

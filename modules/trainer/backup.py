@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import torch
@@ -15,12 +17,23 @@ from modules.preset.preset import Preset
 from modules.preset.store import write_project
 from modules.system.files import sha256_of, staged
 
+NAME = re.compile(r"step-\d{8,}")
+
 
 class Stateful(Protocol):
     """Whatever has something to remember. A trainer keeps these in a dict; a backup is a loop over it."""
 
     def state_dict(self) -> Any: ...
     def load_state_dict(self, state: Any, /) -> Any: ...
+
+
+class Unreadable(UserError):
+    """A backup whose files are as they were written, and yet cannot be read."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        step = step_of(path.parent)
+        super().__init__(f"The backup of step {step} is passed over: {path.name} cannot be read ({reason[:120]}).")
 
 
 def write_backup(folder: Path, step: int, preset: Preset, state: Mapping[str, Stateful]) -> Path:
@@ -30,7 +43,8 @@ def write_backup(folder: Path, step: int, preset: Preset, state: Mapping[str, St
         return final  # same step, same state: asked twice, or asked again right after a resume
     with staged(final) as draft:
         for name, thing in state.items():
-            torch.save(thing.state_dict(), draft / f"{name}.pt")
+            with (draft / f"{name}.pt").open("wb") as file:  # by its name, torch would not say that a disk is full
+                torch.save(thing.state_dict(), file)
         write_project(preset, draft / "preset.json")
         digests = {path.name: sha256_of(path) for path in sorted(draft.iterdir())}
         manifest = json.dumps({"step": step, "sha256": digests}, indent=2)
@@ -42,29 +56,61 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
     """Give every entry of `state` back what it had.
 
     Raises:
+        Unreadable: a file cannot be read as torch writes it; entries before it have taken over what they had.
         UserError: the backup holds other things, or things of other shapes: it was made with other settings.
     """
     for name, thing in state.items():
         path = folder / f"{name}.pt"
+        if not path.exists() and getattr(thing, "may_be_missing", False):
+            continue
         if not path.exists():
             raise UserError(
                 f"The backup {folder} holds no {name}: it was made with other settings.",
                 advice="Continue with the preset of that run (preset.json in its folder), or start a new run.",
             )
-        # Optimizers keep counters on the CPU and move what belongs on the card themselves.
-        where = "cpu" if name in ("optimizer", "clock") else device
+        # Optimizers keep counters on the CPU and move what belongs on the card themselves; so does an average.
+        where = "cpu" if name in ("optimizer", "clock", "ema") else device
+        held = _loaded(path, where)
         try:
-            thing.load_state_dict(torch.load(path, map_location=where, weights_only=True))
-        except (ValueError, KeyError, RuntimeError) as error:
+            thing.load_state_dict(held)
+        except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
             raise UserError(
                 f"The backup {folder} does not fit these settings: {name}: {error}",
                 advice="Continue with the preset of that run (preset.json in its folder), or start a new run.",
             ) from error
 
 
+def _loaded(path: Path, where: str | torch.device) -> Any:
+    try:
+        return torch.load(path, map_location=where, weights_only=True)
+    except torch.OutOfMemoryError:
+        raise
+    except (
+        OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError
+    ) as error:  # fmt: skip
+        raise Unreadable(path, error) from error
+
+
+def size_of(state: Mapping[str, Stateful]) -> int:
+    """How many bytes a backup has: those of its tensors; the rest does not count."""
+    held: list[Any] = [thing.state_dict() for thing in state.values()]
+    size = 0
+    while held:
+        match held.pop():
+            case torch.Tensor() as tensor:
+                size += tensor.numel() * tensor.element_size()
+            case dict() as inside:
+                held += inside.values()
+            case list() | tuple() as inside:
+                held += inside
+            case _:
+                continue
+    return size
+
+
 def all_backups(folder: Path) -> list[Path]:
     """Every folder that is named as a backup, newest first."""
-    return sorted((path for path in folder.glob("step-*") if path.is_dir()), reverse=True)
+    return sorted((path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and path.is_dir()), reverse=True)
 
 
 def step_of(backup: Path) -> int:
@@ -79,18 +125,58 @@ def newest_backup(folder: Path) -> Path | None:
 
 def is_whole(folder: Path) -> bool:
     """Whether every file that the manifest names is there and unchanged."""
+    return not damage_of(folder)
+
+
+def damage_of(folder: Path) -> str:
+    """What is wrong with a backup, in a few words; "" if it is whole."""
     try:
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
-        return bool(digests) and all(sha256_of(folder / name) == digest for name, digest in digests.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return False
+        if not digests or any(Path(name).name != name for name in digests):
+            return "its manifest names no files of it"
+        wrong = [name for name, digest in digests.items() if sha256_of(folder / name) != digest]
+    except FileNotFoundError as error:
+        return f"{Path(error.filename).name} is missing"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return "its manifest cannot be read"
+    return f"{', '.join(wrong[:3])} is not as it was written" if wrong else ""
+
+
+def whole_backups(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """The backups to continue from, newest first, each with what was wrong with those that were passed over before.
+
+    Reads no older one before it is asked for: a check goes through gigabytes.
+    """
+    passed: list[str] = []
+    for path in all_backups(folder):
+        if damage := damage_of(path):
+            passed.append(f"The backup of step {step_of(path)} is damaged ({damage}) and is passed over.")
+        else:
+            yield path, passed
 
 
 def prune(folder: Path, keep: int, newest: Path) -> None:
-    """Delete the oldest backups beyond `keep`, never the one that was just written; and drafts of a killed process."""
-    for draft in (*folder.glob(".step-*.part"), *folder.glob(".step-*.old")):
-        shutil.rmtree(draft)
+    """Delete the oldest backups beyond `keep`, never the one that was just written; and drafts of a killed process.
+
+    Raises:
+        OSError: something could not be deleted; everything else of it was.
+    """
+    drafts = (*folder.glob(".step-*.part"), *folder.glob(".step-*.old"))
     # A run that was continued from an older backup has damaged ones ahead of it: they count for nothing, and stay.
     behind = [path for path in all_backups(folder) if path.name <= newest.name]
-    for path in behind[keep:]:
-        shutil.rmtree(path)
+    problem: OSError | None = None
+    for path in (*drafts, *behind[keep:]):
+        try:
+            _delete(path)
+        except OSError as error:
+            problem = error
+    if problem:
+        raise problem
+
+
+def _delete(path: Path) -> None:
+    """Away with a folder; it stops being a backup before it stops being whole."""
+    doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}.old")
+    if doomed != path:
+        path.replace(doomed)
+    shutil.rmtree(doomed)

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 
-from modules.messages import BackupNow, Command, SampleNow, SaveNow
+from modules.messages import BackupNow, Command, SampleNow, SaveNow, ValidateNow
 from modules.preset.interval import SECONDS, Interval
 
 
@@ -41,6 +41,11 @@ class Clock:
         self.step, self.epoch, self.shown = state["step"], state["epoch"], state["shown"]
 
 
+COMMANDS: dict[str, Command] = {
+    "validate": ValidateNow(), "backup": BackupNow(), "save": SaveNow(), "sample": SampleNow()
+}  # fmt: skip
+
+
 @dataclass
 class Alarms:
     """Which commands fall due after a step. Times are counted from when they last fell due."""
@@ -49,14 +54,16 @@ class Alarms:
     _last: dict[str, float] = field(default_factory=dict[str, float])
 
     def due(self, clock: Clock, schedule: Mapping[str, str]) -> Iterator[Command]:
-        """`schedule`: an interval for each of "backup", "save" and "sample"; backups come first: they matter most."""
-        commands: dict[str, Command] = {"backup": BackupNow(), "save": SaveNow(), "sample": SampleNow()}
-        for name, command in commands.items():
-            if self._rings(name, Interval.parse(schedule[name]), clock):
+        """`schedule`: an interval for each of "backup", "save", "sample" and, if that is done, "validate".
+
+        Backups come before what takes long; a validation before them, because they hold which was the best.
+        """
+        for name, command in COMMANDS.items():
+            if name in schedule and self._rings(name, Interval.parse(schedule[name]), clock):
                 yield command
 
     def start(self) -> None:
-        self._last = dict.fromkeys(("backup", "save", "sample"), self.now())
+        self._last = dict.fromkeys(COMMANDS, self.now())
 
     def _rings(self, name: str, interval: Interval, clock: Clock) -> bool:
         match interval.unit:

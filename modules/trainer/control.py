@@ -21,6 +21,7 @@ class Control:
         self.stopping = False
         self.paused = False
         self.at_once = False
+        self.stopped = self.continued = 0  # how often Stop and Continue came: who waits for them notices another one
         self.patient = (
             False  # whether a plain Stop can wait for the end of a step, because there is something to back up
         )
@@ -32,10 +33,12 @@ class Control:
                 case Stop() | Quit():
                     self.at_once = self.at_once or (isinstance(command, Stop) and command.now)
                     self.stopping, self.paused = True, False
+                    self.stopped += 1
                 case Pause():
                     self.paused = True
                 case Continue():
                     self.paused = False
+                    self.continued += 1
                 case _:
                     self._waiting.append(command)
 

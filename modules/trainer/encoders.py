@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from modules.families import Family
-from modules.system.devices import autocast
+from modules.system.devices import autocast, sent
 
 
 class FamilyEncoders:
@@ -32,7 +32,7 @@ class FamilyEncoders:
         return self._text_key
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        return self.family.encode_image(pixels_B3HW.to(self.family.options.device)).cpu()
+        return self.family.encode_image(sent(pixels_B3HW, self.family.options.device))
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str]) -> list[dict[str, Tensor]]:

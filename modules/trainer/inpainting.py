@@ -12,16 +12,37 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modules.families import Family
+from modules.system.devices import sent
 from modules.system.seeds import seed_of
 
 WHOLE = 0.25  # share of masks that hide the whole image, so that drawing from nothing is not forgotten
+HALF = 0.5  # an inpainting model knows hidden and not hidden, and nothing between
 
 
-def hidden_part(family: Family, pixels_B3HW: Tensor, seeds: Sequence[int]) -> Tensor:
-    """Mask (1 where hidden) and latents of the masked image, (B, 1 + C, h, w). Each mask comes from its item's seed."""
-    masks = [random_mask(seed_of(seed, "mask"), pixels_B3HW.shape[2], pixels_B3HW.shape[3]) for seed in seeds]
-    mask_B1HW = torch.stack(masks).to(pixels_B3HW.device)
-    latents = family.encode_image(pixels_B3HW * (1 - mask_B1HW)).float()
+def hidden_part(
+    family: Family,
+    pixels_B3HW: Tensor,
+    seeds: Sequence[int],
+    hidden: Sequence[Tensor | None] | None = None,
+    shown: Sequence[Tensor | None] | None = None,
+) -> Tensor:
+    """Mask (1 where hidden) and latents of the masked image, (B, 1 + C, h, w).
+
+    `hidden`: masks of the images' own, (1, H, W) of 0 to 1; where there is none, one comes from the item's seed.
+    `shown`: pictures (3, H, W) to be seen in place of the masked image.
+    """
+    size, device = pixels_B3HW.shape[2:], pixels_B3HW.device
+    own = hidden or [None] * len(seeds)
+    masks = [
+        random_mask(seed_of(seed, "mask"), *size) if mask is None else (mask > HALF).float()
+        for seed, mask in zip(seeds, own, strict=True)
+    ]
+    mask_B1HW = sent(torch.stack(masks), device)
+    seen_B3HW = pixels_B3HW * (1 - mask_B1HW)  # 0 is grey
+    if shown and any(picture is not None for picture in shown):
+        rows = zip(seen_B3HW, shown, strict=True)
+        seen_B3HW = torch.stack([seen if picture is None else sent(picture, device) for seen, picture in rows])
+    latents = family.encode_image(seen_B3HW).float()
     return torch.cat([F.interpolate(mask_B1HW, size=latents.shape[2:]), latents], dim=1)
 
 

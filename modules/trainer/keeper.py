@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+import errno
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from modules.errors import UserError
 from modules.messages import BackupSaved, Change, Finished, Level, ModelSaved, Note, Phase, SampleReady
 from modules.preset.live import prompt_of, with_change
-from modules.trainer.backup import prune, write_backup
-from modules.trainer.control import Control
+from modules.preset.sampling import Prompt
+from modules.preset.store import write_project
+from modules.system.devices import ran_out
+from modules.trainer.backup import newest_backup, prune, size_of, step_of, write_backup
+from modules.trainer.control import Control, Interrupted
 from modules.trainer.learner import Learner
 from modules.trainer.outputs import Outputs
+from modules.trainer.patience import GaveUp, Patience
 from modules.trainer.records import Records
-from modules.trainer.sampler import Sampler, file_name, save_sample
+from modules.trainer.sample_files import OVERVIEW, file_name, overview_name, save_overview, save_sample
+from modules.trainer.sampler import Sample, Sampler
+from modules.trainer.speeds import Stopwatch
+
+T = TypeVar("T")
+FAILURES_TOLD = 3  # rounds of samples in a row
+LIVE = " (live weights)"  # behind the words of a picture that stands beside one of the moving average
 
 
 class Keeper:
@@ -28,25 +42,59 @@ class Keeper:
         self.learner, self.sampler, self.outputs = learner, sampler, outputs
         self.records, self.control, self.held = records, control, held
         self.folder = outputs.folder
+        self.patience = Patience(control, records.tell, lambda: learner.clock.step)
         self._sampled_at = -1
+        self._failures = 0  # rounds of samples in a row
+        self._undrawn = Counter[str]()  # how often each prompt could not be drawn
+        denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
+        self.stopwatch = Stopwatch(learner.preset, denoiser)
 
     def note(self, text: str, level: Level = "info") -> None:
         self.records.tell(Note(text, level))
 
     def sample(self, wanted: dict[str, Any] | None = None) -> None:
-        """Draw the preset's prompts, or one of the moment."""
-        preset = self.learner.preset
-        prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
-        if wanted is not None:
-            try:
-                prompts = [prompt_of(wanted)]
-            except UserError as error:
-                self.note(str(error), "error")
-                return
+        """Draw the preset's prompts, or one of the moment. Whatever goes wrong is told, and training goes on."""
+        prompts = self._asked(wanted)
         if not prompts:
             return
+        try:
+            self._draw(prompts, of_the_moment=wanted is not None)
+        except Interrupted:
+            raise
+        except GaveUp as gave_up:  # the run is to stop: its backup comes next
+            self.note(str(gave_up), "warning")
+        except Exception as error:  # noqa: BLE001 - pictures are to look at: nothing in them may cost a run its hours
+            self._say_failed(error)
+        else:
+            self._failures = 0
+
+    def _say_failed(self, error: Exception) -> None:
+        """Say why there is no sample; after three times in a row only that it fails for good."""
+        self._failures += 1
+        if self._failures > FAILURES_TOLD:
+            return
+        words = "memory ran out" if ran_out(error) else str(error) if isinstance(error, UserError) else repr(error)
+        last = " It has failed three times in a row: it is tried again, but not told any more."
+        self.note(
+            f"No sample at step {self.learner.clock.step}: {words.rstrip('.')}. Training goes on."
+            f"{last if self._failures == FAILURES_TOLD else ''}",
+            "error",
+        )
+
+    def _asked(self, wanted: dict[str, Any] | None) -> list[Prompt]:
+        if wanted is None:
+            return [prompt for prompt in self.learner.preset.sampling.prompts if prompt.enabled]
+        try:
+            return [prompt_of(wanted)]
+        except UserError as error:
+            self.note(str(error), "error")
+            return []
+
+    def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool) -> None:
+        preset = self.learner.preset
         step, done = self.learner.clock.step, 0
-        expected = sum(prompt.steps for prompt in prompts)
+        which = self._weights_drawn()
+        expected = len(which) * sum(prompt.steps for prompt in prompts)
 
         def step_done(images: int) -> None:
             nonlocal done
@@ -54,40 +102,126 @@ class Keeper:
             self.control.check()
             self.records.tell(Phase("Making samples", done, expected))
 
-        live = preset.training.ema and preset.sampling.weights == "live"
-        with self._drawing(live=live):
-            for sample in self.sampler.draw(prompts, step_done):
-                number = 0 if wanted is not None else sample.number
-                path = self._free(self.folder / "samples" / file_name(step, number, sample.prompt.prompt))
-                save_sample(sample, path, model=self.folder.name)
-                self.records.tell(SampleReady(str(path), sample.prompt.prompt, step, number))
-                if self.control.stop_wanted():  # who stops a run does not wait for the other pictures
-                    break
-        if wanted is None:
+        began, drawn = time.monotonic(), list[Sample]()
+        for place, live in enumerate(which):
+            beside = LIVE if place else ""
+            with self.weights_for_use(live=live):
+                for sample in self.sampler.draw(prompts, step_done, step=step, failed=self._say_undrawn):
+                    drawn += [] if beside else [sample]
+                    number = 0 if of_the_moment else sample.number + place * len(prompts)
+                    self._keep_sample(sample, step, number, f"{sample.prompt.prompt}{beside}")
+                    if self.control.stop_wanted():  # who stops a run does not wait for the other pictures
+                        break
+        self.stopwatch.drew(done, time.monotonic() - began)
+        if preset.sampling.grid and len(drawn) > 1:
+            path = self._free(self.folder / "samples" / overview_name(step))
+            self._write(lambda: save_overview(drawn, path, step=step), "a sample", path)
+            self.records.tell(SampleReady(str(path), OVERVIEW, step, 0))
+        if not of_the_moment:
             self._sampled_at = step
+
+    def _keep_sample(self, sample: Sample, step: int, number: int, words: str) -> None:
+        path = self._free(self.folder / "samples" / file_name(step, number, words))
+        self._write(lambda: save_sample(sample, path, model=self.folder.name), "a sample", path)
+        self.records.tell(SampleReady(str(path), words, step, number))
+
+    def _weights_drawn(self) -> list[bool]:
+        """For each set of weights that is drawn with: whether it is the live one."""
+        preset = self.learner.preset
+        if self.control.stopping or not preset.training.ema:
+            return [False]
+        return {"live": [True], "both": [False, True]}.get(preset.sampling.weights, [False])
+
+    def _say_undrawn(self, prompt: Prompt, error: UserError) -> None:
+        """One prompt cannot be drawn; the others are. Said three times at most: it may be so at every step."""
+        self._undrawn[prompt.prompt] += 1
+        if self._undrawn[prompt.prompt] > FAILURES_TOLD:
+            return
+        words = prompt.prompt if len(prompt.prompt) <= 60 else f"{prompt.prompt[:57]}..."
+        last = " This is not told any more." if self._undrawn[prompt.prompt] == FAILURES_TOLD else ""
+        self.note(f'"{words}" is not drawn at step {self.learner.clock.step}: {error}{last}', "warning")
 
     def back_up(self) -> None:
         """Write all that is needed to continue, then drop what is older than the preset keeps."""
         learner = self.learner
+        if not learner.sound():
+            self.note(f"No backup at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            return
         self.records.tell(Phase("Writing a backup"))
         folder = self.folder / "backups"
-        path = write_backup(folder, learner.clock.step, learner.preset, learner.state)
-        prune(folder, learner.preset.backup.keep, path)
+
+        def write() -> Path:
+            if not (self.folder / "preset.json").exists():  # the folder was made anew while the run stood still
+                write_project(learner.preset, self.folder / "preset.json")
+            return write_backup(folder, learner.clock.step, learner.preset, learner.state)
+
+        try:
+            path = self._write(write, "a backup", folder, lambda: size_of(learner.state))
+        except GaveUp as gave_up:
+            raise GaveUp(f"{gave_up} {self._left()}") from gave_up
+        try:
+            prune(folder, learner.preset.backup.keep, path)
+        except OSError as error:
+            self.note(f"An older backup in {folder} could not be deleted: {error.strerror or error}.", "warning")
         self.records.tell(BackupSaved(str(path), learner.clock.step))
 
-    def save(self, *, final: bool) -> Path:
-        """Write a model that other programs can use; gives its path (the first, of several words)."""
+    def _left(self) -> str:
+        """What there is to continue from, now that the newest state could not be written."""
+        step, backup = self.learner.clock.step, newest_backup(self.folder / "backups")
+        if backup is None:
+            return f"There is no backup of this run: its {step} steps are lost."
+        lost = step - step_of(backup)
+        return f"The last whole backup is of step {step_of(backup)}: " + (
+            f"{lost} steps are lost." if lost else "nothing is lost."
+        )
+
+    def _write(self, work: Callable[[], T], what: str, place: Path, size: Callable[[], int] = lambda: 0) -> T:
+        """Write for the run, or wait until that is possible."""
+
+        def write() -> T:
+            # Nobody makes it anew unasked: it may lie on a disk that is not plugged in, and its place is another's.
+            if self.folder in place.parents and not self.folder.is_dir():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
+            return work()
+
+        return self.patience.insist(write, what, place, size)
+
+    def save(self, *, final: bool) -> Path | None:
+        """Write a model that other programs can use; gives its path (the first, of several words), if it was good."""
         learner = self.learner
+        if not final and not learner.sound():
+            self.note(f"No model at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            return None
         self.records.tell(Phase("Saving the model"))
         target = self.outputs.final() if final else self.outputs.on_the_way(learner.clock.step)
         if final and target != self.outputs.wanted:
             self.note(f"{self.outputs.wanted} has been made by something else: saving beside it.", "warning")
-        with learner.finished_weights():
-            metadata = self.outputs.metadata(target, learner.clock.step, learner.clock.epoch)
-            paths = list(learner.method.export(target, metadata))
+        try:
+            paths = self.export(target, "the model", live=self._average_saved != "instead")
+            if self._average_saved == "beside":
+                paths += self.export(self.outputs.averaged(target), "the moving average")
+        except GaveUp as gave_up:
+            if final:
+                raise GaveUp(f"{gave_up} {self._left()} Continuing the run writes the model.") from gave_up
+            self.note(str(gave_up), "warning")
+            return target
         for path in paths:
             self.records.tell(ModelSaved(str(path), learner.clock.step))
         return paths[0]
+
+    @property
+    def _average_saved(self) -> str:
+        training = self.learner.preset.training
+        return training.ema_save if training.ema else "instead"
+
+    def export(
+        self, target: Path, what: str, more: Mapping[str, str] | None = None, *, live: bool = False
+    ) -> list[Path]:
+        """Write the finished weights, or the `live` ones, as others read them, with `more` metadata."""
+        learner = self.learner
+        metadata = {**self.outputs.metadata(target, learner.clock.step, learner.clock.epoch), **(more or {})}
+        with learner.finished_weights(average=not live, exact=True):
+            return self._write(lambda: list(learner.method.export(target, metadata)), what, target)
 
     def change(self, command: Change) -> None:
         """Take over a live setting for the rest of the run."""
@@ -99,8 +233,17 @@ class Keeper:
             self.note(f"{command.path} is now {command.value}.")
 
     def finish(self, *, stopped: bool) -> None:
-        """The end of a run: back up first, because that matters most; then the last samples and the model."""
+        """The end of a run: back up first, because that matters most; then the last samples and the model.
+
+        Raises:
+            UserError: what was trained is destroyed, and nothing is written.
+        """
         preset = self.learner.preset
+        if not self.learner.sound():
+            raise UserError(
+                "What was trained is no numbers any more: neither a model nor a backup is written of it.",
+                advice="Continue from the last backup with --resume, with a lower training.learning_rate.",
+            )
         if stopped:
             self.back_up()
             self.records.tell(Finished(self.learner.clock.step, stopped=True))
@@ -113,19 +256,16 @@ class Keeper:
         self.records.tell(Finished(self.learner.clock.step, path=str(path)))
 
     @contextmanager
-    def _drawing(self, *, live: bool) -> Generator[None]:
-        """Everything as for use: finished weights unless `live`, no dropout. All of it comes back as it was."""
+    def weights_for_use(self, *, live: bool) -> Generator[None]:
+        """Everything as for use: the moving average unless `live`, no dropout. All of it comes back as it was."""
         family = self.learner.family
         modules = [family.part(name) for name in {"denoiser", *self.learner.method.touched_parts}]
         training = [module.training for module in modules]
         for module in modules:
             module.eval()
         try:
-            if live:
+            with self.learner.finished_weights(average=not live):
                 yield
-            else:
-                with self.learner.finished_weights():
-                    yield
         finally:
             for module, mode in zip(modules, training, strict=True):
                 module.train(mode)

@@ -1,13 +1,17 @@
 """One optimizer step, and everything that learns: read `learn`, then `losses`.
 
+A batch that memory is too small for is taken in parts. Chance belongs to the items, and captions are padded together
+before they are parted, so that the parts sum up to what the whole would have given.
+
 Shapes: B items of a batch, C latent channels, h w latent size.
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,32 +19,51 @@ from torch import Tensor
 from modules.data.batches import Batch
 from modules.families import Condition, Family
 from modules.methods import Method
-from modules.preset.interval import Interval
 from modules.preset.preset import Preset
-from modules.system.devices import autocast, sent
+from modules.system.devices import empty_memory, ran_out
 from modules.system.seeds import seed_of
 from modules.trainer.backup import Stateful, read_backup
 from modules.trainer.clock import Clock
-from modules.trainer.ema import Ema
-from modules.trainer.inpainting import hidden_part
-from modules.trainer.objective import item_losses, noise_for, time_shares
+from modules.trainer.ema import Ema, told
+from modules.trainer.guard import GOOD, Guard, Usual
+from modules.trainer.judge import Judge
+from modules.trainer.memory import Parts, cannot_fit, update_cannot_fit
 from modules.trainer.optimizers import Updater
+from modules.trainer.prior import KeptAnswers
 from modules.trainer.rates import rate_factor
+from modules.trainer.turns import Turns
+
+
+class Learnt(NamedTuple):
+    """What one step measured; it may still be under way on the card."""
+
+    loss: Tensor
+    norm: Tensor | None  # length of the gradient before it was shortened
+    verdict: Tensor | None  # one of modules/trainer/guard.py; None if nobody judges
 
 
 class Learner:
     """A family, a method attached to it, an optimizer, and the clock that addresses their chance."""
 
-    def __init__(self, preset: Preset, family: Family, method: Method, steps: int) -> None:
-        """`steps`: the length of the run, which the schedule of the learning rate needs."""
+    def __init__(
+        self, preset: Preset, family: Family, method: Method, steps: int, kept: KeptAnswers | None = None
+    ) -> None:
+        """`steps`: the length of the run, which the schedule of the learning rate needs. `kept`: see `Judge`."""
         self.preset, self.family, self.method, self.steps = preset, family, method, steps
         self.device = family.options.device
-        self.clock = Clock()
+        self.clock, self.judge = Clock(), Judge(preset, family, method, kept)
+        self.turns = Turns(preset)
         self.updater = Updater(preset.optimizer, method.groups(), preset.general.seed)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=preset.model.dtype == "fp16")
-        self.ema = Ema(method.parameters(), preset.training.ema_decay) if preset.training.ema else None
+        self.ema = _average(preset, method)
+        guards = preset.training.guards
+        self.guard, self.usual = Guard(guards, scaled=self.scaler.is_enabled()), Usual(guards.spikes, self.device)
+        self.judges = guards.enabled or self.scaler.is_enabled()
+        self.parts = Parts()
+        self.say: Callable[[str], None] = lambda _: None  # tells the user; set by whoever has somebody to tell
         # What a backup holds. Whoever adds a stateful thing to a run adds a row.
         self.state: dict[str, Stateful] = {"method": method, "optimizer": self.updater, "clock": self.clock}
+        self.state |= {"guard": self.guard, "usual": self.usual}
         if self.ema:
             self.state["ema"] = self.ema
         if self.scaler.is_enabled():
@@ -50,101 +73,148 @@ class Learner:
         """Continue where a backup was made, as if nothing had happened."""
         read_backup(backup, self.state, self.device)
 
-    def learn(self, batches: Sequence[Batch]) -> tuple[Tensor, Tensor | None]:
-        """One optimizer step from one batch, or from several (accumulation). The result still lies on the card."""
-        count, shown = sum(len(batch.items) for batch in batches), 0
-        losses: list[Tensor] = []
-        for batch in batches:
-            loss = self.losses(batch, shown).sum() / count
-            self.scaler.scale(loss).backward()
-            losses.append(loss.detach())
-            shown += len(batch.items)
-        return torch.stack(losses).sum(), self._update()
+    def learn(self, batches: Sequence[Batch]) -> Learnt:
+        """One optimizer step from one batch, or from several (accumulation). The result still lies on the card.
 
-    def losses(self, batch: Batch, shown: int) -> Tensor:
-        """The loss of each item, (B,). `shown` items of this step came before: each has its own address of chance."""
-        seeds = [seed_of(self.preset.general.seed, "item", self.clock.step, shown + i) for i in range(len(batch.items))]
-        clean = self.latents(batch)
-        noise = sent(noise_for(self.preset.objective, seeds, clean.shape[1:]), self.device)
-        shares_B = time_shares(self.preset.objective, [seed_of(seed, "time") for seed in seeds])
-        time_B = sent(self.family.noising.time(shares_B), self.device)
-        self.method.prepare([seed_of(seed, "method") for seed in seeds])
-        condition = self.condition(batch, seeds)
-        with autocast(self.device, self.family.options.dtype):
-            said = self.family.predict(self.family.noising.mix(clean, noise, time_B), time_B, condition)
-        target = self.family.noising.target(clean, noise, time_B)
-        weights_B = sent(batch.loss_weights_B, self.device)
-        return item_losses(self.preset.objective, self.family.noising, said, target, time_B) * weights_B
+        Raises:
+            UserError: memory is too small even for one item at a time, or for the update.
+        """
+        while (loss := self._gradients(batches)) is None:
+            pass  # in smaller parts each time
+        try:
+            return self._update(loss)
+        except (RuntimeError, MemoryError) as error:
+            if not ran_out(error):
+                raise
+            raise update_cannot_fit(self.preset, self.clock.step + 1) from error
 
-    def latents(self, batch: Batch) -> Tensor:
-        """Clean latents (B, C, h, w) in fp32: from the cache, or encoded now where nothing could be cached."""
-        if batch.latents_BChw is not None:
-            return sent(batch.latents_BChw, self.device, torch.float32)
-        assert batch.pixels_B3HW is not None
-        return self.family.encode_image(sent(batch.pixels_B3HW, self.device)).float()
+    def losses(self, batch: Batch, shown: int, of: int, text: Condition | None = None) -> Tensor:
+        """The loss of each item, (B,). `shown` of the step's `of` items came before: each has an address of chance.
 
-    def condition(self, batch: Batch, seeds: Sequence[int]) -> Condition:
-        """What the denoiser hears: cached text, or text read now because reading is what is being trained."""
-        if batch.text is not None:
-            text = Condition.stack(batch.text).to(self.device)
-        else:
-            reads = autocast(self.device, self.family.options.dtype)
-            with reads, torch.set_grad_enabled(self.preset.trains_text):
-                text = self.family.encode_text(batch.captions)
-        inpaint = None
-        if self.family.inpaints:
-            assert batch.pixels_B3HW is not None
-            # Outside of autocast: the VAE has a precision of its own, and SDXL's fails in fp16.
-            inpaint = hidden_part(self.family, sent(batch.pixels_B3HW, self.device), seeds)
-        sizes = sent(batch.sizes_B6, self.device)
-        return Condition(text.tokens_BTD, text.mask_BT, text.pooled_BD, sizes, inpaint)
+        `text`: the batch's captions, if they were padded together with others.
+        """
+        seeds = [self._seed(shown + i) for i in range(len(batch.items))]
+        parts = seed_of(self.preset.general.seed, "parts", self.clock.step, self.guard.attempt)
+        return self.judge.losses(batch, seeds, self.judge.shares(batch, seeds, first=shown, of=of, step=parts), text)
+
+    def _seed(self, place: int) -> int:
+        """The address of all chance of the item at this place of the step; another after the run went back."""
+        again = ("attempt", self.guard.attempt) if self.guard.attempt else ()
+        return seed_of(self.preset.general.seed, "item", self.clock.step, place, *again)
 
     def rates(self) -> dict[str, float]:
-        """The learning rate of each group for the step that comes next; 0 for what has stopped."""
-        factor = rate_factor(self.preset.schedule, self.clock.step, self.steps)
+        """The learning rate of each group for the step that comes next; 0 for what rests."""
+        factor = rate_factor(self.preset.schedule, self.clock.step, self.steps) * self.guard.factor
+        factor *= self.preset.training.rate_scale
+        learning = self.turns.learning(self.method.groups(), self.clock)
         return {
-            group.name: 0.0 if self.clock.passed(Interval.parse(group.stop_after)) else group.learning_rate * factor
+            group.name: group.learning_rate * factor if group.name in learning else 0.0
             for group in self.method.groups()
         }
 
     @contextmanager
-    def finished_weights(self) -> Generator[None]:
-        """The weights as they are sampled and saved: the moving average, or schedule-free's. Put back bit for bit."""
+    def finished_weights(self, *, average: bool = True, exact: bool = False) -> Generator[None]:
+        """The weights as they are sampled and saved: the moving average, or schedule-free's. Put back bit for bit.
+
+        Without `average` not the moving one. `exact`: with all of its digits, to be saved and not to be used.
+        """
         with self.updater.averaged():
-            if self.ema is None:
+            if self.ema is None or not average:
                 yield
                 return
-            with self.method.weights(self.ema.values):
+            with self.method.weights(self.ema.values, exact=exact):
                 yield
 
-    def freeze_what_is_over(self) -> bool:
-        """Stop gradients of groups whose time is over; False when nothing is left to train."""
-        left = False
+    def wake_and_rest(self) -> bool:
+        """Let gradients flow to the groups whose turn it is, and to no other; False when nothing is left to train."""
+        learning = self.turns.learning(self.method.groups(), self.clock)
         for group in self.method.groups():
-            over = self.clock.passed(Interval.parse(group.stop_after))
-            left = left or not over
             for parameter in group.parameters.values():
-                if over and parameter.requires_grad:
-                    parameter.requires_grad_(False)
-        return left
+                if parameter.requires_grad != (group.name in learning):
+                    parameter.requires_grad_(group.name in learning)
+        return bool(learning)
+
+    def sound(self) -> bool:
+        """Whether all that was trained is finite: the one question that waits for the card, before anything is kept."""
+        values = [*self.method.parameters().values(), *(self.ema.values.values() if self.ema else ())]
+        largest = torch.nn.utils.get_total_norm([value.detach() for value in values], torch.inf)
+        return bool(largest.isfinite())
+
+    def notes(self) -> list[str]:
+        """What is done beside training, in words, for the log."""
+        return [told(self.ema.decay)] if self.ema else []
 
     # Inside a step
 
-    def _update(self) -> Tensor | None:
-        """Turn gradients into new weights; gives the length of the gradient, if it was measured."""
-        self.scaler.unscale_(self.updater.inner)
-        norm = None
-        if self.preset.training.clip_gradients:
-            parameters = self.method.parameters().values()
-            norm = torch.nn.utils.clip_grad_norm_(parameters, self.preset.training.clip_gradients)
-        self.updater.set_rates(self.rates())
-        if self.scaler.is_enabled():
-            self.scaler.step(self.updater.inner)
-            self.scaler.update()
+    def _gradients(self, batches: Sequence[Batch]) -> Tensor | None:
+        """Gather the gradients of a step; gives its loss, or None if memory ran out and smaller parts may fit."""
+        count, shown = sum(len(batch.items) for batch in batches), 0
+        losses: list[Tensor] = []
+        for batch in batches:
+            try:
+                for part, before, text in self._parted(batch):
+                    loss = self.losses(part, shown + before, count, text).sum() / count
+                    self.scaler.scale(loss).backward()
+                    losses.append(loss.detach())
+            except (RuntimeError, MemoryError) as error:
+                if not ran_out(error):
+                    raise
+                failed = batch
+                break
+            shown += len(batch.items)
         else:
-            self.updater.step(self.clock.step)
+            return torch.stack(losses).sum()
+        # Only here, where the error is gone, and with it the tensors that its traceback held.
         self.updater.clear()
-        self.method.after_step()
+        empty_memory(self.device)
+        said = self.parts.halve(failed, self.clock.step + 1)
+        if said is None:
+            raise cannot_fit(self.preset, self.clock.step + 1, failed)
+        self.say(said)
+        return None
+
+    def _parted(self, batch: Batch) -> Iterator[tuple[Batch, int, Condition | None]]:
+        """The batch in parts that memory has room for: each with the items before it, and with its cached text."""
+        cached = self.judge.cached_text(batch)
+        size = self.parts.size_of(batch)
+        if size >= len(batch.items):
+            yield batch, 0, cached
+            return
+        for start in range(0, len(batch.items), size):
+            end = start + size
+            yield batch.part(start, end), start, None if cached is None else cached.part(start, end)
+
+    def _update(self, loss: Tensor) -> Learnt:
+        """Turn gradients into new weights, unless the step is judged bad."""
+        self.scaler.unscale_(self.updater.inner)
+        norm, verdict, bad = self._norm(), None, None
+        if self.judges:
+            assert norm is not None
+            verdict = self.usual.verdict(loss, norm)
+            bad = verdict != GOOD
+        self.updater.set_rates(self.rates())
+        self.updater.step(self.clock.step, bad)
+        if self.scaler.is_enabled():
+            self.scaler.update()
+        self.updater.clear()
+        self.method.after_step(bad)
         if self.ema:
-            self.ema.update(self.clock.step + 1)
-        return norm
+            self.ema.update(self.clock.step + 1, bad)
+        return Learnt(loss, norm, verdict)
+
+    def _norm(self) -> Tensor | None:
+        """The length of the gradient, if somebody wants to know it; too long a gradient is shortened here."""
+        longest, parameters = self.preset.training.clip_gradients, list(self.method.parameters().values())
+        if longest:
+            return torch.nn.utils.clip_grad_norm_(parameters, longest)
+        if not self.judges:
+            return None
+        return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+
+
+def _average(preset: Preset, method: Method) -> Ema | None:
+    training = preset.training
+    if not training.ema:
+        return None
+    main_memory = training.ema_device == "cpu"
+    return Ema(method.parameters(), training.ema_decay, every=training.ema_every, main_memory=main_memory)

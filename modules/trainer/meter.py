@@ -24,9 +24,16 @@ class Point:
     """What one step measured."""
 
     step: int
-    values: Tensor  # loss and length of the gradient (NaN if it was not measured), in main memory
+    values: Tensor  # loss, length of the gradient (NaN if it was not measured) and verdict, in main memory
     arrived: torch.cuda.Event | None  # until then they are under way
     rates: dict[str, float]
+
+    def numbers(self) -> tuple[float, float, float]:
+        """Loss, length of the gradient, verdict (0: the step was good); waits if they have not arrived."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        loss, norm, verdict = (float(value) for value in self.values.tolist())
+        return loss, norm, verdict
 
 
 class Meter:
@@ -41,21 +48,32 @@ class Meter:
         self._told = time.monotonic()
         self._seconds_per_step = 0.0
         self.smooth: float | None = None
-        self.lost_at = 0  # the first step whose loss was no number
+        self.lost_at = 0  # the first step that was applied though its loss was no number
 
-    def add(self, step: int, loss: Tensor, norm: Tensor | None, rates: dict[str, float], seconds: float) -> None:
-        """Take in a finished step; `loss` and `norm` may still be under way on the card."""
-        measured = torch.stack([loss.float(), torch.full_like(loss, nan) if norm is None else norm.float()])
-        self._waiting.append(Point(step, *fetched(measured), rates))
+    def add(
+        self,
+        step: int,
+        loss: Tensor,
+        norm: Tensor | None,
+        rates: dict[str, float],
+        seconds: float,
+        verdict: Tensor | None = None,
+    ) -> Point:
+        """Take in a finished step; what was measured may still be under way on the card."""
+        length = torch.full_like(loss, nan) if norm is None else norm
+        judged = torch.zeros_like(loss) if verdict is None else verdict
+        point = Point(step, *fetched(torch.stack([loss.float(), length.float(), judged.float()])), rates)
+        self._waiting.append(point)
         known = self._seconds_per_step
         self._seconds_per_step = seconds if known == 0 else 0.95 * known + 0.05 * seconds
+        return point
 
     def due(self) -> bool:
         return time.monotonic() - self._told >= self.TELL_EVERY
 
     def report(self, step: int, steps: int, epoch: int, epochs: int, *, wait: bool = True) -> None:
         """Send what has gathered: all of it, or, not to wait for the card, what has arrived."""
-        ready = self._waiting if wait else list(takewhile(_is_there, self._waiting))
+        ready = self._waiting if wait else list(takewhile(is_there, self._waiting))
         if not ready:
             return
         self._waiting = self._waiting[len(ready) :]
@@ -77,15 +95,13 @@ class Meter:
         """A point for each step, for TensorBoard, and the smoothed loss up to here; gives the losses."""
         losses: list[float] = []
         for point in points:
-            if point.arrived is not None:
-                point.arrived.synchronize()
-            loss, norm = (float(value) for value in point.values.tolist())
+            loss, norm, verdict = point.numbers()
             losses.append(loss)
-            if not isfinite(loss):
-                self.lost_at = self.lost_at or point.step
-            smooth = loss if self.smooth is None else self.SMOOTH * self.smooth + (1 - self.SMOOTH) * loss
-            self.smooth = smooth
-            curves = {"loss/train": loss, "loss/smooth": smooth}
+            if not verdict:  # what was left out of training stays out of the smoothed loss
+                self.lost_at = self.lost_at or (0 if isfinite(loss) else point.step)
+                self.smooth = loss if self.smooth is None else self.SMOOTH * self.smooth + (1 - self.SMOOTH) * loss
+            curves = {"loss/train": loss}
+            curves |= {} if self.smooth is None else {"loss/smooth": self.smooth}
             curves |= {f"learning_rate/{name}": value for name, value in point.rates.items()}
             curves |= {} if isnan(norm) else {"gradient_norm": norm}
             self._numbers(point.step, curves)
@@ -98,5 +114,6 @@ class Meter:
         self.smooth = state["smooth"]
 
 
-def _is_there(point: Point) -> bool:
+def is_there(point: Point) -> bool:
+    """Whether its numbers can be read without waiting."""
     return point.arrived is None or point.arrived.query()

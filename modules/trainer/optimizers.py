@@ -3,13 +3,18 @@
 A weight in bf16 keeps 8 bits: an update below a 256th of it vanishes when rounded to the nearest. So the optimizer sees
 such weights, their gradients and its own state in fp32, and what it returns is rounded up or down by chance, in
 proportion: on average nothing is lost (stochastic rounding, arXiv:1502.02551; for training in bf16 arXiv:2010.06192).
+
+A step may be judged bad, and the verdict lies on the device: no step waits for it. Fused AdamW and Adam read it in
+their kernel. Other optimizers take the step, a few weights at a time, and what they had is put back where the verdict
+is bad. What a library counts in Python or in main memory (steps of Adafactor, 8-bit AdamW, schedule-free, RAdam) counts
+a step that was left out too: nobody knows better without waiting, and a count that is one higher changes a bias
+correction by next to nothing.
 """
 
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -17,39 +22,74 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from modules.methods import Group
-from modules.preset.optimizer import AnyOptimizer
+from modules.preset.optimizers import AnyOptimizer
 from modules.system.seeds import seed_of
+from modules.trainer import library
 
-CHUNK = 32 * 2**20  # numbers that are held in fp32 at once while bf16 weights are updated
+CHUNK = 8 * 2**20  # numbers that are held twice at once: in fp32 beside bf16, or old beside new
 
 
 class Updater:
     """The optimizer of a library, with the parameters of a method in it."""
 
-    def __init__(self, settings: AnyOptimizer, groups: Sequence[Group], seed: int) -> None:
+    def __init__(
+        self, settings: AnyOptimizer, groups: Sequence[Group], seed: int, *, on_card: bool | None = None
+    ) -> None:
+        """`on_card`: work as on a card, where a verdict is never asked for. None: if the parameters lie on one."""
         self.settings, self.groups, self.seed = settings, groups, seed
-        module, name = settings.target.split(":")
-        arguments = settings.arguments()
         parameters = [p for group in groups for p in group.parameters.values()]
-        if settings.kind == "adamw" and all(p.is_cuda for p in parameters):
-            arguments["fused"] = True  # one kernel for all weights, and no wait for the card
-        if settings.kind == "adamw8bit":
-            _never_wait()
-        self.inner: Optimizer = getattr(import_module(module), name)(
-            [{"params": list(group.parameters.values()), "lr": group.learning_rate} for group in groups], **arguments
-        )
+        self.on_card = all(p.is_cuda for p in parameters) if on_card is None else on_card
+        self._fused = settings.fused and self.on_card
+        # One kernel for all weights, and no wait for the card
+        extra = {"fused": True} if self._fused else {}
+        self._names, slots = _slots(settings, groups)
+        self.inner: Optimizer = library.made(settings, slots, extra)
+        for entry in self.inner.state.values():  # Adagrad makes it here, like its weights: a sum that bf16 would lose
+            entry.update({k: v.float() for k, v in entry.items() if v.dtype is torch.bfloat16})
         self._numbers: dict[Tensor, int] = {parameter: i for i, parameter in enumerate(parameters)}
+        self._strides = {parameter: parameter.stride() for parameter in parameters}
+        self._begun: set[Tensor] = set()  # weights that have had a step, and with it their state
         self.train()
 
     def set_rates(self, rates: Mapping[str, float]) -> None:
-        for group, slot in zip(self.groups, self.inner.param_groups, strict=True):
-            slot["lr"] = rates[group.name]
+        """The rate of each group, by its name."""
+        if self.settings.one_rate:  # one that has stopped gets no gradients, and must not stop the others
+            rates = dict.fromkeys(rates, max(rates.values()))
+        for name, slot in zip(self._names, self.inner.param_groups, strict=True):
+            slot["lr"] = rates[name]
 
-    def step(self, step: int) -> None:
-        """Apply the gradients. `step` addresses the chance in the rounding."""
+    def step(self, step: int, bad: Tensor | None = None) -> None:
+        """Apply the gradients. `step` addresses the chance in the rounding.
+
+        `bad`: whether to leave everything as it is instead, without dimensions, on the device of the parameters.
+        """
+        if bad is None:
+            self._apply(step)
+        elif self._fused:
+            self.inner.found_inf = bad.float()  # type: ignore[attr-defined]
+            self._apply(step)
+        elif self._may_ask:
+            if not bool(bad):
+                self._apply(step)
+        elif not self.on_card and not bool(bad):
+            self._apply(step)
+        else:
+            self._step_by_chunks(step, bad)
+
+    @property
+    def _may_ask(self) -> bool:
+        """Whether to wait for the verdict.
+
+        In the first step of a weight, when there is no state yet that could be put back; and always with those that
+        wait in any case, as Prodigy does.
+        """
+        return self.settings.waits or any(p.grad is not None and p not in self._begun for p in self._numbers)
+
+    def _apply(self, step: int) -> None:
+        self._begun.update(p for p in self._numbers if p.grad is not None)
         rounded = [p for p in self._numbers if p.grad is not None and p.dtype is torch.bfloat16]
         if not rounded:
-            self.inner.step()
+            self._inner_step()
         elif not self.settings.per_tensor:
             self._step_in_fp32(rounded, step)
         else:
@@ -95,31 +135,77 @@ class Updater:
         if state["kind"] != self.settings.kind:
             raise ValueError(f"optimizer.kind was {state['kind']} and is {self.settings.kind}")
         wanted = [{key: slot.get(key) for key in self._settings_of(slot)} for slot in self.inner.param_groups]
-        kinds = {number: p.dtype for number, p in enumerate(self._numbers)}
         self.inner.load_state_dict(state)
         for slot, mine in zip(self.inner.param_groups, wanted, strict=True):
             slot.update(mine)
-        for parameter, entry in self.inner.state.items():  # torch casts state to the weight's dtype: undo that for bf16
-            number = self._numbers[parameter]
-            if kinds[number] is torch.bfloat16:
-                saved = state["state"][number]
-                entry.update({k: v.to(parameter.device) for k, v in saved.items() if isinstance(v, Tensor) and v.ndim})
+            slot.update({k: v.to(slot["params"][0].device) for k, v in slot.items() if isinstance(v, Tensor)})
+        for parameter, entry in self.inner.state.items():  # torch casts state to the weight's dtype: undo that
+            saved = state["state"][self._numbers_of_slots[parameter]]
+            entry.update(
+                (name, value.to(entry[name].device))
+                for name, value in saved.items()
+                if isinstance(value, Tensor) and entry[name].dtype is not value.dtype
+            )
+        self._begun = {parameter for parameter, entry in self.inner.state.items() if entry}
+
+    @property
+    def _numbers_of_slots(self) -> dict[Tensor, int]:
+        """The number that the library gives each weight in a state: those of the slots, one after the other."""
+        return {p: number for number, p in enumerate(p for slot in self.inner.param_groups for p in slot["params"])}
 
     def _settings_of(self, slot: Mapping[str, Any]) -> list[str]:
-        return [key for key in ("lr", *self.settings.arguments()) if key in slot]
+        return [key for key in ("lr", *self.settings.keywords(), *self.settings.slot_arguments) if key in slot]
 
-    def _step_by_chunks(self, step: int) -> None:
-        """Steps of a few weights each: the fp32 copies of all at once would cost what bf16 was to save."""
-        whole = [list(slot["params"]) for slot in self.inner.param_groups]
+    def _step_by_chunks(self, step: int, bad: Tensor | None = None) -> None:
+        """Steps of a few weights each: copies of all at once would cost what bf16 was to save.
+
+        Each chunk begins with what the optimizer counts for all weights together (schedule-free's k) as it was.
+        """
+        whole = [dict(slot) for slot in self.inner.param_groups]
         try:
-            for number, parameters in enumerate(whole):
-                for chunk in _chunks([p for p in parameters if p.grad is not None]):
-                    for other, slot in enumerate(self.inner.param_groups):
-                        slot["params"] = chunk if other == number else []
-                    self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
+            for number, held in enumerate(whole):
+                for chunk in _chunks([p for p in held["params"] if p.grad is not None]):
+                    for other, (slot, was) in enumerate(zip(self.inner.param_groups, whole, strict=True)):
+                        slot.update({**was, "params": chunk if other == number else []})
+                    with self._put_back(chunk, bad):
+                        self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
         finally:
-            for slot, parameters in zip(self.inner.param_groups, whole, strict=True):
-                slot["params"] = parameters
+            for slot, was in zip(self.inner.param_groups, whole, strict=True):
+                slot["params"] = was["params"]
+
+    @contextmanager
+    def _put_back(self, chunk: Sequence[Tensor], bad: Tensor | None) -> Generator[None]:
+        """Afterwards, weights and state are as before if `bad`; the device decides, nobody waits."""
+        if bad is None:
+            yield
+            return
+        weights = [p.data if p.dtype is torch.bfloat16 else p.data.clone() for p in chunk]  # bf16 gets a new tensor
+        states = [
+            # What lies elsewhere are counts in main memory, as good as those in Python.
+            {k: v.clone() for k, v in self.inner.state[p].items() if isinstance(v, Tensor) and v.device == p.device}
+            for p in chunk
+        ]
+        yield
+        for parameter, weight, state in zip(chunk, weights, states, strict=True):
+            parameter.data.copy_(torch.where(bad, weight, parameter.data))
+            for name, value in state.items():
+                now = self.inner.state[parameter][name]
+                now.copy_(torch.where(bad, value, now))
+
+    def _inner_step(self) -> None:
+        """The library's step, with weights that lie in memory afterwards as before.
+
+        bitsandbytes lays them anew, channels first: convolutions would then be slower, and sum in another order than
+        after a resume.
+        """
+        self.inner.step()
+        for slot in self.inner.param_groups:
+            for parameter in slot["params"]:
+                if parameter.stride() != self._strides[parameter]:
+                    laid = torch.empty_strided(
+                        parameter.shape, self._strides[parameter], dtype=parameter.dtype, device=parameter.device
+                    )
+                    parameter.data = laid.copy_(parameter.data)
 
     def _step_in_fp32(self, rounded: Sequence[Tensor], step: int) -> None:
         for parameter in rounded:
@@ -127,7 +213,7 @@ class Updater:
             parameter.grad = None
             parameter.data = parameter.data.float()
             parameter.grad = None if grad is None else grad.float()
-        self.inner.step()
+        self._inner_step()
         for parameter in rounded:
             parameter.grad = None
             chance = torch.Generator(parameter.device).manual_seed(
@@ -147,12 +233,18 @@ def rounded_by_chance(values: Tensor, chance: torch.Generator) -> Tensor:
     return torch.where(values.isfinite(), rounded, values).to(torch.bfloat16, memory_format=torch.preserve_format)
 
 
-def _never_wait() -> None:
-    """Keep bitsandbytes from waiting for the whole card after each single weight, hundreds of times a step.
-
-    Only its paged optimizers need that, and they are not used here; it has no switch for it.
-    """
-    vars(import_module("bitsandbytes.optim.optimizer"))["sync_gpu"] = lambda _: None
+def _slots(settings: AnyOptimizer, groups: Sequence[Group]) -> tuple[list[str], list[dict[str, Any]]]:
+    """The groups as the library takes them, one or more for each of ours, and the name of ours for each."""
+    names, slots = list[str](), list[dict[str, Any]]()
+    for group in groups:
+        parted: dict[str, dict[str, Any]] = {}
+        for parameter in group.parameters.values():
+            told = settings.slot_of(tuple(parameter.shape))
+            new: dict[str, Any] = {"params": [], "lr": group.learning_rate, **told}
+            parted.setdefault(repr(told), new)["params"].append(parameter)
+        names += [group.name] * len(parted)
+        slots += parted.values()
+    return names, slots
 
 
 def _chunks(parameters: Sequence[Tensor]) -> Generator[list[Tensor]]:

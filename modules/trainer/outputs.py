@@ -6,11 +6,13 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from modules.data.balance import KEEPING
 from modules.data.index import Index
+from modules.data.tags import every_tag
 from modules.errors import UserError
 from modules.families import Family
 from modules.formats.metadata import ConceptFacts, Facts, file_metadata
-from modules.methods.inversion import file_stem
+from modules.methods.inversion import beside, file_name
 from modules.preset.preset import Preset
 from modules.system.seeds import seed_of
 from modules.trainer.workspace import check_writable, run_name
@@ -57,9 +59,18 @@ class Outputs:
         """
         check_writable(Path(self.preset.general.workspace))
         check_writable(Path(self.preset.general.cache))
+        if self.preset.output.path:
+            check_writable(self.wanted.parent)
+        self.refuse_taken()
+
+    def refuse_taken(self) -> None:
+        """The half of `check_free` that looks at names only.
+
+        Raises:
+            UserError: the output exists and replacing was not asked for, or could not replace it.
+        """
         if not self.preset.output.path:
             return
-        check_writable(self.wanted.parent)
         taken = self._taken(self.wanted)
         if taken and not self.preset.output.overwrite:
             raise UserError(
@@ -87,14 +98,24 @@ class Outputs:
 
     def _taken(self, target: Path) -> list[Path]:
         """What is there already of the files that would be written."""
-        method, files = self.preset.method, [target]
-        if method.kind == "embedding":
-            files = [target / f"{file_stem(word.token)}.safetensors" for word in method.words]
+        files = [target]
+        if words := [word for word in self.preset.words if word.train]:
+            alone = self.preset.method.kind == "embedding"
+            folder = target if alone else beside(target.with_name(target.name.removesuffix(".safetensors")))
+            files = [*([] if alone else files), *(folder / file_name(word) for word in words)]
         return [path for path in files if path.exists()]
 
     def on_the_way(self, step: int) -> Path:
         """A model that is saved before the end."""
         return self._free(self.folder / "models" / f"{self.folder.name}-step-{step:08d}{self._suffix}")
+
+    def best(self) -> Path:
+        """The best model by validation, which a better one replaces."""
+        return self.folder / "models" / f"{self.folder.name}-best{self._suffix}"
+
+    def averaged(self, target: Path) -> Path:
+        """The moving average, beside a model with the last weights."""
+        return self._free(target.with_name(f"{target.name.removesuffix(self._suffix)}-ema{self._suffix}"))
 
     def _free(self, path: Path) -> Path:
         number, candidate = 2, path
@@ -120,6 +141,10 @@ def concept_facts(index: Index) -> list[ConceptFacts]:
     images, tags = Counter[int](), dict[int, Counter[str]]()
     for item in index:
         images[item.concept] += 1
-        found = {tag.strip() for caption in item.captions for tag in caption.split(",")} - {""}
+        concept = index.concepts[item.concept]
+        found = {tag for caption in item.captions for tag in every_tag(caption, concept)}
         tags.setdefault(item.concept, Counter()).update(found)
-    return [ConceptFacts(images[n], index.concepts[n].repeats, tags[n]) for n in sorted(images)]
+    return [
+        ConceptFacts(images[n], index.concepts[n].repeats, tags[n], keeps=index.concepts[n].kind in KEEPING)
+        for n in sorted(images)
+    ]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from modules.data.batches import Feed
+from modules.data.captions import written
 from modules.data.index import Index
-from modules.data.order import epoch_order
 from modules.data.scan import scan
 from modules.diffusion.solvers import scheduler_for
-from modules.errors import Problems, UserError
+from modules.errors import Problems, UserError, visible
 from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Note, Phase
 from modules.preset.preset import Preset
 from modules.system.bundled import is_bundled, resolve
 from modules.system.devices import DTYPES, device_named, use_threads
 from modules.trainer.control import Control
+from modules.trainer.perturbing import attention_layers
 
 Tell = Callable[[Event], None]
 
@@ -29,10 +30,9 @@ def open_family(preset: Preset, tell: Tell) -> Family:
     """
     tell(Phase("Opening the model"))
     family = family_class(preset.model.family).load(place_of(preset.model.source), load_options(preset))
-    family.memo_folder = Path(preset.general.cache)
-    kind = {"epsilon": "the noise (epsilon)", "v_prediction": "the velocity (v)"}[family.noising.prediction]
+    family.memo_folder = Path(preset.general.cache) if preset.general.cache else None
     zero = ", down to pure noise (zero terminal SNR)" if family.noising.zero_terminal_snr else ""
-    tell(Note(f"{preset.card.title}: the model predicts {kind}{zero}."))
+    tell(Note(f"{preset.card.title}: the model predicts {family.noising.said}{zero}."))
     for note in family.notes:
         tell(Note(note, "warning"))
     return family
@@ -53,8 +53,10 @@ def load_options(preset: Preset) -> LoadOptions:
         vae=place_of(model.vae),
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,
+        weighted_captions=model.weighted_captions,
         offline=preset.general.offline,
         prediction=objective.prediction,
+        flow_shift=objective.times.shift,
         zero_terminal_snr=objective.zero_terminal_snr,
     )
 
@@ -78,10 +80,18 @@ def check_samplers(preset: Preset, family: Family) -> None:
     Raises:
         Problems: with every sampler that cannot.
     """
+    prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
+    asked: list[Callable[[], object]] = [
+        partial(scheduler_for, name, family.noising, spacing)
+        for name, spacing in sorted({(prompt.sampler, prompt.spacing) for prompt in prompts})
+    ]
+    if layers := {prompt.perturbation_layers for prompt in prompts if prompt.perturbation != "none"}:
+        names = family.parameter_names("denoiser")
+        asked += [partial(attention_layers, names, wanted) for wanted in sorted(layers)]
     problems: list[str] = []
-    for name in sorted({prompt.sampler for prompt in preset.sampling.prompts if prompt.enabled}):
+    for ask in asked:
         try:
-            scheduler_for(name, family.noising)
+            ask()
         except UserError as error:
             problems.append(f"sampling.prompts: {error}")
     if problems:
@@ -97,7 +107,7 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     tell(Phase("Looking at the images"))
     index = scan(
         preset,
-        memo=Path(preset.general.cache) / "images.arrow",
+        memo=Path(preset.general.cache) / "images.arrow" if preset.general.cache else None,
         report=lambda done, total: tell(Phase("Looking at the images", done, total)),
         stop=control.stop_wanted,
     )
@@ -108,48 +118,44 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     return index
 
 
+def images_to_measure(index: Index) -> Index:
+    """The images that validation asks about.
+
+    Raises:
+        UserError: there are none.
+    """
+    measured = index.measured()
+    if not len(measured):
+        raise UserError(
+            "validation.enabled is on, and there is no image to measure on: no concept has two.",
+            advice="Add a concept of the kind validation, or switch validation.enabled off.",
+        )
+    return measured
+
+
 def check_words(preset: Preset, index: Index) -> None:
     """Find out before training whether the images' captions hold the words that are to be learnt.
 
     Raises:
         Problems: with every word that no caption holds: it would stay as it began.
     """
-    if preset.method.kind != "embedding":
-        return
-    around = [(concept.prefix, concept.suffix) for concept in index.concepts]
-    captions = {text.join(around[item.concept]) for item in index for text in item.captions}
-    read = "\n".join(captions).lower()  # CLIP reads without regard to case
-    lost = [word.token for word in preset.method.words if word.token.lower() not in read]
-    if lost:
+    if lost := lost_words(preset, index):
         raise Problems(
             "These words could not be learnt, because no caption holds them:",
             [f'{word}: put it into the captions, for example with concepts.0.prefix "{word} ".' for word in lost],
         )
 
 
+def lost_words(preset: Preset, index: Index) -> list[str]:
+    """The words that are to be learnt and stand in no caption."""
+    if not preset.words:
+        return []
+    captions = {written(text, index.concepts[item.concept]) for item in index for text in item.captions}
+    read = "\n".join(captions).lower()  # CLIP reads without regard to case
+    return [word.token for word in preset.words if word.train and word.token.lower() not in read]
+
+
 def tell_bad(index: Index, tell: Tell, known: int = 0) -> None:
     """Name each image that is left out, but for the first `known`, which were named before."""
     for bad in index.bad[known:]:
-        tell(Note(f"{bad.path} is left out: {bad.reason}.", "warning"))
-
-
-def repeats_notes(preset: Preset, feed: Feed) -> list[str]:
-    """How many showings of an epoch only fill up batches, if there are any."""
-    filled = epoch_order(feed.index, preset.training.batch_size, preset.general.seed, 0).filled
-    if not filled:
-        return []
-    return [f"{filled} images an epoch are shown once more, because their bucket does not fill its last batch."]
-
-
-def note_long_captions(index: Index, family: Family, tell: Tell) -> None:
-    """Say how many captions are read in several chunks, and how many are cut."""
-    room = {name: family.room(name) for name in family.text_encoders}
-    most = family.options.max_chunks
-    captions = {caption for row in range(len(index)) for caption in index[row].captions}
-    counts = [family.token_counts(caption) for caption in captions]
-    long = sum(any(tokens > room[name] for name, tokens in count.items()) for count in counts)
-    cut = sum(any(tokens > room[name] * most for name, tokens in count.items()) for count in counts)
-    if long:
-        tell(Note(f"{long} of {len(counts)} captions exceed {min(room.values())} tokens and are read in chunks."))
-    if cut:
-        tell(Note(f"{cut} captions are longer than {most} chunks and are cut. Raise model.max_chunks.", "warning"))
+        tell(Note(f"{visible(bad.path, line=True)} is left out: {visible(bad.reason, line=True)}.", "warning"))

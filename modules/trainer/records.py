@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self
+from typing import Any, Self
 
 import numpy as np
 from PIL import Image
@@ -15,18 +15,23 @@ from PIL import Image
 from modules.errors import UserError
 from modules.messages import (
     BackupSaved,
+    Continued,
     Event,
     Failed,
     Finished,
     Mailbox,
+    Mend,
     ModelSaved,
     Note,
+    Paused,
     Phase,
     Progress,
     SampleReady,
     Started,
+    Validated,
     encode,
 )
+from modules.trainer.lines import Lines
 
 
 class Told:
@@ -46,21 +51,23 @@ class Told:
 
 
 class Records:
-    """Hands events on to whoever listens, and writes them down in the folder of the run."""
+    """Hands events on to whoever listens, and writes them down in the folder of the run.
+
+    A disk that does not take them never ends a run: lines wait in memory, TensorBoard is switched off, and it is said.
+    """
 
     LOG_EVERY = 30.0  # seconds between two lines of progress in log.txt
 
     def __init__(self, folder: Path, events: Mailbox[Event], *, tensorboard: bool, step: int = 0) -> None:
         """`step`: where the run begins or goes on. TensorBoard forgets what an earlier run of it drew beyond."""
         self.folder, self._listeners = folder, events
-        self._events: IO[str] = (folder / "events.jsonl").open("a", encoding="utf-8", buffering=1)
-        self._log: IO[str] = (folder / "log.txt").open("a", encoding="utf-8", buffering=1)
+        self._events = Lines(folder / "events.jsonl", records=True)
+        self._log = Lines(folder / "log.txt", records=False)
+        self.step = step  # until the first curve is drawn: which backup can be read is not known before
+        self._draws = tensorboard
         self._board: Any = None
         self._last_line = 0.0
-        if tensorboard:
-            from torch.utils.tensorboard.writer import SummaryWriter  # noqa: PLC0415 - only runs that want it pay for it
-
-            self._board = SummaryWriter(str(folder / "tensorboard"), purge_step=step + 1 if step else None)
+        self._troubled = False
 
     def __enter__(self) -> Self:
         return self
@@ -70,39 +77,82 @@ class Records:
     ) -> None:
         if isinstance(error, Exception):  # the session tells whoever listens; here it is for those who look afterwards
             self.write_down(_failure(error))
-        self._events.close()
-        self._log.close()
+        for lines in (self._events, self._log):
+            if lost := lines.close():
+                text = f"{lost} lines of {lines.path} could not be written ({_reason(lines.trouble)})."
+                self._listeners.put(Note(text, "warning"))
         if self._board is not None:
-            self._board.close()
+            self._draw(lambda board: board.close())
 
     def tell(self, event: Event) -> None:
         self._listeners.put(event)
         self.write_down(event)
-        if isinstance(event, SampleReady) and self._board is not None:
-            with Image.open(event.path) as image:
-                picture = np.asarray(image.convert("RGB"))
-            title = f"sample {event.number} - {event.prompt[:60]}"
-            self._board.add_image(title, picture, event.step, dataformats="HWC")
+        if isinstance(event, SampleReady) and self._draws:
+            self._add_picture(event)
 
     def numbers(self, step: int, values: Mapping[str, float]) -> None:
         """One point for each curve of TensorBoard."""
-        if self._board is not None:
+
+        def add(board: Any) -> None:
             for name, value in values.items():
-                self._board.add_scalar(name, value, step)
+                board.add_scalar(name, value, step)
+
+        self._draw(add)
 
     def text(self, name: str, text: str) -> None:
-        if self._board is not None:
-            self._board.add_text(name, text)
+        self._draw(lambda board: board.add_text(name, text))
 
     def write_down(self, event: Event) -> None:
         """Only for those who look afterwards: nobody is told."""
         if not is_passing(event):
-            self._events.write(f"{encode(event)}\n")
+            self._events.add(encode(event))
         if line := self._line(event):
             self._write_line(line)
+        self._say_trouble()
 
     def _write_line(self, line: str) -> None:
-        self._log.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+        self._log.add(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+
+    def _say_trouble(self) -> None:
+        """Once for each time that the disk begins to refuse lines."""
+        trouble = self._events.trouble or self._log.trouble
+        if trouble and not self._troubled:
+            self._troubled = True
+            text = (
+                f"The log in {self.folder} cannot be written ({_reason(trouble)}): it is kept in memory until it can."
+            )
+            self._listeners.put(Note(text, "warning"))
+        elif not trouble and self._troubled:
+            self._troubled = False
+            self._listeners.put(Note(f"The log in {self.folder} is written again; nothing of it was lost."))
+
+    def _draw(self, work: Callable[[Any], None]) -> None:
+        """Add something to TensorBoard; the first time that its disk does not take it is the last."""
+        if not self._draws:
+            return
+        try:
+            self._board = self._board or self._new_board()
+            work(self._board)
+        except OSError as error:
+            self._draws = False
+            if self._board is not None:
+                self._board.give_up()
+            self.tell(Note(f"TensorBoard is switched off for this run: {_reason(error)}. Training goes on.", "warning"))
+
+    def _new_board(self) -> Any:
+        from modules.trainer.board import Board  # noqa: PLC0415 - only runs that want it pay for it
+
+        folder = self.folder / "tensorboard"
+        return Board(folder, self.step + 1 if self.step else (0 if folder.exists() else None))
+
+    def _add_picture(self, event: SampleReady) -> None:
+        try:
+            with Image.open(event.path) as image:
+                picture = np.asarray(image.convert("RGB"))
+        except OSError:  # taken away as soon as it was there: then nobody wants to see it
+            return
+        title = f"sample {event.number} - {event.prompt[:60]}"
+        self._draw(lambda board: board.add_image(title, picture, event.step, dataformats="HWC"))
 
     def _line(self, event: Event) -> str:
         """The event as a line of log.txt; "" for one that is not written there."""
@@ -119,9 +169,13 @@ def is_passing(event: Event) -> bool:
     return isinstance(event, Phase) and event.done > 0
 
 
+def _reason(error: OSError | None) -> str:
+    return "too much of it waited" if error is None else (error.strerror or str(error))
+
+
 def _failure(error: Exception) -> Failed:
     if isinstance(error, UserError):
-        return Failed(str(error))
+        return Failed(str(error), mends=[Mend(**mend) for mend in error.mends])
     return Failed(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
 
 
@@ -134,12 +188,22 @@ def _progress(event: Progress) -> str:
     return f"step {event.step} of {event.steps}, loss {event.smooth_loss:.4f}, {event.steps_per_second:.2f} steps/s"
 
 
+def validated(event: Validated) -> str:
+    """A validation in a line."""
+    best = "the best so far" if event.best else f"the best is {event.best_mean:.5f} of step {event.best_step}"
+    error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
+    return f"validation at step {event.step}: {event.mean:.5f}{error}, {best}"
+
+
 SENTENCES: dict[type[Event], Callable[[Any], str]] = {
     Started: _started,
     Progress: _progress,
     Phase: lambda event: event.title if event.done == 0 else "",
     Note: lambda event: event.text if event.level == "info" else f"{event.level.upper()} {event.text}",
+    Paused: lambda event: f"paused at step {event.step}" + (f": {event.reason}" if event.reason else ""),
+    Continued: lambda event: f"continued at step {event.step}",
     SampleReady: lambda event: f"sample at step {event.step}: {Path(event.path).name}",
+    Validated: validated,
     BackupSaved: lambda event: f"backup at step {event.step}: {Path(event.path).name}",
     ModelSaved: lambda event: f"model at step {event.step}: {Path(event.path).name}",
     Failed: lambda event: f"FAILED {event.message}\n{event.details}".rstrip(),

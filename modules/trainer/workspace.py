@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from typing import Any
 
 from modules.errors import UserError
+from modules.messages import Finished, Progress, Started, decode
+from modules.preset.adapters import Adapter
 from modules.preset.naming import run_name
 from modules.preset.preset import Preset
+from modules.preset.sampling import Sampling
 from modules.system.bundled import at_home, is_bundled
-from modules.trainer.backup import all_backups, newest_backup
+from modules.system.files import DISK_TROUBLE
+from modules.system.locks import Lock, Taken
+from modules.trainer.backup import all_backups, whole_backups
+
+LOCK = ".lock"  # in the folder of a run
+TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come
 
 
 def anchored(preset: Preset) -> Preset:
@@ -30,9 +40,19 @@ def anchored(preset: Preset) -> Preset:
             "general": general.model_copy(update={"workspace": workspace, "cache": cache}),
             "model": model.model_copy(update={name: path for name, path in here.items() if path}),
             "concepts": tuple(c.model_copy(update={"path": full(c.path)}) for c in preset.concepts),
+            "method": _anchored_method(preset, full),
+            "words": tuple(word.model_copy(update={"file": full(word.file)}) for word in preset.words),
             "output": preset.output.model_copy(update={"path": full(preset.output.path)}),
+            "sampling": _with_full_paths(preset.sampling, full),
         }
     )
+
+
+def _anchored_method(preset: Preset, full: Callable[[str], str]) -> Any:
+    """The method, with the place of the file that it goes on from."""
+    if not isinstance(preset.method, Adapter):
+        return preset.method
+    return preset.method.model_copy(update={"start_from": full(preset.method.start_from)})
 
 
 def new_run_folder(preset: Preset) -> Path:
@@ -55,24 +75,80 @@ def new_run_folder(preset: Preset) -> Path:
     raise AssertionError("names never end")
 
 
-def folder_to_continue(preset: Preset, wanted: str) -> tuple[Path, Path]:
-    """The folder of a run and its newest whole backup. `wanted`: a folder, or "newest" for the run of that name.
+def folder_to_continue(preset: Preset, wanted: str) -> Path:
+    """The folder of a run. `wanted`: a folder, or "newest" for the run of that name.
 
     Raises:
-        UserError: there is no such run, or no backup of it is whole.
+        UserError: there is no such run.
     """
-    folders = [_run_called(preset, wanted)] if wanted != "newest" else list(reversed(_taken(preset)))
-    for folder in folders:
-        if backup := newest_backup(folder / "backups"):
-            return folder, backup
+    if wanted != "newest":
+        return _run_called(preset, wanted)
+    folders = _taken(preset)
     if not folders:
         raise UserError(
             f'There is no run named "{run_name(preset)}" in {preset.general.workspace} to continue.',
             advice="Start it without --resume, or name the folder of the run.",
         )
-    damaged = len(all_backups(folders[0] / "backups"))
-    found = f"all {damaged} backups of it are damaged" if damaged else "no backup was made"
-    raise UserError(f"The run {folders[0]} cannot be continued: {found}.", advice="Start it anew without --resume.")
+    return folders[-1]
+
+
+def alone_in(folder: Path) -> AbstractContextManager[object]:
+    """The run's folder for this process alone, until the end of the block or of the process.
+
+    Raises:
+        UserError: another process trains in it.
+    """
+    try:
+        return Lock(folder / LOCK)
+    except Taken as holder:
+        number = f" (process {holder})" if str(holder) else ""
+        raise UserError(
+            f"{folder} is being trained by another Seachange{number}.",
+            advice="Wait until it has ended, or stop it there. A new run gets a folder of its own.",
+        ) from None
+    except OSError as error:
+        if error.errno in DISK_TROUBLE:
+            raise
+        return nullcontext()  # a disk that knows no locks: as safe as any other program on it
+
+
+def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Whole backups of a run, newest first, each with sentences on those that were passed over; none was ever made.
+
+    Raises:
+        UserError: there are backups and all of them are damaged.
+    """
+    found = False
+    for backup, passed in whole_backups(folder / "backups"):
+        found = True
+        yield backup, passed
+    damaged = len(all_backups(folder / "backups"))
+    if damaged and not found:
+        raise UserError(
+            f"The run {folder} cannot be continued: all {damaged} backups of it are damaged.",
+            advice="Start it anew without --resume.",
+        )
+
+
+def step_reached(folder: Path) -> int:
+    """The last step that a run tells of in its events; 0 where it tells of none. Reads the end of the file only."""
+    try:
+        with (folder / "events.jsonl").open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        try:
+            event = decode(line.decode())
+        except ValueError:  # torn, or the first one of the piece
+            continue
+        if isinstance(event, Progress | Finished):
+            return event.step
+        if isinstance(event, Started):  # it ended before it told of a step
+            return max(event.resumed_from, 0)
+    return 0
 
 
 def _run_called(preset: Preset, wanted: str) -> Path:
@@ -87,6 +163,19 @@ def _run_called(preset: Preset, wanted: str) -> Path:
     raise UserError(
         f"There is no run {wanted}, and none of that name in {preset.general.workspace}.",
         advice="Give the folder of a run, or only --resume for the newest run of this name.",
+    )
+
+
+def _with_full_paths(sampling: Sampling, full: Callable[[str], str]) -> Sampling:
+    return sampling.model_copy(
+        update={
+            "lora_folder": full(sampling.lora_folder),
+            "loras": tuple(lora.model_copy(update={"path": full(lora.path)}) for lora in sampling.loras),
+            "prompts": tuple(
+                prompt.model_copy(update={"image": full(prompt.image), "mask": full(prompt.mask)})
+                for prompt in sampling.prompts
+            ),
+        }
     )
 
 

@@ -44,7 +44,7 @@ def test_a_run_with_samples_and_a_resume_ends_well_on_the_card(method, dtype, tm
         prompt,
         "sampling.every=2 steps",
     )
-    settings += ("concepts.0.prefix=<new> ",) if method == "embedding" else ()
+    settings += ("words.0.token=<new>", "concepts.0.prefix=<new> ") if method == "embedding" else ()
     preset = values(tmp_path, *settings, "training.learning_rate=1e-4", "training.ema=true", "backup.every=3 steps")
     assert end_of(run(preset, answer=stop_after_a_backup)).stopped
     events = run(preset, resume="newest")
@@ -66,7 +66,7 @@ def test_the_card_and_the_cpu_learn_the_same(tmp_path) -> None:
 
 def test_full_weights_in_bf16_keep_small_updates_on_the_card(tmp_path) -> None:
     from modules.methods import Group
-    from modules.preset.optimizer import AdamW
+    from modules.preset.optimizers import AdamW
     from modules.trainer.optimizers import Updater
 
     parameter = torch.nn.Parameter(torch.full((200_000,), 0.02, dtype=torch.bfloat16, device="cuda"))

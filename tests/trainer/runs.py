@@ -17,7 +17,7 @@ from modules.run import perform
 from modules.trainer.backup import newest_backup
 
 ROBOT: Values = {
-    "version": 1,
+    "version": 2,
     "title": "test",
     "model": {"source": "starter:model"},
     "concepts": [{"path": "starter:robot", "flip": True, "caption_dropout": 0.2}],

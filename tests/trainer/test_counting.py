@@ -55,11 +55,15 @@ def test_losses_still_under_way_are_told_later_each_once_and_nobody_waits_for_th
     assert told[-1].losses == [[3, 3]] and events[2].waited_for
 
 
-def test_a_run_whose_loss_is_no_number_ends_in_words_and_leaves_the_good_backups(tmp_path) -> None:
+@pytest.mark.parametrize(
+    ("guards", "words"),
+    [("false", "The loss of step .* is no number"), ("true", "after it went back 3 times: the run")],
+)
+def test_a_run_whose_loss_is_no_number_ends_in_words_and_leaves_the_good_backups(guards, words, tmp_path) -> None:
     broken = ("method.kind=full", "training.learning_rate=0.49", "optimizer.kind=lion", "training.clip_gradients=0")
-    broken += ("optimizer.weight_decay=10",)
+    broken += ("optimizer.weight_decay=10", f"training.guards.enabled={guards}")
     preset = values(tmp_path, *broken, "training.steps=60", "backup.every=2 steps", "schedule.warmup=0 steps")
-    with pytest.raises(UserError, match="is no number"):
+    with pytest.raises(UserError, match=words):
         run(preset)
     assert all(t.isfinite().all() for t in trained(tmp_path / "test").values())
     assert not (tmp_path / "test" / "models").exists()

@@ -76,7 +76,7 @@ def test_training_changes_only_what_the_method_trains(learner_of) -> None:
 def test_frozen_parts_hold_no_gradient(learner_of) -> None:
     learner, feed = learner_of()
     batch = feed.batch(epoch_order(feed.index, 2, 1, 0)[0], 0)
-    learner.losses(batch, 0).sum().backward()
+    learner.losses(batch, 0, len(batch.items)).sum().backward()
     assert all(p.grad is not None for p in learner.method.parameters().values())
     frozen = [p for name in learner.family.part_names for p in learner.family.part(name).parameters()]
     assert all(p.grad is None for p in frozen if id(p) not in {id(q) for q in learner.method.parameters().values()})
@@ -85,8 +85,10 @@ def test_frozen_parts_hold_no_gradient(learner_of) -> None:
 def test_an_item_costs_the_same_in_any_company(learner_of) -> None:
     learner, feed = learner_of("method.dropout=0.5", "training.text_encoder_1.train=true")
     showings = epoch_order(feed.index, 4, 1, 0)[0]
-    together = learner.losses(feed.batch(showings, 0), 0)
-    alone = torch.cat([learner.losses(feed.batch([showing], 0), i) for i, showing in enumerate(showings)])
+    together = learner.losses(feed.batch(showings, 0), 0, len(showings))
+    alone = torch.cat(
+        [learner.losses(feed.batch([showing], 0), i, len(showings)) for i, showing in enumerate(showings)]
+    )
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
 
 
@@ -95,7 +97,7 @@ def test_the_loss_weight_of_a_concept_scales_its_loss(learner_of) -> None:
     heavy, other = learner_of("concepts.0.loss_weight=3")
     order = epoch_order(feed.index, 2, 1, 0)
     torch.testing.assert_close(
-        heavy.losses(other.batch(order[0], 0), 0), 3 * learner.losses(feed.batch(order[0], 0), 0)
+        heavy.losses(other.batch(order[0], 0), 0, 2), 3 * learner.losses(feed.batch(order[0], 0), 0, 2)
     )
 
 

@@ -1,12 +1,17 @@
 """Losses and targets against an independent computation: diffusers' own scheduler, and formulas written out here."""
 
+import math
+
 import pytest
 import torch
 from diffusers import DDPMScheduler
 
 from modules.diffusion.noising import Eps, V
+from modules.preset.loss import Loss
+from modules.preset.noise import Noise
 from modules.preset.objective import Objective
-from modules.trainer.objective import item_losses, time_shares
+from modules.preset.times import Times
+from modules.trainer.objective import item_losses, noise_for, perturbed, time_shares
 
 TIMES_B = torch.tensor([0, 13, 500, 998, 999])
 
@@ -64,31 +69,161 @@ def test_min_snr_is_finite_at_pure_noise() -> None:
     assert loss.isfinite().all()
 
 
+def loss_of(error: float, **shares: float) -> float:
+    """What a single wrong number costs, half way through."""
+    settings = Objective(loss=Loss(**{"mse": 0.0, **shares}))
+    said, zero = torch.full((1, 1, 1, 1), error), torch.zeros(1, 1, 1, 1)
+    return item_losses(settings, Eps(), said, zero, torch.tensor([500])).item()
+
+
 def test_huber_costs_like_mse_near_zero_and_less_far_away() -> None:
-    settings, noising, zero = Objective(loss="huber", huber_delta=0.1), Eps(), torch.zeros(1, 1, 1, 1)
-    near, far = torch.full_like(zero, 0.05), torch.full_like(zero, 2.0)
-    time = torch.tensor([500])
-    assert item_losses(settings, noising, near, zero, time).item() == pytest.approx(0.05**2)
-    assert item_losses(settings, noising, far, zero, time).item() == pytest.approx(2 * 0.1 * (2.0 - 0.05))
+    assert loss_of(0.05, huber=1) == pytest.approx(0.05**2)
+    assert loss_of(2.0, huber=1) == pytest.approx(2 * 0.1 * (2.0 - 0.05))
+
+
+@pytest.mark.parametrize("error", [-3.0, -0.05, 0.0, 0.4, 40.0])
+def test_each_measure_is_its_formula(error: float) -> None:
+    size = abs(error)
+    expected = {
+        "mse": error**2,
+        "mae": size,
+        "huber": error**2 if size <= 0.1 else 2 * 0.1 * (size - 0.05),
+        "pseudo_huber": 2 * 0.1 * (math.sqrt(error**2 + 0.1**2) - 0.1),
+        "log_cosh": math.log(math.cosh(error)),
+    }
+    for name, value in expected.items():
+        assert loss_of(error, **{name: 1.0}) == pytest.approx(value, rel=1e-6, abs=1e-6), name
+    assert loss_of(error, mse=0.25, mae=2.0) == pytest.approx(0.25 * error**2 + 2 * size, rel=1e-6)
+
+
+def test_huber_follows_its_schedule_over_the_times() -> None:
+    noising, times_B, far = Eps(), torch.tensor([0, 500, 999]), 50.0
+    kept = reference("epsilon").alphas_cumprod.double()[times_B]
+    sigma = ((1 - kept) / kept).sqrt()
+    deltas = {
+        "constant": torch.full((3,), 0.1, dtype=torch.float64),
+        "exponential": torch.exp(math.log(0.1) * times_B.double() / 999),
+        "snr": (1 - 0.1) / (1 + sigma) ** 2 + 0.1,
+    }
+    for schedule, delta in deltas.items():
+        settings = Objective(loss=Loss(mse=0, huber=1, huber_schedule=schedule))
+        ours = item_losses(settings, noising, torch.full((3, 1, 1, 1), far), torch.zeros(3, 1, 1, 1), times_B)
+        torch.testing.assert_close(ours.double(), 2 * delta * (far - delta / 2), rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize(("kind", "prediction"), [(Eps, "epsilon"), (V, "v_prediction")])
+def test_each_weighting_is_its_papers(kind, prediction) -> None:
+    """The papers' weights of a loss of the noise; a loss of v is worth (snr + 1) / snr of it."""
+    kept = reference(prediction).alphas_cumprod.double()[TIMES_B]
+    snr = kept / (1 - kept)
+    papers = {
+        "min_snr": torch.minimum(snr, torch.tensor(5.0)) / snr,
+        "soft_min_snr": 5 / (snr + 5),
+        "p2": 1 / (1 + snr) ** 0.5,
+        "debiased": 1 / snr.sqrt(),
+        "sigma": (1 - kept).sqrt() * (1 if prediction == "epsilon" else (snr + 1) / snr),
+    }
+    said, zero = torch.ones(5, 4, 8, 8), torch.zeros(5, 4, 8, 8)
+    for name, weight in papers.items():
+        expected = weight if prediction == "epsilon" else weight * snr / (snr + 1)
+        ours = item_losses(Objective(weighting=name, p2_gamma=0.5), kind(), said, zero, TIMES_B)
+        torch.testing.assert_close(ours.double(), expected, rtol=1e-6, atol=0, msg=name)
+
+
+def test_a_weighting_teaches_the_same_whatever_is_predicted() -> None:
+    """The same wrong guess of the clean image costs the same, said as noise or as velocity."""
+    clean, noise, guess = drawn(4, 4, 8, 8), drawn(4, 4, 8, 9)[..., :8], drawn(4, 4, 9, 8)[:, :, :8]
+    times_B = torch.tensor([5, 300, 700, 990])
+    found = []
+    for noising in (Eps(), V()):
+        alpha, sigma = noising.levels(times_B)
+        implied = (noising.mix(clean, noise, times_B) - alpha * guess) / sigma  # the noise that goes with the guess
+        target, said = (noising.target(*pair, times_B) for pair in ((clean, noise), (guess, implied)))
+        found.append(item_losses(Objective(weighting="min_snr"), noising, said, target, times_B))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=0)
+
+
+def test_a_mask_counts_places_by_its_values() -> None:
+    said, zero = torch.ones(1, 2, 2, 2), torch.zeros(1, 2, 2, 2)
+    mask = torch.tensor([[[[1.0, 0.5], [0.0, 0.0]]]])
+    loss = item_losses(Objective(), Eps(), said, zero, torch.tensor([10]), mask)
+    assert loss.item() == pytest.approx(1.5 / 4)
 
 
 def test_uniform_times_reach_every_level_alike() -> None:
     noising = Eps()
-    times = noising.time(time_shares(Objective(), range(20_000)))
+    times = noising.time(time_shares(Times(), range(20_000)))
     counts = torch.bincount(times // 100, minlength=10)
     assert times.min() == 0
     assert times.max() == 999
     assert ((counts - 2000).abs() < 200).all()
 
 
-def test_logit_normal_times_prefer_the_middle_and_follow_their_mean() -> None:
-    middle = time_shares(Objective(times="logit_normal"), range(4000))
-    late = time_shares(Objective(times="logit_normal", logit_mean=1.0), range(4000))
-    assert ((middle > 0.25) & (middle < 0.75)).double().mean() > 0.7  # uniform would give 0.5
-    assert middle.mean().item() == pytest.approx(0.5, abs=0.01)
-    assert late.median().item() == pytest.approx(torch.sigmoid(torch.tensor(1.0)).item(), abs=0.02)
-
-
 def test_a_time_depends_on_its_seed_alone() -> None:
-    both = time_shares(Objective(), [3, 8])
-    assert both[1] == time_shares(Objective(), [8])[0]
+    both = time_shares(Times(), [3, 8])
+    assert both[1] == time_shares(Times(), [8])[0]
+
+
+def test_stratified_times_take_each_part_of_the_curve_once_a_step_in_any_split_of_it() -> None:
+    times, seeds = Times(stratified=True), list(range(100, 108))
+    whole = time_shares(times, seeds, of=8, step=7)
+    assert sorted((whole * 8).long().tolist()) == list(range(8))
+    halves = [time_shares(times, seeds[n : n + 4], first=n, of=8, step=7) for n in (0, 4)]
+    assert torch.equal(torch.cat(halves), whole)
+    other = time_shares(times, seeds, of=8, step=8)
+    assert (whole * 8).long().tolist() != (other * 8).long().tolist()
+
+
+def plain(count: int, **settings: float) -> torch.Tensor:
+    return noise_for(Noise(**settings), range(count), torch.zeros(count, 4, 16, 16))
+
+
+def test_noise_offset_shifts_each_channel_as_a_whole() -> None:
+    still, shifted = plain(200), plain(200, offset=0.5)
+    moved = shifted - still
+    assert torch.allclose(moved.std(dim=(2, 3)), torch.zeros(200, 4), atol=1e-5)
+    assert moved.mean(dim=(2, 3)).std().item() == pytest.approx(0.5, rel=0.1)
+    weaker = (plain(200, offset=0.5, offset_random=True) - still).mean(dim=(2, 3))
+    ratio = weaker / moved.mean(dim=(2, 3))
+    assert ratio.min() >= 0
+    assert ratio.max() <= 1
+    assert ratio.mean().item() == pytest.approx(0.5, abs=0.06)
+
+
+def test_the_adaptive_offset_grows_with_the_brightness_of_the_image() -> None:
+    clean = torch.zeros(2, 4, 16, 16)
+    clean[1] = -3.0
+    moved = noise_for(Noise(adaptive=0.1), [5, 5], clean) - noise_for(Noise(), [5, 5], clean)
+    assert moved[0].abs().max() == 0
+    expected = noise_for(Noise(offset=0.3), [5], clean[:1]) - noise_for(Noise(), [5], clean[:1])
+    torch.testing.assert_close(moved[1:], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_pyramid_noise_is_as_strong_as_plain_noise_and_coarser() -> None:
+    coarse, fine = plain(64, pyramid_levels=6, pyramid_discount=0.8), plain(64)
+    assert coarse.std(dim=(1, 2, 3)).mean().item() == pytest.approx(1.0, abs=1e-3)
+
+    def likeness(noise: torch.Tensor) -> float:
+        return (noise[..., 1:] * noise[..., :-1]).mean().item()
+
+    assert abs(likeness(fine)) < 0.05
+    assert likeness(coarse) > 0.3
+
+
+def test_input_perturbation_adds_noise_that_the_target_does_not_know() -> None:
+    noise = plain(300)
+    assert perturbed(Noise(), range(300), noise) is noise
+    more = perturbed(Noise(perturbation=0.1), range(300), noise) - noise
+    assert more.std().item() == pytest.approx(0.1, rel=0.02)
+    assert abs((more * noise).mean().item()) < 0.01  # independent of the noise itself
+    varied = perturbed(Noise(perturbation=0.1, perturbation_random=True), range(300), noise) - noise
+    assert 0.04 < varied.std(dim=(1, 2, 3)).mean().item() < 0.06
+
+
+@pytest.mark.parametrize(
+    "settings", [{"offset": 0.3}, {"pyramid_levels": 4}, {"adaptive": 0.2}, {"offset": 0.1, "offset_random": True}]
+)
+def test_noise_depends_on_its_seed_and_image_alone(settings) -> None:
+    clean = drawn(3, 4, 8, 8)
+    together = noise_for(Noise(**settings), [1, 2, 3], clean)
+    assert torch.equal(together[2:], noise_for(Noise(**settings), [3], clean[2:]))

@@ -35,7 +35,7 @@ def clashes_of(tmp_path, *settings: str) -> list[str]:
 def overlaid(*settings: str) -> dict:
     from modules.preset.overlay import lay
 
-    return lay({"version": 1}, list(settings))
+    return lay({"version": 2}, list(settings))
 
 
 def test_weights_in_bf16_beside_others_in_fp32_are_refused_for_a_full_fine_tune_only(tmp_path) -> None:

@@ -1,11 +1,12 @@
-import math
-from itertools import pairwise
+"""Which learning rate a step has, and what the user is told of it. The schedules: tests/preset/test_schedule.py."""
 
 import pytest
-import torch
 
+from modules.messages import Note
 from modules.preset.schedule import Schedule
+from modules.trainer.learner import Learner
 from modules.trainer.rates import rate_factor
+from tests.trainer.runs import run, values
 
 
 def curve(steps: int, **settings) -> list[float]:
@@ -17,34 +18,20 @@ def test_warm_up_climbs_in_even_steps_and_ends_at_the_full_rate() -> None:
     assert curve(10, warmup="20 %")[:3] == pytest.approx([0.5, 1, 1])
 
 
-@pytest.mark.parametrize("kind", ["linear", "cosine", "rex"])
-def test_falling_schedules_start_full_fall_always_and_end_near_the_minimum(kind) -> None:
-    rates = curve(1000, kind=kind, minimum=0.1)
-    assert rates[0] == 1
-    assert all(later < earlier for earlier, later in pairwise(rates))
-    assert 0.1 < rates[-1] < 0.11
-
-
-def test_cosine_agrees_with_torch() -> None:
-    weight = torch.nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([weight], lr=1.0)
-    reference = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=50)
-    expected = []
-    for _ in range(50):
-        expected.append(optimizer.param_groups[0]["lr"])
-        optimizer.step()
-        reference.step()
-    assert curve(50, kind="cosine") == pytest.approx(expected, abs=1e-6)
-
-
-def test_restarts_return_to_the_full_rate() -> None:
-    rates = curve(100, kind="cosine_restarts", cycles=4)
-    assert [step for step, rate in enumerate(rates) if rate == 1] == [0, 25, 50, 75]
-
-
-def test_rex_follows_its_paper() -> None:
-    assert curve(10, kind="rex")[5] == pytest.approx((1 - 0.5) / (0.5 + 0.5 * (1 - 0.5)))
-
-
-def test_a_warm_up_longer_than_the_run_is_no_crash() -> None:
-    assert all(math.isfinite(rate) for rate in curve(3, kind="cosine", warmup="10 steps"))
+@pytest.mark.parametrize(
+    ("settings", "scale", "said"),
+    [
+        ((), 1.0, ""),
+        (("training.scale_rate=both",), 8**0.5, "by the root of the batch and the accumulation: times 2.828, 0.002828"),
+        (("training.scale_rate=accumulation", "training.scale_by=linear"), 4.0, "by the accumulation: times 4, 0.004"),
+    ],
+)
+def test_the_scaled_rate_is_what_is_learnt_with_and_what_is_told(settings, scale, said, tmp_path, monkeypatch) -> None:
+    used: list[dict[str, float]] = []
+    original = Learner.rates
+    monkeypatch.setattr(Learner, "rates", lambda learner: used.append(original(learner)) or used[-1])
+    base = ("training.steps=1", "schedule.warmup=0 steps", "training.batch_size=2", "training.accumulation=4")
+    events = run(values(tmp_path, *base, *settings))
+    assert used[0] == {"denoiser": pytest.approx(1e-3 * scale)}
+    notes = [event.text for event in events if isinstance(event, Note) and "is scaled" in event.text]
+    assert notes == ([] if not said else [f"The learning rate 0.001 is scaled {said}."])

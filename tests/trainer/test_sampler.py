@@ -11,7 +11,8 @@ from PIL import Image
 
 from modules.families import LoadOptions, family_class
 from modules.preset.sampling import Prompt
-from modules.trainer.sampler import Sample, Sampler, file_name, image_of, parameters_text, save_sample
+from modules.trainer.sample_files import file_name, parameters_text, save_sample
+from modules.trainer.sampler import Sample, Sampler, image_of
 from tests.tiny import tiny_sd
 
 
@@ -20,14 +21,17 @@ def prompt(**settings: object) -> Prompt:
 
 
 def test_the_settings_stand_in_the_picture_as_a1111_writes_them(tmp_path: Path) -> None:
-    wanted = prompt(prompt="a robot,\nsitting — ü", negative="fog", seed=7, sampler="dpmpp_2m_karras", guidance=7.5)
+    wanted = prompt(
+        prompt="a robot,\nsitting — ü", negative="fog", seed=7, sampler="dpmpp_2m", spacing="karras", guidance=7.5
+    )
     path = tmp_path / "samples" / "a.png"
     save_sample(Sample(Image.new("RGB", (64, 64)), wanted, 1), path, model="my model")
     with Image.open(path) as image:
         told = image.info["parameters"]
     assert told == (
         "a robot,\nsitting — ü\nNegative prompt: fog\n"
-        "Steps: 1, Sampler: DPM++ 2M Karras, CFG scale: 7.5, Seed: 7, Size: 64x64, Model: my model, Version: Seachange"
+        "Steps: 1, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7.5, Seed: 7, Size: 64x64, Model: my model, "
+        "Version: Seachange"
     )
     assert [each.name for each in path.parent.iterdir()] == ["a.png"]
 
@@ -88,7 +92,7 @@ def test_a_text_is_read_once_where_it_cannot_change(tmp_path: Path, monkeypatch:
     family = family_class("sd").load(str(tiny_sd(tmp_path)), LoadOptions())
     read: list[str] = []
     encode = family.encode_text
-    monkeypatch.setattr(family, "encode_text", lambda captions: read.extend(captions) or encode(captions))
+    monkeypatch.setattr(family, "encode_text", lambda captions, **how: read.extend(captions) or encode(captions, **how))
     kept, fresh = (Sampler(family, 64, keep_texts=keep) for keep in (True, False))
     kept.read([prompt()])
     for _ in range(2):

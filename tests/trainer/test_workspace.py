@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from modules.errors import UserError
+from modules.messages import Event, Finished, Note, Progress, Started, encode
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
-from modules.trainer.workspace import anchored, check_writable, folder_to_continue, new_run_folder, run_name
+from modules.trainer.past import Past
+from modules.trainer.workspace import (
+    alone_in,
+    anchored,
+    check_writable,
+    folder_to_continue,
+    new_run_folder,
+    run_name,
+    step_reached,
+)
 
 
 def preset(name: str = "", title: str = "", **general: Any) -> Preset:
@@ -28,7 +40,8 @@ def preset(name: str = "", title: str = "", **general: Any) -> Preset:
         ("con", "con run"),
         ("Lpt1", "Lpt1 run"),
         ("ends with a dot.", "ends with a dot"),
-        ("line\nbreak", "line break"),
+        ("tab\tbreak", "tab break"),
+        ("con.txt", "run con.txt"),
         ("x" * 100, "x" * 80),
     ],
 )
@@ -71,6 +84,7 @@ def test_paths_are_absolute_and_references_stay(tmp_path: Path, monkeypatch: pyt
                 "general": {"workspace": "here"},
                 "model": {"source": "model.safetensors", "vae": "someone/on-the-hub"},
                 "concepts": [{"path": "cats"}, {"path": "starter:robot"}],
+                "words": [{"token": "<a>", "file": "a.safetensors"}, {"token": "<b>"}],
                 "output": {"path": "~/out.safetensors"},
             }
         )
@@ -79,22 +93,65 @@ def test_paths_are_absolute_and_references_stay(tmp_path: Path, monkeypatch: pyt
     assert found.general.cache == str(ROOT / "here" / "cache")
     assert (found.model.source, found.model.vae) == (str(tmp_path / "model.safetensors"), "someone/on-the-hub")
     assert [concept.path for concept in found.concepts] == [str(tmp_path / "cats"), "starter:robot"]
+    assert [word.file for word in found.words] == [str(tmp_path / "a.safetensors"), ""]
     assert found.output.path == str(Path.home() / "out.safetensors")
     assert anchored(Preset()).model.source == ""
 
 
-@pytest.mark.parametrize(
-    ("made", "words"),
-    [
-        ((), "no run named"),
-        (("a",), "no backup was made"),
-        (("a/backups/step-00000003",), "all 1 backups of it are damaged"),
-    ],
-)
-def test_what_cannot_be_continued_is_said(made: tuple[str, ...], words: str, tmp_path: Path) -> None:
-    for folder in made:
-        (tmp_path / folder).mkdir(parents=True)
-    with pytest.raises(UserError, match=words):
+def test_what_cannot_be_continued_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no run named"):
         folder_to_continue(preset("a", workspace=str(tmp_path)), "newest")
     with pytest.raises(UserError, match="There is no run elsewhere"):
         folder_to_continue(preset("a", workspace=str(tmp_path)), "elsewhere")
+    (tmp_path / "a" / "backups" / "step-00000003").mkdir(parents=True)
+    with pytest.raises(UserError, match="all 1 backups of it are damaged"):
+        Past(tmp_path / "a")
+
+
+def test_the_newest_run_is_continued_though_an_older_one_has_the_backups(tmp_path: Path) -> None:
+    (tmp_path / "a" / "backups" / "step-00000003").mkdir(parents=True)
+    (tmp_path / "a 2").mkdir()
+    assert folder_to_continue(preset("a", workspace=str(tmp_path)), "newest") == tmp_path / "a 2"
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from modules.trainer.workspace import alone_in
+with alone_in(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_folder_that_another_process_trains_in_is_refused_and_free_when_that_one_is_killed(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(UserError, match=rf"is being trained by another Seachange \(process {other.pid}\)"):
+            alone_in(tmp_path)
+        other.kill()
+        other.wait()
+        with alone_in(tmp_path):  # the file is still there; the lock is not
+            assert (tmp_path / ".lock").exists()
+    with alone_in(tmp_path), pytest.raises(UserError, match="another Seachange"):
+        alone_in(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("lines", "step"),
+    [
+        ([], 0),
+        ([Started("f", 9, 1, 9)], 0),
+        ([Started("f", 9, 1, 9, 4)], 4),
+        ([Progress(1, 9, 0, 1), Note("x"), Progress(7, 9, 0, 1), Note("y")], 7),
+        ([Progress(7, 9, 0, 1), Finished(7, stopped=True), Note("x")], 7),
+    ],
+)
+def test_how_far_a_run_had_come_stands_in_its_events(lines: list[Event], step: int, tmp_path: Path) -> None:
+    assert step_reached(tmp_path) == 0
+    text = "".join(f"{encode(line)}\n" for line in lines)
+    (tmp_path / "events.jsonl").write_text(text + '{"kind": "Progr', encoding="utf-8")  # torn
+    assert step_reached(tmp_path) == step
