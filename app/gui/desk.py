@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.gui.draft import Draft
 from app.gui.engine import Engine
@@ -16,9 +16,6 @@ from app.gui.meters import Meters
 from app.gui.project import Project
 from app.gui.running import Running
 from app.gui.state import Remembered
-
-if TYPE_CHECKING:
-    from app.gui.findings import Checks
 
 
 def _nowhere(_page: str, _path: str = "") -> None: ...
@@ -48,7 +45,7 @@ class Desk:
     app: Any = None  # kit.App
     pictures: Any = None  # kit.Pictures
     live: LiveChanges | None = None  # made by the first row of a live setting
-    checks: Checks | None = None  # made by the first who asks findings.checks_of
+    checks: Any = None  # findings.Checks, made by the first who asks findings.checks_of
 
     # Filled in by the window
     go: Callable[..., None] = field(default=_nowhere)  # go("training", "training.batch_size"): that page, that setting
