@@ -47,7 +47,7 @@ class Updater:
         for entry in self.inner.state.values():  # Adagrad makes it here, like its weights: a sum that bf16 would lose
             entry.update({k: v.float() for k, v in entry.items() if v.dtype is torch.bfloat16})
         self._numbers: dict[Tensor, int] = {parameter: i for i, parameter in enumerate(parameters)}
-        self._strides = {parameter: parameter.stride() for parameter in parameters}
+        self._strides: dict[Tensor, tuple[int, ...]] = {parameter: parameter.stride() for parameter in parameters}
         self._begun: set[Tensor] = set()  # weights that have had a step, and with it their state
         self.train()
 
@@ -201,11 +201,14 @@ class Updater:
         self.inner.step()
         for slot in self.inner.param_groups:
             for parameter in slot["params"]:
-                if parameter.stride() != self._strides[parameter]:
-                    laid = torch.empty_strided(
-                        parameter.shape, self._strides[parameter], dtype=parameter.dtype, device=parameter.device
-                    )
-                    parameter.data = laid.copy_(parameter.data)
+                self._lay(parameter, parameter.data)
+
+    def _lay(self, parameter: Tensor, values: Tensor) -> None:
+        """Give a weight new values, which lie as it lay when it came here."""
+        strides = self._strides[parameter]
+        if values.stride() != strides:
+            values = torch.empty_strided(values.shape, strides, dtype=values.dtype, device=values.device).copy_(values)
+        parameter.data = values
 
     def _step_in_fp32(self, rounded: Sequence[Tensor], step: int) -> None:
         for parameter in rounded:
@@ -219,7 +222,7 @@ class Updater:
             chance = torch.Generator(parameter.device).manual_seed(
                 seed_of(self.seed, "round", step, self._numbers[parameter])
             )
-            parameter.data = rounded_by_chance(parameter.data, chance)
+            self._lay(parameter, rounded_by_chance(parameter.data, chance))
 
 
 def rounded_by_chance(values: Tensor, chance: torch.Generator) -> Tensor:
