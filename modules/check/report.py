@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from modules.check import arithmetic, buckets, captions, costs, images, memory, paths, precision, validation
+from modules.check import arithmetic, buckets, captions, costs, idle, images, memory, paths, precision, validation
 from modules.check.arithmetic import Plan
 from modules.check.phrases import counted
 from modules.check.start import Tell, finding_of, opened, settings_findings
@@ -28,6 +28,7 @@ ROOMS: dict[str, Room] = {
     "captions": captions.findings,
     "images": images.findings,
     "precision": precision.findings,
+    "idle": idle.findings,
     "validation": validation.findings,
     "memory": memory.findings,
     "costs": costs.findings,
@@ -38,6 +39,7 @@ TITLES = {
     "captions": "Reading the captions",
     "images": "Looking into the images",
     "precision": "Weighing the precision",
+    "idle": "Looking for what does nothing",
     "validation": "Looking at what is measured",
     "memory": "Estimating the memory",
     "costs": "Estimating time and disk",
@@ -91,7 +93,7 @@ def _shapes(subject: Subject) -> Iterator[Finding]:
 
 
 # What looks at nothing large: a run asks it too, so that who never opens the check is told.
-QUICK: tuple[Room, ...] = (captions.findings, arithmetic.findings, precision.findings, _shapes)
+QUICK: tuple[Room, ...] = (captions.findings, arithmetic.findings, idle.findings, precision.findings, _shapes)
 
 
 def warnings(subject: Subject) -> Iterator[Note]:
