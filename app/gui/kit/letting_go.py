@@ -25,27 +25,29 @@ def sweep() -> None:
         _delete(interpreter, name)
 
 
-def _delete(interpreter: Any, name: str) -> None:
+# Pictures also die when Python ends, and by then the names of this file stand for nothing any more. What these
+# functions need is therefore bound to them.
+def _delete(interpreter: Any, name: str, gone: tuple[type[Exception], ...] = (tk.TclError, RuntimeError)) -> None:
     try:
         interpreter.call("image", "delete", name)
-    except (tk.TclError, RuntimeError):  # the window has gone, and its pictures with it
+    except gone:  # the window has gone, and its pictures with it
         return
 
 
-def _let_go(image: Any) -> None:
+def _let_go(image: Any, *, threads: Any = threading, delete: Any = _delete, left: Any = _left) -> None:
     """In place of `tkinter.Image.__del__`."""
     name, image.name = getattr(image, "name", None), None
-    if name and threading.current_thread() is threading.main_thread():
-        _delete(image.tk, name)
+    if name and threads.current_thread() is threads.main_thread():
+        delete(image.tk, name)
     elif name:
-        _left.append((image.tk, name))
+        left.append((image.tk, name))
 
 
-def _let_go_within(picture: Any) -> None:
+def _let_go_within(picture: Any, *, let_go: Any = _let_go) -> None:
     """In place of `PIL.ImageTk.PhotoImage.__del__`: it holds an image of tkinter."""
     inside = getattr(picture, "_PhotoImage__photo", None)
     if inside is not None:
-        _let_go(inside)
+        let_go(inside)
 
 
 tk.Image.__del__ = _let_go  # pyright: ignore[reportAttributeAccessIssue]
