@@ -49,11 +49,6 @@ def read_bundle(tensors: Mapping[str, Tensor], encoders: tuple[str, ...], path: 
     return {word: _by_encoder(found, encoders, path) for word, found in words.items()}
 
 
-def without_words(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of a LoRA file but for the words in it."""
-    return {name: tensor for name, tensor in tensors.items() if not name.startswith(BUNDLE)}
-
-
 def read_embedding(path: Path, encoders: tuple[str, ...]) -> dict[str, Tensor]:
     """The vectors (n, D) of a word by text encoder.
 
