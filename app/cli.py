@@ -10,7 +10,7 @@ from pathlib import Path
 
 from app import commands
 from modules.catalog import FAMILIES
-from modules.errors import UserError, of_system
+from modules.errors import UserError, system_error
 from modules.messages import Failed, encode
 
 PROGRAM = "start-ui.bat" if os.name == "nt" else "./start-ui.sh"
@@ -31,14 +31,14 @@ def run(arguments: Sequence[str]) -> int:
     try:
         return options.command(options)
     except UserError as error:
-        return _refuse(error, options)
+        return _report_error(error, options)
     except OSError as error:
-        if said := of_system(error):
-            return _refuse(said, options)
+        if said := system_error(error):
+            return _report_error(said, options)
         raise
 
 
-def _refuse(error: UserError, options: argparse.Namespace) -> int:
+def _report_error(error: UserError, options: argparse.Namespace) -> int:
     sys.stderr.write(f"{error}\n")
     if getattr(options, "events", None) == "json":  # a program that reads events is told there, too
         sys.stdout.write(f"{encode(Failed(str(error)))}\n")

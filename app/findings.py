@@ -10,27 +10,33 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modules.errors import visible
-from modules.messages import Finding, Mend, Severity
+from modules.errors import printable
+from modules.messages import Finding, Fix, Severity
 
-HEADINGS: dict[Severity, str] = {
+SEVERITY_HEADINGS: dict[Severity, str] = {
     "stop": "WILL KEEP IT FROM STARTING",
     "hurt": "WILL HURT",
     "know": "WORTH KNOWING",
 }
-WIDTH = 110  # columns; lines that are to be copied are never broken
-BAR = 30
+LINE_WIDTH = 110  # columns; lines that are to be copied are never broken
+BAR_WIDTH = 30
 BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
 def report(findings: Sequence[Finding]) -> str:
     """All findings in one text; "" for none."""
     blocks: list[str] = []
-    for severity, heading in HEADINGS.items():
-        if some := [finding for finding in findings if finding.severity == severity]:
+    for severity, heading in SEVERITY_HEADINGS.items():
+        if first_names := [finding for finding in findings if finding.severity == severity]:
             blocks.append(
                 "\n\n".join(
-                    [heading, *("\n".join(visible(line, line=True) for line in _lines(finding)) for finding in some)]
+                    [
+                        heading,
+                        *(
+                            "\n".join(printable(line, line=True) for line in _finding_lines(finding))
+                            for finding in first_names
+                        ),
+                    ]
                 )
             )
     return "\n\n\n".join(blocks)
@@ -43,17 +49,17 @@ def setting_option(path: str, value: Any) -> str:
     return f"--set {quoted}"
 
 
-def _lines(finding: Finding) -> Iterator[str]:
-    yield from textwrap.wrap(finding.title, WIDTH, initial_indent="* ", subsequent_indent="  ")
-    yield from textwrap.wrap(finding.text, WIDTH, initial_indent="  ", subsequent_indent="  ")
+def _finding_lines(finding: Finding) -> Iterator[str]:
+    yield from textwrap.wrap(finding.title, LINE_WIDTH, initial_indent="* ", subsequent_indent="  ")
+    yield from textwrap.wrap(finding.text, LINE_WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield from _histogram(finding)
-    for mend in finding.mends:
-        yield f"  {mend.label}: {_options(mend)}"
+    for mend in finding.fixes:
+        yield f"  {mend.label}: {_set_options(mend)}"
     for item in finding.items:
         yield f"    - {item}"
 
 
-def _options(mend: Mend) -> str:
+def _set_options(mend: Fix) -> str:
     return " ".join(setting_option(path, value) for path, value in mend.changes.items())
 
 
@@ -61,12 +67,12 @@ def _histogram(finding: Finding) -> Iterator[str]:
     most = max((amount for _, amount in finding.bars), default=0)
     names = max((len(label) for label, _ in finding.bars), default=0)
     for label, amount in finding.bars:
-        length = round(BAR * amount / most) if most > 0 else 0
+        length = round(BAR_WIDTH * amount / most) if most > 0 else 0
         bar = "#" * max(length, 1 if amount > 0 else 0)
-        yield f"    {label:>{names}} {bar:<{BAR}} {_amount(amount, finding.unit)}"
+        yield f"    {label:>{names}} {bar:<{BAR_WIDTH}} {_bar_label(amount, finding.unit)}"
 
 
-def _amount(amount: float, unit: str) -> str:
+def _bar_label(amount: float, unit: str) -> str:
     if unit != "bytes":
         return f"{amount:,.10g} {unit}".rstrip()
     power = 0

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import Any
 
-from modules.preset.knobs import Knob
 from modules.preset.preset import Preset
-from modules.preset.problems import all_knobs
 from modules.preset.setting import Section
+from modules.preset.setting_info import SettingInfo
+from modules.preset.validate import all_settings
 
 HEAD = """# Every setting
 
@@ -22,12 +22,12 @@ share. **live**: may be changed while a run is under way."""
 
 def markdown() -> str:
     """The page of the manual."""
-    return "\n".join([HEAD, *_pages("\n## {}\n", _markdown_entry)]) + "\n"
+    return "\n".join([HEAD, *_by_section("\n## {}\n", _markdown_entry)]) + "\n"
 
 
-def plain() -> str:
+def plain_text() -> str:
     """The list for a terminal."""
-    return "\n".join(_pages("\n{}", _plain_entry)).lstrip("\n") + "\n"
+    return "\n".join(_by_section("\n{}", _plain_entry)).lstrip("\n") + "\n"
 
 
 def schema() -> dict[str, Any]:
@@ -42,51 +42,51 @@ def schema() -> dict[str, Any]:
     return found
 
 
-def _pages(heading: str, entry: Any) -> Iterator[str]:
-    for section, members in groupby(all_knobs(), key=lambda knob: knob.section):
+def _by_section(heading: str, entry: Any) -> Iterator[str]:
+    for section, members in groupby(all_settings(), key=lambda setting: setting.section):
         yield heading.format(section)
-        for knob in members:
-            yield entry(knob)
+        for setting in members:
+            yield entry(setting)
 
 
-def _markdown_entry(knob: Knob) -> str:
-    marks = "".join(f" *{mark}*" for mark in _marks(knob))
-    facts = f" ({'; '.join(_facts(knob))})" if _facts(knob) else ""
-    return f"- **{knob.label}** `{knob.path}` = `{_default(knob)}`{marks}  \n  {knob.help}{facts}"
+def _markdown_entry(setting: SettingInfo) -> str:
+    marks = "".join(f" *{mark}*" for mark in _marks(setting))
+    facts = f" ({'; '.join(_constraints(setting))})" if _constraints(setting) else ""
+    return f"- **{setting.label}** `{setting.path}` = `{_default_text(setting)}`{marks}  \n  {setting.help}{facts}"
 
 
-def _plain_entry(knob: Knob) -> str:
-    marks = "".join(f" [{mark}]" for mark in _marks(knob))
-    facts = f"\n      {'; '.join(_facts(knob))}" if _facts(knob) else ""
-    return f"  {knob.path} = {_default(knob)}{marks}\n      {knob.label}. {knob.help}{facts}"
+def _plain_entry(setting: SettingInfo) -> str:
+    marks = "".join(f" [{mark}]" for mark in _marks(setting))
+    facts = f"\n      {'; '.join(_constraints(setting))}" if _constraints(setting) else ""
+    return f"  {setting.path} = {_default_text(setting)}{marks}\n      {setting.label}. {setting.help}{facts}"
 
 
-def _marks(knob: Knob) -> Iterator[str]:
-    if knob.level == "expert":
+def _marks(setting: SettingInfo) -> Iterator[str]:
+    if setting.level == "expert":
         yield "expert"
-    if knob.scope == "machine":
+    if setting.scope == "machine":
         yield "machine"
-    if knob.live:
+    if setting.live:
         yield "live"
 
 
-def _facts(knob: Knob) -> list[str]:
+def _constraints(setting: SettingInfo) -> list[str]:
     facts: list[str] = []
-    if knob.choices:
-        facts.append(f"one of {', '.join(str(choice) for choice in knob.choices)}")
-    if knob.limits:
-        facts.append(knob.limits)
-    if knob.when:
-        values = " or ".join(str(value).lower() for value in knob.when.values)
-        facts.append(f"only with {knob.when.path} = {values}")
+    if setting.choices:
+        facts.append(f"one of {', '.join(str(choice) for choice in setting.choices)}")
+    if setting.limits:
+        facts.append(setting.limits)
+    if setting.when:
+        values = " or ".join(str(value).lower() for value in setting.when.values)
+        facts.append(f"only with {setting.when.path} = {values}")
     return facts
 
 
-def _default(knob: Knob) -> str:
-    value = knob.default
+def _default_text(setting: SettingInfo) -> str:
+    value = setting.default
     if isinstance(value, tuple):
         entries: tuple[Any, ...] = value
         return f"{len(entries)} of its kind" if entries else "none"
     assert not isinstance(value, Section)
     text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
-    return f"{text} {knob.unit}".strip() if text else '""'
+    return f"{text} {setting.unit}".strip() if text else '""'

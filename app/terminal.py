@@ -14,9 +14,9 @@ from tqdm import tqdm
 from app.findings import report
 from modules import messages as m
 
-LINE_S = 10.0  # no two lines of progress in a log stand closer,
-QUIET_S = 60.0  # none further apart,
-SHARE = 0.05  # and between these each one tells of so much more work
+MIN_LINE_GAP_S = 10.0  # no two lines of progress in a log stand closer,
+MAX_LINE_GAP_S = 60.0  # none further apart,
+MIN_LINE_SHARE = 0.05  # and between these each one tells of so much more work
 
 
 class Display(Protocol):
@@ -31,7 +31,7 @@ def display(as_json: bool) -> Display:
     """The display that fits where the output goes."""
     if as_json:
         return JsonLines(_private_stdout())
-    return Bar(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
+    return ProgressBar(sys.stdout) if sys.stdout.isatty() else LogLines(sys.stdout)
 
 
 def _private_stdout() -> TextIO:
@@ -42,7 +42,7 @@ def _private_stdout() -> TextIO:
     return private
 
 
-class Silent:
+class NullDisplay:
     """For when nobody reads any more."""
 
     def show(self, event: m.Event) -> None: ...
@@ -67,7 +67,7 @@ class JsonLines:
         self._out.close()
 
 
-class Findings:
+class FindingsCollector:
     """Those of a check, until they can be told together, the worst first."""
 
     def __init__(self) -> None:
@@ -76,32 +76,32 @@ class Findings:
     def add(self, finding: m.Finding) -> None:
         self._found.append(finding)
 
-    def told(self) -> str:
+    def report_text(self) -> str:
         """All of them as text, once; "" for none."""
         text, self._found = report(self._found), []
         return f"\n{text}\n" if text else ""
 
 
-class Lines:
+class LogLines:
     """Time and text, for logs; progress only now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._findings = out, Findings()
-        self._title, self._told_at, self._told_share = "", -QUIET_S, 0.0
+        self._out, self._findings = out, FindingsCollector()
+        self._title, self._last_line_at, self._last_line_share = "", -MAX_LINE_GAP_S, 0.0
 
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
-            self._enter("Training")
-            self._advance(event.step, event.steps, f"{step_words(event)}, {progress_words(event)}")
+            self._is_new_stage("Training")
+            self._log_progress(event.step, event.steps, f"{step_words(event)}, {progress_words(event)}")
         elif isinstance(event, m.Phase):
-            if self._enter(event.title):
+            if self._is_new_stage(event.title):
                 self.say(event.title)
             elif event.done < event.total:
-                self._advance(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
+                self._log_progress(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
         elif text := sentence(event):
-            if isinstance(event, m.Answer):
+            if isinstance(event, m.Result):
                 self.close()
             self.say(text)
 
@@ -110,49 +110,49 @@ class Lines:
         self._out.flush()
 
     def close(self) -> None:
-        if found := self._findings.told():
+        if found := self._findings.report_text():
             self._out.write(f"{found}\n")
             self._out.flush()
 
-    def _enter(self, title: str) -> bool:
+    def _is_new_stage(self, title: str) -> bool:
         """Whether something else is going on than before: its share of work is counted anew."""
         if title == self._title:
             return False
-        self._title, self._told_share = title, -1.0
+        self._title, self._last_line_share = title, -1.0
         return True
 
-    def _advance(self, done: int, total: int, text: str) -> None:
+    def _log_progress(self, done: int, total: int, text: str) -> None:
         """Write a line if there is enough to tell since the last one; the end of the training is always told."""
         now, share = time.monotonic(), done / max(total, 1)
-        since, more = now - self._told_at, share - self._told_share
-        if done >= total or since >= QUIET_S or (since >= LINE_S and more >= SHARE):
-            self._told_at, self._told_share = now, share
+        since, more = now - self._last_line_at, share - self._last_line_share
+        if done >= total or since >= MAX_LINE_GAP_S or (since >= MIN_LINE_GAP_S and more >= MIN_LINE_SHARE):
+            self._last_line_at, self._last_line_share = now, share
             self.say(text)
 
 
-class Bar:
+class ProgressBar:
     """A bar at the bottom of a terminal for what is going on, and sentences above it."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._findings = out, Findings()
+        self._out, self._findings = out, FindingsCollector()
         self._bar: tqdm[Any] | None = None
         self._title = ""
 
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
-            self._move("Training", event.step, event.steps, progress_words(event))
+            self._update_bar("Training", event.step, event.steps, progress_words(event))
         elif isinstance(event, m.Phase):
-            self._move(event.title, event.done, event.total, "")
+            self._update_bar(event.title, event.done, event.total, "")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
         elif text := sentence(event):
-            if isinstance(event, m.Answer):
+            if isinstance(event, m.Result):
                 self.close()
             self.say(text)
 
     def close(self) -> None:
         self._clear()
-        if found := self._findings.told():
+        if found := self._findings.report_text():
             self.say(found)
 
     def say(self, text: str) -> None:
@@ -167,7 +167,7 @@ class Bar:
             self._bar.close()
         self._bar = None
 
-    def _move(self, title: str, done: int, total: int, words: str) -> None:
+    def _update_bar(self, title: str, done: int, total: int, words: str) -> None:
         if title != self._title or self._bar is None:
             self._clear()
             self._title = title
@@ -225,7 +225,7 @@ SENTENCES: dict[type[Any], Callable[[Any], str]] = {
     m.Note: _note,
     m.Paused: lambda event: f"Paused after step {event.step}" + (f": {event.reason}" if event.reason else ""),
     m.Continued: lambda event: f"Continued after step {event.step}",
-    m.Answer: lambda event: event.text,
+    m.Result: lambda event: event.text,
     m.Finished: _finished,
 }
 

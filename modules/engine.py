@@ -13,7 +13,7 @@ import threading
 import time
 from typing import IO
 
-from modules.errors import visible
+from modules.errors import printable
 from modules.messages import (
     Channel,
     CheckPreset,
@@ -29,7 +29,7 @@ from modules.messages import (
     Quit,
     Stop,
     Train,
-    condensed,
+    condense,
     decode,
     encode,
 )
@@ -46,20 +46,20 @@ class Engine:
         self._channel = Channel.open()
         self._session: Session | None = None
         self._quitting = threading.Event()
-        self._told_end = threading.Event()  # whoever listens knows that the job has ended
+        self._end_sent = threading.Event()  # whoever listens knows that the job has ended
 
     def serve(self) -> None:
         """Until Quit, the end of the pipe, SIGTERM or SIGHUP; a job under way is stopped with a backup first."""
         for name in ("SIGTERM", "SIGHUP", "SIGBREAK"):  # asked to end, or the terminal of the window was closed
             if number := getattr(signal, name, None):
-                signal.signal(number, lambda *_: self.obey(Quit()))
+                signal.signal(number, lambda *_: self.execute(Quit()))
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
         while not (self._quitting.is_set() and not self._running):
             time.sleep(TICK)
             self._send()
         self._send()
 
-    def obey(self, message: Message) -> None:
+    def execute(self, message: Message) -> None:
         match message:
             case Train() | FillCache() | CheckPreset() | MakeImages() | ConvertModel():
                 if refusal := self._refusal():
@@ -68,7 +68,7 @@ class Engine:
                 # Fresh commands: a Stop that came too late for the last job is not meant for this one. The events stay
                 # in their mailbox: the last ones of the last job may not have been sent yet.
                 self._channel = Channel(self._channel.events, Mailbox())
-                self._told_end.clear()
+                self._end_sent.clear()
                 self._session = Session(message, self._channel)
                 self._session.start()
             case Quit():
@@ -79,7 +79,7 @@ class Engine:
 
     def _refusal(self) -> str:
         """Why no job can start now; "" if one can."""
-        if self._session and self._told_end.is_set():
+        if self._session and self._end_sent.is_set():
             self._session.wait()  # it has said its last word and only tidies up: the next one may be asked for already
         if self._running:
             return "A job is under way already: wait for its end, or stop it."
@@ -92,23 +92,23 @@ class Engine:
     def _listen(self) -> None:
         for line in self._commands:
             try:
-                self.obey(decode(line))
+                self.execute(decode(line))
             except ValueError as error:
-                self._channel.events.put(Note(f"Not understood: {visible(error, line=True)}", "error"))
-        self.obey(Quit())
+                self._channel.events.put(Note(f"Not understood: {printable(error, line=True)}", "error"))
+        self.execute(Quit())
 
     def _send(self) -> None:
         waiting: list[Event] = []
-        while some := list(self._channel.events.drain()):
-            waiting += some
+        while first_names := list(self._channel.events.drain()):
+            waiting += first_names
         try:
-            for event in condensed(waiting):
+            for event in condense(waiting):
                 if isinstance(event, Finished | Failed):
-                    self._told_end.set()
+                    self._end_sent.set()
                 self._events.write(f"{encode(event)}\n")
             self._events.flush()
         except (OSError, ValueError):  # nobody listens any more
-            self.obey(Quit())
+            self.execute(Quit())
 
 
 def main() -> None:

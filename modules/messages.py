@@ -98,7 +98,7 @@ class Continued:
 
 
 @dataclass(frozen=True, slots=True)
-class Mend:
+class Fix:
     """Settings that would help, in a few words: a button in the window, a `--set` on the command line."""
 
     label: str
@@ -114,13 +114,13 @@ class Finding:
     title: str  # one sentence with its number: "62 % of the captions are longer than 75 tokens."
     text: str = ""  # why it matters and what to do, in one to three sentences
     setting: str = ""  # path of the setting that it is about, or of the section: "concepts.0.path"
-    mends: list[Mend] = field(default_factory=list[Mend])
+    fixes: list[Fix] = field(default_factory=list[Fix])
     bars: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])  # a histogram: label and amount
     unit: str = ""  # of the bars: "captions", "bytes", "seconds"
     items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mends", _mends(self.mends))
+        object.__setattr__(self, "mends", _fixes(self.fixes))
         object.__setattr__(self, "bars", [(label, amount) for label, amount in self.bars])
 
 
@@ -128,15 +128,15 @@ class Finding:
 class Failed:
     message: str  # for the user
     details: str = ""  # for the log: the traceback
-    mends: list[Mend] = field(default_factory=list[Mend])  # what would help, if that is known
+    fixes: list[Fix] = field(default_factory=list[Fix])  # what would help, if that is known
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mends", _mends(self.mends))
+        object.__setattr__(self, "mends", _fixes(self.fixes))
 
 
-def _mends(given: Iterable[Any]) -> list[Mend]:
+def _fixes(given: Iterable[Any]) -> list[Fix]:
     """From the wire they come as plain dicts."""
-    return [mend if isinstance(mend, Mend) else Mend(**mend) for mend in given]
+    return [mend if isinstance(mend, Fix) else Fix(**mend) for mend in given]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class Finished:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Result:
     """What a query (a check, a question of size) found."""
 
     question: str
@@ -180,7 +180,7 @@ class Validated:
 
 Event = (
     Started | Phase | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Answer | Validated
+    | Finding | Result | Validated
 )  # fmt: skip
 
 
@@ -314,7 +314,7 @@ class Channel:
         return cls(Mailbox(), Mailbox())
 
 
-def condensed(events: Iterable[Event]) -> list[Event]:
+def condense(events: Iterable[Event]) -> list[Event]:
     """The same story in fewer messages: of neighbours, the newest progress wins, and no loss is dropped."""
     told: list[Event] = []
     for event in events:

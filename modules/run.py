@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from modules.check.context import CheckContext
 from modules.check.report import check, warnings
-from modules.check.subject import Subject
-from modules.data.batches import Feed
-from modules.data.cache import Cache
+from modules.data.batches import BatchLoader
+from modules.data.cache.store import Cache
 from modules.data.index import Index
 from modules.families import Family
 from modules.messages import (
@@ -28,45 +28,50 @@ from modules.messages import (
     Train,
 )
 from modules.methods import Method, attach, check_layers, check_start_file
+from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
-from modules.preset.rules import judged
-from modules.preset.store import write_project
-from modules.system.collecting import no_collections
+from modules.preset.rules.rules import validate
+from modules.system.collecting import gc_paused
 from modules.tools.convert import convert
 from modules.tools.sample import make_images
-from modules.trainer import prior
-from modules.trainer.asker import Asker
 from modules.trainer.class_images import with_class_images
 from modules.trainer.control import Control, Interrupted
-from modules.trainer.encoders import FamilyEncoders
-from modules.trainer.keeper import Keeper
-from modules.trainer.learner import Learner
-from modules.trainer.library import check_optimizer
-from modules.trainer.memory import compute_twice
-from modules.trainer.outputs import Outputs
-from modules.trainer.past import Past
-from modules.trainer.patience import Patience
 from modules.trainer.preparation import (
     Tell,
+    check_embedding_tokens,
     check_samplers,
-    check_words,
-    images_to_measure,
     open_family,
+    report_bad_images,
     scan_images,
-    tell_bad,
+    validation_images,
     with_resolution,
 )
-from modules.trainer.prior import KeptAnswers
-from modules.trainer.rates import told
-from modules.trainer.records import Records, Told
-from modules.trainer.sampler import Sampler
-from modules.trainer.trainer import Trainer, length_of
-from modules.trainer.validation import without_chance
-from modules.trainer.validator import Validator
-from modules.trainer.workspace import alone_in, anchored, check_writable, folder_to_continue, new_run_folder
+from modules.trainer.run_folder.disk_retry import DiskRetry
+from modules.trainer.run_folder.model_paths import ModelPaths
+from modules.trainer.run_folder.records import EarlyEvents, Records
+from modules.trainer.run_folder.resume import ResumeState
+from modules.trainer.run_folder.run_writer import RunWriter
+from modules.trainer.run_folder.workspace import (
+    check_writable,
+    folder_to_continue,
+    new_run_folder,
+    run_lock,
+    with_absolute_paths,
+)
+from modules.trainer.sampling.sampler import Sampler
+from modules.trainer.step import prior_preservation
+from modules.trainer.step.denoising_task import DenoisingTask
+from modules.trainer.step.encoders import FamilyEncoders
+from modules.trainer.step.learner import Learner
+from modules.trainer.step.optimizer_factory import check_optimizer
+from modules.trainer.step.out_of_memory import use_gradient_checkpointing
+from modules.trainer.step.prior_preservation import TeacherCache
+from modules.trainer.step.schedule import told
+from modules.trainer.trainer import Trainer, run_length
+from modules.trainer.validation import Validator, without_randomness
 
 
-def perform(job: Job, channel: Channel) -> None:
+def run_job(job: Job, channel: Channel) -> None:
     """Do a job. Its last event is Finished; an error is the caller's to report."""
     control = Control(channel.commands)
     tell = channel.events.put
@@ -89,91 +94,91 @@ def perform(job: Job, channel: Channel) -> None:
 
 def train(job: Train, events: Mailbox[Event], control: Control) -> None:
     """A run: it gets its folder when all that can be checked has been, and all that can be prepared is."""
-    told = Told(events)
-    preset = anchored(judged(job.preset))
-    outputs = Outputs(preset)
+    told = EarlyEvents(events)
+    preset = with_absolute_paths(validate(job.preset))
+    outputs = ModelPaths(preset)
     outputs.check_free()
     family = open_family(preset, told.tell)
     preset = with_resolution(preset, family)
     outputs.preset = preset
     check_samplers(preset, family)
     with ExitStack() as held:
-        past = _past(preset, job.resume, held) if job.resume else None
+        resumed = _resume_state(preset, job.resume, held) if job.resume else None
         asked, preset = preset, with_class_images(preset, family, told.tell, control)
         index = scan_images(preset, told.tell, control)
-        check_words(preset, index)
+        check_embedding_tokens(preset, index)
         for judge in (check_layers, check_start_file, check_optimizer):
             judge(family, preset)
-        for note in warnings(Subject(preset, family, index, told.tell, control)):
+        for note in warnings(CheckContext(preset, family, index, told.tell, control)):
             told.tell(note)
-        patience = Patience(control, told.tell)
-        cache = held.enter_context(patient_cache(preset, patience))
-        prepared = filled_feeds(preset, family, index, cache, told.tell, control)
+        disk_retry = DiskRetry(control, told.tell)
+        cache = held.enter_context(cache_with_retry(preset, disk_retry))
+        prepared = prepare_data(preset, family, index, cache, told.tell, control)
         told.tell(Phase("Loading the model"))
-        kept = kept_answers(preset, family, prepared.feed, told.tell, control)
+        teacher = teacher_cache_for(preset, family, prepared.loader, told.tell, control)
         method = attach(family, preset)
-        outputs.folder = past.folder if past else _new_folder(preset, patience, held)
-        if past is None or past.backup is None:
-            _write_preset(asked, outputs.folder, patience)
-        step, board = past.step if past else 0, preset.general.tensorboard
+        outputs.folder = resumed.folder if resumed else _new_folder(preset, disk_retry, held)
+        if resumed is None or resumed.backup is None:
+            _write_preset(asked, outputs.folder, disk_retry)
+        step, board = resumed.step if resumed else 0, preset.general.tensorboard
         records = held.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
-        told.hand_over(records)
-        _train(preset, method, prepared, outputs, records, control, past, kept)
+        told.write_to(records)
+        _train(preset, method, prepared, outputs, records, control, resumed, teacher)
 
 
-def _past(preset: Preset, wanted: str, held: ExitStack) -> Past:
+def _resume_state(preset: Preset, wanted: str, held: ExitStack) -> ResumeState:
     """The run to continue, for this process alone before anything of it is read."""
     folder = folder_to_continue(preset, wanted)
-    held.enter_context(alone_in(folder))
-    return Past(folder)
+    held.enter_context(run_lock(folder))
+    return ResumeState(folder)
 
 
-def _new_folder(preset: Preset, patience: Patience, held: ExitStack) -> Path:
+def _new_folder(preset: Preset, disk_retry: DiskRetry, held: ExitStack) -> Path:
     folder = new_run_folder(preset)
-    held.enter_context(patience.insist(lambda: alone_in(folder), "a lock", folder))
+    held.enter_context(disk_retry.retry(lambda: run_lock(folder), "a lock", folder))
     return folder
 
 
-def _write_preset(asked: Preset, folder: Path, patience: Patience) -> None:
+def _write_preset(asked: Preset, folder: Path, disk_retry: DiskRetry) -> None:
     file = folder / "preset.json"
-    patience.insist(lambda: write_project(asked, file), "preset.json", file)
+    disk_retry.retry(lambda: write_project(asked, file), "preset.json", file)
 
 
 class Prepared(NamedTuple):
     """Images and captions, encoded; and what draws samples."""
 
-    feed: Feed
-    measured: Feed | None  # for validation, if that is wanted
+    loader: BatchLoader
+    measured: BatchLoader | None  # for validation, if that is wanted
     sampler: Sampler
 
 
-def patient_cache(preset: Preset, patience: Patience) -> Cache:
+def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
     """The cache of the preset, which waits for a disk that takes nothing."""
     folder = Path(preset.general.cache)
-    return Cache(folder, lambda work: patience.insist(work, "what is encoded", folder))
+    return Cache(folder, lambda work: disk_retry.retry(work, "what is encoded", folder))
 
 
 def _train(
-    preset: Preset, method: Method, prepared: Prepared, outputs: Outputs, records: Records, control: Control,
-    past: Past | None, kept: KeptAnswers | None,
+    preset: Preset, method: Method, prepared: Prepared, outputs: ModelPaths, records: Records, control: Control,
+    resumed: ResumeState | None, teacher: TeacherCache | None,
 ) -> None:  # fmt: skip
-    family, (feed, measured, sampler) = method.family, prepared
+    family, (loader, measured, sampler) = method.family, prepared
     if preset.training.gradient_checkpointing:
-        compute_twice(family, method.touched_parts | {"denoiser"})
-    steps, epoch_length = length_of(preset, feed)
-    outputs.describe(family, feed.index, steps, epoch_length)
-    with no_collections():  # the first optimizer imports much of torch
-        learner = Learner(preset, family, method, steps, kept)
-    keeper = Keeper(learner, sampler, outputs, records, control, held=held_parts(preset, family, feed))
-    validator = Validator(keeper, measured) if measured else None
-    trainer = Trainer(learner, keeper, feed, records, control, validator)
-    resumed_from = learner.clock.step if past and past.resume(learner) else -1
+        use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
+    steps, epoch_length = run_length(preset, loader)
+    outputs.describe(family, loader.index, steps, epoch_length)
+    with gc_paused():  # the first optimizer imports much of torch
+        learner = Learner(preset, family, method, steps, teacher)
+    writer = RunWriter(learner, sampler, outputs, records, control, held=resident_parts(preset, family, loader))
+    validator = Validator(writer, measured) if measured else None
+    trainer = Trainer(learner, writer, loader, records, control, validator)
+    resumed_from = learner.clock.step if resumed and resumed.resume(learner) else -1
     records.step = max(resumed_from, 0)
     records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from))
     records.text("preset", (outputs.folder / "preset.json").read_text(encoding="utf-8"))
-    facts = [*method.notes(), *told(preset), *prior.notes(preset, feed.index), *learner.notes()]
+    facts = [*method.notes(), *told(preset), *prior_preservation.notes(preset, loader.index), *learner.notes()]
     facts += validator.notes() if validator else ()
-    for note in (*(past.story() if past else ()), *map(Note, facts)):
+    for note in (*(resumed.notes() if resumed else ()), *map(Note, facts)):
         records.tell(note)
     if learner.clock.step >= steps:
         ways = "Raise training.steps or training.epochs to go on."
@@ -181,24 +186,24 @@ def _train(
     trainer.run()
 
 
-def filled_feeds(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
+def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
     """Encode what is not in the cache yet, read the samples' prompts, and let go of what training does not need."""
     caches_text = not preset.trains_text
-    feed = _filled(preset, family, index.learnt(), cache, tell, control)
+    loader = _filled(preset, family, index.training_rows(), cache, tell, control)
     measured = None
     if preset.validation.enabled:
-        measured = _filled(without_chance(preset), family, images_to_measure(index), cache, tell, control)
+        measured = _filled(without_randomness(preset), family, validation_images(index), cache, tell, control)
     sampler = Sampler(
-        family, preset.resolution, keep_texts=caches_text, sampling=preset.sampling, seed=preset.general.seed
+        family, preset.resolution, cache_texts=caches_text, sampling=preset.sampling, seed=preset.general.seed
     )
     if caches_text:
         sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
-    family.let_go(*(set(family.part_names) - held_parts(preset, family, feed)))
-    return Prepared(feed, measured, sampler)
+    family.unload(*(set(family.component_names) - resident_parts(preset, family, loader)))
+    return Prepared(loader, measured, sampler)
 
 
-def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Feed:
-    feed = Feed(
+def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> BatchLoader:
+    loader = BatchLoader(
         index,
         preset,
         FamilyEncoders(family),
@@ -207,42 +212,44 @@ def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Te
         cache_text=not preset.trains_text,
         note=lambda text: tell(Note(text, "warning")),
     )
-    feed.fill(lambda title, done, total: tell(Phase(title, done, total)), control.stop_wanted)
+    loader.fill(lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
     control.check()
-    tell_bad(feed.index, tell, known=len(index.bad))
-    return feed
+    report_bad_images(loader.index, tell, known=len(index.bad))
+    return loader
 
 
-def kept_answers(preset: Preset, family: Family, feed: Feed, tell: Tell, control: Control) -> KeptAnswers | None:
+def teacher_cache_for(
+    preset: Preset, family: Family, loader: BatchLoader, tell: Tell, control: Control
+) -> TeacherCache | None:
     """What the model says of "prior" images, where a full fine-tune is about to change it."""
-    if not prior.keeps_answers(preset):
+    if not prior_preservation.needs_teacher_cache(preset):
         return None
-    kept = KeptAnswers(Asker(preset, family), feed.cache)
-    kept.fill(feed, lambda title, done, total: tell(Phase(title, done, total)), control.stop_wanted)
+    teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
+    teacher.fill(loader, lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
     control.check()
-    return kept
+    return teacher
 
 
-def held_parts(preset: Preset, family: Family, feed: Feed) -> set[str]:
+def resident_parts(preset: Preset, family: Family, loader: BatchLoader) -> set[str]:
     """Parts that must stay in memory from the first step to the last."""
     held = {"denoiser", *preset.trained_parts()}
-    if not feed.cache_latents or any(concept.enabled and concept.live for concept in preset.concepts):
+    if not loader.cache_latents or any(concept.enabled and concept.live for concept in preset.concepts):
         held.add("vae")
-    if preset.trains_text or feed.encodes_text:
+    if preset.trains_text or loader.encodes_text:
         held.update(family.text_encoders)
     return held
 
 
 def fill_cache(values: dict[str, object], tell: Tell, control: Control) -> None:
     """Only the preparation of a run: the next one starts at once."""
-    preset = anchored(judged(values))
+    preset = with_absolute_paths(validate(values))
     check_writable(Path(preset.general.cache))
     family = open_family(preset, tell)
     preset = with_resolution(preset, family)
     preset = with_class_images(preset, family, tell, control)
     index = scan_images(preset, tell, control)
-    with patient_cache(preset, Patience(control, tell)) as cache:
-        prepared = filled_feeds(preset, family, index, cache, tell, control)
-        kept_answers(preset, family, prepared.feed, tell, control)
+    with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
+        prepared = prepare_data(preset, family, index, cache, tell, control)
+        teacher_cache_for(preset, family, prepared.loader, tell, control)
     tell(Note(f"Everything is cached in {preset.general.cache}."))
     tell(Finished())

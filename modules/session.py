@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import traceback
 
-from modules.errors import UserError, of_system
-from modules.messages import Channel, Failed, Job, Mend
-from modules.system.collecting import no_collections
-from modules.system.pages import ask_for_huge_pages
+from modules.errors import UserError, system_error
+from modules.messages import Channel, Failed, Fix, Job
+from modules.system.collecting import gc_paused
+from modules.system.pages import enable_huge_pages
 
 
 class Session:
@@ -31,16 +31,16 @@ class Session:
         self._thread.join(seconds)
 
     def _run(self) -> None:
-        ask_for_huge_pages()
+        enable_huge_pages()
         try:
-            with no_collections():  # imports torch: in the thread, while the front end shows
-                from modules.run import perform  # noqa: PLC0415
+            with gc_paused():  # imports torch: in the thread, while the front end shows
+                from modules.run import run_job  # noqa: PLC0415
 
-            perform(self._job, self.channel)
+            run_job(self._job, self.channel)
         except UserError as error:
-            self.channel.events.put(Failed(str(error), mends=[Mend(**mend) for mend in error.mends]))
+            self.channel.events.put(Failed(str(error), fixes=[Fix(**mend) for mend in error.fixes]))
         except OSError as error:
-            said = of_system(error)
+            said = system_error(error)
             words = str(said) if said else f"{type(error).__name__}: {error}"
             self.channel.events.put(Failed(words, "" if said else traceback.format_exc()))
         except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing may die in silence

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from modules.preset.problems import all_knobs
+from modules.preset.validate import all_settings
 from modules.system.bundled import ROOT
 
 FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py") if path.stat().st_size)
@@ -51,16 +51,16 @@ def test_functions_can_be_read_at_a_glance() -> None:
 
 
 def test_every_setting_is_read_by_some_code() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.parent.name != "preset")
+    code = "\n".join(path.read_text(encoding="utf-8") for path in FILES if "preset" not in path.parts)
     preset = (ROOT / "modules/preset/preset.py").read_text(encoding="utf-8")
-    own = "\n".join(path.read_text(encoding="utf-8") for path in FILES if path.parent.name == "preset")
+    own = "\n".join(path.read_text(encoding="utf-8") for path in FILES if "preset" in path.parts)
     unread = [
-        knob.path
-        for knob in all_knobs()
-        if knob.path.partition(".")[0] not in READ_THROUGH_A_DUMP
-        and not re.search(rf"\b{knob.path.rpartition('.')[2]}\b", code + preset)
+        setting.path
+        for setting in all_settings()
+        if setting.path.partition(".")[0] not in READ_THROUGH_A_DUMP
+        and not re.search(rf"\b{setting.path.rpartition('.')[2]}\b", code + preset)
         # A distribution or a schedule is a formula of its own settings, and stands beside them.
-        and not re.search(rf"\b(self|times|schedule)\.{knob.path.rpartition('.')[2]}\b", own)
+        and not re.search(rf"\b(self|times|schedule)\.{setting.path.rpartition('.')[2]}\b", own)
     ]
     assert unread == []
 

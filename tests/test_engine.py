@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from modules.engine import Engine, condensed
+from modules.engine import Engine, condense
 from modules.messages import (
     BackupSaved,
     CheckPreset,
@@ -245,7 +245,7 @@ def progress(step: int) -> Progress:
 
 def test_neighbours_are_told_as_one_and_no_loss_is_dropped() -> None:
     story = [progress(1), progress(2), Note("a"), progress(3), Phase("p", 1, 3), Phase("p", 2, 3), Phase("q", 1, 3)]
-    told = condensed(story)
+    told = condense(story)
     assert [type(event) for event in told] == [Progress, Note, Progress, Phase, Phase]
     assert told[0] == Progress(2, 9, 0, 1, [[1.0, 0.1], [2.0, 0.2]])
     assert told[3] == Phase("p", 2, 3)
@@ -256,7 +256,7 @@ def test_the_last_words_of_a_job_are_sent_though_the_next_one_has_begun() -> Non
     out = io.StringIO()
     engine = Engine(io.StringIO(), out)
     for _ in range(2):
-        engine.obey(Train({"version": 2}))  # fails at once: nothing is chosen
+        engine.execute(Train({"version": 2}))  # fails at once: nothing is chosen
         session = engine._session  # pyright: ignore[reportPrivateUsage]
         assert session
         session.wait()

@@ -15,10 +15,10 @@ from modules.messages import (
     Channel,
     Command,
     Event,
+    Fix,
     Job,
     Mailbox,
     MakeImages,
-    Mend,
     Note,
     Progress,
     SampleNow,
@@ -33,7 +33,7 @@ EXAMPLES: dict[Any, Any] = {
     list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
     dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
     typing.Literal["info", "warning", "error"]: "error", typing.Literal["stop", "hurt", "know"]: "hurt",
-    list[Mend]: [Mend("Raise it", {"model.max_chunks": 4})], list[tuple[str, float]]: [("75 and less", 12.0)],
+    list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})], list[tuple[str, float]]: [("75 and less", 12.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
 }  # fmt: skip
 

@@ -15,7 +15,6 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from modules.messages import (
-    Answer,
     BackupNow,
     BackupSaved,
     Change,
@@ -34,6 +33,7 @@ from modules.messages import (
     Paused,
     Phase,
     Progress,
+    Result,
     SampleNow,
     SampleReady,
     SaveNow,
@@ -41,7 +41,7 @@ from modules.messages import (
     Stop,
     Train,
 )
-from modules.run import perform
+from modules.run import run_job
 from tests.data.pictures import picture
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
 from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, stop_after_a_backup, trained, values
@@ -73,7 +73,7 @@ def do(job: Job, answer: Callable[[Event], Command | None] | None = None) -> lis
             channel.commands.put(command)
 
     channel.events.put = listen  # type: ignore[method-assign]
-    perform(job, channel)
+    run_job(job, channel)
     return events
 
 
@@ -128,7 +128,7 @@ def test_what_the_cache_job_encoded_no_run_encodes_again(tmp_path: Path) -> None
 
 def test_a_check_counts_and_writes_nothing(tmp_path: Path) -> None:
     events = do(CheckPreset(values(tmp_path, "training.batch_size=3", "training.steps=0", "training.epochs=5")))
-    answer = next(event for event in events if isinstance(event, Answer))
+    answer = next(event for event in events if isinstance(event, Result))
     assert "16 images" in answer.text
     assert "30 steps in 5 epochs of 6 steps" in answer.text
     assert isinstance(events[-1], Finished)

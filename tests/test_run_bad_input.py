@@ -30,7 +30,7 @@ def _signals_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @dataclass
-class Answer:
+class Result:
     code: int
     said: str
     shown: str
@@ -38,8 +38,8 @@ class Answer:
 
 
 @pytest.fixture
-def train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Answer]:
-    def do(*settings: str, concept: Path | None = None, workspace: Path | None = None) -> Answer:
+def train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    def do(*settings: str, concept: Path | None = None, workspace: Path | None = None) -> Result:
         place = workspace or tmp_path / "workspace"
         options = [word for setting in (*QUICK, *settings) for word in ("--set", setting)]
         options += ["--concept", str(concept)] if concept else []
@@ -47,12 +47,12 @@ def train(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., A
         code = main(["train", ROBOT, "--workspace", str(place), *options])
         shown, said = capsys.readouterr()
         left = {path.name for path in place.iterdir()} if place.is_dir() else set[str]()
-        return Answer(code, said, shown, left)
+        return Result(code, said, shown, left)
 
     return do
 
 
-def refused(answer: Answer, *words: str) -> None:
+def refused(answer: Result, *words: str) -> None:
     assert answer.code == 2, answer
     for word in words:
         assert word in answer.said

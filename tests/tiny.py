@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from modules.data.tokens import Tokenizer
+from modules.data.text.tokenizer import Tokenizer
 from modules.system.bundled import resolve
 
 POSITIONS = 12  # of the text encoders: chunks of 10 tokens

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from modules.system.collecting import no_collections
+from modules.system.collecting import gc_paused
 
 HEADLESS = (
     'Train without it:  ./start-ui.sh train "presets/Starter/Robot LoRA.json"   (all commands: ./start-ui.sh --help)'
@@ -22,9 +22,9 @@ def open_window() -> int:
     if importlib.util.find_spec("_tkinter") is None or importlib.util.find_spec("tkinter") is None:
         sys.stderr.write(NO_TKINTER + "\n")
         return 2
-    with no_collections():
+    with gc_paused():
         from app.gui.kit import NoDisplay  # noqa: PLC0415  imports tkinter
-        from app.gui.opened import opened  # noqa: PLC0415
+        from app.gui.shell.startup import opened  # noqa: PLC0415
 
         try:
             window = opened()

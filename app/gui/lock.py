@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 
-class Taken(Exception):
+class LockTaken(Exception):
     """Another window holds the lock."""
 
 
@@ -29,7 +29,7 @@ class Lock:
         while not _locked(self._handle):
             if time.monotonic() >= until:
                 os.close(self._handle)
-                raise Taken(str(path))
+                raise LockTaken(str(path))
             time.sleep(0.01)
 
     def release(self) -> None:

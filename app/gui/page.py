@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.gui.desk import Desk
-from app.gui.kit import Frame
+from app.gui.context import AppContext
+from app.gui.kit import Frame, Label, px
 
 
 class Page(Frame):
@@ -15,9 +15,9 @@ class Page(Frame):
     Listeners that a page adds to the desk must end in its `destroy`.
     """
 
-    def __init__(self, master: Any, desk: Desk) -> None:
+    def __init__(self, master: Any, context: AppContext) -> None:
         super().__init__(master, "window")
-        self.desk = desk
+        self.context = context
 
     def build(self) -> Iterator[None]:
         """Make the widgets. Each `yield` ends a slice of a few milliseconds: the window draws, then goes on."""
@@ -39,3 +39,18 @@ class Page(Frame):
     def redo(self) -> bool:
         """Do it again. False: nothing to do again."""
         return False
+
+
+def header_of(page: Page) -> tuple[Frame, Label]:
+    """Where controls go (pack them to the right), and the line beside the title.
+
+    A page that stands alone, outside the window, gets a header of its own without a title.
+    """
+    sheet: Any = page.master
+    if hasattr(sheet, "head") and hasattr(sheet, "line"):
+        return sheet.head, sheet.line
+    bar = Frame(page)
+    bar.pack(fill="x", padx=px(20), pady=(px(12), px(8)))
+    line = Label(bar, role="text2")
+    line.pack(side="left")
+    return bar, line

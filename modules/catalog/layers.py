@@ -66,7 +66,7 @@ def _block(side: str, where: str, number: int, place: int, *, larger: bool = Fal
     }
 
 
-COMMON: dict[str, LayerSet] = {
+UNET_SETS: dict[str, LayerSet] = {
     "all": LayerSet("All layers", (r".*",)),
     "attention-mlp": LayerSet(
         "Attention and MLP", (r".*\.attentions\.\d+\.(transformer_blocks\.|proj_in|proj_out).*",)
@@ -102,12 +102,12 @@ SDXL_SETS = {
     "68 %": LayerSet("68 % of the U-Net", _all_but(*_SET_68), "As 71 %, without the resnets of the middle."),
     "63 %": LayerSet("63 % of the U-Net", _all_but(*_SET_63), "As 68 %, without most resnets of the inner blocks."),
 }
-LAYERS: dict[str, dict[str, LayerSet]] = {
-    "sd": {**COMMON, "inner": INNER, **_blocks(4)},
-    "sdxl": {**COMMON, **SDXL_SETS, **_blocks(3)},
+LAYER_SETS: dict[str, dict[str, LayerSet]] = {
+    "sd": {**UNET_SETS, "inner": INNER, **_blocks(4)},
+    "sdxl": {**UNET_SETS, **SDXL_SETS, **_blocks(3)},
 }
 
 
-def patterns_of(family: str) -> dict[str, tuple[str, ...]]:
+def layer_patterns(family: str) -> dict[str, tuple[str, ...]]:
     """The regular expressions of each set of a family."""
-    return {name: layers.patterns for name, layers in LAYERS[family].items()}
+    return {name: layers.patterns for name, layers in LAYER_SETS[family].items()}

@@ -20,7 +20,7 @@ TITLES = {
     "sdxl": "Stable Diffusion XL",
     "starter": "the Starter model",
 }
-PLAIN = {"sd": "sd15", "sdxl": "sdxl"}  # family: the kind that is meant where nobody knows better
+DEFAULT_KIND = {"sd": "sd15", "sdxl": "sdxl"}  # family: the kind that is meant where nobody knows better
 
 
 def shapes_of(kind: str) -> dict[str, tuple[int, ...]]:

@@ -7,33 +7,37 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from modules.check import arithmetic, buckets, captions, costs, idle, images, memory, paths, precision, validation
-from modules.check.arithmetic import Plan
-from modules.check.phrases import counted
-from modules.check.start import Tell, finding_of, opened, settings_findings
-from modules.check.subject import Subject
+from modules.check.captions import findings as captions
+from modules.check.context import CheckContext
+from modules.check.images import buckets
+from modules.check.images import findings as images
+from modules.check.memory import findings as memory
+from modules.check.run import costs, paths, precision, run_length, unused_settings, validation
+from modules.check.run.run_length import Plan
+from modules.check.start import Tell, finding_of, open_inputs, settings_findings
+from modules.check.wording import counted
 from modules.errors import Problems, UserError
-from modules.messages import Answer, Event, Finding, Note, Phase, Severity
-from modules.preset.rules import judged
+from modules.messages import Event, Finding, Note, Phase, Result, Severity
+from modules.preset.rules.rules import validate
 from modules.trainer.control import Control
-from modules.trainer.workspace import anchored
+from modules.trainer.run_folder.workspace import with_absolute_paths
 
-Room = Callable[[Subject], Iterator[Finding]]
+Check = Callable[[CheckContext], Iterator[Finding]]
 
 # A room is a function: it looks at the subject and yields what it finds. A new one is a file and a row here. It says
 # nothing where it cannot know: without a family, without an index.
-ROOMS: dict[str, Room] = {
+CHECKS: dict[str, Check] = {
     "paths": paths.findings,
-    "arithmetic": arithmetic.findings,
+    "arithmetic": run_length.findings,
     "captions": captions.findings,
     "images": images.findings,
     "precision": precision.findings,
-    "idle": idle.findings,
+    "idle": unused_settings.findings,
     "validation": validation.findings,
     "memory": memory.findings,
     "costs": costs.findings,
 }
-TITLES = {
+STAGE_TITLES = {
     "paths": "Looking at the folders",
     "arithmetic": "Counting steps",
     "captions": "Reading the captions",
@@ -46,7 +50,7 @@ TITLES = {
 }
 
 
-class Tally:
+class FindingCounter:
     """Passes everything on, and counts what was found."""
 
     def __init__(self, tell: Tell) -> None:
@@ -61,7 +65,7 @@ class Tally:
 
 def check(
     values: Mapping[str, Any], tell: Tell, control: Control, *, probe: bool = False, start: bool = False
-) -> Answer:
+) -> Result:
     """Find everything that would go wrong, and tell each thing as it is found: a summary in words.
 
     `probe` measures a few real steps; `start` leaves out what costs time and is plainly no matter.
@@ -69,53 +73,59 @@ def check(
     Raises:
         Interrupted: the user wants no more of it.
     """
-    tally = Tally(tell)
+    counter = FindingCounter(tell)
     try:
-        preset = anchored(judged(dict(values)))
+        preset = with_absolute_paths(validate(dict(values)))
     except Problems as error:
         for finding in settings_findings(error.problems):
-            tally.tell(finding)
-        return Answer("check", f"{_counts(tally)} The rest is looked at when these settings are mended.")
-    subject = replace(opened(preset, tally.tell, control), probe=probe, start=start)
-    for name in ROOMS:
+            counter.tell(finding)
+        return Result("check", f"{_counts(counter)} The rest is looked at when these settings are mended.")
+    context = replace(open_inputs(preset, counter.tell, control), probe=probe, start=start)
+    for name in CHECKS:
         control.check()
-        tally.tell(Phase(TITLES[name]))
-        for finding in _looked(name, subject, tally):
+        counter.tell(Phase(STAGE_TITLES[name]))
+        for finding in _findings_of(name, context, counter):
             control.check()
-            tally.tell(finding)
-    return Answer("check", "\n".join([_counts(tally), *_summary(subject)]))
+            counter.tell(finding)
+    return Result("check", "\n".join([_counts(counter), *_summary(context)]))
 
 
-def _shapes(subject: Subject) -> Iterator[Finding]:
+def _bucket_findings(context: CheckContext) -> Iterator[Finding]:
     """The part of the images' room that decodes none."""
-    if subject.index is not None:
-        yield from buckets.findings(subject, subject.index)
+    if context.index is not None:
+        yield from buckets.findings(context, context.index)
 
 
 # What looks at nothing large: a run asks it too, so that who never opens the check is told.
-QUICK: tuple[Room, ...] = (captions.findings, arithmetic.findings, idle.findings, precision.findings, _shapes)
+QUICK_CHECKS: tuple[Check, ...] = (
+    captions.findings,
+    run_length.findings,
+    unused_settings.findings,
+    precision.findings,
+    _bucket_findings,
+)
 
 
-def warnings(subject: Subject) -> Iterator[Note]:
+def warnings(context: CheckContext) -> Iterator[Note]:
     """What a run says of itself before it loads anything: what the quick rooms find that will hurt."""
-    for room in QUICK:
-        for finding in room(subject):
+    for room in QUICK_CHECKS:
+        for finding in room(context):
             if finding.severity != "know":
                 yield Note(f"{finding.title} {finding.text}".strip(), "warning")
 
 
-def _looked(name: str, subject: Subject, tally: Tally) -> Iterator[Finding]:
+def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> Iterator[Finding]:
     """What a room finds. What keeps it from looking is a finding as well, if it is the first that stops the run."""
     try:
-        yield from ROOMS[name](subject)
+        yield from CHECKS[name](context)
     except UserError as error:
-        if not tally.found["stop"]:
+        if not counter.found["stop"]:
             yield finding_of(error, f"{name}.cannot-look", "", [])
 
 
-def _counts(tally: Tally) -> str:
+def _counts(counter: FindingCounter) -> str:
     """ "2 will keep it from starting, 3 will hurt, 4 are worth knowing." """
-    number = tally.found
+    number = counter.found
     said = [f"{number['stop']:,} will keep it from starting"] if number["stop"] else ["The preset can start"]
     if number["hurt"]:
         said.append(f"{number['hurt']:,} will hurt")
@@ -124,12 +134,12 @@ def _counts(tally: Tally) -> str:
     return f"{', '.join(said)}."
 
 
-def _summary(subject: Subject) -> list[str]:
-    preset, family, index = subject.preset, subject.family, subject.index
+def _summary(context: CheckContext) -> list[str]:
+    preset, family, index = context.preset, context.family, context.index
     parts = ", ".join(preset.trained_parts()) or "new words only"
     lines = [f"{preset.card.title}, {type(preset.method).__doc__}. Trained: {parts}."]
     if family is not None:
-        lines[0] += f" The model was made for {family.resolution} pixels and predicts {family.noising.said}."
+        lines[0] += f" The model was made for {family.resolution} pixels and predicts {family.noise_schedule.predicts}."
     if index is not None:
         buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
         shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))

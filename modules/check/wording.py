@@ -2,12 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from modules.check.phrases import counted
+FEW = 20  # of so few, a share is said as a count: "3 of 16"
 
-MOST_ITEMS = 20  # that a finding names
+
+def share(part: int, whole: int, what: str) -> str:
+    """How many of how many: "62 % of the captions", or "3 of 16 captions" where a percentage would say less."""
+    if whole < FEW or not 0.01 <= part / whole <= 0.99:
+        return f"{part:,} of {whole:,} {what}"
+    return f"{100 * part / whole:.0f} % of the {what}"
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its word: "1 image", "2,000 images"."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """ "a", "a and b", "a, b and c"."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def rounded(number: float) -> str:
+    """Two figures that matter, without an exponent where a person would write none: "8", "0.3", "1,200"."""
+    if number >= 100:
+        return f"{float(f'{number:.2g}'):,.0f}"
+    return f"{number:.2g}"
+
+
+def one_figure(rate: float) -> float:
+    """A learning rate as people write them: one figure."""
+    return float(f"{rate:.0e}")
+
+
+def short(text: str, most: int = 60) -> str:
+    """A caption that fits into a sentence."""
+    return text if len(text) <= most else f"{text[: most - 4].rstrip()} ..."
+
+
+MAX_ITEMS = 20  # that a finding names
 
 
 def share_of(number: int, total: int, thing: str) -> str:
@@ -46,11 +81,11 @@ def in_time(seconds: float) -> str:
     return counted(days, "day") + (f" {counted(hours, 'hour')}" if hours and days < 10 else "")
 
 
-def named(paths: Iterable[Path | str]) -> list[str]:
+def first_items(paths: Iterable[Path | str]) -> list[str]:
     """The first of them, as many as a finding names."""
     found: list[str] = []
     for path in paths:
-        if len(found) == MOST_ITEMS:
+        if len(found) == MAX_ITEMS:
             break
         found.append(str(path))
     return found

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor
 
-from modules.data.order import showings_of
-from modules.preset.concepts import Concept
+from modules.data.order import examples_per_epoch
+from modules.preset.sections.concept import Concept
 
-KEEPING = ("class", "prior")  # the kinds of concepts that keep what a model knows
+PRIOR_KINDS = ("class", "prior")  # the kinds of concepts that keep what a model knows
 
 
 def balanced(concepts: Sequence[Concept], images: Sequence[int]) -> list[Concept]:
@@ -18,14 +18,14 @@ def balanced(concepts: Sequence[Concept], images: Sequence[int]) -> list[Concept
     turn, in the epochs that follow one another. (kohya repeats class images until they are as many as the others, and
     leaves the rest out where there are more.)
     """
-    shown = [showings_of(concept, count) for concept, count in zip(concepts, images, strict=True)]
+    shown = [examples_per_epoch(concept, count) for concept, count in zip(concepts, images, strict=True)]
     wanted = sum(many for concept, many in zip(concepts, shown, strict=True) if concept.kind == "train")
-    total = sum(many for concept, many in zip(concepts, shown, strict=True) if concept.kind in KEEPING)
+    total = sum(many for concept, many in zip(concepts, shown, strict=True) if concept.kind in PRIOR_KINDS)
     if not wanted or not total:
         return list(concepts)
     return [
         concept.model_copy(update={"samples": max(1, floor(wanted * many / total + 0.5))})
-        if concept.kind in KEEPING and many
+        if concept.kind in PRIOR_KINDS and many
         else concept
         for concept, many in zip(concepts, shown, strict=True)
     ]

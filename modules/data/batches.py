@@ -1,6 +1,7 @@
 """From showings to what the trainer eats: latents or pixels, texts, sizes, weights.
 
-`Feed.fill` encodes what is missing in the cache; after it, `Feed.batch` is a pure function of its arguments.
+`BatchLoader.fill` encodes what is missing in the cache; after it, `BatchLoader.batch` is a pure function of its
+arguments.
 
 Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 """
@@ -17,21 +18,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modules.data.balance import KEEPING
-from modules.data.cache import Cache, Damaged
-from modules.data.captions import caption_for, possible_captions
-from modules.data.encoders import Encoders, Row
-from modules.data.filling import digests_of, fill_latents, fill_text, find_torn, in_threads, tensor_of
+from modules.data.balance import PRIOR_KINDS
+from modules.data.cache.encoders import Encoders, TextEncoding
+from modules.data.cache.fill import (
+    fill_latents,
+    fill_text,
+    find_undecodable,
+    hash_files,
+    pixels_to_tensor,
+)
+from modules.data.cache.masks import MaskLoader, contents_of, fill_masks
+from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.image.variants import Content, Variant, latents_key, load_pixels, text_key, variant_of
+from modules.data.image_errors import MissingImage
 from modules.data.index import Index, Item
-from modules.data.looks import Content, Look, latents_key, look_of, pixels_in, text_key
-from modules.data.order import Showing
-from modules.data.regions import Regions, contents_of, fill_masks
-from modules.data.unreadable import Gone
-from modules.data.watching import Watch
+from modules.data.order import Example
+from modules.data.source.file_watch import FileWatch
+from modules.data.source.parallel_read import map_in_threads
+from modules.data.text.captions import caption_for, possible_captions
 from modules.errors import UserError
-from modules.preset.concepts import Concept
 from modules.preset.preset import Preset
-from modules.system.devices import sent
+from modules.preset.sections.concept import Concept
+from modules.system.devices import to_device
 from modules.system.files import sha256_of
 from modules.system.seeds import seed_of
 
@@ -45,11 +53,11 @@ class Batch:
     """Showings of one bucket. Has latents or pixels; `text` is None where captions must be encoded live."""
 
     items: tuple[Item, ...]
-    turns: tuple[int, ...]  # which showing of its image in this epoch each is: (epoch, item.key, turn) is its address
+    repeats: tuple[int, ...]  # which showing of its image in this epoch each is: (epoch, item.key, turn) is its address
     captions: tuple[str, ...]
     latents_BChw: Tensor | None
     pixels_B3HW: Tensor | None  # fp32 in [-1, 1]
-    text: list[Row] | None
+    text: list[TextEncoding] | None
     sizes_B6: Tensor  # int64: original height, width, crop top, left, target height, width
     loss_weights_B: Tensor  # fp32
     # For each item: ORDINARY, LIVE (what it is held against is what the model said before training, asked for now), or
@@ -69,7 +77,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Lacking:
+class CacheMiss:
     """What only the model can make: latents of pixels, or a text. A damaged record held it, or none ever did."""
 
     key: str  # "" where it is not to be kept
@@ -78,15 +86,15 @@ class Lacking:
 
 
 @dataclass(frozen=True)
-class Unfinished:
+class PartialBatch:
     """A batch that still lacks something."""
 
     batch: Batch  # without latents and text
-    latents: list[Tensor | Lacking] | None
-    text: list[Row | Lacking] | None
+    latents: list[Tensor | CacheMiss] | None
+    text: list[TextEncoding | CacheMiss] | None
 
 
-class Feed:
+class BatchLoader:
     """Images and captions of an index, encoded and cached as asked for.
 
     `note` is told, in words, what the user should know: damaged records of the cache.
@@ -108,8 +116,8 @@ class Feed:
         self.cache_latents, self.cache_text = cache_latents, cache_text
         self.prior, self.kept_answers = preset.prior, preset.kept_answers
         self.encodes_text = False  # from `fill` on: whether some captions are too many to be cached
-        self.watch: Watch | None = None  # from `fill` on
-        self._regions = Regions(preset.training.masks, cache, self._say_damaged)
+        self.watch: FileWatch | None = None  # from `fill` on
+        self._masks = MaskLoader(preset.training.masks, cache, self._note_damage)
         self._note, self._noted = note, False
         self.contents: list[Content] = []  # of each row
 
@@ -121,8 +129,8 @@ class Feed:
         Raises:
             UserError: no image is left, or the cache cannot be written.
         """
-        watch = self.watch = Watch(self.index, self._note, encoded=self.cache_latents)
-        digests, bad = digests_of(self.index, self.cache.folder, report, stop)
+        watch = self.watch = FileWatch(self.index, self._note, encoded=self.cache_latents)
+        digests, bad = hash_files(self.index, self.cache.folder, report, stop)
         self.contents = [Content(digest) for digest in digests]
         self._keep(bad)
         digests = [content.digest for content in self.contents]
@@ -130,15 +138,15 @@ class Feed:
         self._keep(bad)
         if self.cache_latents:
             self._keep(fill_latents(self.index, self.contents, self.encoders, self.cache, report, stop, watch.same))
-        uncached = [row for row in range(len(self.index)) if self._live(row)]
-        self._keep(find_torn(self.index, uncached, self.contents, self.cache, report, stop))
+        uncached = [row for row in range(len(self.index)) if self._is_live(row)]
+        self._keep(find_undecodable(self.index, uncached, self.contents, self.cache, report, stop))
         self._keep(fill_masks(self.index, self.contents, self.cache, report, stop))
         if self.cache_text and not stop():
             self.encodes_text = not fill_text(self.index, self.encoders, self.cache, report, stop)
         self.cache.flush()
         return self.index
 
-    def _live(self, row: int) -> bool:
+    def _is_live(self, row: int) -> bool:
         """Whether the image of a row is read at each showing."""
         return not self.cache_latents or self.index.concepts[self.index.concept_numbers[row]].live
 
@@ -157,7 +165,7 @@ class Feed:
         if self.watch and bad:
             self.watch.without(set(np.flatnonzero(lost).tolist()))
 
-    def batch(self, showings: Sequence[Showing], epoch: int, step: int = 0) -> Batch:
+    def batch(self, examples: Sequence[Example], epoch: int, step: int = 0) -> Batch:
         """The batch of these showings: the same whenever and wherever it is asked for.
 
         An image that is needed and cannot be read any more gives its place to another one of its bucket.
@@ -165,48 +173,52 @@ class Feed:
         Raises:
             UserError: no image is left.
         """
-        return self.finished(self.prepared(showings, epoch, step))
+        return self.finished(self.prepared(examples, epoch, step))
 
-    def prepared(self, showings: Sequence[Showing], epoch: int, step: int = 0) -> Batch | Unfinished:
+    def prepared(self, examples: Sequence[Example], epoch: int, step: int = 0) -> Batch | PartialBatch:
         """As `batch`, without ever touching the model: for a thread beside the training."""
         while True:
-            shown = self._readable(showings, epoch)
+            shown = self._with_substitutes(examples, epoch)
             try:
-                return self._assembled(shown, epoch, step)
-            except Gone as gone:  # one image less each time
+                return self._assemble(shown, epoch, step)
+            except MissingImage as gone:  # one image less each time
                 assert self.watch
-                self.watch.lose(gone.row, self.index.path(gone.row))
+                self.watch.mark_missing(gone.row, self.index.path(gone.row))
 
-    def finished(self, batch: Batch | Unfinished) -> Batch:
+    def finished(self, batch: Batch | PartialBatch) -> Batch:
         """A batch with what it lacked, made now: for the thread that trains."""
         if isinstance(batch, Batch):
             return batch
-        latents = None if batch.latents is None else together([self._latents_made(one) for one in batch.latents])
+        latents = None if batch.latents is None else stack_latents([self._latents_made(one) for one in batch.latents])
         text = None if batch.text is None else [self._text_made(one) for one in batch.text]
         return replace(batch.batch, latents_BChw=latents, text=text)
 
-    def _assembled(self, showings: Sequence[Showing], epoch: int, step: int) -> Batch | Unfinished:
+    def _assemble(self, examples: Sequence[Example], epoch: int, step: int) -> Batch | PartialBatch:
         """The batch of these showings, as far as the cache has it.
 
         Raises:
             Gone: an image is needed that cannot be read.
         """
-        items = [self.index[showing.row] for showing in showings]
+        items = [self.index[example.row] for example in examples]
         concepts = [self.index.concepts[item.concept] for item in items]
-        answers = [self._answer(*shown, epoch) for shown in zip(items, concepts, showings, strict=True)]
-        addresses = [
-            (self.seed, *((epoch, item.key, s.turn) if answer < 0 else (ANSWER, item.key, answer)))
-            for item, s, answer in zip(items, showings, answers, strict=True)
+        answers = [self._answer(*shown, epoch) for shown in zip(items, concepts, examples, strict=True)]
+        rng_keys = [
+            (self.seed, *((epoch, item.key, s.repeat) if answer < 0 else (ANSWER, item.key, answer)))
+            for item, s, answer in zip(items, examples, answers, strict=True)
         ]
         captions = [
             caption_for(
-                item.sources, concept, "caption", *address, **({"epoch": epoch, "step": step} if answer < 0 else {})
+                item.caption_texts,
+                concept,
+                "caption",
+                *rng_key,
+                **({"epoch": epoch, "step": step} if answer < 0 else {}),
             )
-            for item, concept, address, answer in zip(items, concepts, addresses, answers, strict=True)
+            for item, concept, rng_key, answer in zip(items, concepts, rng_keys, answers, strict=True)
         ]
         looks = [
-            look_of(item, concept, self.contents[item.row], *address)
-            for item, concept, address in zip(items, concepts, addresses, strict=True)
+            variant_of(item, concept, self.contents[item.row], *rng_key)
+            for item, concept, rng_key in zip(items, concepts, rng_keys, strict=True)
         ]
         if self.watch:
             for item, concept in zip(items, concepts, strict=True):
@@ -216,7 +228,7 @@ class Feed:
         shown = list(zip(items, looks, strict=True))
         batch = Batch(
             items=tuple(items),
-            turns=tuple(showing.turn for showing in showings),
+            repeats=tuple(example.repeat for example in examples),
             captions=tuple(captions),
             latents_BChw=None,
             pixels_B3HW=None if self.cache_latents else _pixels(items, looks),
@@ -224,40 +236,40 @@ class Feed:
             sizes_B6=torch.tensor([look.sizes(item) for item, look in zip(items, looks, strict=True)]),
             loss_weights_B=torch.tensor([self._weight(concept) for concept in concepts], dtype=torch.float32),
             answers=tuple(answers) if any(answer != ORDINARY for answer in answers) else (),
-            **self._regions.of(self.index, self.contents, shown, addresses, pixels=not self.cache_latents),
+            **self._masks.of(self.index, self.contents, shown, rng_keys, pixels=not self.cache_latents),
         )
-        whole = Unfinished(batch, latents, text)
+        whole = PartialBatch(batch, latents, text)
         return (
             whole
-            if any(isinstance(one, Lacking) for one in (*(latents or ()), *(text or ())))
+            if any(isinstance(one, CacheMiss) for one in (*(latents or ()), *(text or ())))
             else self.finished(whole)
         )
 
     def _weight(self, concept: Concept) -> float:
-        return concept.loss_weight * (self.prior.weight if concept.kind in KEEPING else 1)
+        return concept.loss_weight * (self.prior.weight if concept.kind in PRIOR_KINDS else 1)
 
-    def _answer(self, item: Item, concept: Concept, showing: Showing, epoch: int) -> int:
+    def _answer(self, item: Item, concept: Concept, example: Example, epoch: int) -> int:
         """What an item is held against; a kept answer brings the picture and the caption that it was given to."""
         if concept.kind != "prior":
             return ORDINARY
         if not self.kept_answers:
             return LIVE
         if epoch == ANSWER:
-            return showing.turn
-        return seed_of(self.seed, "answer", epoch, item.key, showing.turn) % self.kept_answers
+            return example.repeat
+        return seed_of(self.seed, "answer", epoch, item.key, example.repeat) % self.kept_answers
 
-    def _readable(self, showings: Sequence[Showing], epoch: int) -> list[Showing]:
+    def _with_substitutes(self, examples: Sequence[Example], epoch: int) -> list[Example]:
         """The showings, with others of the same bucket in the place of those whose image cannot be read any more.
 
         Raises:
             UserError: no image is left.
         """
         lost = self.watch.lost if self.watch else set[int]()
-        if not any(showing.row in lost for showing in showings):
-            return list(showings)
-        bucket = self.index.bucket_numbers[showings[0].row]
+        if not any(example.row in lost for example in examples):
+            return list(examples)
+        bucket = self.index.bucket_numbers[examples[0].row]
         trained = self.index.trained
-        left = np.setdiff1d(np.flatnonzero(trained == trained[showings[0].row]), list(lost))
+        left = np.setdiff1d(np.flatnonzero(trained == trained[examples[0].row]), list(lost))
         same = left[self.index.bucket_numbers[left] == bucket]
         if not len(left):
             raise UserError(
@@ -265,52 +277,52 @@ class Feed:
                 advice="Was their folder moved, or its drive taken out? Put it back and continue from the last backup.",
             )
 
-        def instead(row: int, turn: int) -> int:
+        def substitute(row: int, repeat: int) -> int:
             if row in same:
                 return row
-            place = seed_of("instead", self.seed, epoch, self.index[row].key, turn)
+            place = seed_of("instead", self.seed, epoch, self.index[row].key, repeat)
             if not len(same):  # the whole bucket is gone: the whole batch comes from one other
-                first = left[seed_of("instead", self.seed, epoch, self.index[showings[0].row].key) % len(left)]
+                first = left[seed_of("instead", self.seed, epoch, self.index[examples[0].row].key) % len(left)]
                 others = left[self.index.bucket_numbers[left] == self.index.bucket_numbers[first]]
                 return int(others[place % len(others)])
             return int(same[place % len(same)])
 
-        return [Showing(instead(row, turn), turn) for row, turn in showings]
+        return [Example(substitute(row, repeat), repeat) for row, repeat in examples]
 
-    def _all_latents(self, items: Sequence[Item], looks: Sequence[Look]) -> list[Tensor | Lacking]:
+    def _all_latents(self, items: Sequence[Item], looks: Sequence[Variant]) -> list[Tensor | CacheMiss]:
         """Latents from the cache; pixels of those that are encoded at each showing."""
-        live = [pair for pair in zip(items, looks, strict=True) if self._live(pair[0].row)]
+        live = [pair for pair in zip(items, looks, strict=True) if self._is_live(pair[0].row)]
         read = iter(_pixels(*zip(*live, strict=True)) if live else ())
         return [
-            Lacking("", pixels=next(read)[None]) if self._live(item.row) else self._latents(item, look)
+            CacheMiss("", pixels=next(read)[None]) if self._is_live(item.row) else self._latents(item, look)
             for item, look in zip(items, looks, strict=True)
         ]
 
-    def _latents(self, item: Item, look: Look) -> Tensor | Lacking:
+    def _latents(self, item: Item, look: Variant) -> Tensor | CacheMiss:
         digest = self.contents[item.row].digest
         key = latents_key(digest, look, self.encoders.image_key)
         try:
             return self.cache.get(key)["latents"]
-        except (Damaged, KeyError):
-            self._say_damaged()
+        except (DamagedRecord, KeyError):
+            self._note_damage()
         try:
             if sha256_of(item.path) != digest:
-                raise Gone(item.row)
-            return Lacking(key, pixels=_pixels([item], [look]))
+                raise MissingImage(item.row)
+            return CacheMiss(key, pixels=_pixels([item], [look]))
         except OSError as error:
-            raise Gone(item.row) from error
+            raise MissingImage(item.row) from error
 
-    def _latents_made(self, one: Tensor | Lacking) -> Tensor:
+    def _latents_made(self, one: Tensor | CacheMiss) -> Tensor:
         if isinstance(one, Tensor):
             return one
         assert one.pixels is not None
         with torch.no_grad():
             latents = self.encoders.encode_image(one.pixels)[0]
         if one.key:
-            self.cache.offer(one.key, {"latents": latents.cpu()})
+            self.cache.try_put(one.key, {"latents": latents.cpu()})
         return latents
 
-    def _say_damaged(self) -> None:
+    def _note_damage(self) -> None:
         """Once a run: a failing disk would fill the log."""
         if not self._noted:
             self._note(
@@ -319,46 +331,46 @@ class Feed:
             )
             self._noted = True
 
-    def _text(self, items: Sequence[Item], captions: Sequence[str]) -> list[Row | Lacking] | None:
+    def _text(self, items: Sequence[Item], captions: Sequence[str]) -> list[TextEncoding | CacheMiss] | None:
         """Cached texts; None if a concept's captions are too many to be cached."""
-        if any(possible_captions(item.sources, self.index.concepts[item.concept]) is None for item in items):
+        if any(possible_captions(item.caption_texts, self.index.concepts[item.concept]) is None for item in items):
             return None
         return [self._text_of(caption) for caption in captions]
 
-    def _text_of(self, caption: str) -> Row | Lacking:
+    def _text_of(self, caption: str) -> TextEncoding | CacheMiss:
         key = text_key(caption, self.encoders.text_key)
         try:
             return self.cache.get(key)
-        except (Damaged, KeyError):
-            self._say_damaged()
-            return Lacking(key, caption=caption)
+        except (DamagedRecord, KeyError):
+            self._note_damage()
+            return CacheMiss(key, caption=caption)
 
-    def _text_made(self, one: Row | Lacking) -> Row:
-        if not isinstance(one, Lacking):
+    def _text_made(self, one: TextEncoding | CacheMiss) -> TextEncoding:
+        if not isinstance(one, CacheMiss):
             return one
         row = self.encoders.encode_text([one.caption])[0]
-        self.cache.offer(one.key, row)
+        self.cache.try_put(one.key, row)
         return row
 
 
-def together(latents: Sequence[Tensor]) -> Tensor:
+def stack_latents(latents: Sequence[Tensor]) -> Tensor:
     """Latents as one batch; where some were made on the card just now, there, without waiting for it."""
     device = next((one.device for one in latents if one.device.type != "cpu"), torch.device("cpu"))
-    return torch.stack([sent(one, device) for one in latents])
+    return torch.stack([to_device(one, device) for one in latents])
 
 
-def _pixels(items: Sequence[Item], looks: Sequence[Look]) -> Tensor:
-    def shown(pair: tuple[Item, Look]) -> np.ndarray:
+def _pixels(items: Sequence[Item], looks: Sequence[Variant]) -> Tensor:
+    def shown(pair: tuple[Item, Variant]) -> np.ndarray:
         item, look = pair
         try:
-            return pixels_in(item.path, item.width, item.height, [look])[0]
+            return load_pixels(item.path, item.width, item.height, [look])[0]
         except UserError as error:
-            raise Gone(item.row) from error
+            raise MissingImage(item.row) from error
 
-    return tensor_of(list(in_threads(shown, zip(items, looks, strict=True), lambda: False)))
+    return pixels_to_tensor(list(map_in_threads(shown, zip(items, looks, strict=True), lambda: False)))
 
 
-def ahead(source: Iterable[T], depth: int = 2) -> Generator[T]:
+def prefetched(source: Iterable[T], depth: int = 2) -> Generator[T]:
     """The same things, each prepared in one background thread while those before it are used.
 
     Errors come out where the thing that failed would have come. The thread ends with the generator: close it, or let

@@ -14,11 +14,11 @@ from math import log
 import numpy as np
 
 from modules.errors import UserError
-from modules.preset.concepts import Concept
 from modules.preset.preset import Preset
-from modules.preset.resolutions import Exact, Resolution, Square, parse
+from modules.preset.sections.concept import Concept
+from modules.preset.text.resolutions import Exact, Resolution, Square, parse
 
-MOST_OBLONG = 4  # long side to short side
+MAX_ASPECT = 4  # long side to short side
 FINE_STEP = 8  # pixels per latent: no model takes less
 
 
@@ -50,12 +50,12 @@ def step_of(resolution: int, coarse: int) -> int:
     return coarse if resolution >= 4 * coarse else FINE_STEP
 
 
-def own_shape(width: int, height: int, step: int) -> tuple[int, int]:
+def unscaled_bucket(width: int, height: int, step: int) -> tuple[int, int]:
     """The largest bucket that an image fills without being enlarged: (height, width), at least a step."""
     return max(height // step * step, step), max(width // step * step, step)
 
 
-class Shapes:
+class BucketTable:
     """Collects the buckets of an index: what is asked for twice is kept once."""
 
     def __init__(self, preset: Preset) -> None:
@@ -78,7 +78,7 @@ class Shapes:
             sides = np.array(shapes)[nearest]
             step = step_for(self.preset, resolution.side)
             for row in np.flatnonzero((sides[:, 0] > heights) | (sides[:, 1] > widths)):
-                numbers[row] = self._number(own_shape(int(widths[row]), int(heights[row]), step))
+                numbers[row] = self._number(unscaled_bucket(int(widths[row]), int(heights[row]), step))
         return numbers
 
     def _number(self, shape: tuple[int, int]) -> int:
@@ -109,7 +109,7 @@ def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) ->
     shapes = {(square, square)}
     for short in range(step, square, step):
         long = square * square // short // step * step
-        if short >= min_side and long <= longest and long <= MOST_OBLONG * short:
+        if short >= min_side and long <= longest and long <= MAX_ASPECT * short:
             shapes |= {(short, long), (long, short)}
     return tuple(sorted(shapes, key=lambda shape: (log(shape[1]) - log(shape[0]), shape)))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from modules.data.captions import Sources, plain_captions, sources_of, written
-from modules.preset.concepts import Concept
+from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
+from modules.preset.sections.concept import Concept
 
 # Large types count with 64 bits: ten million captions are more than 2 GiB of text.
 SCHEMA = pa.schema(
@@ -47,13 +47,13 @@ class Item:
     height: int
     bucket: Bucket
     captions: tuple[str, ...]  # alternatives, at least one, as they are written: nothing is done with them yet
-    sources: Sources  # what each source of captions says: what the caption of a showing is made of
+    caption_texts: CaptionTexts  # what each source of captions says: what the caption of a showing is made of
     mask: Path | None = None
     condition: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Bad:
+class BadImage:
     """An image that cannot be trained on, and why, in words."""
 
     path: Path
@@ -70,7 +70,7 @@ class Index:
         folders: Sequence[Path],
         buckets: Sequence[Bucket],
         *,
-        bad: Sequence[Bad] = (),
+        bad: Sequence[BadImage] = (),
         notes: Sequence[str] = (),
         held_out: Collection[int] = (),
     ) -> None:
@@ -108,7 +108,7 @@ class Index:
         number = int(self.concept_numbers[row])
         inside: str = self.table.column("path")[row].as_py()
         lines: list[list[str]] = self.table.column("lines")[row].as_py()
-        sources = sources_of(self.concepts[number], inside, lines)
+        caption_texts = caption_texts_of(self.concepts[number], inside, lines)
         return Item(
             row=row,
             concept=number,
@@ -117,8 +117,8 @@ class Index:
             width=int(self.widths[row]),
             height=int(self.heights[row]),
             bucket=self.buckets[self.bucket_numbers[row]],
-            captions=plain_captions(sources, self.concepts[number]),
-            sources=sources,
+            captions=plain_captions(caption_texts, self.concepts[number]),
+            caption_texts=caption_texts,
             mask=self.mask(row),
             condition=self._beside(row, "condition"),
         )
@@ -165,10 +165,10 @@ class Index:
         """How many images each concept has, by its number."""
         return np.bincount(self.concept_numbers[self._first()], minlength=len(self.concepts))
 
-    def once(self) -> Index:
+    def one_row_per_image(self) -> Index:
         """The same with one row for each image, in its first resolution."""
         first = self._first()
-        return self if first.all() else self._with(first)
+        return self if first.all() else self._keeping_rows(first)
 
     def largest(self) -> Index:
         """The same with one row for each image, in its largest resolution."""
@@ -176,36 +176,36 @@ class Index:
         order = np.lexsort((-areas, self.image_numbers))
         keep = np.zeros(len(self), dtype=bool)
         keep[order[np.diff(self.image_numbers[order], prepend=-1) != 0]] = True
-        return self if keep.all() else self._with(keep)
+        return self if keep.all() else self._keeping_rows(keep)
 
     def of_kind(self, *kinds: str) -> Index:
         """The rows whose concepts are of these kinds. Concepts keep their numbers, and items their keys."""
         wanted = np.array([concept.kind in kinds for concept in self.concepts], dtype=bool)
-        return self._with(wanted[self.concept_numbers])
+        return self._keeping_rows(wanted[self.concept_numbers])
 
     def plain(self) -> Index:
         """The same without any chance in its pictures."""
         concepts = [concept.plain() for concept in self.concepts]
-        return self._made(self.table, concepts)
+        return self._copy(self.table, concepts)
 
-    def holding_out(self, images: Collection[int]) -> Index:
+    def with_held_out(self, images: Collection[int]) -> Index:
         """The same, not to be learnt from the images of these numbers."""
-        return self._made(self.table, self.concepts, held_out=images)
+        return self._copy(self.table, self.concepts, held_out=images)
 
-    def learnt(self) -> Index:
+    def training_rows(self) -> Index:
         """The rows that are learnt from."""
-        return self if self.trained.all() else self._with(self.trained)
+        return self if self.trained.all() else self._keeping_rows(self.trained)
 
-    def measured(self) -> Index:
+    def validation_images(self) -> Index:
         """The images that are not learnt from, once each, with nothing left to be drawn by chance.
 
         They have their first captions, and are cut in the middle.
         """
-        rows = self._with(~self.trained).once()
-        captions = [written(item.captions[0], rows.concepts[item.concept]) for item in rows]
+        rows = self._keeping_rows(~self.trained).one_row_per_image()
+        captions = [undrawn_caption(item.captions[0], rows.concepts[item.concept]) for item in rows]
         lines = pa.array([[[caption] if caption else []] for caption in captions], SCHEMA.field("lines").type)
         table = rows.table.set_column(SCHEMA.get_field_index("lines"), SCHEMA.field("lines"), lines)
-        return rows._made(table, [_decided(concept) for concept in rows.concepts])
+        return rows._copy(table, [_without_randomness(concept) for concept in rows.concepts])
 
     def first_rows(self) -> np.ndarray:
         """The first row of each image."""
@@ -218,18 +218,18 @@ class Index:
         """The same without the images of some rows, each with the reason why. Rows are numbered anew; keys stay."""
         if not bad:
             return self
-        named = {int(self.image_numbers[row]): Bad(self.path(row), reason) for row, reason in bad}
-        return self._with(~np.isin(self.image_numbers, list(named)), bad=[*self.bad, *named.values()])
+        named = {int(self.image_numbers[row]): BadImage(self.path(row), reason) for row, reason in bad}
+        return self._keeping_rows(~np.isin(self.image_numbers, list(named)), bad=[*self.bad, *named.values()])
 
-    def _with(self, keep: np.ndarray, *, bad: Sequence[Bad] | None = None) -> Index:
-        return self._made(self.table.filter(pa.array(keep)), self.concepts, bad=bad)
+    def _keeping_rows(self, keep: np.ndarray, *, bad: Sequence[BadImage] | None = None) -> Index:
+        return self._copy(self.table.filter(pa.array(keep)), self.concepts, bad=bad)
 
-    def _made(
+    def _copy(
         self,
         table: pa.Table,
         concepts: Sequence[Concept],
         *,
-        bad: Sequence[Bad] | None = None,
+        bad: Sequence[BadImage] | None = None,
         held_out: Collection[int] | None = None,
     ) -> Index:
         bad = self.bad if bad is None else bad
@@ -237,7 +237,7 @@ class Index:
         return Index(table, concepts, self.folders, self.buckets, bad=bad, notes=self.notes, held_out=held)
 
 
-def _decided(concept: Concept) -> Concept:
+def _without_randomness(concept: Concept) -> Concept:
     """What is left of a concept whose captions are written out: where it is, and its masks."""
     held = {name: getattr(concept, name) for name in ("path", "name", "masks", "mask_crop", "mask_margin")}
     return Concept(**held, kind="validation", tags="none")

@@ -25,17 +25,17 @@ from typing import NamedTuple
 import numpy as np
 
 from modules.data.index import Index
-from modules.preset.concepts import Concept
+from modules.preset.sections.concept import Concept
 from modules.system.seeds import seed_of
 
 Numbers = np.ndarray
 
 
-class Showing(NamedTuple):
-    """An image, for the `turn`-th time in this epoch."""
+class Example(NamedTuple):
+    """An image, for the `repeat`-th time in this epoch."""
 
     row: int
-    turn: int
+    repeat: int
 
 
 @dataclass(frozen=True)
@@ -43,14 +43,16 @@ class EpochOrder:
     """The batches of an epoch. `filled` showings are there only to make batches whole."""
 
     rows: Numbers  # (batches, batch size)
-    turns: Numbers
+    repeats: Numbers
     filled: int
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, i: int) -> list[Showing]:
-        return [Showing(row, turn) for row, turn in zip(self.rows[i].tolist(), self.turns[i].tolist(), strict=True)]
+    def __getitem__(self, i: int) -> list[Example]:
+        return [
+            Example(row, repeat) for row, repeat in zip(self.rows[i].tolist(), self.repeats[i].tolist(), strict=True)
+        ]
 
 
 def epoch_length(index: Index, batch_size: int) -> int:
@@ -60,51 +62,51 @@ def epoch_length(index: Index, batch_size: int) -> int:
 
 def epoch_order(index: Index, batch_size: int, seed: int, epoch: int) -> EpochOrder:
     """The batches of an epoch, all of `batch_size` and each from one bucket; every showing that is due is in one."""
-    rows, turns = due(index, epoch)
+    rows, repeats = due_examples(index, epoch)
     base = seed_of(seed, "order", epoch)
     wanted = _batches_of_buckets(index, batch_size) * batch_size
-    fill_rows, fill_turns = _filling(index, wanted - _count(index, rows), base)
+    fill_rows, fill_repeats = _filling(index, wanted - _count(index, rows), base)
     filled = np.repeat([False, True], [len(rows), len(fill_rows)])
-    rows, turns = np.concatenate([rows, fill_rows]), np.concatenate([turns, fill_turns])
-    keys = _keys(base, rows, turns)
+    rows, repeats = np.concatenate([rows, fill_rows]), np.concatenate([repeats, fill_repeats])
+    keys = _keys(base, rows, repeats)
     # By bucket, real showings before fillings, then by key. Every bucket now fills whole batches.
     order = np.lexsort((keys, filled, index.bucket_numbers[rows]))
     shape = (-1, batch_size)
-    rows, turns, keys = rows[order].reshape(shape), turns[order].reshape(shape), keys[order].reshape(shape)
+    rows, repeats, keys = rows[order].reshape(shape), repeats[order].reshape(shape), keys[order].reshape(shape)
     real = np.maximum((~filled[order]).reshape(shape).sum(axis=1), 1)
     drawn = (_mixed(keys[:, 0]) % real.astype(np.uint64)).astype(np.int64)
     places = np.argsort(keys[np.arange(len(keys)), drawn], kind="stable")
-    return EpochOrder(rows[places], turns[places], len(fill_rows))
+    return EpochOrder(rows[places], repeats[places], len(fill_rows))
 
 
-def showings_of(concept: Concept, images: int) -> int:
+def examples_per_epoch(concept: Concept, images: int) -> int:
     """How many images a concept shows an epoch: exactly `samples`, or repeats x images, rounded, at least one."""
     if not images:
         return 0
     return concept.samples or max(1, floor(images * concept.repeats + 0.5))
 
 
-def due(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
+def due_examples(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
     """Rows and turns of everything that an epoch shows, before filling."""
     rows: list[Numbers] = [np.empty(0, np.int64)]
-    turns: list[Numbers] = [np.empty(0, np.int64)]
+    repeats: list[Numbers] = [np.empty(0, np.int64)]
     for number, members in _members(index):
-        each, more = divmod(showings_of(index.concepts[number], _images(index, members)), len(members))
+        each, more = divmod(examples_per_epoch(index.concepts[number], _images(index, members)), len(members))
         rows.append(np.tile(members, each))
-        turns.append(np.repeat(np.arange(each), len(members)))
+        repeats.append(np.repeat(np.arange(each), len(members)))
         if more:
             start = epoch * more % len(members)
             window = (start + np.arange(more)) % len(members)
             rows.append(_circle(index, members)[window])
-            turns.append(np.full(more, each))
-    return np.concatenate(rows), np.concatenate(turns)
+            repeats.append(np.full(more, each))
+    return np.concatenate(rows), np.concatenate(repeats)
 
 
 def _batches_of_buckets(index: Index, batch_size: int) -> Numbers:
     """Batches of each bucket, enough for the epoch in which it needs most: (buckets,)."""
     most = np.zeros(len(index.buckets), dtype=np.int64)
     for number, members in _members(index):
-        each, more = divmod(showings_of(index.concepts[number], _images(index, members)), len(members))
+        each, more = divmod(examples_per_epoch(index.concepts[number], _images(index, members)), len(members))
         most += each * _count(index, members)
         if more:
             of_circle = index.bucket_numbers[_circle(index, members)]
@@ -140,7 +142,7 @@ def _circle(index: Index, rows: Numbers) -> Numbers:
 def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Numbers]:
     """For each bucket as many further showings as are missing: its images again, in a random order, as later turns."""
     rows: list[Numbers] = [np.empty(0, np.int64)]
-    turns: list[Numbers] = [np.empty(0, np.int64)]
+    repeats: list[Numbers] = [np.empty(0, np.int64)]
     by_bucket = index.bucket_rows()
     for bucket in np.flatnonzero(missing):
         own = by_bucket[index.buckets[bucket]]
@@ -148,11 +150,11 @@ def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Number
         own = own[np.argsort(_keys(base, own, np.zeros_like(own)), kind="stable")]
         again = np.arange(missing[bucket])
         rows.append(own[again % len(own)])
-        turns.append(LATER + again // len(own))
-    return np.concatenate(rows), np.concatenate(turns)
+        repeats.append(FILL_REPEATS + again // len(own))
+    return np.concatenate(rows), np.concatenate(repeats)
 
 
-LATER = 1 << 40  # turns of fillings start here: more than repeats or samples can give one image
+FILL_REPEATS = 1 << 40  # turns of fillings start here: more than repeats or samples can give one image
 
 
 def _images(index: Index, rows: Numbers) -> int:
@@ -171,9 +173,9 @@ def _count(index: Index, rows: Numbers) -> Numbers:
     return np.bincount(index.bucket_numbers[rows], minlength=len(index.buckets))
 
 
-def _keys(base: int, rows: Numbers, turns: Numbers) -> Numbers:
+def _keys(base: int, rows: Numbers, repeats: Numbers) -> Numbers:
     """A random 64-bit number for each (base, row, turn), all at once."""
-    return _mixed(_mixed(rows.astype(np.uint64) ^ np.uint64(base)) + turns.astype(np.uint64))
+    return _mixed(_mixed(rows.astype(np.uint64) ^ np.uint64(base)) + repeats.astype(np.uint64))
 
 
 def _mixed(x: Numbers) -> Numbers:

@@ -23,26 +23,34 @@ class Guidance:
     end: float = 1.0  # and until which
     perturbed: float = 0.0  # scale of what leads away from the weakened answer
 
-    def guides(self, moment: Moment) -> bool:
+    def is_active(self, moment: Moment) -> bool:
         """Whether there is guidance at this moment (arXiv:2404.07724: only in the middle it helps)."""
         return self.start <= moment.share < self.end
 
-    def hears_negative(self, moment: Moment) -> bool:
+    def needs_unconditional(self, moment: Moment) -> bool:
         """Whether the answer to the negative prompt is needed."""
-        return self.guides(moment) and (self.scale != 1 or self.plus_plus)
+        return self.is_active(moment) and (self.scale != 1 or self.plus_plus)
 
-    def hears_weakened(self, moment: Moment) -> bool:
+    def needs_perturbed(self, moment: Moment) -> bool:
         """Whether the answer of the weakened denoiser is needed."""
-        return self.guides(moment) and self.perturbed > 0
+        return self.is_active(moment) and self.perturbed > 0
 
-    def combined(self, moment: Moment, wanted: Tensor, unwanted: Tensor | None, weakened: Tensor | None) -> Tensor:
+    def combine(
+        self, moment: Moment, conditional: Tensor, unconditional: Tensor | None, perturbed_prediction: Tensor | None
+    ) -> Tensor:
         """One answer from up to three, all (B, C, h, w) of whatever the denoiser predicts."""
-        said = wanted
-        if unwanted is not None:
-            said = unwanted + self._scale(moment) * (wanted - unwanted)
-        if weakened is not None:  # arXiv:2403.17377, eq. 15, and arXiv:2408.00760, which follow one another in form
-            said = said + self.perturbed * (wanted - weakened)
-        return rescaled(said, wanted, self.rescale) if self.rescale and said is not wanted else said
+        prediction = conditional
+        if unconditional is not None:
+            prediction = unconditional + self._scale(moment) * (conditional - unconditional)
+        if (
+            perturbed_prediction is not None
+        ):  # arXiv:2403.17377, eq. 15, and arXiv:2408.00760, which follow one another in form
+            prediction = prediction + self.perturbed * (conditional - perturbed_prediction)
+        return (
+            rescaled(prediction, conditional, self.rescale)
+            if self.rescale and prediction is not conditional
+            else prediction
+        )
 
     def _scale(self, moment: Moment) -> float:
         """CFG++ (arXiv:2406.08070, alg. 2) takes the image from the guided answer and the noise from the unprompted.
@@ -53,8 +61,8 @@ class Guidance:
         return self.scale * moment.stride if self.plus_plus else self.scale
 
 
-def rescaled(guided: Tensor, wanted: Tensor, share: float) -> Tensor:
+def rescaled(guided: Tensor, conditional: Tensor, share: float) -> Tensor:
     """The answer with the spread of the prompted one, as far as `share` says (arXiv:2305.08891, section 3.4)."""
     axes = tuple(range(1, guided.dim()))
-    gain = wanted.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
+    gain = conditional.std(dim=axes, keepdim=True) / guided.std(dim=axes, keepdim=True)
     return guided * (share * gain + (1 - share))

@@ -1,6 +1,7 @@
 """The distance between the denoiser's answer and its target, number by number.
 
-A measure is a row of MEASURES, and its share in the mix a setting of the same name (modules/preset/loss.py).
+A measure is a row of MEASURES, and its share in the mix a setting of the same name in
+modules/preset/sections/objective.py.
 
 Shapes: B batch, C latent channels, h w latent size. All in fp32.
 """
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from modules.diffusion.noising import Noising
+from modules.diffusion.noise_schedule import NoiseSchedule
 
 Measure = Callable[[Tensor, Tensor], Tensor]  # the error (B, C, h, w) and delta (B, 1, 1, 1)
 
@@ -57,15 +58,15 @@ MEASURES: dict[str, Measure] = {
 }
 
 
-def scheduled_delta(kind: str, delta: float, noising: Noising, time_B: Tensor) -> Tensor:
+def scheduled_delta(kind: str, delta: float, noise_schedule: NoiseSchedule, time_B: Tensor) -> Tensor:
     """Huber's delta for each time, (B, 1, 1, 1): arXiv:2403.16728, section 4.
 
     exponential: delta^share, 1 for a clean image and delta for pure noise; snr: (1 - delta) / (1 + sigma)^2 + delta
     with sigma the noise over the signal.
     """
     if kind == "exponential":
-        return (math.log(delta) * noising.share(time_B)).exp().float().reshape(-1, 1, 1, 1)
-    alpha, sigma = noising.levels(time_B)
+        return (math.log(delta) * noise_schedule.share(time_B)).exp().float().reshape(-1, 1, 1, 1)
+    alpha, sigma = noise_schedule.alpha_sigma(time_B)
     if kind == "snr":
         return (1 - delta) * (alpha / (alpha + sigma)).square() + delta
     return torch.full_like(alpha, delta)

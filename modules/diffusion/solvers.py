@@ -1,8 +1,8 @@
 """Samplers: diffusers' schedulers behind one function. Every family is sampled by every solver.
 
 A row of SOLVERS is all that one more sampler needs, and a row of SPACINGS one more spread of its steps. The schedulers
-are configured by the very object that mixed the noise in training (`Noising.scheduler_config`), so that the two sides
-cannot disagree.
+are configured by the very object that mixed the noise in training (`NoiseSchedule.scheduler_config`), so that the two
+sides cannot disagree.
 
 Shapes: B batch, C latent channels, h w latent size, N levels of noise.
 """
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from modules.diffusion.noising import Noising
+from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.diffusion.spacings import SPACINGS, Spacing
 from modules.errors import UserError
 
@@ -40,7 +40,7 @@ class Solver:
 
 
 @dataclass(frozen=True)
-class Picture:
+class InitLatents:
     """What an image begins with, in place of mere noise."""
 
     clean_BChw: Tensor
@@ -104,49 +104,49 @@ SOLVERS: dict[str, Solver] = {
 }
 
 
-def scheduler_for(name: str, noising: Noising, spacing: str = "default") -> Any:
+def scheduler_for(name: str, noise_schedule: NoiseSchedule, spacing: str = "default") -> Any:
     """A fresh scheduler of diffusers, set to a diffusion process and a spread of its steps.
 
     Raises:
         UserError: the sampler cannot follow this process, or not in this spread.
     """
     solver, spread = SOLVERS[name], SPACINGS[spacing]
-    if not _can_follow(solver, noising):
-        able = [row.title for row in SOLVERS.values() if _can_follow(row, noising)]
-        why = "is a rectified flow" if noising.prediction == "flow" else "starts from pure noise (zero SNR)"
+    if not _can_follow(solver, noise_schedule):
+        able = [row.title for row in SOLVERS.values() if _can_follow(row, noise_schedule)]
+        why = "is a rectified flow" if noise_schedule.prediction == "flow" else "starts from pure noise (zero SNR)"
         raise UserError(
             f"The sampler {solver.title} cannot draw with this model, which {why}.",
             advice=f"Choose another sampler: {', '.join(able)}.",
         )
-    kind, known = _scheduler(solver, noising)
-    if (reason := _unspread(spacing, noising, known)) is not None:
+    kind, known = _scheduler(solver, noise_schedule)
+    if (reason := _spacing_problem(spacing, noise_schedule, known)) is not None:
         raise UserError(
             f"The sampler {solver.title} cannot spread its steps as {spread.title}{reason}.",
             advice="Set the spacing to default" + (", or choose DPM++ 2M." if not reason else "."),
         )
-    config = {**noising.scheduler_config(), **solver.settings}
-    if noising.prediction != "flow":
+    config = {**noise_schedule.scheduler_config(), **solver.settings}
+    if noise_schedule.prediction != "flow":
         config |= {"timestep_spacing": spread.even, "use_karras_sigmas": spread.curve is not None}
     scheduler = kind(**{key: value for key, value in config.items() if key in known})
     if name == "lms":
         scheduler.get_lms_coefficient = lambda order, t, current: _lms_share(scheduler.sigmas, order, t, current)
     if spread.curve is not None:
-        _follow(scheduler, spread)
+        _use_curve(scheduler, spread)
     return scheduler
 
 
-def _can_follow(solver: Solver, noising: Noising) -> bool:
-    _, known = _scheduler(solver, noising)
-    if noising.prediction == "flow":
+def _can_follow(solver: Solver, noise_schedule: NoiseSchedule) -> bool:
+    _, known = _scheduler(solver, noise_schedule)
+    if noise_schedule.prediction == "flow":
         return bool(solver.flow[0]) or "use_flow_sigmas" in known
-    return not noising.zero_terminal_snr or "rescale_betas_zero_snr" in known
+    return not noise_schedule.zero_terminal_snr or "rescale_betas_zero_snr" in known
 
 
-def _unspread(spacing: str, noising: Noising, known: Mapping[str, Any]) -> str | None:
+def _spacing_problem(spacing: str, noise_schedule: NoiseSchedule, known: Mapping[str, Any]) -> str | None:
     """Why a scheduler cannot spread its steps so; None where it can."""
     if spacing == "default":
         return None
-    if noising.prediction == "flow":
+    if noise_schedule.prediction == "flow":
         return " with a rectified flow, which has a spread of its own"
     if "original_inference_steps" in known:
         return ": its steps are those the model was distilled for"
@@ -154,18 +154,20 @@ def _unspread(spacing: str, noising: Noising, known: Mapping[str, Any]) -> str |
     return None if needs in known else ""
 
 
-def _scheduler(solver: Solver, noising: Noising) -> tuple[Any, Mapping[str, Any]]:
+def _scheduler(solver: Solver, noise_schedule: NoiseSchedule) -> tuple[Any, Mapping[str, Any]]:
     """The class of diffusers, and what it can be told."""
-    module, name = solver.flow if noising.prediction == "flow" and solver.flow[0] else (solver.module, solver.scheduler)
+    module, name = (
+        solver.flow if noise_schedule.prediction == "flow" and solver.flow[0] else (solver.module, solver.scheduler)
+    )
     kind = getattr(import_module(f"diffusers.schedulers.{module}"), name)
     return kind, inspect.signature(kind.__init__).parameters
 
 
-def _follow(scheduler: Any, spread: Spacing) -> None:
+def _use_curve(scheduler: Any, spread: Spacing) -> None:
     """Have the scheduler take its sigmas from a curve: it asks for them where it would ask for Karras'."""
     assert spread.curve is not None
-    kept_N = scheduler.alphas_cumprod.double().numpy()
-    sigmas_N, curve = np.sqrt((1 - kept_N) / kept_N)[::-1], spread.curve
+    alphas_cumprod_N = scheduler.alphas_cumprod.double().numpy()
+    sigmas_N, curve = np.sqrt((1 - alphas_cumprod_N) / alphas_cumprod_N)[::-1], spread.curve
 
     def sigmas(in_sigmas: Any, num_inference_steps: int | None = None) -> np.ndarray:
         return curve(sigmas_N, num_inference_steps or scheduler.num_inference_steps)
@@ -186,14 +188,14 @@ def _lms_share(sigmas: Tensor, order: int, t: int, current: int) -> float:
 @torch.no_grad()
 def denoise(  # noqa: PLR0913
     predict: Predict,
-    noising: Noising,
+    noise_schedule: NoiseSchedule,
     noise_BChw: Tensor,
     *,
     solver: str,
     steps: int,
     generators: Sequence[torch.Generator],
     spacing: str = "default",
-    picture: Picture | None = None,
+    init_latents: InitLatents | None = None,
     at: Callable[[Moment], None] = lambda _: None,
     step_done: Callable[[int], None] = lambda _: None,
 ) -> Tensor:
@@ -205,54 +207,56 @@ def denoise(  # noqa: PLR0913
     Raises:
         UserError: the sampler cannot follow this process.
     """
-    scheduler = scheduler_for(solver, noising, spacing)
-    times = _times(scheduler, steps, noise_BChw.device, picture)
-    if picture is None or (picture.mask_B1hw is not None and picture.strength == 1):
+    scheduler = scheduler_for(solver, noise_schedule, spacing)
+    times = _times(scheduler, steps, noise_BChw.device, init_latents)
+    if init_latents is None or (init_latents.mask_B1hw is not None and init_latents.strength == 1):
         noisy = noise_BChw * getattr(scheduler, "init_noise_sigma", 1.0)  # a flow's scheduler scales nothing
     else:
-        noisy = _noised(scheduler, picture.clean_BChw, noise_BChw, times[:1])
+        noisy = _add_noise(scheduler, init_latents.clean_BChw, noise_BChw, times[:1])
     scaled: Callable[..., Tensor] = getattr(scheduler, "scale_model_input", lambda noisy, _: noisy)
     takes_chance = "generator" in inspect.signature(scheduler.step).parameters
     chance: dict[str, Any] = {"generator": list(generators)} if takes_chance else {}
-    told = 0
+    reported = 0
     for number, time in enumerate(times):
         at(Moment(number / len(times), _stride(scheduler, time) if SOLVERS[solver].first_order else float("nan")))
-        said = predict(scaled(noisy, time), time.expand(len(noisy)))
-        noisy = scheduler.step(said.float(), time, noisy, **chance).prev_sample
-        if picture is not None:
-            noisy = _kept(scheduler, picture, noisy, noise_BChw, times[number + 1 : number + 2])
-        while told < (number + 1) * steps // len(times):
-            told += 1
-            step_done(told)
+        prediction = predict(scaled(noisy, time), time.expand(len(noisy)))
+        noisy = scheduler.step(prediction.float(), time, noisy, **chance).prev_sample
+        if init_latents is not None:
+            noisy = _restore_unmasked(scheduler, init_latents, noisy, noise_BChw, times[number + 1 : number + 2])
+        while reported < (number + 1) * steps // len(times):
+            reported += 1
+            step_done(reported)
     return noisy
 
 
-def _times(scheduler: Any, steps: int, device: torch.device, picture: Picture | None) -> Tensor:
+def _times(scheduler: Any, steps: int, device: torch.device, init_latents: InitLatents | None) -> Tensor:
     """The times at which the denoiser is asked; where there is a picture, those of its strength."""
     taught = "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
     more: dict[str, Any] = {"original_inference_steps": steps} if taught and steps > TEACHER_STEPS else {}
     scheduler.set_timesteps(steps, device=device, **more)
-    if picture is None:
+    if init_latents is None:
         return scheduler.timesteps
-    left_out = (steps - max(1, min(int(steps * picture.strength), steps))) * scheduler.order
+    left_out = (steps - max(1, min(int(steps * init_latents.strength), steps))) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(left_out)
     return scheduler.timesteps[left_out:]
 
 
-def _noised(scheduler: Any, clean: Tensor, noise: Tensor, time_1: Tensor) -> Tensor:
+def _add_noise(scheduler: Any, clean: Tensor, noise: Tensor, time_1: Tensor) -> Tensor:
     if hasattr(scheduler, "scale_noise"):  # of a flow
         return scheduler.scale_noise(clean, time_1, noise)
     return scheduler.add_noise(clean, noise, time_1.expand(len(clean)))
 
 
-def _kept(scheduler: Any, picture: Picture, noisy: Tensor, noise: Tensor, next_time: Tensor) -> Tensor:
+def _restore_unmasked(
+    scheduler: Any, init_latents: InitLatents, noisy: Tensor, noise: Tensor, next_time: Tensor
+) -> Tensor:
     """What is not to be painted anew, put back at the noise of the next step."""
-    if picture.mask_B1hw is None:
+    if init_latents.mask_B1hw is None:
         return noisy
-    clean = picture.clean_BChw
-    kept = _noised(scheduler, clean, noise, next_time) if len(next_time) else clean
-    return picture.mask_B1hw * noisy + (1 - picture.mask_B1hw) * kept
+    clean = init_latents.clean_BChw
+    kept = _add_noise(scheduler, clean, noise, next_time) if len(next_time) else clean
+    return init_latents.mask_B1hw * noisy + (1 - init_latents.mask_B1hw) * kept
 
 
 def _stride(scheduler: Any, time: Tensor) -> float:

@@ -14,8 +14,8 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from modules.diffusion.noising import Noising
-from modules.system.devices import sent
+from modules.diffusion.noise_schedule import NoiseSchedule
+from modules.system.devices import to_device
 from modules.system.weights import Weights
 
 
@@ -65,11 +65,11 @@ class Condition:
         """The same on another device; numbers that are neither masks nor sizes in another precision."""
 
         def moved(x: Tensor | None) -> Tensor | None:
-            return None if x is None else sent(x, device, dtype)
+            return None if x is None else to_device(x, device, dtype)
 
-        tokens = sent(self.tokens_BTD, device, dtype)
-        mask = None if self.mask_BT is None else sent(self.mask_BT, device)
-        sizes = None if self.sizes_B6 is None else sent(self.sizes_B6, device)
+        tokens = to_device(self.tokens_BTD, device, dtype)
+        mask = None if self.mask_BT is None else to_device(self.mask_BT, device)
+        sizes = None if self.sizes_B6 is None else to_device(self.sizes_B6, device)
         return replace(
             self, tokens_BTD=tokens, mask_BT=mask, pooled_BD=moved(self.pooled_BD), sizes_B6=sizes,
             inpaint_BChw=moved(self.inpaint_BChw),
@@ -105,11 +105,11 @@ class Family(ABC):
     layer_groups: ClassVar[dict[str, tuple[str, ...]]]  # a name for the form -> regular expressions over module names
 
     # What it knows of itself without reading weights
-    noising: Noising
+    noise_schedule: NoiseSchedule
     channels: int  # of a latent
     options: LoadOptions
     text_encoders: tuple[str, ...]  # names of the parts that read captions
-    memo_folder: Path | None = None  # where hashes of large files are remembered
+    cache_dir: Path | None = None  # where hashes of large files are remembered
 
     @classmethod
     @abstractmethod
@@ -128,10 +128,10 @@ class Family(ABC):
     # Parts: "denoiser", "vae", "text_encoder_1", ...
     @property
     @abstractmethod
-    def part_names(self) -> tuple[str, ...]: ...
+    def component_names(self) -> tuple[str, ...]: ...
 
     @abstractmethod
-    def part(self, name: str) -> nn.Module:
+    def component(self, name: str) -> nn.Module:
         """The module, read from disk at the first call: frozen, in eval mode, on the device, in its dtype."""
 
     @abstractmethod
@@ -139,8 +139,8 @@ class Family(ABC):
         """The names of a part's weights, without reading them."""
 
     @abstractmethod
-    def let_go(self, *names: str) -> None:
-        """Forget parts, to free their memory; the next `part` reads them again. Never one that a method has touched."""
+    def unload(self, *names: str) -> None:
+        """Free the memory of components; the next `component` reads them again. Never one that a method has touched."""
 
     @abstractmethod
     def fingerprint(self, name: str) -> str:
@@ -151,7 +151,7 @@ class Family(ABC):
         """The tensors of a part on disk, none of them read, under the names of diffusers folders."""
 
     @abstractmethod
-    def hollow(self, options: LoadOptions, parts: Iterable[str]) -> Self:
+    def meta_copy(self, options: LoadOptions, parts: Iterable[str]) -> Self:
         """A twin of its own with these parts in place, with shapes and no numbers: for counting what they would cost.
 
         To be made and used under torch's `FakeTensorMode`, where no tensor takes memory.
@@ -159,7 +159,7 @@ class Family(ABC):
 
     @property
     def denoiser(self) -> nn.Module:
-        return self.part("denoiser")
+        return self.component("denoiser")
 
     @property
     @abstractmethod
@@ -180,7 +180,7 @@ class Family(ABC):
         """Names what reads captions for an encoder: with equal keys, every caption takes the same chunks."""
 
     @abstractmethod
-    def room(self, encoder: str) -> int:
+    def chunk_size(self, encoder: str) -> int:
         """How many tokens fit into one chunk: the encoder's positions less two; 75 for CLIP."""
 
     @abstractmethod
@@ -191,7 +191,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def add_word(self, token: str, vectors: int) -> dict[str, list[int]]:
+    def add_token(self, token: str, vectors: int) -> dict[str, list[int]]:
         """Teach every tokenizer a word of `vectors` new tokens; returns their ids by text encoder.
 
         The word may stand anywhere in a caption from now on. Ids start where the encoder's embedding table ends.
@@ -201,7 +201,7 @@ class Family(ABC):
         """
 
     @abstractmethod
-    def word_ids(self, encoder: str, text: str) -> list[int]:
+    def token_ids(self, encoder: str, text: str) -> list[int]:
         """The ids of a text, without the marks at both ends."""
 
     # Images
@@ -221,7 +221,7 @@ class Family(ABC):
     # Denoising
     @abstractmethod
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
-        """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""
+        """What the denoiser says of latents that are noisy to degree `time`; `noise_schedule` says what that means."""
 
     # Files
     @property
@@ -247,13 +247,14 @@ class Family(ABC):
     ) -> None:
         """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
 
-        `only_these`: no weight but those in `tensors` goes in. `parts_in` reads such a file, to put it into a model.
+        `only_these`: no weight but those in `tensors` goes in. `components_in` reads such a file, to put it into a
+        model.
 
         What is written is what `load` reads, under the names that other programs expect.
         """
 
     @abstractmethod
-    def parts_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    def components_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
         """What a file or folder of this architecture holds, part by part, under the names of our modules.
 
         Also of one that holds trained parts only, which `load` refuses: to compare it, or to put it into a full model.

@@ -41,7 +41,7 @@ class AdapterTensors(ABC):
         return self.alpha / self.rank
 
     @abstractmethod
-    def flaw(self) -> str:
+    def invalid_reason(self) -> str:
         """What is wrong with the tensors among themselves, as the end of a sentence about the layer; "" if nothing."""
 
     @abstractmethod
@@ -49,16 +49,16 @@ class AdapterTensors(ABC):
         """Whether it was made for a weight of this shape."""
 
     @abstractmethod
-    def difference(self, weight: Tensor) -> Tensor:
+    def delta_weight(self, weight: Tensor) -> Tensor:
         """What is added to the weight, in its shape; in fp32, and with a gradient where the tensors have one."""
 
     def changed(self, weight: Tensor) -> Tensor:
         """The weight with the update in it, in fp32. DoRA's lengths are constants to the gradient (its section 4.3)."""
-        after = weight.float() + self.difference(weight)
+        after = weight.float() + self.delta_weight(weight)
         if self.dora_scale is None:
             return after
-        scale = shaped(self.dora_scale, after)
-        return after * (scale / lengths(after.detach(), scale))
+        scale = broadcast_scale(self.dora_scale, after)
+        return after * (scale / norms(after.detach(), scale))
 
     def entries(self) -> dict[str, Tensor]:
         """The tensors by their endings in kohya's files, without alpha."""
@@ -69,20 +69,20 @@ class AdapterTensors(ABC):
         """The same update, told with another alpha: the first of its tensors takes up the difference."""
         if alpha == self.alpha:
             return self
-        name = self.loudest
+        name = self.zero_init
         values = {**self.values, name: self.values[name] * (self.alpha / alpha)}
         return replace(self, values=values, alpha=alpha)
 
     @property
     @abstractmethod
-    def loudest(self) -> str:
+    def zero_init(self) -> str:
         """The tensor that the whole update is in proportion to, and that starts at zero."""
 
     def sizes(self) -> dict[str, tuple[int, ...]]:
         return {name: tuple(tensor.shape) for name, tensor in self.values.items()}
 
 
-def shaped(scale: Tensor, weight: Tensor) -> Tensor:
+def broadcast_scale(scale: Tensor, weight: Tensor) -> Tensor:
     """DoRA's lengths as they are multiplied: for each output, or for each input.
 
     Raises:
@@ -98,7 +98,7 @@ def shaped(scale: Tensor, weight: Tensor) -> Tensor:
     return scale.float().reshape(1, -1, *ones[1:]) if by_column else scale.float().reshape(-1, *ones)
 
 
-def lengths(weight: Tensor, like: Tensor) -> Tensor:
+def norms(weight: Tensor, like: Tensor) -> Tensor:
     """Of rows or columns, as `like` has them; never 0."""
     rows = weight if like.shape[0] == weight.shape[0] else weight.transpose(0, 1)
     found = torch.linalg.vector_norm(rows.flatten(1), dim=1, dtype=torch.float32)

@@ -20,7 +20,7 @@ from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors, diffusers_name
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
-from modules.system.weights import some
+from modules.system.weights import first_names
 
 KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
 # Every ending -> what it is called here: those of kohya and LyCORIS, of PEFT, and of diffusers long ago.
@@ -33,7 +33,7 @@ ENDINGS = {ending: ending for kind in KINDS for ending in kind.names.values()} |
 }  # fmt: skip
 ENDING = re.compile(rf"(.+?)\.({'|'.join(re.escape(ending) for ending in ENDINGS)})")
 MAGNITUDES = ("dora_scale", "lora_magnitude_vector")
-AGAIN = "Get the file again."
+DOWNLOAD_AGAIN = "Get the file again."
 
 
 def kohya_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -47,7 +47,7 @@ def kohya_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> 
 
 def is_adapter(names: Iterable[str]) -> bool:
     """Whether a file with tensors of these names holds updates of layers, and no weights."""
-    return any(ENDING.fullmatch(_plain(name)) for name in names)
+    return any(ENDING.fullmatch(_unwrapped_key(name)) for name in names)
 
 
 def read_adapter(path: Path, names: Mapping[str, str]) -> dict[str, AdapterTensors]:
@@ -58,24 +58,24 @@ def read_adapter(path: Path, names: Mapping[str, str]) -> dict[str, AdapterTenso
     Raises:
         UserError: damaged, no adapter, of a kind that is not known, or made for another architecture.
     """
-    known = _known_names(names)
+    known = _spellings(names)
     layers: dict[str, dict[str, Tensor]] = {}
-    strange: list[str] = []
+    unknown_keys: list[str] = []
     for key, tensor in read_tensors(path).items():
-        match = ENDING.fullmatch(_plain(key))
+        match = ENDING.fullmatch(_unwrapped_key(key))
         if match and match[1] in known:
             layers.setdefault(known[match[1]], {})[ENDINGS[match[2]]] = tensor
         elif not key.startswith("bundle_emb."):
-            strange.append(key)
+            unknown_keys.append(key)
     if not layers:
         raise UserError(
-            f"{path.name} holds no LoRA for this model ({some(strange)}).",
+            f"{path.name} holds no LoRA for this model ({first_names(unknown_keys)}).",
             advice="Choose a LoRA that was made for a model of the same type.",
         )
-    if strange:
+    if unknown_keys:
         raise UserError(
-            f"{path.name} also changes {len(strange)} things that this model lacks or that Seachange cannot read "
-            f"({some(strange)}).",
+            f"{path.name} also changes {len(unknown_keys)} things that this model lacks or that Seachange cannot read "
+            f"({first_names(unknown_keys)}).",
             advice="It was made for another type of model, or is another relative of LoRA than LoHa, LoKr and OFT.",
         )
     return {name: _layer(name, found, path) for name, found in layers.items()}
@@ -94,12 +94,12 @@ def check_kind(update: AdapterTensors, kind: str, name: str) -> None:
         )
 
 
-def _plain(key: str) -> str:
+def _unwrapped_key(key: str) -> str:
     """A name without what programs wrap around it."""
     return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
 
 
-def _known_names(names: Mapping[str, str]) -> dict[str, str]:
+def _spellings(names: Mapping[str, str]) -> dict[str, str]:
     """Every spelling of a layer that is found in the wild -> "part|module path"."""
     known: dict[str, str] = {}
     for name, kohya in names.items():
@@ -122,16 +122,16 @@ def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
     kinds = [kind for kind in KINDS if tensors.keys() <= set(kind.names.values())]
     if not kinds:
         raise UserError(
-            f"{path.name} holds what belongs to different kinds for {name} ({some(list(tensors))}).",
+            f"{path.name} holds what belongs to different kinds for {name} ({first_names(list(tensors))}).",
             advice="It is another relative of LoRA than LoHa, LoKr and OFT.",
         )
     kind = kinds[0]
     values = {name: tensors[ending] for name, ending in kind.names.items() if ending in tensors}
-    if flaw := kind(values, 1.0).flaw():
-        raise UserError(f"{path.name} is not whole: {name} {flaw}.", advice=AGAIN)
+    if invalid_reason := kind(values, 1.0).invalid_reason():
+        raise UserError(f"{path.name} is not whole: {name} {invalid_reason}.", advice=DOWNLOAD_AGAIN)
     for tensor in values.values():
         if not tensor.numel():
-            raise UserError(f"{path.name}: the {kind.title} of {name} has rank 0: it is empty.", advice=AGAIN)
+            raise UserError(f"{path.name}: the {kind.title} of {name} has rank 0: it is empty.", advice=DOWNLOAD_AGAIN)
         if not bool(tensor.isfinite().all()):
             raise UserError(
                 f"{path.name}: the weights of {name} are no numbers (NaN or infinite).",
@@ -146,7 +146,7 @@ def _alpha(update: AdapterTensors, found: Mapping[str, Tensor], name: str, path:
     if alpha is None:
         return 0.0 if isinstance(update, OftTensors) else float(update.rank)
     if alpha.numel() != 1 or not bool(alpha.isfinite().all()):
-        raise UserError(f"{path.name}: the alpha of {name} is no number.", advice=AGAIN)
+        raise UserError(f"{path.name}: the alpha of {name} is no number.", advice=DOWNLOAD_AGAIN)
     return float(alpha)
 
 

@@ -21,7 +21,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from modules.system.weights import Planned, Shape, Weights
+from modules.system.weights import PlannedTensor, Shape, Weights
 
 
 @dataclass(frozen=True)
@@ -92,23 +92,23 @@ class Renamed(Weights):
         return self._weights.files
 
 
-def planned(ours: Mapping[str, Planned], links: Mapping[str, Link]) -> dict[str, Planned]:
+def planned(ours: Mapping[str, PlannedTensor], links: Mapping[str, Link]) -> dict[str, PlannedTensor]:
     """Our tensors as they will lie in a file."""
-    together: dict[str, list[tuple[Link, Planned]]] = {}
+    together: dict[str, list[tuple[Link, PlannedTensor]]] = {}
     for name, tensor in ours.items():
         together.setdefault(links[name].theirs, []).append((links[name], tensor))
     return {theirs: _joined(members) for theirs, members in together.items()}
 
 
-def _joined(members: list[tuple[Link, Planned]]) -> Planned:
+def _joined(members: list[tuple[Link, PlannedTensor]]) -> PlannedTensor:
     members.sort(key=lambda member: member[0].third)
     link, first = members[0]
     if link.form == "third":
         assert len(members) == 3, f"{link.theirs} wants three tensors"
         shape = (3 * first.shape[0], *first.shape[1:])
-        return Planned(shape, first.dtype, lambda: torch.cat([tensor.make() for _, tensor in members]))
+        return PlannedTensor(shape, first.dtype, lambda: torch.cat([tensor.make() for _, tensor in members]))
     shape = tuple(link.write(torch.empty(first.shape, device="meta")).shape)
-    return Planned(shape, first.dtype, lambda: link.write(first.make()))
+    return PlannedTensor(shape, first.dtype, lambda: link.write(first.make()))
 
 
 # U-Net ----------------------------------------------------------------------------------------------------------------
@@ -117,7 +117,7 @@ RESNET = {
     "norm1": "in_layers.0", "conv1": "in_layers.2", "time_emb_proj": "emb_layers.1", "norm2": "out_layers.0",
     "conv2": "out_layers.3", "conv_shortcut": "skip_connection",
 }  # fmt: skip
-UNET_ENDS = {
+UNET_OUTER = {
     "conv_in": "input_blocks.0.0", "conv_norm_out": "out.0", "conv_out": "out.2",
     "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
     "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2",
@@ -130,7 +130,7 @@ IN_BLOCK_OF_MID = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
 
 def unet_path(ours: str, config: Mapping[str, Any]) -> str:
     """The LDM path of a module (or a parameter) of the U-Net."""
-    for end, theirs in UNET_ENDS.items():
+    for end, theirs in UNET_OUTER.items():
         if ours == end or ours.startswith(f"{end}."):
             return theirs + ours[len(end) :]
     if match := IN_BLOCK_OF_MID.fullmatch(ours):

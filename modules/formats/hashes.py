@@ -19,16 +19,16 @@ NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> dict[str, str]:
     """The metadata, and the hashes of a file with these tensors, which must all be of one floating point type."""
-    whole, slice_of_old = hashlib.sha256(), hashlib.sha256()
+    whole, legacy = hashlib.sha256(), hashlib.sha256()
     header = _header(tensors, {name: text for name, text in metadata.items() if name.startswith("ss_")})
     position = 0
     for number, block in enumerate((header, *_blocks(tensors))):
         if number:
             whole.update(block)
-        slice_of_old.update(block[max(0, MIB - position) : max(0, MIB + 0x10000 - position)])
+        legacy.update(block[max(0, MIB - position) : max(0, MIB + 0x10000 - position)])
         position += len(block)
     return {
-        **metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": slice_of_old.hexdigest()[:8],
+        **metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8],
     }  # fmt: skip
 
 

@@ -35,10 +35,10 @@ class LohaTensors(AdapterTensors):
         return self.values["w1_b"].shape[0]
 
     @property
-    def loudest(self) -> str:
+    def zero_init(self) -> str:
         return "w2_a"
 
-    def flaw(self) -> str:
+    def invalid_reason(self) -> str:
         if not self.values.keys() >= PLAIN or ("t1" in self.values) != ("t2" in self.values):
             return "lacks one of its hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b"
         found = self.sizes()
@@ -63,7 +63,7 @@ class LohaTensors(AdapterTensors):
             return shape == (found["w1_a"][1], found["w1_b"][1], *found["t1"][2:])
         return (shape[0], prod(shape[1:])) == (found["w1_a"][0], found["w1_b"][1])
 
-    def difference(self, weight: Tensor) -> Tensor:
+    def delta_weight(self, weight: Tensor) -> Tensor:
         v = {name: tensor.float() for name, tensor in self.values.items()}
         if "t1" in v:
             first, second = tucker(v["t1"], v["w1_a"], v["w1_b"]), tucker(v["t2"], v["w2_a"], v["w2_b"])

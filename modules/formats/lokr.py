@@ -46,10 +46,10 @@ class LokrTensors(AdapterTensors):
         return super().with_alpha(alpha)
 
     @property
-    def loudest(self) -> str:
+    def zero_init(self) -> str:
         return "w2" if "w2" in self.values else "w2_b"
 
-    def flaw(self) -> str:
+    def invalid_reason(self) -> str:
         found = self.sizes()
         for one in ("1", "2"):
             if f"w{one}" not in found and not {f"w{one}_a", f"w{one}_b"} <= found.keys():
@@ -76,7 +76,7 @@ class LokrTensors(AdapterTensors):
             return shape == (small[0] * large[0], small[1] * large[1], *large[2:])
         return (shape[0], prod(shape[1:])) == (small[0] * large[0], small[1] * large[1])
 
-    def difference(self, weight: Tensor) -> Tensor:
+    def delta_weight(self, weight: Tensor) -> Tensor:
         v = {name: tensor.float() for name, tensor in self.values.items()}
         small = v["w1"] if "w1" in v else v["w1_a"] @ v["w1_b"]
         large = v.get("w2")

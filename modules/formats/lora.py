@@ -47,10 +47,10 @@ class LoraTensors(AdapterTensors):
         return self.down.shape[0]
 
     @property
-    def loudest(self) -> str:
+    def zero_init(self) -> str:
         return "up"
 
-    def flaw(self) -> str:
+    def invalid_reason(self) -> str:
         found = self.sizes()
         if not {"down", "up"} <= found.keys():
             return "lacks its lora_down or lora_up"
@@ -65,7 +65,7 @@ class LoraTensors(AdapterTensors):
             return shape == (found["up"][0], found["down"][1], *found["mid"][2:])
         return shape == (found["up"][0], *found["down"][1:])
 
-    def difference(self, weight: Tensor) -> Tensor:
+    def delta_weight(self, weight: Tensor) -> Tensor:
         down, up = self.down.float().flatten(1), self.up.float().flatten(1)
         if (mid := self.values.get("mid")) is not None:
             return self.scale * torch.einsum("abhw,oa,bi->oihw", mid.float(), up, down)
@@ -99,7 +99,7 @@ def diffusers_tensors(loras: Mapping[str, LoraTensors], dtype: torch.dtype) -> d
 
 def diffusers_name(name: str) -> str:
     """ "denoiser|mid_block..." -> "unet.mid_block...". Text encoders have `text_model.` in every name, once."""
-    part, _, path = name.partition("|")
-    if part.startswith("text_encoder") and not path.startswith("text_model."):
+    component, _, path = name.partition("|")
+    if component.startswith("text_encoder") and not path.startswith("text_model."):
         path = f"text_model.{path}"
-    return f"{DIFFUSERS_PARTS[part]}.{path}"
+    return f"{DIFFUSERS_PARTS[component]}.{path}"

@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PureWindowsPath
 
-from modules.preset.adapters import Adapter, LowRank
-from modules.preset.interval import WarmUp
+from modules.preset.files.store import shareable_values
 from modules.preset.preset import Preset
-from modules.preset.store import recipe_of
+from modules.preset.sections.method import Adapter, LowRank
+from modules.preset.text.interval import WarmUp
 
 # Settings of adapters, in the words of sd-scripts' and LyCORIS's arguments of networks
 ARGUMENTS = {
@@ -24,22 +24,22 @@ ARGUMENTS = {
     "block_size": "block_size", "constraint": "constraint", "rate_ratio": "loraplus_lr_ratio",
 }  # fmt: skip
 LYCORIS_NAMES = {"oft": "diag-oft"}
-MOST_TAGS = 1000  # of a large data set; the header would grow to megabytes
+MAX_TAGS = 1000  # of a large data set; the header would grow to megabytes
 Texts = dict[str, str]
 
 
 @dataclass(frozen=True)
-class ConceptFacts:
+class ConceptStats:
     """A concept, nameless."""
 
     images: int
     repeats: float = 1.0
     tags: Mapping[str, int] = field(default_factory=dict[str, int])  # tag -> how many images have it
-    keeps: bool = False  # there to keep what the model knows: class and prior images
+    is_regularization: bool = False  # there to keep what the model knows: class and prior images
 
 
 @dataclass(frozen=True)
-class Facts:
+class RunFacts:
     """What a preset does not know about its run."""
 
     name: str  # of the file, without its ending
@@ -50,11 +50,11 @@ class Facts:
     steps_per_epoch: int
     started: float  # seconds since 1970
     finished: float
-    concepts: tuple[ConceptFacts, ...] = ()
+    concepts: tuple[ConceptStats, ...] = ()
     session: int = 0
 
 
-def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
+def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
     """For the kind of file that the preset's method writes. `modelspec`: the family's."""
     if isinstance(preset.method, Adapter):
         return lora_metadata(preset, modelspec, facts)
@@ -63,19 +63,23 @@ def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) ->
     return model_metadata(preset, modelspec, facts)
 
 
-def lora_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
+def lora_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
     """As sd-scripts writes it, so that A1111, Forge and others show it. The hashes come with the tensors."""
     assert isinstance(preset.method, Adapter)
-    told = {**_model_spec(modelspec, preset, facts, "/lora"), **_network(preset.method)}
+    metadata = {**_modelspec(modelspec, preset, facts, "/lora"), **_network(preset.method)}
     if preset.words:
-        told["modelspec.trigger_phrase"] = _trigger(preset)
-    return {**told, **_recipe(preset), **(_training(preset, facts) if preset.output.include_preset else {})}
+        metadata["modelspec.trigger_phrase"] = _trigger(preset)
+    return {
+        **metadata,
+        **_preset_metadata(preset),
+        **(_training(preset, facts) if preset.output.include_preset else {}),
+    }
 
 
-def word_metadata(told: Mapping[str, str], token: str) -> Texts:
+def bundled_embedding_metadata(metadata: Mapping[str, str], token: str) -> Texts:
     """Of a word's own file, from the metadata of what it was learnt beside."""
-    kept = {name: text for name, text in told.items() if not name.startswith(("ss_network", "sshs"))}
-    kept["modelspec.architecture"] = told["modelspec.architecture"].partition("/")[0] + "/textual-inversion"
+    kept = {name: text for name, text in metadata.items() if not name.startswith(("ss_network", "sshs"))}
+    kept["modelspec.architecture"] = metadata["modelspec.architecture"].partition("/")[0] + "/textual-inversion"
     return {**kept, "modelspec.trigger_phrase": token}
 
 
@@ -83,19 +87,19 @@ def _trigger(preset: Preset) -> str:
     return ", ".join(word.token for word in preset.words)
 
 
-def embedding_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
+def embedding_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
     """The words are said as the trigger."""
-    told = _model_spec(modelspec, preset, facts, "/textual-inversion")
-    told["modelspec.trigger_phrase"] = _trigger(preset)
-    return {**told, **_recipe(preset)}
+    metadata = _modelspec(modelspec, preset, facts, "/textual-inversion")
+    metadata["modelspec.trigger_phrase"] = _trigger(preset)
+    return {**metadata, **_preset_metadata(preset)}
 
 
-def model_metadata(preset: Preset, modelspec: Mapping[str, str], facts: Facts) -> Texts:
+def model_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
     """Of a whole model."""
-    return {**_model_spec(modelspec, preset, facts, ""), **_recipe(preset)}
+    return {**_modelspec(modelspec, preset, facts, ""), **_preset_metadata(preset)}
 
 
-def _model_spec(modelspec: Mapping[str, str], preset: Preset, facts: Facts, kind: str) -> Texts:
+def _modelspec(modelspec: Mapping[str, str], preset: Preset, facts: RunFacts, kind: str) -> Texts:
     return {
         "modelspec.sai_model_spec": "1.0.1",
         "modelspec.implementation": "diffusers",
@@ -131,7 +135,7 @@ def _network(method: Adapter) -> Texts:
     }
 
 
-def _training(preset: Preset, facts: Facts) -> Texts:
+def _training(preset: Preset, facts: RunFacts) -> Texts:
     training, encoders = preset.training, preset.card.text_encoders
     rate = training.learning_rate
     text_rates = [getattr(training, name).learning_rate or rate for name in encoders if getattr(training, name).train]
@@ -140,15 +144,15 @@ def _training(preset: Preset, facts: Facts) -> Texts:
         "session_id": facts.session, "training_started_at": facts.started, "training_finished_at": facts.finished,
         "learning_rate": rate, "unet_lr": training.denoiser.learning_rate or rate if training.denoiser.train else None,
         "text_encoder_lr": text_rates or None,
-        "num_train_images": sum(round(c.images * c.repeats) for c in facts.concepts if not c.keeps),
-        "num_reg_images": sum(round(c.images * c.repeats) for c in facts.concepts if c.keeps),
+        "num_train_images": sum(round(c.images * c.repeats) for c in facts.concepts if not c.is_regularization),
+        "num_reg_images": sum(round(c.images * c.repeats) for c in facts.concepts if c.is_regularization),
         "prior_loss_weight": preset.prior.weight,
         "num_batches_per_epoch": facts.steps_per_epoch, "num_epochs": facts.epochs,
         "epoch": facts.epoch, "steps": facts.step, "max_train_steps": facts.steps,
         "batch_size_per_device": training.batch_size, "total_batch_size": batch,
         "gradient_checkpointing": training.gradient_checkpointing,
         "gradient_accumulation_steps": training.accumulation, "max_grad_norm": training.clip_gradients,
-        "optimizer": preset.optimizer.spelled, "lr_scheduler": preset.schedule.kind,
+        "optimizer": preset.optimizer.signature, "lr_scheduler": preset.schedule.kind,
         "lr_warmup_steps": WarmUp.parse(preset.schedule.warmup).steps_of(facts.steps),
         "mixed_precision": {"fp32": "no"}.get(preset.model.dtype, preset.model.dtype), "seed": preset.general.seed,
         "resolution": (preset.resolution, preset.resolution), "enable_bucket": training.buckets,
@@ -156,7 +160,7 @@ def _training(preset: Preset, facts: Facts) -> Texts:
         "max_bucket_reso": training.max_side or None, "cache_latents": not any(c.live for c in preset.concepts),
         "clip_skip": preset.model.clip_skip or None, "max_token_length": 75 * preset.model.max_chunks,
         "flip_aug": any(concept.flip for concept in preset.concepts),
-        "color_aug": any(concept.recoloured for concept in preset.concepts),
+        "color_aug": any(concept.augments_colors for concept in preset.concepts),
         "random_crop": any(concept.random_crop for concept in preset.concepts),
         "shuffle_caption": any(concept.shuffle_tags for concept in preset.concepts),
         "keep_tokens": max((concept.keep_tags for concept in preset.concepts), default=0),
@@ -170,8 +174,8 @@ def _training(preset: Preset, facts: Facts) -> Texts:
         "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
         "adaptive_noise_scale": preset.objective.noise.adaptive or None,
         "debiased_estimation": preset.objective.weighting == "debiased",
-        "sd_model_name": last_name(preset.model.source),
-        **({"vae_name": last_name(preset.model.vae)} if preset.model.vae else {}),
+        "sd_model_name": base_name(preset.model.source),
+        **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}),
     }  # fmt: skip
     return {f"ss_{name}": str(value) for name, value in values.items()} | _data(facts)
 
@@ -189,7 +193,7 @@ def _loss_type(preset: Preset) -> str:
     return max(shares, key=lambda name: shares[name])
 
 
-def _data(facts: Facts) -> Texts:
+def _data(facts: RunFacts) -> Texts:
     """Concepts are numbered: their folders may be called after somebody."""
     folders = {
         f"{concept.repeats:g}_concept {i}": {"n_repeats": concept.repeats, "img_count": concept.images}
@@ -197,7 +201,7 @@ def _data(facts: Facts) -> Texts:
     }
     counts = Counter({(i, tag): n for i, concept in enumerate(facts.concepts) for tag, n in concept.tags.items()})
     tags: dict[str, dict[str, int]] = {name: {} for name in folders}
-    for (i, tag), count in counts.most_common(MOST_TAGS):
+    for (i, tag), count in counts.most_common(MAX_TAGS):
         tags[list(folders)[i]][tag] = count
     return {
         "ss_dataset_dirs": json.dumps(folders),
@@ -205,17 +209,17 @@ def _data(facts: Facts) -> Texts:
     }
 
 
-def _recipe(preset: Preset) -> Texts:
+def _preset_metadata(preset: Preset) -> Texts:
     """The settings that a preset file would hold, without the user's own words about them."""
     if not preset.output.include_preset:
         return {}
-    values = recipe_of(preset)
+    values = shareable_values(preset)
     values.pop("note", None)
     for concept in values.get("concepts", []):
         concept.pop("name", None)
     return {"seachange.preset": json.dumps(values, ensure_ascii=False)}
 
 
-def last_name(source: str) -> str:
+def base_name(source: str) -> str:
     """The last name of a path of any system, or of a hub name: nobody learns where it lies."""
     return PureWindowsPath(source).name

@@ -37,10 +37,10 @@ class OftTensors(AdapterTensors):
         return self.values["blocks"].shape[1]
 
     @property
-    def loudest(self) -> str:
+    def zero_init(self) -> str:
         return "blocks"
 
-    def flaw(self) -> str:
+    def invalid_reason(self) -> str:
         blocks = self.values.get("blocks")
         if blocks is None:
             return "lacks its oft_blocks"
@@ -50,11 +50,11 @@ class OftTensors(AdapterTensors):
         blocks, rescale = self.values["blocks"], self.values.get("rescale")
         return blocks.shape[0] * blocks.shape[1] == shape[0] and (rescale is None or rescale.numel() == shape[0])
 
-    def difference(self, weight: Tensor) -> Tensor:
+    def delta_weight(self, weight: Tensor) -> Tensor:
         blocks = self.values["blocks"]
         before = weight.float().reshape(*blocks.shape[:2], -1)
-        turn = turning(blocks.float(), self.alpha * weight.shape[0])
-        after = torch.bmm(turn.mT, before).reshape(weight.shape)
+        rotation = cayley_rotation(blocks.float(), self.alpha * weight.shape[0])
+        after = torch.bmm(rotation.mT, before).reshape(weight.shape)
         if (rescale := self.values.get("rescale")) is not None:
             after = after * rescale.float().view(-1, *[1] * (weight.dim() - 1))
         return after - weight.float()
@@ -65,20 +65,20 @@ class OftTensors(AdapterTensors):
             return OftTensors(self.values, alpha)
         blocks = self.values["blocks"]
         count = blocks.shape[0] * blocks.shape[1]
-        half = limited(blocks - blocks.mT, self.alpha * count) / 2  # B - B' is Q again
+        half = constrained(blocks - blocks.mT, self.alpha * count) / 2  # B - B' is Q again
         return OftTensors({**self.values, "blocks": half}, alpha)
 
 
-def limited(skew: Tensor, limit: float) -> Tensor:
+def constrained(skew: Tensor, limit: float) -> Tensor:
     """Q no longer than `limit`; 0: as it is."""
     if not limit:
         return skew
     return skew * (limit / torch.linalg.vector_norm(skew).clamp_min(limit))
 
 
-def turning(blocks_NSS: Tensor, limit: float) -> Tensor:
+def cayley_rotation(blocks_NSS: Tensor, limit: float) -> Tensor:
     """(N, S, S): R = (1 + Q)(1 - Q)^-1. Both commute, so it is the solution of (1 - Q) R = 1 + Q."""
-    skew = limited(blocks_NSS - blocks_NSS.mT, limit)
+    skew = constrained(blocks_NSS - blocks_NSS.mT, limit)
     one = torch.eye(skew.shape[-1], device=skew.device, dtype=skew.dtype)
     # `solve` would wait for the card to hear whether it can be solved. It always can: 1 - Q has no zero eigenvalue.
     return torch.linalg.solve_ex(one - skew, one + skew)[0]

@@ -5,21 +5,21 @@ from pathlib import Path
 
 from modules.families.family import Family
 from modules.formats.adapter_files import check_kind, read_adapter
-from modules.methods.layers import chosen
+from modules.methods.combined import CombinedMethods
+from modules.methods.layer_selection import select_layers
 from modules.methods.method import Export, Group, Method
-from modules.methods.together import Together
-from modules.preset.adapters import ADAPTERS
-from modules.preset.adapters import Adapter as Settings
 from modules.preset.preset import Preset
+from modules.preset.sections.method import ADAPTERS
+from modules.preset.sections.method import Adapter as Settings
 
 __all__ = ["METHODS", "Export", "Group", "Method", "attach", "check_layers", "check_start_file"]
 
 METHODS = {
     "full": "modules.methods.full:FullFineTune",
     **dict.fromkeys(ADAPTERS, "modules.methods.adapter:Adapter"),
-    "embedding": "modules.methods.inversion:TextualInversion",
+    "embedding": "modules.methods.textual_inversion:TextualInversion",
 }
-WORDS = "embedding"  # what learns new words, alone or beside another method
+EMBEDDING = "embedding"  # what learns new words, alone or beside another method
 
 
 def check_layers(family: Family, preset: Preset) -> None:
@@ -31,7 +31,7 @@ def check_layers(family: Family, preset: Preset) -> None:
     if preset.method.kind == "embedding" or not preset.training.denoiser.train:
         return
     names = family.parameter_names("denoiser") if preset.method.kind == "full" else _adaptable(family)
-    chosen(names, preset.method.layers, family.layer_groups, what="layer")
+    select_layers(names, preset.method.layers, family.layer_groups, what="layer")
 
 
 def check_start_file(family: Family, preset: Preset) -> None:
@@ -55,11 +55,11 @@ def _adaptable(family: Family) -> list[str]:
 def attach(family: Family, preset: Preset) -> Method:
     """The method that a preset picks, with its new words, attached to the family; only what is needed is imported."""
     kinds = [preset.method.kind]
-    if preset.words and WORDS not in kinds:
+    if preset.words and EMBEDDING not in kinds:
         # Words first: the other method says last which parts are in training mode, and what is adapted or trained.
-        kinds.insert(0, WORDS)
+        kinds.insert(0, EMBEDDING)
     methods = [_class_of(kind)(family, preset) for kind in kinds]
-    return methods[0] if len(methods) == 1 else Together(methods[::-1])
+    return methods[0] if len(methods) == 1 else CombinedMethods(methods[::-1])
 
 
 def _class_of(kind: str) -> type[Method]:

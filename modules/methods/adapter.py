@@ -17,19 +17,19 @@ from modules.formats.adapter_files import kohya_tensors, read_adapter
 from modules.formats.hashes import with_hashes
 from modules.formats.lora import LoraTensors, diffusers_tensors
 from modules.formats.tensors import write_tensors
-from modules.methods.adapter_layers import LoraUpdate
-from modules.methods.layers import chosen, sorted_out
+from modules.methods.layer_selection import assign_groups, select_layers
 from modules.methods.loha_update import LohaUpdate
 from modules.methods.lokr_update import LokrUpdate
+from modules.methods.lora_update import LoraUpdate
 from modules.methods.method import Export, Group, Method
 from modules.methods.oft_update import OftUpdate
 from modules.methods.update import Update, check_start, is_wide
-from modules.preset.adapters import Adapter as Settings
-from modules.preset.layer_groups import LayerGroup
 from modules.preset.preset import Preset
-from modules.system.devices import DTYPES, sent
+from modules.preset.sections.method import Adapter as Settings
+from modules.preset.sections.method import LayerGroup
+from modules.system.devices import DTYPES, to_device
 from modules.system.seeds import seed_of
-from modules.system.weights import some
+from modules.system.weights import first_names
 
 # One more kind is a class of settings in preset/adapters.py, one of tensors in formats, an update of its own, and rows.
 UPDATES: dict[str, type[Update]] = {"lora": LoraUpdate, "loha": LohaUpdate, "lokr": LokrUpdate, "oft": OftUpdate}
@@ -45,26 +45,26 @@ class Adapter(Method):
         assert isinstance(preset.method, Settings)
         self.settings: Settings = preset.method
         self._kind, self._parts = preset.method.kind, tuple(preset.trained_parts())
-        self._own: dict[str, LayerGroup | None] = {}  # by "part|module path", as all that follows
-        self._given = self._file_to_start_from()
+        self._layer_groups: dict[str, LayerGroup | None] = {}  # by "part|module path", as all that follows
+        self._start_tensors = self._read_start_file()
         self.updates: dict[str, Update] = {}
-        for part in self._parts:
-            module = family.part(part)
-            for path in self._paths(part, module):
-                self.updates[f"{part}|{path}"] = self._update(f"{part}|{path}", module.get_submodule(path))
+        for component in self._parts:
+            module = family.component(component)
+            for path in self._paths(component, module):
+                self.updates[f"{component}|{path}"] = self._update(f"{component}|{path}", module.get_submodule(path))
             module.train()  # dropout and gradient checkpointing ask for it
         for update in self.updates.values():
             update.attach()
-        self._groups = self._grouped()
+        self._groups = self._param_groups()
 
     # What is adapted
-    def _paths(self, part: str, module: nn.Module) -> list[str]:
+    def _paths(self, component: str, module: nn.Module) -> list[str]:
         """Module paths of a part that get an update, in the model's order."""
-        names = [name.partition("|")[2] for name in self.family.lora_names() if name.startswith(f"{part}|")]
-        if part != "denoiser":
+        names = [name.partition("|")[2] for name in self.family.lora_names() if name.startswith(f"{component}|")]
+        if component != "denoiser":
             return names
-        own = sorted_out(names, self.settings.groups, self.family.layer_groups)
-        self._own = {f"{part}|{name}": group for name, group in own.items()}
+        own = assign_groups(names, self.settings.groups, self.family.layer_groups)
+        self._layer_groups = {f"{component}|{name}": group for name, group in own.items()}
         left = {name for name, group in own.items() if group is None or group.train}
         picked = self._picked(names, module) & left
         if not picked:
@@ -77,7 +77,7 @@ class Adapter(Method):
     def _picked(self, names: list[str], module: nn.Module) -> set[str]:
         """What `method.layers` and `method.conv` pick."""
         wide = {name for name in names if is_wide(module.get_submodule(name))}
-        picked = set(chosen(names, self.settings.layers, self.family.layer_groups, what="layer"))
+        picked = set(select_layers(names, self.settings.layers, self.family.layer_groups, what="layer"))
         if self.settings.conv:
             # LoCon's set, as kohya's: all that stands in a block with a convolution, its 1x1 shortcut and its time
             # embedding too. A pattern that names layers of such blocks itself ("up") keeps its say.
@@ -95,14 +95,14 @@ class Adapter(Method):
         assert isinstance(layer, nn.Linear | nn.Conv2d)
         kind = UPDATES[self._kind]
         # Drawn on the CPU, in fp32, from an address: every machine starts from the same numbers.
-        chance = torch.Generator().manual_seed(seed_of(self.preset.general.seed, self._kind, name))
-        tensors = kind.begun(layer, self.settings, self._own.get(name), chance)
-        if (given := self._given.get(name)) is not None:
+        generator = torch.Generator().manual_seed(seed_of(self.preset.general.seed, self._kind, name))
+        tensors = kind.initial_tensors(layer, self.settings, self._layer_groups.get(name), generator)
+        if (given := self._start_tensors.get(name)) is not None:
             check_start(given, tensors, layer, name, any_size=self.settings.rank_from_file)
             tensors = given if self.settings.rank_from_file else given.with_alpha(tensors.alpha)
         return kind(layer, tensors, self.settings, DTYPES[self.preset.training.weights])
 
-    def _file_to_start_from(self) -> dict[str, AdapterTensors]:
+    def _read_start_file(self) -> dict[str, AdapterTensors]:
         """The updates of `method.start_from`, or none."""
         if not self.settings.start_from:
             return {}
@@ -113,51 +113,58 @@ class Adapter(Method):
     def groups(self) -> list[Group]:
         return self._groups
 
-    def _grouped(self) -> list[Group]:
+    def _param_groups(self) -> list[Group]:
         """For each part its parameters; apart, those with a learning rate of their own (layer groups, LoRA+)."""
         found: list[Group] = []
-        for part in self._parts:
-            settings = getattr(self.preset.training, part)
+        for component in self._parts:
+            settings = getattr(self.preset.training, component)
             rate = settings.learning_rate or self.preset.training.learning_rate
-            sorts: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
+            by_label: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
             for name, update in self.updates.items():
-                if name.startswith(f"{part}|"):
-                    self._sort_in(sorts, part, name, update, rate)
+                if name.startswith(f"{component}|"):
+                    self._add_to_group(by_label, component, name, update, rate)
             when = (settings.stop_after, settings.start_after)
-            found += [Group(label, held, rate, *when, part) for label, (rate, held) in sorts.items()]
+            found += [Group(label, held, rate, *when, component) for label, (rate, held) in by_label.items()]
         return found
 
-    def _sort_in(
-        self, sorts: dict[str, tuple[float, dict[str, nn.Parameter]]], part: str, name: str, update: Update, rate: float
+    def _add_to_group(
+        self,
+        by_label: dict[str, tuple[float, dict[str, nn.Parameter]]],
+        component: str,
+        name: str,
+        update: Update,
+        rate: float,
     ) -> None:
-        own, times = self._own.get(name), update.rates()
+        own, times = self._layer_groups.get(name), update.rates()
         for which, parameter in update.parameters().items():
-            label, factor = part, times.get(which, 1.0)
+            label, factor = component, times.get(which, 1.0)
             if own is not None and own.learning_rate:
-                label, rate = f"{part}: {own.layers}", own.learning_rate
+                label, rate = f"{component}: {own.layers}", own.learning_rate
             if factor != 1:
                 label = f"{label} (LoRA+)"
-            sorts.setdefault(label, (rate * factor, {}))[1][f"{name}|{which}"] = parameter
+            by_label.setdefault(label, (rate * factor, {}))[1][f"{name}|{which}"] = parameter
 
     @property
-    def touched_parts(self) -> set[str]:
+    def modified_components(self) -> set[str]:
         return set(self._parts)
 
     def prepare(self, addresses: Sequence[int]) -> None:
         """Draw the dropouts: for each image, what of which layer is silent; in one draw for all layers."""
         updates = [*self.updates.values()]
-        ranks = self._kept(addresses, "dropout", self.settings.rank_dropout, [update.width for update in updates])
-        layers = self._kept(addresses, "layer dropout", self.settings.module_dropout, [1] * len(updates))
+        ranks = self._dropout_masks(
+            addresses, "dropout", self.settings.rank_dropout, [update.width for update in updates]
+        )
+        layers = self._dropout_masks(addresses, "layer dropout", self.settings.module_dropout, [1] * len(updates))
         share = 1 / (1 - self.settings.rank_dropout)
         for update, kept_BX, kept_B1 in zip(updates, ranks, layers, strict=True):
-            update.silence(None if kept_BX is None else kept_BX * share, kept_B1)
-        scattering = {name: update for name, update in self.updates.items() if update.scatters}
+            update.set_dropout(None if kept_BX is None else kept_BX * share, kept_B1)
+        scattering = {name: update for name, update in self.updates.items() if update.has_element_dropout}
         if scattering:
             seeds = [[seed_of(address, "numbers", name) for address in addresses] for name in scattering]
-            for update, seeds_B in zip(scattering.values(), sent(torch.tensor(seeds), self._device), strict=True):
+            for update, seeds_B in zip(scattering.values(), to_device(torch.tensor(seeds), self._device), strict=True):
                 update.scatter(seeds_B)
 
-    def _kept(
+    def _dropout_masks(
         self, addresses: Sequence[int], what: str, dropped: float, widths: list[int]
     ) -> Sequence[Tensor] | Sequence[None]:
         """For each layer (B, width): 1, or 0 for a share of `dropped`. None for all, where nothing is dropped."""
@@ -167,7 +174,7 @@ class Adapter(Method):
             torch.rand(sum(widths), generator=torch.Generator().manual_seed(seed_of(address, what)))
             for address in addresses
         ]
-        return sent((torch.stack(drawn) >= dropped).float(), self._device).split(widths, dim=1)
+        return to_device((torch.stack(drawn) >= dropped).float(), self._device).split(widths, dim=1)
 
     @property
     def _device(self) -> torch.device:
@@ -175,15 +182,15 @@ class Adapter(Method):
 
     def after_step(self, bad: Tensor | None = None) -> None:
         for update in self.updates.values():
-            update.silence(None, None)
+            update.set_dropout(None, None)
             # What rests stays as it is, bit for bit: a limit that is reached would round it anew at each step.
             if any(parameter.requires_grad for parameter in update.parameters().values()):
                 update.limit(bad)
 
     def notes(self) -> Iterator[str]:
         yield from super().notes()
-        if self._given:
-            yield from self._story_of_the_file()
+        if self._start_tensors:
+            yield from self._start_file_notes()
         if self.preset.output.lora_format == "kohya" and any(u.magnitude_O is not None for u in self.updates.values()):
             yield (
                 "A DoRA with kohya's names is read by ComfyUI and Forge, where it may draw a little differently than "
@@ -191,14 +198,17 @@ class Adapter(Method):
                 'to "diffusers".'
             )
 
-    def _story_of_the_file(self) -> Iterator[str]:
+    def _start_file_notes(self) -> Iterator[str]:
         file = Path(self.settings.start_from).name
-        known, fresh = self._given.keys() & self.updates.keys(), self.updates.keys() - self._given.keys()
+        known, fresh = (
+            self._start_tensors.keys() & self.updates.keys(),
+            self.updates.keys() - self._start_tensors.keys(),
+        )
         yield f"{len(known)} layers go on from {file}; {len(fresh)} start anew."
-        if lost := self._given.keys() - self.updates.keys():
+        if lost := self._start_tensors.keys() - self.updates.keys():
             yield (
                 f"{len(lost)} layers of {file} are not trained here and will not be in the new file "
-                f"({some(sorted(lost))}). Train the same parts and layers to keep them."
+                f"({first_names(sorted(lost))}). Train the same parts and layers to keep them."
             )
 
     @contextmanager

@@ -12,11 +12,10 @@ from torch import Tensor, nn
 from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.tensors import cast, compare
-from modules.methods.layers import chosen, sorted_out
+from modules.methods.layer_selection import assign_groups, select_layers
 from modules.methods.method import Export, Group, Method
-from modules.preset.layer_groups import LayerGroup
-from modules.preset.method import Full
 from modules.preset.preset import Preset
+from modules.preset.sections.method import Full, LayerGroup
 from modules.system.devices import DTYPES
 
 
@@ -29,38 +28,38 @@ class FullFineTune(Method):
     def __init__(self, family: Family, preset: Preset) -> None:
         super().__init__(family, preset)
         self._parts = tuple(preset.trained_parts())
-        self._groups = [group for part in self._parts for group in self._grouped(part)]
+        self._groups = [group for component in self._parts for group in self._param_groups(component)]
 
-    def _grouped(self, part: str) -> list[Group]:
+    def _param_groups(self, component: str) -> list[Group]:
         """A part's parameters; apart, those with a learning rate of their own (layer groups)."""
-        module, settings = self.family.part(part), getattr(self.preset.training, part)
+        module, settings = self.family.component(component), getattr(self.preset.training, component)
         names = [name for name, _ in module.named_parameters()]
         own: dict[str, LayerGroup | None] = {}
-        if part == "denoiser":
+        if component == "denoiser":
             names, own = self._picked(names)
         dtype = DTYPES[self.preset.training.weights]
         picked = {name: module.get_parameter(name) for name in names}
         for parameter in picked.values():
             parameter.data = parameter.data.to(dtype)  # one by one: the model is never held twice
             parameter.requires_grad_(True)
-        _guard_norms(module)
+        _guard_group_norms(module)
         module.train()
         rate = settings.learning_rate or self.preset.training.learning_rate
-        sorts: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
+        by_label: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
         for name, parameter in picked.items():
             group = own.get(name)
             apart = group is not None and bool(group.learning_rate)
-            label, its = (f"{part}: {group.layers}", group.learning_rate) if group and apart else (part, rate)
-            sorts.setdefault(label, (its, {}))[1][f"{part}|{name}"] = parameter
+            label, its = (f"{component}: {group.layers}", group.learning_rate) if group and apart else (component, rate)
+            by_label.setdefault(label, (its, {}))[1][f"{component}|{name}"] = parameter
         when = (settings.stop_after, settings.start_after)
-        return [Group(label, held, its, *when, part) for label, (its, held) in sorts.items()]
+        return [Group(label, held, its, *when, component) for label, (its, held) in by_label.items()]
 
     def _picked(self, names: list[str]) -> tuple[list[str], dict[str, LayerGroup | None]]:
         """The denoiser's weights that are trained, and the layer group of each."""
         assert isinstance(self.preset.method, Full)
         settings, groups = self.preset.method, self.family.layer_groups
-        names = chosen(names, settings.layers, groups, what="weight")
-        own = sorted_out(names, settings.groups, groups)
+        names = select_layers(names, settings.layers, groups, what="weight")
+        own = assign_groups(names, settings.groups, groups)
         trained = [name for name in names if (group := own[name]) is None or group.train]
         if not trained:
             raise UserError(
@@ -73,7 +72,7 @@ class FullFineTune(Method):
         return self._groups
 
     @property
-    def touched_parts(self) -> set[str]:
+    def modified_components(self) -> set[str]:
         return set(self._parts)
 
     # Files
@@ -90,32 +89,32 @@ class FullFineTune(Method):
             path,
             single_file=output.model_format == "single_file",
             dtype=dtype,
-            parts=self._parts if output.parts == "trained" else self.family.part_names,
+            parts=self._parts if output.parts == "trained" else self.family.component_names,
             metadata=metadata,
             # The family may hold a part in less precision than its source; what was trained goes in as it is.
             tensors=self._trained(),
             only_these=output.parts == "trained",
         )
-        self._read_back(path, dtype)
+        self._verify_file(path, dtype)
         yield path
 
     def _trained(self) -> dict[str, dict[str, Tensor]]:
         """What was trained, by part and name."""
-        found: dict[str, dict[str, Tensor]] = {part: {} for part in self._parts}
+        found: dict[str, dict[str, Tensor]] = {component: {} for component in self._parts}
         for label, parameter in self.parameters().items():
-            part, _, name = label.partition("|")
-            found[part][name] = parameter.detach()
+            component, _, name = label.partition("|")
+            found[component][name] = parameter.detach()
         return found
 
-    def _read_back(self, path: Path, dtype: torch.dtype) -> None:
+    def _verify_file(self, path: Path, dtype: torch.dtype) -> None:
         """Compare every trained weight with the file, part after part.
 
         Raises:
             UserError: something differs or is not there.
         """
         missing = self._trained()
-        for part, saved in self.family.parts_in(path):
-            if trained := missing.pop(part, None):
+        for component, saved in self.family.components_in(path):
+            if trained := missing.pop(component, None):
                 written = {name: cast(tensor, dtype, name) for name, tensor in trained.items()}
                 compare(written, {name: saved[name] for name in written if name in saved}, path)
         if missing:
@@ -124,7 +123,7 @@ class FullFineTune(Method):
             )
 
 
-def _guard_norms(module: nn.Module) -> None:
+def _guard_group_norms(module: nn.Module) -> None:
     """Let every trained group norm hear something that asks for a gradient.
 
     On the CPU torch 2.13 crashes (no exception: the process ends) in the backward pass of a channels-last group norm
@@ -133,10 +132,10 @@ def _guard_norms(module: nn.Module) -> None:
     for norm in module.modules():
         trained = [p for p in norm.parameters(recurse=False) if p.requires_grad]
         if isinstance(norm, nn.GroupNorm) and trained and trained[0].device.type == "cpu":
-            norm.register_forward_pre_hook(_asking)
+            norm.register_forward_pre_hook(_require_grad)
 
 
-def _asking(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _require_grad(_: nn.Module, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
     first = inputs[0]
     if first.requires_grad or not torch.is_grad_enabled():
         return inputs

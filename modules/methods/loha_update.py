@@ -14,8 +14,7 @@ from modules.formats.adapter import AdapterTensors
 from modules.formats.loha import LohaTensors
 from modules.methods.merged_update import MergedUpdate
 from modules.methods.update import Layer, is_wide, low_rank_size
-from modules.preset.adapters import Loha
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import LayerGroup, Loha
 
 
 class LohaUpdate(MergedUpdate[Loha]):
@@ -24,13 +23,15 @@ class LohaUpdate(MergedUpdate[Loha]):
     tensors_class: ClassVar[type[AdapterTensors]] = LohaTensors
 
     @classmethod
-    def begun(cls, layer: Layer, settings: Loha, own: LayerGroup | None, chance: torch.Generator) -> LohaTensors:
+    def initial_tensors(
+        cls, layer: Layer, settings: Loha, layer_group: LayerGroup | None, generator: torch.Generator
+    ) -> LohaTensors:
         """Sizes of the first numbers as LyCORIS has them: 1 for inputs, 0.1 for outputs and cores, 0 for one matrix."""
 
         def drawn(spread: float, *shape: int) -> torch.Tensor:
-            return torch.randn(shape, generator=chance) * spread
+            return torch.randn(shape, generator=generator) * spread
 
-        rank, alpha = low_rank_size(layer, settings, own)
+        rank, alpha = low_rank_size(layer, settings, layer_group)
         outputs, inputs, *kernel = layer.weight.shape
         if settings.tucker and is_wide(layer):
             values = {

@@ -16,8 +16,7 @@ from modules.formats.lokr import LokrTensors
 from modules.methods.merged_update import MergedUpdate
 from modules.methods.update import Layer, is_wide, low_rank_size
 from modules.preset.adapter_sizes import factors
-from modules.preset.adapters import Lokr
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import LayerGroup, Lokr
 
 
 class LokrUpdate(MergedUpdate[Lokr]):
@@ -26,14 +25,16 @@ class LokrUpdate(MergedUpdate[Lokr]):
     tensors_class: ClassVar[type[AdapterTensors]] = LokrTensors
 
     @classmethod
-    def begun(cls, layer: Layer, settings: Lokr, own: LayerGroup | None, chance: torch.Generator) -> LokrTensors:
+    def initial_tensors(
+        cls, layer: Layer, settings: Lokr, layer_group: LayerGroup | None, generator: torch.Generator
+    ) -> LokrTensors:
         """A matrix is split where that is smaller, else it is whole, by the same rules as in LyCORIS."""
 
         def drawn(*shape: int) -> Tensor:
             bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5)
-            return torch.rand(shape, generator=chance) * (2 * bound) - bound
+            return torch.rand(shape, generator=generator) * (2 * bound) - bound
 
-        rank, alpha = low_rank_size(layer, settings, own)
+        rank, alpha = low_rank_size(layer, settings, layer_group)
         outputs, inputs, *kernel = layer.weight.shape
         (o, p), (i, q) = factors(outputs, settings.factor), factors(inputs, settings.factor)
         split = settings.decompose_both and not settings.full_matrix and rank < max(o, i) / 2

@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.methods.update import Update, shrink
-from modules.preset.adapters import LowRank
+from modules.methods.update import Update, scale_to_norm
+from modules.preset.sections.method import LowRank
 
 Kind = TypeVar("Kind", bound=LowRank)
 How = tuple[Any, Any, Any] | None  # stride, padding, dilation; None for linear layers
@@ -27,44 +27,46 @@ class MergedUpdate(Update[Kind], Generic[Kind]):
     """An update of low rank whose whole difference to the weight is made in each pass."""
 
     def rates(self) -> dict[str, float]:
-        return {self.tensors().loudest: self.settings.rate_ratio}
+        return {self.tensors().zero_init: self.settings.rate_ratio}
 
     def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         layer, ones = self.layer, [1] * (weight.dim() - 1)
         how = (layer.stride, layer.padding, layer.dilation) if isinstance(layer, nn.Conv2d) else None
         names, magnitude = [*self.values], self.magnitude_O
 
-        def rebuild(weight: Tensor, *given: Tensor) -> Tensor:
+        def merge(weight: Tensor, *given: Tensor) -> Tensor:
             scale = None if magnitude is None else given[-1].view(-1, *ones)
             return self.tensors_class(dict(zip(names, given, strict=False)), self.alpha, scale).changed(weight)
 
-        return Rebuilt.apply(x, weight, bias, how, rebuild, *self.parameters().values())
+        return MergedLayer.apply(x, weight, bias, how, merge, *self.parameters().values())
 
     @torch.no_grad()
     def limit(self, bad: Tensor | None) -> None:
         if self.settings.max_norm:
-            difference = self.tensors_class(self.values, self.alpha).difference(self.layer.weight)
-            shrink(self.values, torch.linalg.vector_norm(difference), self.settings.max_norm, bad)
+            delta_weight = self.tensors_class(self.values, self.alpha).delta_weight(self.layer.weight)
+            scale_to_norm(self.values, torch.linalg.vector_norm(delta_weight), self.settings.max_norm, bad)
 
 
-class Rebuilt(torch.autograd.Function):
-    """A layer with a weight that `rebuild` makes of the frozen one and the parameters, in fp32, each time it is needed.
+class MergedLayer(torch.autograd.Function):
+    """A layer with a weight that `merge` makes of the frozen one and the parameters, in fp32, each time it is needed.
 
     Only the input and the small parameters are kept for the way back.
     """
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How, rebuild: Callable[..., Tensor],
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How, merge: Callable[..., Tensor],
         *parameters: Tensor,
     ) -> Tensor:  # fmt: skip
-        ctx.how, ctx.rebuild = how, rebuild
+        ctx.how, ctx.merge = how, merge
         ctx.save_for_backward(x, weight, *parameters)
         with torch.autocast(x.device.type, enabled=False):
-            changed = rebuild(weight, *parameters)
+            changed = merge(weight, *parameters)
         if weight.dtype is torch.float32:
-            return _applied(x, changed, bias, how)
-        return _applied(x, weight, bias, how).add_(_applied(x, (changed - weight).to(weight.dtype), None, how))
+            return _layer_forward(x, changed, bias, how)
+        return _layer_forward(x, weight, bias, how).add_(
+            _layer_forward(x, (changed - weight).to(weight.dtype), None, how)
+        )
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
@@ -72,7 +74,7 @@ class Rebuilt(torch.autograd.Function):
         wanted = [needed for needed in ctx.needs_input_grad[5:]]
         with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
             copies = [p.detach().requires_grad_(needed) for p, needed in zip(parameters, wanted, strict=True)]
-            changed = ctx.rebuild(weight, *copies)
+            changed = ctx.merge(weight, *copies)
         asked = (ctx.needs_input_grad[0], any(wanted))
         grad_x, grad_weight = _gradients(grads[0], x, changed.detach().to(weight.dtype), ctx.how, *asked)
         found: list[Tensor | None] = [None] * len(copies)
@@ -84,7 +86,7 @@ class Rebuilt(torch.autograd.Function):
         return grad_x, None, None, None, None, *found
 
 
-def _applied(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
+def _layer_forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
     return F.linear(x, weight, bias) if how is None else F.conv2d(x, weight, bias, *how)
 
 

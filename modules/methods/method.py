@@ -28,7 +28,7 @@ class Group:
     learning_rate: float
     stop_after: str = "never"  # intervals: when it begins to learn, and when it stops
     start_after: str = "never"  # "never": from the first step on
-    part: str = ""  # whose turn it learns in, where parts take turns; "" learns in every turn
+    component: str = ""  # whose turn it learns in, where parts take turns; "" learns in every turn
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Method(ABC):
 
     @property
     @abstractmethod
-    def touched_parts(self) -> set[str]:
+    def modified_components(self) -> set[str]:
         """Parts that must stay loaded, because the method has changed or trains something in them."""
 
     def parameters(self) -> dict[str, nn.Parameter]:
@@ -74,8 +74,8 @@ class Method(ABC):
         for group in self.groups():
             count = sum(p.numel() for p in group.parameters.values())
             beside = ""
-            if group.name in self.family.part_names:
-                whole = sum(p.numel() for p in self.family.part(group.name).parameters())
+            if group.name in self.family.component_names:
+                whole = sum(p.numel() for p in self.family.component(group.name).parameters())
                 beside = f", {count / whole:.1%} of its {whole:,}"
             yield f"Training {group.name}: {count:,} numbers{beside}, at learning rate {group.learning_rate:g}."
 

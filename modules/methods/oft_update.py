@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from modules.formats.adapter import AdapterTensors
-from modules.formats.oft import OftTensors, turning
+from modules.formats.oft import OftTensors, cayley_rotation
 from modules.methods.update import Layer, Update
-from modules.preset.adapters import Oft
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import LayerGroup, Oft
 
 
 class OftUpdate(Update[Oft]):
@@ -26,10 +25,12 @@ class OftUpdate(Update[Oft]):
     tensors_class: ClassVar[type[AdapterTensors]] = OftTensors
 
     @classmethod
-    def begun(cls, layer: Layer, settings: Oft, own: LayerGroup | None, chance: torch.Generator) -> OftTensors:
+    def initial_tensors(
+        cls, layer: Layer, settings: Oft, layer_group: LayerGroup | None, generator: torch.Generator
+    ) -> OftTensors:
         """No turn at all; blocks of the largest size up to the wanted one that divides the outputs. Draws nothing."""
         outputs = len(layer.weight)
-        most = (own.rank if own is not None else 0) or settings.block_size
+        most = (layer_group.rank if layer_group is not None else 0) or settings.block_size
         size = next(size for size in range(min(most, outputs), 0, -1) if outputs % size == 0)
         return OftTensors({"blocks": torch.zeros(outputs // size, size, size)}, settings.constraint)
 
@@ -40,13 +41,13 @@ class OftUpdate(Update[Oft]):
     def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         layer = self.layer
         with torch.autocast(x.device.type, enabled=False):
-            turn = turning(self.values["blocks"].float(), self.alpha * len(weight))
+            rotation = cayley_rotation(self.values["blocks"].float(), self.alpha * len(weight))
             # As a difference, to be added to the answer as it is: beside a 1, bf16 would lose a small turn.
-            turn = (turn - torch.eye(turn.shape[-1], device=turn.device)).to(x.dtype)
+            rotation = (rotation - torch.eye(rotation.shape[-1], device=rotation.device)).to(x.dtype)
         if isinstance(layer, nn.Linear):
             plain = F.linear(x, weight, bias)
-            blocks = (plain if bias is None else plain - bias).reshape(-1, *turn.shape[:2]).transpose(0, 1)
-            return plain + torch.bmm(blocks, turn).transpose(0, 1).reshape(plain.shape)
+            blocks = (plain if bias is None else plain - bias).reshape(-1, *rotation.shape[:2]).transpose(0, 1)
+            return plain + torch.bmm(blocks, rotation).transpose(0, 1).reshape(plain.shape)
         plain = F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation)
-        blocks = (plain if bias is None else plain - bias[:, None, None]).unflatten(1, turn.shape[:2])
-        return plain + torch.einsum("nsm,bnshw->bnmhw", turn, blocks).flatten(1, 2)
+        blocks = (plain if bias is None else plain - bias[:, None, None]).unflatten(1, rotation.shape[:2])
+        return plain + torch.einsum("nsm,bnshw->bnmhw", rotation, blocks).flatten(1, 2)

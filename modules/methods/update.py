@@ -13,11 +13,10 @@ import torch
 from torch import Tensor, nn
 
 from modules.errors import UserError
-from modules.formats.adapter import AdapterTensors, check_fit, lengths
+from modules.formats.adapter import AdapterTensors, check_fit, norms
 from modules.formats.adapter_files import check_kind
-from modules.preset.adapters import Adapter as Settings
-from modules.preset.adapters import LowRank
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import Adapter as Settings
+from modules.preset.sections.method import LayerGroup, LowRank
 
 Layer = nn.Linear | nn.Conv2d
 Kind = TypeVar("Kind", bound=Settings)
@@ -42,10 +41,12 @@ class Update(ABC, Generic[Kind]):
 
     @classmethod
     @abstractmethod
-    def begun(cls, layer: Layer, settings: Kind, own: LayerGroup | None, chance: torch.Generator) -> AdapterTensors:
+    def initial_tensors(
+        cls, layer: Layer, settings: Kind, layer_group: LayerGroup | None, generator: torch.Generator
+    ) -> AdapterTensors:
         """What a fresh update begins with: tensors on the CPU, in fp32, which together change nothing.
 
-        `own`: the settings of the layer's group.
+        `layer_group`: the settings of the layer's group.
         """
 
     # What is learnt
@@ -93,7 +94,7 @@ class Update(ABC, Generic[Kind]):
         """How many parts of the update rank dropout can silence: its outputs, or its ranks."""
         return self.layer.weight.shape[0]
 
-    def silence(self, kept_BX: Tensor | None, layer_B1: Tensor | None) -> None:
+    def set_dropout(self, kept_BX: Tensor | None, layer_B1: Tensor | None) -> None:
         """How loud the parts of the update, and all of it, are for each image of the next batch. None: as ever."""
         if kept_BX is None or layer_B1 is None:
             self.gate_BX = kept_BX if layer_B1 is None else layer_B1
@@ -101,7 +102,7 @@ class Update(ABC, Generic[Kind]):
             self.gate_BX = kept_BX * layer_B1
 
     @property
-    def scatters(self) -> bool:
+    def has_element_dropout(self) -> bool:
         """Whether it wants `scatter` before each batch."""
         return False
 
@@ -123,7 +124,7 @@ class Update(ABC, Generic[Kind]):
         if scale is None:
             with torch.no_grad():
                 after = self.tensors_class(self.values, self.alpha).changed(weight.detach())
-                scale = lengths(after, after.new_empty(len(weight), *[1] * (weight.dim() - 1)))
+                scale = norms(after, after.new_empty(len(weight), *[1] * (weight.dim() - 1)))
         elif scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1:
             raise UserError(
                 "The DoRA of the file to start from brings columns (inputs) to length; here it is rows (outputs).",
@@ -132,19 +133,19 @@ class Update(ABC, Generic[Kind]):
         return nn.Parameter(scale.flatten().to(weight.device, dtype, copy=True))
 
 
-def low_rank_size(layer: Layer, settings: LowRank, own: LayerGroup | None) -> tuple[int, float]:
+def low_rank_size(layer: Layer, settings: LowRank, layer_group: LayerGroup | None) -> tuple[int, float]:
     """Rank and alpha of a layer: its group's, or the convolutions' own for kernels wider than 1x1 (as kohya), or all's.
 
     An alpha that is left open keeps the proportion to the rank.
     """
     share = settings.alpha / settings.rank
-    if own is not None and own.rank:
-        return own.rank, own.alpha or share * own.rank
+    if layer_group is not None and layer_group.rank:
+        return layer_group.rank, layer_group.alpha or share * layer_group.rank
     rank, alpha = settings.rank, settings.alpha
     if is_wide(layer):
         rank = settings.conv_rank or rank
         alpha = settings.conv_alpha or share * rank
-    return rank, own.alpha if own is not None and own.alpha else alpha
+    return rank, layer_group.alpha if layer_group is not None and layer_group.alpha else alpha
 
 
 def is_wide(layer: Any) -> bool:
@@ -152,7 +153,7 @@ def is_wide(layer: Any) -> bool:
     return isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1)
 
 
-def shrink(values: Mapping[str, Tensor], norm: Tensor, most: float, bad: Tensor | None) -> None:
+def scale_to_norm(values: Mapping[str, Tensor], norm: Tensor, most: float, bad: Tensor | None) -> None:
     """Scale tensors whose product has this norm, each alike, so that it is at most `most`; nothing waits."""
     factor = (most / norm.clamp_min(torch.finfo(norm.dtype).tiny)).clamp(max=1) ** (1 / len(values))
     if bad is not None:

@@ -8,13 +8,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from modules.preset.adapters import Adapter, Loha, Lokr, Lora, LowRank, Oft
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import Adapter, LayerGroup, Loha, Lokr, Lora, LowRank, Oft
 
 Shape = tuple[int, ...]
 
 
-def numbers_of(shape: Shape, settings: Adapter, own: LayerGroup | None = None) -> int:
+def parameter_count(shape: Shape, settings: Adapter, own: LayerGroup | None = None) -> int:
     """Trained numbers for one layer; `own`: the settings of its group."""
     return COUNTS[type(settings)](shape, settings, own) + _magnitude(shape, settings)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 Values = dict[str, Any]
-MOST_DIGITS = 10  # of the number of an entry; Python reads no number of thousands of digits
+MAX_DIGITS = 10  # of the number of an entry; Python reads no number of thousands of digits
 
 
 def get(values: Values, path: str) -> Any:
@@ -36,7 +36,7 @@ def put(values: Values, path: str, value: Any) -> None:
 def _child(inside: Any, name: str) -> Any:
     if isinstance(inside, dict):
         return cast("Values", inside).get(name)
-    if isinstance(inside, list | tuple) and name.isdecimal() and len(name) < MOST_DIGITS:
+    if isinstance(inside, list | tuple) and name.isdecimal() and len(name) < MAX_DIGITS:
         entries = cast("list[Any]", inside)
         return entries[int(name)] if int(name) < len(entries) else None
     return None
@@ -47,6 +47,6 @@ def _set(inside: Any, name: str, value: Any, path: str) -> None:
         cast("Values", inside)[name] = value
         return
     entries = cast("list[Any]", inside) if isinstance(inside, list) and name.isdecimal() else None
-    if entries is None or len(name) >= MOST_DIGITS or int(name) > len(entries):
+    if entries is None or len(name) >= MAX_DIGITS or int(name) > len(entries):
         raise KeyError(path)
     entries[int(name) : int(name) + 1] = [value]

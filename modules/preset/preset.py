@@ -8,21 +8,21 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from modules.catalog import FAMILIES, FamilyCard
-from modules.preset.backup import Backup
-from modules.preset.concepts import Concept
-from modules.preset.general import General
-from modules.preset.method import AnyMethod, Lora
-from modules.preset.model import Model
-from modules.preset.objective import Objective
 from modules.preset.optimizers import AdamW, AnyOptimizer
-from modules.preset.output import Output
-from modules.preset.prior import Prior
-from modules.preset.sampling import Sampling
-from modules.preset.schedule import Schedule
+from modules.preset.sections.backup import Backup
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.general import General
+from modules.preset.sections.method import AnyMethod, Lora
+from modules.preset.sections.model import Model
+from modules.preset.sections.objective import Objective
+from modules.preset.sections.output import Output
+from modules.preset.sections.prior import Prior
+from modules.preset.sections.sampling import Sampling
+from modules.preset.sections.schedule import Schedule
+from modules.preset.sections.training import Training
+from modules.preset.sections.validation import Validation
+from modules.preset.sections.words import Word
 from modules.preset.setting import Section, Setting
-from modules.preset.training import Training
-from modules.preset.validation import Validation
-from modules.preset.words import Word
 
 
 class Preset(Section):

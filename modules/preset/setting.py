@@ -6,11 +6,20 @@ from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from modules.errors import FORGING
+from modules.errors import CONTROL_CHARACTERS
 
 Level = Literal["basic", "expert"]
 Scope = Literal["recipe", "machine"]
-ONE_LINE = {"title", "name", "path", "source", "vae", "workspace", "cache", "token"}  # settings that are shown in lines
+SINGLE_LINE = {
+    "title",
+    "name",
+    "path",
+    "source",
+    "vae",
+    "workspace",
+    "cache",
+    "token",
+}  # settings that are shown in lines
 
 
 class Section(BaseModel):
@@ -27,11 +36,11 @@ class Section(BaseModel):
 
     @field_validator("*", mode="after")
     @classmethod
-    def _shows_what_it_is(cls, value: Any, about: ValidationInfo) -> Any:
+    def _refuse_control_characters(cls, value: Any, about: ValidationInfo) -> Any:
         """Refuse text that would forge a line of a log, or a name that reads otherwise than it is."""
         if isinstance(value, str):
-            forging = FORGING.search(value.replace("\r\n", "\n"))
-            broken = value.find("\n") if about.field_name in ONE_LINE else -1
+            forging = CONTROL_CHARACTERS.search(value.replace("\r\n", "\n"))
+            broken = value.find("\n") if about.field_name in SINGLE_LINE else -1
             if forging or broken >= 0:
                 found = forging[0] if forging else "\n"
                 raise ValueError(f"holds the control character U+{ord(found):04X}: type it anew without it")

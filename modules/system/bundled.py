@@ -22,7 +22,7 @@ def is_bundled(text: str) -> bool:
     return text.startswith(SCHEME)
 
 
-def at_home(path: str) -> Path:
+def in_program_folder(path: str) -> Path:
     """A folder of Seachange's own, such as the workspace: a relative path starts beside this program."""
     return ROOT / Path(path).expanduser()
 

@@ -49,7 +49,7 @@ def memory_in_use() -> tuple[int, int]:
     return psutil.Process().memory_info().rss, card
 
 
-def sent(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """The tensor on a device, where it may arrive a little later, in the order of what is asked of the device.
 
     A card fetches by itself only from pinned memory: for any other, `non_blocking` waits until all before it is done.
@@ -59,7 +59,7 @@ def sent(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None)
     return tensor.to(device, dtype, non_blocking=True)
 
 
-def fetched(tensor: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+def to_cpu(tensor: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
     """A copy in main memory, and the event after which it is whole; None where there is no card to wait for."""
     if tensor.device.type != "cuda":
         return tensor, None
@@ -79,19 +79,25 @@ def autocast(device: torch.device, dtype: torch.dtype) -> Generator[None]:
         yield
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there was no memory left: of the card, or of the computer, in any library's words."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     said = str(error).lower()
-    return isinstance(error, RuntimeError) and any(words in said for words in _NO_MEMORY)
+    return isinstance(error, RuntimeError) and any(words in said for words in _OUT_OF_MEMORY_TEXTS)
 
 
 # torch on Linux, torch on Windows, the driver, cuBLAS and cuDNN
-_NO_MEMORY = ("can't allocate memory", "not enough memory", "out of memory", "alloc_failed", "memory_allocation")
+_OUT_OF_MEMORY_TEXTS = (
+    "can't allocate memory",
+    "not enough memory",
+    "out of memory",
+    "alloc_failed",
+    "memory_allocation",
+)
 
 
-def empty_memory(device: torch.device) -> None:
+def empty_cuda_cache(device: torch.device) -> None:
     """Give back what torch keeps of a card's memory for later."""
     if device.type == "cuda":
         torch.cuda.empty_cache()

@@ -14,14 +14,14 @@ from typing import Any
 
 import psutil
 
-NETWORK = {
+NETWORK_FILE_SYSTEMS = {
     "nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "afpfs", "9p", "ncpfs", "afs", "ceph", "glusterfs",
     "fuse.sshfs", "fuse.rclone", "fuse.gcsfuse", "fuse.s3fs", "fuse.glusterfs", "davfs", "webdav",
 }  # fmt: skip
-IN_MEMORY = {"tmpfs", "ramfs"}
+MEMORY_FILE_SYSTEMS = {"tmpfs", "ramfs"}
 REMOTE_DRIVE = 4  # of GetDriveTypeW
 # Folders whose content programs of these names copy to the internet, by a piece of their path.
-SYNCED = {
+CLOUD_FOLDERS = {
     r"^onedrive\b": "OneDrive",
     r"^dropbox\b": "Dropbox",
     r"^(icloud|mobile documents$|com~apple~clouddocs$)": "iCloud",
@@ -43,10 +43,10 @@ class Disk:
 
     @property
     def in_memory(self) -> bool:
-        return self.kind in IN_MEMORY
+        return self.kind in MEMORY_FILE_SYSTEMS
 
 
-def standing(path: Path) -> Path:
+def existing_folder(path: Path) -> Path:
     """The folder itself, or the nearest one above it that exists."""
     while not path.is_dir() and path != path.parent:
         path = path.parent
@@ -55,14 +55,14 @@ def standing(path: Path) -> Path:
 
 def disk_of(path: Path) -> Disk:
     """The disk on which a path lies, or will lie."""
-    real = os.path.realpath(standing(path))
+    real = os.path.realpath(existing_folder(path))
     if os.name == "nt":
         return _windows_disk(real)
     best = Disk("/", "", network=False)
     for part in psutil.disk_partitions(all=True):
         inside = real == part.mountpoint or real.startswith(part.mountpoint.rstrip("/") + "/")
         if inside and len(part.mountpoint) >= len(best.place):  # of two mounted over one another, the later one counts
-            best = Disk(part.mountpoint, part.fstype, part.fstype.lower() in NETWORK)
+            best = Disk(part.mountpoint, part.fstype, part.fstype.lower() in NETWORK_FILE_SYSTEMS)
     return best
 
 
@@ -77,15 +77,15 @@ def _windows_disk(real: str) -> Disk:
 
 def device_of(path: Path) -> int:
     """A number that two paths share if they share their room."""
-    return standing(path).stat().st_dev
+    return existing_folder(path).stat().st_dev
 
 
-def room_at(path: Path) -> int:
+def free_bytes(path: Path) -> int:
     """Free bytes where a path lies, or will lie."""
-    return shutil.disk_usage(standing(path)).free
+    return shutil.disk_usage(existing_folder(path)).free
 
 
-def trouble_at(folder: Path) -> OSError | None:
+def write_error(folder: Path) -> OSError | None:
     """Why nothing can be written to a folder, which may not exist yet; found out by writing a small file, for real.
 
     Rights alone do not tell: of read-only disks, of access lists, of quotas, of disks without room.
@@ -97,13 +97,13 @@ def trouble_at(folder: Path) -> OSError | None:
         place.stat()  # a link that leads nowhere, or to itself
         if not place.is_dir():
             return NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place))
-        _write_a_little(place)
+        _write_probe(place)
     except OSError as error:
         return error
     return None
 
 
-def _write_a_little(folder: Path) -> None:
+def _write_probe(folder: Path) -> None:
     """Raises OSError where that fails. Without buffers, which would write once more when they are closed."""
     handle, name = tempfile.mkstemp(prefix=".seachange-", suffix=".check", dir=folder)
     try:
@@ -114,10 +114,10 @@ def _write_a_little(folder: Path) -> None:
         Path(name).unlink(missing_ok=True)
 
 
-def synced_by(path: Path) -> str:
+def cloud_service(path: Path) -> str:
     """The program that copies a folder to the internet, as far as names tell; "" for none."""
     for piece in path.parts:
-        for pattern, name in SYNCED.items():
+        for pattern, name in CLOUD_FOLDERS.items():
             if re.search(pattern, piece, re.IGNORECASE):
                 return name
     return ""

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 # What a disk, and not the program, is to blame for: full, over a quota, read-only, no permission, gone, failing.
-DISK_TROUBLE = {
+DISK_ERRNOS = {
     number
     for name in (
         "ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM", "ENOENT", "ENOTDIR", "EIO", "ENODEV", "ENXIO",
@@ -71,10 +71,12 @@ def _left_drafts(final: Path) -> list[Path]:
     ours = re.compile(rf"\.{re.escape(final.name)}\.(?:(\d+)\.)?part")
     with os.scandir(final.parent) as entries:
         found = [(Path(entry.path), match[1]) for entry in entries if (match := ours.fullmatch(entry.name))]
-    return [path for path, number in found if not number or int(number) == os.getpid() or not _lives(int(number), path)]
+    return [
+        path for path, number in found if not number or int(number) == os.getpid() or not _is_alive(int(number), path)
+    ]
 
 
-def clear_drafts(folder: Path) -> None:
+def delete_drafts(folder: Path) -> None:
     """Delete what killed writers left anywhere in a folder that only this process writes; each may be a whole model."""
     for draft in list(folder.rglob(".*.part")):
         with suppress(OSError):  # what cannot be deleted only takes room
@@ -84,7 +86,7 @@ def clear_drafts(folder: Path) -> None:
                 draft.unlink()
 
 
-def _lives(number: int, draft: Path) -> bool:
+def _is_alive(number: int, draft: Path) -> bool:
     """Whether the process that began the draft is still there; its number may have gone to a younger one."""
     import psutil  # noqa: PLC0415 - only where a draft was left behind
 
@@ -116,10 +118,10 @@ def disk_error(error: BaseException) -> OSError | None:
     torch turns an OSError of the file that it writes to into a RuntimeError, safetensors puts its number into its text.
     """
     if isinstance(error, OSError):
-        return error if error.errno in DISK_TROUBLE else None
+        return error if error.errno in DISK_ERRNOS else None
     if number := re.search(r"\(os error (\d+)\)", str(error)):
         code = int(number[1])
-        return OSError(code, os.strerror(code)) if code in DISK_TROUBLE else None
+        return OSError(code, os.strerror(code)) if code in DISK_ERRNOS else None
     if isinstance(error, RuntimeError) and error.__context__ is not None:
         return disk_error(error.__context__)
     return None

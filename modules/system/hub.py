@@ -8,19 +8,27 @@ from pathlib import Path
 from modules.errors import UserError
 
 # What a family reads. Everything else in a repository (other formats, pictures, safety checkers) is left there.
-WANTED = (
+NEEDED_FILES = (
     "model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*",
     "unet/*.safetensors*", "vae/*.safetensors*", "text_encoder*/*.safetensors*",
 )  # fmt: skip
-PICKLES = ("unet/*.bin*", "vae/*.bin*", "text_encoder*/*.bin*")
-UNWANTED = ("*.msgpack", "*.onnx*", "*openvino*", "*non_ema*", "safety_checker/*", "feature_extractor/*", "*.fp16.*")
+PICKLE_FILES = ("unet/*.bin*", "vae/*.bin*", "text_encoder*/*.bin*")
+IGNORED_FILES = (
+    "*.msgpack",
+    "*.onnx*",
+    "*openvino*",
+    "*non_ema*",
+    "safety_checker/*",
+    "feature_extractor/*",
+    "*.fp16.*",
+)
 
 
 # Tokens by their form, and whatever stands where one usually does: in a header, before the @ of an address, in a query.
 SECRET = re.compile(r"hf_\w+|(?<=//)[^/@\s]+(?=@)|(?i:(?<=bearer )\S+|(?<=token=)[^&\s]+|(?<=signature=)[^&\s]+)")
 
 
-def without_secrets(text: str) -> str:
+def redact_secrets(text: str) -> str:
     """A message of the hub's library, with nothing in it that would open a door."""
     return SECRET.sub("***", text)
 
@@ -32,7 +40,7 @@ def looks_like_hub_name(name: str) -> bool:
     )
 
 
-def downloaded(name: str, *, offline: bool = False, cache: Path | None = None) -> Path:
+def download_model(name: str, *, offline: bool = False, cache: Path | None = None) -> Path:
     """The folder of a hub model on this machine; the token comes from HF_TOKEN or the hub's own login.
 
     Args:
@@ -50,17 +58,21 @@ def downloaded(name: str, *, offline: bool = False, cache: Path | None = None) -
         RepositoryNotFoundError,
     )  # fmt: skip
 
-    def fetched(patterns: tuple[str, ...]) -> Path:
+    def download(patterns: tuple[str, ...]) -> Path:
         return Path(
             snapshot_download(
-                name, allow_patterns=[*patterns], ignore_patterns=[*UNWANTED], local_files_only=offline, cache_dir=cache
+                name,
+                allow_patterns=[*patterns],
+                ignore_patterns=[*IGNORED_FILES],
+                local_files_only=offline,
+                cache_dir=cache,
             )
         )
 
     try:
-        folder = fetched(WANTED)
+        folder = download(NEEDED_FILES)
         # Pickles only where there is nothing better: an old model has both, and they are as large again.
-        return folder if any(folder.glob("unet/*.safetensors*")) else fetched((*WANTED, *PICKLES))
+        return folder if any(folder.glob("unet/*.safetensors*")) else download((*NEEDED_FILES, *PICKLE_FILES))
     except GatedRepoError as error:
         raise UserError(
             f"{name} is gated: its owner wants to know who uses it.",
@@ -77,7 +89,7 @@ def downloaded(name: str, *, offline: bool = False, cache: Path | None = None) -
         raise UserError(f"{name} is no Hugging Face name.", advice="Names look like owner/model.") from error
     except (HfHubHTTPError, OSError) as error:
         raise UserError(
-            f"{name} could not be downloaded: {without_secrets(str(error))}.", advice="Try again later."
+            f"{name} could not be downloaded: {redact_secrets(str(error))}.", advice="Try again later."
         ) from error
 
 

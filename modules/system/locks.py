@@ -8,10 +8,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
 
-TAKEN = {errno.EACCES, errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK}  # what systems say of a lock that another holds
+LOCK_TAKEN_ERRNOS = {
+    errno.EACCES,
+    errno.EAGAIN,
+    errno.EWOULDBLOCK,
+    errno.EDEADLK,
+}  # what systems say of a lock that another holds
 
 
-class Taken(Exception):
+class LockTaken(Exception):
     """Another process holds the lock. Its text is the number of that process, or "" where it cannot be read."""
 
 
@@ -35,12 +40,12 @@ class Lock:
             self._file.seek(0)
             holder = self._file.read(32).decode("ascii", "replace").strip()
             self._file.close()
-            if error.errno in TAKEN:
-                raise Taken(holder) from None
+            if error.errno in LOCK_TAKEN_ERRNOS:
+                raise LockTaken(holder) from None
             raise
-        self._sign()
+        self._write_pid()
 
-    def _sign(self) -> None:
+    def _write_pid(self) -> None:
         """Say who holds it. On a full disk it is held without a name."""
         try:
             self._file.truncate(0)

@@ -15,13 +15,13 @@ from contextlib import contextmanager
 PR_SET_THP_DISABLE = 41  # linux/prctl.h
 
 
-def ask_for_huge_pages() -> None:
+def enable_huge_pages() -> None:
     """Have PyTorch ask for huge pages. It reads this once, when it makes its first tensor; only Linux has them."""
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 @contextmanager
-def small_pages() -> Generator[None]:
+def without_huge_pages() -> Generator[None]:
     """No huge pages for what this process allocates meanwhile."""
     _disable_huge_pages(1)
     try:

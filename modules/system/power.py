@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 
-class Power:
+class PowerMeter:
     """The power of the card that torch trains on."""
 
     def __init__(self, device: torch.device) -> None:

@@ -6,7 +6,7 @@ import re
 import unicodedata
 
 
-def natural(path: str) -> tuple[object, ...]:
+def natural_key(path: str) -> tuple[object, ...]:
     """A key that sorts names as people count, folder by folder; the exact name breaks ties."""
     folders = unicodedata.normalize("NFC", path).casefold().split("/")
     # Splitting at digits makes every second piece a number, so that numbers only ever meet numbers.

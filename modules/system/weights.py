@@ -27,7 +27,7 @@ from typing import Any, BinaryIO, cast
 import torch
 from torch import Tensor
 
-from modules.errors import UserError, visible
+from modules.errors import UserError, printable
 
 Shape = tuple[int, ...]
 
@@ -37,7 +37,7 @@ DTYPES: dict[str, torch.dtype] = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-LONGEST_HEADER = 100_000_000  # bytes, as in the format's own library
+MAX_HEADER_BYTES = 100_000_000  # bytes, as in the format's own library
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 # Everything that torch's reader of pickles raises for damaged ones, beside pickle's own error.
@@ -80,11 +80,11 @@ def open_weights(path: Path) -> Weights:
     if not path.is_file():
         raise UserError(f"{path} is not there.", advice="Check the path; a download may not have finished.")
     if path.suffix == ".safetensors":
-        return Safetensors(path)
+        return SafetensorsFile(path)
     if path.suffix in PICKLES:
-        return Pickled(path)
+        return PickleFile(path)
     if path.name.endswith(".index.json"):
-        return Sharded(path)
+        return ShardedFiles(path)
     raise UserError(
         f"{path.name} is no kind of file that models come in.", advice="Choose a .safetensors, .ckpt or .pt file."
     )
@@ -100,7 +100,7 @@ class Entry:
     size: int
 
 
-class Safetensors(Weights):
+class SafetensorsFile(Weights):
     """One .safetensors file."""
 
     def __init__(self, path: Path) -> None:
@@ -137,7 +137,7 @@ class Safetensors(Weights):
         return (self.path,)
 
 
-class Pickled(Weights):
+class PickleFile(Weights):
     """A file that torch saved. Read as weights only: what would run code in it is refused."""
 
     def __init__(self, path: Path) -> None:
@@ -157,7 +157,7 @@ class Pickled(Weights):
         return (self.path,)
 
 
-class Sharded(Weights):
+class ShardedFiles(Weights):
     """Several files beside an index (`*.index.json`), as large models come in diffusers folders."""
 
     def __init__(self, index: Path) -> None:
@@ -169,7 +169,7 @@ class Sharded(Weights):
         lost = [name for name, file in places.items() if name not in shards[file].shapes]
         if lost:
             raise UserError(
-                f"{index.parent}: {some(lost)} stand in the index, but in no file.", advice="Download it again."
+                f"{index.parent}: {first_names(lost)} stand in the index, but in no file.", advice="Download it again."
             )
         self._of = {name: shards[file] for name, file in places.items()}
         self._shards = shards
@@ -187,7 +187,7 @@ class Sharded(Weights):
         return tuple(path for shard in self._shards.values() for path in shard.files)
 
 
-class Held(Weights):
+class InMemoryWeights(Weights):
     """Tensors in memory, seen as a file."""
 
     def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
@@ -206,7 +206,7 @@ class Held(Weights):
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedTensor:
     """A tensor to be written: what it will be, and how to get it when its turn comes."""
 
     shape: Shape
@@ -218,7 +218,7 @@ class Planned:
         return self.dtype.itemsize * torch.Size(self.shape).numel()
 
 
-def write_safetensors(path: Path, tensors: Mapping[str, Planned], metadata: Mapping[str, str]) -> None:
+def write_safetensors(path: Path, tensors: Mapping[str, PlannedTensor], metadata: Mapping[str, str]) -> None:
     """Write tensors one by one, so that only one of them is in memory; `path` is overwritten: give a staged one."""
     # Wide types first, as the format's library does: every tensor then starts at a multiple of its own width.
     names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
@@ -245,7 +245,7 @@ def bytes_of(tensor: Tensor) -> memoryview:
     return memoryview(cast("Any", tensor.reshape(-1).view(torch.uint8).numpy()))
 
 
-def some(names: Iterable[str], count: int = 3) -> str:
+def first_names(names: Iterable[str], count: int = 3) -> str:
     """The first few of many names, for messages."""
     listed = [_brief(name) for name in sorted(names)]
     more = f" and {len(listed) - count} more" if len(listed) > count else ""
@@ -259,12 +259,12 @@ def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     """The header and the place where the tensors begin."""
     length = int.from_bytes(file.read(8), "little")
     size = path.stat().st_size
-    if size < 8 or length > LONGEST_HEADER:
+    if size < 8 or length > MAX_HEADER_BYTES:
         raise UserError(f"{path} is not a safetensors file.", advice="Download it again, or choose another file.")
     if 8 + length > size:
         raise _cut_short(path, 8 + length)
     try:
-        header = json.loads(file.read(length), object_pairs_hook=_once)
+        header = json.loads(file.read(length), object_pairs_hook=_without_duplicate_keys)
     except (ValueError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its header cannot be read.", advice="Download it again.") from error
     if not isinstance(header, dict):
@@ -272,7 +272,7 @@ def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     return cast("dict[str, Any]", header), 8 + length
 
 
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """An object of JSON. A tensor that is listed twice would be another one for another program."""
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -293,7 +293,7 @@ def _refuse_overlaps(entries: Mapping[str, Entry], path: Path) -> None:
 
 def _brief(name: str) -> str:
     """The name of a tensor in a message."""
-    return visible(name if len(name) <= 100 else f"{name[:97]}...", line=True)
+    return printable(name if len(name) <= 100 else f"{name[:97]}...", line=True)
 
 
 def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
@@ -333,7 +333,7 @@ def _cut_short(path: Path, expected: int) -> UserError:
 def _unpickled(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle; those of Lightning checkpoints lie one level down, under "state_dict"."""
     if _is_zip(path):
-        _refuse_packed(path)
+        _refuse_compressed(path)
     try:
         # Files in the format before torch 1.6 cannot be mapped into memory; they are rare, and read as a whole.
         held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
@@ -355,7 +355,7 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
     return tensors
 
 
-def _refuse_packed(path: Path) -> None:
+def _refuse_compressed(path: Path) -> None:
     """Torch never packs what it puts into its zips. What is packed may unpack to more than this machine holds."""
     try:
         with zipfile.ZipFile(path) as archive:

@@ -16,7 +16,7 @@ from modules.system.devices import DTYPES
 from modules.system.weights import open_weights
 from modules.tools.models import open_model
 from modules.trainer.preparation import Tell
-from modules.trainer.workspace import check_writable
+from modules.trainer.run_folder.workspace import check_writable
 
 Replaced = dict[str, dict[str, Tensor]]  # by part and name
 
@@ -32,21 +32,21 @@ def convert(job: ConvertModel, tell: Tell) -> str:
     tell(Phase("Opening the model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
     family = open_model(job.source, job.family, LoadOptions())
-    put_in = parts_of(Path(job.parts), family) if job.parts else {}
-    if job.parts and not put_in:
+    replacements = replacement_tensors(Path(job.parts), family) if job.parts else {}
+    if job.parts and not replacements:
         raise UserError(
             f"{job.parts} holds no part of this model.", advice="Give trained parts or a LoRA (.safetensors)."
         )
-    for part, tensors in put_in.items():
-        tell(Note(f"{Path(job.parts).name} replaces {len(tensors)} tensors of {part}."))
+    for component, tensors in replacements.items():
+        tell(Note(f"{Path(job.parts).name} replaces {len(tensors)} tensors of {component}."))
     tell(Phase("Writing the model"))
     family.save(
         target,
         single_file=job.format == "single_file",
         dtype=DTYPES[job.dtype] if job.dtype else family.stored_dtype,
-        parts=family.part_names,
+        parts=family.component_names,
         metadata=family.modelspec(),
-        tensors=put_in,
+        tensors=replacements,
     )
     return str(target)
 
@@ -69,7 +69,7 @@ def _check_target(target: Path, job: ConvertModel) -> None:
         )
 
 
-def parts_of(path: Path, family: Family) -> Replaced:
+def replacement_tensors(path: Path, family: Family) -> Replaced:
     """The weights that a file of trained parts holds, or those that a LoRA makes of a model's.
 
     Raises:
@@ -78,15 +78,15 @@ def parts_of(path: Path, family: Family) -> Replaced:
     if not path.exists():
         raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
     if path.is_file() and is_adapter(open_weights(path).shapes):
-        return _merged(path, family)
-    return dict(family.parts_in(path))
+        return _merged_lora(path, family)
+    return dict(family.components_in(path))
 
 
 @torch.no_grad()
-def _merged(path: Path, family: Family) -> Replaced:
+def _merged_lora(path: Path, family: Family) -> Replaced:
     merged: Replaced = {}
     for name, lora in read_adapter(path, family.lora_names()).items():
-        part, _, module = name.partition("|")
-        weight = family.part(part).get_submodule(module).get_parameter("weight")
-        merged.setdefault(part, {})[f"{module}.weight"] = merged_weight(weight, lora)
+        component, _, module = name.partition("|")
+        weight = family.component(component).get_submodule(module).get_parameter("weight")
+        merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
     return merged

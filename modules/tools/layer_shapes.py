@@ -9,7 +9,7 @@ import json
 from typing import Any
 
 from modules.catalog.shapes import MODELS, TITLES, folded
-from modules.data.tokens import read_json
+from modules.data.text.tokenizer import read_json
 from modules.families.parts.building import empty_unet
 from modules.families.parts.single_file import bundled_config
 from modules.system.bundled import resolve

@@ -14,8 +14,8 @@ from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import read_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
-from modules.methods.inversion import Vocabularies
-from modules.trainer.preparation import place_of
+from modules.methods.textual_inversion import TokenTables
+from modules.trainer.preparation import model_location
 
 
 def open_model(source: str, guess: str, options: LoadOptions) -> Family:
@@ -27,13 +27,13 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
     refused: list[UserError] = []
     for name in sorted(FAMILIES, key=lambda name: name != guess):
         try:
-            return family_class(name).load(place_of(source), options)
+            return family_class(name).load(model_location(source), options)
         except UserError as error:
             refused.append(error)
     raise refused[0]
 
 
-def teach(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> list[str]:
+def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> list[str]:
     """Let prompts hold the words of embedding files, each called as its file is, and those inside LoRA files.
 
     Raises:
@@ -42,17 +42,17 @@ def teach(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> 
     bundles = {path: read_bundle(read_tensors(path), family.text_encoders, path) for path in loras}
     if not embeddings and not any(bundles.values()):
         return []
-    vocabularies = Vocabularies(family)
+    vocabularies = TokenTables(family)
     words = {path.stem: vocabularies.read(path) for path in embeddings}
     for path, found in bundles.items():
-        words |= {word: vocabularies.fitting(rows, path) for word, rows in found.items() if word not in words}
+        words |= {word: vocabularies.checked(rows, path) for word, rows in found.items() if word not in words}
     for word, rows in words.items():
         vocabularies.add(word, rows)
     return list(words)
 
 
 @torch.no_grad()
-def put_on(family: Family, lora: Path) -> int:
+def merge_lora(family: Family, lora: Path) -> int:
     """Add a LoRA to the weights of a family, in memory; gives how many layers it changes.
 
     Raises:
@@ -60,7 +60,7 @@ def put_on(family: Family, lora: Path) -> int:
     """
     layers = read_adapter(lora, family.lora_names())
     for name, tensors in layers.items():
-        part, _, path = name.partition("|")
-        weight = family.part(part).get_submodule(path).get_parameter("weight")
+        component, _, path = name.partition("|")
+        weight = family.component(component).get_submodule(path).get_parameter("weight")
         weight.copy_(merged_weight(weight, tensors))
     return len(layers)

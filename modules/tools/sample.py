@@ -6,16 +6,16 @@ from pathlib import Path
 
 from modules.errors import UserError
 from modules.messages import MakeImages, Note, Phase, SampleReady
-from modules.preset.live import prompt_of
 from modules.preset.preset import Preset
-from modules.preset.rules import judged
-from modules.preset.sampling import Prompt
-from modules.tools.models import open_model, put_on, teach
+from modules.preset.rules.live_changes import prompt_of
+from modules.preset.rules.rules import validate
+from modules.preset.sections.sampling import Prompt
+from modules.tools.models import add_embeddings, merge_lora, open_model
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, check_samplers, load_options, with_resolution
-from modules.trainer.sample_files import file_name, save_sample
-from modules.trainer.sampler import Sampler
-from modules.trainer.workspace import anchored, check_writable
+from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths
+from modules.trainer.sampling.image_files import file_name, save_sample
+from modules.trainer.sampling.sampler import Sampler
 
 
 def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
@@ -24,23 +24,23 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
     Raises:
         UserError: the model or a LoRA cannot be read, or the folder cannot be written.
     """
-    preset = anchored(_with_prompts(judged(job.preset, trains=False), job))
+    preset = with_absolute_paths(_with_prompts(validate(job.preset, trains=False), job))
     folder = Path(job.folder)
     check_writable(folder)
     tell(Phase("Opening the model"))
     family = open_model(preset.model.source, preset.model.family, load_options(preset))
     check_samplers(preset, family)
     for lora in job.loras:
-        changed = put_on(family, Path(lora))
+        changed = merge_lora(family, Path(lora))
         tell(Note(f"{Path(lora).name} changes {changed} layers."))
-    if words := teach(family, [Path(file) for file in job.embeddings], [Path(lora) for lora in job.loras]):
+    if words := add_embeddings(family, [Path(file) for file in job.embeddings], [Path(lora) for lora in job.loras]):
         tell(Note(f"Prompts can hold {', '.join(words)}."))
     prompts = preset.sampling.prompts
     resolution, sampling = with_resolution(preset, family).resolution, preset.sampling
-    sampler = Sampler(family, resolution, keep_texts=True, sampling=sampling, seed=preset.general.seed)
+    sampler = Sampler(family, resolution, cache_texts=True, sampling=sampling, seed=preset.general.seed)
     sampler.read(prompts)
     if not job.loras and not words:
-        family.let_go(*family.text_encoders)
+        family.unload(*family.text_encoders)
     done, total = 0, sum(prompt.steps for prompt in prompts)
 
     def step_done(images: int) -> None:
@@ -55,8 +55,8 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
         tell(Note(f'"{prompt.prompt[:60]}" is not drawn: {error}', "error"))
 
     # Seeds of chance follow the numbers of the images, so that the next call draws others.
-    for sample in sampler.draw(prompts, step_done, step=_free_number(folder), failed=failed):
-        path = _next(folder, sample.prompt)
+    for sample in sampler.draw(prompts, step_done, step=_next_number(folder), failed=failed):
+        path = _next_file(folder, sample.prompt)
         save_sample(sample, path, model=Path(preset.model.source).stem)
         tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
     return str(folder)
@@ -67,11 +67,11 @@ def _with_prompts(preset: Preset, job: MakeImages) -> Preset:
     return preset.model_copy(update={"sampling": preset.sampling.model_copy(update={"prompts": prompts})})
 
 
-def _next(folder: Path, prompt: Prompt) -> Path:
+def _next_file(folder: Path, prompt: Prompt) -> Path:
     """A file of the first free number: images of earlier calls stay."""
-    return folder / file_name(_free_number(folder), prompt.seed, prompt.prompt)
+    return folder / file_name(_next_number(folder), prompt.seed, prompt.prompt)
 
 
-def _free_number(folder: Path) -> int:
+def _next_number(folder: Path) -> int:
     taken = [path.name[:6] for path in folder.glob("[0-9]*.png")] if folder.is_dir() else []
     return 1 + max((int(name) for name in taken if name.isdecimal()), default=0)

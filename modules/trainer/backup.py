@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 
 from modules.errors import UserError
+from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
-from modules.preset.store import write_project
 from modules.system.files import sha256_of, staged
 
 NAME = re.compile(r"step-\d{8,}")
@@ -27,7 +27,7 @@ class Stateful(Protocol):
     def load_state_dict(self, state: Any, /) -> Any: ...
 
 
-class Unreadable(UserError):
+class UnreadableBackup(UserError):
     """A backup whose files are as they were written, and yet cannot be read."""
 
     def __init__(self, path: Path, error: Exception) -> None:
@@ -88,7 +88,7 @@ def _loaded(path: Path, where: str | torch.device) -> Any:
     except (
         OSError, EOFError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, UnpicklingError
     ) as error:  # fmt: skip
-        raise Unreadable(path, error) from error
+        raise UnreadableBackup(path, error) from error
 
 
 def size_of(state: Mapping[str, Stateful]) -> int:

@@ -9,18 +9,18 @@ from pathlib import Path
 
 from modules.families import Family
 from modules.messages import Note, Phase
-from modules.preset.concepts import Concept
 from modules.preset.preset import Preset
-from modules.preset.prior import ClassImages
-from modules.preset.sampling import Prompt
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.prior import ClassImages
+from modules.preset.sections.sampling import Prompt
 from modules.system.files import staged_file, write_text
 from modules.system.seeds import seed_of
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell
-from modules.trainer.sample_files import save_sample
-from modules.trainer.sampler import Sampler
+from modules.trainer.sampling.image_files import save_sample
+from modules.trainer.sampling.sampler import Sampler
 
-AT_ONCE = 16  # handed to the sampler together
+BATCH_SIZE = 16  # handed to the sampler together
 ENDINGS = (".png", ".txt")  # of an image; an image with its caption is a whole one
 
 
@@ -34,15 +34,15 @@ def with_class_images(preset: Preset, family: Family, tell: Tell, control: Contr
     if not settings.count:
         return preset
     folder = folder_of(preset, family)
-    lacking = [number for number in range(settings.count) if not _there(folder, number)]
-    if lacking:
-        _draw(preset, family, folder, lacking, tell, control)
-        family.let_go(*family.part_names)
-        tell(Note(f"{len(lacking)} class images were drawn into {folder}."))
+    missing = [number for number in range(settings.count) if not _exists(folder, number)]
+    if missing:
+        _draw(preset, family, folder, missing, tell, control)
+        family.unload(*family.component_names)
+        tell(Note(f"{len(missing)} class images were drawn into {folder}."))
     return with_concept(preset, folder)
 
 
-def _there(folder: Path, number: int) -> bool:
+def _exists(folder: Path, number: int) -> bool:
     """Whether an image is in the folder, if need be by a copy from one that was made for another number of images."""
     name = f"{number:06d}"
     if (folder / f"{name}.txt").exists():
@@ -71,9 +71,9 @@ def folder_of(preset: Preset, family: Family) -> Path:
     """Where class images lie, named after all that they depend on, and after how many there are."""
     settings = preset.prior.made
     told = settings.model_dump(mode="json", exclude={"count", "use"})
-    models = [family.fingerprint(name) for name in family.part_names]
-    noising = family.noising.scheduler_config()
-    text = json.dumps([told, models, noising, preset.resolution], sort_keys=True, default=str)
+    models = [family.fingerprint(name) for name in family.component_names]
+    noise_schedule = family.noise_schedule.scheduler_config()
+    text = json.dumps([told, models, noise_schedule, preset.resolution], sort_keys=True, default=str)
     return (
         Path(preset.general.cache)
         / "class images"
@@ -98,7 +98,7 @@ def lines_of(settings: ClassImages) -> list[str]:
 
 def _draw(preset: Preset, family: Family, folder: Path, numbers: list[int], tell: Tell, control: Control) -> None:
     settings = preset.prior.made
-    sampler = Sampler(family, preset.resolution, keep_texts=True)
+    sampler = Sampler(family, preset.resolution, cache_texts=True)
     done, total = 0, len(numbers) * settings.steps
 
     def step_done(images: int) -> None:
@@ -108,9 +108,9 @@ def _draw(preset: Preset, family: Family, folder: Path, numbers: list[int], tell
         tell(Phase("Making class images", done, total))
 
     folder.mkdir(parents=True, exist_ok=True)
-    for start in range(0, len(numbers), AT_ONCE):
-        some = numbers[start : start + AT_ONCE]
-        prompts = [prompt_of(settings, number, preset.resolution) for number in some]
-        for number, sample in zip(some, sampler.draw(prompts, step_done), strict=True):
+    for start in range(0, len(numbers), BATCH_SIZE):
+        first_names = numbers[start : start + BATCH_SIZE]
+        prompts = [prompt_of(settings, number, preset.resolution) for number in first_names]
+        for number, sample in zip(first_names, sampler.draw(prompts, step_done), strict=True):
             save_sample(sample, folder / f"{number:06d}.png", model=Path(preset.model.source).stem)
             write_text(folder / f"{number:06d}.txt", f"{sample.prompt.prompt}\n")

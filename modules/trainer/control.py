@@ -20,9 +20,11 @@ class Control:
         self._waiting: deque[Command] = deque()
         self.stopping = False
         self.paused = False
-        self.at_once = False
-        self.stopped = self.continued = 0  # how often Stop and Continue came: who waits for them notices another one
-        self.patient = (
+        self.stop_now = False
+        self.stop_count = self.continue_count = (
+            0  # how often Stop and Continue came: who waits for them notices another one
+        )
+        self.finishes_step = (
             False  # whether a plain Stop can wait for the end of a step, because there is something to back up
         )
 
@@ -31,14 +33,14 @@ class Control:
         for command in self._mailbox.drain():
             match command:
                 case Stop() | Quit():
-                    self.at_once = self.at_once or (isinstance(command, Stop) and command.now)
+                    self.stop_now = self.stop_now or (isinstance(command, Stop) and command.now)
                     self.stopping, self.paused = True, False
-                    self.stopped += 1
+                    self.stop_count += 1
                 case Pause():
                     self.paused = True
                 case Continue():
                     self.paused = False
-                    self.continued += 1
+                    self.continue_count += 1
                 case _:
                     self._waiting.append(command)
 
@@ -49,10 +51,10 @@ class Control:
             Interrupted: to be caught by whoever started the job.
         """
         self.read()
-        if self.at_once or (self.stopping and not self.patient):
+        if self.stop_now or (self.stopping and not self.finishes_step):
             raise Interrupted
 
-    def stop_wanted(self) -> bool:
+    def stop_requested(self) -> bool:
         """For work that asks instead of being interrupted (a scan, filling the cache)."""
         self.read()
         return self.stopping

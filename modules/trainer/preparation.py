@@ -6,18 +6,18 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from modules.data.captions import written
 from modules.data.index import Index
-from modules.data.scan import scan
+from modules.data.source.scan import scan
+from modules.data.text.captions import undrawn_caption
 from modules.diffusion.solvers import scheduler_for
-from modules.errors import Problems, UserError, visible
+from modules.errors import Problems, UserError, printable
 from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Note, Phase
 from modules.preset.preset import Preset
 from modules.system.bundled import is_bundled, resolve
 from modules.system.devices import DTYPES, device_named, use_threads
 from modules.trainer.control import Control
-from modules.trainer.perturbing import attention_layers
+from modules.trainer.sampling.guided_denoiser import attention_layers
 
 Tell = Callable[[Event], None]
 
@@ -29,10 +29,10 @@ def open_family(preset: Preset, tell: Tell) -> Family:
         UserError: it cannot be found or read, or is of another architecture.
     """
     tell(Phase("Opening the model"))
-    family = family_class(preset.model.family).load(place_of(preset.model.source), load_options(preset))
-    family.memo_folder = Path(preset.general.cache) if preset.general.cache else None
-    zero = ", down to pure noise (zero terminal SNR)" if family.noising.zero_terminal_snr else ""
-    tell(Note(f"{preset.card.title}: the model predicts {family.noising.said}{zero}."))
+    family = family_class(preset.model.family).load(model_location(preset.model.source), load_options(preset))
+    family.cache_dir = Path(preset.general.cache) if preset.general.cache else None
+    zero = ", down to pure noise (zero terminal SNR)" if family.noise_schedule.zero_terminal_snr else ""
+    tell(Note(f"{preset.card.title}: the model predicts {family.noise_schedule.predicts}{zero}."))
     for note in family.notes:
         tell(Note(note, "warning"))
     return family
@@ -50,7 +50,7 @@ def load_options(preset: Preset) -> LoadOptions:
         device=device_named(preset.general.device),
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
-        vae=place_of(model.vae),
+        vae=model_location(model.vae),
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,
         weighted_captions=model.weighted_captions,
@@ -61,7 +61,7 @@ def load_options(preset: Preset) -> LoadOptions:
     )
 
 
-def place_of(source: str) -> str:
+def model_location(source: str) -> str:
     """Where a model lies: a bundled one by its path, a file or a hub name as it is."""
     return str(resolve(source)) if is_bundled(source) else source
 
@@ -82,7 +82,7 @@ def check_samplers(preset: Preset, family: Family) -> None:
     """
     prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
     asked: list[Callable[[], object]] = [
-        partial(scheduler_for, name, family.noising, spacing)
+        partial(scheduler_for, name, family.noise_schedule, spacing)
         for name, spacing in sorted({(prompt.sampler, prompt.spacing) for prompt in prompts})
     ]
     if layers := {prompt.perturbation_layers for prompt in prompts if prompt.perturbation != "none"}:
@@ -109,53 +109,53 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
         preset,
         memo=Path(preset.general.cache) / "images.arrow" if preset.general.cache else None,
         report=lambda done, total: tell(Phase("Looking at the images", done, total)),
-        stop=control.stop_wanted,
+        stop=control.stop_requested,
     )
     control.check()
-    tell_bad(index, tell)
+    report_bad_images(index, tell)
     for note in index.notes:
         tell(Note(note))
     return index
 
 
-def images_to_measure(index: Index) -> Index:
+def validation_images(index: Index) -> Index:
     """The images that validation asks about.
 
     Raises:
         UserError: there are none.
     """
-    measured = index.measured()
-    if not len(measured):
+    validation_images = index.validation_images()
+    if not len(validation_images):
         raise UserError(
             "validation.enabled is on, and there is no image to measure on: no concept has two.",
             advice="Add a concept of the kind validation, or switch validation.enabled off.",
         )
-    return measured
+    return validation_images
 
 
-def check_words(preset: Preset, index: Index) -> None:
+def check_embedding_tokens(preset: Preset, index: Index) -> None:
     """Find out before training whether the images' captions hold the words that are to be learnt.
 
     Raises:
         Problems: with every word that no caption holds: it would stay as it began.
     """
-    if lost := lost_words(preset, index):
+    if lost := tokens_without_caption(preset, index):
         raise Problems(
             "These words could not be learnt, because no caption holds them:",
             [f'{word}: put it into the captions, for example with concepts.0.prefix "{word} ".' for word in lost],
         )
 
 
-def lost_words(preset: Preset, index: Index) -> list[str]:
+def tokens_without_caption(preset: Preset, index: Index) -> list[str]:
     """The words that are to be learnt and stand in no caption."""
     if not preset.words:
         return []
-    captions = {written(text, index.concepts[item.concept]) for item in index for text in item.captions}
+    captions = {undrawn_caption(text, index.concepts[item.concept]) for item in index for text in item.captions}
     read = "\n".join(captions).lower()  # CLIP reads without regard to case
     return [word.token for word in preset.words if word.train and word.token.lower() not in read]
 
 
-def tell_bad(index: Index, tell: Tell, known: int = 0) -> None:
+def report_bad_images(index: Index, tell: Tell, known: int = 0) -> None:
     """Name each image that is left out, but for the first `known`, which were named before."""
     for bad in index.bad[known:]:
-        tell(Note(f"{visible(bad.path, line=True)} is left out: {visible(bad.reason, line=True)}.", "warning"))
+        tell(Note(f"{printable(bad.path, line=True)} is left out: {printable(bad.reason, line=True)}.", "warning"))

@@ -9,6 +9,7 @@ Shapes: B items of a batch, K amounts of noise, N images.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from math import inf, isfinite, sqrt
@@ -17,17 +18,22 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from modules.data.batches import Batch, Feed
-from modules.data.filling import in_halves
+from modules.data.batches import Batch, BatchLoader
+from modules.data.cache.fill import in_smaller_batches
 from modules.data.index import Index, Item
-from modules.data.order import Showing
+from modules.data.order import Example
+from modules.errors import UserError
 from modules.families import Condition
-from modules.messages import Validated
+from modules.messages import ModelSaved, Phase, Validated
 from modules.preset.preset import Preset
-from modules.system.devices import autocast
+from modules.preset.sections.validation import Validation as Settings
+from modules.system.devices import autocast, is_out_of_memory
 from modules.system.seeds import seed_of
-from modules.trainer.judge import Judge
-from modules.trainer.learner import Learner
+from modules.trainer.control import Interrupted
+from modules.trainer.run_folder.disk_retry import GaveUp
+from modules.trainer.run_folder.run_writer import RunWriter
+from modules.trainer.step.item_loss import LossComputer
+from modules.trainer.step.learner import Learner
 
 
 class Measured(NamedTuple):
@@ -44,12 +50,12 @@ class Measured(NamedTuple):
 
 
 class Validation:
-    """Asks the model of a learner about the images of a feed, of which nothing is left to chance (`Index.measured`)."""
+    """The loss of a learner's model on the validation images of a loader, with nothing left to chance."""
 
-    def __init__(self, learner: Learner, feed: Feed) -> None:
-        self.learner, self.feed = learner, feed
-        self.preset = without_chance(learner.preset)
-        self.judge = Judge(self.preset, learner.family, learner.method)
+    def __init__(self, learner: Learner, loader: BatchLoader) -> None:
+        self.learner, self.loader = learner, loader
+        self.preset = without_randomness(learner.preset)
+        self.loss_computer = LossComputer(self.preset, learner.family, learner.method)
 
     def measure(self, going_on: Callable[[int, int], bool]) -> Measured | None:
         """Ask about every image, with the weights as they are; None if `going_on(done, total)` ends it.
@@ -59,9 +65,9 @@ class Validation:
         items: list[Item] = []
         losses: list[Tensor] = []
         for rows in self._batches():
-            if not going_on(len(items), len(self.feed.index)):
+            if not going_on(len(items), len(self.loader.index)):
                 return None
-            for asked, found_BK in in_halves(self._ask, rows):
+            for asked, found_BK in in_smaller_batches(self._ask, rows):
                 items += asked
                 losses.append(found_BK)
         # Only now is the card waited for.
@@ -69,34 +75,34 @@ class Validation:
 
     def _batches(self) -> Iterator[list[int]]:
         size = self.preset.training.batch_size
-        for rows in self.feed.index.bucket_rows().values():
+        for rows in self.loader.index.bucket_rows().values():
             yield from (rows[start : start + size].tolist() for start in range(0, len(rows), size))
 
     @torch.no_grad()
     def _ask(self, rows: Sequence[int]) -> tuple[tuple[Item, ...], Tensor]:
         """The images of some rows of one bucket, and their losses (B, K)."""
-        batch = self.feed.batch([Showing(row, 0) for row in rows], 0)
+        batch = self.loader.batch([Example(row, 0) for row in rows], 0)
         text, seed = self._text(batch), self.preset.general.seed
         count = self.preset.validation.times
         losses: list[Tensor] = []
         for k, share in enumerate(shares_of(self.preset, self._growth(batch))):
             seeds = [seed_of(seed, "validation", item.key, k) for item in batch.items]
             shares_B = torch.full((len(rows),), share, dtype=torch.float64)
-            losses.append(self.judge.losses(batch, seeds, shares_B, text).float())
+            losses.append(self.loss_computer.losses(batch, seeds, shares_B, text).float())
         assert len(losses) == count
         return batch.items, torch.stack(losses, dim=1)
 
     def _text(self, batch: Batch) -> Condition:
         """The captions, read once for all amounts of noise."""
-        text = self.judge.cached_text(batch)
+        text = self.loss_computer.cached_text(batch)
         if text is None:
-            with autocast(self.judge.device, self.judge.family.options.dtype):
-                text = self.judge.family.encode_text(batch.captions)
+            with autocast(self.loss_computer.device, self.loss_computer.family.options.dtype):
+                text = self.loss_computer.family.encode_text(batch.captions)
         return text
 
     def _growth(self, batch: Batch) -> float:
         height, width = batch.items[0].bucket
-        return sqrt(height * width) / self.judge.family.resolution
+        return sqrt(height * width) / self.loss_computer.family.resolution
 
 
 def shares_of(preset: Preset, growth: float = 1.0) -> list[float]:
@@ -108,7 +114,7 @@ def shares_of(preset: Preset, growth: float = 1.0) -> list[float]:
     return [preset.objective.times.share((k + 0.5) / count, growth=growth) for k in range(count)]
 
 
-def without_chance(preset: Preset) -> Preset:
+def without_randomness(preset: Preset) -> Preset:
     """The preset without what makes training harder, or other from showing to showing, on purpose."""
     noise = preset.objective.noise.model_copy(update={"perturbation": 0.0})
     masks = preset.training.masks.model_copy(update={"unmasked_probability": 0.0})
@@ -170,20 +176,20 @@ def mean_and_error(values: Iterable[float]) -> tuple[float, float]:
     return float(held.mean()), error
 
 
-def told(measured: Measured, index: Index, preset: Preset, best: Best, step: int) -> Validated:
+def validation_event(validation_images: Measured, index: Index, preset: Preset, best: Best, step: int) -> Validated:
     """The event of a validation. `best` takes it in."""
-    images = measured.by_image
+    images = validation_images.by_image
     mean, error = mean_and_error(images.values())
     better, change, change_error = (False, 0.0, 0.0)
     if isfinite(mean):
         better, change, change_error = best.compare(step, images, preset.validation.times)
-    by_time: list[float] = measured.losses_NK.mean(0).tolist()
+    by_time: list[float] = validation_images.losses_NK.mean(0).tolist()
     return Validated(
         step,
         mean,
         error,
         len(images),
-        _by_concept(measured, index),
+        _by_concept(validation_images, index),
         list(zip(shares_of(preset), by_time, strict=True)),
         better,
         best.step,
@@ -193,10 +199,10 @@ def told(measured: Measured, index: Index, preset: Preset, best: Best, step: int
     )
 
 
-def _by_concept(measured: Measured, index: Index) -> dict[str, float]:
+def _by_concept(validation_images: Measured, index: Index) -> dict[str, float]:
     """The mean loss of each concept; those of one name are numbered."""
     held: dict[int, dict[str, float]] = {}
-    for item, loss in zip(measured.items, measured.by_image.values(), strict=True):
+    for item, loss in zip(validation_images.items, validation_images.by_image.values(), strict=True):
         held.setdefault(item.concept, {})[item.key] = loss
     found: dict[str, float] = {}
     for number, losses in sorted(held.items()):
@@ -211,3 +217,91 @@ def curves(event: Validated) -> dict[str, float]:
     by_concept = {f"validation/concept/{name}": loss for name, loss in event.concepts.items()}
     by_time = {f"validation/noise/{share:.3f}": loss for share, loss in event.times}
     return {"validation/mean": event.mean, "validation/standard_error": event.error, **by_concept, **by_time}
+
+
+class Validator:
+    """Validates for a run. What it finds never changes what is learnt, only when a run ends."""
+
+    def __init__(self, writer: RunWriter, loader: BatchLoader) -> None:
+        self.writer, self.learner, self.control = writer, writer.learner, writer.control
+        self.validation = Validation(writer.learner, loader)
+        self.best = writer.learner.state["validation"] = Best()
+        self._validated_at = -1
+
+    def notes(self) -> list[str]:
+        """What is measured, in words."""
+        index = self.validation.loader.index
+        count, held = len(index), len(index.held_out)
+        images = "1 image that is" if count == 1 else f"{count:,} images that are"
+        times = "once" if self._settings.times == 1 else f"{self._settings.times} times"
+        return [
+            f"Validation: {images} not learnt from{', held out of the others' if held else ''}, each with other noise "
+            f"{times}."
+        ]
+
+    def validate(self) -> bool:
+        """Measure and tell, once a step; whether it was done. Whatever goes wrong is told, and training goes on."""
+        step = self.learner.clock.step
+        if self._validated_at == step:
+            return False
+        try:
+            found = self._measured()
+        except (Interrupted, GaveUp):
+            raise
+        except Exception as error:  # noqa: BLE001 - a number to look at: nothing in it may cost a run its hours
+            words = (
+                "memory ran out"
+                if is_out_of_memory(error)
+                else str(error)
+                if isinstance(error, UserError)
+                else repr(error)
+            )
+            self.writer.note(f"No validation at step {step}: {words.rstrip('.')}. Training goes on.", "error")
+            return False
+        if found is None:
+            return False
+        self._validated_at = self.best.at = step
+        self.writer.records.numbers(step, curves(found))
+        self.writer.records.tell(found)
+        if found.best and step and self._settings.keep_best:
+            self._keep(found)
+        return True
+
+    def rolled_back(self) -> None:
+        """The steps that come are others than those that had these numbers before."""
+        self._validated_at = self.best.at = -1
+
+    def over(self) -> str:
+        """Why training has gone on long enough, in words; "" as long as it has not, or nobody wants to know."""
+        patience = self._settings.patience
+        if not patience or not self.best.since or self.best.since % patience:
+            return ""
+        kept = (
+            f"; that model is {self.writer.outputs.best().name}" if self.best.step and self._settings.keep_best else ""
+        )
+        return f"Validation has not become better since step {self.best.step}, in {self.best.since} validations{kept}."
+
+    @property
+    def _settings(self) -> Settings:
+        return self.learner.preset.validation
+
+    def _measured(self) -> Validated | None:
+        with self.writer.inference_weights(live=self._settings.weights == "live"):
+            measured = self.validation.measure(self._going_on)
+        if measured is None:
+            return None
+        index = self.validation.loader.index
+        return validation_event(measured, index, self.validation.preset, self.best, self.learner.clock.step)
+
+    def _going_on(self, done: int, total: int) -> bool:
+        """Who stops a run does not wait for its validation."""
+        self.control.check()
+        self.writer.records.tell(Phase("Validating", done + 1, total))
+        return not self.control.stop_requested()
+
+    def _keep(self, found: Validated) -> None:
+        about = {"step": found.step, "loss": round(found.mean, 8), "images": found.images}
+        target = self.writer.outputs.best()
+        more = {"seachange.validation": json.dumps(about)}
+        for path in self.writer.export(target, "the best model", more, live=self._settings.weights == "live"):
+            self.writer.records.tell(ModelSaved(str(path), found.step))

@@ -13,7 +13,7 @@ from app import commands
 from app.cli import parser, run
 from modules.errors import Problems, UserError
 from modules.messages import CheckPreset, ConvertModel, Failed, FillCache, Job, MakeImages, Train, decode
-from modules.preset.problems import preset_of
+from modules.preset.validate import preset_of
 from modules.system.bundled import ROOT
 
 ROBOT = "presets/Starter/Robot LoRA.json"

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from modules.preset.problems import all_knobs
+from modules.preset.validate import all_settings
 from modules.system.bundled import ROOT
 
 PAGE = (ROOT / "resources/manual/compared.md").read_text(encoding="utf-8")
@@ -14,11 +14,11 @@ PATHS = sorted({path for cell in CELLS for path in re.findall(r"`([a-z][a-z0-9_.
 
 @pytest.mark.parametrize("path", PATHS)
 def test_a_setting_of_the_page_exists(path: str) -> None:
-    known = {re.sub(r"\.0(?=\.)", ".N", knob.path) for knob in all_knobs()}
-    own = {knob.rpartition(".")[2] for knob in known if knob.startswith("concepts.N.")}
+    known = {re.sub(r"\.0(?=\.)", ".N", setting.path) for setting in all_settings()}
+    own = {setting.rpartition(".")[2] for setting in known if setting.startswith("concepts.N.")}
     words = {"sample", "check", "presets", "backup", "validation"}
     start = (
         path.removesuffix("*").rstrip(".").replace("training.*", "training.denoiser").replace("encoder_N", "encoder_1")
     )
-    held = any(knob == start or knob.startswith((f"{start}.", start)) for knob in known)
+    held = any(setting == start or setting.startswith((f"{start}.", start)) for setting in known)
     assert held or path in own | words or path.startswith("training.*"), path

@@ -6,9 +6,9 @@ import shlex
 import pytest
 
 from app.findings import report, setting_option
-from app.terminal import Bar, Lines
-from modules.messages import Answer, Finding, Mend, Phase
-from modules.preset.overlay import lay
+from app.terminal import LogLines, ProgressBar
+from modules.messages import Finding, Fix, Phase, Result
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import get
 
 CUT = Finding(
@@ -17,7 +17,7 @@ CUT = Finding(
     "62 % of the captions are cut.",
     "What stands behind the cut is never learnt. " * 5,
     "model.max_chunks",
-    [Mend("Read 3 chunks", {"model.max_chunks": 3, "schedule.warmup": "5 %"})],
+    [Fix("Read 3 chunks", {"model.max_chunks": 3, "schedule.warmup": "5 %"})],
     [("1 to 75", 38), ("76 to 150", 62)],
     "captions",
     ["blue sky", "a\x1b[31mred\nhat"],
@@ -64,14 +64,14 @@ def test_what_strangers_wrote_cannot_move_the_terminal() -> None:
 def test_what_is_printed_can_be_typed(path: str, value: object) -> None:
     option, setting = shlex.split(setting_option(path, value))
     assert option == "--set"
-    assert get(lay({"concepts": [{}]}, [setting]), path) == value
+    assert get(apply_overrides({"concepts": [{}]}, [setting]), path) == value
 
 
-@pytest.mark.parametrize("kind", [Bar, Lines])
-def test_findings_are_gathered_and_told_once_before_the_summary(kind: type[Bar | Lines]) -> None:
+@pytest.mark.parametrize("kind", [ProgressBar, LogLines])
+def test_findings_are_gathered_and_told_once_before_the_summary(kind: type[ProgressBar | LogLines]) -> None:
     out = io.StringIO()
     shown = kind(out)
-    for event in (Phase("Looking", 1, 2), CUT, Phase("Reading"), STOP, Answer("check", "1 will hurt.")):
+    for event in (Phase("Looking", 1, 2), CUT, Phase("Reading"), STOP, Result("check", "1 will hurt.")):
         shown.show(event)
     shown.close()
     text = out.getvalue()
@@ -79,8 +79,8 @@ def test_findings_are_gathered_and_told_once_before_the_summary(kind: type[Bar |
     assert text.index("There is no model") < text.index("62 %") < text.index("1 will hurt.")
 
 
-@pytest.mark.parametrize("kind", [Bar, Lines])
-def test_what_was_found_before_a_check_was_left_is_told(kind: type[Bar | Lines]) -> None:
+@pytest.mark.parametrize("kind", [ProgressBar, LogLines])
+def test_what_was_found_before_a_check_was_left_is_told(kind: type[ProgressBar | LogLines]) -> None:
     out = io.StringIO()
     shown = kind(out)
     shown.show(CUT)

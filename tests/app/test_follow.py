@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from app.follow import BUG, DONE, MENDABLE, STOPPED, follow
-from modules.messages import Answer, Channel, Command, Event, Failed, Finding, Finished, Note, Started, Stop
+from app.follow import EXIT_BUG, EXIT_DONE, EXIT_STOPPED, EXIT_USER_ERROR, follow
+from modules.messages import Channel, Command, Event, Failed, Finding, Finished, Note, Result, Started, Stop
 
 
 class Script:
@@ -77,14 +77,17 @@ def say(*events: Event) -> Callable[[Channel], None]:
 @pytest.mark.parametrize(
     ("events", "code"),
     [
-        ([Finished(5)], DONE),
-        ([Finished(5, stopped=True)], STOPPED),
-        ([Failed("no such file")], MENDABLE),
-        ([Finding("a", "stop", "No."), Finding("b", "know", "Yes."), Answer("check", "1"), Finished()], MENDABLE),
-        ([Finding("a", "hurt", "Ouch."), Finished()], DONE),
-        ([Finding("a", "stop", "No."), Finished(stopped=True)], STOPPED),
-        ([Failed("boom", "Traceback")], BUG),
-        ([Note("and then nothing")], BUG),
+        ([Finished(5)], EXIT_DONE),
+        ([Finished(5, stopped=True)], EXIT_STOPPED),
+        ([Failed("no such file")], EXIT_USER_ERROR),
+        (
+            [Finding("a", "stop", "No."), Finding("b", "know", "Yes."), Result("check", "1"), Finished()],
+            EXIT_USER_ERROR,
+        ),
+        ([Finding("a", "hurt", "Ouch."), Finished()], EXIT_DONE),
+        ([Finding("a", "stop", "No."), Finished(stopped=True)], EXIT_STOPPED),
+        ([Failed("boom", "Traceback")], EXIT_BUG),
+        ([Note("and then nothing")], EXIT_BUG),
     ],
 )
 def test_the_exit_code_says_how_it_ended(events: list[Event], code: int) -> None:
@@ -126,7 +129,7 @@ def obey(kill_first: int) -> tuple[Callable[[Channel], None], list[Command]]:
 def test_ctrl_c_stops_gently_and_twice_at_once() -> None:
     play, got = obey(signal.SIGINT)
     code, shown = followed(play)
-    assert code == STOPPED
+    assert code == EXIT_STOPPED
     assert got == [Stop(), Stop(now=True)]
     assert "after this step" in shown.said[1]
     assert "at once" in shown.said[2]
@@ -135,7 +138,7 @@ def test_ctrl_c_stops_gently_and_twice_at_once() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_being_ended_from_outside_stops_gently(number: int) -> None:
     play, got = obey(number)
-    assert followed(play)[0] == STOPPED
+    assert followed(play)[0] == EXIT_STOPPED
     assert got == [Stop()]
 
 
@@ -149,5 +152,5 @@ def test_a_reader_that_goes_away_stops_the_run_with_a_backup() -> None:
             got.extend(channel.commands.drain())
         channel.events.put(Finished(3, stopped=True))
 
-    assert followed(play, Shown(broken_after=1))[0] == STOPPED
+    assert followed(play, Shown(broken_after=1))[0] == EXIT_STOPPED
     assert got == [Stop()]

@@ -1,7 +1,7 @@
 """The reference of all settings is what the schema says today."""
 
 from app import manual
-from modules.preset.problems import all_knobs
+from modules.preset.validate import all_settings
 from modules.system.bundled import ROOT
 
 
@@ -12,8 +12,8 @@ def test_the_manual_is_not_stale() -> None:
 
 
 def test_every_setting_is_in_both_lists() -> None:
-    page, plain = manual.markdown(), manual.plain()
-    for knob in all_knobs():
-        assert f"`{knob.path}`" in page
-        assert f"  {knob.path} = " in plain
-        assert knob.help in page
+    page, plain_text = manual.markdown(), manual.plain_text()
+    for setting in all_settings():
+        assert f"`{setting.path}`" in page
+        assert f"  {setting.path} = " in plain_text
+        assert setting.help in page

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from app import terminal
-from app.terminal import Bar, JsonLines, Lines, duration, progress_words, sentence
-from modules.messages import Answer, Finished, ModelSaved, Note, Phase, Progress, SampleReady, Started, decode, encode
+from app.terminal import JsonLines, LogLines, ProgressBar, duration, progress_words, sentence
+from modules.messages import Finished, ModelSaved, Note, Phase, Progress, Result, SampleReady, Started, decode, encode
 
 HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 1_500_000_000, 0)
 
@@ -31,7 +31,7 @@ def test_events_in_words() -> None:
     assert sentence(Note("Mind this.", "warning")) == "Warning: Mind this."
     assert sentence(Finished(7, path="a.safetensors")) == "Finished after 7 steps: a.safetensors"
     assert sentence(Finished(7, stopped=True)) == "Stopped after 7 steps"
-    assert sentence(Answer("size", "3 GB")) == "3 GB"
+    assert sentence(Result("size", "3 GB")) == "3 GB"
     assert sentence(HALF) == ""
 
 
@@ -39,7 +39,7 @@ def test_a_log_is_told_of_progress_only_now_and_then(monkeypatch: pytest.MonkeyP
     clock = 0.0
     monkeypatch.setattr(terminal.time, "monotonic", lambda: clock)
     out = io.StringIO()
-    lines = Lines(out)
+    lines = LogLines(out)
     told: list[float] = []
     for second in range(0, 1000):
         clock = float(second)
@@ -56,7 +56,7 @@ def test_a_log_hears_of_a_short_run_too_and_samples_on_the_way_hide_nothing(monk
     clock = 0.0
     monkeypatch.setattr(terminal.time, "monotonic", lambda: clock)
     out = io.StringIO()
-    lines = Lines(out)
+    lines = LogLines(out)
     for second in range(60):
         clock = float(second)
         if second % 5 == 0:
@@ -69,7 +69,7 @@ def test_a_log_hears_of_a_short_run_too_and_samples_on_the_way_hide_nothing(monk
 
 def test_a_log_names_a_phase_once() -> None:
     out = io.StringIO()
-    lines = Lines(out)
+    lines = LogLines(out)
     for done in range(5):
         lines.show(Phase("Encoding images", done, 100))
     lines.show(SampleReady("a.png", "cat", 0, 1))
@@ -81,7 +81,7 @@ def test_a_log_names_a_phase_once() -> None:
 
 def test_sentences_stand_above_the_bar_and_the_bar_is_gone_at_the_end() -> None:
     out = io.StringIO()
-    bar = Bar(out)
+    bar = ProgressBar(out)
     bar.show(Note("before"))
     bar.show(Phase("Loading"))
     bar.show(HALF)

@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 from modules.methods.adapter import UPDATES
-from modules.preset.adapters import ADAPTERS
+from modules.preset.sections.method import ADAPTERS
 from tests.benchmarks.adapter_layers import lycoris_module, peft_model
 
 # inputs, outputs, kernel, and on a side, of the latents, how many times smaller; 0: text, of 77 tokens
@@ -65,7 +65,9 @@ def measured(kind: str, sizes: tuple[int, int, int], options: Any, attach: Calla
 def with_ours(layer: Any, kind: str) -> Any:
     settings: Any = ADAPTERS[kind]() if kind == "oft" else ADAPTERS[kind](rank=8)
     made: Any = UPDATES[kind]
-    made(layer, made.begun(layer, settings, None, torch.Generator().manual_seed(0)), settings, torch.float32).attach()
+    made(
+        layer, made.initial_tensors(layer, settings, None, torch.Generator().manual_seed(0)), settings, torch.float32
+    ).attach()
     return layer
 
 

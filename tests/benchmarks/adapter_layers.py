@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from modules.formats.lora import LoraTensors
 from modules.methods.adapter import UPDATES
-from modules.methods.adapter_layers import LoraUpdate
-from modules.preset.adapters import ADAPTERS, Lora
+from modules.methods.lora_update import LoraUpdate
+from modules.preset.sections.method import ADAPTERS, Lora
 
 UNET = r"(attn\d\.to_(q|k|v|out\.0)|ff\.net\.(0\.proj|2)|proj_in|proj_out)$"
 TEXT = r"(q_proj|k_proj|v_proj|out_proj|fc1|fc2)$"
@@ -100,7 +100,9 @@ def attach_ours(unet: nn.Module, text: nn.Module, kind: str) -> Attached:
     settings: Any = ADAPTERS[kind](kind=kind) if kind == "oft" else ADAPTERS[kind](kind=kind, rank=8, alpha=4.0)
     made: Any = UPDATES[kind]
     chance = torch.Generator().manual_seed(0)
-    updates = [made(x, made.begun(x, settings, None, chance), settings, torch.float32) for x in layers(unet, text)]
+    updates = [
+        made(x, made.initial_tensors(x, settings, None, chance), settings, torch.float32) for x in layers(unet, text)
+    ]
     assert len(updates) == 192 + 72
     for u in updates:
         u.attach()

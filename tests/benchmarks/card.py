@@ -17,15 +17,15 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from modules.catalog import FAMILIES
-from modules.diffusion.noising import Eps
+from modules.diffusion.noise_schedule import EpsilonPrediction
 from modules.families import Condition, LoadOptions, family_class
 from modules.families.parts import single_file
 from modules.families.parts.latent import LatentDiffusion
-from modules.families.parts.source import Source
+from modules.families.parts.source import ModelFiles
 from modules.methods import attach
-from modules.preset.problems import preset_of
-from modules.trainer.memory import compute_twice
-from modules.trainer.optimizers import Updater
+from modules.preset.validate import preset_of
+from modules.trainer.step.optimizers import MixedPrecisionOptimizer
+from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
 
 def peak_flops() -> float:
@@ -60,9 +60,9 @@ def bare_family(name: str) -> LatentDiffusion:
     kind = {"sd": "sd15", "sdxl": "sdxl"}[name]
     parts = ("denoiser", "vae", *FAMILIES[name].text_encoders)
     configs, tokenizers = single_file.bundled(kind, parts)
-    source = Source(Path("random"), configs, tokenizers, {}, kind)
+    source = ModelFiles(Path("random"), configs, tokenizers, {}, kind)
     options = LoadOptions(device=torch.device("cuda"), dtype=torch.bfloat16)
-    return family_class(name)(source, options, Eps())  # type: ignore[call-arg, return-value]
+    return family_class(name)(source, options, EpsilonPrediction())  # type: ignore[call-arg, return-value]
 
 
 def measure(name: str, size: int, batch: int, method: str, peak: float, *, checkpointing: bool) -> str:
@@ -77,8 +77,8 @@ def measure(name: str, size: int, batch: int, method: str, peak: float, *, check
     )
     attached = attach(family, preset)
     if checkpointing:
-        compute_twice(family, ["denoiser"])
-    updater = Updater(preset.optimizer, attached.groups(), 1)
+        use_gradient_checkpointing(family, ["denoiser"])
+    optimizer = MixedPrecisionOptimizer(preset.optimizer, attached.groups(), 1)
     width = 2048 if name == "sdxl" else 768
     noisy = torch.randn(batch, 4, size // 8, size // 8, device="cuda")
     condition = Condition(
@@ -94,8 +94,8 @@ def measure(name: str, size: int, batch: int, method: str, peak: float, *, check
         with torch.autocast("cuda", torch.bfloat16):
             said = family.predict(noisy, times, condition)
         said.float().square().mean().backward()
-        updater.step(count)
-        updater.clear()
+        optimizer.step(count)
+        optimizer.zero_grad()
         count += 1
 
     with FlopCounterMode(display=False) as counter:

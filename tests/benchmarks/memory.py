@@ -51,28 +51,30 @@ CASES: list[tuple[str, int, int, tuple[str, ...]]] = [
 
 
 def preset_for(family: str, batch: int, settings: tuple[str, ...]) -> Any:
-    from modules.preset.overlay import lay
-    from modules.preset.problems import preset_of
-    from modules.preset.rules import clashes
+    from modules.preset.files.set_option import apply_overrides
+    from modules.preset.rules.rules import conflicts
+    from modules.preset.validate import preset_of
 
     held = {"version": 2, "model": {"family": family}, "general": {"device": "cpu", "threads": 1}}
-    preset = preset_of(lay({**held, "training": {"batch_size": batch}}, list(settings)))
-    assert not clashes(preset), clashes(preset)
+    preset = preset_of(apply_overrides({**held, "training": {"batch_size": batch}}, list(settings)))
+    assert not conflicts(preset), conflicts(preset)
     return preset
 
 
 def bare_family(name: str, preset: Any) -> Any:
     """A family with its bundled configs and no weights."""
     from modules.catalog import FAMILIES
-    from modules.diffusion.noising import Eps
+    from modules.diffusion.noise_schedule import EpsilonPrediction
     from modules.families import family_class
     from modules.families.parts import single_file
-    from modules.families.parts.source import Source
+    from modules.families.parts.source import ModelFiles
     from modules.trainer.preparation import load_options
 
     kind = {"sd": "sd15", "sdxl": "sdxl"}[name]
     configs, tokenizers = single_file.bundled(kind, ("denoiser", "vae", *FAMILIES[name].text_encoders))
-    return family_class(name)(Source(Path("random"), configs, tokenizers, {}, kind), load_options(preset), Eps())  # type: ignore[call-arg]
+    return family_class(name)(
+        ModelFiles(Path("random"), configs, tokenizers, {}, kind), load_options(preset), EpsilonPrediction()
+    )  # type: ignore[call-arg]
 
 
 def held_in(family: Any, preset: Any) -> set[str]:
@@ -82,14 +84,14 @@ def held_in(family: Any, preset: Any) -> set[str]:
 
 def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dict[str, float]:
     """In this process: what the check counts, in bytes, and how long that took."""
-    from modules.check.phases import KERNELS
-    from modules.check.shapes import Look, step_bytes
+    from modules.check.memory.phases import KERNELS
+    from modules.check.memory.step_memory import BatchShape, step_bytes
 
     preset = preset_for(name, batch, settings)
     family = bare_family(name, preset)
     began = time.process_time()
     found = step_bytes(
-        family, preset, Look((size, size), "a robot", caches_text=not preset.trains_text), held_in(family, preset)
+        family, preset, BatchShape((size, size), "a robot", caches_text=not preset.trains_text), held_in(family, preset)
     )
     return {
         "bytes": KERNELS + found.held + max(found.passes, found.update), "held": found.held, "passes": found.passes,
@@ -99,34 +101,34 @@ def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dic
 
 def measure(name: str, size: int, batch: int, settings: tuple[str, ...], steps: int) -> dict[str, float]:
     """In this process: the highest resident memory after `steps` steps; 0 steps: of imports alone."""
-    from modules.system.pages import ask_for_huge_pages, small_pages
+    from modules.system.pages import enable_huge_pages, without_huge_pages
 
-    ask_for_huge_pages()
+    enable_huge_pages()
     import torch
 
-    from modules.check.shapes import Look, _batch
+    from modules.check.memory.step_memory import BatchShape, _batch
     from modules.methods import attach
-    from modules.trainer.learner import Learner
-    from modules.trainer.memory import compute_twice
+    from modules.trainer.step.learner import Learner
+    from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
     preset = preset_for(name, batch, settings)
     family = bare_family(name, preset)
     held = held_in(family, preset)
     __import__(preset.optimizer.source.partition(":")[0])
-    for part in family.part_names:
-        family.parameter_names(part)
+    for component in family.component_names:
+        family.parameter_names(component)
     torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))])
     if not steps:
         return {"bytes": peak()}
-    with small_pages():
-        family = family.hollow(family.options, held)  # real memory, outside of FakeTensorMode
-        for part in held:
-            fill(family.part(part))
-    look = Look((size, size), "a robot", caches_text=not preset.trains_text)
-    given = _batch_of(family, preset, look, _batch)
+    with without_huge_pages():
+        family = family.meta_copy(family.options, held)  # real memory, outside of FakeTensorMode
+        for component in held:
+            fill(family.component(component))
+    batch_shape = BatchShape((size, size), "a robot", caches_text=not preset.trains_text)
+    given = _batch_of(family, preset, batch_shape, _batch)
     method = attach(family, preset)
     if preset.training.gradient_checkpointing:
-        compute_twice(family, method.touched_parts | {"denoiser"})
+        use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
     learner = Learner(preset, family, method, steps=1000)
     seconds = []
     for _ in range(steps):
@@ -137,14 +139,14 @@ def measure(name: str, size: int, batch: int, settings: tuple[str, ...], steps: 
     return {"bytes": peak(), "seconds": seconds[-1]}
 
 
-def _batch_of(family: Any, preset: Any, look: Any, make: Any) -> Any:
+def _batch_of(family: Any, preset: Any, batch_shape: Any, make: Any) -> Any:
     """A batch of zeros; its texts have the shapes that the encoders would give, which need not be there for that."""
     import torch
 
-    from modules.check.ledger import counted
+    from modules.check.memory.memory_tracker import counted
 
     with counted():
-        batch = make(family.hollow(family.options, family.part_names), preset, look)
+        batch = make(family.meta_copy(family.options, family.component_names), preset, batch_shape)
     if batch.text is not None:
         rows = [{k: torch.zeros(v.shape, dtype=v.dtype) for k, v in row.items()} for row in batch.text]
         vars(batch)["text"] = rows

@@ -48,12 +48,12 @@ def write_model(folder: Path) -> None:
 def one_run(model: Path | None, work: Path, steps: int) -> dict[str, float]:
     """In this process: seconds of CPU until the first step begins, a step's median after it, and the peak of memory."""
     from modules.messages import Channel, Failed, Progress, Started, Train
-    from modules.preset.rules import judged
+    from modules.preset.rules.rules import validate
     from modules.session import Session
-    from modules.trainer import meter
+    from modules.trainer.step import meter
 
     meter.Meter.TELL_EVERY = 0.0  # every step is told at once, so that its end can be timed
-    preset = judged(
+    preset = validate(
         {
             "model": {"source": str(model or "starter:model")},
             "concepts": [{"path": "starter:prior" if model is None else "starter:robot"}],

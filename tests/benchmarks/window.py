@@ -32,16 +32,16 @@ def main() -> None:
     figures: dict[str, float] = {}
     begun = time.thread_time()
     from app.gui.kit import App, Pictures
-    from app.gui.window import Window
+    from app.gui.shell.window import Window
     from tests.gui.desks import desk_at
 
     figures["import"] = (time.thread_time() - begun) * 1000
     with tempfile.TemporaryDirectory() as folder:
         begun = time.thread_time()
         app = App()
-        desk = desk_at(Path(folder))
-        desk.app, desk.pictures = app, Pictures(app, None)
-        window = Window(desk)
+        context = desk_at(Path(folder))
+        context.app, context.pictures = app, Pictures(app, None)
+        window = Window(context)
         window.show()
         app.update()
         figures["first paint"] = (time.thread_time() - begun) * 1000
@@ -60,7 +60,7 @@ def measured(window: Any) -> dict[str, float]:  # noqa: C901, PLR0915  a list of
     from app.gui.pages import PAGES
     from modules.messages import Progress
 
-    app, desk = window.app, window.desk
+    app, context = window.app, window.context
 
     def whole(key: str) -> None:
         window.go(key)
@@ -78,12 +78,12 @@ def measured(window: Any) -> dict[str, float]:  # noqa: C901, PLR0915  a list of
 
     def events() -> None:
         for step in range(1000):
-            desk.engine.inbox.put(Progress(step, 1000, 1, 1, [[step, 0.1]], 0.1, {"unet": 1e-4}, 2.0, 100.0))
-        desk.inbox.tick()
+            context.engine.inbox.put(Progress(step, 1000, 1, 1, [[step, 0.1]], 0.1, {"unet": 1e-4}, 2.0, 100.0))
+        context.inbox.tick()
         window._refresh()
 
     def key() -> None:
-        desk.draft.type("training.batch_size", "7")
+        context.draft.type("training.batch_size", "7")
         window._refresh()
         app.update()
 
@@ -121,8 +121,8 @@ def many_images(window: Any, folder: Path) -> dict[str, float]:
     for number in range(10_000):
         (images / f"{number}.png").write_bytes(data)
         (images / f"{number}.txt").write_text(f"robot, {number % 50}")
-    window.desk.draft.put("concepts", [])
-    window.desk.draft.add("concepts", {"path": str(images)})
+    window.context.draft.put("concepts", [])
+    window.context.draft.add("concepts", {"path": str(images)})
 
     def until(done: Callable[[], object]) -> None:
         while not done():
@@ -180,21 +180,21 @@ def left_behind(window: Any) -> dict[str, int]:
 def under_training(seconds: float = 20.0) -> None:
     """How late a timer of 10 ms is, with Live run in front, from the first step on."""
     os.environ["XDG_CONFIG_HOME"] = folder = tempfile.mkdtemp()
-    from app.gui.opened import opened
+    from app.gui.shell.startup import opened
 
     window = opened()
-    app, desk = window.app, window.desk
-    desk.draft.put("general.workspace", folder)
+    app, context = window.app, window.context
+    context.draft.put("general.workspace", folder)
     window.go("run")
     window.job.start()
-    while desk.running.progress is None:
+    while context.running.progress is None:
         app.update()
         time.sleep(0.005)
     late = lateness(app, seconds)
     print(
         f"lateness of the loop: p50 {late[len(late) // 2]:.1f} ms, p99 {late[len(late) * 99 // 100]:.1f} ms, ", end=""
     )
-    print(f"worst {late[-1]:.1f} ms by the clock; step {desk.running.progress.step}")
+    print(f"worst {late[-1]:.1f} ms by the clock; step {context.running.progress.step}")
     window.job.stop()
     window.job.stop()
     window.leave()

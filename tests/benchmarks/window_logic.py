@@ -9,17 +9,17 @@ from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 
-from app.gui.caption_files import Caption
-from app.gui.captions import Captions, Filter
-from app.gui.draft import Draft
-from app.gui.engine import WindowEvent
-from app.gui.inbox import Inbox
-from app.gui.library import Library, change_of
-from app.gui.project import Project
-from app.gui.runs import Runs
-from app.gui.search import search
+from app.gui.captions.files import Caption
+from app.gui.captions.store import CaptionStore, Filter
+from app.gui.draft.autosave import Project
+from app.gui.draft.draft import Draft
+from app.gui.draft.preset_library import Library, change_of
+from app.gui.session.engine_client import WindowEvent
+from app.gui.session.inbox import Inbox
+from app.gui.session.run_history import Runs
+from app.gui.shell.search import search
 from modules.messages import Finished, Note, Progress, decode, encode
-from modules.preset import store
+from modules.preset.files import store
 from modules.system.bundled import ROOT
 
 ROBOT = ROOT / "presets" / "Starter" / "Robot LoRA.json"
@@ -100,7 +100,7 @@ def runs(folder: Path) -> None:
 
 def captions() -> None:
     text = b"a photo of a robot, red, smiling, outdoors, 4k"
-    held = Captions([Caption(0, Path(f"{n}.png"), f"{n}.png", Path(f"{n}.txt"), text) for n in range(10_000)])
+    held = CaptionStore([Caption(0, Path(f"{n}.png"), f"{n}.png", Path(f"{n}.txt"), text) for n in range(10_000)])
     held.matching(Filter(text="robot"))
     line("10,000 captions filtered", cpu(lambda: held.matching(Filter(text="robot red"))))
     held.tags()

@@ -8,7 +8,7 @@ from functools import cache
 import pytest
 
 from modules.catalog import FAMILIES
-from modules.catalog.layers import LAYERS, patterns_of
+from modules.catalog.layers import LAYER_SETS, layer_patterns
 from modules.families.parts import building, single_file
 from modules.formats.checkpoint import unet_path
 
@@ -23,7 +23,7 @@ def sizes(family: str) -> dict[str, int]:
 
 
 def held(family: str, name: str) -> set[str]:
-    patterns = [re.compile(pattern) for pattern in patterns_of(family)[name]]
+    patterns = [re.compile(pattern) for pattern in layer_patterns(family)[name]]
     return {path for path in sizes(family) if any(pattern.search(path) for pattern in patterns)}
 
 
@@ -41,7 +41,7 @@ def test_the_sets_for_24_gb_hold_exactly_the_weights_they_are_known_for(name, co
 def test_each_weight_is_in_exactly_one_block_and_the_number_is_that_of_the_original_files(family: str) -> None:
     config = single_file.bundled_config(KINDS[family], "denoiser")
     owners: dict[str, list[str]] = {path: [] for path in sizes(family)}
-    for name in LAYERS[family]:
+    for name in LAYER_SETS[family]:
         if NUMBERED.fullmatch(name) or name in ("time", "output end"):
             for path in held(family, name):
                 owners[path].append(name)
@@ -54,7 +54,7 @@ def test_each_weight_is_in_exactly_one_block_and_the_number_is_that_of_the_origi
 
 @pytest.mark.parametrize("family", KINDS)
 def test_every_set_holds_something_and_its_patterns_mean_the_same_to_search_and_to_fullmatch(family: str) -> None:
-    for name, known in LAYERS[family].items():
+    for name, known in LAYER_SETS[family].items():
         assert known.title
         for pattern in known.patterns:
             for path in sizes(family):
@@ -64,4 +64,4 @@ def test_every_set_holds_something_and_its_patterns_mean_the_same_to_search_and_
 
 
 def test_every_family_has_its_layers() -> None:
-    assert set(LAYERS) == set(FAMILIES)
+    assert set(LAYER_SETS) == set(FAMILIES)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modules.catalog.shapes import MODELS, PLAIN, TITLES, folded, shapes_of, unfolded
+from modules.catalog.shapes import DEFAULT_KIND, MODELS, TITLES, folded, shapes_of, unfolded
 from modules.families.parts.building import empty_unet
 from modules.tools.layer_shapes import config_of, layers_of
 
@@ -24,5 +24,5 @@ def test_equal_neighbours_stand_there_once_and_unequal_ones_apart() -> None:
 
 
 def test_every_family_has_a_plain_kind_and_the_files_are_small() -> None:
-    assert set(PLAIN.values()) <= set(TITLES)
+    assert set(DEFAULT_KIND.values()) <= set(TITLES)
     assert all((MODELS / kind / "layers.json").stat().st_size < 12_000 for kind in TITLES)

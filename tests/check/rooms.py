@@ -7,17 +7,17 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from modules.check.subject import Subject
+from modules.check.context import CheckContext
 from modules.data.index import Index
 from modules.families import Family
 from modules.messages import Command, Event, Finding, Mailbox
-from modules.preset.overlay import lay
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
-from modules.preset.rules import judged
+from modules.preset.rules.rules import validate
 from modules.trainer.control import Control
 from tests.data.pictures import scanned
 
-Room = Callable[[Subject], Iterator[Finding]]
+MemoryEstimator = Callable[[CheckContext], Iterator[Finding]]
 
 
 def preset_for(workspace: Path, folders: Iterable[Path] = (), *settings: str, **sections: Any) -> Preset:
@@ -30,24 +30,24 @@ def preset_for(workspace: Path, folders: Iterable[Path] = (), *settings: str, **
         "general": {"workspace": str(workspace), "cache": str(workspace / "cache"), "device": "cpu", "threads": 1},
         **sections,
     }
-    return judged(lay(values, list(settings)))
+    return validate(apply_overrides(values, list(settings)))
 
 
 def subject_of(
     preset: Preset, index: Index | None = None, *, family: Family | None = None, told: list[Event] | None = None,
     mailbox: Mailbox[Command] | None = None,
-) -> Subject:  # fmt: skip
+) -> CheckContext:  # fmt: skip
     heard: list[Event] = [] if told is None else told
-    return Subject(preset, family, index, heard.append, Control(mailbox or Mailbox()))
+    return CheckContext(preset, family, index, heard.append, Control(mailbox or Mailbox()))
 
 
-def said(room: Room, preset: Preset) -> dict[str, Finding]:
+def said(room: MemoryEstimator, preset: Preset) -> dict[str, Finding]:
     """What a room says of a preset whose folders are looked at, by name."""
     return {finding.name: finding for finding in room(subject_of(preset, scanned(preset)))}
 
 
 def mended(preset: Preset, finding: Finding, number: int = 0) -> Preset:
     """The preset after a click on one of a finding's mends."""
-    changes = finding.mends[number].changes
+    changes = finding.fixes[number].changes
     settings = [f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in changes.items()]
-    return judged(lay(preset.model_dump(mode="json"), settings))
+    return validate(apply_overrides(preset.model_dump(mode="json"), settings))

@@ -8,18 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from app.findings import setting_option
-from modules.check.subject import Subject
+from modules.check.context import CheckContext
 from modules.messages import Channel, Event, Finding
-from modules.preset.overlay import lay
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import Values
-from modules.preset.rules import judged
+from modules.preset.rules.rules import validate
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images, with_resolution
-from modules.trainer.workspace import anchored
+from modules.trainer.run_folder.workspace import with_absolute_paths
 from tests.data.pictures import picture
 from tests.trainer.runs import values
 
-Room = Callable[[Subject], Iterator[Finding]]
+MemoryEstimator = Callable[[CheckContext], Iterator[Finding]]
 
 
 def captioned(folder: Path, captions: Mapping[str, str | bytes | None]) -> str:
@@ -40,30 +40,30 @@ def pictures(folder: Path, *shapes: tuple[int, int]) -> str:
     return f"concepts.0.path={folder}"
 
 
-def opened(preset_values: Values, tell: Callable[[Event], None] = lambda event: None) -> Subject:
+def open_inputs(preset_values: Values, tell: Callable[[Event], None] = lambda event: None) -> CheckContext:
     """What the rooms look at, as a run opens it."""
-    preset = anchored(judged(preset_values))
+    preset = with_absolute_paths(validate(preset_values))
     family = open_family(preset, lambda event: None)
     preset = with_resolution(preset, family)
     control = Control(Channel.open().commands)
-    return Subject(preset, family, scan_images(preset, lambda event: None, control), tell, control)
+    return CheckContext(preset, family, scan_images(preset, lambda event: None, control), tell, control)
 
 
-def found(room: Room, workspace: Path, *settings: str) -> dict[str, Finding]:
+def found(room: MemoryEstimator, workspace: Path, *settings: str) -> dict[str, Finding]:
     """What a room finds, by name; every mend is tried, and must make its finding go away."""
     preset = values(workspace, *settings)
-    told = list(room(opened(preset)))
+    told = list(room(open_inputs(preset)))
     for finding in told:
-        for mend in finding.mends:
+        for mend in finding.fixes:
             _assert_it_helps(room, preset, finding, mend.changes)
     return {finding.name: finding for finding in told}
 
 
-def _assert_it_helps(room: Room, preset: Values, finding: Finding, changes: Mapping[str, Any]) -> None:
-    mended = lay(preset, [option(path, value) for path, value in changes.items()])
-    left = [(other.name, other.title) for other in room(opened(mended)) if other.name == finding.name]
+def _assert_it_helps(room: MemoryEstimator, preset: Values, finding: Finding, changes: Mapping[str, Any]) -> None:
+    mended = apply_overrides(preset, [option(path, value) for path, value in changes.items()])
+    left = [(other.name, other.title) for other in room(open_inputs(mended)) if other.name == finding.name]
     assert (finding.name, finding.title) not in left, changes
-    assert len(left) < sum(1 for other in room(opened(preset)) if other.name == finding.name), changes
+    assert len(left) < sum(1 for other in room(open_inputs(preset)) if other.name == finding.name), changes
 
 
 def option(path: str, value: Any) -> str:

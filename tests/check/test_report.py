@@ -12,7 +12,6 @@ from modules.check import report
 from modules.errors import UserError
 from modules.families.parts import building
 from modules.messages import (
-    Answer,
     CheckPreset,
     Command,
     Event,
@@ -20,19 +19,20 @@ from modules.messages import (
     Finished,
     Note,
     Phase,
+    Result,
     Stop,
     Train,
 )
-from modules.preset.overlay import lay
-from modules.preset.store import load
+from modules.preset.files.set_option import apply_overrides
+from modules.preset.files.store import load
 from modules.system.bundled import ROOT
-from tests.check.subjects import captioned, opened, option
+from tests.check.subjects import captioned, open_inputs, option
 from tests.data.pictures import picture
 from tests.test_run import do
 from tests.tiny import tiny_sd
 from tests.trainer.runs import values
 
-ALL_ROOMS = dict(report.ROOMS)
+ALL_ROOMS = dict(report.CHECKS)
 SLOW = ("memory", "costs")  # seconds each; most of what is tested here has nothing to do with them
 
 
@@ -56,7 +56,7 @@ def found(events: list[Event]) -> list[Finding]:
 
 def answer(events: list[Event]) -> str:
     assert isinstance(events[-1], Finished)
-    return next(event.text for event in events if isinstance(event, Answer))
+    return next(event.text for event in events if isinstance(event, Result))
 
 
 def test_it_counts_what_a_run_would_do(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_what_a_run_would_refuse_is_a_finding(settings: tuple[str, ...], name: s
     assert [finding.name for finding in stops] == [name]
     assert words in stops[0].title
     assert stops[0].setting
-    for mend in stops[0].mends:
-        mended = do(CheckPreset(lay(preset, [option(path, value) for path, value in mend.changes.items()])))
+    for mend in stops[0].fixes:
+        mended = do(CheckPreset(apply_overrides(preset, [option(path, value) for path, value in mend.changes.items()])))
         assert not any(finding.severity == "stop" for finding in found(mended)), mend
     with pytest.raises(UserError):
         do(Train(preset))
@@ -168,7 +168,7 @@ def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tm
     settings = (f"model.source={model}", prompts)
     (stop,) = [finding for finding in found(check(tmp_path, *settings)) if finding.name == "samples.cannot-draw"]
     assert "The sampler Heun cannot draw" in stop.title
-    changes = [option(path, value) for path, value in stop.mends[0].changes.items()]
+    changes = [option(path, value) for path, value in stop.fixes[0].changes.items()]
     assert "samples.cannot-draw" not in [f.name for f in found(check(tmp_path, *settings, *changes))]
 
 
@@ -185,14 +185,14 @@ def test_a_check_can_be_left(tmp_path: Path) -> None:
 
     events = do(CheckPreset(values(tmp_path)), user)
     assert events[-1] == Finished(stopped=True)
-    assert not any(isinstance(event, Answer) for event in events)
+    assert not any(isinstance(event, Result) for event in events)
 
 
 def test_every_room_says_nothing_where_it_cannot_know(tmp_path: Path) -> None:
-    subject = opened(values(tmp_path))
+    context = open_inputs(values(tmp_path))
     for name, room in ALL_ROOMS.items():
         for blind in ({"family": None}, {"index": None}, {"family": None, "index": None}):
-            assert all(finding.severity != "stop" for finding in room(replace(subject, **blind))), name
+            assert all(finding.severity != "stop" for finding in room(replace(context, **blind))), name
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets" / "Starter").glob("*.json")), ids=lambda path: path.stem)

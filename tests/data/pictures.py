@@ -12,9 +12,9 @@ import pyarrow as pa
 from PIL import Image
 
 from modules.data.index import SCHEMA, Index
-from modules.data.scan import scan
-from modules.preset.concepts import Concept
+from modules.data.source.scan import scan
 from modules.preset.preset import Preset
+from modules.preset.sections.concept import Concept
 
 
 def picture(path: Path, width: int = 32, height: int = 32, shade: int = 100, **options: Any) -> Path:

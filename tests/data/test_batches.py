@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from modules.data import looks
-from modules.data.batches import Batch, Feed, ahead
-from modules.data.cache import Cache
-from modules.data.order import Showing, epoch_order
+from modules.data.batches import Batch, BatchLoader, prefetched
+from modules.data.cache.store import Cache
+from modules.data.image import variants
+from modules.data.order import Example, epoch_order
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
@@ -47,14 +47,14 @@ class Bench:
         self.set, self.cache = folder / "set", folder / "cache"
         self.notes: list[str] = []
 
-    def fill(self, preset: Preset, encoders: Encoders | None = None, **options: bool) -> tuple[Feed, Encoders]:
+    def fill(self, preset: Preset, encoders: Encoders | None = None, **options: bool) -> tuple[BatchLoader, Encoders]:
         encoders = encoders or Encoders()
         cache = Cache(self.cache)
         options = {"cache_latents": True, "cache_text": True, **options}
-        feed = Feed(scanned(preset), preset, encoders, cache, note=self.notes.append, **options)
-        feed.fill(lambda title, done, total: None, lambda: False)
+        loader = BatchLoader(scanned(preset), preset, encoders, cache, note=self.notes.append, **options)
+        loader.fill(lambda title, done, total: None, lambda: False)
         self._open.append(cache)
-        return feed, encoders
+        return loader, encoders
 
     _open: list[Cache]
 
@@ -93,9 +93,9 @@ def equal(one: Batch, other: Batch) -> bool:
     )
 
 
-def batches(feed: Feed, size: int = 2, epoch: int = 0) -> list[Batch]:
-    order = epoch_order(feed.index, size, feed.seed, epoch)
-    return [feed.batch(order[i], epoch) for i in range(len(order))]
+def batches(loader: BatchLoader, size: int = 2, epoch: int = 0) -> list[Batch]:
+    order = epoch_order(loader.index, size, loader.seed, epoch)
+    return [loader.batch(order[i], epoch) for i in range(len(order))]
 
 
 def test_everything_is_encoded_once_and_never_again(bench: Bench) -> None:
@@ -103,40 +103,40 @@ def test_everything_is_encoded_once_and_never_again(bench: Bench) -> None:
     _, encoders = bench.fill(preset)
     assert encoders.images == 12
     assert sorted(encoders.captions) == ["", *(f"robot {i}" for i in range(6))]
-    feed, encoders = bench.fill(preset)
+    loader, encoders = bench.fill(preset)
     for epoch in range(5):
-        batches(feed, epoch=epoch)
+        batches(loader, epoch=epoch)
     assert (encoders.images, encoders.captions) == (0, [])
 
 
 def test_a_filled_cache_opens_no_image(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = preset_of(concept(bench))
     bench.fill(preset)
-    feed = Feed(scanned(preset), preset, Encoders(), Cache(bench.cache), cache_latents=True, cache_text=True)
+    loader = BatchLoader(scanned(preset), preset, Encoders(), Cache(bench.cache), cache_latents=True, cache_text=True)
     opened: list[Path] = []
     real = Path.open
     monkeypatch.setattr(Path, "open", lambda self, *a, **k: (opened.append(self), real(self, *a, **k))[1])
-    monkeypatch.setattr(looks, "open_image", opened.append)
-    feed.fill(lambda title, done, total: None, lambda: False)
-    batches(feed)
-    feed.cache.close()
+    monkeypatch.setattr(variants, "open_image", opened.append)
+    loader.fill(lambda title, done, total: None, lambda: False)
+    batches(loader)
+    loader.cache.close()
     assert not [path for path in opened if path.parent == bench.set]
 
 
 def test_a_batch_is_a_pure_function(bench: Bench) -> None:
     preset = preset_of(concept(bench, flip=True, random_crop=True, caption_dropout=0.3), resolution=24)
-    feed, _ = bench.fill(preset)
+    loader, _ = bench.fill(preset)
     again, _ = bench.fill(preset)
     for epoch in range(3):
-        for one, other in zip(batches(feed, epoch=epoch), reversed(batches(again, epoch=epoch)[::-1]), strict=True):
+        for one, other in zip(batches(loader, epoch=epoch), reversed(batches(again, epoch=epoch)[::-1]), strict=True):
             assert equal(one, other)
 
 
 def test_a_batch_is_what_its_showings_are_one_by_one(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench, flip=True, caption_dropout=0.3)))
-    showings = [Showing(0, 0), Showing(2, 0), Showing(0, 1), Showing(4, 7)]
-    whole = feed.batch(showings, 3)
-    parts = [feed.batch([showing], 3) for showing in showings]
+    loader, _ = bench.fill(preset_of(concept(bench, flip=True, caption_dropout=0.3)))
+    examples = [Example(0, 0), Example(2, 0), Example(0, 1), Example(4, 7)]
+    whole = loader.batch(examples, 3)
+    parts = [loader.batch([example], 3) for example in examples]
     assert whole.latents_BChw is not None
     for i, part in enumerate(parts):
         assert part.latents_BChw is not None
@@ -146,12 +146,12 @@ def test_a_batch_is_what_its_showings_are_one_by_one(bench: Bench) -> None:
 
 
 def test_a_batch_says_what_training_must_know(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench, loss_weight=0.5)))
-    batch = feed.batch([Showing(1, 0), Showing(3, 4)], 0)
+    loader, _ = bench.fill(preset_of(concept(bench, loss_weight=0.5)))
+    batch = loader.batch([Example(1, 0), Example(3, 4)], 0)
     assert batch.latents_BChw is not None
     assert batch.latents_BChw.shape == (2, 3, batch.items[0].bucket[0] // 8, batch.items[0].bucket[1] // 8)
     assert batch.pixels_B3HW is None
-    assert batch.turns == (0, 4)
+    assert batch.repeats == (0, 4)
     assert [item.key for item in batch.items] == ["0/1.png", "0/3.png"]
     assert batch.sizes_B6.dtype == torch.int64
     assert batch.sizes_B6[0, :2].tolist() == [32, 48]
@@ -177,17 +177,17 @@ def test_pixels_instead_of_latents_are_the_same_pictures(bench: Bench) -> None:
 def test_flips_and_crops_still_vary_with_caching_on(bench: Bench) -> None:
     picture(bench.set / "wide.png", 300, 32)
     preset = preset_of(concept(bench, flip=True, random_crop=True, variants=3))
-    feed, _ = bench.fill(preset)
-    (row,) = (item.row for item in feed.index if item.path.name == "wide.png")
-    found = {tuple(feed.batch([Showing(row, 0)], epoch).sizes_B6[0].tolist()) for epoch in range(60)}
+    loader, _ = bench.fill(preset)
+    (row,) = (item.row for item in loader.index if item.path.name == "wide.png")
+    found = {tuple(loader.batch([Example(row, 0)], epoch).sizes_B6[0].tolist()) for epoch in range(60)}
     assert len(found) == 6
-    seen = [feed.batch([Showing(row, 0)], epoch).latents_BChw for epoch in range(60)]
+    seen = [loader.batch([Example(row, 0)], epoch).latents_BChw for epoch in range(60)]
     assert len({tuple(latents.flatten().tolist()) for latents in seen if latents is not None}) == 6
 
 
 def test_a_flip_is_the_mirror_image(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench, flip=True)))
-    shown = [feed.batch([Showing(0, 0)], epoch).latents_BChw for epoch in range(20)]
+    loader, _ = bench.fill(preset_of(concept(bench, flip=True)))
+    shown = [loader.batch([Example(0, 0)], epoch).latents_BChw for epoch in range(20)]
     kinds: list[Tensor] = []
     for latents in shown:
         assert latents is not None
@@ -248,8 +248,8 @@ def test_a_setting_renews_what_it_changes(bench: Bench, values: dict[str, Any], 
 
 
 def test_latents_keep_the_precision_they_were_encoded_in(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench)), Encoders(dtype=torch.bfloat16))
-    latents = batches(feed)[0].latents_BChw
+    loader, _ = bench.fill(preset_of(concept(bench)), Encoders(dtype=torch.bfloat16))
+    latents = batches(loader)[0].latents_BChw
     assert latents is not None
     assert latents.dtype == torch.bfloat16
 
@@ -258,11 +258,11 @@ def test_latents_keep_the_precision_they_were_encoded_in(bench: Bench) -> None:
 def test_a_torn_image_is_put_aside_and_the_rest_goes_on(bench: Bench, cached: bool) -> None:
     torn = bench.set / "2.png"
     torn.write_bytes(torn.read_bytes()[:-30])
-    feed, _ = bench.fill(preset_of(concept(bench)), cache_latents=cached)
-    assert len(feed.index) == 5
-    assert [bad.path for bad in feed.index.bad] == [torn]
-    assert feed.index.bad[0].reason
-    keys = {item.key for batch in batches(feed) for item in batch.items}
+    loader, _ = bench.fill(preset_of(concept(bench)), cache_latents=cached)
+    assert len(loader.index) == 5
+    assert [bad.path for bad in loader.index.bad] == [torn]
+    assert loader.index.bad[0].reason
+    keys = {item.key for batch in batches(loader) for item in batch.items}
     assert keys == {f"0/{i}.png" for i in (0, 1, 3, 4, 5)}
 
 
@@ -276,27 +276,27 @@ def test_nothing_but_torn_images_is_an_error(bench: Bench, cached: bool) -> None
 
 def test_a_concept_with_too_many_captions_is_encoded_live(bench: Bench) -> None:
     (bench.set / "0.txt").write_text("a, b, c, d, e, f, g, h")
-    feed, encoders = bench.fill(preset_of(concept(bench, shuffle_tags=True)))
+    loader, encoders = bench.fill(preset_of(concept(bench, shuffle_tags=True)))
     assert "robot 1" in encoders.captions
     assert not any(len(caption) > 10 for caption in encoders.captions)
-    assert feed.batch([Showing(2, 0)], 0).text is not None
-    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    assert loader.batch([Example(2, 0)], 0).text is not None
+    batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
     assert batch.text is None
     assert sorted(batch.captions[0].split(", ")) == list("abcdefgh")
 
 
 def test_a_damaged_record_is_encoded_again_and_said(bench: Bench) -> None:
     preset = preset_of(concept(bench))
-    feed, _ = bench.fill(preset)
-    before = batches(feed)
-    feed.cache.close()
+    loader, _ = bench.fill(preset)
+    before = batches(loader)
+    loader.cache.close()
     (shard,) = bench.cache.glob("*.shard")
     data = bytearray(shard.read_bytes())
     for at in range(100, len(data), 97):
         data[at] ^= 1
     shard.write_bytes(data)
-    feed, encoders = bench.fill(preset)
-    assert all(equal(one, other) for one, other in zip(batches(feed), before, strict=True))
+    loader, encoders = bench.fill(preset)
+    assert all(equal(one, other) for one, other in zip(batches(loader), before, strict=True))
     assert encoders.images
     assert len(bench.notes) == 1
     assert "damaged" in bench.notes[0]
@@ -307,16 +307,16 @@ def said(bench: Bench) -> list[str]:
 
 
 def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_encoded_is_used(bench: Bench) -> None:
-    feed, encoders = bench.fill(preset_of(concept(bench)))
-    before = batches(feed)
+    loader, encoders = bench.fill(preset_of(concept(bench)))
+    before = batches(loader)
     done = encoders.images
     (bench.set / "0.png").unlink()
     (bench.set / "2.png").unlink()
     picture(bench.set / "1.png", 99, 99)
     (bench.set / "3.txt").write_text("something else entirely")
     (bench.set / "4.txt").unlink()
-    after = batches(feed)
-    batches(feed)
+    after = batches(loader)
+    batches(loader)
     assert all(equal(one, other) for one, other in zip(before, after, strict=True))
     assert encoders.images == done
     found = sorted(said(bench))
@@ -326,45 +326,45 @@ def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_
         "3.txt was changed while the run is on: what it said when the run began is used",
         "4.txt was deleted while the run is on: what it said when the run began is used",
     ]
-    assert feed.watch
-    assert feed.watch.told() == ["2 images were deleted while the run was on: what was encoded of them is used."]
+    assert loader.watch
+    assert loader.watch.told() == ["2 images were deleted while the run was on: what was encoded of them is used."]
 
 
 def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench)))
-    batches(feed)
+    loader, _ = bench.fill(preset_of(concept(bench)))
+    batches(loader)
     assert not bench.notes
-    assert feed.watch
-    assert not feed.watch.told()
+    assert loader.watch
+    assert not loader.watch.told()
 
 
 def test_an_image_that_is_needed_and_gone_gives_its_place_to_another_of_its_bucket(bench: Bench) -> None:
     preset = preset_of(concept(bench))
-    feed, _ = bench.fill(preset, cache_latents=False)
-    untouched = feed.batch([Showing(3, 0), Showing(5, 0)], 0)
+    loader, _ = bench.fill(preset, cache_latents=False)
+    untouched = loader.batch([Example(3, 0), Example(5, 0)], 0)
     (bench.set / "0.png").unlink()
     picture(bench.set / "2.png", 50, 60)  # another shape: it fits its bucket no more
-    batch = feed.batch([Showing(0, 0), Showing(4, 0), Showing(2, 0)], 0)
+    batch = loader.batch([Example(0, 0), Example(4, 0), Example(2, 0)], 0)
     assert [item.path.name for item in batch.items] == ["4.png"] * 3  # the only one left of the bucket
-    assert equal(feed.batch([Showing(0, 0), Showing(4, 0), Showing(2, 0)], 0), batch)
-    assert equal(feed.batch([Showing(3, 0), Showing(5, 0)], 0), untouched)
+    assert equal(loader.batch([Example(0, 0), Example(4, 0), Example(2, 0)], 0), batch)
+    assert equal(loader.batch([Example(3, 0), Example(5, 0)], 0), untouched)
     assert [text for text in said(bench) if "cannot be read any more" in text]
 
     (bench.set / "4.png").unlink()  # the whole bucket is gone: the batch comes from the other one
-    batch = feed.batch([Showing(0, 0), Showing(4, 0)], 0)
+    batch = loader.batch([Example(0, 0), Example(4, 0)], 0)
     assert {item.path.name for item in batch.items} <= {"1.png", "3.png", "5.png"}
     assert len({item.bucket for item in batch.items}) == 1
 
     (bench.set).rename(bench.set.with_name("renamed"))
     with pytest.raises(UserError, match=r"None of the images can be read any more\. Was their folder moved"):
-        batches(feed)
+        batches(loader)
 
 
 def test_an_image_of_the_same_shape_that_is_read_as_it_comes_is_used_as_it_is_now(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench)), cache_latents=False)
-    before = feed.batch([Showing(0, 0)], 0)
+    loader, _ = bench.fill(preset_of(concept(bench)), cache_latents=False)
+    before = loader.batch([Example(0, 0)], 0)
     picture(bench.set / "0.png", 32, 32, shade=250)
-    assert not equal(feed.batch([Showing(0, 0)], 0), before)
+    assert not equal(loader.batch([Example(0, 0)], 0), before)
     assert said(bench) == ["0.png was changed while the run is on: it is used as it is now"]
 
 
@@ -377,32 +377,32 @@ def delete(cache: Cache) -> None:
 
 
 def test_a_cache_that_is_deleted_under_a_run_is_made_again_by_the_thread_that_trains(bench: Bench) -> None:
-    feed, encoders = bench.fill(preset_of(concept(bench)))
-    before = batches(feed)
-    delete(feed.cache)
+    loader, encoders = bench.fill(preset_of(concept(bench)))
+    before = batches(loader)
+    delete(loader.cache)
     encoders.images, encoders.captions[:] = 0, []
-    order = epoch_order(feed.index, 2, feed.seed, 0)
-    prepared = [feed.prepared(order[i], 0) for i in range(len(order))]
+    order = epoch_order(loader.index, 2, loader.seed, 0)
+    prepared = [loader.prepared(order[i], 0) for i in range(len(order))]
     assert (encoders.images, encoders.captions) == (0, [])  # not beside the training
-    assert all(equal(feed.finished(one), other) for one, other in zip(prepared, before, strict=True))
+    assert all(equal(loader.finished(one), other) for one, other in zip(prepared, before, strict=True))
     done = encoders.images
-    assert all(equal(one, other) for one, other in zip(batches(feed), before, strict=True))
+    assert all(equal(one, other) for one, other in zip(batches(loader), before, strict=True))
     assert encoders.images == done  # kept again
     assert len(bench.notes) == 1
 
 
 def test_a_damaged_record_of_an_image_that_is_gone_costs_only_that_image(bench: Bench) -> None:
-    feed, _ = bench.fill(preset_of(concept(bench)))
-    delete(feed.cache)
+    loader, _ = bench.fill(preset_of(concept(bench)))
+    delete(loader.cache)
     (bench.set / "0.png").unlink()
     picture(bench.set / "2.png", 32, 32, shade=250)
-    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
     assert {item.path.name for item in batch.items} == {"4.png"}
 
 
 def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench: Bench) -> None:
     preset = preset_of(concept(bench))
-    real = looks.open_image
+    real = variants.open_image
 
     class Saving(Encoders):
         """Its first image is slow enough for somebody to save another."""
@@ -413,12 +413,12 @@ def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench
             picture(path, 48, 32, shade=1)
         return image
 
-    looks.open_image = slow
+    variants.open_image = slow
     try:
-        feed, _ = bench.fill(preset, Saving())
+        loader, _ = bench.fill(preset, Saving())
     finally:
-        looks.open_image = real
-    assert [(bad.path.name, bad.reason) for bad in feed.index.bad] == [("3.png", "it was changed while it was read")]
+        variants.open_image = real
+    assert [(bad.path.name, bad.reason) for bad in loader.index.bad] == [("3.png", "it was changed while it was read")]
     again, encoders = bench.fill(preset)
     assert len(again.index) == 6
     assert encoders.images == 1
@@ -434,16 +434,16 @@ def test_stopping_keeps_what_was_encoded(bench: Bench) -> None:
             done.append(number)
 
     with Cache(bench.cache) as cache:
-        feed = Feed(scanned(preset), preset, encoders, cache, cache_latents=True, cache_text=True)
-        feed.fill(report, lambda: len(done) >= 2)
+        loader = BatchLoader(scanned(preset), preset, encoders, cache, cache_latents=True, cache_text=True)
+        loader.fill(report, lambda: len(done) >= 2)
     assert encoders.images == 2
     assert encoders.captions == []
     assert missing(bench, preset)[0] == 4
 
 
 def test_ahead_gives_the_same_things_in_the_same_order() -> None:
-    assert list(ahead(range(100), depth=3)) == list(range(100))
-    assert list(ahead([])) == []
+    assert list(prefetched(range(100), depth=3)) == list(range(100))
+    assert list(prefetched([])) == []
 
 
 def test_ahead_works_in_one_other_thread_and_only_a_little_ahead() -> None:
@@ -454,7 +454,7 @@ def test_ahead_works_in_one_other_thread_and_only_a_little_ahead() -> None:
             made.append(i)
             yield threading.current_thread().name
 
-    things = ahead(source(), depth=2)
+    things = prefetched(source(), depth=2)
     names = {next(things) for _ in range(10)}
     things.close()
     assert len(names) == 1
@@ -468,7 +468,7 @@ def test_errors_ahead_come_out_where_they_belong() -> None:
         yield 1
         raise UserError("no such image")
 
-    things = ahead(source())
+    things = prefetched(source())
     assert next(things) == 1
     with pytest.raises(UserError, match="no such image"):
         next(things)
@@ -489,9 +489,9 @@ def mask_of(path: Path, width: int, height: int, white: int) -> None:
 
 
 def test_draws_vary_from_epoch_to_epoch_and_the_cache_is_filled_once(bench: Bench) -> None:
-    feed, encoders = bench.fill(preset_of(concept(bench, **CHANCES, variants=3)))
+    loader, encoders = bench.fill(preset_of(concept(bench, **CHANCES, variants=3)))
     assert encoders.images == 6 * 3 * 4
-    seen = [feed.batch([Showing(1, 0)], epoch).latents_BChw for epoch in range(80)]
+    seen = [loader.batch([Example(1, 0)], epoch).latents_BChw for epoch in range(80)]
     assert len({tuple(latents.flatten().tolist()) for latents in seen if latents is not None}) == 12
     assert encoders.images == 6 * 3 * 4
     _, again = bench.fill(preset_of(concept(bench, **CHANCES, variants=3), general={"seed": 7}))
@@ -517,17 +517,17 @@ def test_images_that_are_drawn_anew_are_encoded_at_each_showing_beside_cached_on
     for i in range(4):
         picture(bench.set.with_name("live") / f"{i}.png", 40, 40, shade=50 * i)
     live = {"path": str(bench.set.with_name("live")), "captions": "none", "rotation": 20, "variants": 0}
-    feed, encoders = bench.fill(preset_of(concept(bench), live))
+    loader, encoders = bench.fill(preset_of(concept(bench), live))
     assert encoders.images == 6
-    showings = [Showing(0, 0), Showing(6, 0), Showing(7, 0)]
-    found = [feed.prepared(showings, epoch) for epoch in range(5)]
+    examples = [Example(0, 0), Example(6, 0), Example(7, 0)]
+    found = [loader.prepared(examples, epoch) for epoch in range(5)]
     assert encoders.images == 6  # not beside the training
-    made = [feed.finished(batch).latents_BChw for batch in found]
+    made = [loader.finished(batch).latents_BChw for batch in found]
     assert encoders.images == 6 + 2 * 5
     assert all(one is not None and one.shape == (3, 3, 4, 4) for one in made)
     assert len({tuple(one[0].flatten().tolist()) for one in made if one is not None}) == 1
     assert len({tuple(one[1].flatten().tolist()) for one in made if one is not None}) == 5
-    again = feed.batch(showings, 3).latents_BChw
+    again = loader.batch(examples, 3).latents_BChw
     assert again is not None and made[3] is not None and again.equal(made[3])
     assert not bench.notes
 
@@ -535,17 +535,17 @@ def test_images_that_are_drawn_anew_are_encoded_at_each_showing_beside_cached_on
 def test_a_mask_comes_at_the_size_of_latents_and_what_has_none_counts_as_a_whole(bench: Bench) -> None:
     mask_of(bench.set / "0-masklabel.png", 64, 64, 24)
     preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
-    feed, _ = bench.fill(preset)
-    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    loader, _ = bench.fill(preset)
+    batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
     assert batch.masks_B1hw is not None
     assert batch.masks_B1hw.shape == (2, 1, 4, 4)
     assert batch.masks_B1hw[0, 0, 0].tolist() == pytest.approx([1, 0.5, 0, 0], abs=0.05)
     assert batch.masks_B1hw[1].min() == 1
-    assert feed.batch([Showing(2, 0)], 0).masks_B1hw is None
+    assert loader.batch([Example(2, 0)], 0).masks_B1hw is None
     part = batch.part(1, 2)
     assert part.masks_B1hw is not None and part.masks_B1hw.shape == (1, 1, 4, 4)
     off, _ = bench.fill(preset_of(concept(bench)))
-    assert off.batch([Showing(0, 0)], 0).masks_B1hw is None
+    assert off.batch([Example(0, 0)], 0).masks_B1hw is None
 
 
 def test_a_share_of_the_showings_is_without_a_mask(bench: Bench) -> None:
@@ -553,10 +553,10 @@ def test_a_share_of_the_showings_is_without_a_mask(bench: Bench) -> None:
     preset = preset_of(
         concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0.3}}
     )
-    feed, _ = bench.fill(preset)
-    whole = [feed.batch([Showing(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
+    loader, _ = bench.fill(preset)
+    whole = [loader.batch([Example(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
     assert 0.22 < sum(whole) / 300 < 0.38
-    assert whole == [feed.batch([Showing(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
+    assert whole == [loader.batch([Example(0, 0)], epoch).masks_B1hw is None for epoch in range(300)]
 
 
 def test_transparency_can_be_the_mask(bench: Bench) -> None:
@@ -564,8 +564,8 @@ def test_transparency_can_be_the_mask(bench: Bench) -> None:
     image.putalpha(Image.fromarray((torch.arange(32) < 16).mul(255).to(torch.uint8).expand(32, 32).numpy()))
     image.save(bench.set / "0.png")
     preset = preset_of(concept(bench, masks="alpha"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
-    feed, _ = bench.fill(preset)
-    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    loader, _ = bench.fill(preset)
+    batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
     assert batch.masks_B1hw is not None
     assert batch.masks_B1hw[:, 0, 1].tolist() == [[1, 1, 0, 0], [1, 1, 1, 1]]
 
@@ -575,30 +575,30 @@ def test_a_changed_mask_is_read_anew_and_its_image_is_not_encoded_again(bench: B
     preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
     bench.fill(preset)
     mask_of(bench.set / "0-masklabel.png", 32, 32, 24)
-    feed, encoders = bench.fill(preset)
+    loader, encoders = bench.fill(preset)
     assert encoders.images == 0
-    masks = feed.batch([Showing(0, 0)], 0).masks_B1hw
+    masks = loader.batch([Example(0, 0)], 0).masks_B1hw
     assert masks is not None
     assert masks[0, 0, 0].tolist() == [1, 1, 1, 0]
 
 
 def test_an_image_whose_mask_cannot_be_read_is_put_aside(bench: Bench) -> None:
     (bench.set / "3-masklabel.png").write_bytes(b"no picture")
-    feed, _ = bench.fill(preset_of(concept(bench, masks="file")))
-    assert len(feed.index) == 5
-    assert [bad.path.name for bad in feed.index.bad] == ["3.png"]
-    assert "its mask" in feed.index.bad[0].reason and "no image" in feed.index.bad[0].reason
+    loader, _ = bench.fill(preset_of(concept(bench, masks="file")))
+    assert len(loader.index) == 5
+    assert [bad.path.name for bad in loader.index.bad] == ["3.png"]
+    assert "its mask" in loader.index.bad[0].reason and "no image" in loader.index.bad[0].reason
 
 
 def test_a_torn_image_is_put_aside_in_all_of_its_resolutions(bench: Bench) -> None:
     torn = bench.set / "2.png"
     torn.write_bytes(torn.read_bytes()[:-30])
     preset = preset_of(concept(bench), training={"resolutions": "32, 64"})
-    feed, encoders = bench.fill(preset)
-    assert (len(feed.index), feed.index.images, len(feed.index.bad)) == (10, 5, 1)
+    loader, encoders = bench.fill(preset)
+    assert (len(loader.index), loader.index.images, len(loader.index.bad)) == (10, 5, 1)
     assert encoders.images == 10
-    assert len(feed.contents) == 10
-    assert {batch.items[0].bucket for batch in batches(feed)} >= {(32, 32), (64, 64)}
+    assert len(loader.contents) == 10
+    assert {batch.items[0].bucket for batch in batches(loader)} >= {(32, 32), (64, 64)}
     assert not bench.notes
 
 
@@ -606,8 +606,8 @@ def test_inpainting_gets_masks_and_conditions_from_files(bench: Bench) -> None:
     mask_of(bench.set / "0-masklabel.png", 32, 32, 16)
     picture(bench.set / "2-condlabel.png", 64, 64, shade=0)
     preset = preset_of(concept(bench, masks="file"), training={"resolution": 32, "masks": {"unmasked_probability": 0}})
-    feed, _ = bench.fill(preset, cache_latents=False)
-    batch = feed.batch([Showing(0, 0), Showing(2, 0)], 0)
+    loader, _ = bench.fill(preset, cache_latents=False)
+    batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
     assert batch.hidden is not None and batch.shown is not None
     assert batch.hidden[0] is not None and batch.hidden[1] is None
     assert batch.hidden[0][0, 0].tolist() == [1.0] * 16 + [0.0] * 16

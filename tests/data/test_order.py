@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from modules.data.index import Index
-from modules.data.order import LATER, EpochOrder, epoch_length, epoch_order
-from modules.preset.concepts import Concept
+from modules.data.order import FILL_REPEATS, EpochOrder, epoch_length, epoch_order
+from modules.preset.sections.concept import Concept
 from tests.data.pictures import index_of
 
 
@@ -16,9 +16,9 @@ def flat(order: EpochOrder) -> list[tuple[int, int]]:
     return [tuple(showing) for i in range(len(order)) for showing in order[i]]
 
 
-def due(order: EpochOrder) -> Counter[int]:
+def due_examples(order: EpochOrder) -> Counter[int]:
     """How often each row is shown, fillings apart."""
-    return Counter(row for row, turn in flat(order) if turn < LATER)
+    return Counter(row for row, repeat in flat(order) if repeat < FILL_REPEATS)
 
 
 def mixed(count: int = 37, buckets: int = 4, **concept: Any) -> Index:
@@ -29,7 +29,7 @@ def mixed(count: int = 37, buckets: int = 4, **concept: Any) -> Index:
 def test_every_image_is_shown_and_no_batch_mixes_buckets(batch_size: int) -> None:
     index = mixed(buckets=5)
     order = epoch_order(index, batch_size, seed=1, epoch=0)
-    assert due(order) == Counter(range(37))
+    assert due_examples(order) == Counter(range(37))
     assert len(order) == epoch_length(index, batch_size)
     assert all(len(order[i]) == batch_size for i in range(len(order)))
     assert all(len({index[row].bucket for row, _ in order[i]}) == 1 for i in range(len(order)))
@@ -55,14 +55,14 @@ def test_with_one_bucket_batch_4_and_4_batches_of_1_show_the_same() -> None:
 
 
 def test_repeats_show_each_image_as_often() -> None:
-    assert due(epoch_order(mixed(repeats=3), 1, 1, 0)) == Counter({row: 3 for row in range(37)})
+    assert due_examples(epoch_order(mixed(repeats=3), 1, 1, 0)) == Counter({row: 3 for row in range(37)})
 
 
 @pytest.mark.parametrize("share", [0.5, 0.3, 1.25, 0.01])
 def test_a_share_goes_round_so_that_all_images_are_shown_equally_often(share: float) -> None:
     index, total = mixed(repeats=share), Counter[int]()
     for epoch in range(60):
-        total += due(epoch_order(index, 4, seed=1, epoch=epoch))
+        total += due_examples(epoch_order(index, 4, seed=1, epoch=epoch))
         seen = [total[row] for row in range(37)]
         assert max(seen) - min(seen) <= 1
 
@@ -70,7 +70,7 @@ def test_a_share_goes_round_so_that_all_images_are_shown_equally_often(share: fl
 def test_samples_are_exact_and_go_round() -> None:
     index, total = mixed(samples=50), Counter[int]()
     for epoch in range(37):
-        counts = due(epoch_order(index, 4, seed=1, epoch=epoch))
+        counts = due_examples(epoch_order(index, 4, seed=1, epoch=epoch))
         assert counts.total() == 50
         total += counts
     assert set(total.values()) == {50}
@@ -89,7 +89,7 @@ def test_a_bucket_smaller_than_a_batch_is_filled_with_its_own_images() -> None:
     order = epoch_order(index_of((0, 0), (0, 0), (0, 0)), 8, seed=1, epoch=0)
     assert len(order) == 1
     assert order.filled == 5
-    assert set(due(order)) == {0, 1, 2}
+    assert set(due_examples(order)) == {0, 1, 2}
     assert max(Counter(row for row, _ in flat(order)).values()) == 3
 
 
@@ -112,4 +112,4 @@ def test_a_million_images_are_ordered_in_columns() -> None:
     rows = np.arange(200_000)
     index = index_of(*((0, int(b)) for b in rows % 17))
     order = epoch_order(index, 8, 1, 0)
-    assert sorted(order.rows[order.turns < LATER].tolist()) == rows.tolist()
+    assert sorted(order.rows[order.repeats < FILL_REPEATS].tolist()) == rows.tolist()

@@ -10,12 +10,12 @@ import torch
 from diffusers.pipelines.stable_diffusion.pipeline_stable_diffusion import StableDiffusionPipeline
 from diffusers.schedulers.scheduling_flow_match_euler_discrete import FlowMatchEulerDiscreteScheduler
 
-from modules.diffusion.noising import Eps, Flow
+from modules.diffusion.noise_schedule import EpsilonPrediction, RectifiedFlow
 from modules.diffusion.solvers import SOLVERS, denoise, scheduler_for
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.preset.objective import Objective
-from modules.trainer.objective import item_losses
+from modules.preset.sections.objective import Objective
+from modules.trainer.step.noise_and_loss import item_losses
 from tests.tiny import tiny_sd, tiny_sdxl
 
 MAKERS = {"sd": tiny_sd, "sdxl": tiny_sdxl}
@@ -26,45 +26,50 @@ def opened(kind: str, path: Path, **options: Any) -> Family:
 
 
 def saved(family: Family, path: Path, *, single_file: bool) -> Path:
-    family.save(path, single_file=single_file, dtype=torch.float32, parts=family.part_names, metadata={}, tensors={})
+    family.save(
+        path, single_file=single_file, dtype=torch.float32, parts=family.component_names, metadata={}, tensors={}
+    )
     return path
 
 
 def test_the_line_is_that_of_diffusers_scheduler() -> None:
-    scheduler, noising = FlowMatchEulerDiscreteScheduler(), Flow()
+    scheduler, noise_schedule = FlowMatchEulerDiscreteScheduler(), RectifiedFlow()
     clean, noise = torch.randn(3, 4, 8, 8), torch.randn(3, 4, 8, 8)
     times_B = scheduler.timesteps[torch.tensor([10, 500, 990])]
     theirs = scheduler.scale_noise(clean, times_B, noise)
-    torch.testing.assert_close(noising.mix(clean, noise, times_B), theirs, rtol=1e-6, atol=1e-6)
-    assert torch.equal(noising.target(clean, noise, times_B), noise - clean)
+    torch.testing.assert_close(noise_schedule.add_noise(clean, noise, times_B), theirs, rtol=1e-6, atol=1e-6)
+    assert torch.equal(noise_schedule.target(clean, noise, times_B), noise - clean)
 
 
 def test_a_weighting_is_worth_the_same_as_under_epsilon() -> None:
     """Min-SNR on the error of the clean image, which is the error of the direction times the time."""
-    noising, times_B = Flow(), torch.tensor([100.0, 500.0, 900.0])
+    noise_schedule, times_B = RectifiedFlow(), torch.tensor([100.0, 500.0, 900.0])
     said, zero = torch.ones(3, 4, 8, 8), torch.zeros(3, 4, 8, 8)
     share = times_B.double() / 1000
     snr = ((1 - share) / share) ** 2
-    ours = item_losses(Objective(weighting="min_snr"), noising, said, zero, times_B)
+    ours = item_losses(Objective(weighting="min_snr"), noise_schedule, said, zero, times_B)
     torch.testing.assert_close(ours.double(), snr.clamp_max(5) * share**2, rtol=1e-6, atol=0)
 
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_sampler_that_follows_a_flow_arrives_and_the_others_are_refused(name: str) -> None:
     """With the exact direction to one image, every sampler ends in that image."""
-    noising, image = Flow(shift=2.0), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    noise_schedule, image = (
+        RectifiedFlow(shift=2.0),
+        torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(1)),
+    )
 
     def exact(noisy: torch.Tensor, time_B: torch.Tensor) -> torch.Tensor:
         return (noisy - image) / (time_B.reshape(-1, 1, 1, 1) / 1000)
 
     noise = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(2))
     try:
-        scheduler_for(name, noising)
+        scheduler_for(name, noise_schedule)
     except UserError as error:
         assert "is a rectified flow" in str(error)
         assert "Euler" in str(error)
         return
-    drawn = denoise(exact, noising, noise, solver=name, steps=8, generators=[torch.Generator().manual_seed(3)])
+    drawn = denoise(exact, noise_schedule, noise, solver=name, steps=8, generators=[torch.Generator().manual_seed(3)])
     torch.testing.assert_close(drawn, image, rtol=0, atol=0.02)
 
 
@@ -72,14 +77,14 @@ def test_some_samplers_follow_a_flow_and_some_cannot() -> None:
     able = set()
     for name in SOLVERS:
         try:
-            scheduler_for(name, Flow())
+            scheduler_for(name, RectifiedFlow())
         except UserError:
             continue
         able.add(name)
     assert {"euler", "heun", "dpmpp_2m", "unipc"} <= able
     assert not able & {"ddim", "euler_a"}
     with pytest.raises(UserError, match="has a spread of its own"):
-        scheduler_for("dpmpp_2m", Flow(), "karras")
+        scheduler_for("dpmpp_2m", RectifiedFlow(), "karras")
 
 
 @pytest.mark.parametrize("kind", MAKERS)
@@ -92,7 +97,7 @@ def test_a_model_that_was_turned_into_a_flow_says_so_and_is_one_when_it_is_read(
     assert family.modelspec()["modelspec.prediction_type"] == "flow"
     path = saved(family, tmp_path / ("out.safetensors" if single_file else "out"), single_file=single_file)
     again = opened(kind, path)
-    assert isinstance(again.noising, Flow)
+    assert isinstance(again.noise_schedule, RectifiedFlow)
     assert again.notes == ()
 
 
@@ -100,8 +105,8 @@ def test_a_flow_taught_epsilon_again_is_saved_as_what_it_was(tmp_path: Path) -> 
     flow = opened("sd", tiny_sd(tmp_path / "model"), prediction="flow")
     path = saved(flow, tmp_path / "flow", single_file=False)
     back = opened("sd", saved(opened("sd", path, prediction="epsilon"), tmp_path / "eps", single_file=False))
-    assert isinstance(back.noising, Eps)
-    assert torch.equal(back.noising.alphas_N, opened("sd", tmp_path / "model").noising.alphas_N)
+    assert isinstance(back.noise_schedule, EpsilonPrediction)
+    assert torch.equal(back.noise_schedule.alphas_N, opened("sd", tmp_path / "model").noise_schedule.alphas_N)
 
 
 def test_diffusers_own_pipeline_draws_with_the_saved_flow(tmp_path: Path) -> None:
@@ -115,7 +120,7 @@ def test_diffusers_own_pipeline_draws_with_the_saved_flow(tmp_path: Path) -> Non
 
     text = flow.encode_text(["a robot"])
     ours = denoise(
-        lambda noisy, time_B: flow.predict(noisy, time_B, text), flow.noising, noise, solver="unipc", steps=4,
+        lambda noisy, time_B: flow.predict(noisy, time_B, text), flow.noise_schedule, noise, solver="unipc", steps=4,
         generators=[torch.Generator().manual_seed(0)],
     )  # fmt: skip
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)

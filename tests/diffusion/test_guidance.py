@@ -14,13 +14,13 @@ from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from torch import Tensor
 
 from modules.diffusion.guidance import Guidance, rescaled
-from modules.diffusion.noising import Eps, Flow, Noising, V
+from modules.diffusion.noise_schedule import EpsilonPrediction, NoiseSchedule, RectifiedFlow, VPrediction
 from modules.diffusion.solvers import Moment, denoise
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.preset.sampling import Prompt
-from modules.trainer.perturbing import Weakening, attention_layers, weakened
-from modules.trainer.sampler import Sampler, starting_noise
+from modules.preset.sections.sampling import Prompt
+from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, attention_layers, perturbed_attention
+from modules.trainer.sampling.sampler import Sampler, starting_noise
 from tests.tiny import tiny_sd
 
 
@@ -42,7 +42,7 @@ def latents_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Family, list[Prompt
         seen: list[Tensor] = []
         look = lambda latents: seen.append(latents) or torch.zeros(len(latents), 3, 8, 8)  # noqa: E731
         monkeypatch.setattr(family, "decode_image", look)
-        list(Sampler(family, 64, keep_texts=True).draw(prompts))
+        list(Sampler(family, 64, cache_texts=True).draw(prompts))
         return torch.cat(seen)
 
     return drawn
@@ -94,7 +94,7 @@ def test_seg_blurs_what_places_ask_for(blur: float, family: Family) -> None:
     path = "mid_block.attentions.0.transformer_blocks.0.attn1"
     attention = unet.get_submodule(path)
     x_BND = torch.randn(2, 4 * 6, attention.to_q.in_features)
-    with torch.no_grad(), weakened(unet, [path], "seg", Weakening(blur, (8, 12))):
+    with torch.no_grad(), perturbed_attention(unet, [path], "seg", AttentionPerturbation(blur, (8, 12))):
         found = attention(x_BND)
     q, k, v = (layer(x_BND).detach() for layer in (attention.to_q, attention.to_k, attention.to_v))
     smooth = torch.zeros_like(q)
@@ -125,7 +125,12 @@ def test_a_weakened_attention_comes_back_as_it_was(kind: str, family: Family, la
     assert torch.equal(latents_of(family, [prompt()]), plain)
     with (
         pytest.raises(RuntimeError),
-        weakened(family.denoiser, ["mid_block.attentions.0.transformer_blocks.0.attn1"], kind, Weakening(0, (8, 8))),
+        perturbed_attention(
+            family.denoiser,
+            ["mid_block.attentions.0.transformer_blocks.0.attn1"],
+            kind,
+            AttentionPerturbation(0, (8, 8)),
+        ),
     ):
         raise RuntimeError
     assert all(family.denoiser.attn_processors[name] is p for name, p in processors.items())
@@ -140,28 +145,32 @@ def test_attention_layers_are_chosen_by_the_beginnings_of_their_names(family: Fa
         attention_layers(names, "middle")
 
 
-@pytest.mark.parametrize("noising", [Eps(), V(), V(zero_terminal_snr=True)], ids=["eps", "v", "zero terminal SNR"])
-def test_cfg_plus_plus_takes_image_and_noise_from_different_answers(noising: Noising) -> None:
+@pytest.mark.parametrize(
+    "noising",
+    [EpsilonPrediction(), VPrediction(), VPrediction(zero_terminal_snr=True)],
+    ids=["eps", "v", "zero terminal SNR"],
+)
+def test_cfg_plus_plus_takes_image_and_noise_from_different_answers(noise_schedule: NoiseSchedule) -> None:
     """Algorithm 2 of the paper written out, with answers that depend on the picture."""
     noise = starting_noise(3, 4, (8, 8))
     guidance, moment = Guidance(0.6, plus_plus=True), [Moment(0)]
     wanted, unwanted = torch.tanh, (lambda x: 0.5 * torch.sin(2 * x))
 
     def predict(noisy: Tensor, _: Tensor) -> Tensor:
-        return guidance.combined(moment[0], wanted(noisy), unwanted(noisy), None)
+        return guidance.combine(moment[0], wanted(noisy), unwanted(noisy), None)
 
     def stand(now: Moment) -> None:
         moment[0] = now
 
-    found = denoise(predict, noising, noise, solver="ddim", steps=5, generators=[torch.Generator()], at=stand)
+    found = denoise(predict, noise_schedule, noise, solver="ddim", steps=5, generators=[torch.Generator()], at=stand)
     x = noise.double()
     for time in (999, 799, 599, 399, 199):
         now = torch.tensor([time])
-        alpha, sigma = (each.double() for each in noising.levels(now))
-        after = noising.levels(now - 200) if time > 199 else (torch.tensor(1.0), torch.tensor(0.0))
+        alpha, sigma = (each.double() for each in noise_schedule.alpha_sigma(now))
+        after = noise_schedule.alpha_sigma(now - 200) if time > 199 else (torch.tensor(1.0), torch.tensor(0.0))
         parts = []
         for said in (unwanted(x) + 0.6 * (wanted(x) - unwanted(x)), unwanted(x)):
-            if noising.prediction == "epsilon":
+            if noise_schedule.prediction == "epsilon":
                 parts.append(((x - sigma * said) / alpha, said))
             else:
                 parts.append((alpha * x - sigma * said, alpha * said + sigma * x))
@@ -169,8 +178,8 @@ def test_cfg_plus_plus_takes_image_and_noise_from_different_answers(noising: Noi
     torch.testing.assert_close(found.double(), x, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("noising", [Flow(), Eps()], ids=["flow", "eps"])
-def test_cfg_plus_plus_of_euler_and_of_a_flow_is_the_same_rule(noising: Noising) -> None:
+@pytest.mark.parametrize("noising", [RectifiedFlow(), EpsilonPrediction()], ids=["flow", "eps"])
+def test_cfg_plus_plus_of_euler_and_of_a_flow_is_the_same_rule(noise_schedule: NoiseSchedule) -> None:
     """One step by hand: the clean image of the guided answer, the noise of the unprompted one."""
     noise, wanted = starting_noise(3, 4, (8, 8)), torch.randn(1, 4, 8, 8)
     seen: list[tuple[Tensor, float, Moment]] = []
@@ -178,10 +187,10 @@ def test_cfg_plus_plus_of_euler_and_of_a_flow_is_the_same_rule(noising: Noising)
 
     def predict(noisy: Tensor, time_B: Tensor) -> Tensor:
         seen.append((noisy.clone(), float(time_B[0]), moments[-1]))
-        return Guidance(0.8, plus_plus=True).combined(moments[-1], noisy - wanted, 0.3 * noisy, None)
+        return Guidance(0.8, plus_plus=True).combine(moments[-1], noisy - wanted, 0.3 * noisy, None)
 
-    denoise(predict, noising, noise, solver="euler", steps=3, generators=[torch.Generator()], at=moments.append)
-    if isinstance(noising, Flow):
+    denoise(predict, noise_schedule, noise, solver="euler", steps=3, generators=[torch.Generator()], at=moments.append)
+    if isinstance(noise_schedule, RectifiedFlow):
         (x, time, _), (found, after, _) = seen[:2]
         sigma, sigma_next = time / 1000, after / 1000
         guided = 0.3 * x + 0.8 * ((x - wanted) - 0.3 * x)

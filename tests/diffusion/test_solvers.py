@@ -27,16 +27,16 @@ from diffusers.schedulers.scheduling_tcd import TCDScheduler
 from diffusers.schedulers.scheduling_unipc_multistep import UniPCMultistepScheduler
 from torch import Tensor
 
-from modules.diffusion.noising import Eps, V
+from modules.diffusion.noise_schedule import EpsilonPrediction, VPrediction
 from modules.diffusion.solvers import SOLVERS, denoise, scheduler_for
 from modules.diffusion.spacings import SPACINGS, _beta_sums, beta, exponential, karras
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.preset import sampler_names
-from modules.preset.sampling import Prompt
-from modules.preset.sampling_rules import STRAIGHT
+from modules.preset.rules.training import FIRST_ORDER
+from modules.preset.sections import sampling
+from modules.preset.sections.sampling import Prompt
 from modules.system.seeds import seed_of
-from modules.trainer.sampler import Sampler, starting_noise
+from modules.trainer.sampling.sampler import Sampler, starting_noise
 from tests.tiny import tiny_sd, tiny_sdxl
 
 # Written down once more, on purpose: a slip in SOLVERS shall not be repeated here.
@@ -89,7 +89,7 @@ def latents_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Family, list[Prompt
             return torch.zeros(len(latents), 3, 8, 8)
 
         monkeypatch.setattr(family, "decode_image", look)
-        list(Sampler(family, 64, keep_texts=False).draw(prompts))
+        list(Sampler(family, 64, cache_texts=False).draw(prompts))
         return torch.cat(seen)
 
     return drawn
@@ -128,9 +128,9 @@ def theirs(
 @pytest.mark.parametrize("name", ALIKE)
 def test_a_sampler_draws_what_diffusers_draws(name: str, model: tuple[Family, Any], latents_of) -> None:
     family, pipe = model
-    if name in NEED_NOISE and family.noising.zero_terminal_snr:
+    if name in NEED_NOISE and family.noise_schedule.zero_terminal_snr:
         with pytest.raises(UserError, match="cannot draw with this model"):
-            scheduler_for(name, family.noising)
+            scheduler_for(name, family.noise_schedule)
         return
     wanted = prompt(name)
     more = {"eta": 0.3} if name == "tcd" else {}  # of the paper; the pipeline says 0 to all
@@ -167,28 +167,34 @@ def test_an_image_does_not_depend_on_its_neighbours(name: str, tmp_path: Path, l
     assert not torch.allclose(together[0], together[1], atol=0.1)
 
 
-@pytest.mark.parametrize("noising", [Eps(), V(), V(zero_terminal_snr=True)], ids=["eps", "v", "zero terminal SNR"])
+@pytest.mark.parametrize(
+    "noising",
+    [EpsilonPrediction(), VPrediction(), VPrediction(zero_terminal_snr=True)],
+    ids=["eps", "v", "zero terminal SNR"],
+)
 @pytest.mark.parametrize("name", SOLVERS)
-def test_who_knows_the_image_is_led_straight_to_it(name: str, noising: Eps) -> None:
+def test_who_knows_the_image_is_led_straight_to_it(name: str, noise_schedule: EpsilonPrediction) -> None:
     """A denoiser that answers truthfully for one clean image ends there, whatever the path."""
     clean = torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
 
     def truth(noisy: Tensor, time_B: Tensor) -> Tensor:
-        alpha, sigma = noising.levels(time_B.long())
+        alpha, sigma = noise_schedule.alpha_sigma(time_B.long())
         noise = (noisy - alpha * clean) / sigma
-        return noising.target(clean, noise, time_B.long())
+        return noise_schedule.target(clean, noise, time_B.long())
 
-    if name in NEED_NOISE and noising.zero_terminal_snr:
+    if name in NEED_NOISE and noise_schedule.zero_terminal_snr:
         return
     chance = [torch.Generator().manual_seed(1)]
-    found = denoise(truth, noising, starting_noise(5, 4, (8, 8)), solver=name, steps=20, generators=chance)
+    found = denoise(truth, noise_schedule, starting_noise(5, 4, (8, 8)), solver=name, steps=20, generators=chance)
     torch.testing.assert_close(found, clean, rtol=0, atol=0.1 if name == "tcd" else 0.06)
 
 
 def test_every_step_is_told() -> None:
     told: list[int] = []
     noise, chance = torch.zeros(1, 4, 8, 8), [torch.Generator()]
-    denoise(lambda x, t: x, Eps(), noise, solver="euler", steps=3, generators=chance, step_done=told.append)
+    denoise(
+        lambda x, t: x, EpsilonPrediction(), noise, solver="euler", steps=3, generators=chance, step_done=told.append
+    )
     assert told == [1, 2, 3]
 
 
@@ -223,23 +229,29 @@ def test_the_curves_are_those_of_the_papers() -> None:
 
 
 def test_every_spacing_ends_in_the_picture_or_is_refused() -> None:
-    noising, clean = Eps(), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
+    noise_schedule, clean = EpsilonPrediction(), torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(3))
 
     def truth(noisy: Tensor, time_B: Tensor) -> Tensor:
-        alpha, sigma = noising.levels(time_B.round().long())
+        alpha, sigma = noise_schedule.alpha_sigma(time_B.round().long())
         return (noisy - alpha * clean) / sigma
 
     refused: set[tuple[str, str]] = set()
     for name, spacing in product(SOLVERS, SPACINGS):
         try:
-            scheduler_for(name, noising, spacing)
+            scheduler_for(name, noise_schedule, spacing)
         except UserError as error:
             assert "Set the spacing to default" in str(error)
             refused.add((name, spacing))
             continue
         chance = [torch.Generator().manual_seed(1)]
         found = denoise(
-            truth, noising, starting_noise(5, 4, (8, 8)), solver=name, spacing=spacing, steps=12, generators=chance
+            truth,
+            noise_schedule,
+            starting_noise(5, 4, (8, 8)),
+            solver=name,
+            spacing=spacing,
+            steps=12,
+            generators=chance,
         )
         torch.testing.assert_close(found, clean, rtol=0, atol=0.3 if name in ("pndm", "tcd") else 0.06)
     assert {"lcm", "tcd"} <= {name for name, _ in refused}
@@ -248,7 +260,7 @@ def test_every_spacing_ends_in_the_picture_or_is_refused() -> None:
 
 
 def test_lms_weighs_its_answers_as_the_integral_says() -> None:
-    scheduler = scheduler_for("lms", Eps())
+    scheduler = scheduler_for("lms", EpsilonPrediction())
     scheduler.set_timesteps(8)
     sigmas = scheduler.sigmas.double()
     points = torch.linspace(0, 1, 200_001, dtype=torch.float64)
@@ -263,10 +275,12 @@ def test_lms_weighs_its_answers_as_the_integral_says() -> None:
 
 def test_more_steps_than_a_distilled_model_was_taught_are_drawn_all_the_same() -> None:
     noise, chance = torch.zeros(1, 4, 8, 8), [torch.Generator()]
-    assert denoise(lambda x, t: x, Eps(), noise, solver="lcm", steps=60, generators=chance).isfinite().all()
+    assert (
+        denoise(lambda x, t: x, EpsilonPrediction(), noise, solver="lcm", steps=60, generators=chance).isfinite().all()
+    )
 
 
 def test_the_schema_offers_every_sampler_and_spacing_that_there_is() -> None:
-    assert {name: solver.title for name, solver in SOLVERS.items()} == sampler_names.SAMPLERS
-    assert {name: spacing.title for name, spacing in SPACINGS.items()} == sampler_names.SPACINGS
-    assert {name for name, solver in SOLVERS.items() if solver.first_order} == set(STRAIGHT)
+    assert {name: solver.title for name, solver in SOLVERS.items()} == sampling.SAMPLERS
+    assert {name: spacing.title for name, spacing in SPACINGS.items()} == sampling.SPACINGS
+    assert {name for name, solver in SOLVERS.items() if solver.first_order} == set(FIRST_ORDER)

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import nn
 
-from modules.catalog.layers import COMMON
+from modules.catalog.layers import UNET_SETS
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
 
@@ -60,8 +60,8 @@ class FamilyContract:
     def test_the_words_beyond_the_first_chunk_are_heard(self, family: Family):
         longer = LONG + "with a green hat"
         encoder = family.text_encoders[0]
-        assert family.token_counts(longer)[encoder] > 2 * family.room(encoder)
-        assert family.encode_text([longer]).tokens_BTD.shape[1] > 2 * (family.room(encoder) + 2)
+        assert family.token_counts(longer)[encoder] > 2 * family.chunk_size(encoder)
+        assert family.encode_text([longer]).tokens_BTD.shape[1] > 2 * (family.chunk_size(encoder) + 2)
         noisy, time = torch.randn(1, family.channels, 8, 8), torch.tensor([500])
         one = family.predict(noisy, time, self.heard(family, longer))
         other = family.predict(noisy, time, self.heard(family, LONG + "with a yellow hat"))
@@ -70,7 +70,7 @@ class FamilyContract:
     def test_captions_are_cut_at_the_most_chunks_allowed(self, folder: Path):
         family = self.kind.load(str(folder), replace(OPTIONS, max_chunks=2))
         encoder = family.text_encoders[0]
-        assert family.encode_text([LONG]).tokens_BTD.shape[1] == 2 * (family.room(encoder) + 2)
+        assert family.encode_text([LONG]).tokens_BTD.shape[1] == 2 * (family.chunk_size(encoder) + 2)
 
     def test_captions_of_one_length_need_no_mask(self, family: Family):
         assert family.encode_text(["a robot", ""]).mask_BT is None
@@ -90,12 +90,14 @@ class FamilyContract:
         assert torch.allclose(fresh.tokens_BTD[fresh.mask_BT], cached.tokens_BTD[cached.mask_BT], atol=1e-5)
 
     def test_gradients_reach_only_what_is_not_frozen(self, family: Family):
-        for part in ("denoiser", *family.text_encoders):
-            assert not any(p.requires_grad for p in family.part(part).parameters())
-            assert not family.part(part).training
+        for component in ("denoiser", *family.text_encoders):
+            assert not any(p.requires_grad for p in family.component(component).parameters())
+            assert not family.component(component).training
         watched = {
-            part: next(p for n, p in family.part(part).named_parameters() if n.endswith("layers.0.mlp.fc1.weight"))
-            for part in family.text_encoders
+            component: next(
+                p for n, p in family.component(component).named_parameters() if n.endswith("layers.0.mlp.fc1.weight")
+            )
+            for component in family.text_encoders
         }
         for parameter in watched.values():
             parameter.requires_grad_()
@@ -108,30 +110,30 @@ class FamilyContract:
     # Words
 
     def test_a_new_word_is_found_anywhere_in_a_caption(self, family: Family):
-        tables = {e: family.part(e).get_parameter(n).shape[0] for e, n in self.tables(family).items()}
-        ids = family.add_word("<blip>", 3)
-        more = family.add_word("<blip-2>", 1)
+        tables = {e: family.component(e).get_parameter(n).shape[0] for e, n in self.tables(family).items()}
+        ids = family.add_token("<blip>", 3)
+        more = family.add_token("<blip-2>", 1)
         for encoder in family.text_encoders:
             first = tables[encoder]
             assert ids[encoder] == [first, first + 1, first + 2] and more[encoder] == [first + 3]
-            plain = family.word_ids(encoder, "a robot")
-            assert family.word_ids(encoder, "<BLIP>a robot <blip-2>") == [*ids[encoder], *plain, first + 3]
+            plain = family.token_ids(encoder, "a robot")
+            assert family.token_ids(encoder, "<BLIP>a robot <blip-2>") == [*ids[encoder], *plain, first + 3]
             assert family.token_counts("a robot <blip>")[encoder] == len(plain) + 3
 
     def test_a_word_that_is_known_is_refused(self, family: Family):
-        family.add_word("<blip>", 2)
+        family.add_token("<blip>", 2)
         for word in ("<blip>", "<BLIP>", "a", "two words", ""):
             with pytest.raises(UserError):
-                family.add_word(word, 1)
+                family.add_token(word, 1)
 
     # Parts
 
     def test_a_part_that_was_let_go_is_read_again(self, family: Family):
-        before = family.part("denoiser")
-        assert family.part("denoiser") is before
+        before = family.component("denoiser")
+        assert family.component("denoiser") is before
         weights = {name: p.clone() for name, p in before.named_parameters()}
-        family.let_go("denoiser")
-        again = family.part("denoiser")
+        family.unload("denoiser")
+        again = family.component("denoiser")
         assert again is not before
         assert all(torch.equal(p, weights[name]) for name, p in again.named_parameters())
 
@@ -139,13 +141,16 @@ class FamilyContract:
         self, folder: Path, tmp_path: Path
     ):
         family = self.kind.load(str(folder), OPTIONS)
-        prints = {part: family.fingerprint(part) for part in family.part_names}
+        prints = {component: family.fingerprint(component) for component in family.component_names}
         assert len(set(prints.values())) == len(prints)
-        assert prints == {part: self.kind.load(str(folder), OPTIONS).fingerprint(part) for part in family.part_names}
+        assert prints == {
+            component: self.kind.load(str(folder), OPTIONS).fingerprint(component)
+            for component in family.component_names
+        }
         other = self.kind.load(str(self.write(tmp_path / "other", seed=1)), OPTIONS)
-        assert all(other.fingerprint(part) != prints[part] for part in family.part_names)
+        assert all(other.fingerprint(component) != prints[component] for component in family.component_names)
         skipping = self.kind.load(str(folder), replace(OPTIONS, clip_skip=2))
-        assert all(skipping.fingerprint(part) != prints[part] for part in family.text_encoders)
+        assert all(skipping.fingerprint(component) != prints[component] for component in family.text_encoders)
         assert skipping.fingerprint("vae") == prints["vae"]
 
     def test_a_remembered_fingerprint_is_not_believed_of_a_changed_file(self, folder: Path, tmp_path: Path):
@@ -153,7 +158,7 @@ class FamilyContract:
 
         def vae_print() -> str:
             family = self.kind.load(str(copy), OPTIONS)
-            family.memo_folder = tmp_path / "memo"
+            family.cache_dir = tmp_path / "memo"
             return family.fingerprint("vae")
 
         first = vae_print()
@@ -172,7 +177,9 @@ class FamilyContract:
             group: {path for path in paths if any(re.search(pattern, path) for pattern in patterns)}
             for group, patterns in family.layer_groups.items()
         }
-        assert all(found[group] for group in COMMON), found  # numbered blocks are of full-size models: test_layers.py
+        assert all(found[group] for group in UNET_SETS), (
+            found
+        )  # numbered blocks are of full-size models: test_layers.py
         assert found["all"] == set(paths)
         assert found["attention"] == found["self-attention"] | found["cross-attention"]
         assert found["attention"] < found["attention-mlp"] and not found["attention-mlp"] & found["resnets"]
@@ -181,9 +188,9 @@ class FamilyContract:
         names = family.lora_names()
         assert len(set(names.values())) == len(names)
         for place, name in names.items():
-            part, _, path = place.partition("|")
-            assert isinstance(family.part(part).get_submodule(path), nn.Linear | nn.Conv2d)
-            assert "." not in name and name.count("text_model") == (part != "denoiser")
+            component, _, path = place.partition("|")
+            assert isinstance(family.component(component).get_submodule(path), nn.Linear | nn.Conv2d)
+            assert "." not in name and name.count("text_model") == (component != "denoiser")
         assert {place.partition("|")[0] for place in names} == {"denoiser", *family.text_encoders}
 
     # Files
@@ -196,10 +203,10 @@ class FamilyContract:
         if form == "ckpt":  # holds no configs
             bundle(self.write(tmp_path / "bundled" / self.bundled_as), monkeypatch)
         again = self.kind.load(str(saved), OPTIONS)
-        assert type(again.noising) is type(family.noising)
-        for part in family.part_names:
-            assert_same_weights(family.part(part), again.part(part))
-            assert again.fingerprint(part) == family.fingerprint(part)
+        assert type(again.noise_schedule) is type(family.noise_schedule)
+        for component in family.component_names:
+            assert_same_weights(family.component(component), again.component(component))
+            assert again.fingerprint(component) == family.fingerprint(component)
         ours, theirs = (f.encode_text(["a robot", LONG]).tokens_BTD for f in (family, again))
         assert torch.equal(ours, theirs)
 
@@ -211,7 +218,7 @@ class FamilyContract:
         self.save(family, target, single=single, tensors={"denoiser": {name: new}})
         again = self.kind.load(str(target), OPTIONS)
         assert torch.equal(again.denoiser.get_parameter(name), new)
-        again_vae, vae = again.part("vae"), family.part("vae")
+        again_vae, vae = again.component("vae"), family.component("vae")
         assert_same_weights(again_vae, vae)
 
     @pytest.mark.parametrize("single", [True, False])
@@ -220,10 +227,10 @@ class FamilyContract:
     ):
         target = tmp_path / ("part.safetensors" if single else "part")
         self.save(family, target, single=single, parts=family.text_encoders)
-        held = dict(family.parts_in(target))
+        held = dict(family.components_in(target))
         assert held.keys() == set(family.text_encoders)
-        for part, tensors in held.items():
-            weights = dict(family.part(part).named_parameters())
+        for component, tensors in held.items():
+            weights = dict(family.component(component).named_parameters())
             assert tensors.keys() == weights.keys()
             assert all(torch.equal(tensors[name], weights[name]) for name in weights)
         with pytest.raises(UserError):
@@ -234,7 +241,7 @@ class FamilyContract:
         self.save(family, target, single=True, dtype=torch.float16)
         half = self.kind.load(str(target), replace(OPTIONS, dtype=torch.bfloat16, vae_dtype=torch.float16))
         assert next(half.denoiser.parameters()).dtype == torch.bfloat16
-        assert next(half.part("vae").parameters()).dtype == torch.float16
+        assert next(half.component("vae").parameters()).dtype == torch.float16
         name, old = next(iter(family.denoiser.named_parameters()))
         assert torch.equal(half.denoiser.get_parameter(name), old.half().bfloat16())
 
@@ -258,9 +265,9 @@ class FamilyContract:
     def test_the_objective_is_the_models_unless_the_user_says_otherwise(self, tmp_path: Path):
         folder = str(self.write(tmp_path / "v", prediction_type="v_prediction", rescale_betas_zero_snr=True))
         family = self.kind.load(folder, OPTIONS)
-        assert family.noising.prediction == "v_prediction" and family.noising.zero_terminal_snr
+        assert family.noise_schedule.prediction == "v_prediction" and family.noise_schedule.zero_terminal_snr
         plain = self.kind.load(folder, replace(OPTIONS, prediction="epsilon", zero_terminal_snr="off"))
-        assert plain.noising.prediction == "epsilon" and not plain.noising.zero_terminal_snr
+        assert plain.noise_schedule.prediction == "epsilon" and not plain.noise_schedule.zero_terminal_snr
         with pytest.raises(UserError, match="v-prediction"):
             self.kind.load(folder, replace(OPTIONS, prediction="epsilon"))
 
@@ -283,7 +290,7 @@ class FamilyContract:
         marked = {**load_file(tmp_path / "eps.safetensors"), "v_pred": torch.empty(0), "ztsnr": torch.empty(0)}
         save_file(marked, tmp_path / "marked.safetensors", told)
         family = self.kind.load(str(tmp_path / "marked.safetensors"), OPTIONS)
-        assert family.noising.prediction == "v_prediction" and family.noising.zero_terminal_snr
+        assert family.noise_schedule.prediction == "v_prediction" and family.noise_schedule.zero_terminal_snr
 
     # What tests need
 
@@ -295,12 +302,14 @@ class FamilyContract:
     def tables(self, family: Family) -> dict[str, str]:
         """The name of each text encoder's embedding table."""
         return {
-            encoder: next(n for n, _ in family.part(encoder).named_parameters() if n.endswith("token_embedding.weight"))
+            encoder: next(
+                n for n, _ in family.component(encoder).named_parameters() if n.endswith("token_embedding.weight")
+            )
             for encoder in family.text_encoders
         }
 
     def save(self, family: Family, target: Path, *, single: bool, **other: Any) -> Path:
-        chosen = {"dtype": torch.float32, "parts": family.part_names, "metadata": {}, "tensors": {}, **other}
+        chosen = {"dtype": torch.float32, "parts": family.component_names, "metadata": {}, "tensors": {}, **other}
         family.save(target, single_file=single, **chosen)
         return target
 

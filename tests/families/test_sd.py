@@ -42,7 +42,7 @@ class TestSd(FamilyContract):
     @pytest.mark.parametrize("skip", [1, 2, 3])
     def test_clip_skip_counts_as_a1111_does(self, folder: Path, family: Sd, skip: int):
         """1 is the last layer, 2 the one before it: as if the encoder had been made without the last."""
-        encoder: Any = family.part("text_encoder_1")
+        encoder: Any = family.component("text_encoder_1")
         encoder.encoder.layers = encoder.encoder.layers[: 4 - skip]
         skipping = Sd.load(str(folder), replace(OPTIONS, clip_skip=skip)).encode_text(["a red robot"])
         assert torch.equal(skipping.tokens_BTD, family.encode_text(["a red robot"]).tokens_BTD)
@@ -56,10 +56,10 @@ class TestSd(FamilyContract):
         pipe = StableDiffusionPipeline.from_pretrained(tmp_path / "saved", safety_checker=None)
         assert pipe.scheduler.config.prediction_type == "v_prediction"
         assert_same_weights(pipe.unet, family.denoiser)
-        assert_same_weights(pipe.vae, family.part("vae"))
-        assert_same_weights(pipe.text_encoder, family.part("text_encoder_1"))
+        assert_same_weights(pipe.vae, family.component("vae"))
+        assert_same_weights(pipe.text_encoder, family.component("text_encoder_1"))
         ids = pipe.tokenizer(["a red robot"]).input_ids[0][1:-1]
-        assert ids == family.word_ids("text_encoder_1", "a red robot")
+        assert ids == family.token_ids("text_encoder_1", "a red robot")
 
     def test_the_second_generation_survives_a_single_file(self, tmp_path: Path):
         family = Sd.load(str(tiny_sd2(tmp_path / "two")), OPTIONS)
@@ -69,8 +69,8 @@ class TestSd(FamilyContract):
         assert f"{start}transformer.resblocks.3.attn.in_proj_weight" in names, "the last layer, which nobody reads"
         assert {f"{start}logit_scale", f"{start}text_projection", f"{start}positional_embedding"} <= names.keys()
         again = Sd.load(str(file), OPTIONS)
-        for part in family.part_names:
-            assert_same_weights(family.part(part), again.part(part))
+        for component in family.component_names:
+            assert_same_weights(family.component(component), again.component(component))
         assert again.modelspec()["ss_base_model_version"] == "sd_v2"
         twice = self.save(again, tmp_path / "again.safetensors", single=True)
         assert load_file(twice).keys() == names.keys()
@@ -88,7 +88,7 @@ class TestSd(FamilyContract):
         save_file(load_file(file), tmp_path / name)  # without metadata
         bundle(folder, monkeypatch)
         guessed = Sd.load(str(tmp_path / name), OPTIONS)
-        assert guessed.noising.prediction == says
+        assert guessed.noise_schedule.prediction == says
         assert name in guessed.notes[0]
 
     def test_files_of_others_take_the_bundled_configs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
@@ -103,8 +103,8 @@ class TestSd(FamilyContract):
             torch.save({"state_dict": held}, tmp_path / f"{name}.ckpt")
             for suffix in ("safetensors", "ckpt"):
                 again = Sd.load(str(tmp_path / f"{name}.{suffix}"), OPTIONS)
-                for part in family.part_names:
-                    assert_same_weights(family.part(part), again.part(part))
+                for component in family.component_names:
+                    assert_same_weights(family.component(component), again.component(component))
 
     def test_diffusers_reads_our_single_file_as_we_do(self, folder: Path, family: Sd, tmp_path: Path):
         from diffusers import StableDiffusionPipeline
@@ -114,8 +114,8 @@ class TestSd(FamilyContract):
             str(file), config=str(folder), local_files_only=True, safety_checker=None
         )
         assert_same_weights(pipe.unet, family.denoiser)
-        assert_same_weights(pipe.vae, family.part("vae"))
-        assert_same_weights(pipe.text_encoder, family.part("text_encoder_1"))
+        assert_same_weights(pipe.vae, family.component("vae"))
+        assert_same_weights(pipe.text_encoder, family.component("text_encoder_1"))
 
     def test_an_inpainting_model_sees_the_mask(self, tmp_path: Path):
         family = Sd.load(str(tiny_sd(tmp_path / "in", unet={"in_channels": 9})), OPTIONS)
@@ -133,13 +133,13 @@ class TestSd(FamilyContract):
 
     def test_the_starter_is_a_model_like_any_other(self):
         family = Sd.load(str(resolve("starter:model")), OPTIONS)
-        assert family.noising.prediction == "v_prediction"
+        assert family.noise_schedule.prediction == "v_prediction"
         words = " ".join(f"robot {i}" for i in range(50))
-        room = family.room("text_encoder_1")
+        chunk_size = family.chunk_size("text_encoder_1")
         one, other = (family.encode_text([words + end]) for end in (" on a red table", " under a tree"))
         count = family.token_counts(words)["text_encoder_1"]
-        assert count >= 100 and room < 100
-        same = count // room * (room + 2)
+        assert count >= 100 and chunk_size < 100
+        same = count // chunk_size * (chunk_size + 2)
         assert torch.allclose(one.tokens_BTD[:, :same], other.tokens_BTD[:, :same], atol=1e-5)
         assert not torch.allclose(one.tokens_BTD[:, same:], other.tokens_BTD[:, same:], atol=1e-3)
 
@@ -157,8 +157,8 @@ class TestSd(FamilyContract):
         save_file(tensors, vae.with_name("diffusion_pytorch_model.fp16.safetensors"))
         vae.unlink()
         again = Sd.load(str(copy), OPTIONS)
-        for part in family.part_names:
-            assert_same_weights(family.part(part), again.part(part))
+        for component in family.component_names:
+            assert_same_weights(family.component(component), again.component(component))
 
     def test_another_vae_takes_the_place_of_the_models_own(self, folder: Path, family: Sd, tmp_path: Path):
         other = tiny_sd(tmp_path / "other", seed=5)
@@ -170,7 +170,7 @@ class TestSd(FamilyContract):
                   other / "vae" / "diffusion_pytorch_model.safetensors")  # fmt: skip
         for place in places:
             family = Sd.load(str(folder), replace(OPTIONS, vae=str(place)))
-            assert_same_weights(family.part("vae"), theirs.part("vae"))
+            assert_same_weights(family.component("vae"), theirs.component("vae"))
             assert family.fingerprint("vae") == theirs.fingerprint("vae")
 
     # What is refused
@@ -197,13 +197,13 @@ class TestSd(FamilyContract):
         tensors = load_file(file)
         save_file({n: t for n, t in tensors.items() if n != "conv_in.bias"}, file)
         with pytest.raises(UserError, match=r"lacks conv_in\.bias"):
-            Sd.load(str(copy), OPTIONS).part("denoiser")
+            Sd.load(str(copy), OPTIONS).component("denoiser")
         save_file({**tensors, "surprise.weight": torch.ones(1)}, file)
         with pytest.raises(UserError, match=r"surprise\.weight"):
-            Sd.load(str(copy), OPTIONS).part("denoiser")
+            Sd.load(str(copy), OPTIONS).component("denoiser")
         save_file({**tensors, "conv_in.bias": torch.ones(3)}, file)
         with pytest.raises(UserError, match=r"conv_in\.bias is 3 instead of 8"):
-            Sd.load(str(copy), OPTIONS).part("denoiser")
+            Sd.load(str(copy), OPTIONS).component("denoiser")
 
     def test_what_is_not_there_is_refused_without_the_internet(self):
         for name in ("", "no/such/file.safetensors", "./nowhere", "nobody/nothing-at-all"):

@@ -52,11 +52,11 @@ class TestSdxl(FamilyContract):
 
     def test_a_new_word_does_not_change_where_the_pooled_vector_is_taken(self, family: Sdxl):
         before = family.encode_text(["a robot"]).pooled_BD
-        module = family.part("text_encoder_2")
+        module = family.component("text_encoder_2")
         table = module.get_parameter("text_model.embeddings.token_embedding.weight")
         longer = torch.nn.Embedding.from_pretrained(torch.cat([table, torch.zeros(1, table.shape[1])]))
         module.set_submodule("text_model.embeddings.token_embedding", longer)
-        ids = family.add_word("<blip>", 1)["text_encoder_2"]
+        ids = family.add_token("<blip>", 1)["text_encoder_2"]
         assert ids == [table.shape[0]]
         heard = module(torch.tensor([[*family.words["text_encoder_2"].chunks("a robot", 1)[0].ids]])).text_embeds
         assert torch.equal(heard, before)
@@ -71,8 +71,8 @@ class TestSdxl(FamilyContract):
         self.save(family, tmp_path / "saved", single=False)
         pipe = StableDiffusionXLPipeline.from_pretrained(tmp_path / "saved")
         assert_same_weights(pipe.unet, family.denoiser)
-        assert_same_weights(pipe.text_encoder, family.part("text_encoder_1"))
-        assert_same_weights(pipe.text_encoder_2, family.part("text_encoder_2"))
+        assert_same_weights(pipe.text_encoder, family.component("text_encoder_1"))
+        assert_same_weights(pipe.text_encoder_2, family.component("text_encoder_2"))
         assert pipe.tokenizer_2.pad_token == "!" and pipe.tokenizer.pad_token == "<|endoftext|>"
 
     def test_diffusers_reads_our_single_file_as_we_do(self, folder: Path, family: Sdxl, tmp_path: Path):
@@ -81,9 +81,9 @@ class TestSdxl(FamilyContract):
         file = self.save(family, tmp_path / "one.safetensors", single=True)
         pipe = StableDiffusionXLPipeline.from_single_file(str(file), config=str(folder), local_files_only=True)
         assert_same_weights(pipe.unet, family.denoiser)
-        assert_same_weights(pipe.vae, family.part("vae"))
-        assert_same_weights(pipe.text_encoder, family.part("text_encoder_1"))
-        assert_same_weights(pipe.text_encoder_2, family.part("text_encoder_2"))
+        assert_same_weights(pipe.vae, family.component("vae"))
+        assert_same_weights(pipe.text_encoder, family.component("text_encoder_1"))
+        assert_same_weights(pipe.text_encoder_2, family.component("text_encoder_2"))
 
     def test_an_older_generation_and_the_refiner_are_refused(self, tmp_path: Path, family: Sdxl):
         with pytest.raises(UserError, match=r"Change the model type|no folder"):

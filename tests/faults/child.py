@@ -20,7 +20,7 @@ from typing import Any
 
 from modules.messages import Failed, Finished, Phase, Progress, Quit, Started, Train, decode, encode
 from modules.system.bundled import ROOT
-from tests.faults.trap import Board, Shot, Trap
+from tests.faults.trap import Shot, TensorBoardWriter, Trap
 
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -59,7 +59,9 @@ def forked(work: Callable[[], int], output: Path) -> int:
         os._exit(code)
 
 
-def train(project: Path, resume: str, board: Board, shot: Shot, *, tally: Path | None = None) -> Callable[[], int]:
+def train(
+    project: Path, resume: str, board: TensorBoardWriter, shot: Shot, *, tally: Path | None = None
+) -> Callable[[], int]:
     """The work of a run from the command line. `tally`: a file for the calls that were counted and the imports."""
 
     def work() -> int:
@@ -74,12 +76,12 @@ def train(project: Path, resume: str, board: Board, shot: Shot, *, tally: Path |
     return work
 
 
-def window(project: Path, resume: str, board: Board, shot: Shot) -> Callable[[], int]:
+def window(project: Path, resume: str, board: TensorBoardWriter, shot: Shot) -> Callable[[], int]:
     """The work of a window: it starts an engine on a pipe, gives it the run, listens, and ends the engine with it."""
 
     def work() -> int:
-        from modules.preset.rules import judged
-        from modules.preset.store import load
+        from modules.preset.files.store import load
+        from modules.preset.rules.rules import validate
 
         commands, tell = os.pipe()
         listen, events = os.pipe()
@@ -91,7 +93,7 @@ def window(project: Path, resume: str, board: Board, shot: Shot) -> Callable[[],
         os.close(commands)
         os.close(events)
         board.write(engine=child)
-        preset = judged(load(project).values).model_dump(mode="json")
+        preset = validate(load(project).values).model_dump(mode="json")
         with suppress(BrokenPipeError):
             os.write(tell, f"{encode(Train(preset, resume))}\n".encode())
         code = _listened(listen, tell)
@@ -101,7 +103,7 @@ def window(project: Path, resume: str, board: Board, shot: Shot) -> Callable[[],
     return work
 
 
-def _engine(workspace: Path, board: Board, shot: Shot, commands: int, events: int) -> None:
+def _engine(workspace: Path, board: TensorBoardWriter, shot: Shot, commands: int, events: int) -> None:
     """Be an engine on two pipes, to the end of the process."""
     code = 1
     try:
@@ -148,7 +150,7 @@ def command(project: Path, resume: str) -> Callable[[], int]:
     return work
 
 
-def _watched(workspace: Path, board: Board, shot: Shot) -> Trap:
+def _watched(workspace: Path, board: TensorBoardWriter, shot: Shot) -> Trap:
     """Set the trap, and let the board know what the process is doing."""
     from modules.messages import Mailbox
 

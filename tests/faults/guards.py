@@ -18,11 +18,11 @@ class Guard:
 
 POWER = "tests/faults/test_power.py"
 TWO = "tests/faults/test_two.py"
-STEP = "tests/trainer/test_guards.py"
-MEMORY = "tests/trainer/test_guards_memory.py"
-DISKS = "tests/trainer/test_disks.py"
+STEP = "tests/trainer/step/test_step_guard.py"
+MEMORY = "tests/trainer/step/test_out_of_memory.py"
+DISKS = "tests/trainer/run_folder/test_disks.py"
 BACKUP = "tests/trainer/test_backup.py"
-CACHE = "tests/data/test_cache.py"
+CACHE = "tests/data/cache/test_store.py"
 
 GUARDS = [
     Guard(
@@ -50,7 +50,7 @@ GUARDS = [
         "a backup of other settings is refused", "modules/trainer/backup.py",
         "            raise UserError(\n                f\"The backup {folder} holds no {name}:",
         "            raise KeyError(\n                f\"The backup {folder} holds no {name}:",
-        "tests/trainer/test_resume.py::test_a_backup_made_with_other_settings_is_refused_in_words",
+        "tests/trainer/run_folder/test_resume.py::test_a_backup_made_with_other_settings_is_refused_in_words",
     ),
     Guard(
         "a file is written beside and renamed", "modules/system/files.py",
@@ -63,22 +63,22 @@ GUARDS = [
         "tests/formats/test_tensors.py::test_a_disk_that_forgets_is_noticed_and_leaves_the_old_file",
     ),
     Guard(
-        "a torn line of events is cut off", "modules/trainer/lines.py",
+        "a torn line of events is cut off", "modules/trainer/run_folder/append_log.py",
         "            os.ftruncate(file, end)\n", "            pass\n",
         f"{POWER}::test_a_torn_last_line_of_events_is_taken_away_and_the_rest_can_be_read",
     ),
     Guard(
-        "drafts of killed writers go", "modules/trainer/past.py",
+        "drafts of killed writers go", "modules/trainer/run_folder/resume.py",
         "        clear_drafts(folder)\n", "",
         f"{POWER}::test_what_a_killed_writer_left_goes_when_the_run_is_continued",
     ),
     Guard(
-        "a record of the cache is checked by its sum", "modules/data/shards.py",
+        "a record of the cache is checked by its sum", "modules/data/cache/shards.py",
         "if head is None or head != (key, len(payload), zlib.crc32(payload)):", "if head is None:",
         f"{CACHE}::test_any_flipped_byte_is_noticed_and_costs_one_record_only",
     ),
     Guard(
-        "the torn end of a shard is cut off", "modules/data/shards.py",
+        "the torn end of a shard is cut off", "modules/data/cache/shards.py",
         "            self._file.truncate(end)\n", "            pass\n",
         f"{CACHE}::test_nothing_of_a_long_torn_end_is_left_behind_a_short_record",
     ),
@@ -88,75 +88,75 @@ GUARDS = [
         f"{TWO}::test_a_run_that_is_on_is_not_continued_by_another",
     ),
     Guard(
-        "an image that changes while it is read is put aside", "modules/data/filling.py",
+        "an image that changes while it is read is put aside", "modules/data/cache/fill.py",
         'return pixels if same(row, index.path(row)) else "it was changed while it was read"', "return pixels",
         f"{TWO}::test_an_image_that_changes_while_it_is_read_is_put_aside",
     ),
     Guard(
-        "an image is encoded alone", "modules/data/filling.py",
+        "an image is encoded alone", "modules/data/cache/fill.py",
         "latents = self.encoders.encode_image(tensor_of([pixels])).cpu()",
         "latents = self.encoders.encode_image(tensor_of([pixels] * (self._unflushed + 1))).cpu()",
         f"{TWO}::test_what_is_learnt_does_not_depend_on_what_was_cached_before",
     ),
     Guard(
-        "what exists is not replaced at the end", "modules/trainer/outputs.py",
+        "what exists is not replaced at the end", "modules/trainer/run_folder/model_paths.py",
         "return self._free(self.wanted) if self._taken(self.wanted) else self.wanted", "return self.wanted",
         f"{TWO}::test_a_model_that_appeared_in_the_meantime_is_not_replaced",
     ),
     Guard(
-        "an output that exists is refused", "modules/trainer/outputs.py",
+        "an output that exists is refused", "modules/trainer/run_folder/model_paths.py",
         "if taken and not self.preset.output.overwrite:", "if False:",
         "tests/test_run_bad_input.py::test_an_output_that_exists_is_never_replaced_unasked",
     ),
     Guard(
-        "a loss that is no number is bad", "modules/trainer/guard.py",
+        "a loss that is no number is bad", "modules/trainer/step/step_guard.py",
         "torch.cat([~measured_2.isfinite(), measured_2 > limit_2])",
         "torch.cat([measured_2 > torch.inf, measured_2 > limit_2])",
         f"{STEP}::test_what_is_no_number_is_bad_from_the_first_step_on",
     ),
     Guard(
-        "a spike is bad", "modules/trainer/guard.py",
+        "a spike is bad", "modules/trainer/step/step_guard.py",
         "torch.cat([~measured_2.isfinite(), measured_2 > limit_2])",
         "torch.cat([~measured_2.isfinite(), measured_2 > torch.inf])",
         f"{STEP}::test_a_spike_is_left_out_and_an_ordinary_run_has_none",
     ),
     Guard(
-        "a bad step is not taken", "modules/trainer/optimizers.py",
+        "a bad step is not taken", "modules/trainer/step/optimizers.py",
         "            if not bool(bad):\n                self._apply(step)\n", "            self._apply(step)\n",
         f"{STEP}::test_a_bad_step_leaves_weights_and_state_bit_for_bit",
     ),
     Guard(
-        "the average leaves a bad step out", "modules/trainer/ema.py",
+        "the average leaves a bad step out", "modules/trainer/step/ema.py",
         "    if bad is None:\n        value.lerp_", "    if True:\n        value.lerp_",
         f"{STEP}::test_the_moving_average_stays_bit_for_bit_in_a_bad_step_and_moves_as_ever_in_a_good_one",
     ),
     Guard(
-        "repeated bad steps end patience", "modules/trainer/guard.py",
+        "repeated bad steps end patience", "modules/trainer/step/step_guard.py",
         "return self.settings.enabled and len(self._bad) >= self.settings.patience", "return False",
         f"{STEP}::test_after_several_bad_steps_the_run_goes_back_to_its_backup_and_on",
     ),
     Guard(
-        "broken weights are not backed up", "modules/trainer/learner.py",
+        "broken weights are not backed up", "modules/trainer/step/learner.py",
         "        return bool(largest.isfinite())\n", "        return bool(largest.isfinite()) or True\n",
         f"{STEP}::test_weights_that_are_no_numbers_are_neither_backed_up_nor_saved_and_the_run_goes_back",
     ),
     Guard(
-        "a batch that has no room is taken in parts", "modules/trainer/memory.py",
+        "a batch that has no room is taken in parts", "modules/trainer/step/out_of_memory.py",
         "        if size == 1:\n            return None\n", "        if size:\n            return None\n",
         f"{MEMORY}::test_a_batch_in_parts_learns_what_the_whole_would_have",
     ),
     Guard(
-        "a sample that fails ends nothing", "modules/trainer/keeper.py",
+        "a sample that fails ends nothing", "modules/trainer/run_folder/run_writer.py",
         "            self._say_failed(error)\n        else:", "            raise\n        else:",
         f"{MEMORY}::test_failing_samples_never_end_a_run_nor_change_what_is_learnt",
     ),
     Guard(
-        "a full disk is waited for", "modules/trainer/patience.py",
+        "a full disk is waited for", "modules/trainer/run_folder/disk_retry.py",
         "                if trouble is None:\n                    raise\n", "                raise\n",
-        "tests/trainer/test_patience.py::test_a_full_disk_is_waited_for_and_told_once_with_its_figures",
+        "tests/trainer/run_folder/test_disk_retry.py::test_a_full_disk_is_waited_for_and_told_once_with_its_figures",
     ),
     Guard(
-        "a folder that has gone is not made anew", "modules/trainer/keeper.py",
+        "a folder that has gone is not made anew", "modules/trainer/run_folder/run_writer.py",
         "if self.folder in place.parents and not self.folder.is_dir():", "if False:",
         f"{DISKS}::test_a_folder_that_vanishes_is_waited_for_and_never_made_anew_unasked",
     ),
@@ -176,12 +176,12 @@ GUARDS = [
         "tests/system/test_weights.py::test_code_in_a_pickle_never_runs",
     ),
     Guard(
-        "an image has at most so many pixels", "modules/data/fingerprints.py",
+        "an image has at most so many pixels", "modules/data/source/perceptual_hash.py",
         "            if image.width * image.height > LIMIT:", "            if False:",
-        "tests/data/test_fingerprints.py::test_a_bomb_is_not_decoded",
+        "tests/data/source/test_perceptual_hash.py::test_a_bomb_is_not_decoded",
     ),
     Guard(
-        "TensorBoard listens on this computer", "app/gui/tensorboard.py",
+        "TensorBoard listens on this computer", "app/gui/tools/tensorboard.py",
         'HOST = "127.0.0.1"', 'HOST = "0.0.0.0"',
         f"{TWO}::test_tensorboard_listens_on_this_computer_only",
     ),

@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from modules.data.cache import Cache
-from modules.data.shards import HEADER, SUFFIX, payload_in, places_in
+from modules.data.cache.shards import HEADER, SUFFIX, index_of_records, payload_in
+from modules.data.cache.store import Cache
 from modules.messages import Finished, Note, Progress, Started, decode
 from modules.trainer.backup import all_backups, is_whole
 
@@ -100,7 +100,7 @@ def records_in(cache: Path) -> tuple[set[bytes], list[str]]:
     wrong: list[str] = []
     for shard in sorted(cache.glob(f"*{SUFFIX}")):
         held = shard.read_bytes()
-        for place in places_in(shard):
+        for place in index_of_records(shard):
             start, end = int(place["offset"]), int(place["offset"]) + HEADER.size + int(place["length"])
             key = held[start + 4 : start + 36]
             if payload_in(held[start:end], key) is None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from modules.preset.rules import judged
-from modules.preset.store import write_project
+from modules.preset.files.store import write_project
+from modules.preset.rules.rules import validate
 from tests.trainer.runs import values
 
 STEPS = 24
@@ -35,5 +35,5 @@ def write_run(workspace: Path, mode: str, name: str) -> Path:
     """A project file of a run of that mode and name, and its path. Runs of one workspace share its cache."""
     workspace.mkdir(parents=True, exist_ok=True)
     path = workspace / f"{name}.json"
-    write_project(judged(values(workspace, *BUSY, *MODES[mode], f"general.name={name}")), path)
+    write_project(validate(values(workspace, *BUSY, *MODES[mode], f"general.name={name}")), path)
     return path

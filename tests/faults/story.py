@@ -26,7 +26,7 @@ from tests.faults.judge import (
     wrong_in_the_end,
 )
 from tests.faults.runs import STEPS, write_run
-from tests.faults.trap import Board, Shot, drawn
+from tests.faults.trap import Shot, TensorBoardWriter, drawn
 
 PATIENCE = 120.0  # seconds after which a process counts as hanging
 STARTS_IN = 5.0  # seconds that a real command takes to load
@@ -53,7 +53,9 @@ def known_of(base: Path, mode: str) -> Known:
         shutil.rmtree(workspace / "told", ignore_errors=True)
         shutil.rmtree(workspace / "cache", ignore_errors=True)
         began = time.monotonic()
-        code = ended(forked(train(project, "", Board(), Shot(), tally=tally), workspace / "output.txt"), wait=True)
+        code = ended(
+            forked(train(project, "", TensorBoardWriter(), Shot(), tally=tally), workspace / "output.txt"), wait=True
+        )
         assert code == 0, (workspace / "output.txt").read_text()
         seconds = time.monotonic() - began
         calls = Counter[str](json.loads(tally.read_text())["calls"])
@@ -82,7 +84,7 @@ class Attempt:
     shot: Shot
     at: float | None  # seconds after which it is shot at from outside
     output: Path
-    board: Board = field(default_factory=Board)
+    board: TensorBoardWriter = field(default_factory=TensorBoardWriter)
     process: int = 0
     began: float = field(default_factory=time.monotonic)
     shots: int = 0

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.gui import tensorboard
-from modules.data import filling
+from app.gui.tools import tensorboard
+from modules.data.cache import fill
 from modules.errors import UserError
 from modules.messages import Event, Note, SaveNow, Started
 from modules.system.bundled import resolve
 from modules.system.locks import Lock
-from modules.trainer.workspace import LOCK
+from modules.trainer.run_folder.workspace import LOCK
 from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, trained, values
 
 
@@ -41,14 +41,14 @@ def test_what_is_learnt_does_not_depend_on_what_was_cached_before(tmp_path: Path
 def test_an_image_that_changes_while_it_is_read_is_put_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pictures = shutil.copytree(resolve("starter:robot"), tmp_path / "pictures")
     victim = sorted(pictures.glob("*.png"))[0]
-    decode = filling.pixels_in
+    decode = fill.load_pixels
 
     def edited(path: Path, *more: object) -> object:
         if path == victim:
             shutil.copyfile(sorted(pictures.glob("*.png"))[1], victim)
         return decode(path, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(filling, "pixels_in", edited)
+    monkeypatch.setattr(fill, "pixels_in", edited)
     events = run(values(tmp_path, "training.steps=1", f"concepts.0.path={pictures}"))
     said = [event.text for event in events if isinstance(event, Note) and victim.name in event.text]
     assert any("changed while it was read" in text for text in said), said

@@ -36,7 +36,7 @@ class Shot:
     twice: bool = False  # the signal comes a second time: Ctrl-C, and again
 
 
-class Board:
+class TensorBoardWriter:
     """A page of memory that a process and the one that watches it both see, whatever becomes of either.
 
     Each thing that is said has a place of its own: several threads write, and a signal must not be lost between them.
@@ -62,7 +62,7 @@ class Board:
 class Trap:
     """Counts calls under a folder and shoots at the one that the shot names."""
 
-    def __init__(self, workspace: Path, board: Board, shot: Shot) -> None:
+    def __init__(self, workspace: Path, board: TensorBoardWriter, shot: Shot) -> None:
         self.workspace, self.board, self.shot = str(workspace), board, shot
         self.counts = Counter[str]()
 
@@ -107,7 +107,7 @@ class Trap:
 
     def _wrap_append(self) -> None:
         """An append to a shard is one system call: half of it is written here in its place."""
-        from modules.data.shards import Writer, record_of
+        from modules.data.cache.shards import Writer, record_of
 
         inner = Writer.append
 

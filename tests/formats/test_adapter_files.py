@@ -19,7 +19,7 @@ from modules.formats.lora import LoraTensors
 from modules.formats.metadata import file_metadata
 from modules.methods import attach
 from modules.methods.adapter import Adapter
-from tests.formats.test_lora import GOLDEN, TEXTS, hollow
+from tests.formats.test_lora import GOLDEN, TEXTS, meta_copy
 from tests.formats.test_metadata import FACTS, SPEC
 from tests.methods.setting import opened, preset, stir
 
@@ -96,7 +96,7 @@ def test_names_and_shapes_are_those_of_lycoris(
     assert len(modules) == layers
     expected = {f"{name}.{end}": shape for name, weight in modules.items() for end, shape in rule(weight).items()}
     expected |= {f"{name}.alpha": () for name in modules}
-    adapter = attach(hollow(kind, bundled), preset({**method, "conv": conv}, *TEXTS[kind], kind=kind))
+    adapter = attach(meta_copy(kind, bundled), preset({**method, "conv": conv}, *TEXTS[kind], kind=kind))
     assert isinstance(adapter, Adapter)
     names = adapter.family.lora_names()
     held = {names[name]: update.tensors() for name, update in adapter.updates.items()}
@@ -234,7 +234,7 @@ def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor]
 def test_a_layer_of_another_size_is_refused_in_words(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     family = opened()
     [(name, update)] = read_adapter(written(tmp_path, **tensors), family.lora_names()).items()
-    weight = family.part("denoiser").get_parameter(f"{name.partition('|')[2]}.weight")
+    weight = family.component("denoiser").get_parameter(f"{name.partition('|')[2]}.weight")
     with pytest.raises(UserError, match="of another size"):
         merged_weight(weight, update)
 

@@ -11,13 +11,13 @@ import pytest
 import torch
 from torch import nn
 
-from modules.catalog.layers import COMMON
+from modules.catalog.layers import UNET_SETS
 from modules.families.family import LoadOptions
 from modules.families.parts import building, names, single_file
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
 from modules.formats.checkpoint import Link, open_clip_links, planned, unet_path, vae_links
-from modules.system.weights import Held, Planned
+from modules.system.weights import InMemoryWeights, PlannedTensor
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FAMILIES = {"sd15": Sd, "sdxl": Sdxl}
@@ -31,7 +31,10 @@ def golden(name: str) -> dict[str, tuple[int, ...]]:
 def parts(kind: str) -> dict[str, nn.Module]:
     """The parts of a full-size model on the meta device, from the bundled configs."""
     family = FAMILIES[kind]
-    configs = {part: single_file.bundled_config(kind, part) for part in ("denoiser", "vae", *family.text_encoders)}
+    configs = {
+        component: single_file.bundled_config(kind, component)
+        for component in ("denoiser", "vae", *family.text_encoders)
+    }
     made = {"denoiser": building.empty_unet(configs["denoiser"]), "vae": building.empty_vae(configs["vae"])}
     for encoder in family.text_encoders:
         made[encoder] = building.empty_text_encoder(configs[encoder], projected=encoder in family.projected)
@@ -45,12 +48,12 @@ def test_a_single_file_has_exactly_the_names_and_shapes_of_a_real_one(kind: str,
     wanted = golden(f"checkpoint_{kind}.tsv")
     assert len(wanted) == count
     found: dict[str, tuple[int, ...]] = {}
-    for part, module in parts(kind).items():
+    for component, module in parts(kind).items():
         tensors = {
-            building.file_name(name, module): Planned(tuple(p.shape), p.dtype, torch.Tensor)
+            building.file_name(name, module): PlannedTensor(tuple(p.shape), p.dtype, torch.Tensor)
             for name, p in module.named_parameters()
         }
-        links = single_file.file_links(kind, part, list(tensors), single_file.bundled_config(kind, part))
+        links = single_file.file_links(kind, component, list(tensors), single_file.bundled_config(kind, component))
         found |= {name: tensor.shape for name, tensor in planned(tensors, links).items()}
     assert found == {name: shape for name, shape in wanted.items() if name not in idle}
     assert idle <= wanted.keys()
@@ -69,17 +72,17 @@ def test_a_full_size_file_fits_the_bundled_configs(kind: str, tmp_path: Path):
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + end)
     family = FAMILIES[kind].load(str(tmp_path / "model.safetensors"), LoadOptions())
-    for part in family.part_names:
-        module = family.empty(part)
+    for component in family.component_names:
+        module = family.empty(component)
         wanted = {building.file_name(name, module): tuple(p.shape) for name, p in module.named_parameters()}
-        building.check_fit(wanted, family.weights(part), part)
-    assert family.word_ids("text_encoder_1", "a photo of a cat, 4k") == [320, 1125, 539, 320, 2368, 267, 275, 330]
+        building.check_fit(wanted, family.weights(component), component)
+    assert family.token_ids("text_encoder_1", "a photo of a cat, 4k") == [320, 1125, 539, 320, 2368, 267, 275, 330]
 
 
 def test_the_bundled_vocabulary_reads_as_transformers_does(tmp_path: Path):
     from transformers import CLIPTokenizer
 
-    from modules.data.tokens import Tokenizer
+    from modules.data.text.tokenizer import Tokenizer
 
     ours = Tokenizer.from_folder(single_file.BUNDLED / "sd15" / "tokenizer", single_file.clip_vocabulary())
     ours.write(tmp_path / "tokenizer", 77)
@@ -99,28 +102,28 @@ def test_loras_have_exactly_the_modules_of_kohyas(kind: str, file: str, groups: 
     if not path.is_file():
         pytest.skip(f"{file} is not here yet")
     wanted = {re.split(r"\.(?:alpha|lora_|dora_)", line)[0] for line in path.read_text(encoding="utf-8").splitlines()}
-    patterns = [re.compile(pattern) for group in groups for pattern in COMMON[group].patterns]
+    patterns = [re.compile(pattern) for group in groups for pattern in UNET_SETS[group].patterns]
     found: set[str] = set()
-    for part, module in parts(kind).items():
-        for layer in names.listeners(module):
-            if part == "vae" or (part == "denoiser" and not any(p.search(layer) for p in patterns)):
+    for component, module in parts(kind).items():
+        for layer in names.lora_targets(module):
+            if component == "vae" or (component == "denoiser" and not any(p.search(layer) for p in patterns)):
                 continue
-            found.add(lora_name(kind, part, layer))
+            found.add(lora_name(kind, component, layer))
     assert found == wanted
 
 
-def lora_name(kind: str, part: str, layer: str) -> str:
+def lora_name(kind: str, component: str, layer: str) -> str:
     """By the family's own rule, of a family without a model: the rule asks for nothing but configs."""
     family = object.__new__(FAMILIES[kind])
-    family.source = single_file.Source(Path(), {part: single_file.bundled_config(kind, part)}, {}, {})
-    return family.lora_name(part, layer)
+    family.source = single_file.ModelFiles(Path(), {component: single_file.bundled_config(kind, component)}, {}, {})
+    return family.lora_name(component, layer)
 
 
 def test_every_form_of_lying_comes_back():
     tensors = {"w": torch.randn(4, 3)}
     for form in ("same", "conv", "turned"):
         links = {"w": Link("theirs", form)}
-        lying = planned({"w": Planned((4, 3), torch.float32, lambda: tensors["w"])}, links)["theirs"]
+        lying = planned({"w": PlannedTensor((4, 3), torch.float32, lambda: tensors["w"])}, links)["theirs"]
         made = lying.make()
         assert tuple(made.shape) == lying.shape
         link = links["w"]
@@ -132,7 +135,7 @@ def test_every_form_of_lying_comes_back():
 def test_query_key_and_value_are_fused_in_this_order():
     ours = {f"text_model.encoder.layers.0.self_attn.{letter}_proj.weight": torch.randn(2, 2) for letter in "vkq"}
     links = open_clip_links(ours, "model.")
-    lying = planned({n: Planned((2, 2), t.dtype, lambda t=t: t) for n, t in ours.items()}, links)
+    lying = planned({n: PlannedTensor((2, 2), t.dtype, lambda t=t: t) for n, t in ours.items()}, links)
     (name, fused), *rest = lying.items()
     assert not rest and name == "model.transformer.resblocks.0.attn.in_proj_weight"
     q, k, v = (ours[f"text_model.encoder.layers.0.self_attn.{letter}_proj.weight"] for letter in "qkv")
@@ -146,7 +149,7 @@ def test_a_vaes_attention_is_read_with_and_without_its_kernel_sides():
     assert link.theirs == "decoder.mid.attn_1.q.weight"
     weight = torch.randn(4, 4)
     for lying in (weight, weight[:, :, None, None]):
-        assert torch.equal(building.renamed(Held({link.theirs: lying}), {name: link}).read(name), weight)
+        assert torch.equal(building.renamed(InMemoryWeights({link.theirs: lying}), {name: link}).read(name), weight)
 
 
 def test_a_layer_without_a_place_is_a_bug_and_not_dropped():

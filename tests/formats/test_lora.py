@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
 from modules.families.parts.single_file import BUNDLED, bundled_config, clip_vocabulary
-from modules.families.parts.source import Source, folder_tokenizers
+from modules.families.parts.source import ModelFiles, folder_tokenizers
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import kohya_tensors, read_adapter
 from modules.formats.lora import LoraTensors
@@ -29,13 +29,13 @@ TEXTS = {"sd": ("text_encoder_1",), "sdxl": ("text_encoder_1", "text_encoder_2")
 # Names, against lists of files that sd-scripts wrote
 
 
-def hollow(kind: str, bundled: str) -> Any:
+def meta_copy(kind: str, bundled: str) -> Any:
     """A family at full size without weights."""
     parts = ("denoiser", "vae", *TEXTS[kind])
-    configs = {part: bundled_config(bundled, part) for part in (*parts, "scheduler")}
+    configs = {component: bundled_config(bundled, component) for component in (*parts, "scheduler")}
     tokenizers = folder_tokenizers(BUNDLED / bundled, parts, clip_vocabulary())
-    family: Any = family_class(kind)(Source(Path(bundled), configs, tokenizers, {}, bundled), LoadOptions(), None)
-    family.part = cache(family.empty)
+    family: Any = family_class(kind)(ModelFiles(Path(bundled), configs, tokenizers, {}, bundled), LoadOptions(), None)
+    family.component = cache(family.empty)
     return family
 
 
@@ -52,7 +52,7 @@ def test_names_and_shapes_are_those_of_kohya(
 ) -> None:
     lines = (GOLDEN / f"{golden}.tsv").read_text().splitlines()
     expected = {name: shape for name, _, shape in (line.partition("\t") for line in lines)}
-    adapter = attach(hollow(kind, bundled), preset({"kind": "lora", **method}, *TEXTS[kind], kind=kind))
+    adapter = attach(meta_copy(kind, bundled), preset({"kind": "lora", **method}, *TEXTS[kind], kind=kind))
     assert isinstance(adapter, Adapter)
     assert len(adapter.updates) == modules
     names = adapter.family.lora_names()
@@ -106,13 +106,13 @@ def test_diffusers_draws_with_our_file_what_we_draw(kind: str, form: str, case: 
         "text_encoder_1": pipe.text_encoder,
         "text_encoder_2": getattr(pipe, "text_encoder_2", None),
     }
-    adapted = {part: count(module) for part, module in theirs.items() if module is not None}
-    assert adapted == {part: sum(n.startswith(f"{part}|") for n in adapter.updates) for part in adapted}
+    adapted = {component: count(module) for component, module in theirs.items() if module is not None}
+    assert adapted == {component: sum(n.startswith(f"{component}|") for n in adapter.updates) for component in adapted}
     mine, changed = condition(family), answer(family)
     assert not torch.allclose(changed, plain, atol=1e-2)
-    for part, module in theirs.items():
+    for component, module in theirs.items():
         if module is not None:
-            family._parts[part] = module.eval()
+            family._parts[component] = module.eval()
     heard = condition(family)
     torch.testing.assert_close(heard.tokens_BTD, mine.tokens_BTD, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(family.predict(*inputs()[:2], heard), changed, rtol=1e-4, atol=2e-4)
@@ -190,8 +190,8 @@ def test_a_merged_model_is_the_model_with_its_adapter(tmp_path: Path) -> None:
     stir(adapter)
     [path] = adapter.export(tmp_path / "it", {})
     for name, lora in read_adapter(path, merged.lora_names()).items():
-        part, _, layer = name.partition("|")
-        parameter = merged.part(part).get_parameter(f"{layer}.weight")
+        component, _, layer = name.partition("|")
+        parameter = merged.component(component).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, lora)
     torch.testing.assert_close(answer(merged), answer(family), rtol=1e-4, atol=1e-5)
 

@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 from safetensors import safe_open
 
-from modules.formats.metadata import ConceptFacts, Facts, file_metadata, last_name
+from modules.formats.metadata import ConceptStats, RunFacts, base_name, file_metadata
 from modules.methods import attach
 from modules.preset.preset import Preset
 from tests.methods.setting import folder, opened, preset, stir
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "kohya_sd15_lora_meta.json").read_text())
-FACTS = Facts(
+FACTS = RunFacts(
     name="robot", step=20, steps=40, epoch=1, epochs=2, steps_per_epoch=20, started=1_700_000_000.5,
-    finished=1_700_000_100.0, concepts=(ConceptFacts(32, 5, {"a photo": 2, "demo style": 32}),), session=7,
+    finished=1_700_000_100.0, concepts=(ConceptStats(32, 5, {"a photo": 2, "demo style": 32}),), session=7,
 )  # fmt: skip
 SPEC = {"modelspec.architecture": "stable-diffusion-v1", "modelspec.prediction_type": "epsilon",
         "ss_base_model_version": "sd_v1", "ss_v2": "False"}  # fmt: skip
@@ -30,7 +30,7 @@ def test_it_says_what_sd_scripts_says_where_both_know() -> None:
         LORA, general={"seed": 42}, training={"learning_rate": 1e-4, "steps": 20, "resolution": 128, "batch_size": 1},
         model={"source": "/home/somebody/rand-sd15"},
     )  # fmt: skip
-    facts = Facts("kohya_sd15", 20, 20, 1, 1, 160, 1.0, 2.0, (ConceptFacts(32, 5),), 1)
+    facts = RunFacts("kohya_sd15", 20, 20, 1, 1, 160, 1.0, 2.0, (ConceptStats(32, 5),), 1)
     found = file_metadata(settings, SPEC, facts)
     same = [
         "ss_network_module",
@@ -95,8 +95,8 @@ def test_tags_are_counted_by_concept_in_the_form_that_a1111_shows() -> None:
 
 
 def test_of_a_million_tags_the_most_frequent_thousand_are_told() -> None:
-    many = tuple(ConceptFacts(1, 1, {f"tag {c} {i}": i for i in range(5000)}) for c in range(2))
-    facts = Facts("x", 1, 1, 1, 1, 1, 0.0, 0.0, many)
+    many = tuple(ConceptStats(1, 1, {f"tag {c} {i}": i for i in range(5000)}) for c in range(2))
+    facts = RunFacts("x", 1, 1, 1, 1, 1, 0.0, 0.0, many)
     found = json.loads(file_metadata(preset(LORA), SPEC, facts)["ss_tag_frequency"])
     assert sum(map(len, found.values())) == 1000
     assert min(min(tags.values()) for tags in found.values()) == 4500
@@ -125,7 +125,7 @@ def test_without_the_settings_only_what_loaders_need_is_told() -> None:
      ("org/model", "model"), ("starter:model", "starter:model"), ("", "")],
 )  # fmt: skip
 def test_of_a_model_only_the_last_name_is_told(source: str, name: str) -> None:
-    assert last_name(source) == name
+    assert base_name(source) == name
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ NO_WAITING = ["adamw", "adamw8bit", "lion", "adafactor"]
 @pytest.mark.parametrize("optimizer", NO_WAITING)
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_a_step_never_waits_for_the_card(method, optimizer, tmp_path) -> None:
-    from modules.data.cache import Cache
+    from modules.data.cache.store import Cache
 
     settings = (f"method.kind={method}", f"optimizer.kind={optimizer}", "training.learning_rate=1e-4", *ON_THE_CARD)
     with Cache(tmp_path / "cache") as cache:
-        learner, feed = made(tmp_path, cache, *settings)
-        order = epoch_order(feed.index, 2, 1, 0)
-        batches = [feed.batch(order[number], 0) for number in range(6)]
+        learner, loader = made(tmp_path, cache, *settings)
+        order = epoch_order(loader.index, 2, 1, 0)
+        batches = [loader.batch(order[number], 0) for number in range(6)]
     for number, batch in enumerate(batches):
         torch.cuda.synchronize()
         torch.cuda.set_sync_debug_mode("error" if number > 1 else "default")  # the first steps make tables and state
@@ -67,14 +67,14 @@ def test_the_card_and_the_cpu_learn_the_same(tmp_path) -> None:
 def test_full_weights_in_bf16_keep_small_updates_on_the_card(tmp_path) -> None:
     from modules.methods import Group
     from modules.preset.optimizers import AdamW
-    from modules.trainer.optimizers import Updater
+    from modules.trainer.step.optimizers import MixedPrecisionOptimizer
 
     parameter = torch.nn.Parameter(torch.full((200_000,), 0.02, dtype=torch.bfloat16, device="cuda"))
     start = parameter.detach().float().mean().item()
-    updater = Updater(AdamW(weight_decay=0.0), [Group("denoiser", {"w": parameter}, 1.5e-6)], seed=1)
+    optimizer = MixedPrecisionOptimizer(AdamW(weight_decay=0.0), [Group("denoiser", {"w": parameter}, 1.5e-6)], seed=1)
     for step in range(100):
         parameter.grad = torch.ones_like(parameter)
-        updater.set_rates({"denoiser": 1.5e-6})
-        updater.step(step)
-        updater.clear()
+        optimizer.set_rates({"denoiser": 1.5e-6})
+        optimizer.step(step)
+        optimizer.zero_grad()
     assert start - parameter.detach().float().mean().item() == pytest.approx(100 * 1.5e-6, rel=0.05)

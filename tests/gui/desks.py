@@ -4,15 +4,15 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any
 
-from app.gui.desk import Desk
-from app.gui.draft import Draft
-from app.gui.engine import WindowEvent
-from app.gui.inbox import Inbox
-from app.gui.library import Library
-from app.gui.meters import Meters, Reading
-from app.gui.project import Project
-from app.gui.running import Running
-from app.gui.state import Remembered
+from app.gui.context import AppContext
+from app.gui.draft.autosave import Project
+from app.gui.draft.draft import Draft
+from app.gui.draft.preset_library import Library
+from app.gui.draft.window_state import WindowState
+from app.gui.session.engine_client import WindowEvent
+from app.gui.session.hardware import HardwareMonitor, Reading
+from app.gui.session.inbox import Inbox
+from app.gui.session.run_state import RunState
 from modules.messages import Command, Finished, Progress, Started, encode
 
 
@@ -40,7 +40,7 @@ class SilentEngine:
         return ["the last line"]
 
 
-def desk_at(folder: Path, *, check_first: bool = False) -> Desk:
+def desk_at(folder: Path, *, check_first: bool = False) -> AppContext:
     """With the Starter loaded; all that is kept lies in `folder`. Start trains at once, unless `check_first`."""
     library = Library(folder / "presets")
     starter = library.starter()
@@ -49,22 +49,22 @@ def desk_at(folder: Path, *, check_first: bool = False) -> Desk:
     preset = starter.preset
     general = preset.general.model_copy(update={"workspace": str(folder / "workspace")})
     engine: Any = SilentEngine()
-    remembered = Remembered(folder / "window.json")
-    remembered.put("check_first", check_first)
-    return Desk(
+    window_state = WindowState(folder / "window.json")
+    window_state.put("check_first", check_first)
+    return AppContext(
         draft=Draft(preset.model_copy(update={"general": general}), starter.name),
         engine=engine,
         inbox=Inbox(engine.inbox),
-        running=Running(),
+        running=RunState(),
         library=library,
-        remembered=remembered,
+        window_state=window_state,
         project=Project.open(folder / "project"),
-        meters=Meters(lambda: Reading(12.0, 2**33, 2**34), every=60),
+        meters=HardwareMonitor(lambda: Reading(12.0, 2**33, 2**34), every=60),
     )
 
 
-def sent(desk: Desk) -> list[Command]:
-    engine: Any = desk.engine
+def sent(context: AppContext) -> list[Command]:
+    engine: Any = context.engine
     return engine.sent
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from PIL import ImageGrab
 
-from app.gui.draft import Draft
-from app.gui.library import Library
-from app.gui.project import save_project
-from app.gui.run_bar import CALM_S
+from app.gui.draft.autosave import save_project
+from app.gui.draft.draft import Draft
+from app.gui.draft.preset_library import Library
+from app.gui.shell.run_bar import CALM_S
 from modules.messages import BackupSaved, Finished, Message, SampleReady, Started, decode
 from modules.system.bundled import ROOT
 from tests.gui.conftest import started

@@ -5,52 +5,52 @@ from pathlib import Path
 
 import pytest
 
-from app.gui.engine import Engine
-from app.gui.job import Job
+from app.gui.run_control import Job
+from app.gui.session.engine_client import Engine
 from modules.errors import UserError
 from modules.messages import BackupNow, Continue, Pause, Stop, Train
 from tests.gui.desks import desk_at, run_folder, sent
 
 
 def test_a_run_begins_with_the_frozen_draft(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    Job(desk).start()
-    [train] = sent(desk)
+    context = desk_at(tmp_path)
+    Job(context).start()
+    [train] = sent(context)
     assert isinstance(train, Train)
-    assert train.preset == desk.draft.freeze()
+    assert train.preset == context.draft.freeze()
     assert train.resume == ""
-    assert desk.running.stand == "preparing"
+    assert context.running.state == "preparing"
 
 
 def test_nothing_starts_while_a_setting_is_wrong(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    desk.draft.type("training.batch_size", "0")
-    assert Job(desk).blocked().startswith("1 setting has to be mended")
+    context = desk_at(tmp_path)
+    context.draft.type("training.batch_size", "0")
+    assert Job(context).blocked().startswith("1 setting has to be mended")
     with pytest.raises(UserError):
-        Job(desk).start()
-    assert sent(desk) == []
+        Job(context).start()
+    assert sent(context) == []
 
 
 def test_the_second_stop_is_at_once(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    job = Job(desk)
+    context = desk_at(tmp_path)
+    job = Job(context)
     job.stop()
-    assert sent(desk) == []
+    assert sent(context) == []
     job.start()
     job.stop()
     job.stop()
-    assert sent(desk)[1:] == [Stop(), Stop(now=True)]
+    assert sent(context)[1:] == [Stop(), Stop(now=True)]
 
 
 def test_a_run_that_was_stopped_can_go_on(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    assert Job(desk).resumable() is None
+    context = desk_at(tmp_path)
+    assert Job(context).resumable() is None
     folder = run_folder(tmp_path, "Robot LoRA", step=12, end="stopped")
-    found = Job(desk).resumable()
+    found = Job(context).resumable()
     assert found is not None
     assert (found.folder, found.step) == (folder, 12)
-    Job(desk).start(found.folder)
-    [train] = sent(desk)
+    Job(context).start(found.folder)
+    [train] = sent(context)
     assert isinstance(train, Train)
     assert train.resume == str(folder)
 
@@ -64,10 +64,10 @@ def test_the_newest_run_of_the_name_counts(tmp_path: Path) -> None:
 
 def test_a_finished_run_goes_on_only_if_more_steps_are_asked_for(tmp_path: Path) -> None:
     run_folder(tmp_path, "Robot LoRA", step=600, end="finished")
-    desk = desk_at(tmp_path)
-    assert Job(desk).resumable() is None
-    desk.draft.put("training.steps", 900)
-    assert Job(desk).resumable() is not None
+    context = desk_at(tmp_path)
+    assert Job(context).resumable() is None
+    context.draft.put("training.steps", 900)
+    assert Job(context).resumable() is not None
 
 
 def test_a_run_of_another_window_is_left_alone(tmp_path: Path) -> None:
@@ -78,32 +78,32 @@ def test_a_run_of_another_window_is_left_alone(tmp_path: Path) -> None:
 def test_any_old_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, "Old", step=5, end="stopped")
     (folder / "preset.json").write_text(json.dumps({"version": 2, "training": {"steps": 77}}))
-    desk = desk_at(tmp_path)
-    Job(desk).resume(folder)
-    [train] = sent(desk)
+    context = desk_at(tmp_path)
+    Job(context).resume(folder)
+    [train] = sent(context)
     assert isinstance(train, Train)
     assert (train.preset["training"]["steps"], train.resume) == (77, str(folder))
     with pytest.raises(UserError):
-        Job(desk).resume(folder)
+        Job(context).resume(folder)
 
 
 def test_a_run_is_told_things_only_while_it_trains(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    job = Job(desk)
+    context = desk_at(tmp_path)
+    job = Job(context)
     job.backup_now()
-    assert job.unable() != ""
+    assert job.no_run_reason() != ""
     job.start()
-    desk.running.stand = "training"
+    context.running.state = "training"
     job.backup_now()
     job.pause_or_continue()
-    desk.running.stand = "paused"
+    context.running.state = "paused"
     job.pause_or_continue()
-    assert sent(desk)[1:] == [BackupNow(), Pause(), Continue()]
+    assert sent(context)[1:] == [BackupNow(), Pause(), Continue()]
 
 
 def test_an_engine_that_cannot_be_started_leaves_the_window_at_rest(tmp_path: Path) -> None:
-    desk = desk_at(tmp_path)
-    desk.engine = Engine([str(tmp_path / "no such program")])
+    context = desk_at(tmp_path)
+    context.engine = Engine([str(tmp_path / "no such program")])
     with pytest.raises(UserError, match="cannot be started"):
-        Job(desk).start()
-    assert not desk.running.busy
+        Job(context).start()
+    assert not context.running.busy

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.gui.desk import Desk
-from app.gui.engine import EngineDied
+from app.gui.context import AppContext
+from app.gui.session.engine_client import EngineDied
 from modules.messages import (
     Failed,
     Finished,
@@ -23,21 +23,21 @@ Pump = Callable[..., None]
 
 
 @pytest.fixture
-def desk(root: Any, tmp_path: Path) -> Desk:
+def context(root: Any, tmp_path: Path) -> AppContext:
     from app.gui.kit import Pictures
 
-    desk = desk_at(tmp_path)
-    desk.app, desk.pictures = root, Pictures(root, None)
-    return desk
+    context = desk_at(tmp_path)
+    context.app, context.pictures = root, Pictures(root, None)
+    return context
 
 
 @pytest.fixture
-def window(desk: Desk, root: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    from app.gui.window import Window
+def window(context: AppContext, root: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from app.gui.shell.window import Window
 
-    hears = root.on_error
-    made = Window(desk)
-    root.on_error = hears
+    key_targets = root.on_error
+    made = Window(context)
+    root.on_error = key_targets
     monkeypatch.setattr(root, "destroy", lambda: None)
     made.show()
     pump()
@@ -61,9 +61,9 @@ def words_in(shown: Any) -> str:
 
 def heard(window: Any, pump: Pump, *events: Any) -> None:
     for event in events:
-        window.desk.engine.inbox.put(event)
+        window.context.engine.inbox.put(event)
     window.app.after(1, lambda: None)
-    pump(lambda: window.desk.inbox.tick() or True)
+    pump(lambda: window.context.inbox.tick() or True)
     window._refresh()
     pump()
 
@@ -76,7 +76,7 @@ def test_every_page_opens_and_is_kept(window: Any, pump: Pump) -> None:
         pump(lambda: window.pages.front.whole)
         assert window.pages.front.page.winfo_ismapped(), card.key
         assert window.navigation.list.chosen == card.key
-    pages = {key: sheet.page for key, sheet in window.pages.sheets.items()}
+    pages = {key: sheet.page for key, sheet in window.pages.page_views.items()}
     for card in PAGES:
         window.go(card.key)
         assert window.pages.front.page is pages[card.key]
@@ -85,7 +85,7 @@ def test_every_page_opens_and_is_kept(window: Any, pump: Pump) -> None:
 
 
 def test_changes_and_errors_are_counted_where_they_are(window: Any, pump: Pump) -> None:
-    draft = window.desk.draft
+    draft = window.context.draft
     draft.put("training.steps", 77)
     draft.type("training.batch_size", "0")
     draft.put("method.rank", 5)
@@ -98,19 +98,19 @@ def test_changes_and_errors_are_counted_where_they_are(window: Any, pump: Pump) 
 
 
 def test_f8_goes_to_the_problem_and_start_does_nothing_else(window: Any, pump: Pump) -> None:
-    window.desk.draft.type("training.batch_size", "0")
+    window.context.draft.type("training.batch_size", "0")
     window.app.event_generate("<F8>")
     pump(lambda: window.pages.front.card.key == "training")
     assert window.pages.front.whole
     window.go("general")
     window.start()
     assert window.pages.front.card.key == "training"
-    assert sent(window.desk) == []
+    assert sent(window.context) == []
 
 
 def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     window.bar.start.press()
-    assert isinstance(sent(window.desk)[0], Train)
+    assert isinstance(sent(window.context)[0], Train)
     heard(window, pump, Phase("Reading images", 3, 16))
     assert window.bar.words.cget("text") == "Reading images: 3 of 16"
     heard(
@@ -123,13 +123,13 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     assert window.bar.right.cget("text") == "1.92 it/s    loss 0.0912    1:28:31 left"
     assert window.bar.start.text == "Stop training"
     window.bar.start.press()
-    assert sent(window.desk)[1:] == []  # a double click on Start does not stop
+    assert sent(window.context)[1:] == []  # a double click on Start does not stop
     window.bar.calm_s = 0.0
     window.bar.start.press()
     window._refresh()
     assert window.bar.start.text == "Stop now"
     window.bar.start.press()
-    assert sent(window.desk)[1:] == [Stop(), Stop(now=True)]
+    assert sent(window.context)[1:] == [Stop(), Stop(now=True)]
     heard(window, pump, Finished(1840, stopped=True))
     assert window.bar.start.text == "Start training"
     assert window.bar.words.cget("text") == "Stopped at step 1,840"
@@ -141,10 +141,10 @@ def test_a_stopped_run_is_offered_to_go_on(window: Any, pump: Pump, tmp_path: Pa
     asked = dialog(window)
     assert [button.text for button in asked.buttons] == ["Cancel", "Start anew", "Continue at step 12"]
     asked.close(None)
-    assert sent(window.desk) == []
+    assert sent(window.context) == []
     window.start()
     dialog(window).buttons[-1].press()
-    [train] = sent(window.desk)
+    [train] = sent(window.context)
     assert train.resume == str(folder)
 
 
@@ -153,7 +153,7 @@ def test_a_stopped_run_is_offered_to_go_on(window: Any, pump: Pump, tmp_path: Pa
 )
 def test_a_failure_says_why_and_leads_back(window: Any, pump: Pump, tmp_path: Path, event: Any) -> None:
     folder = run_folder(tmp_path, "Robot LoRA", step=12, end="")
-    window.desk.running.begin("train")
+    window.context.running.begin("train")
     heard(window, pump, Started(str(folder), 600, 10, 60), event)
     shown = dialog(window)
     assert shown.buttons[-1].text == "Continue from backup step 12"
@@ -163,40 +163,40 @@ def test_a_failure_says_why_and_leads_back(window: Any, pump: Pump, tmp_path: Pa
     shown.more.press()
     assert event.details in window.app.pasted()
     shown.buttons[-1].press()
-    [train] = sent(window.desk)
+    [train] = sent(window.context)
     assert train.resume == str(folder)
 
 
 def test_closing_while_it_trains_asks_and_waits_for_the_backup(window: Any, pump: Pump) -> None:
-    window.desk.running.begin("train")
+    window.context.running.begin("train")
     window.close()
     dialog(window).close(None)
-    assert sent(window.desk) == []
+    assert sent(window.context) == []
     window.close()
     dialog(window).buttons[-1].press()
-    assert sent(window.desk) == [Stop()]
-    assert not window.desk.engine.closed
+    assert sent(window.context) == [Stop()]
+    assert not window.context.engine.closed
     heard(window, pump, Finished(5, stopped=True))
-    assert window.desk.engine.closed
+    assert window.context.engine.closed
 
 
 def test_the_cross_pressed_twice_asks_once(window: Any, pump: Pump) -> None:
     from app.gui.kit import Dialog
 
-    window.desk.running.begin("train")
+    window.context.running.begin("train")
     window.close()
     window.close()
     assert sum(isinstance(child, Dialog) for child in window.app.winfo_children()) == 1
 
 
 def test_a_failure_while_closing_is_said_first(window: Any, pump: Pump) -> None:
-    window.desk.running.begin("train")
-    window.outcomes.close_after_stop()
+    window.context.running.begin("train")
+    window.job_results.close_after_stop()
     heard(window, pump, Failed("The disk is full."))
-    assert not window.desk.engine.closed
+    assert not window.context.engine.closed
     dialog(window).close(None)
     window.close()
-    assert window.desk.engine.closed
+    assert window.context.engine.closed
 
 
 def test_the_search_lies_over_the_page_and_escape_brings_it_back(window: Any, pump: Pump) -> None:
@@ -216,7 +216,7 @@ def test_the_search_lies_over_the_page_and_escape_brings_it_back(window: Any, pu
 
 
 def test_what_differs_can_be_listed(window: Any, pump: Pump) -> None:
-    window.desk.draft.put("training.steps", 77)
+    window.context.draft.put("training.steps", 77)
     window.show_changed()
     assert window.results.paths == ["training.steps"]
     window.results._go("training.steps")
@@ -224,13 +224,13 @@ def test_what_differs_can_be_listed(window: Any, pump: Pump) -> None:
 
 
 def test_an_undo_shows_what_it_changed(window: Any, pump: Pump) -> None:
-    window.desk.draft.put("method.rank", 5)
+    window.context.draft.put("method.rank", 5)
     window.go("general")
     window.app.event_generate("<Control-z>")
     pump(lambda: window.pages.front.card.key == "method")
-    assert not window.desk.draft.changed("method.rank")
+    assert not window.context.draft.changed("method.rank")
     window.app.event_generate("<Control-Z>")
-    pump(lambda: window.desk.draft.changed("method.rank"))
+    pump(lambda: window.context.draft.changed("method.rank"))
 
 
 def test_the_pane_goes_where_there_is_no_room(window: Any, pump: Pump) -> None:
@@ -245,7 +245,7 @@ def test_the_pane_goes_where_there_is_no_room(window: Any, pump: Pump) -> None:
     pump(window.side.pane.winfo_ismapped)
     window.toggle_pane()
     pump(lambda: not window.side.pane.winfo_ismapped())
-    assert window.desk.remembered.get("pane") is False
+    assert window.context.window_state.get("pane") is False
 
 
 def test_larger_text_builds_everything_anew_on_the_same_page(window: Any, pump: Pump) -> None:
@@ -256,7 +256,7 @@ def test_larger_text_builds_everything_anew_on_the_same_page(window: Any, pump: 
     before = window.frame
     pump(lambda: window.frame is not before)
     assert window.pages.front.card.key == "method"
-    assert (theme.percent, window.desk.remembered.get("text_size")) == (110, 110)
+    assert (theme.percent, window.context.window_state.get("text_size")) == (110, 110)
     pump(window.side.pane.winfo_ismapped)
     window.app.geometry("1100x700")
     pump(lambda: not window.side.pane.winfo_ismapped())
@@ -266,14 +266,14 @@ def test_keys_lead_to_pages(window: Any, pump: Pump) -> None:
     window.app.event_generate("<Control-Key-3>")
     pump(lambda: window.pages.front.card.key == "concepts")
     window.app.event_generate("<Control-l>")
-    pump(lambda: window.desk.remembered.get("theme") == "light")
+    pump(lambda: window.context.window_state.get("theme") == "light")
 
 
 def test_dropped_folders_become_concepts_and_files_are_opened(window: Any, pump: Pump, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
     window._dropped([folder])
-    assert window.desk.draft.get("concepts")[-1]["path"] == str(folder)
+    assert window.context.draft.get("concepts")[-1]["path"] == str(folder)
     assert window.pages.front.card.key == "concepts"
     broken = tmp_path / "broken.json"
     broken.write_text("{")
@@ -282,9 +282,9 @@ def test_dropped_folders_become_concepts_and_files_are_opened(window: Any, pump:
 
 
 def test_what_is_edited_is_kept_without_being_asked(window: Any, pump: Pump) -> None:
-    window.desk.draft.put("training.steps", 77)
-    window.keeping.save()
-    assert '"steps": 77' in window.desk.project.path.read_text()
+    window.context.draft.put("training.steps", 77)
+    window.persistence.save()
+    assert '"steps": 77' in window.context.project.path.read_text()
 
 
 def test_a_fault_of_the_window_is_said_once(window: Any, pump: Pump) -> None:
@@ -296,11 +296,11 @@ def test_a_fault_of_the_window_is_said_once(window: Any, pump: Pump) -> None:
 
 
 def test_the_welcome_and_the_help_can_be_read(window: Any, pump: Pump) -> None:
-    from app.gui.welcome import welcome
+    from app.gui.shell.welcome import welcome
 
     window.help()
     pump(lambda: dialog(window).winfo_viewable())
     dialog(window).close(None)
     started: list[int] = []
-    welcome(window.desk, lambda: started.append(1)).buttons[-1].press()
+    welcome(window.context, lambda: started.append(1)).buttons[-1].press()
     assert started == [1]

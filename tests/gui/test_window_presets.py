@@ -4,41 +4,41 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.gui.desk import Desk
-from app.gui.preset_menu import PresetMenu
-from tests.gui.test_window import desk, dialog, window
+from app.gui.context import AppContext
+from app.gui.presets.menu import PresetMenu
+from tests.gui.test_window import context, dialog, window
 
 Pump = Callable[..., None]
-__all__ = ["desk", "window"]
+__all__ = ["context", "window"]
 
 
-def entry_called(desk: Desk, name: str) -> Any:
-    return next(entry for entry in desk.library.entries() if entry.name == name)
+def entry_called(context: AppContext, name: str) -> Any:
+    return next(entry for entry in context.library.entries() if entry.name == name)
 
 
 def test_the_list_tells_how_much_each_would_change(window: Any) -> None:
     menu: PresetMenu = window.presets
-    lines = {entry.name: menu._option(entry) for entry in window.desk.library.entries()}
+    lines = {entry.name: menu._option(entry) for entry in window.context.library.entries()}
     assert lines["Robot LoRA"].note == "current"
     assert lines["Robot full"].note.endswith("settings differ")
-    window.desk.draft.put("training.steps", 77)
-    assert menu._option(entry_called(window.desk, "Robot LoRA")).note == "current, 1 changed"
+    window.context.draft.put("training.steps", 77)
+    assert menu._option(entry_called(window.context, "Robot LoRA")).note == "current, 1 changed"
 
 
 def test_loading_shows_what_changes_and_can_be_undone(window: Any, pump: Pump) -> None:
-    desk = window.desk
-    before = desk.draft.values
-    window.presets.choose(entry_called(desk, "Robot full"))
+    context = window.context
+    before = context.draft.values
+    window.presets.choose(entry_called(context, "Robot full"))
     asked = dialog(window)
-    assert desk.draft.values is before
+    assert context.draft.values is before
     asked.close(None)
-    assert desk.draft.values is before
-    window.presets.choose(entry_called(desk, "Robot full"))
+    assert context.draft.values is before
+    window.presets.choose(entry_called(context, "Robot full"))
     dialog(window).buttons[-1].press()
-    assert desk.draft.get("method.kind") == "full"
-    assert desk.draft.base.name == "Robot full"
-    window.undoing.undo()
-    assert desk.draft.values == before
+    assert context.draft.get("method.kind") == "full"
+    assert context.draft.base.name == "Robot full"
+    window.undo_actions.undo()
+    assert context.draft.values == before
 
 
 def test_the_list_opens_under_its_button_and_picks(window: Any, pump: Pump) -> None:
@@ -55,8 +55,8 @@ def test_the_list_opens_under_its_button_and_picks(window: Any, pump: Pump) -> N
 
 
 def test_saving_asks_before_it_replaces(window: Any, pump: Pump) -> None:
-    desk = window.desk
-    desk.draft.put("training.steps", 77)
+    context = window.context
+    context.draft.put("training.steps", 77)
 
     def save(name: str) -> Any:
         asked = window.presets.save_as()
@@ -68,56 +68,56 @@ def test_saving_asks_before_it_replaces(window: Any, pump: Pump) -> None:
     assert "cannot be the name" in refused.error.cget("text")
     refused.close(None)
     save("Mine")
-    assert desk.draft.base.name == "Mine"
-    assert desk.draft.changed_paths() == ()
-    desk.draft.put("training.steps", 78)
+    assert context.draft.base.name == "Mine"
+    assert context.draft.changed_paths() == ()
+    context.draft.put("training.steps", 78)
     again = save("Mine")
     assert again.buttons[-1].text == "Replace it"
     again.buttons[-1].press()
     assert not again.winfo_exists()
-    assert entry_called(desk, "Mine").preset.training.steps == 78
+    assert entry_called(context, "Mine").preset.training.steps == 78
 
 
 def test_own_presets_are_renamed_and_deleted_with_a_way_back(window: Any, pump: Pump) -> None:
-    desk = window.desk
-    desk.library.save("Mine", desk.draft)
+    context = window.context
+    context.library.save("Mine", context.draft)
     shown = window.presets.manage()
-    shown._rename(entry_called(desk, "Mine"), "Ours")
-    assert [entry.name for entry in desk.library.entries() if entry.own] == ["Ours"]
-    shown._delete(entry_called(desk, "Ours"))
+    shown._rename(entry_called(context, "Mine"), "Ours")
+    assert [entry.name for entry in context.library.entries() if entry.own] == ["Ours"]
+    shown._delete(entry_called(context, "Ours"))
     pump()
-    assert not [entry for entry in desk.library.entries() if entry.own]
+    assert not [entry for entry in context.library.entries() if entry.own]
     shown.note.winfo_children()[-1].press()
     pump()
-    assert [entry.name for entry in desk.library.entries() if entry.own] == ["Ours"]
+    assert [entry.name for entry in context.library.entries() if entry.own] == ["Ours"]
 
 
 def test_a_preset_travels_as_text(window: Any, pump: Pump) -> None:
-    desk = window.desk
-    desk.draft.put("training.steps", 77)
+    context = window.context
+    context.draft.put("training.steps", 77)
     window.presets.copy()
     assert '"steps": 77' in window.app.pasted()
-    desk.draft.undo()
+    context.draft.undo()
     window.presets.paste()
     dialog(window).buttons[-1].press()
-    assert desk.draft.get("training.steps") == 77
+    assert context.draft.get("training.steps") == 77
     window.app.copy("nothing of that kind")
     window.presets.paste()
     assert "no preset to paste" in dialog(window).title()
 
 
 def test_a_project_from_a_file_is_loaded_whole(window: Any, pump: Pump, tmp_path: Path) -> None:
-    from app.gui.project import save_project
+    from app.gui.draft.autosave import save_project
 
-    desk = window.desk
-    desk.draft.put("general.name", "from a file")
-    save_project(desk.draft, tmp_path / "mine.json")
-    desk.draft.undo()
-    desk.draft.put("training.steps", 5)
+    context = window.context
+    context.draft.put("general.name", "from a file")
+    save_project(context.draft, tmp_path / "mine.json")
+    context.draft.undo()
+    context.draft.put("training.steps", 5)
     window.presets.open_path(tmp_path / "mine.json")
     dialog(window).buttons[-1].press()
-    assert desk.draft.get("general.name") == "from a file"
-    assert desk.draft.get("training.steps") == 600
+    assert context.draft.get("general.name") == "from a file"
+    assert context.draft.get("training.steps") == 600
 
 
 def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Path) -> None:
@@ -133,4 +133,4 @@ def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Pa
     opened.list.narrow("friend")
     opened.list.pick_marked()
     dialog(window).buttons[-1].press()
-    assert window.desk.draft.get("training.steps") == 123
+    assert window.context.draft.get("training.steps") == 123

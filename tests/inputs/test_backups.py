@@ -13,9 +13,9 @@ import pytest
 import safetensors.torch
 import torch
 
-from modules.data.cache import Cache, Damaged
-from modules.data.digests import FileDigests
-from modules.data.shards import PLACE, record_of
+from modules.data.cache.shards import RECORD_PLACE, record_of
+from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.source.file_hashes import FileHashes
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.system.files import sha256_of
@@ -151,10 +151,10 @@ def cache_with(folder: Path, payload: bytes) -> Cache:
     ids=["nothing", "one byte", "zeros", "a length of 2**64", "a pickle", "a list", "a tensor that is not there"],
 )  # fmt: skip
 def test_a_record_that_holds_no_tensors_counts_as_damaged(payload: bytes, tmp_path: Path) -> None:
-    with cache_with(tmp_path / "cache", payload) as cache, pytest.raises(Damaged):
+    with cache_with(tmp_path / "cache", payload) as cache, pytest.raises(DamagedRecord):
         cache.get(KEY)
     with cache_with(tmp_path / "cache", payload) as cache:
-        with pytest.raises(Damaged):
+        with pytest.raises(DamagedRecord):
             cache.get(KEY)
         cache.put(KEY, {"x": torch.ones(2)})
         assert cache.get(KEY)["x"].equal(torch.ones(2))
@@ -165,7 +165,7 @@ SHARDS: dict[str, Callable[[Path], Any]] = {
     "magic without end": lambda f: (f / "0.shard").write_bytes(b"SeaC" * 2000),
     "empty": lambda f: (f / "0.shard").write_bytes(b""),
     "an index of garbage": lambda f: (f / "0.idx").write_bytes(random.Random(2).randbytes(401)),
-    "an index of ones": lambda f: (f / "0.idx").write_bytes(b"\xff" * PLACE.itemsize * 3),
+    "an index of ones": lambda f: (f / "0.idx").write_bytes(b"\xff" * RECORD_PLACE.itemsize * 3),
     "an index without a shard": lambda f: (f / "1.idx").write_bytes(bytes(40)),
     "a lock of garbage": lambda f: (f / "0.lock").write_bytes(b"x" * 100),
 }
@@ -207,5 +207,5 @@ def test_remembered_digests_that_are_damaged_are_made_anew(tmp_path: Path) -> No
     log.parent.mkdir()
     for bad in (b"", b"\n\n\n", b"00000000 []\n", b"zzzzzzzz x\n", random.Random(4).randbytes(3000), b"\0" * 1000):
         log.write_bytes(bad)
-        with FileDigests(log.parent) as digests:
+        with FileHashes(log.parent) as digests:
             assert digests.of(tmp_path / "a.png") == sha256_of(tmp_path / "a.png")

@@ -18,14 +18,14 @@ from PIL import Image, PngImagePlugin
 
 from modules.errors import UserError
 from modules.messages import Channel, Event, FillCache, Finished, Note
-from modules.run import perform
+from modules.run import run_job
 from tests.data.pictures import picture, preset_of, scanned
 from tests.inputs.zoo import Row, assert_sentence, file, rows, sparse
 from tests.trainer.runs import values
 
 pytestmark = [
     pytest.mark.timeout(120),
-    pytest.mark.filterwarnings("ignore::UserWarning:PIL"),  # as modules/data/unreadable.py does outside of tests
+    pytest.mark.filterwarnings("ignore::UserWarning:PIL"),  # as modules/data/image_errors.py does outside of tests
     pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX"),
 ]
 
@@ -199,7 +199,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     channel.events.put = told.append  # type: ignore[method-assign]
     preset = values(work, f"concepts.0.path={folder}", "concepts.0.captions=none", "general.workers=1")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    perform(FillCache(preset), channel)
+    run_job(FillCache(preset), channel)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     out = [e.text for e in told if isinstance(e, Note) and " is left out: " in e.text]
     named = {text.partition(" is left out: ")[0].removeprefix(f"{folder}/"): text for text in out}

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modules.errors import UserError
-from modules.methods.layers import chosen
+from modules.methods.layer_selection import select_layers
 from tests.inputs.zoo import Row, assert_sentence, command, file, refused, rows, sparse
 
 __all__ = ["command"]
@@ -202,11 +202,11 @@ USUAL = ["attn", "to_q$", r"down_blocks\.\d+\.attentions\.\d+\..*attn.*\.to_[qkv
 @pytest.mark.parametrize("pattern", [*ENDLESS, *BROKEN], ids=lambda pattern: pattern[:20])
 def test_a_pattern_of_layers_that_is_broken_or_would_never_end_is_refused(pattern: str) -> None:
     with pytest.raises(UserError) as refusal:
-        chosen([f"down_blocks.{'a' * 80}.attn"], pattern, {"all": (".",)}, what="layer")
+        select_layers([f"down_blocks.{'a' * 80}.attn"], pattern, {"all": (".",)}, what="layer")
     assert "method.layers" in str(refusal.value)
     assert_sentence(str(refusal.value)[:3000] + ".")
 
 
 @pytest.mark.parametrize("pattern", USUAL)
 def test_a_pattern_that_people_write_is_taken(pattern: str) -> None:
-    assert chosen(["down_blocks.0.attentions.1.attn1.to_q"], pattern, {"all": (".",)}, what="layer")
+    assert select_layers(["down_blocks.0.attentions.1.attn1.to_q"], pattern, {"all": (".",)}, what="layer")

@@ -18,19 +18,19 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from modules import messages as m
-from modules.data.captions import caption_for, possible_captions, sources_of
-from modules.data.facts import caption_facts, image_facts
-from modules.data.pixels import open_image
-from modules.errors import UserError, visible
-from modules.methods.layers import is_endless
-from modules.preset import store
-from modules.preset.concepts import Concept
-from modules.preset.jsonfile import object_in
-from modules.preset.naming import RESERVED, run_name
+from modules.data.image.pixels import open_image
+from modules.data.source.file_info import read_caption, read_image_info
+from modules.data.text.captions import caption_for, caption_texts_of, possible_captions
+from modules.errors import UserError, printable
+from modules.methods.layer_selection import can_backtrack_forever
+from modules.preset.files import store
+from modules.preset.files.jsonfile import parse_object
+from modules.preset.files.naming import RESERVED, run_name
 from modules.preset.preset import Preset
-from modules.preset.problems import all_knobs, examine
-from modules.system.weights import Safetensors
-from modules.trainer.sample_files import file_name
+from modules.preset.sections.concept import Concept
+from modules.preset.validate import all_settings, examine
+from modules.system.weights import SafetensorsFile
+from modules.trainer.sampling.image_files import file_name
 from tests.inputs.test_weights import packed
 from tests.inputs.zoo import assert_sentence
 
@@ -46,7 +46,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=12,
 )  # fmt: skip
-PATHS = sorted({knob.path for knob in all_knobs() if ".0." not in knob.path})
+PATHS = sorted({setting.path for setting in all_settings() if ".0." not in setting.path})
 
 
 def sentence_or(value: Callable[[], Any]) -> Any:
@@ -75,7 +75,7 @@ def test_any_json_is_a_preset_or_problems(values: Any) -> None:
 @quick
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: data.decode("latin-1")))
 def test_any_text_is_settings_or_a_sentence(text: str) -> None:
-    sentence_or(lambda: object_in(text, "it"))
+    sentence_or(lambda: parse_object(text, "it"))
 
 
 @quick
@@ -91,7 +91,7 @@ def test_any_value_of_any_setting_is_taken_or_named_by_its_path(laid: dict[str, 
     preset, found = examine(values)
     assert isinstance(preset, Preset)
     for path, sentence in found.items():
-        assert sentence.startswith(visible(path)), (path, sentence)
+        assert sentence.startswith(printable(path)), (path, sentence)
         assert len(sentence) < 1000
 
 
@@ -138,7 +138,7 @@ def assert_name(name: str) -> None:
     assert not name.startswith(".")
     assert name == name.rstrip(" .")
     assert len(name.encode("utf-8", "surrogatepass")) <= 255
-    assert visible(name) == name
+    assert printable(name) == name
 
 
 # Captions -------------------------------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_any_bytes_are_captions_or_a_problem(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.txt"
         path.write_bytes(data)
-        found = caption_facts(path)
+        found = read_caption(path)
     assert not (found.lines and found.problem)
     assert all(line and line == line.strip() and "\n" not in line for line in found.lines)
     if found.problem:
@@ -167,9 +167,9 @@ def test_a_drawn_caption_is_one_of_those_that_are_possible(
     concept = Concept(
         shuffle_tags=shuffle, keep_tags=keep, caption_dropout=dropout, tag_separator=separator, prefix="p "
     )
-    sources = sources_of(concept, "a.png", [lines])
-    drawn = caption_for(sources, concept, seed)
-    possible = possible_captions(sources, concept, 500)
+    caption_texts = caption_texts_of(concept, "a.png", [lines])
+    drawn = caption_for(caption_texts, concept, seed)
+    possible = possible_captions(caption_texts, concept, 500)
     assert possible is None or drawn in possible
 
 
@@ -208,7 +208,7 @@ def test_any_bytes_are_an_image_or_a_reason(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.png"
         path.write_bytes(data)
-        facts = image_facts(path)
+        facts = read_image_info(path)
         assert bool(facts.reason) != bool(facts.width and facts.height)
         if facts.reason or facts.width * facts.height > 10**6:
             return
@@ -235,7 +235,7 @@ def test_any_bytes_are_weights_or_a_sentence(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.safetensors"
         path.write_bytes(data)
-        weights = sentence_or(lambda: Safetensors(path))
+        weights = sentence_or(lambda: SafetensorsFile(path))
         for name, shape in weights.shapes.items() if weights else ():
             assert tuple(weights.read(name).shape) == shape
 
@@ -259,13 +259,13 @@ def test_any_line_is_a_message_or_a_value_error(values: Any) -> None:
 @quick
 @given(st.text(max_size=100))
 def test_what_is_shown_holds_nothing_that_forges(text: str) -> None:
-    shown = visible(text, line=True)
+    shown = printable(text, line=True)
     shown.encode("utf-8")
-    assert visible(shown, line=True) == shown
+    assert printable(shown, line=True) == shown
     assert len(shown.splitlines()) <= 1
 
 
 @quick
 @given(st.text(st.sampled_from(string.ascii_lowercase[:3] + "().*+?|[]\\d{1,}"), max_size=24))
 def test_a_pattern_is_judged_quickly_whatever_it_is(text: str) -> None:
-    assert is_endless(text) in (True, False)
+    assert can_backtrack_forever(text) in (True, False)

@@ -55,9 +55,9 @@ LINES = {
     "a step as switch": line("Paused", step=True),
     "a level of another word": line("Note", text="x", level="fatal"),
     "a severity of another word": line("Finding", name="a", severity="bad", title="x"),
-    "a mend without changes": line("Failed", message="x", mends=[{"label": "x"}]),
-    "a mend of other fields": line("Failed", message="x", mends=[{"label": "x", "changes": {}, "run": "rm"}]),
-    "a mend that is a text": line("Failed", message="x", mends=["x"]),
+    "a mend without changes": line("Failed", message="x", fixes=[{"label": "x"}]),
+    "a mend of other fields": line("Failed", message="x", fixes=[{"label": "x", "changes": {}, "run": "rm"}]),
+    "a mend that is a text": line("Failed", message="x", fixes=["x"]),
     "bars of three": line("Finding", name="a", severity="know", title="x", bars=[["a", 1, 2]]),
     "losses of text": line("Progress", step=1, steps=2, epoch=1, epochs=1, losses=[["1", "2"]]),
     "rates of text": line("Progress", step=1, steps=2, epoch=1, epochs=1, rates={"denoiser": "fast"}),
@@ -81,7 +81,7 @@ def test_what_is_no_message_is_refused_in_a_short_sentence(name: str) -> None:
 
 def examples() -> list[m.Message]:
     """Every kind of message, with values in all of its fields."""
-    mend = m.Mend("Halve it", {"training.batch_size": 1})
+    mend = m.Fix("Halve it", {"training.batch_size": 1})
     values: dict[str, Any] = {
         "preset": {"version": 1}, "prompts": [{"prompt": "x"}], "loras": ["a"], "prompt": {"prompt": "x"}, "value": [1],
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "mends": [mend], "bars": [("a", 1.0)], "items": ["x"],

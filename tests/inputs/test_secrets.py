@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from app.gui import tensorboard
+from app.gui.tools import tensorboard
 from modules.errors import UserError
 from modules.messages import Event, decode, encode
 from modules.system import hub
@@ -75,7 +75,7 @@ def test_a_token_is_not_in_what_is_said_when_the_hub_refuses(tmp_path: Path, mon
     monkeypatch.setenv("HF_TOKEN", SECRET)
     for name in ("owner/model", "owner/mo..del", f"owner/{'x' * 200}"):
         with pytest.raises(UserError) as refusal:
-            hub.downloaded(name, offline=True, cache=tmp_path)
+            hub.download_model(name, offline=True, cache=tmp_path)
         assert SECRET not in str(refusal.value)
         assert SECRET not in repr(refusal.value.__cause__)
     assert not holds_secret(tmp_path)
@@ -89,7 +89,7 @@ def test_a_token_in_the_address_of_a_failed_download_is_not_repeated(monkeypatch
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
     with pytest.raises(UserError) as refusal:
-        hub.downloaded("owner/model")
+        hub.download_model("owner/model")
     assert SECRET not in str(refusal.value)
     assert "could not be downloaded" in str(refusal.value)
 

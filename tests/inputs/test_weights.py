@@ -268,7 +268,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
     place = tmp_path_factory.mktemp("whole")
     family = family_class("sd").load(str(tiny_sd(place / "sd")), LoadOptions())
-    family.save(place / "it.safetensors", single_file=True, dtype=torch.float32, parts=family.part_names,
+    family.save(place / "it.safetensors", single_file=True, dtype=torch.float32, parts=family.component_names,
                 metadata=family.modelspec(), tensors={})  # fmt: skip
     return load_file(place / "it.safetensors")
 

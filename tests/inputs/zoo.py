@@ -36,7 +36,7 @@ def rows(table: Iterable[tuple[str, Callable[..., Any], Sequence[str] | str]]) -
 
 
 @dataclass
-class Answer:
+class Result:
     """What a command said, and how it ended."""
 
     code: int
@@ -45,24 +45,24 @@ class Answer:
 
 
 @pytest.fixture
-def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Answer]:
+def command(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
     """The command line, in this process."""
     # It takes over Ctrl-C and SIGTERM of its process, which here is the tests'.
     monkeypatch.setattr("app.follow.Interrupts.install", lambda self: None)
 
-    def do(*words: object) -> Answer:
+    def do(*words: object) -> Result:
         capsys.readouterr()
         try:
             code = main([str(word) for word in words])
         except SystemExit as error:  # argparse's own refusals
             code = int(str(error.code))
         shown, said = capsys.readouterr()
-        return Answer(code, said, shown)
+        return Result(code, said, shown)
 
     return do
 
 
-def refused(answer: Answer, row: Row) -> None:
+def refused(answer: Result, row: Row) -> None:
     """A sentence with what is expected in it, exit code 2, and nothing that belongs to programmers."""
     assert answer.code == 2, answer
     told = answer.said or answer.shown  # findings of the check are no errors, and told where its answer is

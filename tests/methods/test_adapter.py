@@ -40,13 +40,17 @@ def test_attaching_changes_nothing(kind: str, method: dict[str, Any]) -> None:
 def test_only_the_adapter_learns() -> None:
     family = opened()
     family.denoiser.requires_grad_(False)
-    before = {name: p.clone() for part in family.part_names for name, p in family.part(part).named_parameters()}
+    before = {
+        name: p.clone()
+        for component in family.component_names
+        for name, p in family.component(component).named_parameters()
+    }
     method = adapter(family, DORA, "text_encoder_1")
     stir(method)
     trained = {name: p.clone() for name, p in method.parameters().items()}
     learn(family, method)
-    for part in family.part_names:
-        for name, parameter in family.part(part).named_parameters():
+    for component in family.component_names:
+        for name, parameter in family.component(component).named_parameters():
             assert parameter.grad is None
             assert parameter.equal(before[name]) or name in ("conv_in.weight", "conv_in.bias")
     assert [name for name, p in method.parameters().items() if p.equal(trained[name])] == []
@@ -124,7 +128,7 @@ def test_each_part_has_its_learning_rate() -> None:
 
 def test_a_text_encoder_may_be_trained_alone() -> None:
     method = adapter(opened(), PLAIN, "text_encoder_1", training={"denoiser": {"train": False}})
-    assert method.touched_parts == {"text_encoder_1"} and len(method.updates) == 3 * 6
+    assert method.modified_components == {"text_encoder_1"} and len(method.updates) == 3 * 6
 
 
 @pytest.mark.parametrize("method", [CONV, DORA])
@@ -187,11 +191,11 @@ def test_dropout_is_over_after_the_step_and_absent_in_eval_mode() -> None:
     whole = answer(family)
     method.prepare([1, 2])
     assert not torch.allclose(answer(family), whole, atol=1e-3)
-    for part in method.touched_parts:
-        family.part(part).eval()
+    for component in method.modified_components:
+        family.component(component).eval()
     torch.testing.assert_close(answer(family), whole, rtol=1e-5, atol=1e-5)
-    for part in method.touched_parts:
-        family.part(part).train()
+    for component in method.modified_components:
+        family.component(component).train()
     method.after_step()
     torch.testing.assert_close(answer(family), whole, rtol=1e-5, atol=1e-5)
 
@@ -210,8 +214,8 @@ def test_gradient_checkpointing_gives_the_same_gradients_with_dropout() -> None:
         family = opened()
         method = dropping(family)
         if twice:
-            family.part("denoiser").enable_gradient_checkpointing()
-            family.part("text_encoder_1").activation_checkpointing_enable({"use_reentrant": False})
+            family.component("denoiser").enable_gradient_checkpointing()
+            family.component("text_encoder_1").activation_checkpointing_enable({"use_reentrant": False})
         method.prepare([1, 2])
         answer(family).square().mean().backward()
         found.append({name: p.grad for name, p in method.parameters().items()})

@@ -12,11 +12,10 @@ from torch.nn import functional as F
 
 from modules.formats.adapter import merged_weight
 from modules.methods.adapter import UPDATES
+from modules.methods.dropout import dropout_mask
 from modules.methods.lokr_update import factors
-from modules.methods.scatter import kept_numbers
 from modules.methods.update import Update
-from modules.preset.adapters import ADAPTERS
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.sections.method import ADAPTERS, LayerGroup
 
 LAYERS = ["linear", "no bias", "conv", "strided conv", "pointwise"]
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -45,16 +44,18 @@ def layer_and_input(kind: str) -> tuple[Any, Tensor]:
     return nn.Conv2d(8, 12, size, padding=size // 2), torch.randn(2, 8, 4, 5)
 
 
-def begun(layer: Any, case: str, own: LayerGroup | None = None, **more: Any) -> Update:
+def initial_tensors(layer: Any, case: str, own: LayerGroup | None = None, **more: Any) -> Update:
     layer.requires_grad_(False)
     values = {**SETTINGS[case], **more}
     settings = ADAPTERS[values["kind"]].model_validate(values)
     kind: Any = UPDATES[values["kind"]]
-    return kind(layer, kind.begun(layer, settings, own, torch.Generator().manual_seed(3)), settings, torch.float32)
+    return kind(
+        layer, kind.initial_tensors(layer, settings, own, torch.Generator().manual_seed(3)), settings, torch.float32
+    )
 
 
 def stirred(layer: Any, case: str, **more: Any) -> Update:
-    update = begun(layer, case, **more)
+    update = initial_tensors(layer, case, **more)
     torch.manual_seed(1)
     for parameter in update.parameters().values():
         parameter.data += 0.3 * torch.randn(parameter.shape)
@@ -144,7 +145,7 @@ def test_an_adapted_layer_computes_what_the_paper_writes(case: str, kind: str) -
 def test_a_fresh_update_changes_nothing(case: str, kind: str) -> None:
     layer, x = layer_and_input(kind)
     before = layer(x)
-    begun(layer, case).attach()
+    initial_tensors(layer, case).attach()
     torch.testing.assert_close(layer(x), before, rtol=1e-6, atol=1e-6)
 
 
@@ -180,8 +181,8 @@ def test_in_bf16_a_small_update_is_heard_better_than_in_a_merged_weight(case: st
     """A weight of 8 bits keeps nothing below a 256th of itself, and this update is a thousandth of it."""
     torch.manual_seed(0)
     layer, x = nn.Linear(192, 192), torch.randn(500, 192)
-    update = begun(layer, case)
-    small = update.values[update.tensors().loudest]
+    update = initial_tensors(layer, case)
+    small = update.values[update.tensors().zero_init]
     small.data += torch.randn(small.shape)
     for _ in range(3):  # OFT and DoRA are no straight lines
         change = by_the_paper(update).float() - layer.weight
@@ -209,7 +210,7 @@ def test_a_layer_that_is_silent_for_an_image_says_what_it_said_before(case: str,
     update.attach()
     layer.train()
     whole = layer(x)
-    update.silence(None, torch.tensor([[0.0], [1.0]]))
+    update.set_dropout(None, torch.tensor([[0.0], [1.0]]))
     out = layer(x)
     torch.testing.assert_close(out[0], like(layer, x, layer.weight)[0], rtol=1e-5, atol=1e-5)
     torch.testing.assert_close(out[1], whole[1], rtol=1e-5, atol=1e-5)
@@ -226,7 +227,7 @@ def test_a_silenced_output_says_what_it_said_before(case: str, kind: str) -> Non
     whole, plain = layer(x), like(layer, x, layer.weight)
     kept = torch.ones(2, 12)
     kept[0, 4] = 0
-    update.silence(kept, None)
+    update.set_dropout(kept, None)
     at = (slice(None), 4) if layer.weight.dim() == 4 else (slice(None), slice(None), 4)
     out = layer(x)
     torch.testing.assert_close(out[at][0], plain[at][0], rtol=1e-5, atol=1e-5)
@@ -241,7 +242,7 @@ def test_an_update_is_kept_below_its_largest_norm(case: str, kind: str) -> None:
 
     def norm() -> Tensor:
         held = update.tensors_class(update.values, update.alpha)
-        return (held.difference(layer.weight)).norm().detach()
+        return (held.delta_weight(layer.weight)).norm().detach()
 
     before = {name: p.detach().clone() for name, p in update.values.items()}
     assert norm() > 0.05
@@ -290,13 +291,13 @@ def test_a_size_is_split_as_lycoris_splits_it(size: int, wanted: int, expected: 
     ],
 )
 def test_lokr_splits_what_is_smaller_split(settings: dict[str, Any], expected: dict[str, tuple[int, ...]]) -> None:
-    update = begun(nn.Linear(320, 320), "lokr", **{"factor": 0, **settings})
+    update = initial_tensors(nn.Linear(320, 320), "lokr", **{"factor": 0, **settings})
     assert {name: tuple(p.shape) for name, p in update.values.items()} == expected
 
 
 def test_oft_takes_the_largest_block_that_divides() -> None:
     sizes = {
-        outputs: tuple(begun(nn.Linear(4, outputs), "oft", block_size=16).values["blocks"].shape)
+        outputs: tuple(initial_tensors(nn.Linear(4, outputs), "oft", block_size=16).values["blocks"].shape)
         for outputs in (320, 640, 1280, 768, 77, 13)
     }
     assert sizes == {
@@ -307,11 +308,11 @@ def test_oft_takes_the_largest_block_that_divides() -> None:
 @pytest.mark.parametrize("case", ["lora", "loha", "lokr"])
 def test_a_group_has_a_rank_and_an_alpha_of_its_own(case: str) -> None:
     own = LayerGroup(rank=1, alpha=0.25)
-    tensors = begun(nn.Linear(320, 320), case, own).tensors()
+    tensors = initial_tensors(nn.Linear(320, 320), case, own).tensors()
     assert (tensors.rank, tensors.scale) == (1, 0.25)
     share = SETTINGS[case]["alpha"] / SETTINGS[case]["rank"]
-    assert begun(nn.Linear(320, 320), case, LayerGroup(rank=2)).tensors().scale == share
-    assert begun(nn.Linear(320, 320), case, LayerGroup()).tensors().scale == share
+    assert initial_tensors(nn.Linear(320, 320), case, LayerGroup(rank=2)).tensors().scale == share
+    assert initial_tensors(nn.Linear(320, 320), case, LayerGroup()).tensors().scale == share
 
 
 def test_oft_keeps_every_length_and_every_angle_inside_a_block() -> None:
@@ -334,7 +335,7 @@ def test_a_constraint_limits_how_far_oft_turns() -> None:
 
 
 def test_dropout_of_numbers_is_chance_with_the_right_odds() -> None:
-    kept = kept_numbers(torch.tensor([5, 6, 5]), (64, 64), 0.25)
+    kept = dropout_mask(torch.tensor([5, 6, 5]), (64, 64), 0.25)
     assert kept.unique().tolist() == [0.0, pytest.approx(1 / 0.75)]
     assert (kept == 0).float().mean() == pytest.approx(0.25, abs=0.01)
     assert kept[0].equal(kept[2])
@@ -355,14 +356,14 @@ def test_the_numbers_are_those_of_splitmix64() -> None:
 
     seed, dropped = 2**62 + 12345, 0.5
     expected = [mixed((seed + n * 0x9E3779B97F4A7C15) % word) >> 40 >= 2**23 for n in range(1, 201)]
-    assert (kept_numbers(torch.tensor([seed]), (200,), dropped)[0] > 0).tolist() == expected
+    assert (dropout_mask(torch.tensor([seed]), (200,), dropped)[0] > 0).tolist() == expected
 
 
 @pytest.mark.parametrize("kind", ["linear", "conv", "strided conv", "pointwise"])
 def test_dropout_silences_numbers_between_down_and_up(kind: str) -> None:
     layer, x = layer_and_input(kind)
     update: Any = stirred(layer, "lora", dropout=0.5)
-    assert update.scatters
+    assert update.has_element_dropout
     update.attach()
     layer.train()
     whole = layer(x)
@@ -373,7 +374,7 @@ def test_dropout_silences_numbers_between_down_and_up(kind: str) -> None:
     assert answers[0].equal(answers[2]) and not answers[0].equal(answers[1])
     many = torch.stack([_drawn(update, layer, x, seed) for seed in range(400)]).mean(0)
     torch.testing.assert_close(many, whole, rtol=0.2, atol=0.4)  # right on the average
-    update.silence(None, None)
+    update.set_dropout(None, None)
     assert layer(x).equal(whole)
 
 

@@ -63,8 +63,8 @@ def test_every_kind_in_its_file_merged_is_what_was_trained(method: dict[str, Any
     stir(trained)
     [path] = trained.export(tmp_path / "it", {})
     for name, update in read_adapter(path, plain.lora_names()).items():
-        part, _, layer = name.partition("|")
-        parameter = plain.part(part).get_parameter(f"{layer}.weight")
+        component, _, layer = name.partition("|")
+        parameter = plain.component(component).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, update)
     torch.testing.assert_close(answer(plain), answer(family), rtol=1e-3, atol=1e-4)
 
@@ -77,8 +77,8 @@ def test_every_kind_learns_alike_with_gradient_checkpointing_and_dropouts(method
         trained = adapter(family, {**method, "rank_dropout": 0.4, "module_dropout": 0.3}, "text_encoder_1")
         stir(trained)
         if twice:
-            family.part("denoiser").enable_gradient_checkpointing()
-            family.part("text_encoder_1").activation_checkpointing_enable({"use_reentrant": False})
+            family.component("denoiser").enable_gradient_checkpointing()
+            family.component("text_encoder_1").activation_checkpointing_enable({"use_reentrant": False})
         trained.prepare([1, 2])
         answer(family).square().mean().backward()
         found.append({name: p.grad for name, p in trained.parameters().items()})
@@ -90,7 +90,7 @@ def test_every_kind_learns_alike_with_gradient_checkpointing_and_dropouts(method
 
 
 def names_of(method: Adapter, *parts: str) -> set[str]:
-    return {name for name in method.updates if any(part in name for part in parts)}
+    return {name for name in method.updates if any(component in name for component in parts)}
 
 
 def test_a_group_has_a_rank_of_its_own_and_the_first_that_holds_a_layer_counts() -> None:
@@ -183,10 +183,10 @@ def test_after_a_step_no_update_is_longer_than_allowed(kind: str) -> None:
     stir(method)
     learn(family, method)
     for update in method.updates.values():
-        assert update.tensors().difference(update.layer.weight).norm() <= 0.01 * 1.001
+        assert update.tensors().delta_weight(update.layer.weight).norm() <= 0.01 * 1.001
     free = adapter(opened(), {"kind": kind, "rank": 2})
     stir(free)
-    assert any(u.tensors().difference(u.layer.weight).norm() > 0.01 for u in free.updates.values())
+    assert any(u.tensors().delta_weight(u.layer.weight).norm() > 0.01 for u in free.updates.values())
 
 
 # A file to go on from
@@ -291,7 +291,7 @@ def test_files_of_other_programs_are_gone_on_from(tmp_path: Path) -> None:
 
 def test_the_check_counts_what_a_file_to_go_on_from_makes_of_it(tmp_path: Path) -> None:
     """It attaches methods to models that have shapes and no numbers; the file has both."""
-    from modules.check.shapes import trained_sizes
+    from modules.check.memory.step_memory import trained_sizes
 
     path, _ = saved({"kind": "lora", "rank": 2}, tmp_path)
     family = opened()

@@ -35,8 +35,8 @@ def test_every_weight_of_the_denoiser_is_trained_and_none_of_the_others() -> Non
     assert len(method.parameters()) == len(list(family.denoiser.parameters()))
     learn(family, method)
     assert all(p.grad is not None for p in family.denoiser.parameters())
-    for part in ("vae", "text_encoder_1"):
-        assert not any(p.requires_grad or p.grad is not None for p in family.part(part).parameters())
+    for component in ("vae", "text_encoder_1"):
+        assert not any(p.requires_grad or p.grad is not None for p in family.component(component).parameters())
 
 
 @pytest.mark.parametrize("layers", ["attention", "up", "resnets", r"attn2\.to_k, norm\d"])
@@ -55,7 +55,7 @@ def test_only_the_chosen_layers_move(layers: str) -> None:
 def test_each_part_is_switched_on_by_itself() -> None:
     family = opened("sdxl")
     method = full(family, "all", "text_encoder_2", training={"denoiser": {"train": False}})
-    assert method.touched_parts == {"text_encoder_2"}
+    assert method.modified_components == {"text_encoder_2"}
     assert any(name.endswith("token_embedding.weight") for name in method.parameters())
     learn(family, method)
     assert not any(p.grad is not None for p in family.denoiser.parameters())
@@ -103,9 +103,9 @@ def test_what_is_saved_is_what_was_trained(kind: str, form: str, tmp_path: Path)
     [path] = method.export(tmp_path / "run", {"modelspec.title": "run"})
     assert path == method.exports(tmp_path / "run")[0].path and path.is_dir() == (form == "folder")
     saved = type(family).load(str(path), LoadOptions())
-    for part in family.part_names:
-        for name, parameter in family.part(part).named_parameters():
-            assert saved.part(part).get_parameter(name).equal(parameter), name
+    for component in family.component_names:
+        for name, parameter in family.component(component).named_parameters():
+            assert saved.component(component).get_parameter(name).equal(parameter), name
 
 
 @pytest.mark.parametrize("form", ["folder", "single_file"])
@@ -113,7 +113,7 @@ def test_only_the_trained_parts_are_saved_if_only_they_are_wanted(form: str, tmp
     family = opened()
     method = full(family, output={"model_format": form, "parts": "trained", "dtype": "bf16"})
     [path] = method.export(tmp_path / "run", {})
-    saved = dict(family.parts_in(path))
+    saved = dict(family.components_in(path))
     assert set(saved) == {"denoiser"}
     for name, parameter in family.denoiser.named_parameters():
         assert same_bits(saved["denoiser"][name], parameter.detach().to(torch.bfloat16))
@@ -122,14 +122,14 @@ def test_only_the_trained_parts_are_saved_if_only_they_are_wanted(form: str, tmp
 def test_a_disk_that_forgets_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     family = opened()
     method = full(family)
-    honest = family.parts_in
+    honest = family.components_in
 
     def forgetful(path: Path) -> Any:
-        for part, tensors in honest(path):
+        for component, tensors in honest(path):
             name = "conv_in.weight"
-            yield part, {**tensors, **({name: tensors[name] + 1} if part == "denoiser" else {})}
+            yield component, {**tensors, **({name: tensors[name] + 1} if component == "denoiser" else {})}
 
-    monkeypatch.setattr(family, "parts_in", forgetful)
+    monkeypatch.setattr(family, "components_in", forgetful)
     with pytest.raises(UserError, match="disk"):
         list(method.export(tmp_path / "run", {}))
 
@@ -143,11 +143,11 @@ def test_of_a_part_that_was_trained_in_part_only_the_trained_layers_are_saved(
     method = full(family, "attention", output={"model_format": form, "parts": "trained", "dtype": "fp32"})
     stir(method, 0.01)
     [path] = method.export(tmp_path / "run", {})
-    [(part, saved)] = family.parts_in(path)
-    assert part == "denoiser"
+    [(component, saved)] = family.components_in(path)
+    assert component == "denoiser"
     assert {f"denoiser|{name}" for name in saved} == method.parameters().keys()
     with pytest.raises(UserError):  # no whole model: nothing draws with it
-        type(family).load(str(path), LoadOptions()).part("denoiser")
+        type(family).load(str(path), LoadOptions()).component("denoiser")
 
 
 GROUPS = [

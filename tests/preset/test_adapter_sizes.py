@@ -9,9 +9,8 @@ import torch
 from torch import nn
 
 from modules.methods.adapter import UPDATES
-from modules.preset.adapter_sizes import COUNTS, is_wide, numbers_of
-from modules.preset.adapters import ADAPTERS, Adapter
-from modules.preset.layer_groups import LayerGroup
+from modules.preset.adapter_sizes import COUNTS, is_wide, parameter_count
+from modules.preset.sections.method import ADAPTERS, Adapter, LayerGroup
 
 LAYERS = (nn.Linear(48, 80), nn.Conv2d(24, 36, 1), nn.Conv2d(20, 30, 3), nn.Linear(7, 13))
 SETTINGS: dict[str, list[dict[str, object]]] = {
@@ -30,10 +29,10 @@ CASES = [(kind, told) for kind, several in SETTINGS.items() for told in several]
 def test_the_count_is_that_of_the_update(kind: str, told: dict[str, object]) -> None:
     settings: Adapter = ADAPTERS[kind](**told)
     for layer, own in itertools.product(LAYERS, (None, LayerGroup(rank=6))):
-        begun = UPDATES[kind].begun(layer, settings, own, torch.Generator().manual_seed(0))
-        update = UPDATES[kind](layer, begun, settings, torch.float32)
+        initial_tensors = UPDATES[kind].initial_tensors(layer, settings, own, torch.Generator().manual_seed(0))
+        update = UPDATES[kind](layer, initial_tensors, settings, torch.float32)
         held = sum(parameter.numel() for parameter in update.parameters().values())
-        assert numbers_of(tuple(layer.weight.shape), settings, own) == held, (layer, own)
+        assert parameter_count(tuple(layer.weight.shape), settings, own) == held, (layer, own)
 
 
 def test_every_adapter_is_counted_and_wide_is_what_the_engine_calls_wide() -> None:

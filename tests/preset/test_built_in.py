@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from modules.preset.files.store import read, shareable_values
 from modules.preset.preset import Preset
-from modules.preset.rules import clashes, missing
-from modules.preset.store import read, recipe_of
+from modules.preset.rules.rules import conflicts, missing_settings
 from modules.system.bundled import ROOT
 
 FILES = sorted((ROOT / "presets").rglob("*.json"))
@@ -36,20 +36,20 @@ def test_the_families_and_methods_are_all_there() -> None:
 
 def test_a_preset_is_whole_and_says_what_it_is_for(path: Path) -> None:
     preset = read(path)
-    assert clashes(preset) == []
+    assert conflicts(preset) == []
     assert preset.title
     assert 100 < len(preset.note) < 1500
     assert preset.sampling.prompts
 
 
 def test_a_preset_holds_only_what_differs(path: Path) -> None:
-    assert json.loads(path.read_text(encoding="utf-8")) == recipe_of(read(path))
+    assert json.loads(path.read_text(encoding="utf-8")) == shareable_values(read(path))
 
 
 def test_a_starter_preset_runs_as_it_is(path: Path) -> None:
     preset = read(path)
-    assert (missing(preset) == []) == (path.parent.name == "Starter")
-    assert missing(preset.model_copy(update={"concepts": ()}))[0].startswith("concepts")
+    assert (missing_settings(preset) == []) == (path.parent.name == "Starter")
+    assert missing_settings(preset.model_copy(update={"concepts": ()}))[0].startswith("concepts")
 
 
 def test_the_learning_rate_is_usual_for_the_method(path: Path) -> None:

@@ -6,16 +6,16 @@ from typing import Any
 
 import pytest
 
-from modules.diffusion.noising import Flow, V
+from modules.diffusion.noise_schedule import RectifiedFlow, VPrediction
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import UserError
 from modules.preset.guides import GUIDES, changes_of
 from modules.preset.paths import put
 from modules.preset.preset import Preset
-from modules.preset.problems import preset_of
-from modules.preset.rules import clashes
+from modules.preset.rules.rules import conflicts
+from modules.preset.validate import preset_of
 
-WITH = {"v_prediction": V(zero_terminal_snr=True), "flow": Flow()}
+WITH = {"v_prediction": VPrediction(zero_terminal_snr=True), "flow": RectifiedFlow()}
 
 
 def applied(name: str, **sections: Any) -> Preset:
@@ -30,7 +30,7 @@ def applied(name: str, **sections: Any) -> Preset:
 def test_what_a_guide_sets_is_valid_and_clashes_with_nothing(name: str, family: str) -> None:
     before = {"objective": {"noise": {"offset": 0.1}}, "training": {"text_encoder_1": {"train": True}}}
     preset = applied(name, model={"family": family}, **before)
-    assert clashes(preset) == []
+    assert conflicts(preset) == []
     if name != "own":
         assert preset.objective.prediction == name
         assert preset.objective.noise.offset == 0

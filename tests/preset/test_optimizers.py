@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 
-from modules.preset.knobs import kind_of
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.optimizers.other import LIBRARIES, Other, read_arguments
-from modules.preset.overlay import lay
 from modules.preset.preset import Preset
-from modules.preset.problems import UNIONS, preset_of
-from modules.preset.rules import clashes
+from modules.preset.rules.rules import conflicts
+from modules.preset.setting_info import kind_of
+from modules.preset.validate import UNIONS, preset_of
 from tests.trainer.optimizer_kinds import ALL
 
 
@@ -32,10 +32,10 @@ def test_an_8_bit_optimizer_knows_the_one_that_is_not(kind) -> None:
 
 
 def test_files_say_the_optimizer_as_sd_scripts_does() -> None:
-    assert preset_of({"version": Preset.VERSION}).optimizer.spelled == (
+    assert preset_of({"version": Preset.VERSION}).optimizer.signature == (
         "torch.optim.AdamW(eps=1e-08,weight_decay=0.01,betas=(0.9, 0.999))"
     )
-    assert all("lambda" not in kind().spelled for kind in ALL)
+    assert all("lambda" not in kind().signature for kind in ALL)
 
 
 # By name --------------------------------------------------------------------------------------------------------------
@@ -89,57 +89,57 @@ def test_what_is_not_theirs_to_say_is_refused(text) -> None:
 
 def test_the_command_line_sets_it_in_any_order() -> None:
     settings = ["optimizer.arguments=eps=1e-3", "optimizer.name=torch.optim.Adamax", "optimizer.kind=other"]
-    found = preset_of(lay({"version": Preset.VERSION}, settings)).optimizer
+    found = preset_of(apply_overrides({"version": Preset.VERSION}, settings)).optimizer
     assert (found.source, found.keywords()) == ("torch.optim:Adamax", {"eps": 1e-3})
 
 
 # Rules ----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kind", [kind_of(kind) for kind in ALL if kind.averages])
+@pytest.mark.parametrize("kind", [kind_of(kind) for kind in ALL if kind.is_schedule_free])
 def test_averaging_optimizers_take_no_falling_rate_no_bf16_and_no_second_average(kind) -> None:
     rate = {"learning_rate": 1.0} if kind.startswith("prodigy") else {}
     base: dict[str, Any] = {"optimizer": {"kind": kind}, "training": rate}
-    assert clashes(with_(**base, schedule={"warmup": "5 %"})) == []
+    assert conflicts(with_(**base, schedule={"warmup": "5 %"})) == []
     for kind_of_schedule in ("cosine", "custom", "inverse_sqrt"):
-        assert "replaces a falling rate" in clashes(with_(**base, schedule={"kind": kind_of_schedule}))[0]
-    assert "too coarse" in clashes(with_(**{**base, "training": {**rate, "weights": "bf16"}}))[0]
-    assert "an average of its own" in clashes(with_(**{**base, "training": {**rate, "ema": True}}))[0]
+        assert "replaces a falling rate" in conflicts(with_(**base, schedule={"kind": kind_of_schedule}))[0]
+    assert "too coarse" in conflicts(with_(**{**base, "training": {**rate, "weights": "bf16"}}))[0]
+    assert "an average of its own" in conflicts(with_(**{**base, "training": {**rate, "ema": True}}))[0]
 
 
-@pytest.mark.parametrize("kind", [kind for kind in ALL if kind.finds_rate])
+@pytest.mark.parametrize("kind", [kind for kind in ALL if kind.is_learning_rate_free])
 def test_optimizers_that_find_the_rate_want_it_near_1_and_one_for_all(kind) -> None:
     base: dict[str, Any] = {"optimizer": {"kind": kind_of(kind)}}
     encoder = {"train": True, "learning_rate": 0.5}
-    assert "finds the rate by itself" in clashes(with_(**base))[0]
-    assert clashes(with_(**base, training={"learning_rate": 1.0})) == []
+    assert "finds the rate by itself" in conflicts(with_(**base))[0]
+    assert conflicts(with_(**base, training={"learning_rate": 1.0})) == []
     parts = with_(**base, training={"learning_rate": 1.0, "text_encoder_1": encoder})
-    assert bool(clashes(parts)) == parts.optimizer.one_rate
+    assert bool(conflicts(parts)) == parts.optimizer.has_single_rate
     scaled = with_(**base, training={"learning_rate": 1.0, "scale_rate": "both"})
-    assert "training.scale_rate both is for rates that are given" in clashes(scaled)[0]
+    assert "training.scale_rate both is for rates that are given" in conflicts(scaled)[0]
 
 
 def test_a_rate_for_each_part_is_what_prodigy_schedule_free_finds_unless_told_otherwise() -> None:
     training = {"learning_rate": 1.0, "text_encoder_1": {"train": True, "learning_rate": 0.5}}
     optimizer = {"kind": "prodigy_schedule_free"}
-    assert clashes(with_(optimizer=optimizer, training=training)) == []
-    assert "one rate for all" in clashes(with_(optimizer={**optimizer, "split_groups": False}, training=training))[0]
+    assert conflicts(with_(optimizer=optimizer, training=training)) == []
+    assert "one rate for all" in conflicts(with_(optimizer={**optimizer, "split_groups": False}, training=training))[0]
 
 
 def test_high_rates_are_for_those_that_take_them() -> None:
-    assert "destroys a model" in clashes(with_(training={"learning_rate": 0.6}))[0]
-    assert clashes(with_(training={"learning_rate": 0.6}, optimizer={"kind": "sgd"})) == []
+    assert "destroys a model" in conflicts(with_(training={"learning_rate": 0.6}))[0]
+    assert conflicts(with_(training={"learning_rate": 0.6}, optimizer={"kind": "sgd"})) == []
 
 
 def test_muon_and_new_words_do_not_go_together() -> None:
     words = {"words": [{"token": "<new>"}]}
-    assert any("turns whole matrices" in text for text in clashes(with_(optimizer={"kind": "muon"}, **words)))
-    assert clashes(with_(optimizer={"kind": "muon"})) == []
+    assert any("turns whole matrices" in text for text in conflicts(with_(optimizer={"kind": "muon"}, **words)))
+    assert conflicts(with_(optimizer={"kind": "muon"})) == []
 
 
 def test_paged_optimizers_are_refused_on_the_cpu() -> None:
     preset = with_(optimizer={"kind": "paged_adamw8bit"}, general={"device": "cpu"})
-    assert "main memory, and general.device is cpu" in clashes(preset)[0]
+    assert "main memory, and general.device is cpu" in conflicts(preset)[0]
 
 
 # Scaling --------------------------------------------------------------------------------------------------------------

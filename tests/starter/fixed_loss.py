@@ -25,11 +25,11 @@ def concept_loss(pipeline: Any, folder: Path, draws: int = 4) -> float:
     latents = pipeline.vae.encode(images).latent_dist.mode() * pipeline.vae.config.scaling_factor
     tokens = pipeline.tokenizer(captions, padding="max_length", truncation=True, return_tensors="pt").input_ids
     words = pipeline.text_encoder(tokens).last_hidden_state
-    chance = torch.Generator().manual_seed(5)
+    step_generators = torch.Generator().manual_seed(5)
     losses = []
     for _ in range(draws):
-        times = torch.randint(0, 1000, (len(latents),), generator=chance)
-        noise = torch.randn(latents.shape, generator=chance)
+        times = torch.randint(0, 1000, (len(latents),), generator=step_generators)
+        noise = torch.randn(latents.shape, generator=step_generators)
         predicted = pipeline.unet(pipeline.scheduler.add_noise(latents, noise, times), times, words).sample
         losses.append(F.mse_loss(predicted, pipeline.scheduler.get_velocity(latents, noise, times)))
     return float(torch.stack(losses).mean())

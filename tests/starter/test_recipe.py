@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from resources.starter.recipe.course import Course, Plan, chance
+from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
 from resources.starter.recipe.drawings import (
     COLOURS,
     GROUNDS,
@@ -21,7 +21,7 @@ from resources.starter.recipe.drawings import (
     caption,
     hsv,
     main_colour,
-    on_paper,
+    over_background,
     plain_words,
     read_drawings,
     turn_hue,
@@ -101,7 +101,7 @@ def test_turning_the_hue_all_the_way_round_changes_nothing() -> None:
 
 
 def test_a_drawing_lies_on_paper_of_the_shade_asked_for() -> None:
-    white, blue = on_paper(disc((220, 30, 30))), on_paper(disc((220, 30, 30)), GROUNDS["blue"])
+    white, blue = over_background(disc((220, 30, 30))), over_background(disc((220, 30, 30)), GROUNDS["blue"])
     assert white[0, 0].tolist() == [255, 255, 255] and blue[0, 0].tolist() == list(GROUNDS["blue"])
     assert white[64, 64].tolist() == blue[64, 64].tolist() == [220, 30, 30]
 
@@ -197,21 +197,21 @@ def test_the_rate_warms_up_stays_falls_and_does_so_again_in_the_second_course() 
     assert Plan(steps=1, warm_up=1, constant=0.4, final=0.0, seconds=8.0).done(step=99, elapsed=2.0) == 0.25
 
 
-def course(file: Path, steps: int) -> Course:
+def course(file: Path, steps: int) -> TrainingLoop:
     torch.manual_seed(0)
     net = nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 1))
     # The rate must not depend on the length here: a longer plan is what a stopped training goes on with.
     plan = Plan(steps, warm_up=3, constant=0.0, final=10.0)
-    return Course({"net": net}, optimizers([net], 0.02, 1e-2, in_bf16=False), plan, file)
+    return TrainingLoop({"net": net}, optimizers([net], 0.02, 1e-2, in_bf16=False), plan, file)
 
 
-def run(one: Course) -> None:
+def run(one: TrainingLoop) -> None:
     def loss_at(step: int) -> torch.Tensor:
-        _, noise = chance(5, step)
+        _, noise = step_generators(5, step)
         x = torch.randn(16, 4, generator=noise)
         return (one.networks["net"](x) - x.sum(1, keepdim=True)).square().mean()
 
-    one.run(loss_at, slowest=0.9)
+    one.run(loss_at, max_decay=0.9)
 
 
 def test_a_course_that_was_stopped_ends_like_an_unbroken_one(tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_course_that_was_stopped_ends_like_an_unbroken_one(tmp_path: Path) -> 
     for name, value in unbroken.average.items():
         assert torch.equal(value, resumed.average[name])
     before = {name: value.clone() for name, value in resumed.networks.state_dict().items()}
-    resumed.keep_average()
+    resumed.load_average()
     after = resumed.networks.state_dict()
     assert any(not torch.equal(before[name], after[name]) for name in after)
     assert all(torch.equal(resumed.average[name], after[name]) for name in after)
@@ -232,7 +232,7 @@ def test_a_course_that_was_stopped_ends_like_an_unbroken_one(tmp_path: Path) -> 
 
 def test_a_step_always_draws_the_same_and_no_two_steps_do() -> None:
     def first_draws(seed: int, step: int) -> tuple[float, float]:
-        choices, noise = chance(seed, step)
+        choices, noise = step_generators(seed, step)
         return float(choices.random()), float(torch.rand(1, generator=noise))
 
     assert first_draws(3, 7) == first_draws(3, 7)
@@ -258,7 +258,7 @@ def test_a_vae_learns_to_give_back_drawings(tmp_path: Path, capsys: pytest.Captu
 
 
 def error(vae: nn.Module, drawn: np.ndarray) -> float:
-    pictures = as_tensor(np.stack([on_paper(one) for one in drawn]))
+    pictures = as_tensor(np.stack([over_background(one) for one in drawn]))
     with torch.no_grad():
         decoded = vae.eval().decode(vae.encode(pictures).latent_dist.mode()).sample
     vae.train()
@@ -307,7 +307,7 @@ def test_a_denoiser_learns_and_the_packed_model_has_the_layout_of_the_shipped_on
 
 def loss_now(networks: Networks, batches: Batches) -> float:
     """The loss on a large batch, always with the same noise and times."""
-    choices, noise = chance(seed=99, step=0)
+    choices, noise = step_generators(seed=99, step=0)
     latents, tokens = batches.at(64, choices)
     with torch.no_grad():
         return float(denoising_loss(networks, new_schedule(), latents, tokens, noise))

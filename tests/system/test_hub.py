@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from modules.errors import UserError
-from modules.system.hub import downloaded, looks_like_hub_name
+from modules.system.hub import download_model, looks_like_hub_name
 
 
 @pytest.mark.parametrize("name", ["owner/model", "stabilityai/stable-diffusion-xl-base-1.0"])
@@ -32,11 +32,11 @@ def test_what_was_downloaded_before_is_found_offline(tmp_path: Path):
     (kept / "refs" / "main").write_text("abc123")
     (kept / "snapshots" / "abc123" / "unet").mkdir(parents=True)
     (kept / "snapshots" / "abc123" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    assert downloaded("owner/model", offline=True, cache=tmp_path) == kept / "snapshots" / "abc123"
+    assert download_model("owner/model", offline=True, cache=tmp_path) == kept / "snapshots" / "abc123"
 
 
 def test_what_was_not_downloaded_is_said_in_words(tmp_path: Path):
     with pytest.raises(UserError, match="has not been downloaded"):
-        downloaded("owner/other", offline=True, cache=tmp_path)
+        download_model("owner/other", offline=True, cache=tmp_path)
     with pytest.raises(UserError, match="no Hugging Face name"):
-        downloaded("owner/-bad--name-", offline=True, cache=tmp_path)
+        download_model("owner/-bad--name-", offline=True, cache=tmp_path)

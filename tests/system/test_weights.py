@@ -11,7 +11,14 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modules.errors import UserError
-from modules.system.weights import Held, Planned, Safetensors, open_weights, some, write_safetensors
+from modules.system.weights import (
+    InMemoryWeights,
+    PlannedTensor,
+    SafetensorsFile,
+    open_weights,
+    some,
+    write_safetensors,
+)
 
 TENSORS = {
     "a": torch.randn(3, 5),
@@ -24,8 +31,8 @@ TENSORS = {
 }
 
 
-def plan(tensors: dict[str, torch.Tensor]) -> dict[str, Planned]:
-    return {name: Planned(tuple(t.shape), t.dtype, lambda t=t: t) for name, t in tensors.items()}
+def plan(tensors: dict[str, torch.Tensor]) -> dict[str, PlannedTensor]:
+    return {name: PlannedTensor(tuple(t.shape), t.dtype, lambda t=t: t) for name, t in tensors.items()}
 
 
 def test_our_files_are_read_by_the_formats_own_library(tmp_path: Path):
@@ -46,7 +53,7 @@ def test_files_of_the_formats_own_library_are_read_by_us(tmp_path: Path):
 
 def test_a_tensor_is_its_own_unless_scratch_was_lent(tmp_path: Path):
     save_file(TENSORS, tmp_path / "x.safetensors")
-    weights, scratch = Safetensors(tmp_path / "x.safetensors"), torch.zeros(60, dtype=torch.uint8)
+    weights, scratch = SafetensorsFile(tmp_path / "x.safetensors"), torch.zeros(60, dtype=torch.uint8)
     lent = weights.read("a", scratch)
     assert lent.data_ptr() == scratch.data_ptr() and torch.equal(lent, TENSORS["a"])
     assert weights.read("a").data_ptr() != weights.read("a", scratch).data_ptr()
@@ -60,7 +67,7 @@ def test_only_one_tensor_at_a_time_is_made_when_writing(tmp_path: Path):
         made.append(name)
         return torch.ones(2, dtype=torch.float32)
 
-    tensors = {name: Planned((2,), torch.float16, lambda name=name: make(name)) for name in ("b", "a")}
+    tensors = {name: PlannedTensor((2,), torch.float16, lambda name=name: make(name)) for name in ("b", "a")}
     assert not made
     write_safetensors(tmp_path / "x.safetensors", tensors, {})
     assert made == ["a", "b"] and load_file(tmp_path / "x.safetensors")["a"].dtype == torch.float16
@@ -149,7 +156,7 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path):
 
 
 def test_tensors_in_memory_look_like_a_file():
-    held = Held(TENSORS)
+    held = InMemoryWeights(TENSORS)
     assert torch.equal(held.read("a"), TENSORS["a"]) and held.dtype("half") == torch.float16 and not held.files
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modules.families import LoadOptions
 from modules.messages import ConvertModel, Finished
-from modules.tools.models import open_model, put_on
+from modules.tools.models import merge_lora, open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
 from tests.trainer.runs import assert_equal, model_of, run, values
@@ -24,9 +24,9 @@ def tensors_of(model: Path) -> dict[str, Tensor]:
     """All weights, by part and name, in fp32."""
     family = open_model(str(model), "", LoadOptions())
     return {
-        f"{part}|{name}": tensor.float()
-        for part in family.part_names
-        for name, tensor in family.part(part).state_dict().items()
+        f"{component}|{name}": tensor.float()
+        for component in family.component_names
+        for name, tensor in family.component(component).state_dict().items()
     }
 
 
@@ -59,8 +59,8 @@ def test_v_prediction_and_zero_terminal_snr_survive_a_single_file(tmp_path: Path
     folder = tiny_sd(tmp_path / "model", prediction_type="v_prediction", rescale_betas_zero_snr=True)
     file = converted(folder, tmp_path / "file.safetensors")
     for model in (file, converted(file, tmp_path / "again")):
-        noising = open_model(str(model), "", LoadOptions()).noising
-        assert (noising.prediction, noising.zero_terminal_snr) == ("v_prediction", True)
+        noise_schedule = open_model(str(model), "", LoadOptions()).noise_schedule
+        assert (noise_schedule.prediction, noise_schedule.zero_terminal_snr) == ("v_prediction", True)
 
 
 @pytest.mark.parametrize("form", ["single_file", "folder"])
@@ -93,11 +93,11 @@ def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path) -> None:
     lora = model_of(run(values(tmp_path, *settings, "training.text_encoder_1.train=true", method)))
     merged = converted(base, tmp_path / "merged.safetensors", parts=str(lora))
     family = open_model(str(base), "", LoadOptions())
-    changed = put_on(family, lora)
+    changed = merge_lora(family, lora)
     applied = {
-        f"{part}|{name}": tensor
-        for part in family.part_names
-        for name, tensor in family.part(part).state_dict().items()
+        f"{component}|{name}": tensor
+        for component in family.component_names
+        for name, tensor in family.component(component).state_dict().items()
     }
     assert_equal(applied, tensors_of(merged))
     before = tensors_of(base)

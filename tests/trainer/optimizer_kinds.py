@@ -4,18 +4,18 @@ import pytest
 import torch
 
 from modules.preset.optimizers import Optimizer
-from modules.preset.problems import UNIONS
+from modules.preset.validate import UNIONS
 
 ALL: list[type[Optimizer]] = UNIONS["optimizer"]  # type: ignore[assignment]
 KINDS = [kind for kind in ALL if not kind.paged]
-FORMATS = [  # schedule-free in bf16 is refused by modules/preset/rate_rules.py: its own average would be rounded
+FORMATS = [  # schedule-free in bf16 is refused by modules/preset/rules/training.py: its own average would be rounded
     pytest.param(kind, dtype, id=f"{kind.__name__} {dtype}")
     for kind in KINDS
     for dtype in (torch.float32, torch.bfloat16)
-    if not (kind.averages and dtype is torch.bfloat16)
+    if not (kind.is_schedule_free and dtype is torch.bfloat16)
 ]
 
 
 def soon(kind: type[Optimizer]) -> Optimizer:
     """The settings, with the search for a rate begun where it is found within a test."""
-    return kind(d0=1e-3) if kind.finds_rate else kind()
+    return kind(d0=1e-3) if kind.is_learning_rate_free else kind()

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from modules.messages import BackupSaved, Channel, Command, Event, Finished, ModelSaved, Started, Stop, Train
-from modules.preset.overlay import lay
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import Values
-from modules.preset.rules import judged
-from modules.run import perform
+from modules.preset.rules.rules import validate
+from modules.run import run_job
 from modules.trainer.backup import newest_backup
 
 ROBOT: Values = {
@@ -34,7 +34,7 @@ ROBOT: Values = {
 def values(workspace: Path, *settings: str, base: Values = ROBOT) -> dict[str, Any]:
     """The values of a run in `workspace`, "path=value" settings laid over."""
     general = {**base["general"], "workspace": str(workspace)}
-    return judged(lay({**base, "general": general}, list(settings))).model_dump(mode="json")
+    return validate(apply_overrides({**base, "general": general}, list(settings))).model_dump(mode="json")
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
             channel.commands.put(command)
 
     channel.events.put = listen  # type: ignore[method-assign]
-    perform(Train(preset, resume), channel)
+    run_job(Train(preset, resume), channel)
     return events
 
 

@@ -24,7 +24,7 @@ from modules.trainer.backup import (
     read_backup,
     write_backup,
 )
-from modules.trainer.clock import Clock
+from modules.trainer.step.schedule import Clock
 
 
 class Thing:

@@ -19,12 +19,12 @@ from modules.messages import (
 from modules.trainer.control import Control, Interrupted
 
 
-def control(*commands: Command, patient: bool = False) -> Control:
+def control(*commands: Command, finishes_step: bool = False) -> Control:
     mailbox: Mailbox[Command] = Mailbox()
     for command in commands:
         mailbox.put(command)
     made = Control(mailbox)
-    made.patient = patient
+    made.finishes_step = finishes_step
     return made
 
 
@@ -39,15 +39,15 @@ def test_commands_come_in_their_order_and_once() -> None:
 def test_before_there_is_something_to_back_up_any_stop_ends_at_once(command: Command) -> None:
     with pytest.raises(Interrupted):
         control(command).check()
-    assert control(command).stop_wanted()
+    assert control(command).stop_requested()
 
 
 def test_a_plain_stop_lets_a_step_and_a_picture_end() -> None:
-    user = control(Stop(), patient=True)
+    user = control(Stop(), finishes_step=True)
     user.check()
     assert user.stopping
     with pytest.raises(Interrupted):
-        control(Stop(), Stop(now=True), patient=True).check()
+        control(Stop(), Stop(now=True), finishes_step=True).check()
 
 
 def test_a_stop_ends_a_pause_and_a_pause_can_be_taken_back() -> None:
@@ -62,5 +62,5 @@ def test_a_stop_ends_a_pause_and_a_pause_can_be_taken_back() -> None:
 def test_looking_for_a_stop_loses_no_command() -> None:
     user = control(SampleNow(), Pause(), SaveNow())
     user.check()
-    assert not user.stop_wanted()
+    assert not user.stop_requested()
     assert list(user.commands()) == [SampleNow(), SaveNow()]

@@ -61,50 +61,50 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     accept_files(widget, on_drop) -> bool
 """
 
-from app.gui.kit.badge import Badge
-from app.gui.kit.bar_list import Bar, BarList
-from app.gui.kit.button import Button
-from app.gui.kit.card import Card, RoundFrame
-from app.gui.kit.chart import Chart
-from app.gui.kit.choice import Choice
-from app.gui.kit.compare import Compare
-from app.gui.kit.curve import Curve
-from app.gui.kit.dialog import Answer, Dialog, ask
-from app.gui.kit.dropping import accept_files, can_drop
-from app.gui.kit.empty_state import EmptyState
-from app.gui.kit.entry import Entry
-from app.gui.kit.events import events, keyboard
-from app.gui.kit.form_row import FormRow
-from app.gui.kit.frame import Divider, Frame
-from app.gui.kit.histogram import Histogram
-from app.gui.kit.icons import icon, mark, mark_file
-from app.gui.kit.image_view import ImageView
-from app.gui.kit.label import Label
-from app.gui.kit.line_plot import LinePlot
-from app.gui.kit.link import LinkButton
-from app.gui.kit.log_view import Level, LogView
-from app.gui.kit.masonry import Masonry
-from app.gui.kit.meters import Meter, Progress
-from app.gui.kit.nav_list import Entry as NavEntry
-from app.gui.kit.nav_list import NavList
-from app.gui.kit.option_list import Option, fitting
-from app.gui.kit.path_entry import PathEntry
-from app.gui.kit.picture_table import PictureTable
-from app.gui.kit.pictures import Pictures
-from app.gui.kit.popup import Popup, popup
-from app.gui.kit.root import App, NoDisplay
-from app.gui.kit.screen import liked_mode
-from app.gui.kit.scroll_area import ScrollArea
-from app.gui.kit.scroll_bar import SlimBar
-from app.gui.kit.segmented import Segmented
-from app.gui.kit.slider import Slider
-from app.gui.kit.switch import Switch
-from app.gui.kit.text_area import TextArea
-from app.gui.kit.theme import Mode, Painted, mixed, px, theme
-from app.gui.kit.tip import the_tip, tip
-from app.gui.kit.toast import Toast, toast
-from app.gui.kit.tree import Tree, TreeLine
-from app.gui.kit.virtual_grid import Cell, VirtualGrid
+from app.gui.kit.base.card import Card, RoundFrame
+from app.gui.kit.base.events import events, keyboard
+from app.gui.kit.base.frame import Divider, Frame
+from app.gui.kit.base.icons import icon, mark, mark_file
+from app.gui.kit.base.label import Label
+from app.gui.kit.base.link import LinkButton
+from app.gui.kit.base.root import App, NoDisplay
+from app.gui.kit.base.screen import liked_mode
+from app.gui.kit.base.scroll_bar import SlimBar
+from app.gui.kit.base.theme import Mode, Painted, mixed, px, theme
+from app.gui.kit.base.tip import the_tip, tip
+from app.gui.kit.charts.bar_list import Bar, BarList
+from app.gui.kit.charts.chart import Chart
+from app.gui.kit.charts.curve import Curve
+from app.gui.kit.charts.histogram import Histogram
+from app.gui.kit.charts.line_plot import LinePlot
+from app.gui.kit.charts.meters import Meter, Progress
+from app.gui.kit.controls.button import Button
+from app.gui.kit.controls.choice import Choice
+from app.gui.kit.controls.dropping import accept_files, can_drop
+from app.gui.kit.controls.entry import Entry
+from app.gui.kit.controls.form_row import FormRow
+from app.gui.kit.controls.nav_list import Entry as NavEntry
+from app.gui.kit.controls.nav_list import NavList
+from app.gui.kit.controls.option_list import Option, fitting
+from app.gui.kit.controls.path_entry import PathEntry
+from app.gui.kit.controls.popup import Popup, popup
+from app.gui.kit.controls.segmented import Segmented
+from app.gui.kit.controls.slider import Slider
+from app.gui.kit.controls.switch import Switch
+from app.gui.kit.controls.text_area import TextArea
+from app.gui.kit.images.compare import Compare
+from app.gui.kit.images.image_view import ImageView
+from app.gui.kit.images.loader import Pictures
+from app.gui.kit.images.picture_table import PictureTable
+from app.gui.kit.images.virtual_grid import Cell, VirtualGrid
+from app.gui.kit.layout.badge import Badge
+from app.gui.kit.layout.dialog import Answer, Dialog, ask
+from app.gui.kit.layout.empty_state import EmptyState
+from app.gui.kit.layout.log_view import Level, LogView
+from app.gui.kit.layout.masonry import Masonry
+from app.gui.kit.layout.scroll_area import ScrollArea
+from app.gui.kit.layout.toast import Toast, toast
+from app.gui.kit.layout.tree import Tree, TreeLine
 
 __all__ = [
     "Answer",

@@ -48,8 +48,8 @@ from app.gui.kit import (
     theme,
     toast,
 )
-from app.gui.kit.button import Kind
-from app.gui.kit.theme import Mode
+from app.gui.kit.base.theme import Mode
+from app.gui.kit.controls.button import Kind
 
 HUES = ((90, 160, 220), (240, 190, 110), (150, 90, 160), (60, 130, 110), (200, 110, 90))
 

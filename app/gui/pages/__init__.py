@@ -29,7 +29,7 @@ SETTINGS = "app.gui.pages.settings:"
 PAGES: tuple[PageCard, ...] = (
     PageCard("general", "General", "Run, seed, this machine", "settings-2", f"{SETTINGS}GeneralPage", ("general",)),
     PageCard("model", "Model", "What is trained, what comes out", "box", f"{SETTINGS}ModelPage", ("model", "output")),
-    PageCard("concepts", "Concepts", "Your images", "images", "app.gui.pages.concepts:ConceptsPage", ("concepts",)),
+    PageCard("concepts", "Concepts", "Your images", "images", "app.gui.concepts.page:ConceptsPage", ("concepts",)),
     PageCard(
         "training", "Training", "Length, rate, memory, loss and noise", "graduation-cap", f"{SETTINGS}TrainingPage",
         ("training", "optimizer", "schedule", "objective", "prior"),
@@ -42,16 +42,22 @@ PAGES: tuple[PageCard, ...] = (
         ("sampling", "validation"),
     ),
     PageCard("backup", "Backup", "To continue later", "shield", f"{SETTINGS}BackupPage", ("backup",)),
-    PageCard("check", "Check", "Before you start", "check", "app.gui.pages.check:CheckPage"),
-    PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.pages.run:RunPage", pane=False),
+    PageCard("check", "Check", "Before you start", "check", "app.gui.check.page:CheckPage"),
+    PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.run.page:RunPage", pane=False),
     PageCard(
         "captions",
         "Captions",
         "What your images are called",
         "pencil",
-        "app.gui.pages.captions:CaptionsPage",
+        "app.gui.captions.page:CaptionsPage",
         pane=False,
     ),
-    PageCard("tools", "Tools", "Make images, convert", "wrench", "app.gui.pages.tools:ToolsPage"),
+    PageCard("tools", "Tools", "Make images, convert", "wrench", "app.gui.tools.page:ToolsPage"),
 )  # fmt: skip
 FIRST_OF_THE_REST = "run"  # a line stands above it in the navigation
+
+
+def page_for(path: str) -> str:
+    """The key of the page on which a setting stands."""
+    section = path.partition(".")[0]
+    return next((card.key for card in PAGES if section in card.sections), PAGES[0].key)

@@ -5,35 +5,35 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from app.gui.form import SettingRow
+from app.gui.draft.choice_labels import choice_label
+from app.gui.form.form import SettingRow
+from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.kit import Frame, Label, LinkButton, px
-from app.gui.list_editor import ListEditor, ListWords
 from app.gui.pages.settings import SettingsPage
-from app.gui.words_of_choices import word_of
 from modules.errors import UserError
-from modules.preset.knobs import knobs
+from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
-from modules.preset.promptfile import read_prompts
-from modules.preset.sampling import Prompt
+from modules.preset.sections.sampling import Prompt
+from modules.preset.setting_info import knobs
 
 KINDS = (("Prompts", "*.txt *.json *.toml"),)
-USUAL = {knob.path: knob.default for knob in knobs(Prompt)}
+USUAL = {setting.path: setting.default for setting in knobs(Prompt)}
 
 
 def _of_a_prompt(values: Values) -> str:
     """What is folded, in a line."""
-    sampler = word_of("sampling.prompts.0.sampler", values["sampler"])
+    sampler = choice_label("sampling.prompts.0.sampler", values["sampler"])
     spacing = values["spacing"]
     if spacing != "default":
-        sampler = f"{sampler} {word_of('sampling.prompts.0.spacing', spacing)}"
-    said = [sampler, f"{values['steps']} steps", f"guidance {values['guidance']:g}"]
+        sampler = f"{sampler} {choice_label('sampling.prompts.0.spacing', spacing)}"
+    parts = [sampler, f"{values['steps']} steps", f"guidance {values['guidance']:g}"]
     if values["cfg_plus_plus"]:
-        said[-1] += " (CFG++)"
+        parts[-1] += " (CFG++)"
     if values["perturbation"] != "none":
-        said.append(word_of("sampling.prompts.0.perturbation", values["perturbation"]))
+        parts.append(choice_label("sampling.prompts.0.perturbation", values["perturbation"]))
     if values["image"]:
-        said.append(f"from {Path(values['image']).name}")
-    return " · ".join(said)
+        parts.append(f"from {Path(values['image']).name}")
+    return " · ".join(parts)
 
 
 def _next_prompt(others: Sequence[Values]) -> Values:
@@ -46,7 +46,7 @@ def _next_lora(others: Sequence[Values]) -> Values:
     return {}
 
 
-PROMPTS = ListWords(
+PROMPTS = ListLabels(
     "Prompt",
     "Add a prompt",
     "Nothing is drawn on the way. Add a prompt to see what the model learns.",
@@ -55,7 +55,7 @@ PROMPTS = ListWords(
     new=_next_prompt,
     unfold=0,
 )
-LORAS = ListWords(
+LORAS = ListLabels(
     "LoRA", "Add a LoRA", "Samples are drawn without other LoRA files.", new=_next_lora, seldom=True
 )  # fmt: skip
 
@@ -68,11 +68,11 @@ class SamplingPage(SettingsPage):
     def under(self, inside: Frame) -> Iterator[None]:
         Label(inside, "Prompts", font="section").pack(fill="x", pady=(px(18), px(2)))
         LinkButton(inside, "Read prompts from a file \u2026", self._import).pack(anchor="w", pady=(0, px(6)))
-        self.list = ListEditor(inside, self.desk, "sampling.prompts", PROMPTS)
+        self.list = ListEditor(inside, self.context, "sampling.prompts", PROMPTS)
         self.list.pack(fill="x")
         yield from self.list.build()
         Label(inside, "LoRA files to draw with", font="section").pack(fill="x", pady=(px(18), px(8)))
-        self.loras = ListEditor(inside, self.desk, "sampling.loras", LORAS)
+        self.loras = ListEditor(inside, self.context, "sampling.loras", LORAS)
         self.loras.pack(fill="x")
         yield from self.loras.build()
 
@@ -87,15 +87,15 @@ class SamplingPage(SettingsPage):
         try:
             found = read_prompts(path)
         except UserError as error:
-            self.desk.say(str(error))
+            self.context.notify(str(error))
             return
         new = [{**USUAL, **prompt} for prompt in found.prompts]
-        self.desk.draft.put("sampling.prompts", [*self.list.entries(), *new])
+        self.context.draft.put("sampling.prompts", [*self.list.entries(), *new])
         many = "1 prompt" if len(new) == 1 else f"{len(new)} prompts"
         left_out = f" Left out: {found.notes[0]}" if found.notes else ""
-        self.desk.say(f"{many} from {path.name}.{left_out}", "Undo", self.desk.draft.undo)
+        self.context.notify(f"{many} from {path.name}.{left_out}", "Undo", self.context.draft.undo)
 
     def _import(self) -> None:
-        path = self.desk.app.ask_open_file("Prompts in kohya's notation", KINDS)
+        path = self.context.app.ask_open_file("Prompts in kohya's notation", KINDS)
         if path is not None:
             self.take(path)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
-from app.gui.form import Below, Form, SettingRow
-from app.gui.guiding import GuideDialog
+from app.gui.draft.choice_labels import choice_label
+from app.gui.form.form import Below, Form, SettingRow
+from app.gui.form.list_editor import ListEditor, ListLabels
+from app.gui.form.prediction_wizard import PredictionWizard
+from app.gui.form.schedule_curve import ScheduleCurve
+from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
-from app.gui.list_editor import ListEditor, ListWords
 from app.gui.page import Page
-from app.gui.schedule_curve import ScheduleCurve
-from app.gui.times_curve import TimesCurve
-from app.gui.words_of_choices import word_of
 from modules.catalog import FAMILIES
 from modules.preset.paths import Values
 
@@ -34,7 +34,7 @@ class SettingsPage(Page):
         inside.pack(fill="x", padx=(0, px(16)), pady=(0, px(16)))
         yield from self.above(inside)
         self.form = Form(
-            inside, self.desk, self.sections, below=self.below(), titles=self.titles(), without=self.without,
+            inside, self.context, self.sections, below=self.below(), titles=self.titles(), without=self.without,
             two_from=self.two_from,
         )  # fmt: skip
         self.form.pack(fill="x")
@@ -96,16 +96,16 @@ class ModelPage(SettingsPage):
         offered: list[str] = []
 
         def offer(_: object = None) -> None:
-            names = [*FAMILIES[str(self.desk.draft.get("model.family"))].examples]
+            names = [*FAMILIES[str(self.context.draft.get("model.family"))].examples]
             if names != offered:
                 offered[:] = names
                 links.clear()
                 for name in names:
-                    act = partial(self.desk.draft.put, "model.source", name)
+                    act = partial(self.context.draft.put, "model.source", name)
                     LinkButton(links, name, act).pack(anchor="w")
 
         offer()
-        self._end = self.desk.draft.watch("model.family", offer)
+        self._end = self.context.draft.watch("model.family", offer)
 
     def destroy(self) -> None:
         end = getattr(self, "_end", None)
@@ -138,18 +138,18 @@ class TrainingPage(SettingsPage):
         }
 
     def _schedule(self, under: Frame) -> None:
-        ScheduleCurve(under, self.desk).pack(fill="x")
+        ScheduleCurve(under, self.context).pack(fill="x")
 
     def _times(self, under: Frame) -> None:
-        TimesCurve(under, self.desk).pack(fill="x")
+        TimesCurve(under, self.context).pack(fill="x")
 
     def _guide(self, under: Frame) -> None:
-        link = LinkButton(under, "Change what the model predicts \u2026", lambda: GuideDialog(self.desk))
+        link = LinkButton(under, "Change what the model predicts \u2026", lambda: PredictionWizard(self.context))
         link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
 
     def titles(self) -> dict[str, Callable[[], str]]:
         def first() -> str:
-            card = FAMILIES[str(self.desk.draft.get("model.family"))]
+            card = FAMILIES[str(self.context.draft.get("model.family"))]
             return "Text encoder 1" if len(card.text_encoders) > 1 else "Text encoder"
 
         return {"training.text_encoder_1": first, "optimizer": lambda: "Optimizer"}
@@ -163,14 +163,14 @@ METHODS = {
     "full": "The whole model learns. Best for large collections; needs much memory and gives a large file.",
     "embedding": "The model stays as it is and learns a new word. Tiny files; good for one thing or one style.",
 }
-WORDS = ListWords(
+WORDS = ListLabels(
     "Word",
     "Add a word",
     "No new word is learnt. One can be learnt with any method.",
     new=lambda others: {"token": _new_word(others)},
     seldom=True,
 )
-GROUPS = ListWords(
+GROUPS = ListLabels(
     "Layer group",
     "Add a layer group",
     "All trained layers learn alike. A group gives some of them a rate or rank of their own, or leaves them out.",
@@ -187,29 +187,29 @@ class MethodPage(SettingsPage):
     def above(self, inside: Frame) -> Iterator[None]:
         card = Card(inside)
         card.pack(fill="x", pady=(0, px(14)))
-        self.kind = SettingRow(card.body, self.desk, "method.kind")
+        self.kind = SettingRow(card.body, self.context, "method.kind")
         self.kind.pack(fill="x")
         self.words = Label(card.body, font="small", role="text2", wrap=True)
         self.words.pack(fill="x", padx=(px(SIDE + 1), px(86)), pady=(px(2), 0))
-        self._end = self.desk.draft.watch("method.kind", lambda _: self._show())
+        self._end = self.context.draft.watch("method.kind", lambda _: self._show())
         yield
 
     def under(self, inside: Frame) -> Iterator[None]:
         self._grouped = Frame(inside)
         self._grouped.pack(fill="x")
         Label(self._grouped, "Layer groups", font="section").pack(fill="x", pady=(px(18), px(8)))
-        self.groups = ListEditor(self._grouped, self.desk, "method.groups", GROUPS)
+        self.groups = ListEditor(self._grouped, self.context, "method.groups", GROUPS)
         self.groups.pack(fill="x")
         self._words_title = Label(inside, "New words", font="section")
         self._words_title.pack(fill="x", pady=(px(18), px(8)))
         self._show()
         yield from self.groups.build()
-        self.list = ListEditor(inside, self.desk, "words", WORDS)
+        self.list = ListEditor(inside, self.context, "words", WORDS)
         self.list.pack(fill="x")
         yield from self.list.build()
 
     def titles(self) -> dict[str, Callable[[], str]]:
-        return {"method": lambda: word_of("method.kind", self.desk.draft.get("method.kind"))}
+        return {"method": lambda: choice_label("method.kind", self.context.draft.get("method.kind"))}
 
     def row_of(self, path: str) -> SettingRow | None:
         if path == "method.kind":
@@ -227,9 +227,9 @@ class MethodPage(SettingsPage):
         super().destroy()
 
     def _show(self) -> None:
-        kind = str(self.desk.draft.get("method.kind"))
+        kind = str(self.context.draft.get("method.kind"))
         self.words.set(METHODS.get(kind, ""))
-        if self.desk.draft.get("method.groups") is None:  # nothing of the model itself is trained
+        if self.context.draft.get("method.groups") is None:  # nothing of the model itself is trained
             self._grouped.pack_forget()
         else:
             self._grouped.pack(fill="x", before=self._words_title)

@@ -6,13 +6,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from modules.errors import UserError, visible
+from modules.errors import UserError, printable
 
 T = TypeVar("T")
 DOWNLOAD = "The folder is damaged, or was changed: download the model again."
 
 # (least, most) of the numbers that decide how much is made. Every published model of these families is far within.
-SIZES = {
+LIMITS = {
     "in_channels": (1, 256), "out_channels": (1, 256), "latent_channels": (1, 256), "layers_per_block": (1, 64),
     "block_out_channels": (1, 65_536), "norm_num_groups": (1, 4096), "attention_head_dim": (1, 65_536),
     "num_attention_heads": (1, 65_536), "transformer_layers_per_block": (0, 256), "cross_attention_dim": (1, 65_536),
@@ -25,11 +25,11 @@ BY_BLOCK = {  # may be a list, a number for each block
     "block_out_channels", "layers_per_block", "attention_head_dim", "num_attention_heads", "cross_attention_dim",
     "transformer_layers_per_block",
 }  # fmt: skip
-RATES = ("beta_start", "beta_end")  # above 0, below 1
-NEEDED = {"denoiser": ("in_channels", "block_out_channels")}
+BETAS = ("beta_start", "beta_end")  # above 0, below 1
+REQUIRED = {"denoiser": ("in_channels", "block_out_channels")}
 
 # Everything that diffusers and transformers raise for a config that makes no sense.
-SENSELESS = (
+CONFIG_ERRORS = (
     ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError, ZeroDivisionError, AssertionError,
     NotImplementedError, OverflowError,
 )  # fmt: skip
@@ -41,26 +41,29 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], where: object) -> No
     Raises:
         UserError: naming the part and the setting.
     """
-    for part, config in configs.items():
-        for name in NEEDED.get(part, ()):
+    for component, config in configs.items():
+        for name in REQUIRED.get(component, ()):
             if config.get(name) is None:
-                raise UserError(f"{where}: the config of the {_named(part)} does not say {name}.", advice=DOWNLOAD)
-        for name, value in config.items():
-            if not _is_sensible(name, value):
-                said = visible(str(value)[:60], line=True)
                 raise UserError(
-                    f"{where}: the config of the {_named(part)} says {name}: {said}, which cannot be.", advice=DOWNLOAD
+                    f"{where}: the config of the {_folder_name(component)} does not say {name}.", advice=DOWNLOAD
+                )
+        for name, value in config.items():
+            if not _is_within_limits(name, value):
+                value_text = printable(str(value)[:60], line=True)
+                raise UserError(
+                    f"{where}: the config of the {_folder_name(component)} says {name}: {value_text}, which cannot be.",
+                    advice=DOWNLOAD,
                 )
 
 
-def _is_sensible(name: str, value: Any) -> bool:
-    if name in RATES:
+def _is_within_limits(name: str, value: Any) -> bool:
+    if name in BETAS:
         return isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1
-    if name not in SIZES or value is None:
+    if name not in LIMITS or value is None:
         return True
     if isinstance(value, list) and name not in BY_BLOCK:
         return False
-    least, most = SIZES[name]
+    least, most = LIMITS[name]
     return all(type(each) is int and least <= each <= most for each in _numbers(value))
 
 
@@ -73,11 +76,11 @@ def _numbers(value: Any) -> Iterator[Any]:
         yield value
 
 
-def _named(part: str) -> str:
-    return {"denoiser": "unet"}.get(part, part)
+def _folder_name(component: str) -> str:
+    return {"denoiser": "unet"}.get(component, component)
 
 
-def built(make: Callable[[], T], what: str) -> T:
+def build_from_config(make: Callable[[], T], what: str) -> T:
     """What `make` makes of a config.
 
     Raises:
@@ -87,8 +90,8 @@ def built(make: Callable[[], T], what: str) -> T:
 
     try:
         return make()
-    except (*SENSELESS, StrictDataclassError) as error:
-        why = visible(" ".join(str(error).split())[:200], line=True)
+    except (*CONFIG_ERRORS, StrictDataclassError) as error:
+        why = printable(" ".join(str(error).split())[:200], line=True)
         raise UserError(
             f"The config of the {what} describes nothing that can be built ({why}).", advice=DOWNLOAD
         ) from error

@@ -12,21 +12,21 @@ from typing import Any, ClassVar, Self, cast
 import torch
 from torch import Tensor, nn
 
-from modules.data.tokens import Chunk, Words
-from modules.diffusion.noising import Noising
+from modules.data.text.tokenizer import Chunk, PromptTokenizer
+from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import building, names, objective, opening, saving
 from modules.families.parts.loudness import weighted
-from modules.families.parts.prints import Prints
-from modules.families.parts.source import FOLDERS, Source, tokenizer_folder
-from modules.system.collecting import no_collections
-from modules.system.devices import sent
-from modules.system.pages import small_pages
+from modules.families.parts.prints import Fingerprints
+from modules.families.parts.source import FOLDERS, ModelFiles, tokenizer_folder
+from modules.system.collecting import gc_paused
+from modules.system.devices import to_device
+from modules.system.pages import without_huge_pages
 from modules.system.weights import Weights
 
 # Of the configs: what changes an answer and cannot be told from the weights
-UNTOLD = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_groups", "act_fn")
+CONFIG_KEYS = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_groups", "act_fn")
 
 
 class LatentDiffusion(Family):
@@ -36,49 +36,49 @@ class LatentDiffusion(Family):
     default_size: ClassVar[int] = 64  # of latents, where the U-Net's config does not say
     projected: ClassVar[frozenset[str]] = frozenset()  # text encoders with a projection for a pooled vector
 
-    def __init__(self, source: Source, options: LoadOptions, noising: Noising) -> None:
-        self.source, self.options, self.noising = source, options, noising
+    def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
+        self.source, self.options, self.noise_schedule = source, options, noise_schedule
         self.channels = int(source.configs["vae"]["latent_channels"])
         self._parts: dict[str, nn.Module] = {}
-        self._listeners: dict[str, list[str]] = {}
-        self._prints = Prints()
+        self._lora_targets: dict[str, list[str]] = {}
+        self._fingerprints = Fingerprints()
         self.words = {encoder: self._tokenizer(encoder) for encoder in self.text_encoders}
 
     @classmethod
     def load(cls, source: str, options: LoadOptions) -> Self:
-        opened = opening.opened(source, cls.name, ("denoiser", "vae", *cls.text_encoders), options)
-        return cls(opened, options, objective.noising_of(opened, options))
+        open_model = opening.open_model(source, cls.name, ("denoiser", "vae", *cls.text_encoders), options)
+        return cls(open_model, options, objective.noising_from_config(open_model, options))
 
     # Parts
 
     @property
-    def part_names(self) -> tuple[str, ...]:
+    def component_names(self) -> tuple[str, ...]:
         return ("denoiser", "vae", *self.text_encoders)
 
-    def part(self, name: str) -> nn.Module:
+    def component(self, name: str) -> nn.Module:
         if name not in self._parts:
             dtype = self.options.vae_dtype if name == "vae" else self.options.dtype
             empty, weights = self.empty(name), self.weights(name)
             where = f"{opening.TITLES[name]} of {self.source.path}"
-            with small_pages(), no_collections():
-                module = building.filled(empty, weights, device=self.options.device, dtype=dtype, where=where)
+            with without_huge_pages(), gc_paused():
+                module = building.load_weights(empty, weights, device=self.options.device, dtype=dtype, where=where)
             if name in self.text_encoders:
-                self._mark_end(module, name)
-            self._listeners[name] = list(names.listeners(module))
+                self._set_eos_token(module, name)
+            self._lora_targets[name] = list(names.lora_targets(module))
             self._parts[name] = module
         return self._parts[name]
 
     def parameter_names(self, name: str) -> list[str]:
         return [path for path, _ in self.empty(name).named_parameters()]
 
-    def let_go(self, *names: str) -> None:
+    def unload(self, *names: str) -> None:
         for name in names:
             self._parts.pop(name, None)
 
     def empty(self, name: str) -> nn.Module:
         """A part without weights, on the meta device: for names and shapes."""
         config = self.source.configs[name]
-        with no_collections():  # imports what the part is made of
+        with gc_paused():  # imports what the part is made of
             if name == "denoiser":
                 return building.empty_unet(config)
             if name == "vae":
@@ -89,22 +89,22 @@ class LatentDiffusion(Family):
         """The tensors of a part on disk, under the names of diffusers folders."""
         return opening.part_weights(self.source, name, lambda: self.empty(name))
 
-    def hollow(self, options: LoadOptions, parts: Iterable[str]) -> Self:
+    def meta_copy(self, options: LoadOptions, parts: Iterable[str]) -> Self:
         twin = copy(self)
-        twin.options, twin.noising, twin._parts, twin._listeners = options, copy(self.noising), {}, {}
+        twin.options, twin.noise_schedule, twin._parts, twin._lora_targets = options, copy(self.noise_schedule), {}, {}
         twin.words = {encoder: twin._tokenizer(encoder) for encoder in self.text_encoders}
         for name in parts:
             dtype = options.vae_dtype if name == "vae" else options.dtype
-            module = building.hollow(self.empty(name), device=options.device, dtype=dtype)
+            module = building.meta_copy(self.empty(name), device=options.device, dtype=dtype)
             if name in self.text_encoders:
-                twin._mark_end(module, name)
-            twin._listeners[name] = list(names.listeners(module))
+                twin._set_eos_token(module, name)
+            twin._lora_targets[name] = list(names.lora_targets(module))
             twin._parts[name] = module
         return twin
 
     def fingerprint(self, name: str) -> str:
         config = self.source.configs[name]
-        settings: dict[str, object] = {"part": name, **{key: config[key] for key in UNTOLD if key in config}}
+        settings: dict[str, object] = {"part": name, **{key: config[key] for key in CONFIG_KEYS if key in config}}
         if name == "vae":
             settings |= {"dtype": str(self.options.vae_dtype), "scaling": self.scaling}
         elif name in self.text_encoders:
@@ -115,7 +115,7 @@ class LatentDiffusion(Family):
                 settings["weighted"] = True
         else:
             settings["dtype"] = str(self.options.dtype)
-        return self._prints.of(name, self.weights(name), settings, self.memo_folder)
+        return self._fingerprints.of(name, self.weights(name), settings, self.cache_dir)
 
     @property
     def resolution(self) -> int:
@@ -131,20 +131,20 @@ class LatentDiffusion(Family):
 
     def tokenizer_key(self, encoder: str) -> str:
         words = self.words[encoder]
-        return f"{words.room} {words.bpe_print()}{' weighted' if words.weighted else ''}"
+        return f"{words.chunk_size} {words.bpe_hash()}{' weighted' if words.weighted else ''}"
 
-    def room(self, encoder: str) -> int:
-        return self.words[encoder].room
+    def chunk_size(self, encoder: str) -> int:
+        return self.words[encoder].chunk_size
 
-    def word_ids(self, encoder: str, text: str) -> list[int]:
+    def token_ids(self, encoder: str, text: str) -> list[int]:
         return self.words[encoder].ids(text)
 
-    def add_word(self, token: str, vectors: int) -> dict[str, list[int]]:
+    def add_token(self, token: str, vectors: int) -> dict[str, list[int]]:
         if not token.strip() or any(letter.isspace() for letter in token):
             raise UserError(
                 f'"{token}" cannot be a new word.', advice="A word is one piece without spaces, such as <robot>."
             )
-        if any(words.knows(token) for words in self.words.values()):
+        if any(words.is_single_token(token) for words in self.words.values()):
             raise UserError(
                 f'The model knows the word "{token}" already.',
                 advice=f'Choose a new one, such as "<{token.strip("<>")}-1>".',
@@ -156,41 +156,48 @@ class LatentDiffusion(Family):
         most = self.options.max_chunks
         cut = {e: [words.chunks(c, most, weighted=weighted) for c in captions] for e, words in self.words.items()}
         rows = [max(len(chunks[i]) for chunks in cut.values()) for i in range(len(captions))]
-        heard = [self._heard({e: self._nth(e, chunks, k) for e, chunks in cut.items()}) for k in range(max(rows))]
-        tokens_BTD = torch.cat([condition.tokens_BTD for condition in heard], dim=1)
+        encoded = [
+            self._encode_chunk({e: self._nth_chunk(e, chunks, k) for e, chunks in cut.items()})
+            for k in range(max(rows))
+        ]
+        tokens_BTD = torch.cat([condition.tokens_BTD for condition in encoded], dim=1)
         if min(rows) == max(rows):
-            return replace(heard[0], tokens_BTD=tokens_BTD)
-        length = heard[0].tokens_BTD.shape[1]
-        real_B1 = sent(torch.tensor(rows), tokens_BTD.device)[:, None] * length
+            return replace(encoded[0], tokens_BTD=tokens_BTD)
+        length = encoded[0].tokens_BTD.shape[1]
+        real_B1 = to_device(torch.tensor(rows), tokens_BTD.device)[:, None] * length
         mask_BT = torch.arange(tokens_BTD.shape[1], device=tokens_BTD.device)[None] < real_B1
-        return replace(heard[0], tokens_BTD=tokens_BTD, mask_BT=mask_BT)
+        return replace(encoded[0], tokens_BTD=tokens_BTD, mask_BT=mask_BT)
 
     @abstractmethod
-    def hear(self, ids_BT: Mapping[str, Tensor]) -> Condition:
+    def text_forward(self, ids_BT: Mapping[str, Tensor]) -> Condition:
         """What the text encoders make of one chunk of each caption; ids by encoder."""
 
-    def _nth(self, encoder: str, captions: Sequence[Sequence[Chunk]], k: int) -> list[Chunk]:
-        silence = self.words[encoder].chunks("", 1)[0]
-        return [chunks[k] if k < len(chunks) else silence for chunks in captions]
+    def _nth_chunk(self, encoder: str, captions: Sequence[Sequence[Chunk]], k: int) -> list[Chunk]:
+        empty_chunk = self.words[encoder].chunks("", 1)[0]
+        return [chunks[k] if k < len(chunks) else empty_chunk for chunks in captions]
 
-    def _heard(self, chunks: Mapping[str, Sequence[Chunk]]) -> Condition:
+    def _encode_chunk(self, chunks: Mapping[str, Sequence[Chunk]]) -> Condition:
         """One chunk of each caption, with the weights of its words; by encoder."""
         device = self.options.device
-        said = self.hear({e: sent(torch.tensor([c.ids for c in row]), device) for e, row in chunks.items()})
+        output = self.text_forward(
+            {e: to_device(torch.tensor([c.ids for c in row]), device) for e, row in chunks.items()}
+        )
         if not any(chunk.weights for row in chunks.values() for chunk in row):
-            return said
+            return output
         widths = [int(self.source.configs[encoder]["hidden_size"]) for encoder in chunks]
-        parts = said.tokens_BTD.split(widths, dim=-1)
+        parts = output.tokens_BTD.split(widths, dim=-1)
         return replace(
-            said, tokens_BTD=torch.cat([weighted(p, r) for p, r in zip(parts, chunks.values(), strict=True)], -1)
+            output, tokens_BTD=torch.cat([weighted(p, r) for p, r in zip(parts, chunks.values(), strict=True)], -1)
         )
 
-    def _tokenizer(self, encoder: str) -> Words:
+    def _tokenizer(self, encoder: str) -> PromptTokenizer:
         config = self.source.configs[encoder]
         positions, table = int(config.get("max_position_embeddings", 77)), int(config.get("vocab_size", 49408))
-        return Words(self.source.tokenizers[encoder], positions, table, weighted=self.options.weighted_captions)
+        return PromptTokenizer(
+            self.source.tokenizers[encoder], positions, table, weighted=self.options.weighted_captions
+        )
 
-    def _mark_end(self, module: nn.Module, encoder: str) -> None:
+    def _set_eos_token(self, module: nn.Module, encoder: str) -> None:
         """CLIP pools at its end mark. Old configs say 2 and mean "the highest id", which new words would be."""
         text_model = cast("Any", module.text_model if encoder in self.projected else module)
         text_model.eos_token_id = self.words[encoder].end
@@ -203,14 +210,14 @@ class LatentDiffusion(Family):
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        vae = cast("Any", self.part("vae"))
+        vae = cast("Any", self.component("vae"))
         like = next(vae.parameters())
         pixels_B3HW = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
         return vae.encode(pixels_B3HW).latent_dist.mean.float().contiguous() * self.scaling
 
     @torch.no_grad()
     def decode_image(self, latents_BChw: Tensor) -> Tensor:
-        vae = cast("Any", self.part("vae"))
+        vae = cast("Any", self.component("vae"))
         like = next(vae.parameters())
         latents_BChw = (latents_BChw.float() / self.scaling).to(like.device, like.dtype)
         return vae.decode(latents_BChw, return_dict=False)[0].float()
@@ -222,24 +229,24 @@ class LatentDiffusion(Family):
     # Denoising
 
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
-        unet = self.part("denoiser")
+        unet = self.component("denoiser")
         dtype = next(unet.parameters()).dtype
         inputs = noisy_BChw
         if self.inpaints:
             if condition.inpaint_BChw is None:
                 raise UserError("An inpainting model needs a mask.", advice="Give the image and the mask to fill.")
             inputs = torch.cat([noisy_BChw, condition.inpaint_BChw.to(noisy_BChw.dtype)], dim=1)
-        said = unet(
+        output = unet(
             inputs.to(dtype, memory_format=torch.channels_last),
             time_B,
             condition.tokens_BTD.to(dtype),
             encoder_attention_mask=condition.mask_BT,
-            added_cond_kwargs=self.extras(condition, dtype),
+            added_cond_kwargs=self.added_conditions(condition, dtype),
             return_dict=False,
         )
-        return said[0]
+        return output[0]
 
-    def extras(self, condition: Condition, dtype: torch.dtype) -> dict[str, Tensor] | None:
+    def added_conditions(self, condition: Condition, dtype: torch.dtype) -> dict[str, Tensor] | None:
         """What the U-Net hears beside the text, in diffusers' words."""
         return None
 
@@ -260,7 +267,7 @@ class LatentDiffusion(Family):
 
     def index(self) -> dict[str, Any]:
         """model_index.json: what diffusers loads each folder with."""
-        parts = {FOLDERS[part]: ["diffusers", saving.CLASSES[part]] for part in ("denoiser", "vae")}
+        parts = {FOLDERS[component]: ["diffusers", saving.CLASSES[component]] for component in ("denoiser", "vae")}
         for encoder in self.text_encoders:
             kind = "CLIPTextModelWithProjection" if encoder in self.projected else "CLIPTextModel"
             parts[FOLDERS[encoder]] = ["transformers", kind]
@@ -270,36 +277,36 @@ class LatentDiffusion(Family):
 
     def scheduler_config(self) -> dict[str, Any]:
         """The model's own scheduler, told what the model really says."""
-        own = self.source.configs["scheduler"]
-        if self.noising.prediction == "flow":
+        scheduler = self.source.configs["scheduler"]
+        if self.noise_schedule.prediction == "flow":
             # Of the schedulers that know flows, this one is also understood by diffusers' pipelines for these models.
-            flow = {key: value for key, value in self.noising.scheduler_config().items() if key != "shift"}
+            flow = {key: value for key, value in self.noise_schedule.scheduler_config().items() if key != "shift"}
             return {"_class_name": "UniPCMultistepScheduler", **flow}
-        if objective.prediction_in(own) == "flow":  # it was one: nothing of its scheduler is true any more
-            own = self.noising.scheduler_config()
-        held = {"_class_name": "DDIMScheduler", **own, "prediction_type": self.noising.prediction}
-        if self.noising.zero_terminal_snr:
+        if objective.prediction_type_of(scheduler) == "flow":  # it was one: nothing of its scheduler is true any more
+            scheduler = self.noise_schedule.scheduler_config()
+        changed = {"_class_name": "DDIMScheduler", **scheduler, "prediction_type": self.noise_schedule.prediction}
+        if self.noise_schedule.zero_terminal_snr:
             # Zero terminal SNR is only heard from the last level on, and PNDM cannot start there.
-            held |= {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
-        elif "rescale_betas_zero_snr" in held:
-            held["rescale_betas_zero_snr"] = False
-        return held
+            changed |= {"_class_name": "DDIMScheduler", "rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+        elif "rescale_betas_zero_snr" in changed:
+            changed["rescale_betas_zero_snr"] = False
+        return changed
 
     def lora_names(self) -> Mapping[str, str]:
         return {
-            f"{part}|{path}": self.lora_name(part, path)
-            for part in ("denoiser", *self.text_encoders)
-            for path in self._layers(part)
+            f"{component}|{path}": self.lora_name(component, path)
+            for component in ("denoiser", *self.text_encoders)
+            for path in self._target_layers(component)
         }
 
-    def _layers(self, part: str) -> list[str]:
+    def _target_layers(self, component: str) -> list[str]:
         """Found before anyone puts adapters into the part: their own layers are no layers of the model."""
-        if part not in self._listeners:
-            self._listeners[part] = list(names.listeners(self.empty(part)))
-        return self._listeners[part]
+        if component not in self._lora_targets:
+            self._lora_targets[component] = list(names.lora_targets(self.empty(component)))
+        return self._lora_targets[component]
 
     @abstractmethod
-    def lora_name(self, part: str, path: str) -> str:
+    def lora_name(self, component: str, path: str) -> str:
         """What kohya calls a module in LoRA files."""
 
     def save(
@@ -314,7 +321,7 @@ class LatentDiffusion(Family):
         only_these: bool = False,
     ) -> None:
         write = saving.write_single_file if single_file else saving.write_folder
-        what = saving.Wanted(dtype, tuple(parts), tensors, only_these)
+        what = saving.SaveRequest(dtype, tuple(parts), tensors, only_these)
         write(self, target, what, metadata)
 
     @property
@@ -322,5 +329,5 @@ class LatentDiffusion(Family):
         weights = self.weights("denoiser")
         return weights.dtype(next(iter(weights.shapes)))
 
-    def parts_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
-        return saving.parts_in(self, path)
+    def components_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        return saving.components_in(self, path)

@@ -10,20 +10,22 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from modules.data.tokens import Chunk
-from modules.system.devices import sent
+from modules.data.text.tokenizer import Chunk
+from modules.system.devices import to_device
 
 
-def weighted(said_BTD: Tensor, chunks: Sequence[Chunk]) -> Tensor:
+def weighted(hidden_BTD: Tensor, chunks: Sequence[Chunk]) -> Tensor:
     """What one encoder says of a chunk of each caption, each token times its weight, and the mean as it was.
 
     As A1111 does (its emphasis "Original") and kohya's weighted captions, with one difference: the mean is that of each
     caption by itself, not of all that are read together, so that neighbours change nothing.
     """
-    rows = [chunk.weights or (1.0,) * said_BTD.shape[1] for chunk in chunks]
-    weights_BT1 = sent(torch.tensor(rows), said_BTD.device)[..., None]
-    speaks_B11 = sent(torch.tensor([bool(chunk.weights) for chunk in chunks]), said_BTD.device)[:, None, None]
-    plain = said_BTD.float()
-    loud = plain * weights_BT1
-    loud = loud * (plain.mean(dim=(1, 2), keepdim=True) / loud.mean(dim=(1, 2), keepdim=True))
-    return torch.where(speaks_B11, loud.to(said_BTD.dtype), said_BTD)
+    rows = [chunk.weights or (1.0,) * hidden_BTD.shape[1] for chunk in chunks]
+    weights_BT1 = to_device(torch.tensor(rows), hidden_BTD.device)[..., None]
+    has_weights_B11 = to_device(torch.tensor([bool(chunk.weights) for chunk in chunks]), hidden_BTD.device)[
+        :, None, None
+    ]
+    plain = hidden_BTD.float()
+    scaled = plain * weights_BT1
+    scaled = scaled * (plain.mean(dim=(1, 2), keepdim=True) / scaled.mean(dim=(1, 2), keepdim=True))
+    return torch.where(has_weights_B11, scaled.to(hidden_BTD.dtype), hidden_BTD)

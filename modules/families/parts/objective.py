@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from modules.diffusion.noising import Eps, Flow, Noising, V
+from modules.diffusion.noise_schedule import EpsilonPrediction, NoiseSchedule, RectifiedFlow, VPrediction
 from modules.errors import UserError
 from modules.families.family import LoadOptions
-from modules.families.parts.source import Source
+from modules.families.parts.source import ModelFiles
 
 # In the words of modelspec's metadata
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "flow": "flow"}
 
 
-def noising_of(source: Source, options: LoadOptions) -> Noising:
+def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedule:
     """The diffusion process of a model.
 
     Raises:
         UserError: a process that is not of this family, or eps with zero terminal SNR.
     """
     config = source.configs["scheduler"]
-    own = prediction_in(config)
+    own = prediction_type_of(config)
     prediction = options.prediction if options.prediction != "auto" else own
     if prediction != own:
         source.notes.append(
@@ -29,7 +29,7 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
             "it: its first samples are noise, and it takes a long run of all its layers."
         )
     if prediction == "flow":
-        return Flow(options.flow_shift)
+        return RectifiedFlow(options.flow_shift)
     zero = _zero_terminal_snr(config, options)
     if config.get("beta_schedule", "scaled_linear") != "scaled_linear" or config.get("trained_betas"):
         raise UserError(
@@ -46,7 +46,7 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
             "Zero terminal SNR needs v-prediction: where all is noise, naming the noise teaches nothing.",
             advice='Set the prediction to "v_prediction", or zero terminal SNR to "off".',
         )
-    kind = V if prediction == "v_prediction" else Eps
+    kind = VPrediction if prediction == "v_prediction" else EpsilonPrediction
     return kind(
         float(config.get("beta_start", 0.00085)),
         float(config.get("beta_end", 0.012)),
@@ -55,14 +55,18 @@ def noising_of(source: Source, options: LoadOptions) -> Noising:
     )
 
 
-def prediction_in(config: Mapping[str, Any]) -> str:
+def prediction_type_of(config: Mapping[str, Any]) -> str:
     """What a scheduler's config says that the model predicts: "epsilon", "v_prediction", "flow", or a stranger's word.
 
     Rectified flows come with schedulers of their own, or with one of the usual set to a flow's times.
     """
-    said = str(config.get("prediction_type", "epsilon"))
+    prediction_type = str(config.get("prediction_type", "epsilon"))
     own = str(config.get("_class_name", "")).startswith("FlowMatch")
-    return "flow" if own or config.get("use_flow_sigmas") or said in ("flow", "flow_prediction") else said
+    return (
+        "flow"
+        if own or config.get("use_flow_sigmas") or prediction_type in ("flow", "flow_prediction")
+        else prediction_type
+    )
 
 
 def _zero_terminal_snr(config: Mapping[str, Any], options: LoadOptions) -> bool:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 from torch import nn
 
-from modules.data.tokens import read_json
+from modules.data.text.tokenizer import read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts import building
 from modules.families.parts.configs import check_configs
 from modules.families.parts.single_file import open_file, open_other_vae_file, part_of_file
-from modules.families.parts.source import Source, folder_weights, open_folder
+from modules.families.parts.source import ModelFiles, folder_weights, open_folder
 from modules.formats.checkpoint import old_vae_links
 from modules.system.bundled import resolve
-from modules.system.hub import downloaded, looks_like_hub_name
+from modules.system.hub import download_model, looks_like_hub_name
 from modules.system.weights import Weights
 
 TITLES = {
@@ -24,7 +24,7 @@ TITLES = {
 }  # fmt: skip
 
 
-def opened(name: str, family: str, parts: tuple[str, ...], options: LoadOptions) -> Source:
+def open_model(name: str, family: str, parts: tuple[str, ...], options: LoadOptions) -> ModelFiles:
     """A model by path or hub name, with another VAE where the options say so.
 
     Raises:
@@ -34,16 +34,16 @@ def opened(name: str, family: str, parts: tuple[str, ...], options: LoadOptions)
         raise UserError(
             "No base model is chosen.", advice="Choose a model file, a model folder or a Hugging Face name."
         )
-    path = found(name, options)
+    path = model_path(name, options)
     source = open_folder(path, parts) if path.is_dir() else open_file(path, family, parts)
     check_configs(source.configs, source.path)
     check_family(source, family)
     if options.vae:
-        _with_other_vae(source, found(options.vae, options))
+        _with_other_vae(source, model_path(options.vae, options))
     return source
 
 
-def found(name: str, options: LoadOptions) -> Path:
+def model_path(name: str, options: LoadOptions) -> Path:
     """The folder or file behind a path or a hub name."""
     path = resolve(name)
     if path.is_file() or path.is_dir():
@@ -51,13 +51,13 @@ def found(name: str, options: LoadOptions) -> Path:
     if path.exists():  # reading a pipe or a device may never end
         raise UserError(f"{path} is no file, but a pipe or a device.", advice="Choose a model file or a model folder.")
     if looks_like_hub_name(name):
-        return downloaded(name, offline=options.offline)
+        return download_model(name, offline=options.offline)
     raise UserError(
         f"There is no model at {name}.", advice="Check the path, or give a Hugging Face name (owner/model)."
     )
 
 
-def check_family(source: Source, family: str) -> None:
+def check_family(source: ModelFiles, family: str) -> None:
     """Refuse a folder of another architecture by what its configs say."""
     unet = source.configs["denoiser"]
     is_sdxl = unet.get("addition_embed_type") == "text_time"
@@ -72,20 +72,20 @@ def check_family(source: Source, family: str) -> None:
         )
 
 
-def part_weights(source: Source, part: str, empty: Callable[[], nn.Module]) -> Weights:
+def part_weights(source: ModelFiles, component: str, empty: Callable[[], nn.Module]) -> Weights:
     """The tensors of one part, under the names of diffusers folders."""
-    weights = source.weights[part]
-    if part.startswith("text_encoder") and not source.single_file:
+    weights = source.weights[component]
+    if component.startswith("text_encoder") and not source.single_file:
         return building.renamed(weights, building.text_links(weights))
-    if part == "vae" and any(".proj_attn." in name for name in weights.shapes):
+    if component == "vae" and any(".proj_attn." in name for name in weights.shapes):
         return building.renamed(weights, old_vae_links(_file_names(empty())))
-    if _is_single_layout(source, part):
-        return part_of_file(source, part, _file_names(empty()))
+    if _has_ldm_names(source, component):
+        return part_of_file(source, component, _file_names(empty()))
     return weights
 
 
-def _is_single_layout(source: Source, part: str) -> bool:
-    if part == "vae":
+def _has_ldm_names(source: ModelFiles, component: str) -> bool:
+    if component == "vae":
         return any(".mid.block_1." in name for name in source.weights["vae"].shapes)
     return source.single_file
 
@@ -94,7 +94,7 @@ def _file_names(module: nn.Module) -> list[str]:
     return [building.file_name(name, module) for name, _ in module.named_parameters()]
 
 
-def _with_other_vae(source: Source, path: Path) -> None:
+def _with_other_vae(source: ModelFiles, path: Path) -> None:
     """Put another VAE in the model's own place: a VAE's folder, a whole model's folder, or a file."""
     if path.is_file():
         source.weights["vae"] = open_other_vae_file(path)

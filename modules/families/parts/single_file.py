@@ -7,9 +7,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from modules.data.tokens import Tokenizer, read_json
+from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
-from modules.families.parts.source import FOLDERS, Source, folder_tokenizers
+from modules.families.parts.source import FOLDERS, ModelFiles, folder_tokenizers
 from modules.formats.checkpoint import (
     Link,
     Renamed,
@@ -18,7 +18,7 @@ from modules.formats.checkpoint import (
     unet_links,
     vae_links,
 )  # fmt: skip
-from modules.system.weights import Shape, Weights, open_weights, some
+from modules.system.weights import Shape, Weights, first_names, open_weights
 
 BUNDLED = Path(__file__).parents[3] / "resources" / "models"
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
@@ -31,12 +31,12 @@ TEXT: dict[str, dict[str, str]] = {
         "text_encoder_2": "conditioner.embedders.1.model.",
     },
 }
-COUNTERS = ("position_ids", "attn_mask")  # which old programs wrote out; they follow from the shapes
-OWN_CONFIGS = "seachange.configs"  # metadata of files whose model is of another size than the bundled ones
+DERIVED_BUFFERS = ("position_ids", "attn_mask")  # which old programs wrote out; they follow from the shapes
+EMBEDDED_CONFIGS = "seachange.configs"  # metadata of files whose model is of another size than the bundled ones
 V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 
 
-def open_file(path: Path, family: str, parts: tuple[str, ...]) -> Source:
+def open_file(path: Path, family: str, parts: tuple[str, ...]) -> ModelFiles:
     """A .safetensors, .ckpt or .pt file in the LDM or SGM layout.
 
     Raises:
@@ -49,46 +49,46 @@ def open_file(path: Path, family: str, parts: tuple[str, ...]) -> Source:
             f"{path.name} is a Stable Diffusion {({'sd15': '1', 'sd2': '2', 'sdxl': 'XL'})[kind]} model.",
             advice=f'Set the model type to "Stable Diffusion {"XL" if kind == "sdxl" else "1 and 2"}".',
         )
-    absent = [part for part in parts if not holds(weights.shapes, part, kind)]
-    if absent:
+    missing = [component for component in parts if not has_component(weights.shapes, component, kind)]
+    if missing:
         raise UserError(
-            f"{path.name} is not a whole model: it holds no {', '.join(FOLDERS[part] for part in absent)}.",
+            f"{path.name} is not a whole model: it holds no {', '.join(FOLDERS[component] for component in missing)}.",
             advice="Choose a full checkpoint, or put these parts into one with `convert`.",
         )
-    configs, tokenizers = _own(weights, path) or bundled(kind, parts)
-    source = Source(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
+    configs, tokenizers = _read_embedded_configs(weights, path) or bundled(kind, parts)
+    source = ModelFiles(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
     configs["denoiser"]["in_channels"] = weights.shapes[f"{UNET}input_blocks.0.0.weight"][1]
-    _find_objective(source, weights)
+    _read_prediction(source, weights)
     return source
 
 
-def part_of_file(source: Source, part: str, names: list[str]) -> Weights:
+def part_of_file(source: ModelFiles, component: str, names: list[str]) -> Weights:
     """One part of a single file under our names; refuses tensors that lie among the part's and have no place in it."""
-    weights = source.weights[part]
-    links = file_links(source.kind, part, names, source.configs[part], weights.shapes)
+    weights = source.weights[component]
+    links = file_links(source.kind, component, names, source.configs[component], weights.shapes)
     used = {link.theirs for link in links.values()}
-    starts = _prefixes(part, source.kind, weights.shapes)
-    idle = {*idle_names(source.kind, part, source.configs[part], weights.shapes)}
-    free = [name for name in weights.shapes if name.startswith(starts) and name not in used | idle]
-    surplus = [name for name in free if not name.endswith(COUNTERS)]
-    if surplus:
+    starts = _prefixes(component, source.kind, weights.shapes)
+    unused = {*unused_names(source.kind, component, source.configs[component], weights.shapes)}
+    free = [name for name in weights.shapes if name.startswith(starts) and name not in used | unused]
+    unexpected = [name for name in free if not name.endswith(DERIVED_BUFFERS)]
+    if unexpected:
         raise UserError(
-            f"{source.path} has what does not belong there: {some(surplus)}.",
+            f"{source.path} has what does not belong there: {first_names(unexpected)}.",
             advice="It belongs to another kind of model: check the model type.",
         )
     return Renamed(weights, links)
 
 
 def file_links(
-    kind: str, part: str, names: list[str], config: Mapping[str, Any], shapes: Collection[str] = ()
+    kind: str, component: str, names: list[str], config: Mapping[str, Any], shapes: Collection[str] = ()
 ) -> dict[str, Link]:
     """Our names of one part -> where they lie in a file of this kind (in this very file, if its names are given)."""
-    if part == "denoiser":
+    if component == "denoiser":
         return unet_links(names, config, UNET)
-    if part == "vae":
+    if component == "vae":
         bare = bool(shapes) and not any(name.startswith(VAE) for name in shapes)
         return vae_links(names, config, "" if bare else VAE)
-    prefix = TEXT[kind][part]
+    prefix = TEXT[kind][component]
     if not prefix.endswith("transformer."):
         return open_clip_links(names, prefix)
     links = clip_links(names, prefix)
@@ -98,25 +98,25 @@ def file_links(
     return links
 
 
-def idle_names(kind: str, part: str, config: Mapping[str, Any], shapes: Collection[str]) -> list[str]:
+def unused_names(kind: str, component: str, config: Mapping[str, Any], shapes: Collection[str]) -> list[str]:
     """Tensors of OpenCLIP that no image is made from, and that other programs expect all the same.
 
     SD 2 reads the layer before the last and was published with the last; what compares texts with images is idle too.
     """
-    prefix = TEXT.get(kind, {}).get(part, "")
+    prefix = TEXT.get(kind, {}).get(component, "")
     if not prefix.endswith(".model."):
         return []
-    idle = [f"{prefix}logit_scale"]
+    unused = [f"{prefix}logit_scale"]
     if kind == "sd2":
-        idle += [f"{prefix}text_projection", f"{prefix}transformer.resblocks.{config['num_hidden_layers']}."]
-    return [name for name in shapes if name.startswith(tuple(idle))]
+        unused += [f"{prefix}text_projection", f"{prefix}transformer.resblocks.{config['num_hidden_layers']}."]
+    return [name for name in shapes if name.startswith(tuple(unused))]
 
 
-def bundled_config(kind: str, part: str) -> dict[str, Any]:
+def bundled_config(kind: str, component: str) -> dict[str, Any]:
     """The facts of a kind of model, for a part or its "scheduler"."""
-    if part == "scheduler":
+    if component == "scheduler":
         return read_json(BUNDLED / kind / "scheduler" / "scheduler_config.json")
-    return read_json(BUNDLED / kind / FOLDERS[part] / "config.json")
+    return read_json(BUNDLED / kind / FOLDERS[component] / "config.json")
 
 
 def clip_vocabulary() -> Path:
@@ -124,10 +124,10 @@ def clip_vocabulary() -> Path:
     return BUNDLED / "clip"
 
 
-def own_configs(configs: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> str:
+def embedded_configs(configs: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> str:
     """What `open_file` needs of a model that is no bundled one, as text for the file's metadata."""
-    said = {part: {"text": t.text(), "padding": t.padding} for part, t in tokenizers.items()}
-    return json.dumps({"configs": configs, "tokenizers": said}, separators=(",", ":"), ensure_ascii=False)
+    info = {component: {"text": t.text(), "padding": t.padding} for component, t in tokenizers.items()}
+    return json.dumps({"configs": configs, "tokenizers": info}, separators=(",", ":"), ensure_ascii=False)
 
 
 # What a file is -------------------------------------------------------------------------------------------------------
@@ -135,7 +135,7 @@ def own_configs(configs: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer])
 
 def _kind(shapes: Mapping[str, Shape], path: Path) -> str:
     if f"{UNET}input_blocks.0.0.weight" not in shapes:
-        raise _no_model(shapes, path)
+        raise _not_a_model(shapes, path)
     if any(name.startswith("conditioner.embedders.0.model.") for name in shapes):
         raise UserError(
             f"{path.name} is an SDXL refiner, which cannot be trained here.", advice="Choose the base model."
@@ -151,16 +151,16 @@ def _kind(shapes: Mapping[str, Shape], path: Path) -> str:
     return "sd2" if widths == {1024} else "sd15"
 
 
-def _no_model(shapes: Collection[str], path: Path) -> UserError:
-    marks = {
+def _not_a_model(shapes: Collection[str], path: Path) -> UserError:
+    known_kinds = {
         "a LoRA, not a model": ("lora_", ".lora_A.", ".lora_down."),
         "an embedding, not a model": ("emp_params", "string_to_param", "clip_g"),
         "a Flux model": ("double_blocks.",),
         "a Stable Diffusion 3 model": ("joint_blocks.",),
         "only a VAE": ("decoder.mid.attn_1.", "decoder.mid_block."),
     }
-    for what, signs in marks.items():
-        if any(sign in name for name in shapes for sign in signs):
+    for what, substrings in known_kinds.items():
+        if any(sign in name for name in shapes for sign in substrings):
             return UserError(
                 f"{path.name} is {what}.", advice="Choose a full Stable Diffusion checkpoint as base model."
             )
@@ -169,16 +169,16 @@ def _no_model(shapes: Collection[str], path: Path) -> UserError:
     )
 
 
-def holds(shapes: Collection[str], part: str, kind: str) -> bool:
+def has_component(shapes: Collection[str], component: str, kind: str) -> bool:
     """Whether a file has anything of a part."""
-    return any(name.startswith(_prefixes(part, kind, shapes)) for name in shapes)
+    return any(name.startswith(_prefixes(component, kind, shapes)) for name in shapes)
 
 
-def _prefixes(part: str, kind: str, shapes: Collection[str]) -> tuple[str, ...]:
-    if part == "denoiser":
+def _prefixes(component: str, kind: str, shapes: Collection[str]) -> tuple[str, ...]:
+    if component == "denoiser":
         return (UNET,)
-    if part != "vae":
-        return (TEXT[kind][part],)
+    if component != "vae":
+        return (TEXT[kind][component],)
     if any(name.startswith(VAE) for name in shapes):
         return (f"{VAE}encoder.", f"{VAE}decoder.")
     return ("encoder.", "decoder.")
@@ -188,47 +188,51 @@ def _prefixes(part: str, kind: str, shapes: Collection[str]) -> tuple[str, ...]:
 
 
 def bundled(kind: str, parts: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Tokenizer]]:
-    configs = {part: bundled_config(kind, part) for part in (*parts, "scheduler")}
+    configs = {component: bundled_config(kind, component) for component in (*parts, "scheduler")}
     return configs, folder_tokenizers(BUNDLED / kind, parts, clip_vocabulary())
 
 
-def _own(weights: Weights, path: Path) -> tuple[dict[str, Any], dict[str, Tokenizer]] | None:
+def _read_embedded_configs(weights: Weights, path: Path) -> tuple[dict[str, Any], dict[str, Tokenizer]] | None:
     """Configs and tokenizers that one of our own files brings along."""
-    if OWN_CONFIGS not in weights.metadata:
+    if EMBEDDED_CONFIGS not in weights.metadata:
         return None
     try:
-        held = json.loads(weights.metadata[OWN_CONFIGS])
-        said = {part: (str(about["text"]), str(about["padding"])) for part, about in held["tokenizers"].items()}
-        configs: dict[str, Any] = dict(held["configs"])
+        content = json.loads(weights.metadata[EMBEDDED_CONFIGS])
+        info = {
+            component: (str(about["text"]), str(about["padding"])) for component, about in content["tokenizers"].items()
+        }
+        configs: dict[str, Any] = dict(content["configs"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError(f"{path} is damaged: its description cannot be read.", advice="Use another copy.") from error
-    return configs, {part: Tokenizer.from_text(text, padding, path.name) for part, (text, padding) in said.items()}
+    return configs, {
+        component: Tokenizer.from_text(text, padding, path.name) for component, (text, padding) in info.items()
+    }
 
 
-def _find_objective(source: Source, weights: Weights) -> None:
+def _read_prediction(source: ModelFiles, weights: Weights) -> None:
     """Marks in the file first, then its metadata, then (SD 2 only) its name."""
     scheduler = source.configs["scheduler"]
-    told = weights.metadata.get("modelspec.prediction_type", "")
+    prediction = weights.metadata.get("modelspec.prediction_type", "")
     architecture = weights.metadata.get("modelspec.architecture", "")
-    if V_MARK in weights.shapes or told in ("v", "v_prediction") or "768-v" in architecture:
+    if V_MARK in weights.shapes or prediction in ("v", "v_prediction") or "768-v" in architecture:
         scheduler["prediction_type"] = "v_prediction"
-    elif told in ("epsilon", "flow"):
-        scheduler["prediction_type"] = told
-    elif source.kind == "sd2" and OWN_CONFIGS not in weights.metadata:
+    elif prediction in ("epsilon", "flow"):
+        scheduler["prediction_type"] = prediction
+    elif source.kind == "sd2" and EMBEDDED_CONFIGS not in weights.metadata:
         _guess_sd2(source)
     if ZERO_SNR_MARK in weights.shapes:
         scheduler |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
 
 
-def _guess_sd2(source: Source) -> None:
+def _guess_sd2(source: ModelFiles) -> None:
     """SD 2's base models (512 pixels) say epsilon, the others (768) v, and their files do not tell which they are."""
     name = source.path.name.lower()
     is_v = "768" in name or not any(mark in name for mark in ("base", "512"))
     source.configs["scheduler"]["prediction_type"] = "v_prediction" if is_v else "epsilon"
-    size, said = ("768", "v-prediction") if is_v else ("512", "epsilon")
+    size, info = ("768", "v-prediction") if is_v else ("512", "epsilon")
     source.notes.append(
         f"{source.path.name} does not tell whether it predicts epsilon or v. By its name it was taken for one of SD 2's"
-        f" {size} models: {said}. If samples are noise, set the prediction by hand."
+        f" {size} models: {info}. If samples are noise, set the prediction by hand."
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modules.data.tokens import Tokenizer, read_json
+from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.system.weights import Weights, open_weights
 
@@ -18,7 +18,7 @@ VARIANTS = ("", ".fp32", ".fp16", ".bf16")
 
 
 @dataclass
-class Source:
+class ModelFiles:
     """A model on disk. Files are open no longer than a tensor is read."""
 
     path: Path
@@ -34,7 +34,7 @@ class Source:
         return bool(self.kind)
 
 
-def open_folder(path: Path, parts: tuple[str, ...]) -> Source:
+def open_folder(path: Path, parts: tuple[str, ...]) -> ModelFiles:
     """A diffusers folder.
 
     Raises:
@@ -46,26 +46,26 @@ def open_folder(path: Path, parts: tuple[str, ...]) -> Source:
             advice="Choose the folder that holds unet, vae and text_encoder, or a single model file.",
         )
     index = read_json(path / "model_index.json")
-    lost = [FOLDERS[part] for part in parts if not (path / FOLDERS[part]).is_dir()]
-    if lost:
+    missing = [FOLDERS[component] for component in parts if not (path / FOLDERS[component]).is_dir()]
+    if missing:
         kind = str(index.get("_class_name", "unknown"))
-        promised = any(folder in index for folder in lost)
+        listed = any(folder in index for folder in missing)
         raise UserError(
-            f"{path} (a {kind}) has no folder {', '.join(lost)}.",
+            f"{path} (a {kind}) has no folder {', '.join(missing)}.",
             advice="The download is incomplete: download it again."
-            if promised
+            if listed
             else "It is a model of another type: change the model type.",
         )
-    configs = {part: read_json(path / FOLDERS[part] / "config.json") for part in parts}
+    configs = {component: read_json(path / FOLDERS[component] / "config.json") for component in parts}
     configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
-    weights = {part: folder_weights(path / FOLDERS[part]) for part in parts}
-    return Source(path, configs, folder_tokenizers(path, parts), weights)
+    weights = {component: folder_weights(path / FOLDERS[component]) for component in parts}
+    return ModelFiles(path, configs, folder_tokenizers(path, parts), weights)
 
 
 def folder_tokenizers(path: Path, parts: tuple[str, ...], vocabulary: Path | None = None) -> dict[str, Tokenizer]:
     """What is in tokenizer and tokenizer_2 inside a model's folder, by text encoder."""
-    encoders = [part for part in parts if part.startswith("text_encoder")]
-    return {part: Tokenizer.from_folder(path / tokenizer_folder(part), vocabulary) for part in encoders}
+    encoders = [component for component in parts if component.startswith("text_encoder")]
+    return {component: Tokenizer.from_folder(path / tokenizer_folder(component), vocabulary) for component in encoders}
 
 
 def tokenizer_folder(encoder: str) -> str:
@@ -81,13 +81,13 @@ def folder_weights(folder: Path) -> Weights:
     for ending in ENDINGS:
         for variant in VARIANTS:
             for stem in STEMS:
-                for name in _spellings(stem, variant, ending):
+                for name in _file_names(stem, variant, ending):
                     if (folder / name).is_file():
                         return open_weights(folder / name)
     raise UserError(f"{folder} holds no weights.", advice="The download is incomplete: download the model again.")
 
 
-def _spellings(stem: str, variant: str, ending: str) -> tuple[str, ...]:
+def _file_names(stem: str, variant: str, ending: str) -> tuple[str, ...]:
     """An index has been written both as model.safetensors.index.fp16.json and as model.fp16.safetensors.index.json."""
     plain = f"{stem}{variant}{ending}"
     if variant and ending.endswith(".index.json"):

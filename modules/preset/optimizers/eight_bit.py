@@ -27,7 +27,7 @@ class PagedAdamW(Decay, Epsilon, Moments):
     kind: Literal["paged_adamw"] = "paged_adamw"
     target: ClassVar[str] = "bitsandbytes.optim:PagedAdamW"
     paged: ClassVar[bool] = True
-    waits: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
 
 
 class PagedAdamW8bit(Decay, Epsilon, Moments):
@@ -37,7 +37,7 @@ class PagedAdamW8bit(Decay, Epsilon, Moments):
     target: ClassVar[str] = "bitsandbytes.optim:PagedAdamW8bit"
     eight_bit: ClassVar[str] = "paged_adamw"
     paged: ClassVar[bool] = True
-    waits: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
     state_bytes: ClassVar[float] = 2
 
 
@@ -71,7 +71,7 @@ class PagedLion8bit(_Lion8bit):
     kind: Literal["paged_lion8bit"] = "paged_lion8bit"
     target: ClassVar[str] = "bitsandbytes.optim:PagedLion8bit"
     paged: ClassVar[bool] = True
-    waits: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
 
 
 class _AdEMAMix8bit(Decay, Epsilon, Moments):
@@ -96,7 +96,7 @@ class PagedAdEMAMix8bit(_AdEMAMix8bit):
     kind: Literal["paged_ademamix8bit"] = "paged_ademamix8bit"
     target: ClassVar[str] = "bitsandbytes.optim:PagedAdEMAMix8bit"
     paged: ClassVar[bool] = True
-    waits: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
 
 
 class SGD8bit(NoDecay, Momentum):

@@ -12,15 +12,19 @@ class Optimizer(Section):
 
     target: ClassVar[str] = ""  # "module:Class", imported only when a run uses it
     constants: ClassVar[dict[str, Any]] = {}  # arguments that are not settings
-    slot_arguments: ClassVar[tuple[str, ...]] = ()  # what the class itself makes of arguments, in each group of weights
+    group_argument_names: ClassVar[
+        tuple[str, ...]
+    ] = ()  # what the class itself makes of arguments, in each group of weights
     per_tensor: ClassVar[bool] = True  # treats each weight by itself: bf16 weights can be updated a few at a time
-    waits: ClassVar[bool] = False  # waits for the card in any case, so that the verdict on a step may be asked for, too
+    synchronizes: ClassVar[bool] = (
+        False  # waits for the card in any case, so that the verdict on a step may be asked for, too
+    )
     fused: ClassVar[bool] = False  # has one kernel for all weights on a card, which reads the verdict by itself
-    averages: ClassVar[bool] = False  # holds an average of its own and swaps it in for sampling (schedule-free)
-    finds_rate: ClassVar[bool] = False  # the learning rate of the form only scales what it finds: 1
+    is_schedule_free: ClassVar[bool] = False  # holds an average of its own and swaps it in for sampling (schedule-free)
+    is_learning_rate_free: ClassVar[bool] = False  # the learning rate of the form only scales what it finds: 1
     eight_bit: ClassVar[str] = ""  # keeps large weights' state in 8 bits; the kind that does not
     paged: ClassVar[bool] = False  # moves its state to main memory where the card has no room: needs a card
-    matrices: ClassVar[bool] = False  # treats a weight as a whole matrix: nothing for a list of vectors
+    matrices_only: ClassVar[bool] = False  # treats a weight as a whole matrix: nothing for a list of vectors
     state_bytes: ClassVar[float] = 8  # bytes of state for each number of a large weight
     rates: ClassVar[tuple[float, float]] = (1.0, 1.0)  # its lowest and highest usual rate, in those of AdamW
 
@@ -30,15 +34,15 @@ class Optimizer(Section):
         return self.target
 
     @property
-    def spelled(self) -> str:
+    def signature(self) -> str:
         """As sd-scripts notes it: "torch.optim.AdamW(eps=1e-08,weight_decay=0.01,betas=(0.9, 0.999))"."""
         told = ",".join(f"{name}={value}" for name, value in self.keywords().items() if not callable(value))
         return f"{self.source.replace(':', '.')}({told})"
 
     @property
-    def one_rate(self) -> bool:
+    def has_single_rate(self) -> bool:
         """Whether all weights must have the same learning rate."""
-        return self.finds_rate
+        return self.is_learning_rate_free
 
     def keywords(self) -> dict[str, Any]:
         """The keyword arguments of the class at `source`, without parameters and learning rate."""
@@ -48,7 +52,7 @@ class Optimizer(Section):
             values["betas"] = tuple(betas)
         return {**values, **self.constants}
 
-    def slot_of(self, shape: tuple[int, ...]) -> dict[str, Any]:
+    def group_arguments(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """What the class wants to know of a weight of this shape; weights that differ in it are handed over apart."""
         del shape
         return {}
@@ -96,11 +100,11 @@ class Momentum(Optimizer):
     """How much of the last step goes into the next one. 0: none. Usual: 0.9."""
 
 
-class FindsRate(Optimizer):
+class LearningRateFree(Optimizer):
     """Estimates how far the weights are from where they should be, and takes the learning rate from that."""
 
     per_tensor: ClassVar[bool] = False  # its step size is one number for all weights
-    waits: ClassVar[bool] = True
-    finds_rate: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
+    is_learning_rate_free: ClassVar[bool] = True
     d0: float = Setting(1e-6, "First estimate", gt=0, le=1, level="expert")
     """The rate it begins with. It only ever grows: raise it to 1e-5 if nothing is learnt in the first 100 steps."""

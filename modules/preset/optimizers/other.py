@@ -69,7 +69,7 @@ class Other(Optimizer):
 
     kind: Literal["other"] = "other"
     per_tensor: ClassVar[bool] = False  # nobody knows
-    waits: ClassVar[bool] = True
+    synchronizes: ClassVar[bool] = True
     rates: ClassVar[tuple[float, float]] = (1e-3, 1e4)
     name: Annotated[str, AfterValidator(checked_name)] = Setting("pytorch_optimizer:Yogi", "Class", level="expert")
     """The library and the class, such as "pytorch_optimizer:Yogi" or "torch.optim:Adamax". Allowed libraries:

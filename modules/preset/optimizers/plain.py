@@ -46,8 +46,8 @@ class Muon(Decay):
     kind: Literal["muon"] = "muon"
     target: ClassVar[str] = "pytorch_optimizer:Muon"
     constants: ClassVar[dict[str, Any]] = {"use_adjusted_lr": True}
-    slot_arguments: ClassVar[tuple[str, ...]] = ("betas", "eps")
-    matrices: ClassVar[bool] = True
+    group_argument_names: ClassVar[tuple[str, ...]] = ("betas", "eps")
+    matrices_only: ClassVar[bool] = True
     state_bytes: ClassVar[float] = 4
     momentum: float = Setting(0.95, "Momentum", ge=0, lt=1, level="expert")
     """How long the running mean of the gradient remembers. Usual: 0.95."""
@@ -65,6 +65,6 @@ class Muon(Decay):
         rest = {"adamw_betas": values.pop("betas"), "adamw_wd": self.weight_decay, "adamw_eps": 1e-8}
         return {**values, **rest}
 
-    def slot_of(self, shape: tuple[int, ...]) -> dict[str, Any]:
+    def group_arguments(self, shape: tuple[int, ...]) -> dict[str, Any]:
         """Matrices, and convolutions as matrices of (outputs, all else), are turned; biases and norms are not."""
         return {"use_muon": len(shape) >= 2}

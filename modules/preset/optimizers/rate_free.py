@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from modules.preset.optimizers.optimizer import Decay, FindsRate, FirstMoment, Moments, Momentum, NoDecay
+from modules.preset.optimizers.optimizer import Decay, FirstMoment, LearningRateFree, Moments, Momentum, NoDecay
 from modules.preset.setting import Setting
 
 
-class Prodigy(Decay, FirstMoment, FindsRate):
+class Prodigy(Decay, FirstMoment, LearningRateFree):
     """Prodigy"""  # arXiv:2306.06101, algorithm 4
 
     kind: Literal["prodigy"] = "prodigy"
@@ -28,14 +28,14 @@ class Prodigy(Decay, FirstMoment, FindsRate):
     1: from all."""
 
 
-class ProdigyScheduleFree(NoDecay, FindsRate):
+class ProdigyScheduleFree(NoDecay, LearningRateFree):
     """Prodigy with schedule-free"""  # arXiv:2306.06101 and arXiv:2405.15682, put together by prodigyplus
 
     kind: Literal["prodigy_schedule_free"] = "prodigy_schedule_free"
     target: ClassVar[str] = "prodigyplus:ProdigyPlusScheduleFree"
     # bf16 is rounded by chance here for every optimizer alike, from an address that a resumed run finds again.
     constants: ClassVar[dict[str, Any]] = {"stochastic_rounding": False}
-    averages: ClassVar[bool] = True
+    is_schedule_free: ClassVar[bool] = True
     state_bytes: ClassVar[float] = 4 + 4 / 11
     beta1: float = Setting(0.9, "Beta 1", gt=0, lt=1, level="expert")
     """Between the average and the newest weights, where gradients are taken. Usual: 0.9; try 0.95 to 0.98."""
@@ -62,11 +62,11 @@ class ProdigyScheduleFree(NoDecay, FindsRate):
     """Another way to look for the rate, with less memory; an experiment of its author. Usual: off."""
 
     @property
-    def one_rate(self) -> bool:
+    def has_single_rate(self) -> bool:
         return not self.split_groups
 
 
-class DAdaptAdam(NoDecay, Moments, FindsRate):
+class DAdaptAdam(NoDecay, Moments, LearningRateFree):
     """D-Adaptation Adam"""  # arXiv:2301.07733, algorithm 5, as the authors' third version has it
 
     kind: Literal["dadapt_adam"] = "dadapt_adam"
@@ -77,7 +77,7 @@ class DAdaptAdam(NoDecay, Moments, FindsRate):
     """Corrects the first steps, as Adam does. Usual: off."""
 
 
-class DAdaptLion(NoDecay, FirstMoment, FindsRate):
+class DAdaptLion(NoDecay, FirstMoment, LearningRateFree):
     """D-Adaptation Lion"""  # arXiv:2301.07733 and arXiv:2302.06675
 
     kind: Literal["dadapt_lion"] = "dadapt_lion"
@@ -87,7 +87,7 @@ class DAdaptLion(NoDecay, FirstMoment, FindsRate):
     """How long the memory of gradients lasts."""
 
 
-class DAdaptSGD(NoDecay, Momentum, FindsRate):
+class DAdaptSGD(NoDecay, Momentum, LearningRateFree):
     """D-Adaptation SGD"""  # arXiv:2301.07733, algorithm 4
 
     kind: Literal["dadapt_sgd"] = "dadapt_sgd"
@@ -96,7 +96,7 @@ class DAdaptSGD(NoDecay, Momentum, FindsRate):
     state_bytes: ClassVar[float] = 12
 
 
-class DAdaptAdagrad(FindsRate):
+class DAdaptAdagrad(LearningRateFree):
     """D-Adaptation Adagrad"""  # arXiv:2301.07733, algorithm 3
 
     # No weight decay: the library takes it by the rate of the form, 1, and not by the one that it found.
@@ -107,7 +107,7 @@ class DAdaptAdagrad(FindsRate):
     """How much of the last step goes into the next one. 0: none. Usual: 0."""
 
 
-class DAdaptAdan(NoDecay, FindsRate):
+class DAdaptAdan(NoDecay, LearningRateFree):
     """D-Adaptation Adan"""  # arXiv:2301.07733 and arXiv:2208.06677
 
     # The authors' own: pytorch_optimizer 4.1 takes fourth powers of gradients for squares in this one.

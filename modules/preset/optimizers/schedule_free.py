@@ -11,7 +11,7 @@ from modules.preset.setting import Setting
 class Averages(NoDecay, Optimizer):
     """Samples and saves an average of the weights, and trains between it and the newest ones."""
 
-    averages: ClassVar[bool] = True
+    is_schedule_free: ClassVar[bool] = True
     rates: ClassVar[tuple[float, float]] = (1.0, 10.0)
     r: float = Setting(0.0, "Late weight", ge=0, le=10, level="expert", zero="all alike")
     """How much more late steps count in the average: 0 all alike, 1 in proportion to the step. Usual: 0."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 SAVE_EVERY_S = 60
-TELL_EVERY = 50  # steps
+LOG_EVERY = 50  # steps
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Plan:
         return warm * full * min(1.0, (1 - within) / (1 - self.constant) + self.final)
 
 
-class Course:
+class TrainingLoop:
     """Networks on their way through a plan, with the running average of their weights that is kept in the end."""
 
     def __init__(
@@ -60,23 +60,23 @@ class Course:
     def done(self) -> float:
         return self.plan.done(self.step, self.elapsed)
 
-    def run(self, loss_at: Callable[[int], Tensor], slowest: float) -> None:
-        """Train to the end of the plan. `loss_at(step)` draws a batch; `slowest` is the average's final decay."""
+    def run(self, loss_at: Callable[[int], Tensor], max_decay: float) -> None:
+        """Train to the end of the plan. `loss_at(step)` draws a batch; `max_decay` is the average's final decay."""
         last = time.monotonic()
         unsaved = 0.0
         self.networks.train()
         while self.done < 1:
-            self.advance(loss_at(self.step), slowest)
+            self.train_step(loss_at(self.step), max_decay)
             now = time.monotonic()
             self.elapsed, unsaved, last = self.elapsed + now - last, unsaved + now - last, now
-            if self.step % TELL_EVERY == 0 or self.done >= 1:
+            if self.step % LOG_EVERY == 0 or self.done >= 1:
                 print(f"  step {self.step}  loss {self.smooth_loss:.4f}  {self.elapsed:.0f} s", flush=True)
             if unsaved > SAVE_EVERY_S:
                 self.save()
                 unsaved = 0.0
         self.save()
 
-    def advance(self, loss: Tensor, slowest: float) -> None:
+    def train_step(self, loss: Tensor, max_decay: float) -> None:
         """One optimizer step from a loss, at the plan's rate, and one step of the average."""
         rate = self.plan.rate(self.step, self.done)
         groups = [group for optimizer in self.optimizers for group in optimizer.param_groups]
@@ -87,19 +87,19 @@ class Course:
         for optimizer in self.optimizers:
             optimizer.step()
             optimizer.zero_grad()
-        self.follow(min(slowest, (1 + self.step) / (20 + self.step)))
+        self.update_average(min(max_decay, (1 + self.step) / (20 + self.step)))
         kept = 0.98 if self.step else 0.0
         self.smooth_loss = kept * self.smooth_loss + (1 - kept) * loss.item()
         self.step += 1
 
     @torch.no_grad()
-    def follow(self, decay: float) -> None:
+    def update_average(self, decay: float) -> None:
         """Move the average towards the weights."""
         weights = self.networks.state_dict()
         floats = [name for name, value in weights.items() if value.is_floating_point()]
         torch._foreach_lerp_([self.average[n] for n in floats], [weights[n] for n in floats], 1 - decay)
 
-    def keep_average(self) -> None:
+    def load_average(self) -> None:
         """The networks take the averaged weights: the training is over."""
         self.networks.load_state_dict(self.average)
         self.networks.eval()
@@ -130,7 +130,7 @@ class Course:
         print(f"  continuing after step {self.step}")
 
 
-def chance(seed: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
+def step_generators(seed: int, step: int) -> tuple[np.random.Generator, torch.Generator]:
     """The random numbers of one step: for choices (numpy) and for noise (torch, on the CPU, the same everywhere)."""
     choices = np.random.default_rng([seed, step])
     return choices, torch.Generator().manual_seed(int(choices.integers(2**62)))

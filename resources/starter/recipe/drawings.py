@@ -90,13 +90,13 @@ def variants(drawing: Drawing, rng: np.random.Generator) -> list[tuple[Entry, Pi
     colour, share = main_colour(drawing.rgba)
     known = colour if share > COLOURED else None
     plain = Entry("plain", drawing.label, drawing.tags, drawing.style, known)
-    found = [(plain, on_paper(drawing.rgba))]
+    found = [(plain, over_background(drawing.rgba))]
     if colourful_share(drawing.rgba) > 0.4:
         found += other_hues(plain, drawing.rgba, colour, rng)
     ground = str(rng.choice(list(GROUNDS)))
     if ground != colour:
         shade = np.clip(np.array(GROUNDS[ground]) + rng.integers(-12, 13, 3), 0, 255)
-        found.append((replace(plain, kind="ground", ground=ground), on_paper(drawing.rgba, shade)))
+        found.append((replace(plain, kind="ground", ground=ground), over_background(drawing.rgba, shade)))
     return found
 
 
@@ -109,7 +109,7 @@ def other_hues(plain: Entry, rgba: Pixels, colour: str | None, rng: np.random.Ge
         turned = turn_hue(rgba, float(degrees))
         name, share = main_colour(turned)
         if share > 0.4 and name != colour:
-            found.append((replace(plain, kind="hue", label=label, tags=tags, colour=name), on_paper(turned)))
+            found.append((replace(plain, kind="hue", label=label, tags=tags, colour=name), over_background(turned)))
     return found
 
 
@@ -141,7 +141,7 @@ def vocabulary(entries: list[Entry]) -> list[str]:
     return [*lines, *[tried] * 5]
 
 
-def on_paper(rgba: Pixels, shade: tuple[int, ...] | NDArray[np.int64] = (255, 255, 255)) -> Pixels:
+def over_background(rgba: Pixels, shade: tuple[int, ...] | NDArray[np.int64] = (255, 255, 255)) -> Pixels:
     """The drawing [H, W, 4] laid on paper of one shade (RGB, 0..255): [H, W, 3]."""
     opacity = rgba[..., 3:].astype(np.float64) / 255
     return (rgba[..., :3] * opacity + np.asarray(shade) * (1 - opacity)).astype(np.uint8)

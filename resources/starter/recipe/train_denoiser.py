@@ -16,7 +16,7 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from resources.starter.recipe.course import Course, Plan, chance
+from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
 from resources.starter.recipe.drawings import Entry, caption
 from resources.starter.recipe.muon import optimizers
 
@@ -109,13 +109,13 @@ def denoising_loss(
 def train_denoiser(networks: Networks, batches: Batches, file: Path, plan: Plan, batch: int, seed: int) -> None:
     """Train, or continue; in the end the networks hold the averaged weights."""
     parts = {"unet": networks.unet, "text_encoder": networks.text_encoder}
-    course = Course(parts, optimizers(parts.values(), 0.02, 1e-3), plan, file)
+    course = TrainingLoop(parts, optimizers(parts.values(), 0.02, 1e-3), plan, file)
     schedule, device = new_schedule(), networks.unet.device
 
     def loss_at(step: int) -> Tensor:
-        choices, noise = chance(seed, step)
+        choices, noise = step_generators(seed, step)
         latents, tokens = batches.at(batch, choices)
         return denoising_loss(networks, schedule, latents.to(device), tokens.to(device), noise)
 
-    course.run(loss_at, slowest=0.999)
-    course.keep_average()
+    course.run(loss_at, max_decay=0.999)
+    course.load_average()

@@ -14,8 +14,8 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resources.starter.recipe.course import Course, Plan, chance
-from resources.starter.recipe.drawings import Pixels, on_paper
+from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
+from resources.starter.recipe.drawings import Pixels, over_background
 from resources.starter.recipe.muon import optimizers
 
 SIDE = 128
@@ -26,7 +26,7 @@ AFTER_NOISE = -7.0  # log variance at the start: with noise of size 1 on every l
 
 
 @dataclass(frozen=True)
-class Drawn:
+class CropSampler:
     """Drawings to crop from [N, H, W, 4]: two thirds of a batch are of the set that is learnt, one third others."""
 
     own: Pixels
@@ -46,7 +46,7 @@ class Drawn:
 def recolour(rgba: Pixels, rng: np.random.Generator) -> Pixels:
     """One crop [H, W, 3], different every time: a VAE must carry all colours, not only those of 451 drawings."""
     shade = rng.integers(0, 256, 3) if rng.random() < 0.3 else np.array([255, 255, 255])
-    rgb = on_paper(rgba, shade)
+    rgb = over_background(rgba, shade)
     if rng.random() < 0.3:
         rgb = rgb[..., rng.permutation(3)]
     if rng.random() < 0.5:
@@ -90,16 +90,19 @@ def train_vae(
     """Train, or continue, and give back the averaged VAE. `own` [N, H, W, 4] lends up to 64 drawings as a test."""
     held = min(HELD_OUT, len(own) // 4)
     order = np.random.default_rng(seed).permutation(len(own))
-    drawn, test = Drawn(own[order[held:]], others), as_tensor(np.stack([on_paper(own[i]) for i in order[:held]]))
+    drawn, test = (
+        CropSampler(own[order[held:]], others),
+        as_tensor(np.stack([over_background(own[i]) for i in order[:held]])),
+    )
     device = next(vae.parameters()).device
-    course = Course({"vae": vae}, optimizers([vae], 0.02, 1.5e-3, in_bf16=False), plan, file)
+    course = TrainingLoop({"vae": vae}, optimizers([vae], 0.02, 1.5e-3, in_bf16=False), plan, file)
 
     def loss_at(step: int) -> Tensor:
-        choices, noise = chance(seed, step)
+        choices, noise = step_generators(seed, step)
         return vae_loss(vae, drawn.batch(batch, choices).to(device), noise)
 
-    course.run(loss_at, slowest=0.995)
-    course.keep_average()
+    course.run(loss_at, max_decay=0.995)
+    course.load_average()
     print(f"  {peak_signal(vae, test.to(device)):.2f} dB on {held} drawings it has not seen")
     return vae
 

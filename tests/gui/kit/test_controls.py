@@ -20,7 +20,7 @@ from app.gui.kit import (
     TextArea,
     events,
 )
-from app.gui.kit.tip import the_tip, words_of
+from app.gui.kit.base.tip import the_tip, tip_text
 
 Pump = Callable[..., None]
 
@@ -65,12 +65,12 @@ def test_a_disabled_button_says_why_and_does_nothing(root: Any, pump: Pump) -> N
     button = Button(root, "Start", lambda: pressed.append("x"), hint="Starts the training")
     button.pack()
     pump()
-    assert words_of(button) == "Starts the training"
+    assert tip_text(button) == "Starts the training"
     button.disable("2 settings are wrong.")
     click(button)
     press(button, "space")
     assert pressed == []
-    assert words_of(button) == "2 settings are wrong."
+    assert tip_text(button) == "2 settings are wrong."
     button.enable()
     click(button)
     assert pressed == ["x"]
@@ -163,7 +163,7 @@ def test_a_disabled_entry_cannot_be_typed_into_but_can_be_set(root: Any, pump: P
     assert entry.get() == "1"
     entry.set("3")
     assert entry.get() == "3"
-    assert words_of(entry) == "Not while training."
+    assert tip_text(entry) == "Not while training."
     entry.disable("")
     type_text(entry, "4")
     assert "4" in entry.get()
@@ -291,7 +291,7 @@ def test_a_path_is_typed_or_set(root: Any, pump: Pump) -> None:
     assert (path.get(), told) == ("~/b", [])
     path.invalid(True)
     path.disable("No")
-    assert words_of(path.buttons[0]) == "No"
+    assert tip_text(path.buttons[0]) == "No"
 
 
 def test_a_row_shows_what_changed_and_what_is_wrong_in_words(root: Any, pump: Pump) -> None:
@@ -316,7 +316,7 @@ def test_a_row_shows_what_changed_and_what_is_wrong_in_words(root: Any, pump: Pu
     row.changed(False)
     pump()
     assert not arrow.winfo_ismapped()
-    assert words_of(row.label) == "How many at once"
+    assert tip_text(row.label) == "How many at once"
 
 
 def test_navigation_goes_with_the_arrows_and_refuses_what_does_not_apply(root: Any, pump: Pump) -> None:
@@ -333,8 +333,8 @@ def test_navigation_goes_with_the_arrows_and_refuses_what_does_not_apply(root: A
     press(navigation.rows["b"], "Return")
     click(navigation.rows["c"])
     assert chosen == ["b"]
-    assert words_of(navigation.rows["c"]) == "Nothing is running."
-    assert words_of(navigation.rows["b"]) == "1 to mend, 2 changed from the preset"
+    assert tip_text(navigation.rows["c"]) == "Nothing is running."
+    assert tip_text(navigation.rows["b"]) == "1 to mend, 2 changed from the preset"
 
 
 def test_everything_can_be_reached_with_tab(root: Any, pump: Pump) -> None:

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from app.gui.kit.axis import Axis, number, round_step
-from app.gui.kit.curve import BLOCK, Curve
+from app.gui.kit.charts.axis import Axis, number, round_step
+from app.gui.kit.charts.curve import BLOCK, Curve
 
 
 def test_smoothing_has_no_bias_at_the_beginning() -> None:

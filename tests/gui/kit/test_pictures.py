@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from app.gui.kit import Cell, Compare, ImageView, LogView, Pictures, VirtualGrid
-from app.gui.kit.pictures import opened
+from app.gui.kit.images.loader import opened
 
 Pump = Callable[..., None]
 

@@ -28,8 +28,8 @@ from app.gui.kit import (
     tip,
     toast,
 )
-from app.gui.kit.option_list import Option, fitting
-from app.gui.kit.theme import CURVES, ROLES
+from app.gui.kit.base.theme import CURVES, ROLES
+from app.gui.kit.controls.option_list import Option, fitting
 from modules.system.bundled import ROOT
 
 Pump = Callable[..., None]
@@ -245,7 +245,7 @@ def test_a_dialog_answers_once_with_the_button_that_was_pressed(root: Any, pump:
 
 def test_a_toast_that_offers_something_stays_longer(root: Any) -> None:
     from app.gui.kit import LinkButton
-    from app.gui.kit.toast import OFFERS_MS, STAYS_MS
+    from app.gui.kit.layout.toast import OFFERS_MS, STAYS_MS
 
     done: list[str] = []
     assert toast(root, "done").stays == STAYS_MS

@@ -5,14 +5,14 @@ import subprocess
 import sys
 import threading
 
-from app.gui.meters import Looker, Meters, Reading
+from app.gui.session.hardware import HardwareMonitor, HardwareReader, Reading
 from modules.system.bundled import ROOT
 
 LOGIC = sorted((ROOT / "app" / "gui").glob("*.py"))
 
 
 def test_a_look_at_this_machine_gives_sensible_numbers() -> None:
-    reading = Looker().look()
+    reading = HardwareReader().look()
     assert 0 <= reading.cpu <= 100
     assert 0 < reading.memory < reading.memory_total
 
@@ -38,7 +38,7 @@ class Nvml:
 
 
 def test_a_card_is_read_and_its_loss_is_no_fault() -> None:
-    looker = Looker()
+    looker = HardwareReader()
     looker._nvml, looker._handle, looker._name = Nvml(), 0, "A card"
     card = looker.look().card
     assert card and (card.name, card.busy, card.memory, card.memory_total, card.temperature) == ("A card", 40, 5, 10, 0)
@@ -53,7 +53,7 @@ def test_meters_look_until_they_are_stopped() -> None:
         looked.release()
         return Reading(1, 2, 3)
 
-    meters = Meters(look, every=0.001)
+    meters = HardwareMonitor(look, every=0.001)
     meters.start()
     meters.start()
     for _ in range(3):

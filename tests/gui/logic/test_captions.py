@@ -4,12 +4,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.gui.caption_files import read_captions
-from app.gui.captions import Captions, Filter
-from app.gui.tokens import chunks, counter
-from modules.data import facts
+from app.gui.captions.files import read_captions
+from app.gui.captions.store import CaptionStore, Filter
+from app.gui.captions.token_count import chunks, token_counter
+from modules.data.source import file_info
 from modules.errors import Problems, UserError
-from modules.preset.concepts import Concept
+from modules.preset.sections.concept import Concept
 
 
 @pytest.fixture
@@ -29,28 +29,28 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def captions(folder: Path) -> Captions:
-    return Captions(read_captions([Concept(path=str(folder))]))
+def captions(folder: Path) -> CaptionStore:
+    return CaptionStore(read_captions([Concept(path=str(folder))]))
 
 
 def bytes_in(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.glob("*.txt")}
 
 
-def test_every_image_is_there_with_its_lines(captions: Captions) -> None:
+def test_every_image_is_there_with_its_lines(captions: CaptionStore) -> None:
     assert [caption.name for caption in captions.all] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
     assert captions.all[1].lines == ["röt, robot", "blue robot"]
     assert captions.missing() == [2]
     assert "UTF-8" in captions.all[3].problem
 
 
-def test_captions_are_read_as_training_reads_them(captions: Captions) -> None:
+def test_captions_are_read_as_training_reads_them(captions: CaptionStore) -> None:
     for caption in captions.all:
         if not caption.missing and not caption.problem:
-            assert facts.caption_facts(caption.file).lines == caption.lines
+            assert file_info.read_caption(caption.file).lines == caption.lines
 
 
-def test_tags_are_counted_once_an_image(captions: Captions) -> None:
+def test_tags_are_counted_once_an_image(captions: CaptionStore) -> None:
     assert captions.tags() == {"robot": 2, "red robot": 1, "smiling": 1, "röt": 1, "blue robot": 1}
     assert captions.tags([0]) == {"red robot": 1, "smiling": 1}
 
@@ -67,11 +67,11 @@ def test_tags_are_counted_once_an_image(captions: Captions) -> None:
         (Filter(tag="robot", text="blue"), [1]),
     ],
 )
-def test_filters(captions: Captions, wanted: Filter, numbers: list[int]) -> None:
+def test_filters(captions: CaptionStore, wanted: Filter, numbers: list[int]) -> None:
     assert captions.matching(wanted) == numbers
 
 
-def test_a_tag_is_added_to_every_line_that_lacks_it_and_to_images_without_a_caption(captions: Captions) -> None:
+def test_a_tag_is_added_to_every_line_that_lacks_it_and_to_images_without_a_caption(captions: CaptionStore) -> None:
     assert captions.add_tag([0, 1, 2, 4], "robot") == 3
     assert captions.all[0].lines == ["red robot, smiling, robot"]
     assert captions.all[1].lines == ["röt, robot", "blue robot, robot"]
@@ -80,20 +80,20 @@ def test_a_tag_is_added_to_every_line_that_lacks_it_and_to_images_without_a_capt
     assert captions.all[4].lines == ["sks, robot"]
 
 
-def test_a_tag_is_removed_as_a_whole_and_a_caption_of_nothing_has_no_file(captions: Captions) -> None:
+def test_a_tag_is_removed_as_a_whole_and_a_caption_of_nothing_has_no_file(captions: CaptionStore) -> None:
     assert captions.remove_tag([0, 1, 2, 4], "robot") == 2
     assert captions.all[0].lines == ["red robot, smiling"]
     assert captions.all[1].lines == ["röt", "blue robot"]
     assert not captions.all[4].file.exists()
 
 
-def test_encoding_and_line_ends_of_a_file_stay(captions: Captions, folder: Path) -> None:
+def test_encoding_and_line_ends_of_a_file_stay(captions: CaptionStore, folder: Path) -> None:
     captions.replace([1, 4], "robot", "droid")
     assert (folder / "b.txt").read_bytes() == "röt, droid\r\nblue droid\r\n".encode("utf-16")
     assert (folder / "e.txt").read_bytes() == codecs.BOM_UTF8 + b"droid"
 
 
-def test_undo_puts_back_the_very_bytes_and_redo_makes_the_change_again(captions: Captions, folder: Path) -> None:
+def test_undo_puts_back_the_very_bytes_and_redo_makes_the_change_again(captions: CaptionStore, folder: Path) -> None:
     before = bytes_in(folder)
     captions.add_tag([0, 1, 2, 4], "new")
     captions.write(0, "quite\nanother")
@@ -110,7 +110,7 @@ def test_undo_puts_back_the_very_bytes_and_redo_makes_the_change_again(captions:
     assert captions.redo() is None
 
 
-def test_find_and_replace_plain_and_by_pattern(captions: Captions) -> None:
+def test_find_and_replace_plain_and_by_pattern(captions: CaptionStore) -> None:
     assert captions.replace([0, 1], "RED (", "x") == 0
     assert captions.replace([0, 1], "Robot", "cat", match_case=True) == 0
     assert captions.replace([0], "red", r"\1") == 1
@@ -125,7 +125,7 @@ def test_find_and_replace_plain_and_by_pattern(captions: Captions) -> None:
     [("", "x", "nothing to find"), ("(", "x", "at letter 1"), ("(red)", r"\2", "cannot replace")],
 )
 def test_a_wrong_pattern_is_said_in_words_and_changes_nothing(
-    captions: Captions, folder: Path, find: str, new: str, words: str
+    captions: CaptionStore, folder: Path, find: str, new: str, words: str
 ) -> None:
     before = bytes_in(folder)
     with pytest.raises(UserError, match=words):
@@ -133,7 +133,7 @@ def test_a_wrong_pattern_is_said_in_words_and_changes_nothing(
     assert bytes_in(folder) == before
 
 
-def test_a_file_that_another_program_changed_is_not_overwritten(captions: Captions, folder: Path) -> None:
+def test_a_file_that_another_program_changed_is_not_overwritten(captions: CaptionStore, folder: Path) -> None:
     (folder / "a.txt").write_text("by another", encoding="utf-8")
     (folder / "c.txt").write_text("new", encoding="utf-8")
     before = bytes_in(folder)
@@ -143,9 +143,9 @@ def test_a_file_that_another_program_changed_is_not_overwritten(captions: Captio
 
 
 def test_when_one_file_cannot_be_written_none_is_changed(
-    captions: Captions, folder: Path, monkeypatch: pytest.MonkeyPatch
+    captions: CaptionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import app.gui.captions as module
+    import app.gui.captions.store as module
 
     before, put = bytes_in(folder), module.put_bytes
 
@@ -161,7 +161,7 @@ def test_when_one_file_cannot_be_written_none_is_changed(
     assert captions.all[0].lines == ["red robot, smiling"]
 
 
-def test_a_file_that_is_no_text_is_not_edited(captions: Captions) -> None:
+def test_a_file_that_is_no_text_is_not_edited(captions: CaptionStore) -> None:
     with pytest.raises(UserError, match="UTF-8"):
         captions.write(3, "x")
 
@@ -171,7 +171,7 @@ def test_a_zero_byte_is_no_text_either(folder: Path) -> None:
     assert read_captions([Concept(path=str(folder))])[0].problem
 
 
-def test_a_tag_with_a_comma_is_refused(captions: Captions) -> None:
+def test_a_tag_with_a_comma_is_refused(captions: CaptionStore) -> None:
     for tag in ("", "a, b"):
         with pytest.raises(UserError, match="comma"):
             captions.add_tag([0], tag)
@@ -184,11 +184,11 @@ def test_concepts_that_need_no_files_or_cannot_be_read_are_left_out(folder: Path
 
 def test_tokens_are_counted_by_the_tokenizers_of_the_model() -> None:
     for family, source, encoders in (("sd", "starter:model", 1), ("sdxl", "stabilityai/x", 2), ("sd", "", 1)):
-        count = counter(family, source)
+        count = token_counter(family, source)
         assert len(count("a red robot")) == encoders
         assert set(count("")) == {0}
-    assert counter("sd", "")("a photo of a cat") == [5]
-    assert counter("sd", "/no/such/file.safetensors")("cat") == [1]
+    assert token_counter("sd", "")("a photo of a cat") == [5]
+    assert token_counter("sd", "/no/such/file.safetensors")("cat") == [1]
 
 
 def test_chunks_are_of_75_tokens() -> None:
@@ -196,7 +196,7 @@ def test_chunks_are_of_75_tokens() -> None:
 
 
 def test_the_captions_that_come_with_seachange_are_not_changed() -> None:
-    bundled = Captions(read_captions([Concept(path="starter:robot")]))
+    bundled = CaptionStore(read_captions([Concept(path="starter:robot")]))
     before = bundled.all[0].file.read_bytes()
     with pytest.raises(UserError, match="came with Seachange"):
         bundled.add_tag([0], "robot of mine")
@@ -207,7 +207,7 @@ def test_the_captions_that_come_with_seachange_are_not_changed() -> None:
 def test_every_caption_file_of_an_image_is_edited_by_itself(folder: Path) -> None:
     (folder / "a.tags").write_text("x, y", encoding="utf-8")
     (folder / "a.json").write_text("{}", encoding="utf-8")
-    captions = Captions(read_captions([Concept(path=str(folder), more_captions=".tags, .json:tags, name")]))
+    captions = CaptionStore(read_captions([Concept(path=str(folder), more_captions=".tags, .json:tags, name")]))
     names = [caption.name for caption in captions.all]
     assert names[:4] == ["a.png · .txt", "a.png · .tags", "a.png · .json", "b.png · .txt"]
     assert captions.all[1].lines == ["x, y"]

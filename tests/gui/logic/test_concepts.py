@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.gui.background import Background, Report, Stop
-from app.gui.concepts import count, first_images, index_of, sight_of, statistics
-from modules.data.batches import Feed
-from modules.data.cache import Cache
-from modules.data.order import Showing
+from app.gui.concepts.dataset_scan import count, first_images, index_of, preview_of, statistics
+from app.gui.session.worker import Report, Stop, Worker
+from modules.data.batches import BatchLoader
+from modules.data.cache.store import Cache
+from modules.data.order import Example
 from modules.errors import UserError
-from modules.preset.concepts import Concept
 from modules.preset.preset import Preset
-from modules.preset.training import Training
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.training import Training
 from tests.data.test_batches import Encoders
 
 
@@ -87,18 +87,18 @@ def test_the_preview_is_what_training_gets(folder: Path, tmp_path: Path, random_
     flips: set[bool] = set()
     captions: set[str] = set()
     with Cache(tmp_path / "cache") as cache:
-        feed = Feed(index, here, Encoders(), cache, cache_latents=True, cache_text=False)
-        feed.fill(lambda *_: None, lambda: False)
+        loader = BatchLoader(index, here, Encoders(), cache, cache_latents=True, cache_text=False)
+        loader.fill(lambda *_: None, lambda: False)
         for draw in range(12):
             row = draw % len(index)
-            sight = sight_of(index, row, here, draw)
-            batch = feed.batch([Showing(row, 0)], draw)
-            assert batch.captions == (sight.caption,)
-            assert batch.sizes_B6[0].tolist() == list(sight.look.sizes(index[row]))
+            preview = preview_of(index, row, here, draw)
+            batch = loader.batch([Example(row, 0)], draw)
+            assert batch.captions == (preview.caption,)
+            assert batch.sizes_B6[0].tolist() == list(preview.look.sizes(index[row]))
             height, width = index[row].bucket
-            assert sight.image.size == (width, height)
-            flips.add(sight.look.flip)
-            captions.add(sight.caption)
+            assert preview.image.size == (width, height)
+            flips.add(preview.look.flip)
+            captions.add(preview.caption)
     assert flips == {False, True}
     assert "" in captions and len(captions) > 4
 
@@ -114,7 +114,7 @@ def test_work_reports_and_its_result_is_there_when_it_is_done() -> None:
         go.wait(10)
         return "done"
 
-    task = Background(work)
+    task = Worker(work)
     assert task.outcome() is None
     go.set()
     assert task.wait().result == "done"
@@ -127,7 +127,7 @@ def test_cancelled_work_ends_and_has_no_result() -> None:
             pass
         return "late"
 
-    task = Background(work)
+    task = Worker(work)
     task.cancel()
     assert task.wait().result is None
     assert not task.running
@@ -140,10 +140,10 @@ def test_what_a_user_can_mend_is_kept_and_a_fault_is_raised_where_it_is_seen() -
     def fault(_report: Report, _stop: Stop) -> None:
         raise ZeroDivisionError
 
-    error = Background(mendable).wait().error
+    error = Worker(mendable).wait().error
     assert error and str(error) == "no such folder"
     with pytest.raises(ZeroDivisionError):
-        Background(fault).wait()
+        Worker(fault).wait()
 
 
 def test_a_folder_that_went_meanwhile_is_told_in_words(folder: Path) -> None:
@@ -151,4 +151,4 @@ def test_a_folder_that_went_meanwhile_is_told_in_words(folder: Path) -> None:
     index = index_of(wanted, 1)
     shutil.rmtree(folder)
     with pytest.raises(UserError, match="cannot be read"):
-        sight_of(index, 0, wanted, 0)
+        preview_of(index, 0, wanted, 0)

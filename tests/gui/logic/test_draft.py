@@ -2,13 +2,13 @@ from pathlib import Path
 
 import pytest
 
-from app.gui.draft import Draft
-from app.gui.shown import LISTS
-from modules.preset import store
-from modules.preset.knobs import kind_of
+from app.gui.draft.draft import Draft
+from app.gui.draft.visibility import LISTS
+from modules.preset.files import store
 from modules.preset.preset import Preset
-from modules.preset.problems import UNIONS, all_knobs, knob_at, knobs_at
-from modules.preset.rules import judged
+from modules.preset.rules.rules import validate
+from modules.preset.setting_info import kind_of
+from modules.preset.validate import UNIONS, all_settings, setting_at, settings_at
 from modules.system.bundled import ROOT
 
 ROBOT = ROOT / "presets" / "Starter" / "Robot LoRA.json"
@@ -36,7 +36,7 @@ def draft(clock: Clock) -> Draft:
 def test_a_preset_that_was_just_loaded_is_unchanged_and_right(draft: Draft) -> None:
     assert draft.errors() == {}
     assert draft.changed_paths() == ()
-    assert judged(draft.freeze()) == store.read(ROBOT)
+    assert validate(draft.freeze()) == store.read(ROBOT)
 
 
 def test_bad_text_stays_beside_the_last_good_value(draft: Draft) -> None:
@@ -241,16 +241,16 @@ def test_a_part_that_the_model_lacks_is_hidden_and_no_reason_to_refuse(draft: Dr
     draft.put("training.text_encoder_2.train", True)
     draft.load("Robot", store.read(ROBOT))
     draft.put("training.text_encoder_2.train", True)
-    knob = knob_at("training.text_encoder_2.train", draft.values)
-    assert knob and not draft.shows(knob)
+    setting = setting_at("training.text_encoder_2.train", draft.values)
+    assert setting and not draft.is_visible(setting)
     assert draft.errors() == {}
 
 
 def test_what_depends_on_a_hidden_setting_is_hidden_with_it(draft: Draft) -> None:
-    (conv_rank,) = knobs_at("method.conv_rank")
-    assert draft.shows(conv_rank)
+    (conv_rank,) = settings_at("method.conv_rank")
+    assert draft.is_visible(conv_rank)
     draft.put("method.kind", "full")
-    assert not draft.shows(conv_rank)
+    assert not draft.is_visible(conv_rank)
 
 
 def test_an_error_in_a_hidden_setting_does_not_block(draft: Draft) -> None:
@@ -338,10 +338,10 @@ SECOND = {
 }  # fmt: skip
 
 
-def second_value(knob: object, value: object) -> object:
-    if (path := getattr(knob, "path", "")) in SECOND:
+def second_value(setting: object, value: object) -> object:
+    if (path := getattr(setting, "path", "")) in SECOND:
         return SECOND[path]
-    choices = getattr(knob, "choices", ())
+    choices = getattr(setting, "choices", ())
     if choices:
         return next(choice for choice in choices if choice != value)
     if isinstance(value, bool):
@@ -358,32 +358,32 @@ def second_value(knob: object, value: object) -> object:
 def test_every_setting_can_be_changed_reset_and_undone(clock: Clock) -> None:
     """Walks the schema, so that no setting is forgotten."""
     walked = 0
-    for knob in all_knobs():
+    for setting in all_settings():
         draft = Draft(store.read(ROBOT), clock=clock)
         draft.add("concepts", {"path": "/x"})
-        if knob.when and knob.when.path.endswith(".kind"):
-            draft.put(knob.when.path, knob.when.values[0])
-        section, name = knob.path.split(".")[0], knob.path.split(".")[-1]
-        if section in UNIONS and knob.path.count(".") == 1 and draft.get(knob.path) is None:
+        if setting.when and setting.when.path.endswith(".kind"):
+            draft.put(setting.when.path, setting.when.values[0])
+        section, name = setting.path.split(".")[0], setting.path.split(".")[-1]
+        if section in UNIONS and setting.path.count(".") == 1 and draft.get(setting.path) is None:
             owners = [member for member in UNIONS[section] if name in member.model_fields]
             draft.put(f"{section}.kind", kind_of(owners[0]))
         for above in LISTS:
-            if knob.path.startswith(f"{above}.") and not draft.get(above):
+            if setting.path.startswith(f"{above}.") and not draft.get(above):
                 draft.add(above)
-        if knob.entry:
+        if setting.entry:
             continue
-        usual = draft.get(knob.path)
-        assert usual is not None, knob.path
-        other = second_value(knob, usual)
-        assert draft.put(knob.path, other) == "", knob.path
-        assert draft.get(knob.path) == other
+        usual = draft.get(setting.path)
+        assert usual is not None, setting.path
+        other = second_value(setting, usual)
+        assert draft.put(setting.path, other) == "", setting.path
+        assert draft.get(setting.path) == other
         draft.undo()
-        assert draft.get(knob.path) == usual
+        assert draft.get(setting.path) == usual
         draft.redo()
-        draft.reset(knob.path)
-        assert draft.get(knob.path) == draft.original(knob.path), knob.path
+        draft.reset(setting.path)
+        assert draft.get(setting.path) == draft.original(setting.path), setting.path
         walked += 1
-    assert walked == sum(not knob.entry for knob in all_knobs())
+    assert walked == sum(not setting.entry for setting in all_settings())
 
 
 def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:
@@ -395,7 +395,7 @@ def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:
 def test_what_a_run_gets_is_what_the_engine_accepts(draft: Draft, tmp_path: Path) -> None:
     for name in sorted((ROOT / "presets").rglob("*.json")):
         draft.load(name.stem, store.read(name))
-        assert judged(draft.freeze()).method == store.read(name).method
+        assert validate(draft.freeze()).method == store.read(name).method
 
 
 def test_f8_goes_from_problem_to_problem_in_the_order_of_the_pages_and_round(draft: Draft) -> None:

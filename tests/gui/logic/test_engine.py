@@ -12,12 +12,11 @@ from typing import Any
 
 import pytest
 
-from app.gui.draft import Draft
-from app.gui.engine import Engine, EngineDied, WindowEvent
-from app.gui.inbox import Inbox
-from app.gui.running import Running
+from app.gui.draft.draft import Draft
+from app.gui.session.engine_client import Engine, EngineDied, WindowEvent
+from app.gui.session.inbox import Inbox
+from app.gui.session.run_state import RunState
 from modules.messages import (
-    Answer,
     CheckPreset,
     Failed,
     Finding,
@@ -27,13 +26,14 @@ from modules.messages import (
     Paused,
     Phase,
     Progress,
+    Result,
     SampleReady,
     Started,
     Stop,
     Train,
     encode,
 )
-from modules.preset import store
+from modules.preset.files import store
 from modules.system.bundled import ROOT
 
 PATIENCE = 60.0
@@ -83,7 +83,7 @@ def test_a_job_starts_the_engine_and_its_events_come_in_order(window: Window) ->
     assert window.engine.send(CheckPreset({}))
     assert window.engine.busy
     window.until(lambda: window.last(Finished))
-    assert window.events == [Answer("q", "a"), Finished()]
+    assert window.events == [Result("q", "a"), Finished()]
     assert not window.engine.busy
     assert window.engine.alive
 
@@ -248,7 +248,7 @@ def test_a_listener_that_fails_costs_nobody_a_word() -> None:
 
 
 def test_a_run_tells_all_its_listeners_even_if_one_fails() -> None:
-    running, heard = Running(), list[object]()
+    running, heard = RunState(), list[object]()
 
     def fails(_: object) -> None:
         raise ZeroDivisionError
@@ -261,8 +261,8 @@ def test_a_run_tells_all_its_listeners_even_if_one_fails() -> None:
 
 
 def test_a_pause_that_comes_after_stop_does_not_hide_it() -> None:
-    running = Running()
+    running = RunState()
     running.begin("train")
     running.stopping()
     running.take(Paused(3))
-    assert running.stand == "stopping"
+    assert running.state == "stopping"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.gui.layer_share import (
+from app.gui.form.layer_counts import (
     Layers,
     beside,
     kind_of,
@@ -18,15 +18,15 @@ from app.gui.layer_share import (
     told_in_short,
     weights_in_words,
 )
-from app.gui.layer_tree import Line, Node, state, turned
-from modules.catalog.layers import LAYERS, patterns_of
+from app.gui.form.layer_tree import Line, Node, state, toggled
+from modules.catalog.layers import LAYER_SETS, layer_patterns
 from modules.methods.adapter import Adapter as Engine
 from modules.methods.full import FullFineTune
-from modules.methods.layers import chosen
+from modules.methods.layer_selection import select_layers
 from modules.preset.preset import Preset
-from modules.preset.problems import preset_of
+from modules.preset.validate import preset_of
 
-CASES = [(family, kind) for family in LAYERS for kind in ("full", "lora")]
+CASES = [(family, kind) for family in LAYER_SETS for kind in ("full", "lora")]
 
 
 def preset(family: str, kind: str, source: str = "", **method: object) -> Preset:
@@ -43,7 +43,7 @@ def every_node(found: Layers) -> list[Node]:
 
 def picked(found: Layers, family: str, text: str) -> int:
     """What the engine makes of a text."""
-    names = set(chosen(found.tree.names, text, patterns_of(family), what="layer"))
+    names = set(select_layers(found.tree.names, text, layer_patterns(family), what="layer"))
     return sum(1 << place for place, name in enumerate(found.tree.names) if name in names)
 
 
@@ -79,7 +79,7 @@ def test_whatever_is_ticked_comes_back_from_the_text_that_is_written(family: str
     for _ in range(40):
         ticked = 0
         for node in chance.sample(nodes, chance.randint(1, 12)):
-            ticked = turned(ticked, node.mask)
+            ticked = toggled(ticked, node.mask)
         if ticked:
             text = found.tree.text_of(ticked)
             assert found.tree.read(text) == (ticked, "")
@@ -116,8 +116,8 @@ def test_a_text_that_picks_nothing_says_why(text: str, why: str) -> None:
 
 def test_a_box_is_ticked_in_part_and_a_click_ticks_all_then_nothing() -> None:
     assert [state(ticked, 0b1100) for ticked in (0b0011, 0b0100, 0b1111)] == [False, None, True]
-    assert turned(0b0101, 0b1100) == 0b1101
-    assert turned(0b1101, 0b1100) == 0b0001
+    assert toggled(0b0101, 0b1100) == 0b1101
+    assert toggled(0b1101, 0b1100) == 0b0001
 
 
 def words(lines: list[Line]) -> list[str]:

@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
-from app.gui.draft import Draft
-from app.gui.library import OWN, Library, Opened, from_text, open_file, text_of, write_copy
-from app.gui.project import save_project
+from app.gui.draft.autosave import save_project
+from app.gui.draft.draft import Draft
+from app.gui.draft.preset_library import OWN, Library, OpenedFile, from_text, open_file, text_of, write_copy
 from modules.errors import Problems, UserError
-from modules.preset import store
+from modules.preset.files import store
 from modules.system.bundled import ROOT
 
 
@@ -129,7 +129,7 @@ def test_pasted_text_that_is_no_preset_is_refused_in_words() -> None:
 
 def test_a_copy_is_written_where_the_user_says_or_the_reason_is_told(draft: Draft, tmp_path: Path) -> None:
     write_copy(draft, tmp_path / "out" / "robot.json")
-    assert open_file(tmp_path / "out" / "robot.json") == Opened("robot", draft.preset(), project=False)
+    assert open_file(tmp_path / "out" / "robot.json") == OpenedFile("robot", draft.preset(), project=False)
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(UserError, match="cannot be written"):
         write_copy(draft, tmp_path / "file" / "robot.json")
@@ -139,7 +139,7 @@ def test_a_project_that_is_opened_is_known_as_one(draft: Draft, tmp_path: Path) 
     draft.put("general.workspace", str(tmp_path))
     save_project(draft, tmp_path / "all.json")
     opened = open_file(tmp_path / "all.json")
-    assert opened == Opened("all", draft.preset(), project=True)
+    assert opened == OpenedFile("all", draft.preset(), project=True)
     other = Draft()
     other.load(opened.name, opened.preset, whole=opened.project)
     assert other.values == draft.values

@@ -1,8 +1,8 @@
-from app.gui.draft import Draft
-from app.gui.library import Library, change_of
-from app.gui.recipe import differences
-from app.gui.wording import crumbs, in_words, plain_number
-from modules.preset import store
+from app.gui.draft.draft import Draft
+from app.gui.draft.labels import breadcrumb, in_words, number_text
+from app.gui.draft.preset_diff import differences
+from app.gui.draft.preset_library import Library, change_of
+from modules.preset.files import store
 from modules.system.bundled import ROOT
 
 LIBRARY = Library()
@@ -58,9 +58,9 @@ def test_loading_changes_exactly_what_was_announced() -> None:
 
 def test_places_are_named_as_a_person_finds_them() -> None:
     values = draft().values
-    assert crumbs("concepts.1.flip", values) == "Concepts \u203a concept 2 \u203a Random flip"
-    assert crumbs("training.text_encoder_1.train", values) == "Training \u203a Text encoder 1 \u203a Train"
-    assert crumbs("schedule.kind", values) == "Schedule"
+    assert breadcrumb("concepts.1.flip", values) == "Concepts \u203a concept 2 \u203a Random flip"
+    assert breadcrumb("training.text_encoder_1.train", values) == "Training \u203a Text encoder 1 \u203a Train"
+    assert breadcrumb("schedule.kind", values) == "Schedule"
 
 
 def test_file_names_are_no_settings() -> None:
@@ -68,4 +68,4 @@ def test_file_names_are_no_settings() -> None:
 
 
 def test_numbers_are_written_plainly() -> None:
-    assert [plain_number(x) for x in (1e-4, 0.5, 7.0, 1e-8, 0.0, -0.8)] == ["0.0001", "0.5", "7", "1e-8", "0", "-0.8"]
+    assert [number_text(x) for x in (1e-4, 0.5, 7.0, 1e-8, 0.0, -0.8)] == ["0.0001", "0.5", "7", "1e-8", "0", "-0.8"]

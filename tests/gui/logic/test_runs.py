@@ -6,11 +6,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from app.gui.past_runs import brief
-from app.gui.records import Records, last_events
-from app.gui.runs import Run, Runs, pairs_between, parameters_in, settings_between
+from app.gui.run.run_list import summary_text
+from app.gui.session.event_log import EventLog, last_events
+from app.gui.session.run_history import Run, Runs, pairs_between, parameters_in, settings_between
 from modules.messages import Event, Failed, Finished, Note, Progress, SampleReady, Started, Validated, encode
-from modules.preset import store
+from modules.preset.files import store
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
 
@@ -179,21 +179,21 @@ def test_a_run_without_a_preset_can_still_be_looked_at(tmp_path: Path) -> None:
 
 
 def test_records_of_nothing_are_empty(tmp_path: Path) -> None:
-    records = Records(tmp_path / "events.jsonl")
+    records = EventLog(tmp_path / "events.jsonl")
     assert not records.update()
     assert records.losses == []
 
 
 def test_the_list_says_why_a_run_failed(tmp_path: Path) -> None:
     pytest.importorskip("tkinter", reason="this Python has no tkinter")
-    from app.gui.past_runs import ROOM, noted
-    from app.gui.runs import Summary
+    from app.gui.run.run_list import ROOM, option_note
+    from app.gui.session.run_history import Summary
 
     now = time.time()
     failed = Summary("a", "failed", 40, 600, now, "The card is full. Halve the batch.\nOr else.")
-    assert noted(failed) == "failed just now: The card is full"
-    assert len(noted(Summary("a", "failed", 40, 600, now, "w" * 250))) == ROOM
-    assert noted(Summary("a", "finished", 600, 600, now)) == "finished at step 600, just now"
+    assert option_note(failed) == "failed just now: The card is full"
+    assert len(option_note(Summary("a", "failed", 40, 600, now, "w" * 250))) == ROOM
+    assert option_note(Summary("a", "finished", 600, 600, now)) == "finished at step 600, just now"
 
 
 def validated(step: int, best_step: int) -> Validated:
@@ -211,5 +211,5 @@ def test_validations_are_kept_and_forgotten_as_losses_are(tmp_path: Path) -> Non
 def test_the_step_of_the_best_validation_is_in_the_line_of_a_run(tmp_path: Path) -> None:
     run = old(run_of(tmp_path / "run", Started("x", 600, 3, 200), validated(8, 4), Finished(600)))
     assert run.summary.best == 4
-    assert brief(run.summary).startswith("finished at step 600, best at 4, ")
-    assert ", best" not in brief(old(run_of(tmp_path / "other", Finished(600))).summary)
+    assert summary_text(run.summary).startswith("finished at step 600, best at 4, ")
+    assert ", best" not in summary_text(old(run_of(tmp_path / "other", Finished(600))).summary)

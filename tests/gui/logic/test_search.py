@@ -1,9 +1,9 @@
-from app.gui.search import search
-from modules.preset.problems import all_knobs
+from app.gui.shell.search import search
+from modules.preset.validate import all_settings
 
 
 def first(query: str) -> str:
-    return search(query)[0].knob.path
+    return search(query)[0].setting.path
 
 
 def test_the_label_itself_comes_first() -> None:
@@ -22,14 +22,14 @@ def test_every_word_must_be_found_somewhere() -> None:
 
 
 def test_words_of_the_help_are_found_last() -> None:
-    paths = [hit.knob.path for hit in search("snr")]
+    paths = [hit.setting.path for hit in search("snr")]
     assert paths.index("objective.min_snr_gamma") < paths.index("objective.weighting")
 
 
 def test_every_setting_is_found_by_its_label_and_none_twice() -> None:
-    for knob in all_knobs():
-        found = [hit.knob.path for hit in search(knob.label, at_most=200)]
-        assert knob.path in found, knob.path
+    for setting in all_settings():
+        found = [hit.setting.path for hit in search(setting.label, at_most=200)]
+        assert setting.path in found, setting.path
         assert len(found) == len(set(found))
 
 

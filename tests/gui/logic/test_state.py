@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from app.gui.draft import Draft
-from app.gui.lock import Lock, Taken
-from app.gui.places import settings_folder
-from app.gui.project import Project
-from app.gui.state import MOST_RECENT, Remembered
-from modules.preset import store
+from app.gui.draft.autosave import Project
+from app.gui.draft.draft import Draft
+from app.gui.draft.user_folder import settings_folder
+from app.gui.draft.window_state import MOST_RECENT, WindowState
+from app.gui.lock import Lock, LockTaken
+from modules.preset.files import store
 from modules.system.bundled import ROOT
 
 
@@ -38,67 +38,67 @@ def test_each_system_has_its_folder(platform: str, environment: dict[str, str], 
 
 
 def test_what_was_put_is_there_in_the_next_window(path: Path) -> None:
-    one = Remembered(path)
+    one = WindowState(path)
     one.put("theme", "dark")
     one.put("folded", ["training.Optimizer"])
     assert one.save()
-    other = Remembered(path)
+    other = WindowState(path)
     assert (other.get("theme"), other.get("folded"), other.get("page")) == ("dark", ["training.Optimizer"], "general")
 
 
 def test_two_windows_keep_each_others_keys_and_the_last_word_wins(path: Path) -> None:
-    one, other = Remembered(path), Remembered(path)
+    one, other = WindowState(path), WindowState(path)
     one.put("theme", "dark")
     one.put("page", "model")
     other.put("text_size", 150)
     other.put("page", "tools")
     one.save()
     other.save()
-    third = Remembered(path)
+    third = WindowState(path)
     assert (third.get("theme"), third.get("text_size"), third.get("page")) == ("dark", 150, "tools")
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"theme": 3, "folded": [1], "page": "model"}', "\0"])
 def test_a_damaged_file_gives_defaults_where_it_is_damaged(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
-    remembered = Remembered(path)
-    assert (remembered.get("theme"), remembered.get("folded")) == ("system", [])
-    assert remembered.note or remembered.get("page") == "model"
+    window_state = WindowState(path)
+    assert (window_state.get("theme"), window_state.get("folded")) == ("system", [])
+    assert window_state.note or window_state.get("page") == "model"
 
 
 def test_keys_of_a_newer_window_are_kept(path: Path) -> None:
     path.write_text('{"hologram": true}', encoding="utf-8")
-    remembered = Remembered(path)
-    remembered.put("theme", "dark")
-    remembered.save()
+    window_state = WindowState(path)
+    window_state.put("theme", "dark")
+    window_state.save()
     assert json.loads(path.read_text(encoding="utf-8"))["hologram"] is True
 
 
 def test_recent_files_are_newest_first_each_once_and_only_those_that_are_there(path: Path, tmp_path: Path) -> None:
     files = [tmp_path / f"{n}.json" for n in range(MOST_RECENT + 3)]
-    remembered = Remembered(path)
+    window_state = WindowState(path)
     for file in [*files, files[5]]:
         file.touch()
-        remembered.opened(file)
-        remembered.save()
+        window_state.opened(file)
+        window_state.save()
     files[6].unlink()
-    assert remembered.recent()[:2] == [files[5], files[14]]
-    assert len(remembered.recent()) == MOST_RECENT - 1
+    assert window_state.recent()[:2] == [files[5], files[14]]
+    assert len(window_state.recent()) == MOST_RECENT - 1
 
 
 def test_a_save_while_another_window_writes_is_put_off_and_nothing_is_lost(path: Path) -> None:
-    remembered = Remembered(path)
-    remembered.put("theme", "dark")
+    window_state = WindowState(path)
+    window_state.put("theme", "dark")
     with Lock(path.with_suffix(".lock")):
-        assert not remembered.save()
-    assert remembered.unsaved
-    assert remembered.save()
-    assert Remembered(path).get("theme") == "dark"
+        assert not window_state.save()
+    assert window_state.unsaved
+    assert window_state.save()
+    assert WindowState(path).get("theme") == "dark"
 
 
 def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path) -> None:
     lock = Lock(tmp_path / "x.lock")
-    with pytest.raises(Taken):
+    with pytest.raises(LockTaken):
         Lock(tmp_path / "x.lock")
     threading.Timer(0.05, lock.release).start()
     Lock(tmp_path / "x.lock", seconds=5).release()

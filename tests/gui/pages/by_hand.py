@@ -2,26 +2,26 @@
 
 from typing import Any
 
-from app.gui.desk import Desk
-from app.gui.form import SettingRow
+from app.gui.context import AppContext
+from app.gui.form.form import SettingRow
 from app.gui.kit import Frame, Label, Segmented
 from app.gui.pages import PAGES
 
 
-def page_of(desk: Desk, key: str) -> Any:
+def page_of(context: AppContext, key: str) -> Any:
     """A page of the window, whole."""
-    page = next(card for card in PAGES if card.key == key).page_class()(desk.app, desk)
+    page = next(card for card in PAGES if card.key == key).page_class()(context.app, context)
     page.pack(fill="both", expand=True)
     for _ in page.build():
         pass
     return page
 
 
-def row_alone(desk: Desk, path: str) -> SettingRow:
+def row_alone(context: AppContext, path: str) -> SettingRow:
     """A row outside any form, as results of a search are."""
-    frame = Frame(desk.app, "card")
+    frame = Frame(context.app, "card")
     frame.pack(fill="x")
-    row = SettingRow(frame, desk, path)
+    row = SettingRow(frame, context, path)
     row.pack(fill="x")
     return row
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from app.gui.desk import Desk
-from app.gui.draft import Draft
-from app.gui.engine import Engine
-from app.gui.inbox import Inbox
-from app.gui.library import Library
-from app.gui.meters import Meters
-from app.gui.project import Project
-from app.gui.running import Running
-from app.gui.state import Remembered
+from app.gui.context import AppContext
+from app.gui.draft.autosave import Project
+from app.gui.draft.draft import Draft
+from app.gui.draft.preset_library import Library
+from app.gui.draft.window_state import WindowState
+from app.gui.session.engine_client import Engine
+from app.gui.session.hardware import HardwareMonitor
+from app.gui.session.inbox import Inbox
+from app.gui.session.run_state import RunState
 from modules.messages import Command
 from modules.preset.preset import Preset
 
@@ -38,12 +38,12 @@ def engine() -> Listening:
 
 
 @pytest.fixture
-def desk(root: Any, tmp_path: Path, engine: Listening) -> Iterator[Desk]:
+def context(root: Any, tmp_path: Path, engine: Listening) -> Iterator[AppContext]:
     slow = count(step=10)  # each change is one to undo
     project = Project.open(tmp_path)
-    made = Desk(
-        Draft(Preset(), clock=lambda: float(next(slow))), engine, Inbox(engine.inbox), Running(),
-        Library(tmp_path / "presets"), Remembered(tmp_path / "window.json"), project, Meters(), root,
+    made = AppContext(
+        Draft(Preset(), clock=lambda: float(next(slow))), engine, Inbox(engine.inbox), RunState(),
+        Library(tmp_path / "presets"), WindowState(tmp_path / "window.json"), project, HardwareMonitor(), root,
     )  # fmt: skip
     yield made
     project.close(made.draft)

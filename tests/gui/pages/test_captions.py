@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.gui.caption_tokens import in_words
-from app.gui.desk import Desk
+from app.gui.captions.token_lines import in_words
+from app.gui.context import AppContext
 from tests.gui.conftest import Pump
 
 TEXTS: dict[str, str | None] = {
@@ -27,20 +27,20 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def said(desk: Desk) -> list[tuple[str, Any]]:
+def said(context: AppContext) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    desk.say = lambda text, action="", on_action=None: found.append((text, on_action))
+    context.notify = lambda text, action="", on_action=None: found.append((text, on_action))
     return found
 
 
 @pytest.fixture
-def page(desk: Desk, root: Any, tmp_path: Path, folder: Path, said: list[Any], pump: Pump) -> Iterator[Any]:
+def page(context: AppContext, root: Any, tmp_path: Path, folder: Path, said: list[Any], pump: Pump) -> Iterator[Any]:
+    from app.gui.captions.page import CaptionsPage
     from app.gui.kit import Pictures
-    from app.gui.pages.captions import CaptionsPage
 
-    desk.pictures = Pictures(root, tmp_path / "thumbs")
-    desk.draft.add("concepts", {"path": str(folder), "prefix": "a photo of "})
-    page = CaptionsPage(root, desk)
+    context.pictures = Pictures(root, tmp_path / "thumbs")
+    context.draft.add("concepts", {"path": str(folder), "prefix": "a photo of "})
+    page = CaptionsPage(root, context)
     page.pack(fill="both", expand=True)
     for _ in page.build():
         pass
@@ -48,7 +48,7 @@ def page(desk: Desk, root: Any, tmp_path: Path, folder: Path, said: list[Any], p
     pump(lambda: page.work.captions.all)
     yield page
     page.destroy()
-    desk.pictures.close()
+    context.pictures.close()
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -89,16 +89,18 @@ def test_looking_at_every_image_writes_nothing(page: Any, folder: Path, said: li
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == times
 
 
-def test_concepts_that_are_off_or_without_caption_files_are_left_out(page: Any, desk: Desk, pump: Pump) -> None:
-    desk.draft.put("concepts.0.captions", "filename")
+def test_concepts_that_are_off_or_without_caption_files_are_left_out(
+    page: Any, context: AppContext, pump: Pump
+) -> None:
+    context.draft.put("concepts.0.captions", "filename")
     page.shown()
     pump(page._empty.winfo_manager)
     assert "elsewhere" in words(page._empty.sentence)
-    desk.draft.put("concepts.0.enabled", False)
+    context.draft.put("concepts.0.enabled", False)
     page.shown()
     pump(lambda: "No images yet" in words(page._empty.sentence))
-    desk.draft.put("concepts.0.captions", "file")
-    desk.draft.put("concepts.0.enabled", True)
+    context.draft.put("concepts.0.captions", "file")
+    context.draft.put("concepts.0.enabled", True)
     page.shown()
     pump(lambda: page.work.shown and not page._empty.winfo_manager())
 
@@ -111,8 +113,8 @@ def test_leaving_the_page_while_it_reads_ends_the_reading_and_coming_back_begins
     pump(lambda: words(page._line).startswith("5 images"))
 
 
-def test_a_folder_of_two_concepts_is_shown_once(page: Any, desk: Desk, folder: Path, pump: Pump) -> None:
-    desk.draft.duplicate("concepts", 0)
+def test_a_folder_of_two_concepts_is_shown_once(page: Any, context: AppContext, folder: Path, pump: Pump) -> None:
+    context.draft.duplicate("concepts", 0)
     page.shown()
     pump(lambda: not page._waiting.busy)
     assert words(page._line) == "5 images · 2 missing"
@@ -368,9 +370,10 @@ def test_the_way_back_of_a_toast_takes_back_nothing_that_came_later(page: Any, f
 def test_a_long_change_is_waited_for_with_the_window_alive(
     page: Any, root: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.gui import captions, patience
+    from app.gui import busy_dialog
+    from app.gui.captions import store
 
-    begun, go_on, write, drawn = threading.Event(), threading.Event(), captions.put_bytes, list[str]()
+    begun, go_on, write, drawn = threading.Event(), threading.Event(), store.put_bytes, list[str]()
 
     def slow(path: Path, data: bytes | None) -> None:
         begun.set()
@@ -378,16 +381,16 @@ def test_a_long_change_is_waited_for_with_the_window_alive(
         write(path, data)
 
     def look() -> None:
-        [shown] = [child for child in root.winfo_children() if isinstance(child, patience.Meanwhile)]
+        [shown] = [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]
         shown.close(None)  # it stays
         drawn.append(shown.title())
         go_on.set()
 
-    monkeypatch.setattr(patience, "SOON_S", 0.0)
-    monkeypatch.setattr(captions, "put_bytes", slow)
+    monkeypatch.setattr(busy_dialog, "SOON_S", 0.0)
+    monkeypatch.setattr(store, "put_bytes", slow)
     root.after(50, look)
     assert page.work.add_tag([0, 2], "new") == ""
     assert drawn == ["Writing captions"]
     assert begun.is_set()
     assert files(folder)["2.txt"].startswith(b"red, green, new")
-    assert not [child for child in root.winfo_children() if isinstance(child, patience.Meanwhile)]
+    assert not [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]

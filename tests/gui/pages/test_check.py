@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from app.gui.desk import Desk
-from app.gui.findings import checks_of
-from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Mend, Phase, Stop
+from app.gui.check.findings import checks_for
+from app.gui.context import AppContext
+from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Fix, Phase, Stop
 from tests.gui.pages.by_hand import page_of
 
 Pump = Callable[..., None]
 
 CUT = Finding(
     "captions.cut", "hurt", "62 % of the captions are longer than 75 tokens.", "They are cut.", "model.max_chunks",
-    [Mend("Raise the longest caption to 4 chunks", {"model.max_chunks": 4})],
+    [Fix("Raise the longest caption to 4 chunks", {"model.max_chunks": 4})],
     [("1 to 75", 12), ("76 to 150", 30)], "captions", ["a.txt", "b.txt"],
 )  # fmt: skip
 TAKEN = Finding("output.taken", "stop", "The file is there already.", "", "output.path")
@@ -24,11 +24,11 @@ FITS = Finding("memory.fits", "know", "It takes 2 GB.", bars=[(f"part {n}", 2.0*
 
 
 @pytest.fixture
-def page(desk: Desk, tmp_path: Path, pump: Pump) -> Iterator[Any]:
-    desk.draft.put("general.workspace", str(tmp_path / "workspace"))
-    desk.draft.put("model.source", "starter:model")
-    desk.draft.add("concepts", {"path": "starter:robot"})
-    made = page_of(desk, "check")
+def page(context: AppContext, tmp_path: Path, pump: Pump) -> Iterator[Any]:
+    context.draft.put("general.workspace", str(tmp_path / "workspace"))
+    context.draft.put("model.source", "starter:model")
+    context.draft.add("concepts", {"path": "starter:robot"})
+    made = page_of(context, "check")
     made.shown()
     pump()
     yield made
@@ -37,7 +37,7 @@ def page(desk: Desk, tmp_path: Path, pump: Pump) -> Iterator[Any]:
 
 def told(page: Any, pump: Pump, *events: Event) -> None:
     for event in events:
-        page.desk.running.take(event)
+        page.context.running.take(event)
     page.refresh()
     pump(lambda: not page._pending)
     pump()
@@ -57,14 +57,14 @@ def test_first_nothing_is_known_and_a_button_looks(page: Any, engine: Any, pump:
     assert page.bar.winfo_ismapped()
     assert page.look.text == "Cancel" and not page.empty.button.enabled
     told(page, pump, Finished())
-    assert page.stands.cget("text") == "Nothing stands in the way"
+    assert page.status_label.cget("text") == "Nothing stands in the way"
     assert not page.bar.winfo_ismapped() and page.look.text == "Check again"
 
 
 def test_the_worst_stands_first_with_all_that_it_says(page: Any, pump: Pump) -> None:
     looked(page, pump, FITS, CUT, TAKEN)
     assert [card.finding for card in page.list._cards] == [TAKEN, CUT, FITS]
-    assert page.stands.cget("text") == "1 thing keeps it from starting, 1 will hurt, 1 worth knowing"
+    assert page.status_label.cget("text") == "1 thing keeps it from starting, 1 will hurt, 1 worth knowing"
     assert [card.badge.cget("text") for card in page.list._cards] == ["Cannot start", "Will hurt", "Worth knowing"]
     card = page.list._cards[1]
     assert card.items is None
@@ -77,16 +77,16 @@ def test_the_worst_stands_first_with_all_that_it_says(page: Any, pump: Pump) -> 
 
 
 def test_a_mend_changes_the_draft_and_it_looks_again_by_itself(
-    page: Any, desk: Desk, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
+    page: Any, context: AppContext, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gui.pages.check.REST_S", 0.3)
+    monkeypatch.setattr("app.gui.check.page.REST_S", 0.3)
     looked(page, pump, CUT, FITS)
     kept = page.cards[1]
-    page.cards[0].mends[0][1].press()
-    assert desk.draft.get("model.max_chunks") == 4
+    page.cards[0].fixes[0][1].press()
+    assert context.draft.get("model.max_chunks") == 4
     page.refresh()
     assert page.cards[0].badge.cget("text") == "Mended"
-    assert not page.cards[0].mends[0][1].enabled
+    assert not page.cards[0].fixes[0][1].enabled
     assert page.below.cget("text") == "Settings have changed since: check again."
     assert len(engine.sent) == 1, "it waits a moment: more may be changed"
     pump(lambda: len(engine.sent) == 2)
@@ -96,20 +96,20 @@ def test_a_mend_changes_the_draft_and_it_looks_again_by_itself(
 
 
 def test_it_does_not_look_by_itself_while_something_runs_or_again_after_a_cancel(
-    page: Any, desk: Desk, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
+    page: Any, context: AppContext, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.gui.pages.check.REST_S", 0.0)
+    monkeypatch.setattr("app.gui.check.page.REST_S", 0.0)
     looked(page, pump, CUT)
-    desk.running.begin("train")
-    desk.draft.put("training.steps", 77)
+    context.running.begin("train")
+    context.draft.put("training.steps", 77)
     page._tick()
     assert len(engine.sent) == 1
     assert page.look.reason == "After this run." and page.cards[0].winfo_ismapped()
-    desk.running.take(Finished(5))
+    context.running.take(Finished(5))
     time.sleep(0.001)
     page._tick()
     assert len(engine.sent) == 2
-    desk.stop = lambda: engine.send(Stop(now=True))
+    context.stop = lambda: engine.send(Stop(now=True))
     page.look.press()
     assert engine.sent[-1] == Stop(now=True)
     told(page, pump, Finished(stopped=True))
@@ -118,7 +118,7 @@ def test_it_does_not_look_by_itself_while_something_runs_or_again_after_a_cancel
     assert page.cards, "what was found before can still be read"
 
 
-def test_a_kind_can_be_silenced_and_heard_again(page: Any, desk: Desk, pump: Pump) -> None:
+def test_a_kind_can_be_silenced_and_heard_again(page: Any, context: AppContext, pump: Pump) -> None:
     looked(page, pump, CUT, FITS)
     page.cards[0]._on_mute(CUT.name)
     pump(lambda: not page._pending)
@@ -130,16 +130,16 @@ def test_a_kind_can_be_silenced_and_heard_again(page: Any, desk: Desk, pump: Pum
     assert not page.quiet.winfo_manager()
 
 
-def test_the_way_to_a_setting(page: Any, desk: Desk, pump: Pump) -> None:
+def test_the_way_to_a_setting(page: Any, context: AppContext, pump: Pump) -> None:
     gone: list[tuple[str, str]] = []
-    desk.go = lambda page, path="": gone.append((page, path))
+    context.go = lambda page, path="": gone.append((page, path))
     looked(page, pump, CUT)
     page.cards[0].go()
     assert gone == [("model", "model.max_chunks")]
 
 
-def test_the_button_says_what_a_start_means(page: Any, desk: Desk, pump: Pump) -> None:
-    desk.why_not = lambda: checks_of(desk).keeps()
+def test_the_button_says_what_a_start_means(page: Any, context: AppContext, pump: Pump) -> None:
+    context.start_blocked_reason = lambda: checks_for(context).blocking_problem()
     looked(page, pump, CUT)
     assert (page.start.text, page.start.enabled) == ("Start training anyway", True)
     looked(page, pump, CUT, TAKEN)
@@ -151,21 +151,21 @@ def test_the_button_says_what_a_start_means(page: Any, desk: Desk, pump: Pump) -
 def test_a_look_that_failed_says_so(page: Any, pump: Pump) -> None:
     page.look.press()
     told(page, pump, Failed("The model cannot be opened."))
-    assert page.stands.cget("text") == "The check could not be finished"
+    assert page.status_label.cget("text") == "The check could not be finished"
     assert page.below.cget("text") == "The model cannot be opened."
 
 
-def test_the_switch_is_remembered(page: Any, desk: Desk) -> None:
+def test_the_switch_is_remembered(page: Any, context: AppContext) -> None:
     assert page.first.get() is True
     page.first.turn()
-    assert desk.remembered.get("check_first") is False
+    assert context.window_state.get("check_first") is False
 
 
-def test_forty_findings_come_in_slices(page: Any, desk: Desk, pump: Pump) -> None:
+def test_forty_findings_come_in_slices(page: Any, context: AppContext, pump: Pump) -> None:
     many = [Finding(f"kind.{n}", "know", f"Number {n}. " * 12, "Why. " * (n % 9)) for n in range(40)]
     page.look.press()
     for event in (*many, Finished()):
-        desk.running.take(event)
+        context.running.take(event)
     page.refresh()
     assert len(page.cards) < 40, "the window draws in between"
     pump(lambda: not page._pending)

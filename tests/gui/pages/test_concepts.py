@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.gui.concept_card import amount_of, state_of, title_of
-from app.gui.desk import Desk
-from app.gui.folder_facts import Facts, FolderFacts, facts_of
-from modules.preset.concepts import Concept
-from modules.preset.problems import all_knobs
+from app.gui.concepts.card import amount_of, state_of, title_of
+from app.gui.concepts.folder_summary import FolderSummaries, FolderSummary, summary_of
+from app.gui.context import AppContext
+from modules.preset.sections.concept import Concept
+from modules.preset.validate import all_settings
 from tests.gui.conftest import Pump
 
 NAMES = [name for name in Concept.model_fields]
@@ -34,21 +34,21 @@ def built(page: Any) -> Any:
 
 
 @pytest.fixture
-def said(desk: Desk) -> list[tuple[str, Any]]:
+def said(context: AppContext) -> list[tuple[str, Any]]:
     """What the window said, with the way back that it offered."""
     found: list[tuple[str, Any]] = []
-    desk.say = lambda text, action="", on_action=None: found.append((text, on_action))
+    context.notify = lambda text, action="", on_action=None: found.append((text, on_action))
     return found
 
 
 @pytest.fixture
-def page(desk: Desk, root: Any, tmp_path: Path, said: list[tuple[str, Any]]) -> Iterator[Any]:
+def page(context: AppContext, root: Any, tmp_path: Path, said: list[tuple[str, Any]]) -> Iterator[Any]:
+    from app.gui.concepts.page import ConceptsPage
     from app.gui.kit import Pictures
-    from app.gui.pages.concepts import ConceptsPage
 
-    desk.pictures = Pictures(root, tmp_path / "thumbs")
-    yield built(ConceptsPage(root, desk))
-    desk.pictures.close()
+    context.pictures = Pictures(root, tmp_path / "thumbs")
+    yield built(ConceptsPage(root, context))
+    context.pictures.close()
 
 
 @pytest.fixture
@@ -56,8 +56,8 @@ def folder(tmp_path: Path) -> Path:
     return images(tmp_path / "cats")
 
 
-def enabled(desk: Desk) -> list[bool]:
-    return [concept["enabled"] for concept in desk.draft.get("concepts")]
+def enabled(context: AppContext) -> list[bool]:
+    return [concept["enabled"] for concept in context.draft.get("concepts")]
 
 
 # The words on a card --------------------------------------------------------------------------------------------------
@@ -75,130 +75,130 @@ def enabled(desk: Desk) -> list[bool]:
 )
 def test_a_card_says_what_is_wrong_with_its_folder(tmp_path: Path, make: Any, problem: str) -> None:
     make(tmp_path / "a")
-    assert facts_of(str(tmp_path / "a"), False).problem == problem
+    assert summary_of(str(tmp_path / "a"), False).problem == problem
 
 
 def test_a_card_says_how_many_images_and_how_often() -> None:
     concept = Concept(path="/some/cats").model_dump()
     assert title_of(concept) == "cats"
-    assert amount_of(concept, Facts(1)) == "1 image · \u00d71"
-    assert amount_of({**concept, "repeats": 0.5}, Facts(1299)) == "1,299 images · \u00d70.5"
+    assert amount_of(concept, FolderSummary(1)) == "1 image · \u00d71"
+    assert amount_of({**concept, "repeats": 0.5}, FolderSummary(1299)) == "1,299 images · \u00d70.5"
     assert amount_of({**concept, "samples": 40}, None) == "Looking … · 40 an epoch"
-    assert state_of(concept, Facts(0, problem="No images"), 0) == ("No images", "error")
-    assert state_of(concept, Facts(3), 2) == ("2 settings are wrong", "error")
-    assert state_of(concept, Facts(3), 0) == ("captions from files", "text2")
-    assert state_of({**concept, "kind": "validation"}, Facts(3), 0)[0] == "Validation · captions from files"
+    assert state_of(concept, FolderSummary(0, problem="No images"), 0) == ("No images", "error")
+    assert state_of(concept, FolderSummary(3), 2) == ("2 settings are wrong", "error")
+    assert state_of(concept, FolderSummary(3), 0) == ("captions from files", "text2")
+    assert state_of({**concept, "kind": "validation"}, FolderSummary(3), 0)[0] == "Validation · captions from files"
 
 
 def test_the_starters_folders_are_found_by_name() -> None:
-    assert facts_of("starter:robot", False).images > 0
-    assert facts_of("starter:nonsense", False).problem
+    assert summary_of("starter:robot", False).images > 0
+    assert summary_of("starter:nonsense", False).problem
 
 
 def test_folders_are_listed_beside_the_window_and_again_when_asked(folder: Path, pump: Pump) -> None:
-    facts, concept = FolderFacts(), Concept(path=str(folder)).model_dump()
-    assert facts.of(concept) is None
-    facts.look([concept])
-    pump(lambda: facts.poll() and facts.of(concept) is not None)
+    summary, concept = FolderSummaries(), Concept(path=str(folder)).model_dump()
+    assert summary.of(concept) is None
+    summary.look([concept])
+    pump(lambda: summary.poll() and summary.of(concept) is not None)
     (folder / "new.png").write_bytes((folder / "0.png").read_bytes())
-    facts.look([concept], again=True)
-    pump(lambda: facts.poll() and facts.of(concept) == Facts(4, folder / "0.png"))
-    facts.close()
+    summary.look([concept], again=True)
+    pump(lambda: summary.poll() and summary.of(concept) == FolderSummary(4, folder / "0.png"))
+    summary.close()
 
 
 # The page -------------------------------------------------------------------------------------------------------------
 
 
-def test_nothing_yet_shows_what_to_do_and_the_starters_robot_is_one_press_away(page: Any, desk: Desk) -> None:
+def test_nothing_yet_shows_what_to_do_and_the_starters_robot_is_one_press_away(page: Any, context: AppContext) -> None:
     assert page._empty.winfo_manager()
     page.use_starter()
-    assert desk.draft.get("concepts.0.path") == "starter:robot"
+    assert context.draft.get("concepts.0.path") == "starter:robot"
     assert not page._empty.winfo_manager()
 
 
 def test_dropped_folders_become_concepts_once_and_can_be_taken_back(
-    page: Any, desk: Desk, folder: Path, pump: Pump, said: list[Any]
+    page: Any, context: AppContext, folder: Path, pump: Pump, said: list[Any]
 ) -> None:
     page.drop([folder, folder / "0.png"])
-    assert [concept["path"] for concept in desk.draft.get("concepts")] == [str(folder)]
+    assert [concept["path"] for concept in context.draft.get("concepts")] == [str(folder)]
     pump(lambda: "3 images" in page._line.cget("text"))
     page.drop([folder])
-    assert len(desk.draft.get("concepts")) == 1 and "already" in said[-1][0]
+    assert len(context.draft.get("concepts")) == 1 and "already" in said[-1][0]
     said[0][1]()
-    assert desk.draft.get("concepts") == []
+    assert context.draft.get("concepts") == []
 
 
-def test_the_counts_follow_the_switches(page: Any, desk: Desk, folder: Path, pump: Pump) -> None:
+def test_the_counts_follow_the_switches(page: Any, context: AppContext, folder: Path, pump: Pump) -> None:
     for _ in range(3):
-        desk.draft.add("concepts", {"path": str(folder)})
+        context.draft.add("concepts", {"path": str(folder)})
     pump(lambda: page._line.cget("text") == "3 of 3 on · 9 images")
     page._list.turn([1])
     assert page._line.cget("text") == "2 of 3 on · 6 images"
 
 
 def test_a_click_on_the_switch_of_a_card_turns_it_and_nothing_else(
-    page: Any, desk: Desk, folder: Path, pump: Pump
+    page: Any, context: AppContext, folder: Path, pump: Pump
 ) -> None:
-    desk.draft.add("concepts", {"path": str(folder)})
+    context.draft.add("concepts", {"path": str(folder)})
     grid = page._grid
     pump(lambda: grid._cells)
     cell = grid._cells[0]
     x, y = (int(place) for place in grid.coords(cell._switch))
     for kind in ("<ButtonPress-1>", "<ButtonRelease-1>"):
         grid.event_generate(kind, x=x - 10, y=y - 8)
-    pump(lambda: enabled(desk) == [False])
+    pump(lambda: enabled(context) == [False])
     assert grid.selection == set()
 
 
-def test_several_are_switched_as_one_change(page: Any, desk: Desk, folder: Path, pump: Pump) -> None:
+def test_several_are_switched_as_one_change(page: Any, context: AppContext, folder: Path, pump: Pump) -> None:
     for _ in range(4):
-        desk.draft.add("concepts", {"path": str(folder)})
+        context.draft.add("concepts", {"path": str(folder)})
     pump(lambda: page._grid.count == 4)
     page._grid.select({0, 1, 2}, 0)
     page._turn()
-    assert enabled(desk) == [False, False, False, True]
-    desk.draft.undo()
-    assert enabled(desk) == [True] * 4
+    assert enabled(context) == [False, False, False, True]
+    context.draft.undo()
+    assert enabled(context) == [True] * 4
 
 
 def test_removing_can_be_taken_back_and_touches_no_file(
-    page: Any, desk: Desk, folder: Path, pump: Pump, said: list[Any]
+    page: Any, context: AppContext, folder: Path, pump: Pump, said: list[Any]
 ) -> None:
     for name in ("one", "two", "three"):
-        desk.draft.add("concepts", {"path": str(folder), "name": name})
+        context.draft.add("concepts", {"path": str(folder), "name": name})
     pump(lambda: page._grid.count == 3)
     page._grid.select({0, 2}, 0)
     page._grid.focus_force()
     page._grid.event_generate("<Delete>")
     pump(lambda: page._grid.count == 1)
-    assert desk.draft.get("concepts.0.name") == "two"
+    assert context.draft.get("concepts.0.name") == "two"
     assert len(list(folder.iterdir())) == 4
     said[-1][1]()
-    assert [concept["name"] for concept in desk.draft.get("concepts")] == ["one", "two", "three"]
+    assert [concept["name"] for concept in context.draft.get("concepts")] == ["one", "two", "three"]
 
 
-def test_the_way_back_of_a_toast_takes_back_nothing_else(page: Any, desk: Desk, said: list[Any]) -> None:
+def test_the_way_back_of_a_toast_takes_back_nothing_else(page: Any, context: AppContext, said: list[Any]) -> None:
     page.use_starter()
     page._list.remove([0])
-    desk.draft.put("training.batch_size", 7)
+    context.draft.put("training.batch_size", 7)
     said[-1][1]()
-    assert desk.draft.get("training.batch_size") == 7 and desk.draft.get("concepts") == []
+    assert context.draft.get("training.batch_size") == 7 and context.draft.get("concepts") == []
 
 
-def test_a_copy_stands_behind_its_original_and_is_chosen(page: Any, desk: Desk, pump: Pump) -> None:
+def test_a_copy_stands_behind_its_original_and_is_chosen(page: Any, context: AppContext, pump: Pump) -> None:
     for name in ("one", "two"):
-        desk.draft.add("concepts", {"path": "starter:robot", "name": name})
+        context.draft.add("concepts", {"path": "starter:robot", "name": name})
     pump(lambda: page._grid.count == 2)
     page._grid.select({0}, 0)
     page.duplicate()
-    assert [concept["name"] for concept in desk.draft.get("concepts")] == ["one", "one", "two"]
+    assert [concept["name"] for concept in context.draft.get("concepts")] == ["one", "one", "two"]
     assert page.chosen() == [1]
 
 
-def test_the_filter_finds_names_folders_and_problems(page: Any, desk: Desk, folder: Path, pump: Pump) -> None:
-    desk.draft.add("concepts", {"path": str(folder), "name": "Winter"})
-    desk.draft.add("concepts", {"path": "/not/there", "enabled": False})
-    pump(lambda: not page._facts.busy and not page._timer)
+def test_the_filter_finds_names_folders_and_problems(page: Any, context: AppContext, folder: Path, pump: Pump) -> None:
+    context.draft.add("concepts", {"path": str(folder), "name": "Winter"})
+    context.draft.add("concepts", {"path": "/not/there", "enabled": False})
+    pump(lambda: not page._summaries.busy and not page._timer)
     page._filter.set("wint")
     page._arrange()
     assert page._numbers == [0]
@@ -209,101 +209,105 @@ def test_the_filter_finds_names_folders_and_problems(page: Any, desk: Desk, fold
         assert page._numbers == numbers
 
 
-def watchers(desk: Desk) -> int:
-    return len(desk.draft._watchers)  # pyright: ignore[reportPrivateUsage]
+def watchers(context: AppContext) -> int:
+    return len(context.draft._watchers)  # pyright: ignore[reportPrivateUsage]
 
 
-def test_a_page_that_goes_leaves_no_watcher_behind(page: Any, desk: Desk) -> None:
-    before = watchers(desk)
+def test_a_page_that_goes_leaves_no_watcher_behind(page: Any, context: AppContext) -> None:
+    before = watchers(context)
     page.destroy()
-    assert watchers(desk) == before - 1
-    desk.draft.add("concepts")
+    assert watchers(context) == before - 1
+    context.draft.add("concepts")
 
 
 # The dialog of one concept --------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def dialog(page: Any, desk: Desk, folder: Path, pump: Pump) -> Iterator[Any]:
+def dialog(page: Any, context: AppContext, folder: Path, pump: Pump) -> Iterator[Any]:
     shutil.copy(folder / "0.png", folder / "copy.png")
-    desk.draft.put("training.resolution", 64)
-    desk.draft.add("concepts", {"path": str(folder), "name": "Cats"})
+    context.draft.put("training.resolution", 64)
+    context.draft.add("concepts", {"path": str(folder), "name": "Cats"})
     page.open(0)
     dialog = page._dialog
-    pump(lambda: dialog._rest is None and dialog.sight._caption.cget("text"))
+    pump(lambda: dialog._rest is None and dialog.preview._caption.cget("text"))
     yield dialog
     dialog.close(None)
 
 
-def test_the_dialog_has_every_setting_of_a_concept(dialog: Any, desk: Desk) -> None:
-    from app.gui.concept_settings import REST, grouped
+def test_the_dialog_has_every_setting_of_a_concept(dialog: Any, context: AppContext) -> None:
+    from app.gui.concepts.settings import REST, grouped
 
-    desk.draft.put("concepts.0.captions", "prompt")
-    desk.draft.put("concepts.0.shuffle_tags", True)
-    desk.draft.put("concepts.0.random_crop", True)
-    desk.remembered.put("expert", ["concepts"])
+    context.draft.put("concepts.0.captions", "prompt")
+    context.draft.put("concepts.0.shuffle_tags", True)
+    context.draft.put("concepts.0.random_crop", True)
+    context.window_state.put("expert", ["concepts"])
     dialog.settings._arrange()
     shown = {path for path, row in dialog.settings._rows.items() if row.winfo_manager()}
-    knobs = [knob for knob in all_knobs() if knob.path.startswith("concepts.0.")]
-    assert shown == {knob.path for knob in knobs if desk.draft.shows(knob, knob.path)}
-    assert sorted(knob.path for _, group in grouped() for knob in group) == sorted(f"concepts.0.{n}" for n in NAMES)
+    knobs = [setting for setting in all_settings() if setting.path.startswith("concepts.0.")]
+    assert shown == {setting.path for setting in knobs if context.draft.is_visible(setting, setting.path)}
+    assert sorted(setting.path for _, group in grouped() for setting in group) == sorted(
+        f"concepts.0.{n}" for n in NAMES
+    )
     assert REST not in dict(grouped())
 
 
-def test_settings_that_do_not_apply_are_not_shown(dialog: Any, desk: Desk) -> None:
+def test_settings_that_do_not_apply_are_not_shown(dialog: Any, context: AppContext) -> None:
     rows = dialog.settings._rows
     assert "concepts.0.prompt" not in rows
-    desk.draft.put("concepts.0.captions", "prompt")
+    context.draft.put("concepts.0.captions", "prompt")
     assert rows["concepts.0.prompt"].winfo_manager()
-    desk.draft.undo()
+    context.draft.undo()
     assert not rows["concepts.0.prompt"].winfo_manager()
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_each_setting_can_be_shown_by_its_path(dialog: Any, desk: Desk, name: str) -> None:
-    knob = next(knob for knob in all_knobs() if knob.path == f"concepts.0.{name}")
-    if knob.when is not None:
-        desk.draft.put(f"concepts.0.{knob.when.path}", knob.when.values[0])
+def test_each_setting_can_be_shown_by_its_path(dialog: Any, context: AppContext, name: str) -> None:
+    setting = next(setting for setting in all_settings() if setting.path == f"concepts.0.{name}")
+    if setting.when is not None:
+        context.draft.put(f"concepts.0.{setting.when.path}", setting.when.values[0])
     dialog.reveal(f"concepts.0.{name}")
     assert dialog.settings._rows[f"concepts.0.{name}"].winfo_manager()
 
 
-def test_the_captions_of_five_draws_are_shown_at_once(dialog: Any, desk: Desk, pump: Pump) -> None:
-    draws = dialog.sight.draws
+def test_the_captions_of_five_draws_are_shown_at_once(dialog: Any, context: AppContext, pump: Pump) -> None:
+    draws = dialog.preview.draws
     pump(lambda: len(draws.lines) == 1 and "same" in draws.title.cget("text"))
-    desk.draft.put("concepts.0.shuffle_tags", True)
+    context.draft.put("concepts.0.shuffle_tags", True)
     pump(lambda: len(draws.lines) == 5)
-    assert draws.lines[0] == dialog.sight._caption.cget("text")
+    assert draws.lines[0] == dialog.preview._caption.cget("text")
     assert len({tuple(sorted(line.split(", "))) for line in draws.lines}) == 1
     pump(lambda: draws._rows[0][2].cget("text").endswith("tokens"))
 
 
-def test_the_next_draw_is_another_and_the_picture_follows_the_settings(dialog: Any, desk: Desk, pump: Pump) -> None:
-    desk.draft.put("concepts.0.flip", True)
-    desk.draft.put("concepts.0.shuffle_tags", True)
+def test_the_next_draw_is_another_and_the_picture_follows_the_settings(
+    dialog: Any, context: AppContext, pump: Pump
+) -> None:
+    context.draft.put("concepts.0.flip", True)
+    context.draft.put("concepts.0.shuffle_tags", True)
     captions, flips = set[str](), set[bool]()
     for draw in range(1, 9):
-        dialog.sight.next_draw()
-        pump(lambda draw=draw: f"epoch {draw + 1}" in dialog.sight._count.cget("text"))
-        captions.add(dialog.sight._caption.cget("text"))
-        flips.add("lipped" in dialog.sight._how.cget("text"))
+        dialog.preview.next_draw()
+        pump(lambda draw=draw: f"epoch {draw + 1}" in dialog.preview._count.cget("text"))
+        captions.add(dialog.preview._caption.cget("text"))
+        flips.add("lipped" in dialog.preview._how.cget("text"))
     assert len(captions) > 1 and flips == {True, False}
-    desk.draft.put("concepts.0.prefix", "PREFIX ")
-    pump(lambda: dialog.sight._caption.cget("text").startswith("PREFIX "))
+    context.draft.put("concepts.0.prefix", "PREFIX ")
+    pump(lambda: dialog.preview._caption.cget("text").startswith("PREFIX "))
 
 
 def test_another_image_can_be_looked_at(dialog: Any, pump: Pump) -> None:
-    dialog.sight._grid.select({1}, 1)
-    pump(lambda: dialog.sight._caption.cget("text") == "(no caption)")
+    dialog.preview._grid.select({1}, 1)
+    pump(lambda: dialog.preview._caption.cget("text") == "(no caption)")
 
 
-def test_the_numbers_are_counted_when_they_are_asked_for(dialog: Any, desk: Desk, pump: Pump) -> None:
+def test_the_numbers_are_counted_when_they_are_asked_for(dialog: Any, context: AppContext, pump: Pump) -> None:
     assert not dialog.numbers.asked
     dialog._show_view("Numbers")
     pump(lambda: dialog.numbers._words.cget("text") == "As the files are now")
     words = [str(child.cget("text")) for child in labels(dialog.numbers)]
     assert "copy.png" in " ".join(words) and "1 too many" in words
-    desk.draft.put("concepts.0.repeats", 3)
+    context.draft.put("concepts.0.repeats", 3)
     assert "changed" in dialog.numbers._words.cget("text")
 
 
@@ -315,20 +319,20 @@ def test_counting_can_be_cancelled_and_begun_again(dialog: Any, pump: Pump) -> N
     pump(lambda: dialog.numbers._words.cget("text") == "As the files are now")
 
 
-def test_a_folder_that_is_gone_is_said_where_the_picture_was(dialog: Any, desk: Desk, pump: Pump) -> None:
-    desk.draft.put("concepts.0.path", "/not/there")
-    pump(lambda: "no folder" in dialog.sight._view.itemcget(dialog.sight._view._words, "text"))
+def test_a_folder_that_is_gone_is_said_where_the_picture_was(dialog: Any, context: AppContext, pump: Pump) -> None:
+    context.draft.put("concepts.0.path", "/not/there")
+    pump(lambda: "no folder" in dialog.preview._view.itemcget(dialog.preview._view._words, "text"))
     dialog._show_view("Numbers")
     pump(lambda: dialog.numbers._words.cget("text") == "It could not be counted")
 
 
-def test_the_dialog_goes_with_its_concept_and_leaves_nothing(dialog: Any, desk: Desk, pump: Pump) -> None:
-    desk.draft.undo()
+def test_the_dialog_goes_with_its_concept_and_leaves_nothing(dialog: Any, context: AppContext, pump: Pump) -> None:
+    context.draft.undo()
     pump(lambda: not dialog.winfo_exists())
-    assert watchers(desk) == 1  # the page's
+    assert watchers(context) == 1  # the page's
 
 
-def test_revealing_a_setting_opens_the_dialog_of_its_concept(page: Any, desk: Desk, pump: Pump) -> None:
+def test_revealing_a_setting_opens_the_dialog_of_its_concept(page: Any, context: AppContext, pump: Pump) -> None:
     page.use_starter()
     page.reveal("concepts.0.keep_tags")
     pump(lambda: page._dialog._rest is None)
@@ -336,25 +340,25 @@ def test_revealing_a_setting_opens_the_dialog_of_its_concept(page: Any, desk: De
     page._dialog.close(None)
 
 
-def test_revealing_the_switch_shows_the_card_alone(page: Any, desk: Desk) -> None:
+def test_revealing_the_switch_shows_the_card_alone(page: Any, context: AppContext) -> None:
     for _ in range(2):
         page.use_starter()
     page.reveal("concepts.0.enabled")
     assert page._dialog is None and page.chosen() == [0]
 
 
-def test_dialogs_that_were_closed_leave_nothing_behind(page: Any, desk: Desk, root: Any, pump: Pump) -> None:
+def test_dialogs_that_were_closed_leave_nothing_behind(page: Any, context: AppContext, root: Any, pump: Pump) -> None:
     from app.gui.kit import theme
 
     page.use_starter()
     counts: list[tuple[int, int, int]] = []
     for _ in range(5):
         page.open(0)
-        pump(lambda: page._dialog._rest is None and page._dialog.sight._caption.cget("text"))
+        pump(lambda: page._dialog._rest is None and page._dialog.preview._caption.cget("text"))
         page._dialog._show_view("Numbers")
         page._dialog.close(None)
         pump()
-        counts.append((len(theme.painted), watchers(desk), len(root.winfo_children())))
+        counts.append((len(theme.painted), watchers(context), len(root.winfo_children())))
     assert len(set(counts)) == 1
 
 

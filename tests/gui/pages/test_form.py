@@ -6,23 +6,23 @@ import pytest
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
-from app.gui.desk import Desk
-from app.gui.draft import Draft
-from app.gui.form import SettingRow
-from app.gui.interval_entry import IntervalEntry
+from app.gui.context import AppContext
+from app.gui.draft.draft import Draft
+from app.gui.draft.labels import value_text
+from app.gui.draft.parsing import judged, written
+from app.gui.form.form import SettingRow
+from app.gui.form.interval_entry import IntervalEntry
+from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Button, Choice, Segmented, Switch
-from app.gui.layers_picker import LayersPicker
 from app.gui.pages import PAGES
-from app.gui.typed import judged, written
-from app.gui.wording import shown_value
-from modules.preset.knobs import Knob, kind_of
-from modules.preset.problems import UNIONS, all_knobs
+from modules.preset.setting_info import SettingInfo, kind_of
+from modules.preset.validate import UNIONS, all_settings
 from tests.gui.conftest import Pump
 from tests.gui.pages.by_hand import choose, page_of, row_alone, type_into, words_in
 
 # A switch beside the title, not a row
 IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled")
-KNOBS = [knob for knob in all_knobs() if not knob.entry and knob.path not in IN_THE_HEAD]
+KNOBS = [setting for setting in all_settings() if not setting.entry and setting.path not in IN_THE_HEAD]
 
 
 OTHER = {  # texts that mean something
@@ -32,56 +32,58 @@ OTHER = {  # texts that mean something
 }  # fmt: skip
 
 
-def name_of(knob: Knob) -> str:
-    return f"{knob.path}-{'-'.join(map(str, knob.when.values))}" if knob.when else knob.path
+def name_of(setting: SettingInfo) -> str:
+    return f"{setting.path}-{'-'.join(map(str, setting.when.values))}" if setting.when else setting.path
 
 
-def bring_in_play(draft: Draft, knob: Knob) -> None:
+def bring_in_play(draft: Draft, setting: SettingInfo) -> None:
     """Choose whatever shows this setting."""
-    above, _, name = knob.path.partition(".0.")
+    above, _, name = setting.path.partition(".0.")
     if name and not draft.get(above):
         draft.add(above)
-    if "text_encoder_2" in knob.path:
+    if "text_encoder_2" in setting.path:
         draft.put("model.family", "sdxl")
-    if knob.when is not None:
-        path = knob.when.path if "." in knob.when.path else f"{knob.path.rpartition('.')[0]}.{knob.when.path}"
-        bring_in_play(draft, next(other for other in all_knobs() if other.path == path))
-        draft.put(path, knob.when.values[0])
-    section, _, name = knob.path.partition(".")
-    if section in UNIONS and not draft.shows(knob, knob.path):
+    if setting.when is not None:
+        path = (
+            setting.when.path if "." in setting.when.path else f"{setting.path.rpartition('.')[0]}.{setting.when.path}"
+        )
+        bring_in_play(draft, next(other for other in all_settings() if other.path == path))
+        draft.put(path, setting.when.values[0])
+    section, _, name = setting.path.partition(".")
+    if section in UNIONS and not draft.is_visible(setting, setting.path):
         owner = next(member for member in UNIONS[section] if name in member.model_fields)
         draft.put(f"{section}.kind", kind_of(owner))
-        if knob.when is not None:
-            draft.put(knob.when.path, knob.when.values[0])
-    assert draft.shows(knob, knob.path)
+        if setting.when is not None:
+            draft.put(setting.when.path, setting.when.values[0])
+    assert draft.is_visible(setting, setting.path)
 
 
-def row_for(desk: Desk, knob: Knob) -> SettingRow:
+def row_for(context: AppContext, setting: SettingInfo) -> SettingRow:
     """The row on its page; for concepts, whose page is another's, the row alone."""
-    key = knob.path.partition(".")[0]
+    key = setting.path.partition(".")[0]
     if key == "concepts":
-        return row_alone(desk, knob.path)
+        return row_alone(context, setting.path)
     card = next(card for card in PAGES if key in card.sections)
-    page = page_of(desk, card.key)
-    page.reveal(knob.path)
-    return page.row_of(knob.path)
+    page = page_of(context, card.key)
+    page.reveal(setting.path)
+    return page.row_of(setting.path)
 
 
-def another(knob: Knob, draft: Draft) -> Any:
+def another(setting: SettingInfo, draft: Draft) -> Any:
     """A value that differs and is good."""
-    now = draft.get(knob.path)
-    if knob.path in OTHER:
-        return OTHER[knob.path]
-    if knob.kind is bool:
+    now = draft.get(setting.path)
+    if setting.path in OTHER:
+        return OTHER[setting.path]
+    if setting.kind is bool:
         return not now
-    if knob.choices:
-        return next(choice for choice in knob.choices if choice != now)
-    if knob.widget in ("interval", "warmup"):
+    if setting.choices:
+        return next(choice for choice in setting.choices if choice != now)
+    if setting.widget in ("interval", "warmup"):
         return "7 steps"
     if isinstance(now, str):
-        return "<other>" if knob.path.endswith("token") else "other"
-    tried = (now + 1, now - 1) if knob.kind is int else (now / 2, now + 0.25)
-    return next(value for value in tried if value != now and not judged(knob.path, value, draft.values)[1])
+        return "<other>" if setting.path.endswith("token") else "other"
+    tried = (now + 1, now - 1) if setting.kind is int else (now / 2, now + 0.25)
+    return next(value for value in tried if value != now and not judged(setting.path, value, draft.values)[1])
 
 
 def set_by_hand(row: SettingRow, value: Any) -> None:
@@ -99,7 +101,7 @@ def set_by_hand(row: SettingRow, value: Any) -> None:
     elif isinstance(control, IntervalEntry):
         choose(control.choice, str(value).split()[1])
         type_into(control.entry.inner, str(value).split()[0])
-    elif row.knob.widget == "lines":
+    elif row.setting.widget == "lines":
         control.inner.insert("1.0", str(value))
         control.flush()
     else:
@@ -114,92 +116,96 @@ def arrow_of(row: SettingRow) -> Button | None:
 def shown_in(row: SettingRow) -> Any:
     """What the control says; where it shows words in the place of a 0, that 0."""
     shown = row.made.widget.get()
-    return 0 if row.knob.zero and shown == "" else shown
+    return 0 if row.setting.zero and shown == "" else shown
 
 
 @pytest.mark.parametrize("knob", KNOBS, ids=name_of)
-def test_a_setting_is_shown_on_its_page_changed_reset_undone_and_redone(desk: Desk, pump: Pump, knob: Knob) -> None:
-    draft = desk.draft
-    bring_in_play(draft, knob)
-    if knob.widget == "layers":
-        draft.put(knob.path, "all")
-    row = row_for(desk, knob)
+def test_a_setting_is_shown_on_its_page_changed_reset_undone_and_redone(
+    context: AppContext, pump: Pump, setting: SettingInfo
+) -> None:
+    draft = context.draft
+    bring_in_play(draft, setting)
+    if setting.widget == "layers":
+        draft.put(setting.path, "all")
+    row = row_for(context, setting)
     pump(row.winfo_ismapped)
-    assert row.knob.label in words_in(row)
-    before, value = draft.get(knob.path), another(knob, draft)
+    assert row.setting.label in words_in(row)
+    before, value = draft.get(setting.path), another(setting, draft)
 
     set_by_hand(row, value)
-    assert draft.get(knob.path) == value
-    assert draft.errors().get(knob.path, "") in ["", *words_in(row)]
-    original = draft.original(knob.path)
+    assert draft.get(setting.path) == value
+    assert draft.errors().get(setting.path, "") in ["", *words_in(row)]
+    original = draft.original(setting.path)
     if original != value:
         arrow = arrow_of(row)
         assert arrow is not None, "a changed setting has an arrow back"
         arrow.press()
-        assert draft.get(knob.path) == original
+        assert draft.get(setting.path) == original
         assert arrow_of(row) is None
         draft.undo()
-        assert draft.get(knob.path) == value
+        assert draft.get(setting.path) == value
         assert shown_in(row) in (value, written(value))
         draft.redo()
-        assert draft.get(knob.path) == original
+        assert draft.get(setting.path) == original
         draft.undo()
-    while draft.get(knob.path) != before:
+    while draft.get(setting.path) != before:
         assert draft.undo()
     # "1 epoch" is shown as 1 and epochs.
     assert str(shown_in(row)).rstrip("s") in (str(before).rstrip("s"), written(before).rstrip("s"))
 
 
 TYPED = [
-    knob for knob in KNOBS
-    if knob.kind in (int, float) or knob.widget in ("interval", "warmup")
-    or knob.path.endswith((".token", ".tag_separator"))
+    setting for setting in KNOBS
+    if setting.kind in (int, float) or setting.widget in ("interval", "warmup")
+    or setting.path.endswith((".token", ".tag_separator"))
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize("knob", TYPED, ids=name_of)
-def test_wrong_text_stands_there_with_a_sentence_until_escape(desk: Desk, pump: Pump, knob: Knob) -> None:
-    draft = desk.draft
-    bring_in_play(draft, knob)
-    if knob.widget == "interval":
-        draft.put(knob.path, "7 steps")
-    row = row_for(desk, knob)
-    good = draft.get(knob.path)
-    wrong = "" if knob.kind is str and not knob.widget else "soon"
-    inner = row.made.hears[0]
+def test_wrong_text_stands_there_with_a_sentence_until_escape(
+    context: AppContext, pump: Pump, setting: SettingInfo
+) -> None:
+    draft = context.draft
+    bring_in_play(draft, setting)
+    if setting.widget == "interval":
+        draft.put(setting.path, "7 steps")
+    row = row_for(context, setting)
+    good = draft.get(setting.path)
+    wrong = "" if setting.kind is str and not setting.widget else "soon"
+    inner = row.made.key_targets[0]
 
     type_into(inner, wrong)
-    sentence = draft.errors()[knob.path]
+    sentence = draft.errors()[setting.path]
     assert sentence
     assert sentence in words_in(row), "it stands under the control"
     assert inner.get() == wrong, "what was typed stays"
-    assert draft.get(knob.path) == good, "the last good value stays"
+    assert draft.get(setting.path) == good, "the last good value stays"
 
     inner.event_generate("<Escape>")
-    before = written(good).split()[0] if knob.widget else written(good)
-    assert inner.get() == ("" if knob.zero and good == 0 else before)
-    assert knob.path not in draft.errors()
+    before = written(good).split()[0] if setting.widget else written(good)
+    assert inner.get() == ("" if setting.zero and good == 0 else before)
+    assert setting.path not in draft.errors()
     assert sentence not in words_in(row)
 
 
-@pytest.mark.parametrize("knob", [knob for knob in TYPED if knob.limits], ids=name_of)
-def test_a_number_out_of_range_is_refused_in_words(desk: Desk, knob: Knob) -> None:
-    bring_in_play(desk.draft, knob)
-    row = row_for(desk, knob)
-    type_into(row.made.hears[0], "-100000")
+@pytest.mark.parametrize("knob", [setting for setting in TYPED if setting.limits], ids=name_of)
+def test_a_number_out_of_range_is_refused_in_words(context: AppContext, setting: SettingInfo) -> None:
+    bring_in_play(context.draft, setting)
+    row = row_for(context, setting)
+    type_into(row.made.key_targets[0], "-100000")
     assert any("-100000 is out of range" in words for words in words_in(row))
 
 
-def test_a_nothing_that_stands_for_something_says_so_and_means_zero(desk: Desk, pump: Pump) -> None:
-    knob = next(knob for knob in KNOBS if knob.path == "training.steps")
-    desk.draft.put(knob.path, 300)
-    row = row_for(desk, knob)
+def test_a_nothing_that_stands_for_something_says_so_and_means_zero(context: AppContext, pump: Pump) -> None:
+    setting = next(setting for setting in KNOBS if setting.path == "training.steps")
+    context.draft.put(setting.path, 300)
+    row = row_for(context, setting)
     pump(row.winfo_ismapped)
     assert row.made.widget.get() == "300"
-    type_into(row.made.hears[0], "")
-    assert desk.draft.get(knob.path) == 0
-    assert knob.path not in desk.draft.errors()
-    desk.draft.put(knob.path, 300)
-    desk.draft.undo()
+    type_into(row.made.key_targets[0], "")
+    assert context.draft.get(setting.path) == 0
+    assert setting.path not in context.draft.errors()
+    context.draft.put(setting.path, 300)
+    context.draft.undo()
     assert row.made.widget.get() == ""
-    assert shown_value(knob, 0) == "epochs decide"
+    assert value_text(setting, 0) == "epochs decide"

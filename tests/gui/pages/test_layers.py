@@ -8,22 +8,22 @@ import pytest
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
-from app.gui.desk import Desk
+from app.gui.context import AppContext
+from app.gui.form.layer_dialog import LayerDialog
+from app.gui.form.layers_picker import OWN, LayersPicker
 from app.gui.kit import Tree, TreeLine, theme
-from app.gui.layer_dialog import LayerDialog
-from app.gui.layers_picker import OWN, LayersPicker
 from tests.gui.conftest import Pump
 from tests.gui.pages.by_hand import page_of, row_alone, type_into
 
 
 @pytest.fixture
-def sdxl(desk: Desk) -> Desk:
-    desk.draft.apply({"model.family": "sdxl", "method.kind": "full"}, "a full fine-tune of SDXL")
-    return desk
+def sdxl(context: AppContext) -> AppContext:
+    context.draft.apply({"model.family": "sdxl", "method.kind": "full"}, "a full fine-tune of SDXL")
+    return context
 
 
-def dialog_of(desk: Desk, pump: Pump, path: str = "method.layers") -> LayerDialog:
-    dialog = LayerDialog(desk, path)
+def dialog_of(context: AppContext, pump: Pump, path: str = "method.layers") -> LayerDialog:
+    dialog = LayerDialog(context, path)
     pump(dialog.winfo_viewable)
     pump(lambda: dialog.focus_get() is not None)
     return dialog
@@ -42,7 +42,7 @@ def press(tree: Tree, *keys: str) -> None:
 # The row --------------------------------------------------------------------------------------------------------------
 
 
-def test_the_row_offers_the_sets_of_the_chosen_family(sdxl: Desk, pump: Pump) -> None:
+def test_the_row_offers_the_sets_of_the_chosen_family(sdxl: AppContext, pump: Pump) -> None:
     picker: Any = row_alone(sdxl, "method.layers").made.widget
     assert isinstance(picker, LayersPicker)
     offered = [option.value for option in picker.choice._choices]
@@ -54,7 +54,7 @@ def test_the_row_offers_the_sets_of_the_chosen_family(sdxl: Desk, pump: Pump) ->
     assert "71 %" not in [option.value for option in picker.choice._choices]
 
 
-def test_the_row_says_which_share_is_trained_and_in_how_much_memory(sdxl: Desk, pump: Pump) -> None:
+def test_the_row_says_which_share_is_trained_and_in_how_much_memory(sdxl: AppContext, pump: Pump) -> None:
     picker: Any = row_alone(sdxl, "method.layers").made.widget
     pump(lambda: "100.0 %" in picker.share.cget("text"))
     sdxl.draft.put("method.layers", "71 %")
@@ -69,9 +69,9 @@ def test_the_row_says_which_share_is_trained_and_in_how_much_memory(sdxl: Desk, 
 # The tree of the kit --------------------------------------------------------------------------------------------------
 
 
-def test_a_tree_is_walked_folded_and_ticked_by_keys(desk: Desk, pump: Pump) -> None:
+def test_a_tree_is_walked_folded_and_ticked_by_keys(context: AppContext, pump: Pump) -> None:
     told: list[tuple[str, str]] = []
-    tree = Tree(desk.app, lambda key: told.append(("tick", key)), on_fold=lambda key: told.append(("fold", key)))
+    tree = Tree(context.app, lambda key: told.append(("tick", key)), on_fold=lambda key: told.append(("fold", key)))
     tree.pack(fill="both", expand=True)
     lines = [TreeLine("a", "A", opened=True), TreeLine("b", "B", 1), TreeLine("c", "C", opened=False)]
     tree.show(lines)
@@ -86,9 +86,9 @@ def test_a_tree_is_walked_folded_and_ticked_by_keys(desk: Desk, pump: Pump) -> N
     assert tree.key == "a"  # the marked line stays marked where it stands now
 
 
-def test_a_click_on_the_box_ticks_on_the_arrow_folds_and_on_the_words_marks(desk: Desk, pump: Pump) -> None:
+def test_a_click_on_the_box_ticks_on_the_arrow_folds_and_on_the_words_marks(context: AppContext, pump: Pump) -> None:
     told: list[tuple[str, str]] = []
-    tree = Tree(desk.app, lambda key: told.append(("tick", key)), on_fold=lambda key: told.append(("fold", key)))
+    tree = Tree(context.app, lambda key: told.append(("tick", key)), on_fold=lambda key: told.append(("fold", key)))
     tree.pack(fill="both", expand=True)
     tree.show([TreeLine("a", "A", opened=True), TreeLine("b", "B", 1)])
     pump()
@@ -98,8 +98,8 @@ def test_a_click_on_the_box_ticks_on_the_arrow_folds_and_on_the_words_marks(desk
     assert tree.key == "b"
 
 
-def test_of_thousands_of_lines_only_those_in_view_are_drawn(desk: Desk, pump: Pump) -> None:
-    tree = Tree(desk.app, lambda key: None)
+def test_of_thousands_of_lines_only_those_in_view_are_drawn(context: AppContext, pump: Pump) -> None:
+    tree = Tree(context.app, lambda key: None)
     tree.pack(fill="both", expand=True)
     tree.show([TreeLine(str(n), f"Line {n}", note="1") for n in range(5000)])
     pump()
@@ -115,7 +115,7 @@ def test_of_thousands_of_lines_only_those_in_view_are_drawn(desk: Desk, pump: Pu
 # The dialog -----------------------------------------------------------------------------------------------------------
 
 
-def test_a_ready_set_ticks_the_tree_and_a_tick_writes_names(sdxl: Desk, pump: Pump) -> None:
+def test_a_ready_set_ticks_the_tree_and_a_tick_writes_names(sdxl: AppContext, pump: Pump) -> None:
     dialog = dialog_of(sdxl, pump)
     dialog.choose("71 %")
     assert sdxl.draft.get("method.layers") == "71 %"
@@ -130,7 +130,7 @@ def test_a_ready_set_ticks_the_tree_and_a_tick_writes_names(sdxl: Desk, pump: Pu
     assert not any(each.ticked for each in dialog.sets.lines)
 
 
-def test_each_tick_is_one_change_that_undo_takes_back_in_the_tree_too(sdxl: Desk, pump: Pump) -> None:
+def test_each_tick_is_one_change_that_undo_takes_back_in_the_tree_too(sdxl: AppContext, pump: Pump) -> None:
     dialog = dialog_of(sdxl, pump)
     dialog.tick("up")
     dialog.tick("mid")
@@ -142,7 +142,7 @@ def test_each_tick_is_one_change_that_undo_takes_back_in_the_tree_too(sdxl: Desk
     assert line(dialog, "up").ticked
 
 
-def test_nothing_ticked_is_shown_and_not_written(sdxl: Desk, pump: Pump) -> None:
+def test_nothing_ticked_is_shown_and_not_written(sdxl: AppContext, pump: Pump) -> None:
     dialog = dialog_of(sdxl, pump)
     dialog.tick_all(False)
     assert sdxl.draft.get("method.layers") == "all"
@@ -152,14 +152,14 @@ def test_nothing_ticked_is_shown_and_not_written(sdxl: Desk, pump: Pump) -> None
     assert line(dialog, "up").ticked
 
 
-def test_an_expression_that_was_typed_is_read_back_into_ticks(sdxl: Desk, pump: Pump) -> None:
+def test_an_expression_that_was_typed_is_read_back_into_ticks(sdxl: AppContext, pump: Pump) -> None:
     sdxl.draft.put("method.layers", r"mid_block\.attentions")
     dialog = dialog_of(sdxl, pump)
     assert "mid" in dialog.opened  # what is ticked in part is unfolded
     assert (line(dialog, "middle 1").ticked, line(dialog, "middle 0").ticked) == (True, False)
 
 
-def test_the_search_finds_goes_there_and_return_leads_into_the_tree(sdxl: Desk, pump: Pump) -> None:
+def test_the_search_finds_goes_there_and_return_leads_into_the_tree(sdxl: AppContext, pump: Pump) -> None:
     dialog = dialog_of(sdxl, pump)
     type_into(dialog.search.inner, "output 5 cross", end="<Return>")
     pump(lambda: len(dialog.tree.lines) == 4)
@@ -170,7 +170,7 @@ def test_the_search_finds_goes_there_and_return_leads_into_the_tree(sdxl: Desk, 
     assert sdxl.draft.get("method.layers") != "all"
 
 
-def test_the_marked_line_becomes_a_group_with_a_rate_of_its_own(sdxl: Desk, pump: Pump) -> None:
+def test_the_marked_line_becomes_a_group_with_a_rate_of_its_own(sdxl: AppContext, pump: Pump) -> None:
     gone: list[tuple[str, ...]] = []
     sdxl.go = lambda *where: gone.append(where)
     sdxl.draft.put("training.learning_rate", 3e-6)
@@ -187,7 +187,7 @@ def test_the_marked_line_becomes_a_group_with_a_rate_of_its_own(sdxl: Desk, pump
     assert line(again, "mid").mark == "rate 3e-06"
 
 
-def test_the_layers_of_a_group_are_chosen_in_the_same_tree(sdxl: Desk, pump: Pump) -> None:
+def test_the_layers_of_a_group_are_chosen_in_the_same_tree(sdxl: AppContext, pump: Pump) -> None:
     sdxl.draft.add("method.groups", {"layers": "mid"})
     dialog = dialog_of(sdxl, pump, "method.groups.0.layers")
     assert (line(dialog, "mid").ticked, line(dialog, "up").ticked) == (True, False)
@@ -199,21 +199,21 @@ def test_the_layers_of_a_group_are_chosen_in_the_same_tree(sdxl: Desk, pump: Pum
     pump(lambda: not dialog.winfo_exists())
 
 
-def test_adapters_show_their_layers_and_what_convolutions_bring(desk: Desk, pump: Pump) -> None:
-    desk.draft.put("method.kind", "lora")
-    desk.draft.put("method.conv", True)
-    dialog = dialog_of(desk, pump)
+def test_adapters_show_their_layers_and_what_convolutions_bring(context: AppContext, pump: Pump) -> None:
+    context.draft.put("method.kind", "lora")
+    context.draft.put("method.conv", True)
+    dialog = dialog_of(context, pump)
     assert "Their adapters hold" in dialog._memory.cget("text")
     assert "more layers of resnets" in dialog._memory.cget("text")
     assert "time" not in [each.key for each in dialog.tree.lines]
-    desk.draft.put("method.kind", "embedding")
+    context.draft.put("method.kind", "embedding")
     pump(lambda: not dialog.winfo_exists())
 
 
 # The page -------------------------------------------------------------------------------------------------------------
 
 
-def test_groups_are_added_and_removed_on_the_page_and_hidden_for_embeddings(sdxl: Desk, pump: Pump) -> None:
+def test_groups_are_added_and_removed_on_the_page_and_hidden_for_embeddings(sdxl: AppContext, pump: Pump) -> None:
     page = page_of(sdxl, "method")
     pump()
     assert page._grouped.winfo_ismapped()
@@ -227,18 +227,18 @@ def test_groups_are_added_and_removed_on_the_page_and_hidden_for_embeddings(sdxl
     assert len(page.groups.made) == 1
 
 
-def test_masks_and_guards_are_the_last_cards_of_the_training_page(desk: Desk) -> None:
-    page = page_of(desk, "training")
+def test_masks_and_guards_are_the_last_cards_of_the_training_page(context: AppContext) -> None:
+    page = page_of(context, "training")
     assert [block.group.key for block in page.form._blocks][-2:] == ["training.masks", "training.guards"]
 
 
-def test_every_list_of_the_schema_has_an_editor_on_some_page(desk: Desk) -> None:
-    from app.gui.shown import LISTS
-    from modules.preset.problems import all_knobs
+def test_every_list_of_the_schema_has_an_editor_on_some_page(context: AppContext) -> None:
+    from app.gui.draft.visibility import LISTS
+    from modules.preset.validate import all_settings
 
-    assert {knob.path for knob in all_knobs() if knob.entry} == set(LISTS)
+    assert {setting.path for setting in all_settings() if setting.entry} == set(LISTS)
     edited = {"concepts"}
     for key in ("method", "sampling"):
-        page = page_of(desk, key)
+        page = page_of(context, key)
         edited |= {getattr(page, name).path for name in ("list", "groups", "loras") if hasattr(page, name)}
     assert edited == set(LISTS)

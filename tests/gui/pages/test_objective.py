@@ -6,11 +6,11 @@ import pytest
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
-from app.gui.desk import Desk
-from app.gui.guiding import GuideDialog
+from app.gui.context import AppContext
+from app.gui.form.prediction_wizard import PredictionWizard
+from app.gui.form.timestep_curve import BARS, TimesCurve, heights
 from app.gui.kit import Histogram
-from app.gui.times_curve import BARS, TimesCurve, heights
-from modules.preset.times import Times
+from modules.preset.sections.timesteps import Times
 from tests.gui.conftest import Pump
 
 
@@ -21,31 +21,31 @@ def test_the_bars_show_how_often_each_amount_of_noise_is_drawn() -> None:
     assert sum(heights(Times(lower=0.5))[: BARS // 2]) == 0
 
 
-def test_the_bars_follow_the_draft(desk: Desk, pump: Pump) -> None:
-    curve = TimesCurve(desk.app, desk)
+def test_the_bars_follow_the_draft(context: AppContext, pump: Pump) -> None:
+    curve = TimesCurve(context.app, context)
     curve.pack()
     before = list(curve.bars._values)
-    desk.draft.put("objective.times.kind", "logit_normal")
+    context.draft.put("objective.times.kind", "logit_normal")
     pump(lambda: curve.bars._values != before)
     assert isinstance(curve.bars, Histogram)
     curve.destroy()
-    desk.draft.put("objective.times.kind", "uniform")  # nobody listens any more
+    context.draft.put("objective.times.kind", "uniform")  # nobody listens any more
 
 
-def test_a_guide_is_applied_as_one_step_that_undo_takes_back(desk: Desk, pump: Pump) -> None:
-    dialog = GuideDialog(desk)
+def test_a_guide_is_applied_as_one_step_that_undo_takes_back(context: AppContext, pump: Pump) -> None:
+    dialog = PredictionWizard(context)
     pump()
     dialog.choose("flow")
     dialog.close(True)
-    assert desk.draft.get("objective.prediction") == "flow"
-    assert desk.draft.get("objective.times.shift") == 3.0
-    desk.draft.undo()
-    assert desk.draft.get("objective.prediction") == "auto"
-    assert desk.draft.get("objective.times.shift") == 1.0
+    assert context.draft.get("objective.prediction") == "flow"
+    assert context.draft.get("objective.times.shift") == 3.0
+    context.draft.undo()
+    assert context.draft.get("objective.prediction") == "auto"
+    assert context.draft.get("objective.times.shift") == 1.0
 
 
-def test_cancelling_changes_nothing(desk: Desk, pump: Pump) -> None:
-    dialog = GuideDialog(desk)
+def test_cancelling_changes_nothing(context: AppContext, pump: Pump) -> None:
+    dialog = PredictionWizard(context)
     pump()
     dialog.close(None)
-    assert not desk.draft.can_undo
+    assert not context.draft.can_undo

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from app.gui.desk import Desk
-from app.gui.run_story import LiveStory, by_prompt
+from app.gui.context import AppContext
+from app.gui.run.run_source import LiveRun, by_prompt
 from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated
 from tests.gui.pages.a_run import PROMPTS, STEPS, draw, events_of, leave
 
@@ -15,19 +15,19 @@ Pump = Callable[..., None]
 
 
 @pytest.fixture
-def seat(desk: Desk, root: Any, tmp_path: Path) -> Iterator[Desk]:
+def seat(context: AppContext, root: Any, tmp_path: Path) -> Iterator[AppContext]:
     """A desk with pictures and a workspace of its own."""
     from app.gui.kit import Pictures
 
-    desk.draft.put("general.workspace", str(tmp_path / "workspace"))
-    desk.pictures = Pictures(root, tmp_path / "thumbs")
-    yield desk
-    desk.pictures.close()
+    context.draft.put("general.workspace", str(tmp_path / "workspace"))
+    context.pictures = Pictures(root, tmp_path / "thumbs")
+    yield context
+    context.pictures.close()
 
 
 @pytest.fixture
-def page(seat: Desk, root: Any, pump: Pump) -> Iterator[Any]:
-    from app.gui.pages.run import RunPage
+def page(seat: AppContext, root: Any, pump: Pump) -> Iterator[Any]:
+    from app.gui.run.page import RunPage
 
     made = RunPage(root, seat)
     made.pack(fill="both", expand=True)
@@ -39,15 +39,15 @@ def page(seat: Desk, root: Any, pump: Pump) -> Iterator[Any]:
     made.destroy()
 
 
-def live(desk: Desk, folder: Path, **options: Any) -> None:
+def live(context: AppContext, folder: Path, **options: Any) -> None:
     events = events_of(folder, **options)
     draw(events)
-    desk.running.begin("train")
+    context.running.begin("train")
     for event in events:
-        desk.running.take(event)
+        context.running.take(event)
 
 
-def test_without_a_run_it_says_so_and_offers_to_start(page: Any, seat: Desk) -> None:
+def test_without_a_run_it_says_so_and_offers_to_start(page: Any, seat: AppContext) -> None:
     pressed: list[str] = []
     page.empty.button.on_press(lambda: pressed.append("start"))
     page.empty.button.press()
@@ -55,7 +55,9 @@ def test_without_a_run_it_says_so_and_offers_to_start(page: Any, seat: Desk) -> 
     assert page.sample.reason and page.folder.reason
 
 
-def test_a_run_under_way_fills_chart_samples_log_and_status(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_a_run_under_way_fills_chart_samples_log_and_status(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
     live(seat, tmp_path / "workspace" / "one")
     pump(lambda: page.main.winfo_viewable() and len(page.losses.chart.curves[0]) == STEPS)
     assert list(page.losses.chart.curves[0].xs)[:3] == [1.0, 2.0, 3.0]
@@ -63,11 +65,13 @@ def test_a_run_under_way_fills_chart_samples_log_and_status(page: Any, seat: Des
     assert page.position.cget("text") == "3 of 3"
     assert "No caption: x.png" in page.log.view.content()
     assert f"Backup at step {STEPS}" in page.status.events.cget("text")
-    assert f"step {STEPS}" in page.status.stands.cget("text")
+    assert f"step {STEPS}" in page.status.status_label.cget("text")
     assert not page.sample.reason
 
 
-def test_validations_have_a_chart_of_their_own_by_concept(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_validations_have_a_chart_of_their_own_by_concept(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
     live(seat, tmp_path / "one")
     pump(page.main.winfo_viewable)
     assert not page.losses.which.winfo_manager()
@@ -87,7 +91,9 @@ def test_validations_have_a_chart_of_their_own_by_concept(page: Any, seat: Desk,
     assert "the best is 0.5500 of step 100" in page.log.view.content()
 
 
-def test_the_learning_rate_and_all_of_the_curve_can_be_shown(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_the_learning_rate_and_all_of_the_curve_can_be_shown(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
     live(seat, tmp_path / "one")
     pump(lambda: len(page.losses.chart.curves[0]) == STEPS)
     rate = page.losses.chart.curves[1]
@@ -100,7 +106,9 @@ def test_the_learning_rate_and_all_of_the_curve_can_be_shown(page: Any, seat: De
     assert not page.losses.chart.zoomed and not page.losses.reset.winfo_manager()
 
 
-def test_the_slider_and_the_arrows_walk_through_the_steps(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_the_slider_and_the_arrows_walk_through_the_steps(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
     live(seat, tmp_path / "one")
     pump(page.gallery.table.winfo_viewable)
     page.gallery.table.focus_force()
@@ -115,7 +123,7 @@ def test_the_slider_and_the_arrows_walk_through_the_steps(page: Any, seat: Desk,
 
 
 def test_the_newest_step_stays_in_view_until_the_slider_is_moved_back(
-    page: Any, seat: Desk, pump: Pump, tmp_path: Path
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
     live(seat, tmp_path / "one")
     pump(lambda: page.pictures.position == "3 of 3")
@@ -131,15 +139,15 @@ def test_the_newest_step_stays_in_view_until_the_slider_is_moved_back(
     pump(lambda: page.pictures.position == "2 of 5")
 
 
-def test_return_enlarges_a_sample_and_arrows_go_on(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
-    from app.gui.large_picture import LargePicture
+def test_return_enlarges_a_sample_and_arrows_go_on(page: Any, seat: AppContext, pump: Pump, tmp_path: Path) -> None:
+    from app.gui.run.image_viewer import ImageViewer
 
     live(seat, tmp_path / "one")
     pump(page.gallery.table.winfo_viewable)
     page.gallery.table.focus_force()
     page.gallery.table.event_generate("<Return>")
-    pump(lambda: [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, LargePicture)])
-    (dialog,) = [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, LargePicture)]
+    pump(lambda: [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, ImageViewer)])
+    (dialog,) = [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, ImageViewer)]
     pump(dialog.winfo_viewable)
     assert dialog.words.cget("text") == PROMPTS[0] and dialog.shot.step == 200
     dialog.go(-1, 0)
@@ -148,7 +156,7 @@ def test_return_enlarges_a_sample_and_arrows_go_on(page: Any, seat: Desk, pump: 
     dialog.close(None)
 
 
-def test_the_log_filters_and_copies(page: Any, seat: Desk, pump: Pump, tmp_path: Path, root: Any) -> None:
+def test_the_log_filters_and_copies(page: Any, seat: AppContext, pump: Pump, tmp_path: Path, root: Any) -> None:
     live(seat, tmp_path / "one")
     seat.running.take(Failed("The disk is full."))
     pump(lambda: "The disk is full." in page.log.view.content())
@@ -156,10 +164,12 @@ def test_the_log_filters_and_copies(page: Any, seat: Desk, pump: Pump, tmp_path:
     assert "The disk is full." in root.pasted()
     page.log.filter._picked(2)
     assert page.log.view.text.tag_cget("warning", "elide") == "1"
-    pump(lambda: "The disk is full." in page.status.stands.cget("text"))
+    pump(lambda: "The disk is full." in page.status.status_label.cget("text"))
 
 
-def test_an_old_run_is_opened_and_the_live_one_comes_back(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_an_old_run_is_opened_and_the_live_one_comes_back(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
     folder = leave(tmp_path / "workspace" / "old")
     resumed: list[Path] = []
     seat.resume = resumed.append
@@ -172,10 +182,10 @@ def test_an_old_run_is_opened_and_the_live_one_comes_back(page: Any, seat: Desk,
     page.resume.press()
     assert resumed == [folder]
     live(seat, tmp_path / "workspace" / "new")
-    pump(lambda: page.story is page.live and page.main.winfo_viewable())
+    pump(lambda: page.source is page.live and page.main.winfo_viewable())
 
 
-def test_two_runs_are_compared(page: Any, seat: Desk, pump: Pump, tmp_path: Path) -> None:
+def test_two_runs_are_compared(page: Any, seat: AppContext, pump: Pump, tmp_path: Path) -> None:
     one = leave(tmp_path / "workspace" / "one")
     other = leave(tmp_path / "workspace" / "other", 100, batch_size=7)
     page.shown()
@@ -192,24 +202,24 @@ def test_two_runs_are_compared(page: Any, seat: Desk, pump: Pump, tmp_path: Path
     assert page.comparison is None and not shown.winfo_exists()
 
 
-def test_a_continued_run_shows_what_came_before(seat: Desk, tmp_path: Path) -> None:
+def test_a_continued_run_shows_what_came_before(seat: AppContext, tmp_path: Path) -> None:
     folder = leave(tmp_path / "workspace" / "one")
     seat.running.begin("train")
-    story = LiveStory(seat.running)
+    source = LiveRun(seat.running)
     for event in events_of(folder, 300, resumed_from=100):
         seat.running.take(event)
-    while story.update():
+    while source.update():
         pass
-    assert [int(step) for step, _ in story.losses] == list(range(1, 301))
-    assert [shot.step for shot in by_prompt(story.shots)[1, ""]] == [0, 100, 200, 300]
+    assert [int(step) for step, _ in source.losses] == list(range(1, 301))
+    assert [shot.step for shot in by_prompt(source.shots)[1, ""]] == [0, 100, 200, 300]
 
 
-def test_a_prompt_of_the_moment_is_judged_and_sent(seat: Desk, engine: Any, page: Any, pump: Pump) -> None:
-    from app.gui.sample_now import SampleNowDialog
+def test_a_prompt_of_the_moment_is_judged_and_sent(seat: AppContext, engine: Any, page: Any, pump: Pump) -> None:
+    from app.gui.run.sample_now import SampleNowDialog
 
     seat.running.begin("train")
     said: list[str] = []
-    seat.say = lambda text, *_: said.append(text)
+    seat.notify = lambda text, *_: said.append(text)
     dialog = SampleNowDialog(page, seat)
     pump(dialog.winfo_viewable)
     form = dialog.form
@@ -230,8 +240,8 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(seat: Desk, engine: Any, page
     SampleNowDialog.asked_last = None
 
 
-def test_nothing_listens_any_more_when_the_page_is_gone(seat: Desk, root: Any, pump: Pump) -> None:
-    from app.gui.pages.run import RunPage
+def test_nothing_listens_any_more_when_the_page_is_gone(seat: AppContext, root: Any, pump: Pump) -> None:
+    from app.gui.run.page import RunPage
 
     before = len(seat.running._listeners)
     made = RunPage(root, seat)
@@ -244,7 +254,7 @@ def test_nothing_listens_any_more_when_the_page_is_gone(seat: Desk, root: Any, p
 
 
 def test_a_sample_that_was_asked_for_is_shown_and_makes_no_hole_in_the_other_rows(
-    page: Any, seat: Desk, tmp_path: Path, pump: Pump, monkeypatch: pytest.MonkeyPatch
+    page: Any, seat: AppContext, tmp_path: Path, pump: Pump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "workspace" / "robot"
     live(seat, folder)
@@ -257,7 +267,7 @@ def test_a_sample_that_was_asked_for_is_shown_and_makes_no_hole_in_the_other_row
     pump(lambda: page.pictures.shot.prompt == "a robot in the snow")
     assert page.gallery.table.columns == 3, "no column of its own"
     assert [page.gallery.shot_at(2, column) is not None for column in range(3)] == [False, False, True]
-    monkeypatch.setattr("app.gui.before_after.ASKED_SECONDS", -1)
+    monkeypatch.setattr("app.gui.run.before_after.ASKED_SECONDS", -1)
     seat.running.take(later)
     pump(lambda: page.pictures.shot.step == 300)
     assert page.pictures.shot.prompt == PROMPTS[0], "the prompt that was watched before"

@@ -1,0 +1,185 @@
+"""The caption of one image: its picture, its lines to be edited, how long they are, and the way to the next image."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from app.gui.captions.files import Caption
+from app.gui.captions.selection import CaptionSelection
+from app.gui.captions.token_lines import TokenLines
+from app.gui.context import AppContext
+from app.gui.kit import Button, Frame, ImageView, Label, TextArea, px
+from app.gui.session.number_format import TIMES
+from app.gui.session.worker import Worker
+from app.gui.session.worker_poll import WorkerPoll
+from modules.data.image_errors import FORMATS
+from modules.data.text.captions import without_empty_lines
+from modules.preset.paths import Values
+
+PICTURE = 236
+LINES = 5
+
+
+class CaptionEditor(Frame):
+    """`show(number)` puts an image in.
+
+    What was typed is saved when the focus leaves, on the way to another image, by Save and by Ctrl+S. Texts that could
+    not be saved are kept until they can.
+
+    Args:
+        step: goes so many images on, 1 or -1.
+        concept_of: the concept of a caption, for its prefix and suffix.
+    """
+
+    def __init__(
+        self,
+        master: Frame,
+        context: AppContext,
+        work: CaptionSelection,
+        step: Callable[[int], object],
+        concept_of: Callable[[Caption], Values | None],
+    ) -> None:
+        super().__init__(master)
+        self._work, self._step, self._concept_of = work, step, concept_of
+        self.number = -1
+        self._clean = ""  # the text as it is on the disk
+        self._unsaved: dict[int, str] = {}
+        self._picture = ImageView(self, context.pictures, empty="Choose an image", height=PICTURE)
+        self._picture.pack(fill="x")
+        self._about = Label(self, font="small", role="text2")
+        self._about.pack(fill="x", pady=(px(6), px(8)))
+        Label(self, "Caption", font="section").pack(fill="x", pady=(0, px(4)))
+        self.text = TextArea(self, lines=LINES, on_change=lambda _: self._typed(), rest_ms=150)
+        self.text.pack(fill="x")
+        self.text.inner.bind("<FocusOut>", lambda _: self.save(), add=True)  # pyright: ignore[reportOptionalMemberAccess]
+        self._error = Label(self, font="small", role="error", wrap=True)
+        self._tokens = TokenLines(self, context)
+        self._tokens.pack(fill="x", pady=(px(5), 0))
+        self._make_buttons()
+        self._sizes: WorkerPoll[tuple[int, int]] = WorkerPoll(
+            self, lambda size: self._say_about(f" · {size[0]} {TIMES} {size[1]}")
+        )
+        self.show(-1)
+
+    def _make_buttons(self) -> None:
+        bar = Frame(self)
+        bar.pack(fill="x", pady=(px(8), 0))
+        self._back = Button(bar, "Previous", lambda: self._step(-1), hint="Ctrl+Shift+Return")
+        self._back.pack(side="left")
+        self._on = Button(bar, "Next", lambda: self._step(1), hint="Ctrl+Return saves and goes to the next image")
+        self._on.pack(side="left", padx=px(8))
+        self._save = Button(bar, "Save", self.save, kind="primary", image="save", hint="Ctrl+S")
+        self._save.pack(side="right")
+
+    @property
+    def dirty(self) -> bool:
+        """Whether something was typed that is not on the disk."""
+        return self.number >= 0 and self.text.get() != self._clean
+
+    def show(self, number: int) -> None:
+        """Another image, or none (-1); what was typed for the one before is saved first."""
+        if number != self.number:
+            self.save()
+        self.number = number
+        captions = self._work.captions.all
+        caption = captions[number] if 0 <= number < len(captions) else None
+        self._picture.show(caption.image if caption else None)
+        self._sizes.cancel()
+        self._say_about("")
+        self._load(caption)
+        if caption is not None:
+            path = caption.image
+            self._sizes.start(Worker(lambda *_: size_of(path)))
+
+    def reload(self) -> None:
+        """The file was changed by something else than this editor."""
+        if self.number >= 0 and self.number not in self._unsaved:
+            self._load(self._work.captions.all[self.number])
+
+    def save(self) -> bool:
+        """Write what was typed. False if it cannot be written; it stays in the editor then."""
+        if not self.winfo_exists() or not self.dirty:
+            return True
+        number, text = self.number, self.text.get()
+        self._clean = text  # so that what follows from writing does not come back here
+        problem = self._work.write(number, text)
+        if problem:
+            self._unsaved[number] = text
+            self._clean = shown_text(self._work.captions.all[number])
+        else:
+            self._unsaved.pop(number, None)
+        self._say_error(problem)
+        self._say_state()
+        return not problem
+
+    def forget(self) -> None:
+        """Other files were read: the texts that could not be saved belong to none of them."""
+        self._unsaved.clear()
+        self.number = -1
+        self.show(-1)
+
+    def focus_text(self) -> None:
+        self.text.focus_set()
+
+    def destroy(self) -> None:
+        self._sizes.cancel()
+        super().destroy()
+
+    def _load(self, caption: Caption | None) -> None:
+        self._clean = shown_text(caption) if caption else ""
+        self.text.disable("Choose an image" if caption is None else caption.problem)
+        self.text.set(self._unsaved.get(self.number, self._clean))
+        self._say_error(caption.problem if caption else "")
+        self._say_state()
+        self._count()
+
+    def _typed(self) -> None:
+        if self.number >= 0:
+            self._say_state()
+            self._count()
+
+    def _count(self) -> None:
+        caption = self._work.captions.all[self.number] if self.number >= 0 else None
+        if caption is None or caption.problem:
+            self._tokens.pack_forget()
+            return
+        self._tokens.pack(fill="x", pady=(px(5), 0), before=self._back.master)
+        self._tokens.show(without_empty_lines(self.text.get()), self._concept_of(caption))
+
+    def _say_about(self, size: str) -> None:
+        if self.number < 0:
+            self._about.set("")
+        else:
+            self._about.set(f"{self._work.captions.all[self.number].name}{size}")
+
+    def _say_state(self) -> None:
+        self._save.disable("" if self.dirty else "Everything is saved")
+        nowhere = "" if self._work.shown else "There are no images"
+        self._back.disable(nowhere)
+        self._on.disable(nowhere)
+
+    def _say_error(self, problem: str) -> None:
+        self._error.set(problem)
+        self.text.invalid(bool(problem))
+        if problem:
+            self._error.pack(fill="x", pady=(px(4), 0), after=self.text)
+        else:
+            self._error.pack_forget()
+
+
+def shown_text(caption: Caption) -> str:
+    """The text as it is edited: the line end at the end of a file is no line to edit."""
+    return caption.text.rstrip("\n")
+
+
+def size_of(path: Path) -> tuple[int, int]:
+    """Width and height as a viewer shows them; (0, 0) if it is no picture."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: lies on its side
+            return (image.height, image.width) if turned else (image.width, image.height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 0, 0

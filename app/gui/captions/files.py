@@ -1,0 +1,138 @@
+"""Caption files as they lie beside their images: read with every byte kept, written as a whole or not at all."""
+
+from __future__ import annotations
+
+import codecs
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from modules.data.source.file_info import MAX_CAPTION_BYTES, decode_text
+from modules.data.source.folders import Entry, images_in
+from modules.data.text.captions import without_empty_lines
+from modules.errors import UserError
+from modules.preset.sections.concept import Concept
+from modules.system.bundled import resolve
+from modules.system.files import staged_file
+
+Report = Callable[[int, int], None]
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Caption:
+    """An image and its caption file as it was read. `data` is None where there is no file."""
+
+    concept: int
+    image: Path
+    name: str  # inside the concept's folder, with "/"
+    file: Path
+    data: bytes | None
+    problem: str = ""  # why the file cannot be read as text; it is then not edited
+
+    @cached_property
+    def text(self) -> str:
+        return "" if self.data is None or self.problem else decode_text(self.data).replace("\r\n", "\n")
+
+    @cached_property
+    def lines(self) -> list[str]:
+        """The alternatives, each one line."""
+        return without_empty_lines(self.text)
+
+    @cached_property
+    def tags(self) -> list[str]:
+        """The tags of all lines, each once."""
+        return list(dict.fromkeys(tag for line in self.lines for tag in tags_of(line)))
+
+    @cached_property
+    def words(self) -> str:
+        """What is searched: the name of the file and the text."""
+        return f"{self.name}\n{self.text}".lower()
+
+    @property
+    def missing(self) -> bool:
+        return not self.problem and not self.lines
+
+    def with_text(self, text: str) -> bytes:
+        """The bytes of another text, in the manner of this file: line ends and byte order mark stay as they are."""
+        data = self.data or b""
+        text = text.replace("\r\n", "\n")
+        if text and not text.endswith("\n") and data.endswith((b"\n", b"\n\0")):
+            text += "\n"
+        if b"\r\n" in data or b"\r\0\n\0" in data:
+            text = text.replace("\n", "\r\n")
+        if data.startswith(codecs.BOM_UTF16_LE):
+            return codecs.BOM_UTF16_LE + text.encode("utf-16-le")
+        if data.startswith(codecs.BOM_UTF16_BE):
+            return codecs.BOM_UTF16_BE + text.encode("utf-16-be")
+        return codecs.BOM_UTF8 * data.startswith(codecs.BOM_UTF8) + text.encode("utf-8")
+
+
+def read_captions(
+    concepts: Sequence[Concept], report: Report = lambda *_: None, stop: Stop = lambda: False
+) -> list[Caption]:
+    """The captions of all concepts that take them from files, each file by itself where an image has several.
+
+    Concepts whose folder cannot be read are left out.
+    """
+    entries: list[Entry] = []
+    for number, concept in enumerate(concepts):
+        if concept.caption_files:
+            try:
+                entries += images_in(number, concept, resolve(concept.path))
+            except UserError:
+                continue  # the page Concepts says what is wrong with it
+    found: list[Caption] = []
+    for done, entry in enumerate(entries):
+        if stop():
+            break
+        found += _read(entry)
+        if done % 100 == 0:
+            report(done, len(entries))
+    return found
+
+
+def _read(entry: Entry) -> list[Caption]:
+    """The caption files of an image; where it has several, each is named by its ending."""
+    files = list(dict.fromkeys(text.path for text in entry.captions))
+    stem = len(entry.path.name.rpartition(".")[0])
+    names = [f"{entry.inside} · {file.name[stem:]}" if len(files) > 1 else entry.inside for file in files]
+    return [_read_file(entry, name, file) for name, file in zip(names, files, strict=True)]
+
+
+def _read_file(entry: Entry, name: str, file: Path) -> Caption:
+    caption = Caption(entry.concept, entry.path, name, file, bytes_of(file))
+    if file.suffix.lower() == ".json":
+        return replace(caption, problem=f"{file} is JSON. Change it in a text editor.")
+    try:
+        if caption.data is not None and len(caption.data) > MAX_CAPTION_BYTES:
+            return replace(caption, problem=f"{caption.file} is too large to be a caption.")
+        readable = "\0" not in caption.text
+    except UnicodeDecodeError:
+        readable = False
+    if not readable:
+        return replace(caption, problem=f"{caption.file} is no text in UTF-8. Save it as UTF-8 in a text editor.")
+    return caption
+
+
+def tags_of(line: str) -> list[str]:
+    """The tags of one line: what stands between commas."""
+    return [tag for tag in (part.strip() for part in line.split(",")) if tag]
+
+
+def bytes_of(path: Path) -> bytes | None:
+    """What a file holds; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def put_bytes(path: Path, data: bytes | None) -> None:
+    """Make a file hold these bytes, or take it away."""
+    if data is None:
+        path.unlink(missing_ok=True)
+        return
+    with staged_file(path) as draft:
+        draft.write_bytes(data)

@@ -1,0 +1,165 @@
+"""What the page Captions works on: all captions, which are shown and chosen, and changes told in words. No widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, TypeVar
+
+from app.gui.captions.files import Caption, read_captions
+from app.gui.captions.store import CaptionStore, Filter, Step
+from app.gui.context import AppContext
+from app.gui.session.worker import Outcome, Report, Stop, Worker
+from modules.errors import UserError
+from modules.preset.sections.concept import Concept
+
+Listener = Callable[[Sequence[int]], object]
+T = TypeVar("T")
+
+
+def reading(concepts: Sequence[Concept]) -> Worker[list[Caption]]:
+    """Read all captions beside the window, and look into each, so that the window need not."""
+
+    def work(report: Report, stop: Stop) -> list[Caption]:
+        read = read_captions(concepts, report, stop)
+        found = [*{caption.image: caption for caption in reversed(read)}.values()][
+            ::-1
+        ]  # a folder may be in two concepts
+        for number, caption in enumerate(found):
+            _ = caption.words, caption.tags, caption.missing, hash(caption.file)
+            if number % 500 == 0 and stop():
+                break
+        return found
+
+    return Worker(work)
+
+
+class CaptionSelection:
+    """Numbers are places in `captions.all`. Listeners hear the numbers of what was written."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+        self.captions = CaptionStore([])
+        self.shown: list[int] = []
+        self.chosen: list[int] = []
+        # Saves what is being typed; asked before anything else is done.
+        self.settle: Callable[[], object] = lambda: None
+        # How a long change is waited for.
+        self.run_blocking: Callable[[Worker[Any]], Outcome[Any]] = lambda work: work.wait()
+        self.quiet = False  # the page goes: nobody is told any more
+        self._listeners: list[Listener] = []
+
+    def listen(self, listener: Listener) -> None:
+        self._listeners.append(listener)
+
+    def take(self, captions: Sequence[Caption]) -> None:
+        """Other files: nothing of before can be undone any more."""
+        self.captions, self.shown, self.chosen = CaptionStore(captions), [], []
+
+    def filter(self, wanted: Filter) -> None:
+        self.shown = self.captions.matching(wanted)
+        still_shown = set(self.shown)
+        self.chosen = [number for number in self.chosen if number in still_shown]
+
+    def scope(self, chosen: bool) -> list[int]:
+        """What a change of many is for: the chosen images, or all that are shown."""
+        return self.chosen if chosen else self.shown
+
+    def write(self, number: int, text: str) -> str:
+        """Give an image its text. Returns what went wrong, or ""."""
+        try:
+            if self.captions.write(number, text):
+                name = self.captions.all[number].image.name
+                self._say(f"Caption of {name} {'saved' if text.strip() else 'removed'}", "Undo", self._undo_action())
+                self._notify_listeners([number])
+        except UserError as error:
+            return str(error)
+        return ""
+
+    def add_tag(self, numbers: Sequence[int], tag: str) -> str:
+        return self._many(numbers, lambda: self.captions.add_tag(numbers, tag), f"“{tag.strip()}” added to")
+
+    def remove_tag(self, numbers: Sequence[int], tag: str) -> str:
+        return self._many(numbers, lambda: self.captions.remove_tag(numbers, tag), f"“{tag.strip()}” removed from")
+
+    def replace(self, numbers: Sequence[int], find: str, new: str, *, regex: bool, match_case: bool) -> str:
+        act = lambda: self.captions.replace(numbers, find, new, regex=regex, match_case=match_case)  # noqa: E731
+        return self._many(numbers, act, f"“{find}” replaced in")
+
+    def _many(self, numbers: Sequence[int], act: Callable[[], int], words: str) -> str:
+        """Change many at once, and say how many it were. Returns what went wrong, or ""."""
+        self.settle()
+        try:
+            changed = self._in_background(act)
+        except UserError as error:
+            return str(error)
+        if changed:
+            self._say(f"{words} {captions_in_words(changed)}", "Undo", self._undo_action())
+            self._notify_listeners(numbers)
+        else:
+            self._say("Nothing to change: no caption differs after that")
+        return ""
+
+    @property
+    def can_undo(self) -> bool:
+        return self.captions.can_undo
+
+    @property
+    def can_redo(self) -> bool:
+        return self.captions.can_redo
+
+    def undo(self) -> Step | None:
+        return self._back(self.captions.undo, "Undone")
+
+    def redo(self) -> Step | None:
+        return self._back(self.captions.redo, "Done again")
+
+    def _undo_action(self) -> Callable[[], None]:
+        """Takes back the change that was made just now; not what came after it."""
+        made = self.captions.last
+
+        def undo() -> None:
+            self.settle()
+            if made is not None and self.captions.last is made:
+                self.undo()
+            else:
+                self._say("Something else was changed after that. Undo it first: Ctrl+Z")
+
+        return undo
+
+    def _back(self, act: Callable[[], Step | None], words: str) -> Step | None:
+        try:
+            step = self._in_background(act)
+        except UserError as error:
+            self._say(str(error))
+            return None
+        if step is None:
+            return None
+        self._say(f"{words}: {step.title}, {captions_in_words(len(step.after))}")
+        self._notify_listeners(list(step.after))
+        return step
+
+    def _in_background(self, act: Callable[[], T]) -> T:
+        """Thousands of files on a slow disk take minutes: they are written in a thread."""
+
+        def work(report: Report, _: Stop) -> list[T]:
+            self.captions.report = report
+            return [act()]
+
+        done = self.run_blocking(Worker(work))
+        if done.error is not None:
+            raise done.error
+        if done.result is None:
+            raise AssertionError("nobody cancels it")
+        return done.result[0]
+
+    def _notify_listeners(self, numbers: Iterable[int]) -> None:
+        for listener in self._listeners if not self.quiet else ():
+            listener(list(numbers))
+
+    def _say(self, text: str, action: str = "", on_action: Callable[[], None] | None = None) -> None:
+        if not self.quiet:
+            self._context.notify(text, action, on_action)
+
+
+def captions_in_words(count: int) -> str:
+    return "1 caption" if count == 1 else f"{count:,} captions"

@@ -1,0 +1,256 @@
+"""The captions of all images, to be edited: found, filtered, changed for many at once, saved at once, and undone.
+
+Every change is written to the disk as it is made, each file as a whole or not at all. Undo puts back the very bytes
+that were there, or no file where there was none. A file that another program has changed meanwhile is not overwritten.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
+from modules.errors import Problems, UserError
+from modules.system.bundled import ROOT
+
+Lines = Callable[[list[str]], list[str]]
+BUNDLED = ROOT / "resources"
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which captions are shown: all of these must hold."""
+
+    text: str = ""  # every word of it stands in the caption or in the name of the file
+    tag: str = ""
+    missing: bool = False
+    concept: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change of many files: what was there before and after, by number."""
+
+    title: str
+    before: Mapping[int, bytes | None]
+    after: Mapping[int, bytes | None]
+
+
+class CaptionStore:
+    """All captions of the concepts that have caption files. Numbers are places in `all`, and never change."""
+
+    def __init__(self, captions: Sequence[Caption]) -> None:
+        self.all = list(captions)
+        self._by_file: defaultdict[Path, list[int]] = defaultdict(list)  # a.png and a.jpg share a.txt
+        for number, caption in enumerate(self.all):
+            self._by_file[caption.file].append(number)
+        self.report: Report = lambda *_: None  # how many files of how many have been written, if that takes a while
+        self._done: list[Step] = []
+        self._undone: list[Step] = []
+
+    # Finding ----------------------------------------------------------------------------------------------------------
+
+    def matching(self, wanted: Filter) -> list[int]:
+        """The numbers of the captions that the filter lets through, in order."""
+        words = wanted.text.lower().split()
+        return [number for number, caption in enumerate(self.all) if _passes(caption, wanted, words)]
+
+    def tags(self, numbers: Iterable[int] | None = None) -> Counter[str]:
+        """How many images have each tag, in any of their lines."""
+        chosen = self.all if numbers is None else [self.all[number] for number in numbers]
+        return Counter(tag for caption in chosen for tag in caption.tags)
+
+    def missing(self) -> list[int]:
+        return [number for number, caption in enumerate(self.all) if caption.missing]
+
+    # Changing ---------------------------------------------------------------------------------------------------------
+
+    def write(self, number: int, text: str) -> bool:
+        """Give an image this text, each line an alternative. An empty text takes its file away. False: no change.
+
+        Raises:
+            UserError: it cannot be written, or another program changed the file. Nothing was then changed.
+        """
+        return self._apply("Caption written", {number: text}) > 0
+
+    def add_tag(self, numbers: Iterable[int], tag: str, *, front: bool = False) -> int:
+        """Add a tag to every line that lacks it. Returns how many files changed.
+
+        Raises:
+            UserError: as `write`; or the tag is empty or holds a comma.
+        """
+        tag = _checked(tag)
+
+        def add(lines: list[str]) -> list[str]:
+            return [
+                line if tag in tags_of(line) else ", ".join([tag, line] if front else [line, tag]) for line in lines
+            ] or [tag]
+
+        return self._edit(f"“{tag}” added", numbers, add)
+
+    def remove_tag(self, numbers: Iterable[int], tag: str) -> int:
+        """Take a tag out of every line. Returns how many files changed.
+
+        Raises:
+            UserError: as `write`.
+        """
+        tag = _checked(tag)
+
+        def remove(lines: list[str]) -> list[str]:
+            kept = [", ".join(t for t in tags_of(line) if t != tag) if tag in tags_of(line) else line for line in lines]
+            return [line for line in kept if line]
+
+        return self._edit(f"“{tag}” removed", numbers, remove)
+
+    def replace(
+        self, numbers: Iterable[int], find: str, new: str, *, regex: bool = False, match_case: bool = False
+    ) -> int:
+        """Replace in every line. With `regex`, groups of the pattern are \\1, \\2 in `new`. Returns how many changed.
+
+        Raises:
+            UserError: as `write`; or there is nothing to find, or the pattern or what replaces it is wrong.
+        """
+        pattern = compiled(find, regex=regex, match_case=match_case)
+
+        def change(lines: list[str]) -> list[str]:
+            return [pattern.sub(new if regex else lambda _: new, line) for line in lines]
+
+        try:
+            return self._edit(f"“{find}” replaced", numbers, change)
+        except (re.error, IndexError) as error:
+            raise UserError(
+                f"“{new}” cannot replace what was found: {error}.", advice="Groups are written \\1, \\2."
+            ) from error
+
+    def _edit(self, title: str, numbers: Iterable[int], change: Lines) -> int:
+        texts: dict[int, str] = {}
+        for number in numbers:
+            lines = self.all[number].lines
+            new = [line.strip() for line in change(lines)]
+            if new != lines:
+                texts[number] = "\n".join(new)
+        return self._apply(title, texts)
+
+    def _apply(self, title: str, texts: Mapping[int, str]) -> int:
+        before: dict[int, bytes | None] = {}
+        after: dict[int, bytes | None] = {}
+        for number, text in texts.items():
+            caption = self.all[number]
+            if caption.problem:
+                raise UserError(caption.problem)
+            data = caption.with_text(text) if text.strip() else None
+            if data != caption.data:
+                before[number], after[number] = caption.data, data
+        if after:
+            self._refuse_bundled(after)
+            self._write_all(before, after)
+            self._done.append(Step(title, before, after))
+            self._undone.clear()
+        return len(after)
+
+    def _refuse_bundled(self, numbers: Iterable[int]) -> None:
+        """What came with Seachange stays as it came: the next update, and every preset that names it, counts on it."""
+        if any(self.all[number].file.is_relative_to(BUNDLED) for number in numbers):
+            raise UserError(
+                "These images came with Seachange, and their captions stay as they are.",
+                advice="Copy the folder, and add the copy as a concept, to change them.",
+            )
+
+    @property
+    def last(self) -> Step | None:
+        """The change that undo would take back."""
+        return self._done[-1] if self._done else None
+
+    @property
+    def can_undo(self) -> bool:
+        return bool(self._done)
+
+    @property
+    def can_redo(self) -> bool:
+        return bool(self._undone)
+
+    def undo(self) -> Step | None:
+        """Put back the bytes that were there before the last change.
+
+        Raises:
+            UserError: as `write`.
+        """
+        if not self._done:
+            return None
+        step = self._done[-1]
+        self._write_all(step.after, step.before)
+        self._undone.append(self._done.pop())
+        return step
+
+    def redo(self) -> Step | None:
+        if not self._undone:
+            return None
+        step = self._undone[-1]
+        self._write_all(step.before, step.after)
+        self._done.append(self._undone.pop())
+        return step
+
+    def _write_all(self, now: Mapping[int, bytes | None], new: Mapping[int, bytes | None]) -> None:
+        """Write all files, or put back those that were written before one failed."""
+        changed = [self.all[number].file for number, data in now.items() if bytes_of(self.all[number].file) != data]
+        if changed:
+            raise Problems(
+                "Another program has changed these captions meanwhile; nothing was written. Open the page anew:",
+                [str(path) for path in changed[:20]],
+            )
+        written: list[int] = []
+        try:
+            for number, data in new.items():
+                self.report(len(written), len(new))
+                written.append(number)
+                put_bytes(self.all[number].file, data)
+        except OSError as error:
+            for number in written:
+                put_bytes(self.all[number].file, now[number])
+            raise UserError(
+                f"{error.filename or 'A caption'} cannot be written: {error.strerror or error}. Nothing was changed.",
+                advice="Check the rights of the folder and the room on the disk.",
+            ) from error
+        for number, data in new.items():
+            for same in self._by_file[self.all[number].file]:
+                self.all[same] = replace(self.all[same], data=data)
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def compiled(find: str, *, regex: bool, match_case: bool) -> re.Pattern[str]:
+    """The pattern that is looked for.
+
+    Raises:
+        UserError: nothing to find, or the pattern is wrong.
+    """
+    if not find:
+        raise UserError("There is nothing to find.", advice="Write what is to be replaced.")
+    try:
+        return re.compile(find if regex else re.escape(find), 0 if match_case else re.IGNORECASE)
+    except re.error as error:
+        where = f" at letter {error.pos + 1}" if error.pos is not None else ""
+        raise UserError(
+            f"The pattern “{find}” is wrong{where}: {error.msg}.", advice="Or switch patterns off to find it as it is."
+        ) from error
+
+
+def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
+    if wanted.concept is not None and caption.concept != wanted.concept:
+        return False
+    if wanted.missing and not caption.missing:
+        return False
+    if wanted.tag and wanted.tag not in caption.tags:
+        return False
+    return all(word in caption.words for word in words)
+
+
+def _checked(tag: str) -> str:
+    tag = tag.strip()
+    if not tag or "," in tag or "\n" in tag:
+        raise UserError("A tag is one word or a few, without a comma.", advice="Add several tags one after another.")
+    return tag

@@ -1,0 +1,55 @@
+"""How many tokens a caption has, for the model that is chosen: with that model's own tokenizers, and without torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cache
+
+from modules.catalog import FAMILIES
+from modules.data.text.tokenizer import Tokenizer
+from modules.errors import UserError
+from modules.system.bundled import ROOT, resolve
+
+CHUNK_TOKENS = 75  # tokens of a chunk; longer captions are read in several
+
+
+def token_counter(family: str, source: str) -> Callable[[str], list[int]]:
+    """A function that counts the tokens of a text, once for each text encoder.
+
+    The tokenizers are those of the model's folder; for a single file or a name on the hub CLIP's own, which every
+    model of these families was made with.
+    """
+    return _counter(_tokenizers(family, source))
+
+
+def chunks(tokens: int) -> int:
+    """How many pieces the text encoder reads a caption of so many tokens in."""
+    return max(1, -(-tokens // CHUNK_TOKENS))
+
+
+def _counter(tokenizers: list[Tokenizer]) -> Callable[[str], list[int]]:
+    def count(text: str) -> list[int]:
+        return [len(tokenizer.bpe.encode(text, add_special_tokens=False).ids) for tokenizer in tokenizers]
+
+    return count
+
+
+def _tokenizers(family: str, source: str) -> list[Tokenizer]:
+    encoders = FAMILIES[family].text_encoders
+    try:
+        folder = resolve(source) if source else None
+        if folder and (folder / "model_index.json").is_file():
+            return [Tokenizer.from_folder(folder / _folder_of(encoder)) for encoder in encoders]
+    except UserError:
+        return [_clip() for _ in encoders]  # the check before the run says what is wrong with the model's own
+    return [_clip() for _ in encoders]
+
+
+def _folder_of(encoder: str) -> str:
+    """ "tokenizer" for the first text encoder, "tokenizer_2" for the second."""
+    return encoder.replace("text_encoder", "tokenizer").removesuffix("_1")
+
+
+@cache
+def _clip() -> Tokenizer:
+    return Tokenizer.from_folder(ROOT / "resources" / "models" / "clip")

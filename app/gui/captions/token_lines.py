@@ -1,0 +1,90 @@
+"""How long each line of a caption is for the model that is chosen, counted with its own tokenizers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.gui.captions.token_count import CHUNK_TOKENS, chunks, token_counter
+from app.gui.context import AppContext
+from app.gui.kit import Frame, Label
+from app.gui.session.worker import Worker
+from app.gui.session.worker_poll import WorkerPoll
+from modules.data.text.captions import with_affixes
+from modules.errors import UserError
+from modules.preset.paths import Values
+from modules.preset.sections.concept import Concept
+
+MOST_LINES = 6
+Counter = Callable[[str], list[int]]
+
+
+class TokenLines(Frame):
+    """A line of words for each line of the caption. The tokenizers are read beside the window when first needed."""
+
+    def __init__(self, master: Frame, context: AppContext) -> None:
+        super().__init__(master)
+        self._context = context
+        self._labels: list[Label] = []
+        self._counter: Counter | None = None
+        self._model: tuple[str, str] | None = None
+        self._shown_for: tuple[list[str], Values | None] = ([], None)
+        self._waiting: WorkerPoll[Counter] = WorkerPoll(self, self._arrived, self._failed)
+
+    def show(self, lines: list[str], concept: Values | None) -> None:
+        """Count these lines as training reads them: between the prefix and the suffix of their concept."""
+        self._shown_for = (lines, concept)
+        draft = self._context.draft
+        model = (str(draft.get("model.family")), str(draft.get("model.source")))
+        if model != self._model:
+            self._model, self._counter = model, None
+            self._waiting.start(Worker(lambda *_: token_counter(*model)))
+        if self._counter is not None:
+            self._write(self._counter)
+
+    def destroy(self) -> None:
+        self._waiting.cancel()
+        super().destroy()
+
+    def _arrived(self, count: Counter) -> None:
+        self._counter = count
+        self._write(count)
+
+    def _failed(self, error: UserError) -> None:
+        self._lay([(str(error), "error")])
+
+    def _write(self, count: Counter) -> None:
+        lines, concept = self._shown_for
+        around = [str(concept[name]) if concept else "" for name in ("trigger", "prefix", "suffix")]
+        read = Concept.model_construct(trigger=around[0], prefix=around[1], suffix=around[2])
+        most = int(self._context.draft.get("model.max_chunks"))
+        texts: list[tuple[str, str]] = []
+        for number, line in enumerate(lines[:MOST_LINES], 1):
+            tokens = max(count(with_affixes(line, read)), default=0)
+            name = f"Line {number}: " if len(lines) > 1 else ""
+            texts.append((f"{name}{in_words(tokens, most)}", "text2" if tokens <= CHUNK_TOKENS else "changed"))
+        if len(lines) > MOST_LINES:
+            texts.append((f"and {len(lines) - MOST_LINES} lines more", "text2"))
+        if len(lines) > 1:
+            texts.append((f"{len(lines)} lines: each showing draws one of them", "text3"))
+        self._lay(texts or [("No caption: this image is shown without words", "changed")])
+
+    def _lay(self, texts: list[tuple[str, str]]) -> None:
+        while len(self._labels) < len(texts):
+            self._labels.append(Label(self, font="small", role="text2", wrap=True))
+        for place, label in enumerate(self._labels):
+            if place < len(texts):
+                label.set(*texts[place])
+                label.pack(fill="x")
+            else:
+                label.pack_forget()
+
+
+def in_words(tokens: int, most_chunks: int) -> str:
+    """ "93 tokens: more than 75, read in 2 chunks"."""
+    words = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+    if tokens <= CHUNK_TOKENS:
+        return words
+    pieces = chunks(tokens)
+    if pieces > most_chunks:
+        return f"{words}: too long, cut after {most_chunks} chunks of {CHUNK_TOKENS}"
+    return f"{words}: more than {CHUNK_TOKENS}, read in {pieces} chunks"

@@ -1,0 +1,139 @@
+"""The card of one finding: how bad it is, its number, why, a histogram, the files, and what would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+from app.gui.check.findings import changed, checks_for
+from app.gui.context import AppContext
+from app.gui.draft.finding_labels import amount, describe_changes
+from app.gui.draft.labels import breadcrumb, in_words
+from app.gui.kit import Badge, Bar, BarList, Button, Card, Frame, Label, LinkButton, px, tip
+from app.gui.pages import page_for
+from modules.messages import Finding, Fix
+
+LOOKS = {  # severity: icon, colour, words
+    "stop": ("circle-alert", "error", "Cannot start"),
+    "hurt": ("triangle-alert", "changed", "Will hurt"),
+    "know": ("info", "text2", "Worth knowing"),
+}
+TONES: dict[str, Any] = {"stop": "error", "hurt": "changed", "know": "plain"}
+BARS = 12  # the others are counted
+LABEL, LABEL_MOST = 96, 220  # pixels of the names of bars
+MOST_ITEMS = 20  # a finding names no more, however many there are
+LONGEST = 74  # letters of a button
+
+
+class FindingCard(Card):
+    """Made in slices by `build`; `refresh` marks what has been mended.
+
+    Args:
+        on_mute: asked not to tell this kind again.
+    """
+
+    def __init__(self, master: Any, context: AppContext, finding: Finding, on_mute: Callable[[str], object]) -> None:
+        super().__init__(master)
+        self.context, self.finding, self._on_mute = context, finding, on_mute
+        self.fixes: list[tuple[Fix, Button]] = []
+        self.whole = False
+        self.items: Label | None = None
+        self.toggle: LinkButton | None = None
+
+    def build(self) -> Iterator[None]:
+        image, role, words = LOOKS[self.finding.severity]
+        head = Frame(self.body)
+        head.pack(fill="x")
+        Label(head, image=image, role=role, size=18).pack(side="left", anchor="n", padx=(0, px(10)), pady=px(2))
+        self.badge = Badge(head, words, TONES[self.finding.severity])
+        self.badge.pack(side="right", anchor="n", padx=(px(10), 0))
+        self.title = Label(head, in_words(self.finding.title), font="bold", wrap=True)
+        self.title.pack(side="left", fill="x", expand=True, pady=px(2))
+        self.inside = Frame(self.body)
+        self.inside.pack(fill="x", padx=(px(28), 0))
+        if self.finding.text:
+            Label(self.inside, in_words(self.finding.text), role="text2", wrap=True).pack(fill="x", pady=(px(4), 0))
+        yield
+        if self.finding.bars:
+            self._histogram()
+            yield
+        if self.finding.items:
+            self._files()
+        for fix in self.finding.fixes:
+            self._offer(fix)
+            yield
+        self._links()
+        self.whole = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """What is mended says so; what was taken back can be mended again."""
+        if not self.whole:
+            return
+        checks = checks_for(self.context)
+        done = [checks.is_fixed(self.finding, fix) for fix, _ in self.fixes]
+        for (_, button), is_fixed in zip(self.fixes, done, strict=True):
+            button.set(image="check" if is_fixed else "wrench")
+            button.disable("Done. Undo takes it back." if is_fixed else "")
+        words = "Mended" if any(done) else LOOKS[self.finding.severity][2]
+        self.badge.set(words, "good" if any(done) else TONES[self.finding.severity])
+
+    def _histogram(self) -> None:
+        bars, unit = self.finding.bars, self.finding.unit
+        widest = max(len(label) for label, _ in bars[:BARS])
+        chart = BarList(self.inside, label_width=min(max(LABEL, 7 * widest + 12), LABEL_MOST))
+        chart.show([Bar(label, value, amount(value, unit)) for label, value in bars[:BARS]])
+        chart.pack(fill="x", pady=(px(8), 0))
+        if len(bars) > BARS:
+            words = f"and {len(bars) - BARS} more"
+            Label(self.inside, words, font="small", role="text3").pack(fill="x")
+
+    def _files(self) -> None:
+        self.toggle = LinkButton(self.inside, self._fold_words(), self.fold)
+        self.toggle.pack(anchor="w", pady=(px(6), 0))
+
+    def fold(self) -> None:
+        """Show what it is about, or hide it again."""
+        if self.toggle is None:
+            return
+        if self.items is None:
+            text = "\n".join(self.finding.items)
+            self.items = Label(self.inside, text, font="small", role="text2", wrap=True)
+            self.items.pack(fill="x", padx=(px(2), 0), after=self.toggle)
+        else:
+            self.items.destroy()
+            self.items = None
+        self.toggle.set(self._fold_words())
+
+    def _fold_words(self) -> str:
+        count = len(self.finding.items)
+        what = "it" if count == 1 else f"{count} of them" if count >= MOST_ITEMS else f"all {count}"
+        return f"Show {what}" if self.items is None else "Hide"
+
+    def _offer(self, fix: Fix) -> None:
+        label = fix.label if len(fix.label) <= LONGEST else f"{fix.label[: LONGEST - 1]}\u2026"
+        hint = describe_changes(fix.changes)
+        button = Button(self.inside, label, partial(self.fix, fix), image="wrench", hint=hint)
+        button.pack(anchor="w", pady=(px(8) if not self.fixes else px(4), 0))
+        self.fixes.append((fix, button))
+
+    def _links(self) -> None:
+        line = Frame(self.inside)
+        line.pack(fill="x", pady=(px(8), 0))
+        if self.finding.setting:
+            way = LinkButton(line, "Go to setting", self.go)
+            way.pack(side="left")
+            tip(way, breadcrumb(self.finding.setting, self.context.draft.values))
+        if self.finding.severity != "stop":
+            quiet = partial(self._on_mute, self.finding.name)
+            LinkButton(line, "Don't tell me again", quiet, role="text3").pack(side="right")
+
+    def fix(self, fix: Fix) -> None:
+        """Change the settings so; undone in one step."""
+        if wrong := changed(self.context, fix):
+            self.context.notify(wrong, role="changed")
+
+    def go(self) -> None:
+        path = self.finding.setting
+        self.context.go(page_for(path), path)

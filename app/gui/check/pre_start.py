@@ -1,0 +1,110 @@
+"""From the Start button to the run: a look first, unless that is switched off, and the way on when it has been made.
+
+No widgets. A look that was cancelled starts nothing; one that finds nothing bad starts the run at once; else the page
+comes to the front, and the next Start means it. A run that is continued is not looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.gui.check.findings import checks_for
+from app.gui.context import AppContext
+from app.gui.run_control import Job
+from modules.errors import UserError
+from modules.messages import Failed, Finished, Stop
+
+
+class PreStartCheck:
+    """`start` as the button does; `tick` goes on when a look has ended.
+
+    Args:
+        begin: trains, in the folder of a run that is continued or afresh.
+        show: brings the page with the findings to the front.
+    """
+
+    def __init__(
+        self, context: AppContext, job: Job, begin: Callable[[Path | None], object], show: Callable[[], object]
+    ) -> None:
+        self._context, self._job, self._begin, self._show = context, job, begin, show
+        self._checks = checks_for(context)
+        self._folder: Path | None = None
+        self.waiting = False  # a run begins when the look has ended
+        self._again = False  # the look under way is of other settings: it ends, and another one begins
+
+    @property
+    def checking(self) -> bool:
+        """Whether a look is under way that nobody waits for: a start may join it."""
+        running = self._context.running
+        return running.busy and running.what == "check" and running.state != "stopping" and not self.waiting
+
+    def blocked(self) -> str:
+        """Why nothing can be started now; "" if it can."""
+        return self._job.blocked(busy=self._context.running.busy and not self.checking)
+
+    def start_blocked_reason(self) -> str:
+        """For the button: why it does not start; "" if it does, or asks."""
+        return self.blocked() or (self._checks.blocking_problem() if self._checks.check_before_start else "")
+
+    def start(self, folder: Path | None = None) -> None:
+        """Train afresh, after a look; or continue the run in this folder, without one.
+
+        Raises:
+            UserError: it cannot be started now.
+        """
+        if reason := self.blocked():
+            raise UserError(reason)
+        self._folder = folder
+        if self._context.running.busy:
+            self._join(wanted=folder is None and self._checks.check_before_start)
+        elif folder is not None or not self._checks.check_before_start:
+            self._begin(folder)
+        elif self._checks.start_anyway:
+            self._begin(None)
+        elif self._checks.current() is not None:
+            self._decide()
+        else:
+            self._checks.run(start=True)
+            self.waiting = True
+
+    def cancel(self) -> None:
+        """Stop was pressed: whatever the look says now, nothing is started."""
+        self.waiting = False
+
+    def tick(self) -> None:
+        """Go on when the look has ended; the caller asks often.
+
+        Raises:
+            UserError: it cannot be started now.
+        """
+        running = self._context.running
+        if not self.waiting or running.busy:
+            return
+        self.waiting = False
+        again, self._again = self._again, False
+        if self._folder is not None or not self._checks.check_before_start:
+            self._begin(self._folder)
+        elif again:
+            self.start()
+        elif isinstance(running.ended, Failed):
+            self._show()
+        elif isinstance(running.ended, Finished) and not running.ended.stopped:
+            self._decide()
+
+    def _join(self, *, wanted: bool) -> None:
+        """A look is under way: wait for it if it is wanted and of these settings, else end it."""
+        self._again = self._checks.checking != self._checks.key
+        if not wanted or self._again:
+            self._context.engine.send(Stop(now=True))
+        self.waiting = True
+
+    def _decide(self) -> None:
+        """A look at these settings has just been made, or is known."""
+        found = self._checks.current()
+        if found is None:  # something was changed meanwhile
+            self.start()
+        elif self._checks.has_warnings(found):
+            self._show()
+        else:
+            self._begin(None)

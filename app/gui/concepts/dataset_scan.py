@@ -1,0 +1,196 @@
+"""What lies in the folder of a concept, counted beside the window; and what training will see of an image.
+
+The numbers come from the functions that training itself uses, so that they cannot disagree with it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from app.gui.session.worker import Report, Stop, Worker
+from modules.data.image.masks import Box, box_of, open_mask
+from modules.data.image.variants import Variant, content_of, is_masked, load_masks, load_pixels, variant_of
+from modules.data.index import BadImage, Index
+from modules.data.order import due_examples, epoch_length
+from modules.data.source.folders import images_in
+from modules.data.source.scan import scan
+from modules.data.text.captions import caption_for
+from modules.errors import UserError
+from modules.preset.preset import Preset
+from modules.preset.sections.concept import Concept
+from modules.system.bundled import resolve
+from modules.system.files import sha256_of
+
+FIRST = 4  # thumbnails on the card of a concept
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """What is said about one concept. Sizes are of the images as a viewer shows them."""
+
+    images: int
+    captioned: int
+    alternatives: int  # captions in all: an image may have several
+    buckets: dict[tuple[int, int], int]  # images by (height, width), most first
+    pixels: int
+    smallest: tuple[Path, int, int] | None  # path, width, height
+    enlarged: int  # images with fewer pixels than their bucket: they would be blown up
+    duplicates: list[list[Path]]  # groups of files with the same bytes
+    bad: list[BadImage]
+
+    @property
+    def missing(self) -> int:
+        return self.images - self.captioned
+
+
+def count(preset: Preset, number: int) -> Worker[Statistics]:
+    """Count a concept of the preset beside the window. The files are all read once, to find equal ones."""
+    return Worker(lambda report, stop: statistics(preset, number, report, stop))
+
+
+def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Statistics:
+    """The numbers of one concept; meaningless if it was stopped on the way.
+
+    Raises:
+        UserError: the folder is missing, empty, or cannot be read.
+    """
+    sizes = index_of(preset, number, lambda done, total: report(done, 2 * total), stop)
+    index = sizes.one_row_per_image()
+    caption_counts = [] if stop() else [len(item.captions) if any(item.captions) else 0 for item in index]
+    areas = index.widths.astype(np.int64) * index.heights
+    buckets = Counter(sizes.buckets[bucket] for bucket in sizes.bucket_numbers.tolist())
+    wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
+    row = int(areas.argmin()) if len(index) else -1
+    smallest = (index.path(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
+    return Statistics(
+        images=len(index),
+        captioned=sum(map(bool, caption_counts)),
+        alternatives=sum(caption_counts),
+        buckets=dict(buckets.most_common()),
+        pixels=int(areas.sum()),
+        smallest=smallest,
+        enlarged=int((areas < wanted).sum()),
+        duplicates=_duplicates(index, report, stop),
+        bad=list(index.bad),
+    )
+
+
+def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop: Stop = lambda: False) -> Index:
+    """The index of one concept alone, switched on, with the number it has in the preset.
+
+    Raises:
+        UserError: as `scan`.
+    """
+    concepts = [concept.model_copy(update={"enabled": here == number}) for here, concept in enumerate(preset.concepts)]
+    return scan(preset.model_copy(update={"concepts": tuple(concepts)}), memo=None, report=report, stop=stop)
+
+
+def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[Path]]:
+    """Files with the same bytes. Only those of equal length can be, so most are never read."""
+    by_size: defaultdict[int, list[Path]] = defaultdict(list)
+    for row in range(len(index)):
+        path = index.path(row)
+        try:
+            by_size[path.stat().st_size].append(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    suspects = [path for paths in by_size.values() if len(paths) > 1 for path in paths]
+    by_digest: defaultdict[str, list[Path]] = defaultdict(list)
+    for done, path in enumerate(suspects):
+        if stop():
+            break
+        report(len(suspects) + done, 2 * len(suspects))
+        try:
+            by_digest[sha256_of(path)].append(path)
+        except OSError as error:
+            raise _unreadable(path, error) from error
+    return [paths for paths in by_digest.values() if len(paths) > 1]
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    return UserError(
+        f"{path} cannot be read: {error.strerror or error}.", advice="Was the folder changed? Open the concept anew."
+    )
+
+
+def _box(path: Path, alpha: bool, _digest: str) -> Box | None:
+    return box_of(open_mask(path, alpha=alpha))
+
+
+def first_images(concept: Concept, most: int = FIRST) -> list[Path]:
+    """The first images of a concept, for its card; empty where the folder cannot be read."""
+    try:
+        return [entry.path for entry in images_in(0, concept, resolve(concept.path))[:most]]
+    except UserError:
+        return []
+
+
+# What training will see -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """One showing of one image."""
+
+    caption: str
+    look: Variant
+    image: Image.Image  # of the bucket's size: cut, turned, flipped and coloured
+    mask: Image.Image | None  # likewise, 8-bit grey; None where the whole image counts
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the caption was left out on purpose, by caption dropout or for want of any."""
+        return not self.caption
+
+
+def row_of_draw(index: Index, row: int, draw: int) -> int:
+    """The row of this row's image that epoch `draw` shows first: of several resolutions, that whose turn it is."""
+    rows = np.flatnonzero(index.image_numbers == index.image_numbers[row])
+    if len(rows) == 1:
+        return row
+    shown = np.intersect1d(due_examples(index, draw)[0], rows)
+    return int(shown[0]) if len(shown) else int(rows[0])
+
+
+def preview_of(index: Index, row: int, preset: Preset, draw: int) -> Preview:
+    """What training sees of an image in epoch `draw`, counted from 0: the "next draw" is the next number.
+
+    The same crop, flip, colours, mask and caption as in a run with these settings and seed.
+
+    Raises:
+        UserError: the image cannot be read or decoded, or was changed since it was scanned.
+    """
+    item = index[row]
+    concept = index.concepts[item.concept]
+    rng_key = (preset.general.seed, draw, item.key, 0)
+    try:
+        content = content_of(index, row, sha256_of(item.path), sha256_of, _box)
+    except OSError as error:
+        raise _unreadable(item.path, error) from error
+    look = variant_of(item, concept, content, *rng_key)
+    pixels = load_pixels(item.path, item.width, item.height, [look])[0]
+    masked = is_masked(preset.training.masks, content, *rng_key)
+    mask = Image.fromarray(load_masks(*index.mask_file(row), [look])[0]) if masked else None
+    return Preview(caption_of(index, row, preset, draw), look, Image.fromarray(pixels), mask)
+
+
+def caption_of(index: Index, row: int, preset: Preset, draw: int) -> str:
+    """The caption of a row in epoch `draw`. What grows with the steps is as at the beginning of that epoch."""
+    item = index[row]
+    concept, training = index.concepts[item.concept], preset.training
+    step = 0
+    if concept.tag_warmup:
+        step = draw * -(-epoch_length(index, training.batch_size) // training.accumulation)
+    rng_key = ("caption", preset.general.seed, draw, item.key, 0)
+    return caption_for(item.caption_texts, concept, *rng_key, epoch=draw, step=step)
+
+
+def captions_ahead(index: Index, row: int, preset: Preset, draw: int, count: int) -> list[str]:
+    """The captions of an image in so many epochs from `draw` on; `row` is any of its rows."""
+    draws = range(draw, draw + count)
+    return [caption_of(index, row_of_draw(index, row, number), preset, number) for number in draws]

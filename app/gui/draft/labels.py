@@ -1,0 +1,94 @@
+"""Settings in the words of the window: "Training > Batch size" for `training.batch_size`, "on" for true."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+from typing import Any
+
+from app.gui.draft.choice_labels import choice_label
+from app.gui.draft.visibility import schema_path
+from modules.preset.paths import Values
+from modules.preset.setting_info import SettingInfo
+from modules.preset.validate import all_settings, setting_at
+
+# What the command line advises, and what the window says instead.
+WINDOW_WORDS = {
+    "Give a folder: --concept FOLDER.": "Add a folder of images on the page Concepts.",
+    "Set enabled on one of them.": "Switch one of them on.",
+    "Choose another name, or add --overwrite.": "Choose another name, or switch “Replace” on.",
+    "Give a file, a folder or a Hugging Face name.": "Choose a file or a folder, or write a Hugging Face name.",
+}
+PATHS = re.compile(r"\b[a-z]+(?:\.[a-z0-9_]+)+\b")
+ARROW = " \u203a "
+SINGULAR = {"batches": "batch", "times an epoch": "time an epoch", "images an epoch": "image an epoch"}
+NAMES = {"concepts": "concept", "prompts": "prompt", "words": "word"}
+
+
+def page_of(path: str) -> str:
+    """The page that a setting stands on, by the name of its section: "training"."""
+    return path.partition(".")[0]
+
+
+def breadcrumb(path: str, values: Values | None = None) -> str:
+    """Where a setting is found: "Training > Text encoder > Train", "Concepts > concept 2 > Random flip"."""
+    setting = setting_at(path, values)
+    names = path.split(".")
+    words = [names[0].capitalize()]
+    for above, name in pairwise(names):
+        if name.isdecimal():
+            words.append(f"{NAMES.get(above, above)} {int(name) + 1}")
+    if setting and len(names) == 3 and not names[1].isdecimal():
+        words.append(_part(names[1], setting))
+    words.append(setting.label if setting else names[-1])
+    return ARROW.join(dict.fromkeys(words))  # "Schedule", and not "Schedule > Schedule"
+
+
+def _part(name: str, setting: SettingInfo) -> str:
+    return f"{setting.section} {name[-1]}" if name[-1:].isdecimal() else setting.section
+
+
+def in_words(sentence: str, path: str = "") -> str:
+    """A sentence of the schema with its paths as a person sees them; the leading path is left out if it is `path`."""
+    if path and sentence.startswith(f"{path}: "):
+        sentence = sentence[len(path) + 2 :]
+        sentence = sentence[:1].upper() + sentence[1:]
+    for theirs, ours in WINDOW_WORDS.items():
+        sentence = sentence.replace(theirs, ours)
+    return PATHS.sub(lambda match: f"“{breadcrumb(match[0])}”" if setting_at(match[0]) else match[0], sentence)
+
+
+def paths_in(sentence: str) -> list[str]:
+    """The settings that a sentence names, in its order, each once."""
+    leading = sentence.partition(":")[0]
+    known = {setting.path for setting in all_settings()}
+    found = [leading] if schema_path(leading) in known else []
+    found += [match for match in PATHS.findall(sentence) if schema_path(match) in known]
+    return list(dict.fromkeys(found))
+
+
+def value_text(setting: SettingInfo, value: Any) -> str:
+    """A value as the form shows it: "on", "0.0001", "4 prompts", "empty"."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if value is None or value == "":
+        return "empty"
+    if isinstance(value, list | tuple):
+        count = len(value)  # pyright: ignore[reportUnknownArgumentType]
+        name = NAMES.get(setting.path.rpartition(".")[2], "entry")
+        return f"{count} {name}{'' if count == 1 else 's'}"
+    if setting.choices:
+        return choice_label(setting.path, value)
+    if setting.zero and value == 0:
+        return setting.zero
+    text = number_text(value) if isinstance(value, float) else str(value)
+    unit = SINGULAR.get(setting.unit, setting.unit.removesuffix("s")) if value == 1 else setting.unit
+    return f"{text} {unit}".strip()
+
+
+def number_text(value: float) -> str:
+    """A number as a person writes it: 0.0001 and not 1e-04, but 1e-08."""
+    if value == 0 or 1e-5 <= abs(value) < 1e15:
+        text = f"{value:.10f}".rstrip("0").rstrip(".")
+        return text if float(text) == value else repr(value)
+    return re.sub(r"e([+-])0*(\d)", lambda match: f"e{match[1].strip('+')}{match[2]}", repr(value))

@@ -1,0 +1,81 @@
+"""From what a person types to a value that the schema accepts, and back: one setting at a time, errors in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from app.gui.draft.labels import in_words, number_text
+from app.gui.draft.visibility import schema_path
+from modules.preset.paths import Values, get, put
+from modules.preset.preset import Preset
+from modules.preset.setting_info import SettingInfo
+from modules.preset.validate import UNIONS, examine
+
+
+@dataclass(frozen=True, slots=True)
+class InvalidInput:
+    """What stands in an entry and cannot be used, and why. The values keep the last good one."""
+
+    text: str
+    error: str
+
+
+def read(setting: SettingInfo, text: str) -> Any:
+    """The value that a text means for this setting; the text itself where it means none, which `judged` then refuses.
+
+    Text settings take the text as it is. A number may be written as 1e-4. Nothing is 0 where 0 stands for something.
+    """
+    if setting.kind is str or not isinstance(setting.kind, type):
+        return next((choice for choice in setting.choices if str(choice) == text), text)
+    words = text.strip() or ("0" if setting.zero else "")
+    if setting.kind is bool:
+        return {"on": True, "true": True, "off": False, "false": False}.get(words.lower(), text)
+    try:
+        number = float(words)
+    except ValueError:
+        return text
+    if setting.kind is int:
+        whole = words.lstrip("+-").isdecimal()
+        return int(words) if whole else int(number) if number.is_integer() and abs(number) < 1e15 else number
+    return number
+
+
+def written(value: Any) -> str:
+    """A value as an entry shows it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return number_text(value) if isinstance(value, float) else "" if value is None else str(value)
+
+
+def judged(path: str, value: Any, values: Values, typed: str | None = None) -> tuple[Any, str]:
+    """The value in the form that the schema keeps ("50 step" becomes "50 steps"), and what is wrong with it, or "".
+
+    `typed` is what stands in the entry: the sentence then speaks of that.
+    """
+    alone, place = _alone(path, value, values)
+    preset, wrong = examine(alone)
+    if wrong:
+        return value, _why(place, value, next(iter(wrong.values())), typed)
+    return get(preset.model_dump(mode="json"), place), ""
+
+
+def _why(place: str, value: Any, sentence: str, typed: str | None) -> str:
+    written_so = str(value) if typed is None else typed.strip()
+    if not written_so:
+        return "Something must stand here."
+    # A person typed no quotes: `"4x" is no whole number` reads as if they belonged to it.
+    shown = json.dumps(value, ensure_ascii=False)
+    return in_words(sentence, place).replace(shown, f"“{written_so}”" if isinstance(value, str) else written_so, 1)
+
+
+def _alone(path: str, value: Any, values: Values) -> tuple[Values, str]:
+    """Nothing but this one value, so that judging it takes as long with ten thousand concepts as with none."""
+    alone: Values = {"version": Preset.VERSION}
+    section = path.partition(".")[0]
+    if section in UNIONS:
+        alone[section] = {"kind": cast("Values", values[section])["kind"]}
+    place = schema_path(path)
+    put(alone, place, value)
+    return alone, place

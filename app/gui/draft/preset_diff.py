@@ -1,0 +1,84 @@
+"""What a preset changes when it is loaded, and how much it would change: "these 8 settings"."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+from app.gui.draft.labels import breadcrumb, value_text
+from app.gui.draft.tree_edit import replaced
+from app.gui.draft.visibility import is_visible
+from modules.preset.files.store import MODELS
+from modules.preset.paths import Values, get
+from modules.preset.validate import all_settings, settings_at
+from modules.system.bundled import is_bundled
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One setting that differs, in the words of the window. "" where a side does not have it."""
+
+    path: str
+    label: str
+    old: str
+    new: str
+
+
+def with_preset_values(values: Values, preset: Values) -> Values:
+    """The values with a preset loaded: its recipe, and the machine settings and concepts that are there.
+
+    Two exceptions, so that a preset can be tried with a click. The images that came with Seachange go with the preset
+    that names them, as long as no folder of the user's is in the list. And where a preset names no model, because its
+    writer's was a file at home, the model that is chosen stays, if it is of the same kind.
+    """
+    new = preset
+    for setting in all_settings():
+        if setting.scope == "machine" and ".0." not in setting.path:
+            new = replaced(new, setting.path, get(values, setting.path))
+    mine, theirs = _concepts(values), _concepts(preset)
+    if not theirs or any(not is_bundled(concept["path"]) for concept in mine):
+        new = replaced(new, "concepts", mine)
+    if get(values, "model.family") == get(preset, "model.family"):
+        for path in MODELS:
+            if not get(preset, path):
+                new = replaced(new, path, get(values, path))
+    return new
+
+
+def _concepts(values: Values) -> list[Values]:
+    return cast("list[Values]", get(values, "concepts") or [])
+
+
+def differences(old: Values, new: Values) -> list[Difference]:
+    """What a person would see change: settings of the recipe that are in play on one side and differ.
+
+    A list (the prompts, the concepts) counts as one. Machine settings are not compared.
+    """
+    found: list[Difference] = []
+    for path in dict.fromkeys(setting.path for setting in all_settings()):
+        before, after = get(old, path), get(new, path)
+        if before == after or ".0." in path:
+            continue
+        old_words, new_words = _words(path, old, before), _words(path, new, after)
+        if old_words != new_words:
+            found.append(Difference(path, breadcrumb(path, new), old_words, new_words))
+    return found
+
+
+def _words(path: str, values: Values, value: Any) -> str:
+    """The value in words; "" where the setting is not in play."""
+    setting = next(
+        (setting for setting in settings_at(path) if setting.scope == "recipe" and is_visible(setting, values)), None
+    )
+    if setting is None:
+        return ""
+    if isinstance(value, list) and value:
+        entries = cast("list[Values]", value)
+        return f"{value_text(setting, entries)}: {', '.join(_name(path, entry) for entry in entries)}"
+    return value_text(setting, value)
+
+
+def _name(path: str, entry: Values) -> str:
+    if path == "concepts":
+        return str(entry["name"] or entry["path"])
+    return str(entry["prompt"] if path == "sampling.prompts" else entry["token"])

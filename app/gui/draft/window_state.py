@@ -1,0 +1,109 @@
+"""What the window remembers of itself: size, page, theme, what was opened last. Nothing that a run depends on.
+
+Several windows share one file. Each writes the keys that it changed over what stands there now, so that the last word
+on a key wins and no window forgets what another remembered.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from app.gui.draft.user_folder import settings_folder
+from app.gui.lock import Lock, LockTaken
+from modules.system.files import write_text
+
+MOST_RECENT = 12
+
+DEFAULTS: dict[str, Any] = {
+    "geometry": "",  # as the window system writes it: "1280x800+40+30"
+    "page": "general",
+    "theme": "system",  # "dark", "light"
+    "text_size": 100,  # percent
+    "pane": True,  # the live pane on the right
+    "recent": [],  # files that were opened, newest first
+    "folded": [],  # cards that are folded
+    "expert": [],  # cards that show their expert settings
+    "project": "",  # the project that was open last
+    "welcomed": False,
+    "check_first": True,  # look before every start
+    "quiet_findings": [],  # kinds of findings that nobody wants to hear of, with their project
+}
+
+T = TypeVar("T")
+
+
+class WindowState:
+    """The keys of `DEFAULTS`. `note` says what was wrong with the file, if something was."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or settings_folder() / "window.json"
+        self.note = ""
+        self._values = self._read()
+        self._changed: dict[str, Any] = {}
+
+    def get(self, key: str, kind: Callable[[Any], T] = lambda value: value) -> T:
+        """What is remembered under this key, or its default."""
+        return kind(self._values.get(key, DEFAULTS[key]))
+
+    def put(self, key: str, value: Any) -> None:
+        """Remember; `save` writes it. The caller saves now and then, and at the end."""
+        if key not in DEFAULTS:
+            raise KeyError(key)
+        if self.get(key) != value:
+            self._values[key] = self._changed[key] = value
+
+    def opened(self, path: Path | str) -> None:
+        """A file was opened: it stands first among the recent ones."""
+        known = [name for name in cast("list[str]", self._read().get("recent", [])) if name != str(path)]
+        self._values["recent"] = self._changed["recent"] = [str(path), *known][:MOST_RECENT]
+
+    def recent(self) -> list[Path]:
+        """The files that were opened last and are still there."""
+        return [path for path in map(Path, cast("list[str]", self.get("recent"))) if path.is_file()]
+
+    @property
+    def unsaved(self) -> bool:
+        return bool(self._changed)
+
+    def save(self) -> bool:
+        """Write what changed. False: another window is writing just now; try again later.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if not self._changed:
+            return True
+        try:
+            with Lock(self.path.with_suffix(".lock"), seconds=0.2):
+                self._values = {**self._read(), **self._changed}
+                write_text(self.path, json.dumps(self._values, indent=2, ensure_ascii=False) + "\n")
+        except LockTaken:
+            return False
+        self._changed.clear()
+        return True
+
+    def _read(self) -> dict[str, Any]:
+        """What stands in the file; what is damaged or of another kind than expected is left out, and said."""
+        try:
+            data: Any = json.loads(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            self.note = f"What the window remembered could not be read ({error}). It starts with its defaults."
+            return {}
+        if not isinstance(data, dict):
+            self.note = "What the window remembered is damaged. It starts with its defaults."
+            return {}
+        return {key: value for key, value in cast("dict[str, Any]", data).items() if _fits(key, value)}
+
+
+def _fits(key: str, value: Any) -> bool:
+    if key not in DEFAULTS:
+        return True  # of a newer window: kept for it
+    usual = DEFAULTS[key]
+    if isinstance(usual, list):
+        return isinstance(value, list) and all(isinstance(entry, str) for entry in cast("list[Any]", value))
+    return type(value) is type(usual)

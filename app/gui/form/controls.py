@@ -1,0 +1,141 @@
+"""The control of a setting: what its type and the schema's `widget` ask for. All of them speak in values and texts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.gui.context import AppContext
+from app.gui.draft.choice_labels import choice_label
+from app.gui.draft.parsing import written
+from app.gui.form.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
+from app.gui.form.layers_picker import LayersPicker
+from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
+from modules.preset.setting_info import SettingInfo
+
+MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.ckpt"),)
+KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),)}
+PATH_WIDGETS = ("file", "folder", "save", "model")
+SHORT = 28  # letters of all choices together that still stand side by side
+EMPTY = re.compile(r"\bEmpty: ([^.]+)\.")
+
+
+@dataclass(frozen=True)
+class ControlCallbacks:
+    """What a control does with what a person does to it."""
+
+    put: Callable[[Any], object]  # a value was chosen
+    type: Callable[[str], object]  # a text was typed
+    done: Callable[[], object]  # typing is over: Return, or the focus left
+    context: AppContext  # for controls that show more than the value
+    path: str  # of the setting, with its place in a list
+
+
+@dataclass(frozen=True)
+class Control:
+    """A widget of the kit for one setting."""
+
+    widget: Any
+    show: Callable[[Any, str | None], None]  # the value, and the text that stands instead of it where it is wrong
+    stretch: bool = True
+    tall: bool = False  # more than one line: the label stands at its top
+    keyed: tuple[Any, ...] = ()  # the widgets inside that hear keys
+
+    @property
+    def key_targets(self) -> tuple[Any, ...]:
+        return self.keyed or (getattr(self.widget, "inner", self.widget),)
+
+
+def control_of(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) -> Control:
+    """Make the control of `setting`. Show a value before it is seen."""
+    if setting.kind is bool:
+        switch = Switch(master, False, callbacks.put)
+        return Control(switch, lambda value, bad: switch.set(bool(value)), stretch=False)
+    if setting.choices:
+        return _chosen(master, setting, callbacks)
+    if setting.widget in PATH_WIDGETS:
+        return _path(master, setting, callbacks)
+    if made := WIDGETS.get(setting.widget):
+        return made(master, callbacks)
+    line = Entry(
+        master, on_change=callbacks.type, on_done=lambda _: callbacks.done(), placeholder=placeholder_of(setting)
+    )
+    return Control(line, _as_text(line.set, setting))
+
+
+def placeholder_of(setting: SettingInfo) -> str:
+    """What an empty entry stands for: what 0 does, or what the help says of it: "Empty: the preset's title."."""
+    found = EMPTY.search(setting.help)
+    words = setting.zero or (found[1] if found else "")
+    return words[:1].upper() + words[1:]
+
+
+def options_of(setting: SettingInfo) -> Sequence[Option]:
+    """The choices of a setting as the controls take them; the preset's own word is found by the search too."""
+    return [Option(choice, choice_label(setting.path, choice), words=str(choice)) for choice in setting.choices]
+
+
+def side_by_side(setting: SettingInfo) -> bool:
+    """Whether the choices are few and short: all in sight, instead of in a list."""
+    words = [option.label for option in options_of(setting)]
+    return 2 <= len(words) <= 4 and sum(map(len, words)) <= SHORT
+
+
+def _chosen(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) -> Control:
+    options = options_of(setting)
+    if side_by_side(setting):
+        segments = Segmented(master, options, None, callbacks.put, width=120)
+        return Control(segments, lambda value, bad: segments.set(value))
+    choice = Choice(master, options, None, callbacks.put)
+    return Control(choice, lambda value, bad: choice.set(value))
+
+
+def _path(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) -> Control:
+    kinds = {"file": "file", "folder": "folder", "save": "save", "model": "model"}
+    entry = PathEntry(
+        master,
+        what=kinds[setting.widget],  # pyright: ignore[reportArgumentType]
+        kinds=KINDS.get(setting.widget, ()),
+        on_change=callbacks.type,
+        on_done=lambda _: callbacks.done(),
+        placeholder=placeholder_of(setting),
+    )
+    return Control(entry, _as_text(entry.set))
+
+
+def _as_text(put: Callable[[str], None], setting: SettingInfo | None = None) -> Callable[[Any, str | None], None]:
+    """Shows the value, or what is wrong as it was typed. A 0 that stands for something leaves room for its words."""
+
+    def show(value: Any, bad: str | None) -> None:
+        spoken = setting is not None and setting.zero and value == 0
+        put(bad if bad is not None else "" if spoken else written(value))
+
+    return show
+
+
+def _lines(master: Frame, callbacks: ControlCallbacks) -> Control:
+    area = TextArea(master, lines=4, on_change=callbacks.type)
+    return Control(area, _as_text(area.set), tall=True)
+
+
+def _interval(master: Frame, callbacks: ControlCallbacks, units: tuple[str, ...] = UNITS) -> Control:
+    entry = IntervalEntry(master, "", units, on_change=callbacks.type, on_done=lambda _: callbacks.done())
+    return Control(entry, _as_text(entry.set), keyed=(entry.inner, entry.choice))
+
+
+def _layers(master: Frame, callbacks: ControlCallbacks) -> Control:
+    picker = LayersPicker(
+        master, callbacks.context, callbacks.path, on_change=callbacks.type, on_done=lambda _: callbacks.done()
+    )
+    return Control(picker, _as_text(picker.set), tall=True, keyed=(picker.choice, picker.entry.inner))
+
+
+# What the schema's `widget` asks for by name, beside paths.
+WIDGETS: dict[str, Callable[[Frame, ControlCallbacks], Control]] = {
+    "lines": _lines,
+    "interval": _interval,
+    "warmup": lambda master, callbacks: _interval(master, callbacks, WARMUP_UNITS),
+    "layers": _layers,
+}

@@ -1,0 +1,199 @@
+"""How much of the model a choice of layers is: weights, their share, and the memory of training them. No widgets."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from math import prod
+from pathlib import Path
+
+from app.gui.form.layer_tree import LayerTree, bits
+from modules.catalog.layers import LAYER_SETS
+from modules.catalog.shapes import DEFAULT_KIND, TITLES, shapes_of
+from modules.preset.adapter_sizes import is_wide, parameter_count
+from modules.preset.preset import Preset
+from modules.preset.sections.method import Adapter, Full, LayerGroup
+
+BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
+# As in kohya's LoCon: adapters leave the ends of the U-Net and the embedding of time alone.
+ADAPTED = re.compile(r"(down_blocks|mid_block|up_blocks)\..*\.weight")
+SD2 = re.compile(r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])", re.IGNORECASE)
+SD2_WIDTH = 1024  # of what its text encoder says; 768 in SD 1
+Settings = Full | Adapter
+
+
+@dataclass(frozen=True)
+class Layers:
+    """The layers that a method can train in a model."""
+
+    kind: str  # of the architecture that is counted: "sdxl"
+    exact: bool  # whether it is known to be the model's
+    tree: LayerTree
+    shapes: tuple[tuple[int, ...], ...]  # of the weight of each of the tree's names
+    whole: int  # weights of the whole U-Net
+
+    @property
+    def counted(self) -> str:
+        """Which model the numbers are of."""
+        words = f"Counted for {TITLES[self.kind]}."
+        return words if self.exact else f"{words} Your model may differ a little."
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a choice comes to."""
+
+    picked: int  # weights that are changed by the training
+    whole: int
+    trained: int  # numbers that are trained: the weights themselves, or those of their adapters
+    memory: tuple[tuple[str, float], ...]  # bytes by what for
+
+    @property
+    def percent(self) -> float:
+        return 100 * self.picked / self.whole
+
+
+def layers_of(preset: Preset) -> Layers:
+    """For a preset whose method trains layers of the model."""
+    kind, exact = kind_of(preset.model.family, preset.model.source)
+    method = preset.method
+    adapters = isinstance(method, Adapter)
+    names, shapes = _trainable(kind, adapters, adapters and method.conv)
+    return Layers(kind, exact, _tree(preset.model.family, names), shapes, _whole(kind))
+
+
+def kind_of(family: str, source: str) -> tuple[str, bool]:
+    """The architecture of a model, as far as its name or its folder tells, and whether that is sure."""
+    if source == "starter:model":
+        return "starter", True
+    if family != "sd":
+        return DEFAULT_KIND[family], source == "" or "/" in source
+    config = Path(source).expanduser() / "unet" / "config.json"
+    if source and config.is_file():
+        try:
+            width = json.loads(config.read_text(encoding="utf-8")).get("cross_attention_dim")
+        except (OSError, ValueError, AttributeError):
+            return DEFAULT_KIND[family], False  # the engine will say what is wrong with it
+        return ("sd2" if width == SD2_WIDTH else "sd15"), width in (768, SD2_WIDTH)
+    return ("sd2" if SD2.search(source) else "sd15"), False
+
+
+def share_of(layers: Layers, preset: Preset, ticked: int, *, alone: bool = False) -> Share:
+    """The weights of these layers, and what training them takes.
+
+    `alone`: just these; else without the layers that a layer group leaves out, and with what `conv` brings.
+    """
+    method, training = preset.method, preset.training
+    assert isinstance(method, Settings)
+    own = {} if alone else _owners(layers.tree, method.groups)
+    every = ticked if alone else ticked | beside(layers, method, ticked)
+    shapes, picked, trained = layers.shapes, 0, 0
+    for place in bits(every):
+        group = own.get(place)
+        if group is None or group.train:
+            picked += prod(shapes[place])
+            trained += (
+                parameter_count(shapes[place], method, group) if isinstance(method, Adapter) else prod(shapes[place])
+            )
+    width = BYTES[training.weights]
+    each = (("weights", width), ("gradients", width), ("optimizer", preset.optimizer.state_bytes))
+    return Share(picked, layers.whole, trained, tuple((name, trained * size) for name, size in each))
+
+
+def beside(layers: Layers, method: Settings, ticked: int) -> int:
+    """Layers that an adapter's convolutions bring with them, though the text does not name them; as a selection."""
+    return _with_convolutions(layers, ticked) & ~ticked if isinstance(method, Adapter) and method.conv else 0
+
+
+def _with_convolutions(layers: Layers, ticked: int) -> int:
+    """As the engine has it: all that stands in a block with a convolution, unless convolutions are named themselves."""
+    wide = [place for place, shape in enumerate(layers.shapes) if is_wide(shape)]
+    if any(ticked >> place & 1 for place in wide):
+        return ticked
+    names = layers.tree.names
+    blocks = {names[place].rpartition(".")[0] for place in wide}
+    return ticked | sum(1 << place for place, name in enumerate(names) if name.rpartition(".")[0] in blocks)
+
+
+def _owners(tree: LayerTree, groups: tuple[LayerGroup, ...]) -> dict[int, LayerGroup]:
+    """By the place of a layer, the first group that holds it."""
+    own: dict[int, LayerGroup] = {}
+    for group in groups:
+        held, _ = tree.read(group.layers)
+        for place in bits(held):
+            own.setdefault(place, group)
+    return own
+
+
+@cache
+def _shapes(kind: str) -> Mapping[str, tuple[int, ...]]:
+    return shapes_of(kind)
+
+
+@cache
+def _whole(kind: str) -> int:
+    return sum(prod(shape) for shape in _shapes(kind).values())
+
+
+@cache
+def _trainable(kind: str, adapters: bool, conv: bool) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+    """Names and shapes: of all weights, or of the modules that an adapter can listen to."""
+    found = _shapes(kind)
+    if adapters:
+        found = {
+            name.removesuffix(".weight"): shape
+            for name, shape in found.items()
+            if ADAPTED.fullmatch(name) and len(shape) in (2, 4) and (conv or not is_wide(shape))
+        }
+    return tuple(found), tuple(found.values())
+
+
+@cache
+def _tree(family: str, names: tuple[str, ...]) -> LayerTree:
+    return LayerTree(names, LAYER_SETS[family])
+
+
+# In words -------------------------------------------------------------------------------------------------------------
+
+
+def told_in_short(preset: Preset, text: str, *, alone: bool) -> tuple[str, bool]:
+    """What stands under the setting, and whether it is a complaint. `alone`: it is that of a layer group."""
+    if not isinstance(preset.method, Settings):
+        return "", False
+    layers = layers_of(preset)
+    ticked, wrong = layers.tree.read(text)
+    if wrong:
+        return wrong, True
+    share = share_of(layers, preset, ticked, alone=alone)
+    if alone:
+        return f"{share.percent:.1f} % of the U-Net", False
+    what = "adapted" if isinstance(preset.method, Adapter) else "trained"
+    return f"{share.percent:.1f} % of the U-Net {what}, in {gigabytes(share)}", False
+
+
+def weights_in_words(share: Share) -> str:
+    """1,827,058,244 of 2,567,463,684 weights (71.2 %)"""
+    return f"{share.picked:,} of {share.whole:,} weights ({share.percent:.1f} %)"
+
+
+def memory_in_words(share: Share) -> str:
+    """Training takes 27.2 GB: weights 6.8, gradients 6.8, optimizer 13.6."""
+    parts = ", ".join(f"{name} {size_in_words(size)}" for name, size in share.memory)
+    return f"Training them takes {gigabytes(share)}: {parts}."
+
+
+def gigabytes(share: Share) -> str:
+    return size_in_words(sum(size for _, size in share.memory))
+
+
+def size_in_words(size: float) -> str:
+    """13.6 GB, or 96 MB."""
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+
+
+def short(number: float) -> str:
+    """16.4 M"""
+    return f"{number / 1e6:,.1f} M" if number >= 1e5 else f"{number:,.0f}"

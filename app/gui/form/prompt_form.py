@@ -1,0 +1,139 @@
+"""The rows of one prompt outside the project: text, negative, seed and size, and the others folded away."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from app.gui.form.controls import options_of, placeholder_of
+from app.gui.kit import Choice, Entry, FormRow, Frame, LinkButton, PathEntry, Switch, TextArea, px
+from modules.errors import UserError
+from modules.preset.paths import Values
+from modules.preset.preset import Preset
+from modules.preset.rules.live_changes import prompt_of
+from modules.preset.sections.sampling import Prompt
+from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.validate import examine, setting_at
+
+OWN: dict[str, str] = {"width": "As trained", "height": "As trained"}  # what 0 means
+BASIC = ("prompt", "negative", "seed", "width", "height")
+FIELDS = (*BASIC, *(setting.path for setting in knobs(Prompt) if setting.path not in (*BASIC, "enabled")))
+PATH = "sampling.prompts.0."
+MORE = "More settings"
+Control = Entry | Choice | TextArea | Switch | PathEntry
+
+
+class PromptForm(Frame):
+    """`read()` gives the settings of preset.sampling.Prompt, or None: then what is wrong stands under its field.
+
+    Args:
+        values: what is filled in first.
+        lines: height of the prompt's field.
+        many: the first field holds a prompt on each line; `read_all` gives them.
+    """
+
+    def __init__(
+        self, master: Any, values: Values, *, lines: int = 3, many: bool = False, label_width: float = 140
+    ) -> None:
+        super().__init__(master)
+        self._many, self._wide = many, label_width
+        self.rows: dict[str, FormRow] = {}
+        self.controls: dict[str, Control] = {}
+        self._values, self._lines = values, lines
+        for name in BASIC:
+            self._row(name, values.get(name), lines)
+        self._fold = LinkButton(self, MORE, self.unfold)
+        self._fold.pack(anchor="w", pady=(px(4), px(4)))
+
+    def unfold(self) -> None:
+        """Show the other settings, too; what was hidden until now is as it was filled in."""
+        self._fold.pack_forget()
+        for name in FIELDS:
+            if name not in self.rows:
+                self._row(name, self._values.get(name), self._lines)
+
+    def read(self) -> Values | None:
+        """The settings, judged."""
+        found = self.read_all()
+        return found[0] if found else None
+
+    def read_all(self) -> list[Values]:
+        """The settings of each prompt; none if something is wrong."""
+        values: Values = {name: self._values[name] for name in FIELDS if name in self._values}
+        wrong = False
+        for name, control in self.controls.items():
+            text = control.get()
+            value, problem = self._validated(name, text)
+            values[name] = value
+            self.rows[name].error(problem)
+            wrong = wrong or bool(problem)
+        if wrong or self._conflicts(values):
+            return []
+        lines = [line.strip() for line in str(values["prompt"]).splitlines() if line.strip()] if self._many else []
+        return [{**values, "prompt": line} for line in lines or [values["prompt"]]]
+
+    def disable(self, reason: str) -> None:
+        for control in self.controls.values():
+            control.disable(reason)
+
+    def _row(self, name: str, value: Any, lines: int) -> None:
+        setting = knob_of(name)
+        label = "Prompts" if self._many and name == "prompt" else setting.label
+        words = "One prompt on each line." if self._many and name == "prompt" else setting.help
+        row = FormRow(self, label, words=words, unit=setting.unit, label_width=self._wide)
+        self.rows[name] = row
+        shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
+        if name == "prompt":
+            control: Control = TextArea(row, shown, lines=lines)
+        elif setting.choices:
+            control = Choice(row, options_of(setting), value if value is not None else setting.default)
+        elif setting.kind is bool:
+            control = Switch(row, bool(value))
+        elif setting.widget == "file":
+            control = PathEntry(row, shown, what="file", placeholder=placeholder_of(setting))
+        else:
+            control = Entry(row, "" if name in OWN else shown, placeholder=OWN.get(name, ""))
+            if name in OWN and value:
+                control.set(shown)
+        self.controls[name] = control
+        row.put(control)
+        if name == "prompt":
+            row.label.grid(sticky="new", pady=px(9))  # beside the first line
+        row.pack(fill="x")
+
+    def _validated(self, name: str, text: Any) -> tuple[Any, str]:
+        """The value and what is wrong with it, by the schema's own judgement."""
+        setting = knob_of(name)
+        value: Any = text or "0" if name in OWN or setting.zero else text
+        if isinstance(setting.default, int | float) and not isinstance(setting.default, bool):
+            try:
+                value = float(value) if isinstance(setting.default, float) else int(value)
+            except ValueError:
+                return text, "Must be a number" if isinstance(setting.default, float) else "Must be a whole number"
+        _, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [{name: value}]}})
+        sentence = next(iter(wrong.values()), "").removeprefix(f"{PATH}{name}: ")
+        return value, sentence[:1].upper() + sentence[1:]
+
+    def _conflicts(self, values: Values) -> bool:
+        """Whether settings contradict one another; each sentence stands under the setting that it begins with."""
+        try:
+            prompt_of(values)
+        except UserError as error:
+            for line in str(error).splitlines()[1:]:
+                name, _, sentence = line.lstrip(" -").partition(": ")
+                whole = not sentence or name not in FIELDS
+                named = re.match(r"[a-z_]+", name)
+                at = named[0] if whole and named and named[0] in FIELDS else name if not whole else "prompt"
+                if at not in self.rows:
+                    self.unfold()
+                text = line.lstrip(" -") if whole else sentence
+                self.rows[at].error(text[:1].upper() + text[1:])
+            return True
+        return False
+
+
+def knob_of(name: str) -> SettingInfo:
+    setting = setting_at(PATH + name)
+    if setting is None:
+        raise KeyError(name)
+    return setting

@@ -1,0 +1,151 @@
+"""The row of one setting: mark, label, control, unit, arrow back, and what is wrong in words under the control."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.gui.context import AppContext
+from app.gui.draft.labels import value_text
+from app.gui.form.controls import Control, ControlCallbacks, control_of
+from app.gui.kit import FormRow, Frame, Label, px, the_tip
+from app.gui.session.live_settings import LiveChanges
+from modules.preset.setting_info import SettingInfo
+from modules.preset.validate import setting_at
+
+LIVE = "Also changes a run under way."
+LABEL = 178
+
+
+class SettingRow(FormRow):
+    """A setting of the draft. It follows the draft by itself, and ends that when it is destroyed.
+
+    Args:
+        path: of the setting, with its place in a list: "training.epochs", "concepts.3.flip".
+        knob: which of several settings of this path (optimizers have settings of the same name); None: the one of now.
+        label: other words than the schema's.
+
+    Raises:
+        KeyError: there is no such setting.
+    """
+
+    def __init__(
+        self,
+        master: Frame,
+        context: AppContext,
+        path: str,
+        *,
+        setting: SettingInfo | None = None,
+        label: str = "",
+        label_width: float = LABEL,
+    ) -> None:
+        found = setting or setting_at(path, context.draft.values)
+        if found is None:
+            raise KeyError(path)
+        self.setting, self.path, self.context = found, path, context
+        super().__init__(
+            master, label or found.label, words=self._help, unit=found.unit, on_reset=self._reset,
+            label_width=label_width,
+        )  # fmt: skip
+        self._shown: tuple[Any, str | None] | None = None
+        self._typing = False
+        self._note: Label | None = None
+        self.made: Control = control_of(self, found, ControlCallbacks(self._put, self._type, self._done, context, path))
+        self.put(self.made.widget, stretch=self.made.stretch)
+        self.label.configure(wraplength=px(label_width - 8), justify="left")  # a long one takes two lines
+        if self.made.tall:
+            self.label.grid_configure(sticky="new", pady=(px(9), 0))
+        for target in self.made.key_targets:
+            target.bind("<Escape>", lambda _: self._escape(), add=True)
+            target.bind("<F1>", lambda _: the_tip.soon(self.made.widget), add=True)
+        self._ends = [context.draft.watch("", lambda _: self.refresh())]
+        if found.live:
+            context.live = context.live or LiveChanges(context.draft, context.engine, context.running)
+            self._ends.append(context.running.listen(lambda _: self._tell_live()))
+            self._tell_live()
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what the draft holds."""
+        draft = self.context.draft
+        value, bad = draft.get(self.path), draft.bad(self.path)
+        if value is None:
+            return  # its entry of a list is gone, or it belongs to an optimizer that is not chosen
+        now = (value, bad.text if bad else None)
+        if now != self._shown:
+            self._shown = now
+            if not self._typing:  # "1e-4" stays while it is being typed, though the value is 0.0001
+                self.made.show(*now)
+        self.changed(draft.changed(self.path))
+        self.error(draft.errors().get(self.path, ""))
+
+    def focus_control(self) -> None:
+        """Put the focus into the control, so that typing replaces what is there."""
+        self.made.widget.focus_set()
+
+    def flush(self) -> None:
+        """Take what is being typed now, instead of when typing rests."""
+        flush = getattr(getattr(self.made.widget, "entry", self.made.widget), "flush", None)
+        if flush is not None:
+            flush()
+
+    def destroy(self) -> None:
+        for end in self._ends:
+            end()
+        self._ends = []
+        super().destroy()
+
+    def _put(self, value: Any) -> None:
+        self.context.draft.put(self.path, value)
+
+    def _type(self, text: str) -> None:
+        self._typing = True
+        try:
+            self.context.draft.type(self.path, text)
+        finally:
+            self._typing = False
+
+    def _done(self) -> None:
+        """Typing is over: the value is shown as it is kept, "1e-4" as 0.0001."""
+        if self._shown is not None:
+            self.made.show(*self._shown)
+
+    def _reset(self) -> None:
+        self.context.draft.reset(self.path)
+        self._done()
+        self.focus_control()  # the arrow that had the focus is gone
+
+    def _escape(self) -> str | None:
+        if self.context.draft.bad(self.path) is None:
+            return None  # Escape means something to the window
+        self.context.draft.revert(self.path)
+        self._done()
+        return "break"
+
+    def _help(self) -> str:
+        setting, draft = self.setting, self.context.draft
+        original = draft.original(self.path)
+        usual = value_text(setting, original)
+        lines = [setting.help, "", f"Preset: {usual}"] if draft.base.name else [setting.help, "", f"Usual: {usual}"]
+        if setting.limits:
+            lines.append(f"Allowed: {setting.limits}")
+        if setting.live:
+            lines.append(LIVE)
+        return "\n".join([*lines, f"Key: {self.path}"])
+
+    def _tell_live(self) -> None:
+        """While a run is under way, say that this setting goes to it."""
+        on = self.context.live is not None and self.context.live.under_way
+        if on and self._note is None:
+            self._note = Label(self, LIVE, font="small", role="text2", wrap=True)
+        if self._note is not None:
+            if on:
+                self._note.grid(row=2, column=2, columnspan=3, sticky="ew", pady=(0, px(4)))
+            else:
+                self._note.grid_remove()
+
+
+def in_tab_order(row: SettingRow, later: Sequence[SettingRow]) -> None:
+    """Tab reaches a row that was made late before the rows that stand under it: Tk goes by the order of stacking."""
+    if later:
+        row.lower(later[0])

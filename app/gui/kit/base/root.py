@@ -1,0 +1,150 @@
+"""The window itself: title, icon, place on the screen, timers, clipboard and file dialogs."""
+
+from __future__ import annotations
+
+import re
+import tkinter as tk
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+
+from app.gui.kit.base import file_dialogs, screen
+from app.gui.kit.base.events import events
+from app.gui.kit.base.file_dialogs import FileKinds
+from app.gui.kit.base.icons import mark_file
+from app.gui.kit.base.image_cleanup import sweep
+from app.gui.kit.base.theme import Mode, px, theme, within
+from app.gui.kit.base.toolkit import customtkinter
+from modules.errors import UserError
+
+SMALLEST = (960, 620)
+SWEEP_MS = 500
+Failed = Callable[[type[BaseException], BaseException, TracebackType | None], None]
+
+
+class NoDisplay(UserError):
+    """There is no screen to open a window on."""
+
+
+class App(customtkinter.CTk):
+    """The one window of the process; make it before any widget.
+
+    Args:
+        title: what the title bar says.
+        on_error: called with what a callback raised; Tk would only print it.
+
+    Raises:
+        NoDisplay: there is no screen.
+    """
+
+    surface = "window"
+
+    def __init__(self, title: str = "Seachange", *, mode: Mode = "dark", percent: int = 100) -> None:
+        screen.prepare()
+        try:
+            super().__init__(className="Seachange")
+        except tk.TclError as error:
+            raise NoDisplay(
+                f"No window can be opened: {error}.",
+                advice="Without a screen, train with: ./start-ui.sh train <preset>. See ./start-ui.sh --help.",
+            ) from error
+        self.withdraw()
+        self.on_error: Failed | None = None
+        theme.mode = mode
+        theme.percent = within(percent)
+        theme.attach(self, screen.face(self), screen.face(self, screen.MONO), screen.density(self))
+        events.attach(self)
+        self.title(title)
+        self._marks = [tk.PhotoImage(master=self, file=mark_file(size)) for size in (256, 128, 48, 32, 16)]
+        self.iconphoto(True, *self._marks)
+        self.paint()
+        theme.painted[id(self)] = self.paint
+        width, height = self.winfo_screenwidth(), self.winfo_screenheight()
+        self.every(SWEEP_MS, sweep)
+        self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - 60))
+
+    def paint(self) -> None:
+        customtkinter.set_appearance_mode(theme.mode)  # the title bar on Windows
+        self.configure(fg_color=theme.colour("window"))
+
+    def destroy(self) -> None:
+        theme.painted.pop(id(self), None)
+        for timer in self.tk.splitlist(self.tk.call("after", "info")):
+            self.tk.call("after", "cancel", timer)  # Tk would call what is gone, and say so on the terminal
+        super().destroy()
+
+    def report_callback_exception(  # Tk's name for it
+        self, kind: type[BaseException], error: BaseException, trace: TracebackType | None
+    ) -> None:
+        if self.on_error is None:
+            raise error
+        self.on_error(kind, error, trace)
+
+    def show(self, geometry: str = "") -> None:
+        """Put the window where it was (`geometry_now`), if that place still exists, and show it."""
+        width, height = self.winfo_screenwidth(), self.winfo_screenheight()
+        found = re.fullmatch(r"(\d+)x(\d+)\+(-?\d+)\+(-?\d+)", geometry)
+        if found:
+            wide, high, left, top = (int(part) for part in found.groups())
+            wide, high = min(wide, width), min(high, height)
+            left, top = min(max(left, 0), width - wide), min(max(top, 0), height - high)
+        else:
+            wide, high = min(px(1280), width), min(px(800), height)
+            left, top = (width - wide) // 2, (height - high) // 3
+        self.geometry(f"{wide}x{high}+{left}+{top}")
+        self.deiconify()
+
+    def vanish(self) -> None:
+        """Off the screen at once; what is left to do is done unseen."""
+        self.withdraw()
+        self.update_idletasks()
+
+    def geometry_now(self) -> str:
+        return str(self.geometry())
+
+    def every(self, milliseconds: int, act: Callable[[], object]) -> Callable[[], None]:
+        """Call `act` again and again; an error in it is reported and the next call comes all the same.
+
+        Returns the function that ends it.
+        """
+        pending = ""
+
+        def turn() -> None:
+            nonlocal pending
+            pending = self.after(milliseconds, turn)
+            act()
+
+        def end() -> None:
+            self.after_cancel(pending)
+
+        pending = self.after(milliseconds, turn)
+        return end
+
+    def copy(self, text: str) -> None:
+        """Put `text` on the clipboard."""
+        self.clipboard_clear()
+        self.clipboard_append(text)
+
+    def pasted(self) -> str:
+        """The text on the clipboard; empty if there is none."""
+        try:
+            return str(self.clipboard_get())
+        except tk.TclError:
+            return ""
+
+    def ask_open_file(self, title: str, kinds: FileKinds = (), folder: Path | None = None) -> Path | None:
+        """A file that exists, or None if the person thought better of it."""
+        return file_dialogs.ask_open_file(self._parent(), title, kinds, folder)
+
+    def ask_folder(self, title: str, folder: Path | None = None) -> Path | None:
+        return file_dialogs.ask_folder(self._parent(), title, folder)
+
+    def ask_save_file(
+        self, title: str, name: str = "", kinds: FileKinds = (), folder: Path | None = None
+    ) -> Path | None:
+        """A place to write to; the dialog has asked before an existing file is chosen."""
+        return file_dialogs.ask_save_file(self._parent(), title, name, kinds, folder)
+
+    def _parent(self) -> tk.Misc:
+        """A dialog belongs to the window that has the focus."""
+        return self.focus_displayof() or self

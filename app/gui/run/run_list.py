@@ -1,0 +1,178 @@
+"""The runs of the workspace: which one is shown, and two of them beside one another."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from app.gui.context import AppContext
+from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slider, px
+from app.gui.run.charts import LossCard
+from app.gui.run.image_viewer import ImageViewer
+from app.gui.run.run_source import PastRun, SampleImage
+from app.gui.session.number_format import ago
+from app.gui.session.run_history import Run, Runs, Summary, pairs_between, settings_between
+from app.gui.session.run_state import Line
+from app.gui.session.worker import Worker
+from modules.messages import Failed
+from modules.system.bundled import in_program_folder
+
+LIVE = "live"
+ROOM = 48  # letters beside the name of a run in a list
+
+
+class RunList:
+    """The runs and their summaries, read in a thread: hundreds take a while."""
+
+    def __init__(self, context: AppContext, changed: Callable[[], object]) -> None:
+        self.context, self._changed = context, changed
+        self._runs: Runs | None = None
+        self._reading: Worker[list[tuple[Run, Summary]]] | None = None
+        self.found: list[tuple[Run, Summary]] = []
+
+    def look(self) -> None:
+        """Read the workspace anew; `changed` is called in a later tick."""
+        workspace = in_program_folder(str(self.context.draft.get("general.workspace")))
+        if self._runs is None or self._runs.workspace != workspace:
+            self._runs = Runs(workspace)
+        runs = self._runs
+        self.close()  # what is being read now may be of before
+        self._reading = Worker(lambda report, stop: [(run, run.summary) for run in runs.list() if not stop()])
+
+    def tick(self) -> None:
+        if self._reading is None or self._reading.running:
+            return
+        reading, self._reading = self._reading, None  # before it is asked: a fault in it is told once
+        done = reading.outcome()
+        if done is not None and done.result is not None and done.result != self.found:
+            self.found = done.result
+            self._changed()
+
+    def run(self, folder: str) -> Run:
+        return next((run for run, _ in self.found if str(run.folder) == folder), None) or Run(Path(folder))
+
+    def options(self, without: Path | None = None) -> list[Option]:
+        """Lines for a list: name, and at the right how it ended and when."""
+        return [
+            Option(str(run.folder), run.name, option_note(summary), words=f"{summary.title} {summary.failure}")
+            for run, summary in self.found
+            if run.folder != without
+        ]
+
+    def close(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+
+
+def summary_text(summary: Summary) -> str:
+    """How a run stands, in a few words."""
+    best = f", best at {summary.best:,}" if summary.best > 0 else ""
+    return f"{summary.status} at step {summary.step:,}{best}, {ago(time.time() - summary.when)}"
+
+
+def option_note(summary: Summary) -> str:
+    """The same for a line of a list; of a run that failed the reason, as far as there is room beside its name."""
+    reason = summary.failure.partition("\n")[0].partition(". ")[0].strip(". ")
+    if not reason:
+        return summary_text(summary)
+    words = f"failed {ago(time.time() - summary.when)}: {reason}"
+    return words if len(words) <= ROOM else f"{words[: ROOM - 1].rstrip()}\u2026"
+
+
+def log_lines(run: Run) -> list[Line]:
+    """What is known of an old run, as lines of a log."""
+    records, run_summary = run.records, run.summary
+    lines = [Line(0, note.level, note.text) for note in records.notes]
+    lines += [Line(0, "info", f"Backup at step {step:,}") for step, _ in reversed(run.backups())]
+    lines += [Line(0, "info", f"Model saved: {path.name}") for path in run.models()]
+    if isinstance(records.end, Failed):
+        lines.append(Line(0, "error", records.end.message))
+    return [
+        *lines,
+        Line(0, "info", f"{run_summary.status.capitalize()} at step {run_summary.step:,} of {run_summary.steps:,}"),
+    ]
+
+
+class Comparison(Frame):
+    """Two runs: their curves, the settings that differ, and their samples in pairs."""
+
+    def __init__(self, master: Any, context: AppContext, one: Run, other: Run) -> None:
+        super().__init__(master)
+        self.context = context
+        self.sources = (PastRun(one), PastRun(other))
+        self.pairs = pairs_between(one, other)
+        self.columnconfigure(0, weight=58, uniform="both")
+        self.columnconfigure(1, weight=42, uniform="both")
+        self.rowconfigure((0, 1), weight=1, uniform="rows")
+        self.losses = LossCard(self)
+        self.losses.grid(row=0, column=0, sticky="nsew", padx=(0, px(14)), pady=(0, px(14)))
+        self._settings(one, other)
+        self._samples(one, other)
+        self.losses.follow(self.sources)
+
+    def tick(self) -> bool:
+        """Read on. True: there is more to read at once."""
+        more = [source.update() for source in self.sources]
+        self.losses.refresh()
+        return any(more)
+
+    def _settings(self, one: Run, other: Run) -> None:
+        found = settings_between(one, other)
+        self.settings = Card(self, "1 setting differs" if len(found) == 1 else f"{len(found)} settings differ")
+        self.settings.grid(row=1, column=0, sticky="nsew", padx=(0, px(14)))
+        if not found:
+            known = one.preset is not None and other.preset is not None
+            words = "Both runs have the same settings." if known else "One of the runs left no readable settings."
+            Label(self.settings.body, words, role="text2").pack(fill="x")
+            return
+        area = ScrollArea(self.settings.body)
+        area.pack(fill="both", expand=True)
+        heads = ("Setting", one.name, other.name)
+        rows = [heads, *((each.label, each.old or "\u2013", each.new or "\u2013") for each in found)]
+        area.body.columnconfigure((0, 1, 2), weight=1, uniform="words")
+        for row, cells in enumerate(rows):
+            for column, words in enumerate(cells):
+                role = "text3" if row == 0 else "text2" if column == 0 else "text"
+                label = Label(area.body, words, font="small" if row == 0 else "body", role=role, wrap=True)
+                label.grid(row=row, column=column, sticky="new", padx=(0, px(12)), pady=px(3))
+
+    def _samples(self, one: Run, other: Run) -> None:
+        card = Card(self, "Samples side by side")
+        card.grid(row=0, column=1, rowspan=2, sticky="nsew")
+        if not self.pairs:
+            words = "The runs have no sample of the same prompt."
+            Label(card.body, words, role="text2", wrap=True).pack(fill="x")
+            return
+        self.prompt = Label(card.body, "", font="small", role="text2", wrap=True)
+        self.prompt.pack(side="bottom", fill="x", pady=(px(6), 0))
+        if len(self.pairs) > 1:
+            last = len(self.pairs) - 1
+            self.slider = Slider(card.body, 0, last, last, lambda value: self.show_pair(round(value)))
+            self.slider.pack(side="bottom", fill="x", pady=(px(8), 0))
+        self.views: list[tuple[Label, ImageView]] = []
+        for run in (one, other):
+            half = Frame(card.body)
+            half.pack(fill="both", expand=True, pady=(0, px(8)))
+            words = Label(half, run.name, font="small_bold")
+            words.pack(fill="x")
+            view = ImageView(half, self.context.pictures, on_open=self._open, height=120)
+            view.pack(fill="both", expand=True)
+            self.views.append((words, view))
+        self.show_pair(len(self.pairs) - 1)
+
+    def show_pair(self, number: int) -> None:
+        """Show a pair of samples."""
+        pair = self.pairs[number]
+        for (words, view), sample, source in zip(self.views, pair, self.sources, strict=True):
+            words.set(f"{source.title}, step {sample.step:,}")
+            view.show(sample.path)
+        self.prompt.set(f"“{self.sources[0].run.prompt_of(pair[0])}”   ·   pair {number + 1} of {len(self.pairs)}")
+
+    def _open(self, path: Path) -> None:
+        shots: Sequence[SampleImage] = [shot for source in self.sources for shot in source.shots]
+        found = next((shot for shot in shots if shot.path == path), None)
+        if found is not None:
+            source = self.sources[0] if found in self.sources[0].shots else self.sources[1]
+            ImageViewer(self, self.context, source.shots, found)

@@ -1,0 +1,170 @@
+"""One run as charts and galleries show it: the live one from its events, an old one from its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from app.gui.session.run_history import Run
+from app.gui.session.run_state import RunState
+from modules.messages import SampleReady, Started, Validated
+
+BITE = 100_000  # bytes of an old run that are read in one tick of the window
+
+Key = tuple[int, str]  # which prompt: its number in the preset, or 0 and the words of a prompt of the moment
+Points = list[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleImage:
+    """A sample. `number` counts the preset's prompts from 1; 0 is a prompt of the moment."""
+
+    path: Path
+    step: int
+    number: int
+    prompt: str
+
+    @property
+    def key(self) -> Key:
+        return self.number, "" if self.number else self.prompt
+
+
+class RunSource(Protocol):
+    """What is shown. The lists only grow, until `generation` says that all of them began anew."""
+
+    generation: int
+    losses: Points
+    rates: Points  # learning rate
+    validations: list[Validated]
+    shots: list[SampleImage]
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def folder(self) -> Path | None: ...
+
+    def update(self) -> bool:
+        """Take in what is new. True: there is more to read already, ask again soon."""
+        ...
+
+
+def by_prompt(shots: Sequence[SampleImage]) -> dict[Key, list[SampleImage]]:
+    """The samples of each prompt by step: the preset's prompts in their order, then those of the moment."""
+    found: dict[Key, list[SampleImage]] = {}
+    for shot in sorted(shots, key=lambda shot: (shot.number == 0, shot.number, shot.prompt, shot.step)):
+        found.setdefault(shot.key, []).append(shot)
+    return found
+
+
+class LiveRun:
+    """The run of this window. A run that goes on from a backup shows what came before it, too."""
+
+    def __init__(self, running: RunState) -> None:
+        self.generation = 0
+        self.losses: Points = []
+        self.rates: Points = []
+        self.validations: list[Validated] = []
+        self.shots: list[SampleImage] = []
+        self._running = running
+        self._follows = running.losses
+        self._started: Started | None = None
+        self._earlier: Run | None = None
+        self._seen = (0, 0, 0, 0)
+
+    @property
+    def title(self) -> str:
+        return self.folder.name if self.folder else "This run"
+
+    @property
+    def folder(self) -> Path | None:
+        return self._running.folder
+
+    def update(self) -> bool:
+        if self._running.losses is not self._follows:  # another run has begun
+            self._follows = self._running.losses
+            self._begin()
+        if self._running.started is not self._started:
+            self._started = self._running.started
+            if self._started is not None and self._started.resumed_from >= 0:
+                self._earlier = Run(Path(self._started.folder))
+        if self._earlier is not None:
+            if self._earlier.records.update(BITE):
+                return True
+            self._take_earlier(self._earlier)
+            self._earlier = None
+        self._take_new()
+        return False
+
+    def _begin(self) -> None:
+        self.losses, self.rates, self.validations, self.shots = [], [], [], []
+        self._seen = (0, 0, 0, 0)
+        self._earlier = None
+        self.generation += 1
+
+    def _take_earlier(self, run: Run) -> None:
+        """What the run did before the backup that it continues."""
+        last = self._started.resumed_from if self._started else 0
+        self._begin()
+        self.losses += [(step, loss) for step, loss in run.records.losses if step <= last]
+        self.rates += [(step, rate) for step, rate in run.records.rates if step <= last]
+        self.validations += [event for event in run.records.validations if event.step <= last]
+        self.shots += [shot for shot in sample_images(run) if shot.step <= last]
+
+    def _take_new(self) -> None:
+        running = self._running
+        losses, rates, shots, validations = self._seen
+        self._seen = (len(running.losses), len(running.rates), len(running.samples), len(running.validations))
+        self.losses += running.losses[losses:]
+        self.rates += running.rates[rates:]
+        self.validations += running.validations[validations:]
+        known = {shot.path for shot in self.shots} if shots < len(running.samples) else set[Path]()
+        self.shots += [shot for shot in map(_shot, running.samples[shots:]) if shot.path not in known]
+
+
+class PastRun:
+    """A run from its folder; one that is under way elsewhere is followed."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.generation = 0
+        self.losses: Points = []
+        self.rates: Points = []
+        self.validations: list[Validated] = []
+        self.shots = sample_images(run)
+        self.backups = run.backups()
+        self._follows: object = None
+        self._seen = (0, 0, 0)
+
+    @property
+    def title(self) -> str:
+        return self.run.name
+
+    @property
+    def folder(self) -> Path:
+        return self.run.folder
+
+    def update(self) -> bool:
+        records = self.run.records
+        more = records.update(BITE)
+        if records.losses is not self._follows:  # it was continued from a backup: what came after that is gone
+            self._follows = records.losses
+            self.losses, self.rates, self.validations, self._seen = [], [], [], (0, 0, 0)
+            self.generation += 1
+        losses, rates, validations = self._seen
+        self._seen = (len(records.losses), len(records.rates), len(records.validations))
+        self.losses += records.losses[losses:]
+        self.rates += records.rates[rates:]
+        self.validations += records.validations[validations:]
+        return more
+
+
+def sample_images(run: Run) -> list[SampleImage]:
+    """Every sample in the folder of a run."""
+    return [SampleImage(sample.path, sample.step, sample.number, run.prompt_of(sample)) for sample in run.samples()]
+
+
+def _shot(event: SampleReady) -> SampleImage:
+    return SampleImage(Path(event.path), event.step, event.number, event.prompt)

@@ -1,0 +1,67 @@
+"""A prompt of the moment, drawn while training goes on."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from app.gui.context import AppContext
+from app.gui.form.prompt_form import FIELDS, PromptForm, knob_of
+from app.gui.kit import Answer, Dialog, ScrollArea
+from modules.messages import SampleNow
+from modules.preset.paths import Values
+
+ALL = "all"
+ONE = "one"
+MESSAGE = "The image is made after the step under way, and appears with the samples. Training goes on."
+
+
+class SampleNowDialog(Dialog):
+    """Asks for the prompt and sends SampleNow. What was asked last is offered again."""
+
+    asked_last: Values | None = None
+
+    def __init__(self, master: Any, context: AppContext) -> None:
+        self.context = context
+        answers = [Answer("Cancel"), Answer("Sample", ONE, "primary", "camera")]
+        if prompts := enabled_prompts(context):
+            words = "The preset's prompt" if len(prompts) == 1 else f"All {len(prompts)} prompts of the preset"
+            answers.insert(1, Answer(words, ALL))
+        super().__init__(
+            master, "Sample now", MESSAGE, answers, self._closed, check=self._judge, width=620, height=560
+        )  # fmt: skip
+        area = ScrollArea(self.body)
+        area.pack(fill="both", expand=True)
+        self.form = PromptForm(area.body, self.asked_last or first_prompt(context))
+        self.form.pack(fill="both", expand=True)
+        self._read: Values | None = None
+        self.form.controls["prompt"].focus_set()
+
+    def _judge(self, answer: str) -> bool:
+        if answer == ALL:
+            return True
+        self._read = self.form.read()
+        return self._read is not None
+
+    def _closed(self, answer: str | None) -> None:
+        if answer is None:
+            return
+        if answer == ONE:
+            type(self).asked_last = self._read
+        if not self.context.running.busy or not self.context.engine.send(
+            SampleNow(self._read if answer == ONE else None)
+        ):
+            self.context.notify("The run has ended: there is nothing to draw with.")
+            return
+        self.context.notify("The sample is made after this step.")
+
+
+def enabled_prompts(context: AppContext) -> list[Values]:
+    """The prompts of the project that are enabled."""
+    prompts = cast("list[Values]", context.draft.get("sampling.prompts") or [])
+    return [prompt for prompt in prompts if prompt.get("enabled", True)]
+
+
+def first_prompt(context: AppContext) -> Values:
+    """What a form about a prompt begins with: the project's first, or the defaults."""
+    prompts = enabled_prompts(context)
+    return prompts[0] if prompts else {name: knob_of(name).default for name in FIELDS}

@@ -1,0 +1,166 @@
+"""Starting, stopping and continuing a run: what the Start button decides, without a widget."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.gui.context import AppContext
+from app.gui.draft.state import values_of
+from app.gui.session.run_history import Run, Runs
+from modules.errors import UserError
+from modules.messages import BackupNow, Continue, Pause, SampleNow, SaveNow, Stop, Train
+from modules.messages import Job as Task
+from modules.preset.files.naming import run_name
+from modules.system.bundled import in_program_folder
+
+
+@dataclass(frozen=True, slots=True)
+class Resumable:
+    """A run that can be continued."""
+
+    folder: Path
+    step: int  # of its newest backup
+    reached: int = 0  # the step that the run had come to, as far as is known
+
+    @property
+    def lost(self) -> int:
+        """Steps that are done again."""
+        return max(self.reached - self.step, 0)
+
+
+class Job:
+    """The run of this window. What cannot be done now has its reason in words: `blocked`, `no_run_reason`."""
+
+    def __init__(self, context: AppContext) -> None:
+        self._context = context
+
+    # Starting ---------------------------------------------------------------------------------------------------------
+
+    def blocked(self, *, busy: bool | None = None) -> str:
+        """Why nothing can be started now; "" if it can. `busy`: whether the engine counts as at work."""
+        if self._context.running.busy if busy is None else busy:
+            return "Something is running already."
+        wrong = len(self._context.draft.errors())
+        if wrong:
+            return f"{wrong} setting{'s have' if wrong > 1 else ' has'} to be mended first (F8 goes there)."
+        return ""
+
+    def resumable(self) -> Resumable | None:
+        """The newest run of the draft's name, if it was ended early and left a backup."""
+        draft = self._context.draft
+        wanted = re.compile(rf"{re.escape(run_name(draft.preset()))}( \d+)?")
+        runs = Runs(in_program_folder(str(draft.get("general.workspace"))))
+        named = [run for run in runs.list() if wanted.fullmatch(run.name)]
+        return self._continued(named[0]) if named else None
+
+    def lost(self) -> Resumable | None:
+        """The run that has just failed in this window, if there is a backup of it."""
+        running = self._context.running
+        reached = running.progress.step if running.progress else 0
+        return self._backup_of(Run(running.folder), reached) if running.folder else None
+
+    def _continued(self, run: Run) -> Resumable | None:
+        status = run.summary.status
+        if status == "running" and not self._ours(run.folder):
+            return None  # another window is at it
+        found = self._backup_of(run, run.summary.step)
+        if found is None or (
+            status == "finished" and found.step >= int(self._context.draft.get("training.steps") or 0)
+        ):
+            return None
+        return found
+
+    def _backup_of(self, run: Run, reached: int) -> Resumable | None:
+        backups = run.backups()
+        return Resumable(run.folder, backups[0][0], reached) if backups else None
+
+    def _ours(self, folder: Path) -> bool:
+        mine = self._context.running.folder
+        return mine is not None and mine.absolute() == folder.absolute()
+
+    def start(self, resume: Path | None = None) -> None:
+        """Train what the draft says, afresh or in the folder of a run that was stopped.
+
+        Raises:
+            UserError: it cannot be started now.
+        """
+        if reason := self.blocked():
+            raise UserError(reason)
+        self._train(self._context.draft.freeze(), resume)
+
+    def resume(self, folder: Path) -> None:
+        """Continue any run with the settings that it was trained with.
+
+        Raises:
+            UserError: something is running, or the run left no settings.
+        """
+        preset = Run(folder).preset
+        if self._context.running.busy:
+            raise UserError("Something is running already.", advice="Wait for its end, or stop it.")
+        if preset is None:
+            raise UserError(f"The settings of {folder.name} cannot be read.", advice="Start it anew.")
+        self._train(values_of(preset), folder)
+
+    def _train(self, values: dict[str, object], resume: Path | None) -> None:
+        begin(self._context, "train", Train(values, str(resume.absolute()) if resume else ""))
+
+    # While it runs ----------------------------------------------------------------------------------------------------
+
+    def stop(self) -> None:
+        """After this step and with a backup; asked a second time, at once. A look has nothing to back up."""
+        running = self._context.running
+        if not running.busy:
+            return
+        self._context.engine.send(Stop(now=running.state == "stopping" or running.what == "check"))
+        running.stopping()
+
+    def no_run_reason(self) -> str:
+        """Why a run cannot be told anything now; "" if it can."""
+        running = self._context.running
+        if running.busy and running.what != "train":
+            return "Only for training runs."
+        return "" if running.state in ("training", "paused") else "Nothing is being trained now."
+
+    def pause_or_continue(self) -> None:
+        self._send(Continue() if self._context.running.state == "paused" else Pause())
+
+    def backup_now(self) -> None:
+        self._send(BackupNow())
+
+    def sample_now(self) -> None:
+        """The preset's prompts, between two steps."""
+        self._send(SampleNow())
+
+    def save_now(self) -> None:
+        self._send(SaveNow())
+
+    def _send(self, command: Continue | Pause | BackupNow | SampleNow | SaveNow) -> None:
+        if not self.no_run_reason():
+            self._context.engine.send(command)
+
+
+def begin(context: AppContext, what: str, task: Task) -> None:
+    """Give the engine a job: the run is under way only if there is an engine.
+
+    Raises:
+        UserError: the engine's process cannot be started.
+    """
+    try:
+        context.engine.send(task)
+    except OSError as error:
+        raise UserError(
+            f"The engine cannot be started: {error.strerror or error}.",
+            advice="Is memory left, and is Seachange's folder .venv still there? Start Seachange again.",
+        ) from error
+    context.running.begin(what)
+
+
+def guarded(act: Callable[[], None], notify: Callable[[UserError], None]) -> None:
+    """Do it, and say in words why it cannot be done."""
+    try:
+        act()
+    except UserError as error:
+        notify(error)

@@ -1,0 +1,64 @@
+"""What a run is doing, in words: for the page, and wherever else it is said."""
+
+from __future__ import annotations
+
+from app.gui.session.engine_client import EngineDied
+from app.gui.session.number_format import phase_text, progress_text
+from app.gui.session.run_state import RunState
+from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
+
+STATE_LABELS = {
+    "training": "Training",
+    "paused": "Paused",
+    "stopping": "Stopping after this step",
+    "preparing": "Preparing",
+}
+
+
+def status_text(running: RunState) -> str:
+    """The state of the engine in one line."""
+    if not running.busy:
+        return end_text(running)
+    now = running.progress if running.what == "train" else None
+    if running.pause_reason:
+        return f"Paused: {running.pause_reason}"
+    if phase := running.phase:
+        return f"{phase_text(phase)}   \u00b7   {progress_text(now)}" if now else phase_text(phase)
+    if now is None:
+        return STATE_LABELS[running.state]
+    return f"{STATE_LABELS[running.state]}: {progress_text(now)}"
+
+
+def end_text(running: RunState) -> str:
+    """How the last job ended."""
+    match running.ended:
+        case Finished() as end if running.what == "train":
+            return f"{'Stopped' if end.stopped else 'Finished'} at step {end.step:,}"
+        case Finished() if running.what == "check":
+            return "Not running"
+        case Finished() as end:
+            return "Stopped" if end.stopped else "Finished"
+        case Failed() | EngineDied():
+            return f"Ended with an error: {running.ended.message}"
+        case _:
+            return "Not running"
+
+
+def event_text(event: object) -> str:
+    """What an event adds to the line of things that happened: "" for most."""
+    match event:
+        case BackupSaved():
+            return f"Backup at step {event.step:,}"
+        case ModelSaved():
+            return f"Model saved at step {event.step:,}"
+        case Note(level="warning" | "error"):
+            return event.text
+        case Paused() if event.reason:
+            return event.reason
+        case _:
+            return ""
+
+
+def pause_advice(reason: str) -> str:
+    """What the button says that lets a run go on which paused by itself: it asked something, or something is amiss."""
+    return "Continue" if reason.endswith("?") else "Try again"

@@ -1,0 +1,190 @@
+"""The job that the engine is doing, as the window knows it from events: one place to read, for bar, pane and page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from app.gui.session.engine_client import EngineDied
+from modules.messages import (
+    BackupSaved,
+    Continued,
+    Event,
+    Failed,
+    Finding,
+    Finished,
+    ModelSaved,
+    Note,
+    Paused,
+    Phase,
+    Progress,
+    SampleReady,
+    Started,
+    Validated,
+)
+
+State = Literal["idle", "preparing", "training", "paused", "stopping"]
+WindowEvent = Event | EngineDied
+JUST_SENT = Phase("Starting the engine")  # nothing was heard of the job yet
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of the log."""
+
+    when: float  # seconds since 1970
+    level: str  # info, warning, error
+    text: str
+
+
+@dataclass
+class RunState:
+    """Fold events into what is so now. Listeners are called after each event with that event."""
+
+    state: State = "idle"
+    what: str = ""  # "train", "sample", "convert", "cache", "check": the job under way or the last one
+    phase: Phase | None = None
+    started: Started | None = None
+    progress: Progress | None = None
+    losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
+    rates: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, rate of the first part
+    validations: list[Validated] = field(default_factory=list[Validated])
+    samples: list[SampleReady] = field(default_factory=list[SampleReady])
+    log: list[Line] = field(default_factory=list[Line])
+    backup_step: int = -1  # of the newest backup of this run; -1 for none
+    model: Path | None = None  # the newest model that this run saved
+    pause_reason: str = ""  # why it paused by itself; "" while it does not
+    ended: Finished | Failed | EngineDied | None = None
+    _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
+
+    @property
+    def busy(self) -> bool:
+        return self.state != "idle"
+
+    @property
+    def folder(self) -> Path | None:
+        return Path(self.started.folder) if self.started else None
+
+    def listen(self, call: Callable[[WindowEvent], None]) -> Callable[[], None]:
+        """Hear of every event after it was taken in; what is returned ends that."""
+        self._listeners.append(call)
+        return lambda: self._listeners.remove(call)
+
+    def begin(self, what: str) -> None:
+        """A job was sent to the engine: forget the last one."""
+        self.state, self.what, self.ended = "preparing", what, None
+        self.phase, self.pause_reason = JUST_SENT, ""
+        self.log.append(Line(time.time(), "info", f"New job: {what}"))
+        if what == "train":
+            self.started = self.progress = None
+            self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1
+            self.validations = []
+            self.model = None
+
+    def stopping(self) -> None:
+        """The user asked to stop."""
+        self.state = "stopping"
+
+    def take(self, event: WindowEvent) -> None:
+        """Take in an event; the inbox calls this."""
+        if self.what == "train" or not isinstance(event, SampleReady):  # what a tool draws belongs to the tool
+            self._apply(event)
+        if words := in_words(event):
+            self.log.append(Line(time.time(), level_of(event), words))
+        with ExitStack() as callbacks:  # each hears of it, even if another one fails
+            for listener in reversed(self._listeners):
+                callbacks.callback(listener, event)
+
+    def _apply(self, event: WindowEvent) -> None:
+        match event:
+            case Started():
+                self.started = event
+                self.state = "stopping" if self.state == "stopping" else "training"
+                self.backup_step = event.resumed_from
+            case Phase():
+                self.phase = event
+            case Progress():
+                self._advance(event)
+            case Paused() | Continued():
+                self._pause(event)
+            case Finished() | Failed() | EngineDied():
+                self.state, self.phase, self.ended, self.pause_reason = "idle", None, event, ""
+            case _:
+                self._collect(event)
+
+    def _collect(self, event: WindowEvent) -> None:
+        """What a run makes."""
+        if isinstance(event, SampleReady):
+            self.samples.append(event)
+        elif isinstance(event, Validated):
+            self.validations.append(event)
+            self.phase = None
+        elif isinstance(event, BackupSaved):
+            self.backup_step = event.step
+        elif isinstance(event, ModelSaved):
+            self.model = Path(event.path)
+
+    def _pause(self, event: Paused | Continued) -> None:
+        """Filling the cache can wait for room, too: then it goes on preparing."""
+        self.pause_reason = event.reason if isinstance(event, Paused) else ""
+        going = "training" if self.started else "preparing"
+        if self.state != "stopping":
+            self.state = "paused" if isinstance(event, Paused) else going
+
+    def _advance(self, event: Progress) -> None:
+        self.progress, self.phase = event, None
+        self.losses.extend((step, loss) for step, loss in event.losses)
+        self.rates.extend((step, rate) for step, _ in event.losses[-1:] for rate in [*event.rates.values()][:1])
+
+
+def level_of(event: WindowEvent) -> str:
+    """How loud a line of the log is."""
+    if isinstance(event, Failed | EngineDied):
+        return "error"
+    if isinstance(event, Finding):
+        return "info" if event.severity == "know" else "warning"
+    if isinstance(event, Paused) and event.reason:
+        return "warning"
+    return event.level if isinstance(event, Note) else "info"
+
+
+def in_words(event: WindowEvent) -> str:
+    """The line that an event leaves in the log; "" for none."""
+    words = WORDS.get(type(event))
+    return words(event) if words else ""
+
+
+def _started(event: Started) -> str:
+    again = f", continued from step {event.resumed_from:,}" if event.resumed_from >= 0 else ""
+    return f"Run {Path(event.folder).name}: {event.steps:,} steps in {event.epochs:,} epochs{again}"
+
+
+def validated(event: Validated) -> str:
+    """A validation in a line: how wrong, how sure that is, and whether it was never as good."""
+    error = f" \u00b1 {event.error:.4f}" if event.images > 1 else ""
+    if event.best:
+        best = "the best so far" if event.step else "before training"
+    else:
+        best = f"the best is {event.best_mean:.4f} of step {event.best_step:,}"
+    return f"Validation at step {event.step:,}: {event.mean:.4f}{error}, {best}"
+
+
+WORDS: dict[type[WindowEvent], Callable[[Any], str]] = {
+    Started: _started,
+    Phase: lambda event: event.title if event.done == 0 else "",
+    SampleReady: lambda event: f"Sample at step {event.step:,}: {event.prompt}",
+    Validated: validated,
+    BackupSaved: lambda event: f"Backup at step {event.step:,}",
+    ModelSaved: lambda event: f"Model saved: {Path(event.path).name}",
+    Note: lambda event: event.text,
+    Finding: lambda event: event.title,
+    Paused: lambda event: f"Paused: {event.reason}" if event.reason else "Paused",
+    Continued: lambda _: "Going on",
+    Failed: lambda event: event.message,
+    EngineDied: lambda event: event.message,
+    Finished: lambda event: "Stopped" if event.stopped else "Finished",
+}

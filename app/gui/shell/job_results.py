@@ -1,0 +1,112 @@
+"""What the window does when a job ends: a dialog for a failure, a line for a success, the close that waited for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.gui.check.findings import changed
+from app.gui.context import AppContext
+from app.gui.run import dialogs
+from app.gui.run_control import Job, Resumable, guarded
+from app.gui.session.engine_client import EngineDied
+from app.gui.session.open_external import open_external
+from app.gui.session.run_labels import pause_advice
+from app.gui.session.run_state import WindowEvent
+from modules.messages import Continued, Failed, Finished, Fix, Note, Paused
+from modules.preset.sections.method import ADAPTERS
+
+
+class JobResults:
+    """`handle` is called with every event, after the run has taken it in."""
+
+    def __init__(self, context: AppContext, job: Job, close: Callable[[], object]) -> None:
+        self._context, self._job, self._close = context, job, close
+        self.closing = False  # the window closes as soon as the job has ended
+        self._paused_dialog = ""  # what was said last of why a run has paused by itself
+
+    def handle(self, event: WindowEvent) -> None:
+        match event:
+            case Failed() | EngineDied():
+                self._failed(event)
+            case Finished():
+                self._finished(event)
+            case Note(level="error"):
+                self._context.notify(event.text, role="error")
+            case Paused():
+                self._paused(event.reason)
+            case Continued():
+                self._paused_dialog = ""
+            case _:
+                pass
+
+    def close_after_stop(self) -> None:
+        """Stop with a backup, and close when that is done."""
+        self.closing = True
+        if self._context.running.busy:
+            until = "the backup is made" if self._context.running.what == "train" else "the engine has stopped"
+            self._context.notify(f"The window closes when {until}")
+            if self._context.running.state != "stopping":
+                self._job.stop()
+        else:
+            self._close()
+
+    def _paused(self, reason: str) -> None:
+        """A run waits by itself, and tries again by itself: each reason is said once."""
+        if reason and reason != self._paused_dialog:
+            self._context.notify(f"Paused: {reason}", pause_advice(reason), self._job.pause_or_continue, role="changed")
+        self._paused_dialog = reason
+
+    def _failed(self, event: Failed | EngineDied) -> None:
+        context = self._context
+        self.closing = False  # there is no backup now: that has to be said first
+        self._paused_dialog = ""
+        if context.running.what == "check" and isinstance(event, Failed) and not event.details:
+            return  # its page says so
+        back = self._job.lost() if context.running.what == "train" else None
+        dialogs.failed(context.app, event, context.running.what, back, self._answered, context.engine.printed())
+
+    def _answered(self, answer: Resumable | Fix) -> None:
+        if isinstance(answer, Resumable):
+            self._resume(answer)
+            return
+        wrong = changed(self._context, answer)
+        if wrong:
+            self._context.notify(wrong, role="changed")
+            return
+        back = self._job.lost() if self._context.running.what == "train" else None
+        if back is None:
+            self._context.notify(f"Changed: {answer.label}", "Start again", self._context.start)
+        else:
+            words = f"Changed: {answer.label}"
+            self._context.notify(words, f"Continue from step {back.step:,}", lambda: self._resume(back))
+
+    def _resume(self, back: Resumable) -> None:
+        guarded(
+            lambda: self._job.start(back.folder),
+            lambda error: (dialogs.refused(self._context.app, "That cannot be started", error), None)[1],
+        )
+
+    def _finished(self, event: Finished) -> None:
+        if self.closing:
+            self._context.app.after_idle(self._close)
+            return
+        running = self._context.running
+        if running.what != "train":
+            return  # its card says so
+        folder = running.folder
+        words = f"Stopped at step {event.step:,}" if event.stopped else f"Finished: {event.step:,} steps"
+        if event.stopped and running.backup_step == event.step > 0:
+            words += ", with a backup. Start continues there"
+        if folder is None:
+            self._context.notify(words)
+            return
+        made, tries = running.model, []
+        if made is not None and self._context.draft.get("method.kind") in ADAPTERS:
+            tries = [("Try this LoRA", lambda: self._context.go("tools", str(made)))]
+        role = "text2" if event.stopped else "good"
+        self._context.notify(words, "Open folder", lambda: self._open(folder), role=role, more=tries)
+
+    def _open(self, folder: Path) -> None:
+        if problem := open_external(folder):
+            self._context.notify(problem, role="changed")

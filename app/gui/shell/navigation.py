@@ -1,0 +1,41 @@
+"""The left side: every page, with what is changed on it and what is wrong on it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from app.gui.context import AppContext
+from app.gui.kit import Button, Divider, Frame, NavEntry, NavList, px
+from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard
+
+WIDTH = 184
+
+
+class Navigation(Frame):
+    """The list of pages, and the way to the help at the bottom."""
+
+    def __init__(
+        self, master: Frame, context: AppContext, go: Callable[[str], object], help_: Callable[[], object]
+    ) -> None:
+        super().__init__(master, "navigation", width=WIDTH)
+        self._context = context
+        self.pack_propagate(False)
+        Divider(self).pack(side="right", fill="y")
+        entries = [NavEntry(card.key, card.title, card.image, card.key == FIRST_OF_THE_REST) for card in PAGES]
+        self.list = NavList(self, entries, go)
+        self.list.pack(fill="x", pady=(px(12), 0))
+        Button(self, "Help", help_, kind="quiet", image="circle-help", hint="What to try first, and the keys").pack(
+            side="bottom", anchor="w", padx=px(8), pady=px(10)
+        )
+
+    def refresh(self) -> None:
+        """The badges as the draft is now."""
+        changed, wrong = self._context.draft.changed_counts(), self._context.draft.error_counts()
+        for card in PAGES:
+            if card.sections:
+                self.list.badge(card.key, _sum(card, changed), _sum(card, wrong))
+
+
+def _sum(card: PageCard, counts: Counter[str]) -> int:
+    return sum(counts[section] for section in card.sections)

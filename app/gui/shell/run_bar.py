@@ -1,0 +1,207 @@
+"""The lower edge, which is always there: start and stop, what is wrong, how far it is, and what can be asked now."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.gui.check.findings import checks_for
+from app.gui.check.pre_start import PreStartCheck
+from app.gui.context import AppContext
+from app.gui.draft.finding_labels import counted
+from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
+from app.gui.run_control import Job
+from app.gui.session import number_format
+from app.gui.session.engine_client import EngineDied
+from app.gui.session.run_labels import pause_advice
+from app.gui.session.run_state import JUST_SENT
+from modules.messages import Failed, Finished
+
+HEIGHT = 60
+CALM_S = 0.5
+JOBS = {"sample": "Making images", "convert": "Converting", "cache": "Filling the cache"}
+
+
+@dataclass(frozen=True)
+class RunBarActions:
+    """What the run bar can ask for, beside what the job does itself."""
+
+    start: Callable[[], object]
+    stop: Callable[[], object]
+    problem: Callable[[], object]
+    sample: Callable[[], object]
+    log: Callable[[], object]
+
+
+class RunBar(Frame):
+    """`refresh` shows what is so now; cheap enough for every tick."""
+
+    def __init__(
+        self, master: Frame, context: AppContext, job: Job, pre_start: PreStartCheck, actions: RunBarActions
+    ) -> None:
+        super().__init__(master, "panel", height=HEIGHT)
+        self._context, self._job, self._starting, self._actions = context, job, pre_start, actions
+        self.calm_s, self._toggled = CALM_S, 0.0
+        self.pack_propagate(False)
+        Divider(self).pack(side="top", fill="x")
+        self.start = Button(self, "Start training", self.toggle, kind="primary", image="play", width=154, height=36)
+        self.start.pack(side="left", padx=(px(16), px(10)))
+        self.problems = Button(self, "", actions.problem, kind="alarm", image="circle-alert", height=36)
+        self.again = Button(self, "Try again", job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
+        self._icons()
+        self._middle()
+
+    def _icons(self) -> None:
+        def button(image: str, act: Callable[[], object], hint: str) -> Button:
+            made = Button(self, "", act, kind="icon", image=image, hint=hint, height=34)
+            made.pack(side="right", padx=(0, px(4)))
+            return made
+
+        Frame(self, width=8).pack(side="right")
+        self.log = button("terminal", self._actions.log, "Show the log")
+        self.save = button("save", self._job.save_now, "Save the model now")
+        self.sample = button("camera", self._actions.sample, "Make a sample now")
+        self.backup = button("shield", self._job.backup_now, "Make a backup now")
+        self.pause = button("pause", self._job.pause_or_continue, "Pause")
+
+    def _middle(self) -> None:
+        middle = Frame(self)
+        middle.pack(side="left", fill="x", expand=True, padx=(px(4), px(14)))
+        words = Frame(middle)
+        words.pack(fill="x")
+        self.right = Label(words, "", role="text2")
+        self.right.pack(side="right")
+        self.words = Label(words, "")
+        self.words.pack(side="left", fill="x", expand=True)
+        self.bar = Progress(middle, 0.0)
+        self.bar.pack(fill="x", pady=(px(7), 0))
+
+    def toggle(self) -> None:
+        """Start or stop. A double click, or a key held down, means it once: Stop twice would leave the backup out."""
+        now = time.monotonic()
+        last, self._toggled = self._toggled, now
+        if now - last < self.calm_s:
+            return
+        at_work = self._context.running.busy and not self._starting.checking
+        (self._actions.stop if at_work else self._actions.start)()
+
+    # What is so now ---------------------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        self._show_start()
+        self._show_problems()
+        running = self._context.running
+        text, role, share = self._state()
+        room = self.words.winfo_width()
+        self.words.set(fitting(text, room - px(8), "body") if room > 1 else text, role)
+        self.bar.set(share, "error" if role == "error" else "good" if share == 1.0 else "accent")
+        going = running.state in ("training", "paused", "stopping") and not running.pause_reason
+        progress = running.progress if going else None
+        self.right.set(
+            "" if progress is None else _figures(progress.steps_per_second, progress.smooth_loss, progress.seconds_left)
+        )
+        reason = self._job.no_run_reason()
+        for button in (self.pause, self.backup, self.sample, self.save):
+            button.disable(reason)
+        self._show_again()
+        paused = running.state == "paused"
+        self.pause.set(image="play" if paused else "pause", hint="Go on" if paused else "Pause")
+
+    def _show_start(self) -> None:
+        running = self._context.running
+        if not running.busy or self._starting.checking:
+            checks = checks_for(self._context)
+            words = "Start anyway" if checks.start_anyway else "Start training"
+            self.start.set(words, kind="primary", image="play", hint="Ctrl+Return")
+            self.start.disable(self._starting.start_blocked_reason())
+            return
+        training = running.what == "train"
+        if running.state == "stopping":
+            hint = "Does not wait for the backup" if training else "Does not wait"
+            self.start.set("Stop now", kind="danger", image="square", hint=hint)
+        else:
+            words = "Stop training" if training else "Stop"
+            hint = "Makes a backup first" if training else "Nothing is started" if self._starting.waiting else ""
+            self.start.set(words, kind="danger", image="square", hint=hint)
+        self.start.enable()
+
+    def _show_problems(self) -> None:
+        wrong = len(self._context.draft.errors())
+        if wrong:
+            self.problems.set(f"{wrong} problem{'s' if wrong > 1 else ''}", hint="Go to the next one (F8)")
+            self.problems.pack(side="left", padx=(0, px(10)), after=self.start)
+        else:
+            self.problems.pack_forget()
+
+    def _show_again(self) -> None:
+        """What hinders a run may be gone: it can be asked to look at once."""
+        if reason := self._context.running.pause_reason:
+            self.again.set(pause_advice(reason))
+            self.again.pack(side="left", padx=(0, px(10)), after=self.start)
+        else:
+            self.again.pack_forget()
+
+    def _state(self) -> tuple[str, str, float | None]:
+        """Words, their role, and the share that is done."""
+        running = self._context.running
+        if not running.busy:
+            return self._at_rest()
+        if running.what == "check":
+            return self._checking()
+        share = running.progress.step / max(running.progress.steps, 1) if running.progress else 0.0
+        if running.state == "stopping":
+            doing = f": {running.phase.title}" if running.phase else " after this step, with a backup"
+            return (f"Stopping{doing}" if running.what == "train" else "Stopping"), "text", share
+        if running.pause_reason:
+            return f"Paused: {running.pause_reason}", "changed", share
+        return self._going(share)
+
+    def _going(self, share: float) -> tuple[str, str, float | None]:
+        running = self._context.running
+        if running.phase:
+            phase = running.phase
+            return number_format.phase_text(phase), "text", phase.done / phase.total if phase.total else None
+        if running.progress is None:
+            return JOBS.get(running.what, "Getting ready") + " \u2026", "text", None
+        word = "Paused" if running.state == "paused" else "Training"
+        return f"{word}: {number_format.progress_text(running.progress)}", "text", share
+
+    def _checking(self) -> tuple[str, str, float | None]:
+        phase = self._context.running.phase
+        doing = "Checking before the start" if self._starting.waiting else "Checking"
+        if phase is None or phase == JUST_SENT:
+            return f"{doing} \u2026", "text", None
+        share = phase.done / phase.total if phase.total else None
+        return f"{doing}: {number_format.phase_text(phase)}", "text", share
+
+    def _at_rest(self) -> tuple[str, str, float]:
+        running = self._context.running
+        step = f" at step {running.progress.step:,}" if running.progress and running.what == "train" else ""
+        if running.what == "check" and not isinstance(running.ended, EngineDied):
+            return self._checked()
+        match running.ended:
+            case Failed() | EngineDied():
+                return running.ended.message.partition("\n")[0].partition(": ")[0].partition(". ")[0], "error", 0.0
+            case Finished(stopped=True):
+                return f"Stopped{step}", "text", 0.0
+            case Finished():
+                return f"Finished{step}", "text", 1.0
+            case _:
+                return "Ready to train", "text2", 0.0
+
+    def _checked(self) -> tuple[str, str, float]:
+        """After a look: what it says of the settings of now."""
+        checks = checks_for(self._context)
+        found = checks.current()
+        if found is None or found.failure:
+            return "Ready to train", "text2", 0.0
+        counts = checks.counts(found)
+        role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
+        return f"Checked: {counted(counts)}", role, 0.0
+
+
+def _figures(rate: float, loss: float, seconds: float) -> str:
+    left = f"{number_format.clock(seconds)} left" if seconds > 0 else ""
+    parts = (number_format.rate(rate), number_format.loss(loss), left)
+    return "    ".join(part for part in parts if part)

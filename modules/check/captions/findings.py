@@ -1,0 +1,226 @@
+"""What the text encoders will see of the captions, and what they will not."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+
+from modules.check.captions import tags, token_limits
+from modules.check.captions.texts import Captions, ImageCaptions, captions_of, invisible_characters
+from modules.check.context import CheckContext
+from modules.check.wording import counted, share, short
+from modules.data.text.captions import caption_of_name, undrawn_caption, with_affixes
+from modules.messages import Finding, Fix
+from modules.preset.preset import Preset
+
+MISSING_SHARE = 0.05  # the share of images without a caption above which they spoil what the others teach
+DUPLICATE_SHARE = 0.1  # the share of captions that stand beside several images above which it is worth a word
+MUCH_DROPPED = 0.5
+USUAL_DROPPED = 0.1
+NAMED = 20
+WILDCARD = re.compile(r"\{[^{}]*\|[^{}]*\}")
+
+
+def findings(context: CheckContext) -> Iterator[Finding]:
+    """Yield what there is to say; nothing where there are no images."""
+    texts = captions_of(context)
+    if texts is None:
+        return
+    yield from token_limits.findings(context, texts)
+    yield from _missing(texts)
+    yield from _dropped(context.preset)
+    yield from _words(context.preset, texts)
+    yield from _duplicates(texts)
+    yield from _alternatives(texts)
+    yield from _braces(texts)
+    yield from _invisible(texts)
+    yield from tags.findings(texts)
+
+
+# Missing --------------------------------------------------------------------------------------------------------------
+
+
+def _missing(texts: Captions) -> Iterator[Finding]:
+    asked = [said for said in texts.said if texts.concept_of(said).captions != "none"]
+    bare = [said for said in asked if said.lines == ("",)]
+    if not bare:
+        return
+    concepts = {said.concept for said in bare}
+    named = all(with_affixes("", texts.index.concepts[n]).strip() for n in concepts)
+    what = "They get only the trigger word, prefix and suffix of their concept." if named else (
+        "They teach what the model draws when nothing is asked for."
+    )  # fmt: skip
+    yield Finding(
+        "captions.missing",
+        "hurt" if not named and len(bare) >= MISSING_SHARE * len(asked) else "know",
+        f"{share(len(bare), len(asked), 'images')} have no caption{_reasons(texts, bare)}.",
+        f"{what} Write a {_ending(texts, concepts)} file of the same name beside each image, or choose where else "
+        "captions come from.",
+        setting=f"concepts.{bare[0].concept}.captions",
+        fixes=_by_names(texts, concepts),
+        items=[texts.name_of(said) for said in bare[:NAMED]],
+    )
+
+
+def _reasons(texts: Captions, bare: list[ImageCaptions]) -> str:
+    reasons = Counter(_reason(texts, said) for said in bare)
+    return ": " + ", ".join(f"{times:,} {reason}" for reason, times in reasons.most_common())
+
+
+def _reason(texts: Captions, said: ImageCaptions) -> str:
+    concept = texts.concept_of(said)
+    mode = concept.captions
+    if mode == "file":
+        image = texts.path_of(said)
+        endings = [source.ending for source in concept.caption_files]
+        ways = [way for ending in endings for way in (ending, ending.upper())]
+        there = any(image.with_name(f"{image.stem}{way}").exists() for way in ways)
+        return f"with an empty {endings[0]} file" if there else f"without a {' or '.join(endings)} file"
+    return "whose name says nothing" if mode == "filename" else "of a concept whose caption for all is empty"
+
+
+def _ending(texts: Captions, concepts: set[int]) -> str:
+    files = texts.index.concepts[min(concepts)].caption_files
+    return files[0].ending if files else ".txt"
+
+
+def _by_names(texts: Captions, concepts: set[int]) -> list[Fix]:
+    """Take the files' names, where no image of these concepts has a caption and all names say something."""
+    for said in texts.said:
+        if said.concept in concepts:
+            by_file = texts.concept_of(said).captions == "file" and said.lines == ("",)
+            if not by_file or not caption_of_name(texts.name_of(said)):
+                return []
+    changes = {f"concepts.{number}.captions": "filename" for number in sorted(concepts)}
+    return [Fix("Take the names of the files as captions", changes)]
+
+
+def _dropped(preset: Preset) -> Iterator[Finding]:
+    much = {n: c for n, c in enumerate(preset.concepts) if c.enabled and c.caption_dropout >= MUCH_DROPPED}
+    if not much:
+        return
+    number, worst = max(much.items(), key=lambda each: each[1].caption_dropout)
+    yield Finding(
+        "captions.dropped",
+        "hurt",
+        f"{100 * worst.caption_dropout:.0f} % of the showings have their caption dropped.",
+        f"Little is then learnt of what the words mean. Usual is {USUAL_DROPPED}, or 0.",
+        setting=f"concepts.{number}.caption_dropout",
+        fixes=[
+            Fix(f"Drop {100 * USUAL_DROPPED:.0f} %", {f"concepts.{n}.caption_dropout": USUAL_DROPPED for n in much})
+        ],
+    )
+
+
+# Words, repetitions, signs --------------------------------------------------------------------------------------------
+
+
+def _words(preset: Preset, texts: Captions) -> Iterator[Finding]:
+    """New words that some captions of a concept hold and others lack; a concept without the word may be meant so."""
+    for word in preset.words:
+        lacking, among = list[ImageCaptions](), 0
+        for number in {said.concept for said in texts.said}:
+            concept, members = texts.index.concepts[number], [said for said in texts.said if said.concept == number]
+            holds = [all(word.token.lower() in undrawn_caption(line, concept).lower() for line in said.lines)
+                     for said in members]  # fmt: skip
+            if any(holds):
+                among += len(members)
+                lacking += [said for said, held in zip(members, holds, strict=True) if not held]
+        if lacking:
+            yield Finding(
+                "captions.word",
+                "hurt",
+                f"{share(len(lacking), among, 'images')} lack the word {word.token} in their caption.",
+                "They teach it nothing, and cost time. Put it into their captions, or into the prefix of their "
+                "concept.",
+                setting=f"concepts.{lacking[0].concept}.prefix",
+                items=[texts.name_of(said) for said in lacking[:NAMED]],
+            )
+
+
+def _duplicates(texts: Captions) -> Iterator[Finding]:
+    """Captions that stand beside several images, where they were written one by one."""
+    own = Counter[str]()
+    for (number, line), times in texts.times.items():
+        if line and texts.index.concepts[number].captions in ("file", "filename"):
+            own[line] += times
+    total, twice = own.total(), {line: times for line, times in own.items() if times > 1}
+    if len(own) == 1 and total > 1:
+        yield Finding(
+            "captions.same",
+            "know",
+            f'All {total:,} captions are the same: "{short(next(iter(own)))}".',
+            "Everything that the images have in common then goes to these words: the background and the light as "
+            "well. Captions that name what differs keep that out.",
+            setting="concepts",
+        )
+    elif sum(twice.values()) > DUPLICATE_SHARE * total:
+        yield Finding(
+            "captions.duplicates",
+            "know",
+            f"{share(sum(twice.values()), total, 'captions')} stand beside several images.",
+            "Images with one caption are one thing to the model. Look whether they should differ.",
+            setting="concepts",
+            items=[f"{short(line)} ({times:,} images)" for line, times in Counter(twice).most_common(NAMED)],
+        )
+
+
+def _alternatives(texts: Captions) -> Iterator[Finding]:
+    files = [said for said in texts.said if texts.concept_of(said).caption_files]
+    several = [said for said in files if any(len(own) > 1 for own in said.caption_texts)]
+    if several:
+        yield Finding(
+            "captions.alternatives",
+            "know",
+            f"{share(len(several), len(files), 'images')} have a caption of several lines.",
+            "Each line is a caption of its own, and one is drawn for each showing. If a caption was only wrapped, "
+            "switch on that its lines belong together.",
+            setting=f"concepts.{several[0].concept}.wrapped",
+            items=[texts.name_of(said) for said in several[:NAMED]],
+        )
+
+
+def _braces(texts: Captions) -> Iterator[Finding]:
+    """Wildcards that nobody draws from."""
+    found = [
+        said for said in texts.said
+        if not texts.concept_of(said).wildcards and any(WILDCARD.search(line) for line in said.lines)
+    ]  # fmt: skip
+    if found:
+        numbers = sorted({said.concept for said in found})
+        yield Finding(
+            "captions.braces",
+            "know",
+            f"{counted(len(found), 'caption holds', 'captions hold')} words in braces with a bar between, and they are "
+            "read as they stand.",
+            "If one of these words is to be drawn for each showing, switch that on.",
+            setting=f"concepts.{numbers[0]}.wildcards",
+            fixes=[Fix("Draw one of them", {f"concepts.{number}.wildcards": True for number in numbers})],
+            items=[texts.name_of(said) for said in found[:NAMED]],
+        )
+
+
+def _invisible(texts: Captions) -> Iterator[Finding]:
+    found = {
+        said.row: (said, signs) for said in texts.said if (signs := list(invisible_characters("".join(said.lines))))
+    }
+    if not found:
+        return
+    yield Finding(
+        "captions.signs",
+        "know",
+        f"{counted(len(found), 'caption has signs', 'captions have signs')} that nobody sees.",
+        "The text encoder reads them as if they were letters. They come from copied text, or from a file that was "
+        "converted wrongly: delete them.",
+        setting="concepts",
+        items=[
+            f"{texts.name_of(said)}: {', '.join(map(_character_name, signs))}"
+            for said, signs in [*found.values()][:NAMED]
+        ],
+    )
+
+
+def _character_name(sign: str) -> str:
+    return unicodedata.name(sign, f"control sign {ord(sign):02X}").lower()

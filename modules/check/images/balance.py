@@ -1,0 +1,114 @@
+"""How much each concept counts in an epoch, and which images it leaves out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from modules.check.wording import counted
+from modules.data.index import Index
+from modules.data.order import examples_per_epoch
+from modules.messages import Finding, Fix
+from modules.preset.sections.concept import Concept
+
+UNEVEN = 4  # times as often
+VERY_UNEVEN = 10
+
+
+@dataclass(frozen=True)
+class ConceptShare:
+    """A concept in an epoch."""
+
+    number: int  # in the preset
+    concept: Concept
+    title: str
+    images: int
+    examples: int
+
+
+def findings(index: Index) -> Iterator[Finding]:
+    """Yield what there is to say of an index that has images."""
+    shares = shares_of(index)
+    yield from _uneven(shares)
+    for share in shares:
+        yield from _single(share)
+        yield from _left_out(share)
+
+
+def shares_of(index: Index) -> list[ConceptShare]:
+    """Every concept that has images, in the preset's order."""
+    images = index.images_of()
+    return [
+        ConceptShare(
+            n,
+            concept,
+            concept.name or index.folders[n].name,
+            int(images[n]),
+            examples_per_epoch(concept, int(images[n])),
+        )
+        for n, concept in enumerate(index.concepts)
+        if images[n]
+    ]
+
+
+def _uneven(shares: list[ConceptShare]) -> Iterator[Finding]:
+    shares = [share for share in shares if share.concept.kind == "train"]
+    if not shares:
+        return
+    most, least = max(shares, key=lambda s: s.examples), min(shares, key=lambda s: s.examples)
+    times = most.examples / least.examples
+    if times < UNEVEN:
+        return
+    changes: dict[str, object] = {}
+    for share in shares:
+        if share.examples * 2 < most.examples:
+            changes |= _shown(share, most.examples)
+    yield Finding(
+        "images.balance",
+        "hurt" if times >= VERY_UNEVEN else "know",
+        f'"{most.title}" is shown {times:.0f} times as often as "{least.title}": {most.examples:,} and '
+        f"{counted(least.examples, 'showing')} an epoch.",
+        "What is shown rarely is learnt late, or not at all. Raise the repeats of the small concepts, or lower those "
+        "of the large ones, unless you want it so.",
+        f"concepts.{least.number}.repeats",
+        [Fix("Show each concept about equally often", changes)],
+        bars=[(share.title, float(share.examples)) for share in shares],
+        unit="showings an epoch",
+    )
+
+
+def _shown(share: ConceptShare, examples: int) -> dict[str, object]:
+    """Settings that show a concept so often in an epoch."""
+    repeats = round(examples / share.images, 3)
+    if share.concept.samples or repeats > 10_000:
+        return {f"concepts.{share.number}.samples": examples}
+    return {f"concepts.{share.number}.repeats": repeats}
+
+
+def _single(share: ConceptShare) -> Iterator[Finding]:
+    if share.images == 1:
+        yield Finding(
+            "images.single",
+            "hurt",
+            f'"{share.title}" holds one image.',
+            "The model will learn that picture by heart: its background and its pose as much as what it shows. Add "
+            "more, taken in other places and other light.",
+            f"concepts.{share.number}.path",
+        )
+
+
+def _left_out(share: ConceptShare) -> Iterator[Finding]:
+    """A concept of which an epoch shows only a part. What the whole run never shows is said in arithmetic.py."""
+    if share.examples >= share.images or share.concept.kind != "train":
+        return
+    changes = {f"concepts.{share.number}.samples": 0, f"concepts.{share.number}.repeats": 1.0}
+    changes = {path: value for path, value in changes.items() if value or share.concept.samples}
+    yield Finding(
+        "images.left-out",
+        "know",
+        f'An epoch shows {share.examples:,} of the {counted(share.images, "image")} of "{share.title}".',
+        f"The others have their turn in the epochs that follow: each comes up about every "
+        f"{share.images / share.examples:.1f} epochs.",
+        f"concepts.{share.number}.{'samples' if share.concept.samples else 'repeats'}",
+        [Fix(f'Show every image of "{share.title}" in each epoch', changes)],
+    )

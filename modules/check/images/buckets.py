@@ -1,0 +1,188 @@
+"""What the buckets do to images: enlarge the small ones, cut the odd ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from modules.check.context import CheckContext
+from modules.check.wording import counted, first_items, percent, share_of
+from modules.data.buckets import FINE_STEP, buckets_of, nearest_buckets
+from modules.data.index import Bucket, Index
+from modules.errors import UserError
+from modules.messages import Finding, Fix
+from modules.preset.preset import Preset
+
+ENLARGED = 1.05  # times: less is seen by nobody
+MUCH_ENLARGED = 1.5
+HUGE = 16  # times the pixels of its bucket
+MUCH_CUT = 0.15  # of the area
+SQUEEZED = 0.01  # of the area that another longest side would save
+MOST_BARS = 40
+
+Numbers = np.ndarray
+
+
+def findings(context: CheckContext, index: Index) -> Iterator[Finding]:
+    """Yield what there is to say of an index that has images."""
+    yield _overview(index)
+    index = index.largest()
+    for find in (_enlarged, _squeezed, _cut, _oversized):
+        yield from find(context.preset, index)
+
+
+def _overview(index: Index) -> Finding:
+    sizes = {f"{width}x{height}": float(len(rows)) for (height, width), rows in index.bucket_rows().items()}
+    shapes = "1 shape" if len(sizes) == 1 else f"{len(sizes)} shapes"
+    return Finding(
+        "images.buckets",
+        "know",
+        f"{counted(index.images, 'image')} in {shapes}.",
+        "Images are resized to the shape that is nearest to their own, and each batch holds one shape.",
+        "training.resolution",
+        bars=list(sizes.items())[:MOST_BARS],
+        unit="images",
+    )
+
+
+# Too small ------------------------------------------------------------------------------------------------------------
+
+
+def _enlarged(preset: Preset, index: Index) -> Iterator[Finding]:
+    scales = _scales(index, index.buckets, index.bucket_numbers)
+    small = np.flatnonzero(scales > ENLARGED)
+    if not len(small):
+        return
+    worst = small[np.argsort(-scales[small], kind="stable")]
+    much = int((scales > MUCH_ENLARGED).sum())
+    resolution = 0 if preset.training.resolutions else _resolution_for(preset, index)
+    yield Finding(
+        "images.small",
+        "hurt" if much >= 0.1 * len(index) else "know",
+        f"{share_of(len(small), len(index), 'image')} are smaller than their bucket; the smallest is enlarged "
+        f"{scales[worst[0]]:.1f} times.",
+        "The model learns their blur as if it belonged to the picture. Take larger originals, leave the smallest out, "
+        "or train at a lower resolution.",
+        "training.resolution",
+        [Fix(f"Train at {resolution} pixels", {"training.resolution": resolution})] if resolution else [],
+        items=first_items(f"{index.path(int(row))}: enlarged {scales[row]:.1f} times" for row in worst[:20]),
+    )
+
+
+def _resolution_for(preset: Preset, index: Index) -> int:
+    """The highest resolution at which none is enlarged; 0 where that is less than half of what is wanted."""
+    now = preset.resolution
+    step = preset.card.bucket_step if now >= 8 * preset.card.bucket_step else FINE_STEP
+    for resolution in range((now - 1) // step * step, now // 2 - 1, -step):
+        smaller = _with_training(preset, resolution=resolution, max_side=0)
+        shapes = buckets_of(smaller)
+        numbers = nearest_buckets(index.widths, index.heights, shapes)
+        if resolution and not (_scales(index, shapes, numbers) > ENLARGED).any():
+            return resolution if _allowed(_with_training(preset, resolution=resolution)) else 0
+    return 0
+
+
+def _allowed(preset: Preset) -> bool:
+    try:
+        buckets_of(preset)
+    except UserError:
+        return False
+    return True
+
+
+# Cut ------------------------------------------------------------------------------------------------------------------
+
+
+def _squeezed(preset: Preset, index: Index) -> Iterator[Finding]:
+    """Shapes that images have, and that the longest side forbids."""
+    longest = preset.training.max_side
+    if not longest:
+        return
+    free = buckets_of(_with_training(preset, max_side=0))
+    numbers = nearest_buckets(index.widths, index.heights, free)
+    now, then = _cut_shares(index, index.buckets, index.bucket_numbers), _cut_shares(index, free, numbers)
+    lost = np.flatnonzero(now - then > SQUEEZED)
+    if not len(lost):
+        return
+    kinds, counts = np.unique(numbers[lost], return_counts=True)
+    height, width = free[int(kinds[counts.argmax()])]
+    needed = max(max(free[int(kind)]) for kind in kinds)
+    bad = len(lost) >= 0.05 * len(index)
+    order = lost[np.argsort(then[lost] - now[lost], kind="stable")]
+    yield Finding(
+        "images.squeezed",
+        "hurt" if bad else "know",
+        f"{width}x{height} cannot occur: the longest side is {longest}. {share_of(len(lost), len(index), 'image')} "
+        f"lose {percent(float(now[lost].mean()))} of their area instead of {percent(float(then[lost].mean()))}.",
+        "What is cut away is never learnt: heads and feet, of portraits. A longer side costs no memory, because the "
+        "area of a bucket stays the same.",
+        "training.max_side",
+        [Fix(f"Allow sides up to {needed} pixels", {"training.max_side": needed})],
+        bars=[(f"{free[int(k)][1]}x{free[int(k)][0]}", float(c)) for k, c in zip(kinds, counts, strict=True)],
+        unit="images",
+        items=first_items(f"{index.path(int(row))}: loses {percent(float(now[row]))}" for row in order[:20]),
+    )
+
+
+def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
+    """Images that lose much even in the shape that fits them best: hardly any but very long ones."""
+    shares = _cut_shares(index, index.buckets, index.bucket_numbers)
+    if preset.training.max_side:  # what that costs is said above
+        free = buckets_of(_with_training(preset, max_side=0))
+        shares = np.minimum(shares, _cut_shares(index, free, nearest_buckets(index.widths, index.heights, free)))
+    much = np.flatnonzero(shares > MUCH_CUT)
+    if not len(much):
+        return
+    worst = much[np.argsort(-shares[much], kind="stable")]
+    yield Finding(
+        "images.cut",
+        "hurt" if len(much) >= 0.1 * len(index) else "know",
+        f"{share_of(len(much), len(index), 'image')} lose more than {percent(MUCH_CUT)} of their area at the edges; "
+        f"the worst loses {percent(float(shares[worst[0]]))}.",
+        "They are longer or narrower than their bucket. The middle is kept: cut them yourself where something else "
+        "matters.",
+        "training.resolution",
+        items=first_items(f"{index.path(int(row))}: loses {percent(float(shares[row]))}" for row in worst[:20]),
+    )
+
+
+def _oversized(preset: Preset, index: Index) -> Iterator[Finding]:
+    pixels = index.widths.astype(np.int64) * index.heights
+    areas = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
+    huge = np.flatnonzero(pixels > HUGE * areas)
+    if not len(huge):
+        return
+    largest = int(huge[pixels[huge].argmax()])
+    yield Finding(
+        "images.huge",
+        "know",
+        f"{share_of(len(huge), len(index), 'image')} have more than {HUGE} times the pixels that are used; the largest "
+        f"has {pixels[largest] / 1e6:.0f} million.",
+        "That harms nothing. Only the first start takes longer, because each must be read once.",
+        "training.resolution",
+        items=first_items(
+            f"{index.path(int(row))}: {index.widths[row]}x{index.heights[row]}"
+            for row in huge[np.argsort(-pixels[huge], kind="stable")][:20]
+        ),
+    )
+
+
+# Arithmetic -----------------------------------------------------------------------------------------------------------
+
+
+def _scales(index: Index, shapes: tuple[Bucket, ...], numbers: Numbers) -> Numbers:
+    """How many times larger each image becomes, (N,)."""
+    sides = np.array(shapes, dtype=np.float64)[numbers]
+    return np.maximum(sides[:, 0] / index.heights, sides[:, 1] / index.widths)
+
+
+def _cut_shares(index: Index, shapes: tuple[Bucket, ...], numbers: Numbers) -> Numbers:
+    """The share of each image's area that lies outside its bucket, (N,)."""
+    sides = np.array(shapes, dtype=np.float64)[numbers]
+    scales = np.maximum(sides[:, 0] / index.heights, sides[:, 1] / index.widths)
+    return 1 - sides[:, 0] * sides[:, 1] / (index.heights * scales * index.widths * scales)
+
+
+def _with_training(preset: Preset, **training: int) -> Preset:
+    return preset.model_copy(update={"training": preset.training.model_copy(update=training)})

@@ -1,0 +1,260 @@
+"""How much memory a run will take, by part, and what would lower it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from math import prod
+from typing import Any
+
+import psutil
+import torch
+
+from modules.check.context import CheckContext
+from modules.check.memory.phases import Estimate, SizeCache, estimate
+from modules.check.memory.step_memory import BatchShape
+from modules.data.index import Bucket, Index
+from modules.data.text.captions import possible_captions, with_affixes
+from modules.families import Family
+from modules.messages import Finding, Fix, Severity
+from modules.preset.files.set_option import apply_overrides
+from modules.preset.preset import Preset
+from modules.preset.rules.rules import conflicts
+from modules.preset.validate import preset_of
+
+GB = 2**30
+UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 13 % of what was measured (tests/benchmarks/RESULTS.md)
+MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
+MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
+
+
+def findings(context: CheckContext) -> Iterator[Finding]:
+    """Yield what a run will take, and whether this computer has that much."""
+    if context.family is None or context.index is None or not len(context.index):
+        return
+    if context.start and _is_tiny(context.family):
+        return
+    context.progress("Counting memory", 0, 0)
+    yield from findings_within(context, MemoryEstimator(context.family, context.preset, context.index))
+
+
+TINY = 64  # bytes a weight: more than training, its optimizer and its images can take of a small model
+
+
+def _is_tiny(family: Family) -> bool:
+    """Whether a model is so small that counting would only cost the time of whoever wants to start."""
+    weights = sum(prod(shape) for part in family.component_names for shape in family.weights(part).shapes.values())
+    return TINY * weights < 0.1 * psutil.virtual_memory().available
+
+
+def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: int = 0) -> Iterator[Finding]:
+    """The findings for a computer with `limit` bytes; 0: for this one."""
+    found = estimator.estimate(context.preset)
+    limit = limit or available(found.on_card)
+    over = found.peak.total - limit
+    fixes: list[Fix] = []
+    if over > -UNCERTAINTY * limit:
+        fixes = [mend for mend, _ in estimator.fixes(context, found.peak.total, limit)]
+    yield _finding(found, limit, fixes)
+    if found.on_card:
+        yield from _main_memory(found)
+
+
+def available(on_card: bool) -> int:
+    """Bytes that a run may take: what the card has, or what the computer has free at the moment."""
+    if on_card:
+        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+    return psutil.virtual_memory().available
+
+
+class MemoryEstimator:
+    """Estimates for one family and its images, of a preset and of what it would be with some settings changed."""
+
+    def __init__(self, family: Family, preset: Preset, index: Index) -> None:
+        self.family, self.counts = family, SizeCache(family)
+        self.size, self.resolution = largest_bucket(index), preset.resolution
+        self.caption, self.captions = longest_caption(family, index)
+        self.encodes_text = has_uncacheable_captions(index)
+
+    def estimate(self, preset: Preset) -> Estimate:
+        """What a run of this preset takes."""
+        cached = not self.family.inpaints and not any(c.enabled and c.live for c in preset.concepts)
+        batch_shape = BatchShape(
+            self._size(preset), self.caption, caches_latents=cached, caches_text=not preset.trains_text,
+            captions=self.captions,
+        )  # fmt: skip
+        held = {"denoiser", *preset.trained_parts()}
+        if not cached:
+            held.add("vae")
+        if preset.trains_text or self.encodes_text:
+            held.update(self.family.text_encoders)
+        return estimate(self.family, preset, batch_shape, held, self.counts)
+
+    def _size(self, preset: Preset) -> Bucket:
+        share = preset.resolution / self.resolution
+        height, width = (max(64, round(side * share / 64) * 64) if share != 1 else side for side in self.size)
+        return height, width
+
+    def fixes(self, context: CheckContext, now: int, limit: int) -> Iterator[tuple[Fix, int]]:
+        """What lowers the peak, by itself and then all together until it fits; each with what it comes to."""
+        steps = memory_fixes(context.preset)
+        together, changes = context.preset, dict[str, Any]()
+        reached, alone = now, list[tuple[Fix, int]]()
+        for number, (label, change) in enumerate(steps):
+            context.progress("Looking for what would fit", number, len(steps))
+            changed = with_changes(context.preset, change)
+            if changed is not None and (size := self.estimate(changed).peak.total) < 0.98 * now:
+                alone.append((Fix(f"{label}: {_gb(size)} instead of {_gb(now)}", change), size))
+            if reached > (1 - UNCERTAINTY) * limit and (more := with_changes(together, change)) is not None:
+                size = self.estimate(more).peak.total
+                if size < 0.98 * reached:
+                    together, reached, changes = more, size, {**changes, **change}
+        one_is_enough = any(size <= (1 - UNCERTAINTY) * limit for _, size in alone)
+        if len(changes) > 1 and not one_is_enough and alone:
+            yield Fix(f"All that helps, until it fits: {_gb(reached)} instead of {_gb(now)}", changes), reached
+        yield from alone
+
+
+def memory_fixes(preset: Preset) -> list[tuple[str, dict[str, Any]]]:
+    """Settings that need less memory, those that cost the result least first."""
+    return [*_slower_settings(preset), *_coarser_settings(preset), *_smaller_settings(preset)]
+
+
+Changes = Iterator[tuple[str, dict[str, Any]]]
+
+
+def _slower_settings(preset: Preset) -> Changes:
+    """What costs time and leaves the result as it is."""
+    training = preset.training
+    if not training.gradient_checkpointing:
+        yield "Gradient checkpointing", {"training.gradient_checkpointing": True}
+    for size in sorted({training.batch_size // 2, 1}, reverse=True):
+        if 0 < size < training.batch_size and training.batch_size % size == 0:
+            times = training.accumulation * training.batch_size // size
+            yield f"Batches of {size}, {times} a step", {"training.batch_size": size, "training.accumulation": times}
+    if training.ema and training.ema_device == "same":
+        yield "The moving average in main memory", {"training.ema_device": "cpu"}
+
+
+def _coarser_settings(preset: Preset) -> Changes:
+    """What rounds more."""
+    training, optimizer = preset.training, preset.optimizer
+    if preset.model.dtype == "fp32":
+        yield "Precision bf16 for what is not trained", {"model.dtype": "bf16"}
+    if optimizer.state_bytes > 2:
+        yield "The 8-bit optimizer", {"optimizer.kind": "adamw8bit"}
+    if training.weights == "fp32" and preset.method.kind != "embedding":
+        yield "Trained weights in bf16", {"training.weights": "bf16", "model.dtype": "bf16"}
+    if optimizer.kind != "adafactor":
+        yield "The optimizer Adafactor", {"optimizer.kind": "adafactor"}
+
+
+def _smaller_settings(preset: Preset) -> Changes:
+    """What leaves something out."""
+    if preset.training.ema:
+        yield "No moving average", {"training.ema": False}
+    if preset.resolution >= 512:
+        smaller = preset.resolution * 3 // 4 // 64 * 64
+        yield f"Images of {smaller} pixels", {"training.resolution": smaller}
+    yield from _smaller_samples(preset)
+
+
+def _smaller_samples(preset: Preset) -> Changes:
+    change: dict[str, Any] = {}
+    for number, prompt in enumerate(preset.sampling.prompts):
+        for side in ("width", "height"):
+            if prompt.enabled and (getattr(prompt, side) or preset.resolution) > 512:
+                change[f"sampling.prompts.{number}.{side}"] = 512
+    if change:
+        yield "Samples of 512 pixels", change
+
+
+def with_changes(preset: Preset, changes: Mapping[str, Any]) -> Preset | None:
+    """The preset with a mend's changes; None where they clash with another setting."""
+    settings = [f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in changes.items()]
+    changed = preset_of(apply_overrides(preset.model_dump(mode="json"), settings))
+    return None if conflicts(changed) else changed
+
+
+def largest_bucket(index: Index) -> Bucket:
+    """Height and width of the bucket with most pixels that holds an image."""
+    return max(index.bucket_rows(), key=lambda size: size[0] * size[1])
+
+
+def longest_caption(family: Family, index: Index) -> tuple[str, int]:
+    """The caption that takes most room, and of how many; only the longest in letters are read by the tokenizers."""
+    images: list[list[list[str]]] = index.table.column("lines").to_pylist()
+    captions = {text for files in images for lines in files for text in lines}
+    captions |= {text for row in _one_of_each(index) for text in index[row].captions}
+    if any(concept.several == "join" for concept in index.concepts):
+        captions |= {" ".join(max(lines, key=len) for lines in files if lines) for files in images}
+    longest = sorted(captions, key=len, reverse=True)[:MAX_CAPTIONS_TOKENIZED]
+    around = max((with_affixes("", concept) for concept in index.concepts), key=len)
+    most = max(longest, key=lambda text: max(family.token_counts(text).values()), default="")
+    return f"{most}{around}", max(1, len(captions))
+
+
+def has_uncacheable_captions(index: Index) -> bool:
+    """Whether some captions are too many to be cached, so that text encoders stay; of very many images, some tell."""
+    step = max(1, len(index) // MAX_IMAGES_SAMPLED)
+    items = (index[row] for row in range(0, len(index), step))
+    return any(possible_captions(item.caption_texts, index.concepts[item.concept]) is None for item in items)
+
+
+def _one_of_each(index: Index) -> list[int]:
+    """The first row of each concept."""
+    seen: dict[int, int] = {}
+    for row, concept in enumerate(index.concept_numbers.tolist()):
+        seen.setdefault(concept, row)
+    return list(seen.values())
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
+    peak = found.peak
+    has = "the card has" if found.on_card else "of this computer's memory is free:"
+    title = f"The run will take about {_gb(peak.total)}; {has} {_gb(limit)}."
+    if found.on_card:
+        where = "The desktop and other programs need some of the card too, and PyTorch keeps a few per cent in reserve."
+    else:
+        where = "It is main memory, because the run is on the CPU; runs that were measured took 1 to 15 % more."
+    text = f"Most is needed while {peak.title[0].lower()}{peak.title[1:]}. {where}"
+    return Finding(
+        name="memory.peak",
+        severity=severity(peak.total, limit),
+        title=title,
+        text=text,
+        setting="training.batch_size",
+        fixes=fixes,
+        bars=[(label, float(size)) for label, size in sorted(peak.parts.items(), key=lambda row: -row[1]) if size],
+        unit="bytes",
+    )
+
+
+def severity(needed: int, limit: int) -> Severity:
+    """How bad it is to need so much where there is so much; an estimate may be off by DOUBT either way."""
+    if needed > (1 + UNCERTAINTY) * limit:
+        return "stop"
+    return "hurt" if needed > (1 - UNCERTAINTY) * limit else "know"
+
+
+def _main_memory(found: Estimate) -> Iterator[Finding]:
+    """On a card, what the computer's own memory must hold meanwhile."""
+    free, peak = psutil.virtual_memory().available, found.main_peak
+    if peak.total > (1 - UNCERTAINTY) * free:
+        yield Finding(
+            name="memory.main",
+            severity="hurt",
+            title=f"{peak.title} will take about {_gb(peak.total)} of main memory; {_gb(free)} is free.",
+            text="Close other programs, or save in a smaller precision.",
+            setting="output.dtype",
+            bars=[(label, float(size)) for label, size in peak.parts.items()],
+            unit="bytes",
+        )
+
+
+def _gb(size: int) -> str:
+    """As cards are sold: 12 GB are 12 times 2^30 bytes."""
+    return f"{size / GB:.1f} GB" if size >= GB / 10 else f"{size / 2**20:.0f} MB"

@@ -1,0 +1,116 @@
+"""Counts the memory of tensors as they come and go, without any: torch runs the real code and computes nothing.
+
+`FakeTensorMode` gives every operation's answer its shape, type and layout, and no memory. A `Ledger` above it sees each
+of these answers, adds its bytes, and takes them off again when the last who knew the tensor has gone. What a step keeps
+for its way back, what it drops on the way and how high it climbs in between are then counted, not guessed.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from modules.check.memory.glibc_heap import Block, Exact, Heap
+
+
+class Ledger(TorchDispatchMode):
+    """Bytes that are alive now, and the most that ever were, of what was made while it watches.
+
+    What was there before costs nothing here, and views of it neither. `peak` is in the words of the allocator: with
+    what it holds and nobody uses.
+    """
+
+    def __init__(self, allocator: type[Heap | Exact] = Exact) -> None:
+        super().__init__()
+        self.live = self.peak = 0
+        self._allocator = allocator
+        self._memory, self._still = allocator(), 0
+        self._sizes: dict[int, tuple[int, Block, Heap | Exact]] = {}
+
+    @classmethod
+    def ignore_compile_internals(cls) -> bool:
+        """Keep torch's compiler out: it is not used here, and to tell it so would import all of it."""
+        return True
+
+    def restart(self) -> int:
+        """Begin a new peak, with holes nowhere; gives the old one."""
+        peak, self.peak = self.peak, self.live
+        self._memory, self._still = self._allocator(), self.live
+        return peak
+
+    def rest(self) -> int:
+        """Begin a new peak, with the holes that there are; gives the old one."""
+        peak, self.peak = self.peak, self._still + self._memory.resident
+        return peak
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        if func is torch.ops.aten._local_scalar_dense.default:
+            return _some_number(args[0])
+        for given in _tensors((args, kwargs)):
+            self._meet(given, 0)
+        out = func(*args, **(kwargs or {}))
+        for made in _tensors(out):
+            self._meet(made, made.untyped_storage().nbytes())
+        self.peak = max(self.peak, self._still + self._memory.resident)
+        return out
+
+    def _meet(self, tensor: Tensor, size: int) -> None:
+        storage = tensor.untyped_storage()
+        key = address_of(tensor)
+        if key not in self._sizes:
+            self._sizes[key] = (size, self._memory.take(size), self._memory)
+            self.live += size
+            weakref.finalize(storage, self._gone, key)
+
+    def _gone(self, key: int) -> None:
+        size, block, memory = self._sizes.pop(key)
+        self.live -= size
+        if memory is self._memory:
+            memory.give(block)
+        else:
+            self._still -= size
+
+
+@contextmanager
+def counted(allocator: type[Heap | Exact] = Exact) -> Generator[Ledger]:
+    """Count the code inside, which must make and use fake tensors only."""
+    with ExitStack() as stack:
+        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        yield stack.enter_context(Ledger(allocator))
+
+
+def _some_number(tensor: Any) -> bool | int | float:
+    """Where code asks for the value of a tensor that has none: no, one, or a half (nobody divides by 1 minus that).
+
+    Small constants are known all the same.
+    """
+    if getattr(tensor, "constant", None) is not None:
+        return tensor.constant.item()
+    if tensor.dtype is torch.bool:
+        return False
+    return 0.5 if tensor.dtype.is_floating_point else 1
+
+
+def _tensors(thing: Any) -> Iterator[Tensor]:
+    """All tensors in arguments or answers of an operation. torch's own walk costs more than the operations here."""
+    if isinstance(thing, Tensor):
+        yield thing
+    elif isinstance(thing, list | tuple):
+        for inside in cast("Sequence[Any]", thing):
+            yield from _tensors(inside)
+    elif isinstance(thing, dict):
+        yield from _tensors(list(cast("dict[str, Any]", thing).values()))
+
+
+def address_of(tensor: Tensor) -> int:
+    """Tells the memory of one tensor from that of others, also where there is none: `data_ptr` would refuse."""
+    return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]

@@ -1,0 +1,290 @@
+"""Counts what each thing that a run does will hold: the run's own code, on tensors that have shapes and no numbers.
+
+A step is the real `Learner.learn`, with the real method and the real optimizer, so that a new family, method or
+optimizer needs nothing here.
+
+Shapes: B batch, C latent channels, h w latent size, H W pixel size.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modules.check.memory.glibc_heap import Exact, Heap
+from modules.check.memory.memory_tracker import Ledger, address_of, counted
+from modules.data.batches import Batch
+from modules.data.cache.fill import TEXTS_AT_ONCE
+from modules.data.index import Bucket, Item
+from modules.families import Condition, Family
+from modules.methods import Method, attach
+from modules.preset.preset import Preset
+from modules.system.devices import autocast, device_named
+from modules.trainer.preparation import load_options
+from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
+from modules.trainer.step.encoders import FamilyEncoders
+from modules.trainer.step.learner import Learner
+from modules.trainer.step.out_of_memory import use_gradient_checkpointing
+
+STATE_COUNTS = 0.05  # share of what is held from which the optimizer's state changes where the rest finds room
+
+
+@dataclass(frozen=True)
+class BatchShape:
+    """What a batch is made of."""
+
+    size: Bucket  # height and width in pixels of the largest bucket
+    caption: str  # the one that takes most chunks
+    caches_latents: bool = True
+    caches_text: bool = True
+    captions: int = 2**30  # that are read
+
+
+@dataclass(frozen=True)
+class StepBytes:
+    """Bytes of a training step. Every field is beside the others, but for the two peaks, which are never together."""
+
+    weights: dict[str, int]  # by part, as long as nobody trains them
+    trained: int  # weights, adapters or words that are trained
+    extra: int  # what the method keeps beside them
+    gradients: int
+    state: int  # of the optimizer
+    average: int  # EMA
+    passes: int  # peak of forward and backward, above all that stays from step to step
+    passes_gradients: int  # how much of `passes` is gradients
+    update: int  # peak of the optimizer's work, above all that stays; gradients are in it
+
+    @property
+    def held(self) -> int:
+        """What is there from step to step."""
+        return sum(self.weights.values()) + self.trained + self.extra + self.state + self.average
+
+
+def ema_is_on_cpu(preset: Preset) -> bool:
+    """Whether a card trains and its moving average lies in main memory."""
+    on_card = device_named(preset.general.device).type == "cuda"
+    return on_card and preset.training.ema and preset.training.ema_device == "cpu"
+
+
+def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
+    """Count one step; `held` names the parts that stay loaded."""
+    import_module(preset.optimizer.source.partition(":")[0])
+    if ema_is_on_cpu(preset):
+        training = preset.training.model_copy(update={"ema": False})
+        preset = preset.model_copy(update={"training": training})
+    with _meta_copy(family, preset, family.component_names) as (ledger, copy):
+        batch = _batch(copy, preset, batch_shape)
+        copy.unload(*(set(copy.component_names) - held))
+        method = attach(copy, preset)
+        if preset.training.gradient_checkpointing:
+            use_gradient_checkpointing(copy, method.modified_components | {"denoiser"})
+        learner = Learner(preset, copy, method, steps=1000)
+        learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
+        learner.judges_steps = False  # as would the guard
+        return measure_step(ledger, learner, batch, held)
+
+
+def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str]) -> StepBytes:
+    """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger."""
+    method = learner.method
+    trained = gradients = bytes_in(method.parameters().values())
+    average = 0 if learner.ema is None else bytes_in(learner.ema.values.values())
+    weights = {name: bytes_in(_untrained(method, name)) for name in loaded}
+    given = bytes_of_batch(batch)
+    extra = ledger.live - sum(weights.values()) - trained - average - given
+    batches = [batch] * min(learner.preset.training.accumulation, 2)
+    still = ledger.live
+    watch = _Watch(ledger, learner)
+    learner.learn(batches)
+    held, update = ledger.live, watch.update
+    # Once more, where it matters into which holes the optimizer's state was put
+    if learner.device.type == "cpu" and held - still > held * STATE_COUNTS:
+        watch.passes = 0
+        learner.learn(batches)
+        update = max(update, watch.update)
+    else:
+        watch.passes += held - still
+    return StepBytes(
+        weights=weights,
+        trained=trained,
+        extra=extra,
+        gradients=gradients,
+        state=held - still,
+        average=average,
+        passes=watch.passes - held + given,
+        passes_gradients=watch.gradients,
+        update=update - held + given,
+    )
+
+
+class _Watch:
+    """Divides a step at its first update, and knows how much of the peak before it was gradients."""
+
+    def __init__(self, ledger: Ledger, learner: Learner) -> None:
+        self.ledger, self.passes, self.gradients = ledger, 0, 0
+        self._arrived = self._seen = 0
+        for parameter in learner.method.parameters().values():
+            parameter.register_post_accumulate_grad_hook(self._arrive)
+        learner.optimizer.inner.register_step_pre_hook(lambda *_: self._turn())
+        ledger.restart()
+
+    @property
+    def update(self) -> int:
+        """The peak since the passes were over; the next step begins."""
+        self._arrived = self._seen = 0
+        return self.ledger.rest()
+
+    def _arrive(self, parameter: Tensor) -> None:
+        if self.ledger.peak > self._seen:  # the peak is younger than the gradient before this one
+            self._seen, self.gradients = self.ledger.peak, self._arrived
+        assert parameter.grad is not None
+        self._arrived += parameter.grad.untyped_storage().nbytes()
+
+    def _turn(self) -> None:
+        if not self.passes:
+            self.passes = self.ledger.rest()
+
+
+def image_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
+    """Peak of the VAE at work for the cache, one image after the other, beside its weights."""
+    height, width = batch_shape.size
+    with _meta_copy(family, preset, ["vae"]) as (ledger, copy):
+        still = _restarted(ledger)
+        FamilyEncoders(copy).encode_image(torch.empty(1, 3, height, width))
+        return ledger.peak - still
+
+
+def text_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
+    """Peak of the text encoders at work for the cache, beside their weights."""
+    with _meta_copy(family, preset, family.text_encoders) as (ledger, copy):
+        still = _restarted(ledger)
+        FamilyEncoders(copy).encode_text([batch_shape.caption] * min(TEXTS_AT_ONCE, batch_shape.captions))
+        return ledger.peak - still
+
+
+def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
+    """Peaks of drawing and of decoding, beside weights, with the largest of the preset's prompts."""
+    prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
+    if not prompts:
+        return 0, 0
+    sizes = [((p.height or preset.resolution), (p.width or preset.resolution)) for p in prompts]
+    height, width = max(sizes, key=lambda size: size[0] * size[1])
+    together = min(max(1, PIXELS_SAMPLED_AT_ONCE // (height * width)), sizes.count((height, width)))
+    with _meta_copy(family, preset, family.component_names) as (ledger, copy), torch.no_grad():
+        attach(copy, preset)
+        copy.denoiser.eval()
+        latents = torch.empty(together, copy.channels, height // copy.downscale, width // copy.downscale)
+        latents = latents.to(copy.options.device)
+        condition = _condition(copy, 2 * together, (height, width))
+        still = _restarted(ledger)
+        with autocast(copy.options.device, copy.options.dtype):
+            times = torch.zeros(2 * together, dtype=torch.int64, device=latents.device)
+            copy.predict(torch.cat([latents] * 2), times, condition)
+        drawing = ledger.rest() - still
+        copy.decode_image(latents)
+        return drawing, ledger.peak - still
+
+
+def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
+    """Every part's weights as they are loaded."""
+    with _meta_copy(family, preset, family.component_names) as (_, copy):
+        return {name: bytes_in(copy.component(name).parameters()) for name in copy.component_names}
+
+
+def trained_sizes(family: Family, preset: Preset) -> list[int]:
+    """How many numbers each trained tensor holds."""
+    with _meta_copy(family, preset, family.component_names) as (_, copy):
+        return [parameter.numel() for parameter in attach(copy, preset).parameters().values()]
+
+
+def largest_tensor(family: Family) -> int:
+    """Bytes of the largest single weight in fp32: weights are read one by one."""
+    _import_parts(family)
+    with counted():
+        copy = family.meta_copy(family.options, family.component_names)
+        return max(4 * p.numel() for name in copy.component_names for p in copy.component(name).parameters())
+
+
+def bytes_in(tensors: Iterable[Tensor]) -> int:
+    """Memory of tensors; what is shared counts once."""
+    return sum({address_of(t): t.untyped_storage().nbytes() for t in tensors}.values())
+
+
+# Inside ---------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _meta_copy(family: Family, preset: Preset, parts: Iterable[str]) -> Generator[tuple[Ledger, Family]]:
+    options = load_options(preset)
+    _import_parts(family)
+    with counted(_allocator(options.device)) as ledger:
+        yield ledger, family.meta_copy(options, parts)
+
+
+def _allocator(device: torch.device) -> type[Heap | Exact]:
+    """Whose holes are known: glibc's. Others are taken for perfect."""
+    return Heap if device.type == "cpu" and sys.platform == "linux" else Exact
+
+
+_IMPORTED: set[str] = set()
+
+
+def _import_parts(family: Family) -> None:
+    """What parts are made of: a module that makes tensors when it is imported must not make hollow ones."""
+    if family.name not in _IMPORTED:
+        for name in family.component_names:
+            family.parameter_names(name)
+        _IMPORTED.add(family.name)
+
+
+def _restarted(ledger: Ledger) -> int:
+    ledger.restart()
+    return ledger.live
+
+
+def _untrained(method: Method, component: str) -> list[Tensor]:
+    mine = {id(p) for p in method.parameters().values()}
+    return [p for p in method.family.component(component).parameters() if id(p) not in mine]
+
+
+def _batch(copy: Family, preset: Preset, batch_shape: BatchShape) -> Batch:
+    (height, width), count = batch_shape.size, preset.training.batch_size
+    latents = torch.empty(count, copy.channels, height // copy.downscale, width // copy.downscale)
+    text = None
+    if batch_shape.caches_text:
+        text = FamilyEncoders(copy).encode_text([batch_shape.caption]) * count
+    return Batch(
+        items=(Item(0, 0, Path(), "", width, height, batch_shape.size, (batch_shape.caption,), ()),) * count,
+        repeats=(0,) * count,
+        captions=(batch_shape.caption,) * count,
+        latents_BChw=latents if batch_shape.caches_latents else None,
+        pixels_B3HW=None if batch_shape.caches_latents else torch.empty(count, 3, height, width),
+        text=text,
+        sizes_B6=torch.empty(count, 6, dtype=torch.int64),
+        loss_weights_B=torch.ones(count),
+    )
+
+
+def bytes_of_batch(batch: Batch) -> int:
+    """What a batch holds itself."""
+    tensors = [batch.latents_BChw, batch.pixels_B3HW, batch.sizes_B6, batch.loss_weights_B]
+    tensors += [tensor for row in batch.text or [] for tensor in row.values()]
+    return bytes_in(tensor for tensor in tensors if tensor is not None)
+
+
+def _condition(copy: Family, count: int, size: Bucket) -> Condition:
+    device = copy.options.device
+    with autocast(device, copy.options.dtype):
+        heard = copy.encode_text(["" for _ in range(count)])
+    sizes = torch.empty(count, 6, dtype=torch.int64, device=device)
+    inpaint = None
+    if copy.inpaints:
+        inpaint = torch.empty(count, copy.channels + 1, *(side // copy.downscale for side in size), device=device)
+    return Condition(heard.tokens_BTD, heard.mask_BT, heard.pooled_BD, sizes, inpaint)

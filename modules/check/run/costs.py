@@ -1,0 +1,224 @@
+"""Time, disk and energy of a run."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from modules.check.context import CheckContext
+from modules.check.run.plan import Plan, samplings, times_due, validations
+from modules.check.run.probe import measure
+from modules.check.run.sizes import PNG_SHARE, STEP_NOTES, Sizes, cache_bytes, sizes_of
+from modules.check.wording import counted, in_bytes, in_time, rounded
+from modules.messages import Finding, Fix, Severity
+from modules.preset.files.set_option import apply_overrides
+from modules.preset.preset import Preset
+from modules.preset.text.interval import SECONDS, Interval
+from modules.preset.validate import preset_of
+from modules.system.disks import device_of, free_bytes
+from modules.trainer.run_folder.model_paths import ModelPaths
+from modules.trainer.run_folder.throughput import Speed, load_speed, shape_of
+
+NEARLY_FULL = 0.9  # of what is free now
+FORWARD_SHARE = 1 / 3  # of a step's work: the way back takes twice as long as the way there
+ASSUMED_SAMPLINGS = 20  # times that samples are drawn, where nobody knows how often
+
+
+def findings(context: CheckContext) -> Iterator[Finding]:
+    """Yield what there is to say."""
+    family, index, preset = context.family, context.index, context.preset
+    if family is None or index is None or not len(index):
+        return
+    context.progress("Estimating time and disk", 0, 0)
+    sizes = sizes_of(family, preset)
+    speed = measure(context, sizes.denoiser) if context.probe else None
+    plan = Plan.of(preset, index)
+    speed = speed or load_speed(Path(preset.general.cache), shape_of(preset, sizes.denoiser))
+    yield _time(preset, plan, speed, len(index.validation_images())) if speed else _unknown_time()
+    cache = cache_bytes(family, preset, index, sizes)
+    yield from _disk(context, plan, sizes, cache, plan.steps * speed.step if speed else None)
+
+
+# Time -----------------------------------------------------------------------------------------------------------------
+
+
+def _unknown_time() -> Finding:
+    return Finding(
+        "costs.time",
+        "know",
+        "Nothing like this has been trained on this machine yet: how long it takes is not known.",
+        "It shows a few steps after the start. To know it before, add --probe to the check: it loads the model and "
+        "measures a few real steps.",
+        "training.steps",
+    )
+
+
+def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> Finding:
+    """`validation_images`: how many images validation asks about."""
+    steps = plan.steps * speed.step
+    drawn = _samplings(preset, plan, steps)
+    prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
+    samples = drawn * sum(prompt.steps for prompt in prompts) * speed.drawing
+    validating = _validating(preset, plan, speed, validation_images)
+    whole = steps + samples + validating
+    kwh = speed.watts * whole / 3.6e6
+    energy = f", and {rounded(kwh)} kWh for the graphics card" if kwh else ""
+    each = f"{rounded(speed.step)} seconds" if speed.step >= 0.1 else f"{rounded(1000 * speed.step)} milliseconds"
+    source = "As measured on this machine with these settings." if speed.exact else (
+        "Worked out from a run on this machine with other batches or another resolution: only roughly."
+    )  # fmt: skip
+    undrawn = "" if speed.drawing or not (drawn and prompts) else " How long the samples take is not known yet."
+    return Finding(
+        "costs.time",
+        "know",
+        f"About {in_time(whole)}: {counted(plan.steps, 'step')} of {each}{energy}.",
+        f"{source} Reading and encoding the images comes first, and is kept for the next run.{undrawn}",
+        "training.steps" if preset.training.steps else "training.epochs",
+        bars=[
+            ("steps", round(steps, 1)),
+            *([("samples", round(samples, 1))] if samples else []),
+            *([("validation", round(validating, 1))] if validating else []),
+        ],
+        unit="seconds",
+    )
+
+
+def _validating(preset: Preset, plan: Plan, speed: Speed, images: int) -> float:
+    """Seconds that the validations take: a look at an image is the first of the three thirds of learning from it."""
+    times = validations(preset, plan)
+    if times is None:
+        times = (_times(preset.validation.every, plan, plan.steps * speed.step) or 0) + 2
+    return times * images * preset.validation.times * speed.step / plan.per_step * FORWARD_SHARE
+
+
+def _samplings(preset: Preset, plan: Plan, seconds: float | None) -> int:
+    """How often the prompts are drawn, in a run whose steps take so long."""
+    drawn = samplings(preset, plan)
+    if drawn is not None:
+        return drawn
+    by_the_clock = _times(preset.sampling.every, plan, seconds)
+    return (
+        by_the_clock + preset.sampling.first + preset.sampling.last if by_the_clock is not None else ASSUMED_SAMPLINGS
+    )
+
+
+def _times(interval: str, plan: Plan, seconds: float | None) -> int | None:
+    """How often an interval falls due; None where it is one of time, and nobody knows how long the run takes."""
+    due, every = times_due(interval, plan), Interval.parse(interval)
+    if due is not None or seconds is None:
+        return due
+    return int(seconds / (every.amount * SECONDS[every.unit]))
+
+
+# Disk -----------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiskUse:
+    """What a run writes of one kind, and where."""
+
+    title: str
+    place: Path
+    size: int
+
+
+def _disk(context: CheckContext, plan: Plan, sizes: Sizes, cache: int, seconds: float | None) -> Iterator[Finding]:
+    written = list(disk_use(context.preset, plan, sizes, cache, seconds))
+    total = sum(one.size for one in written)
+    severity, worst = _worst_disk(written)
+    room = free_bytes(worst.place)
+    needed = _by_disk(written)[device_of(worst.place)]
+    where = f"the disk with {worst.place}"
+    title = {
+        "know": f"The run will write about {in_bytes(total)}; {in_bytes(room)} are free.",
+        "hurt": f"The run will write about {in_bytes(needed)} to {where}, where {in_bytes(room)} are free.",
+        "stop": f"The run needs about {in_bytes(needed)} on {where}, and {in_bytes(room)} are free.",
+    }[severity]
+    text = {
+        "know": "Backups are counted as many as are kept, and one more while it is written.",
+        "hurt": "Hardly any room would be left, for this run and everything else on that disk.",
+        "stop": "The disk would be full before the end. Make room, choose another folder, or write less.",
+    }[severity]
+    if severity == "hurt" and needed > room:
+        text = "It fits only if some of it was encoded before, which is not looked for here. Otherwise make room first."
+    yield Finding(
+        "costs.disk",
+        severity,
+        title,
+        text,
+        "general.workspace",
+        [] if severity == "know" else list(_mends(context, plan, cache, seconds)),
+        bars=[(one.title, float(one.size)) for one in written if one.size],
+        unit="bytes",
+    )
+
+
+def disk_use(preset: Preset, plan: Plan, sizes: Sizes, cache: int, seconds: float | None) -> Iterator[DiskUse]:
+    """Everything that is there at the end of a run, or at its fullest moment."""
+    workspace = Path(preset.general.workspace)
+    backups = _times(preset.backup.every, plan, seconds)
+    # Of an interval in minutes nobody knows: as many as are kept. A new one is whole before an old one goes.
+    made = preset.backup.keep + 1 if backups is None else backups + preset.backup.at_end
+    intermediate = _times(preset.backup.save_every, plan, seconds) or 0
+    drawn = _samplings(preset, plan, seconds)
+    pictures = sum(_picture(preset, p.width, p.height) for p in preset.sampling.prompts if p.enabled)
+    twice = 2 if preset.general.tensorboard else 1  # TensorBoard keeps pictures of its own
+    yield DiskUse("cache", Path(preset.general.cache), cache)
+    yield DiskUse("backups", workspace, min(made, preset.backup.keep + 1) * sizes.backup)
+    yield DiskUse("models on the way", workspace, intermediate * sizes.model)
+    beside = preset.training.ema and preset.training.ema_save == "beside"
+    yield DiskUse("finished model", ModelPaths(preset).wanted.parent, sizes.model * (2 if beside else 1))
+    if preset.validation.enabled and preset.validation.keep_best:  # a better one is whole before the last one goes
+        yield DiskUse("best model", workspace, 2 * sizes.model)
+    yield DiskUse("samples", workspace, drawn * pictures * twice)
+    yield DiskUse("records", workspace, plan.steps * STEP_NOTES)
+
+
+def _picture(preset: Preset, width: int, height: int) -> int:
+    return int((width or preset.resolution) * (height or preset.resolution) * 3 * PNG_SHARE)
+
+
+def _by_disk(written: list[DiskUse]) -> dict[int, int]:
+    needed: dict[int, int] = defaultdict(int)
+    for one in written:
+        needed[device_of(one.place)] += one.size
+    return needed
+
+
+def _worst_disk(written: list[DiskUse]) -> tuple[Severity, DiskUse]:
+    """How bad it is, and what lies on the disk where it is worst."""
+    needed = _by_disk(written)
+    worst = max(written, key=lambda one: (needed[device_of(one.place)] / max(1, free_bytes(one.place)), one.size))
+    need, room = needed[device_of(worst.place)], free_bytes(worst.place)
+    if need <= NEARLY_FULL * room:
+        return "know", worst
+    # What was encoded by an earlier run takes no more room.
+    encoded = sum(
+        one.size for one in written
+        if one.title == "cache" and any(one.place.glob("*.shard")) and device_of(one.place) == device_of(worst.place)
+    )  # fmt: skip
+    return ("stop" if need - encoded > room else "hurt"), worst
+
+
+def _mends(context: CheckContext, plan: Plan, cache: int, seconds: float | None) -> Iterator[Fix]:
+    """Settings with which it would fit."""
+    preset, family = context.preset, context.family
+    assert family is not None
+    ways: list[tuple[str, dict[str, Any]]] = []
+    if preset.backup.keep > 1:
+        ways.append(("Keep one backup", {"backup.keep": 1}))
+    if preset.backup.save_every != "never":
+        ways.append(("Save no models on the way", {"backup.save_every": "never"}))
+    if len(ways) == 2:
+        ways.append(("Keep one backup, and save no models on the way", {**ways[0][1], **ways[1][1]}))
+    found = False
+    for label, changes in ways:
+        if found and len(changes) > 1:
+            return  # one of them is enough
+        changed = preset_of(apply_overrides(preset.model_dump(mode="json"), [f"{k}={v}" for k, v in changes.items()]))
+        if _worst_disk(list(disk_use(changed, plan, sizes_of(family, changed), cache, seconds)))[0] == "know":
+            found = True
+            yield Fix(label, changes)

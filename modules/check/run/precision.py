@@ -1,0 +1,226 @@
+"""What the precision of weights and optimizer loses."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from modules.check.context import CheckContext
+from modules.check.memory.step_memory import trained_sizes
+from modules.families import Family
+from modules.messages import Finding, Fix
+from modules.methods import select_layers
+from modules.preset.preset import Preset
+from modules.system.devices import device_named
+
+MAX_TENSORS = 32  # of a part that are looked at, the larger the likelier
+MAX_NUMBERS = 20_000  # of each
+MOST_NUMBERS = 2**24  # of a tensor that is worth reading for a sample
+SIGNIFICAND_BITS = {"fp32": 24, "fp16": 11, "bf16": 8}  # of a number's significand, with the one that is not written
+SMALL_TENSOR = 4096  # numbers; bitsandbytes keeps the state of smaller tensors in 32 bits
+HALF_LOST = 0.5  # share of weights that plain rounding would leave where they are
+
+
+def findings(context: CheckContext) -> Iterator[Finding]:
+    """Yield what rounding does to this run, and what the device makes of the precision."""
+    yield from _device(context.preset)
+    yield from _vae(context.preset)
+    if context.family is not None:
+        yield from _rounding(context, context.family)
+        yield from _small_tensors(context.preset, context.family)
+
+
+# Rounding -------------------------------------------------------------------------------------------------------------
+
+
+def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
+    preset = context.preset
+    if preset.training.weights != "bf16" or preset.optimizer.is_learning_rate_free or preset.method.kind != "full":
+        return
+    for component in preset.trained_parts():
+        context.progress("Looking at the weights", 0, 0)
+        rate = getattr(preset.training, component).learning_rate or preset.training.learning_rate
+        sizes = sampled_magnitudes(family, preset, component)
+        if not len(sizes):
+            continue
+        moved, usual = share_moved(sizes, rate, "bf16"), float(sizes.median())
+        often = max(1, round(ulp(usual, "bf16") / rate))
+        fp32 = Fix("Trained weights in fp32", {"training.weights": "fp32"})
+        yield Finding(
+            name=f"precision.rounding.{component}",
+            severity="know",
+            title=f"At learning rate {rate:g} plain bfloat16 would move {_percent(moved)} of the weights of the "
+            f"{_named(component)}; stochastic rounding is on.",
+            text=f"A usual weight ({usual:.2g}) moves in about 1 of {often:,} steps then, by a whole notch, and on "
+            f"average exactly as far as it should; nothing is lost, but each weight is noisier. Weights in fp32 have "
+            f"no such noise and take twice the memory.",
+            setting="training.weights",
+            fixes=[fp32] if moved < HALF_LOST else [],
+            bars=[("moved by plain rounding", moved), ("left where they are", 1 - moved)],
+            unit="share of weights",
+        )
+
+
+def sampled_magnitudes(family: Family, preset: Preset, component: str) -> Tensor:
+    """The sizes |w| of some thousand weights of a part that are trained, without noughts; read from the file."""
+    weights = family.weights(component)
+    names = [name for name, shape in weights.shapes.items() if 0 < math.prod(shape) <= MOST_NUMBERS]
+    if component == "denoiser" and preset.method.kind == "full":
+        names = select_layers(names, preset.method.layers, family.layer_groups, what="weight")
+    found: list[Tensor] = []
+    for name in _spread(names, [math.prod(weights.shapes[name]) for name in names]):
+        numbers = weights.read(name).reshape(-1)
+        first_names = numbers[:: max(1, len(numbers) // MAX_NUMBERS)].float().abs()
+        found.append(first_names[(first_names > 0) & first_names.isfinite()])
+    return torch.cat(found) if found else torch.empty(0)
+
+
+def _spread(names: Sequence[str], sizes: Sequence[int]) -> list[str]:
+    """Some of the names, spread evenly over all their numbers, so that a tensor counts as much as it holds."""
+    total, found, passed = sum(sizes), dict[str, None](), 0
+    for name, size in zip(names, sizes, strict=True):
+        if passed * MAX_TENSORS // total != (passed + size) * MAX_TENSORS // total:
+            found[name] = None
+        passed += size
+    return list(found)
+
+
+def ulp(size: float, dtype: str) -> float:
+    """The step from a number to the next one that a format can hold."""
+    return 2.0 ** (math.floor(math.log2(size)) + 1 - SIGNIFICAND_BITS[dtype])
+
+
+def share_moved(sizes: Tensor, rate: float, dtype: str) -> float:
+    """The share of weights that an update of `rate` changes when it is rounded to the nearest.
+
+    Adam's update is about the learning rate for every weight, whatever its gradient; to count, it must be at least half
+    the step to the next number of the format.
+    """
+    _, exponents = torch.frexp(sizes)  # size = mantissa * 2**exponent with a mantissa from 0.5: floor(log2) + 1
+    half_steps = torch.ldexp(torch.ones_like(sizes), exponents - SIGNIFICAND_BITS[dtype] - 1)
+    return float((half_steps <= rate).float().mean())
+
+
+# The device -----------------------------------------------------------------------------------------------------------
+
+
+def _device(preset: Preset) -> Iterator[Finding]:
+    device = device_named(preset.general.device)
+    dtype = preset.model.dtype
+    if device.type == "cuda":
+        major, minor = torch.cuda.get_device_capability(device)
+        yield from card_findings(preset, (major, minor))
+    elif dtype == "fp16":
+        yield Finding(
+            name="precision.cpu_fp16",
+            severity="hurt",
+            title="fp16 on a CPU is slow, and 65,504 is the largest number it can hold.",
+            text="fp32 is right for a CPU; bf16 saves the same memory and overflows as late as fp32.",
+            setting="model.dtype",
+            fixes=[Fix("Compute in fp32", {"model.dtype": "fp32"})],
+        )
+
+
+def card_findings(preset: Preset, capability: tuple[int, int]) -> Iterator[Finding]:
+    """What a card of this compute capability makes of the precision. bf16 needs 8.0: Ampere, the RTX 30 series."""
+    dtype, can = preset.model.dtype, capability >= (8, 0)
+    version = f"{capability[0]}.{capability[1]}"
+    if dtype == "bf16" and not can:
+        changes = {"model.dtype": "fp16", "training.weights": "fp32"}
+        yield Finding(
+            name="precision.old_card",
+            severity="hurt",
+            title=f"bf16 needs a card of compute capability 8.0; this one has {version}.",
+            text="It is imitated and several times slower. fp16 is fast here; weights that are trained then stay in "
+            "fp32, and their gradients are scaled so that none gets lost.",
+            setting="model.dtype",
+            fixes=[Fix("Compute in fp16", changes)],
+        )
+    if dtype == "fp16" and can:
+        yield Finding(
+            name="precision.fp16",
+            severity="know",
+            title=f"fp16 holds no number above 65,504; this card (compute capability {version}) can do bf16.",
+            text="Steps whose gradients are too large for fp16 are left out. bf16 is as fast and does not overflow.",
+            setting="model.dtype",
+            fixes=[Fix("Compute in bf16", {"model.dtype": "bf16"})],
+        )
+    if dtype == "fp32" and can:
+        yield Finding(
+            name="precision.slow",
+            severity="know",
+            title="fp32 takes twice the memory of bf16 for 24 instead of 8 bits that hardly show in the result.",
+            text="What is trained stays in fp32 in any case, as set in training.weights. bf16 is also much faster on "
+            "this card.",
+            setting="model.dtype",
+            fixes=[Fix("Compute in bf16", {"model.dtype": "bf16"})],
+        )
+
+
+def _vae(preset: Preset) -> Iterator[Finding]:
+    model = preset.model
+    fp32 = [Fix("VAE in fp32", {"model.vae_dtype": "fp32"})]
+    if model.vae_dtype == "fp16" and model.family == "sdxl" and not model.vae:
+        yield Finding(
+            name="precision.vae",
+            severity="hurt",
+            title="SDXL's own VAE goes beyond fp16's largest number, 65,504: images turn black.",
+            text="Latents that are no numbers spoil the training; the VAE works a short time only, so fp32 costs "
+            "little. There are VAEs made for fp16: model.vae.",
+            setting="model.vae_dtype",
+            fixes=fp32,
+        )
+    elif model.vae_dtype == "bf16":
+        yield Finding(
+            name="precision.vae",
+            severity="know",
+            title="The VAE computes in bf16, whose numbers are off by up to 0.4 %.",
+            text="Fine detail of the images is learnt a little coarser. Latents are encoded once and kept in fp32, so "
+            "that fp32 costs some time at the start and nothing after it.",
+            setting="model.vae_dtype",
+            fixes=fp32,
+        )
+
+
+# The optimizer --------------------------------------------------------------------------------------------------------
+
+
+def _small_tensors(preset: Preset, family: Family) -> Iterator[Finding]:
+    """What an 8-bit optimizer does not hold in 8 bits."""
+    if not preset.optimizer.eight_bit:
+        return
+    sizes = trained_sizes(family, preset)
+    small = [size for size in sizes if size < SMALL_TENSOR]
+    if not small:
+        return
+    share = sum(small) / sum(sizes)
+    plain = Fix("The plain optimizer", {"optimizer.kind": preset.optimizer.eight_bit})
+    yield Finding(
+        name="precision.small_tensors",
+        severity="know",
+        title=f"{len(small):,} of {len(sizes):,} trained tensors are too small for the 8-bit optimizer.",
+        text=f"It keeps tensors below {SMALL_TENSOR:,} numbers in 32 bits, which is right for them. They are "
+        f"{_percent(share)} of all that is trained"
+        + (
+            ": 8 bits save next to nothing here." if share > HALF_LOST else ", so that 8 bits save memory all the same."
+        ),
+        setting="optimizer.kind",
+        fixes=[plain] if share > HALF_LOST else [],
+        bars=[("in 8 bits", float(sum(sizes) - sum(small))), ("in 32 bits", float(sum(small)))],
+        unit="numbers",
+    )
+
+
+def _percent(share: float) -> str:
+    if 0 < share < 0.01:
+        return "less than 1 %"
+    return f"{share:.0%}".replace("%", " %")
+
+
+def _named(component: str) -> str:
+    return {"denoiser": "denoiser", "text_encoder_1": "text encoder", "text_encoder_2": "second text encoder"}[
+        component
+    ]

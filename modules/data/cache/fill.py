@@ -1,0 +1,207 @@
+"""Fills the cache: which entries are missing, images decoded in threads ahead of the encoder, bad ones put aside.
+
+Each function returns what is bad as (row, reason). All keep what they have done when `stop` says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modules.data.cache.encoders import Encoders, TextEncoding
+from modules.data.cache.store import Cache
+from modules.data.image.pixels import open_image, reason_of
+from modules.data.image.variants import (
+    Content,
+    Variant,
+    checked_key,
+    latents_key,
+    load_pixels,
+    text_key,
+    variants_of,
+)
+from modules.data.index import Index
+from modules.data.source.file_hashes import FileHashes
+from modules.data.source.parallel_read import A, Stop, T, map_in_threads
+from modules.data.text.captions import possible_captions
+from modules.errors import UserError
+from modules.system.devices import is_out_of_memory
+
+Report = Callable[[str, int, int], None]
+IsUnchanged = Callable[[int, Path], bool]
+BadRows = list[tuple[int, str]]
+
+TEXTS_AT_ONCE = 32
+FLUSH_EVERY = 256  # entries
+
+
+def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[list[str], BadRows]:
+    """The content of every image file by its hash, "" where it cannot be read."""
+    bad: BadRows = []
+    digests: list[str] = []
+
+    with FileHashes(folder) as known:
+
+        def digest(path: Path) -> str | OSError:
+            try:
+                return known.of(path)
+            except OSError as error:
+                return error
+
+        paths = (index.path(row) for row in range(len(index)))
+        for row, found in enumerate(map_in_threads(digest, paths, stop)):
+            if isinstance(found, OSError):
+                bad.append((row, f"{reason_of(index.path(row), found)}"))
+            digests.append(found if isinstance(found, str) else "")
+            if row % 100 == 0:
+                report("Reading images", row, len(index))
+    return digests + [""] * (len(index) - len(digests)), bad
+
+
+def fill_latents(
+    index: Index,
+    contents: Sequence[Content],
+    encoders: Encoders,
+    cache: Cache,
+    report: Report,
+    stop: Stop,
+    same: IsUnchanged,
+) -> BadRows:
+    """Encode every look of every image that the cache lacks. `same`: whether a row's file is as when it was hashed."""
+    rows: list[int] = np.concatenate(list(index.bucket_rows().values())).tolist()
+    jobs = [(row, _missing_variants(index, row, contents[row], encoders, cache)) for row in rows]
+    missing = [(row, looks) for row, looks in jobs if looks]
+
+    def decode(job: tuple[int, list[Variant]]) -> list[np.ndarray] | str:
+        row, looks = job
+        try:
+            pixels = load_pixels(index.path(row), int(index.widths[row]), int(index.heights[row]), looks)
+        except UserError as error:
+            return _reason(index.path(row), error)
+        # Else one picture would be kept under the name of another, for every later run.
+        return pixels if same(row, index.path(row)) else "it was changed while it was read"
+
+    bad: BadRows = []
+    encoding = _Encoding(encoders, cache)
+    for done, ((row, looks), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
+        report("Encoding images", done + 1, len(missing))
+        if isinstance(found, str):
+            bad.append((row, found))
+        else:
+            keys = [latents_key(contents[row].digest, variant, encoders.image_key) for variant in looks]
+            encoding.add(keys, found)
+    return bad
+
+
+def _missing_variants(index: Index, row: int, content: Content, encoders: Encoders, cache: Cache) -> list[Variant]:
+    item = index[row]
+    looks = variants_of(item, index.concepts[item.concept], content)
+    return [variant for variant in looks if latents_key(content.digest, variant, encoders.image_key) not in cache]
+
+
+class _Encoding:
+    """Encodes looks and keeps them.
+
+    One at a time: how many are encoded together changes the last bits, so what a killed run left over, or another run
+    had encoded, would change what is learnt. Only below 128 pixels is this slower on a CPU; above, it is faster.
+    """
+
+    def __init__(self, encoders: Encoders, cache: Cache) -> None:
+        self.encoders, self.cache = encoders, cache
+        self._unflushed = 0
+
+    def add(self, keys: Sequence[str], looks: Sequence[np.ndarray]) -> None:
+        for key, pixels in zip(keys, looks, strict=True):
+            with torch.no_grad():
+                latents = self.encoders.encode_image(pixels_to_tensor([pixels])).cpu()
+            self.cache.put(key, {"latents": latents[0]})
+        self._unflushed += len(keys)
+        if self._unflushed >= FLUSH_EVERY:
+            self.cache.flush()
+            self._unflushed = 0
+
+
+def in_smaller_batches(work: Callable[[Sequence[A]], T], things: Sequence[A]) -> Iterator[T]:
+    """Work on things together; where memory is too small for that, on half of them at a time, down to one."""
+    try:
+        yield work(things)
+        return
+    except (RuntimeError, MemoryError) as error:
+        if len(things) == 1 or not is_out_of_memory(error):
+            raise
+    # Only here, where the error is gone, and with it the tensors that its traceback held.
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    half = len(things) // 2
+    yield from in_smaller_batches(work, things[:half])
+    yield from in_smaller_batches(work, things[half:])
+
+
+def _reason(path: Path, error: UserError) -> str:
+    """Why an image cannot be used, without its path: whoever lists bad images names it."""
+    return str(error.args[0]).removeprefix(f"{path} ").removeprefix("cannot be used: ").rstrip(".")
+
+
+def pixels_to_tensor(pixels: Sequence[np.ndarray]) -> Tensor:
+    """Pixels (H, W, 3) of 8 bits to (B, 3, H, W), fp32 in [-1, 1]."""
+    return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().to(torch.float32) / 127.5 - 1
+
+
+def find_undecodable(
+    index: Index, rows: Iterable[int], contents: Sequence[Content], cache: Cache, report: Report, stop: Stop
+) -> BadRows:
+    """Decode every image once in its life, where latents are not cached: a torn one must not end a run later."""
+    unknown = [row for row in rows if checked_key(contents[row].digest) not in cache]
+
+    def problem(row: int) -> str:
+        try:
+            open_image(index.path(row))
+        except UserError as error:
+            return _reason(index.path(row), error)
+        return ""
+
+    bad: BadRows = []
+    for done, (row, reason) in enumerate(zip(unknown, map_in_threads(problem, unknown, stop), strict=False)):
+        report("Checking images", done, len(unknown))
+        if reason:
+            bad.append((row, reason))
+        else:
+            cache.put(checked_key(contents[row].digest), {})
+    return bad
+
+
+def fill_text(index: Index, encoders: Encoders, cache: Cache, report: Report, stop: Stop) -> bool:
+    """Encode every caption that can occur, of images whose captions are few enough; returns whether all are."""
+    captions: dict[str, str] = {}
+    few = True
+    for item in index:
+        possible = possible_captions(item.caption_texts, index.concepts[item.concept])
+        few = few and possible is not None
+        for caption in possible or ():
+            if caption not in captions:
+                captions[caption] = text_key(caption, encoders.text_key)
+    missing = [(caption, key) for caption, key in captions.items() if key not in cache]
+    for start in range(0, len(missing), TEXTS_AT_ONCE):
+        if stop():
+            return few
+        report("Encoding captions", start, len(missing))
+        part = missing[start : start + TEXTS_AT_ONCE]
+        rows = chain.from_iterable(in_smaller_batches(_reader(encoders), [caption for caption, _ in part]))
+        for (_, key), row in zip(part, rows, strict=True):
+            cache.put(key, row)
+    if missing:
+        report("Encoding captions", len(missing), len(missing))
+    return few
+
+
+def _reader(encoders: Encoders) -> Callable[[Sequence[str]], list[TextEncoding]]:
+    def read(captions: Sequence[str]) -> list[TextEncoding]:
+        with torch.no_grad():
+            return encoders.encode_text(captions)
+
+    return read

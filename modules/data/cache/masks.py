@@ -1,0 +1,175 @@
+"""Masks on their way to training: read before it into the cache, looked up in it for each showing.
+
+Shapes: B batch, H W pixel size, h w an eighth of that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modules.data.cache.fill import BadRows, Report, pixels_to_tensor
+from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.image.masks import FACTOR, Box, box_of, downscaled, open_mask
+from modules.data.image.pixels import reason_of
+from modules.data.image.variants import (
+    Content,
+    Variant,
+    box_key,
+    content_of,
+    is_masked,
+    load_condition,
+    load_masks,
+    mask_key,
+    variants_of,
+)
+from modules.data.image_errors import MissingImage
+from modules.data.index import Index, Item
+from modules.data.source.file_hashes import FileHashes
+from modules.data.source.parallel_read import Stop, map_in_threads
+from modules.errors import UserError
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.training import Masks
+
+
+def contents_of(
+    index: Index, digests: Sequence[str], cache: Cache, report: Report, stop: Stop
+) -> tuple[list[Content], BadRows]:
+    """What each image holds, and its mask if its concept wants one; bad where the mask cannot be read."""
+    bad: BadRows = []
+    contents = [Content(digest) for digest in digests]
+    wanted = [row for row in range(len(index)) if _concept(index, row).masks != "none"]
+    with FileHashes(cache.folder) as known:
+        for done, row in enumerate(wanted):
+            if stop():
+                break
+            try:
+                contents[row] = content_of(index, row, digests[row], known.of, partial(_box, cache))
+            except OSError as error:
+                bad.append((row, f"its mask cannot be read: {reason_of(index.mask_file(row)[0], error)}"))
+            except UserError as error:
+                bad.append((row, _reason(error)))
+            if done % 100 == 0:
+                report("Reading masks", done, len(wanted))
+    return contents, bad
+
+
+def _concept(index: Index, row: int) -> Concept:
+    return index.concepts[index.concept_numbers[row]]
+
+
+def _box(cache: Cache, path: Path, alpha: bool, digest: str) -> Box | None:
+    """Where a mask is white, looked up or found out."""
+    key = box_key(digest)
+    try:
+        held: list[float] = cache.get(key)["box"].tolist()
+    except (DamagedRecord, KeyError):
+        held = list(box_of(open_mask(path, alpha=alpha)) or ())
+        cache.put(key, {"box": torch.tensor(held, dtype=torch.float64)})
+    return (held[0], held[1], held[2], held[3]) if held else None
+
+
+def _reason(error: UserError) -> str:
+    return f"its mask {str(error.args[0]).removeprefix('The mask ').rstrip('.')}"
+
+
+def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: Report, stop: Stop) -> BadRows:
+    """Keep what every look of every image shows of its mask, where the cache lacks it."""
+    jobs = ((row, _missing(index[row], _concept(index, row), contents[row], cache)) for row in range(len(index)))
+    missing = [(row, looks) for row, looks in jobs if looks]
+
+    def decode(job: tuple[int, dict[str, Variant]]) -> list[np.ndarray] | str:
+        row, looks = job
+        try:
+            return [downscaled(mask) for mask in load_masks(*index.mask_file(row), list(looks.values()))]
+        except UserError as error:
+            return _reason(error)
+
+    bad: BadRows = []
+    for done, ((row, looks), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
+        report("Reading masks", done + 1, len(missing))
+        if isinstance(found, str):
+            bad.append((row, found))
+            continue
+        for key, mask in zip(looks, found, strict=True):
+            cache.put(key, {"mask": torch.from_numpy(mask)[None]})
+    return bad
+
+
+def _missing(item: Item, concept: Concept, content: Content, cache: Cache) -> dict[str, Variant]:
+    """The looks, by key, whose mask the cache lacks. Those that differ only in colours share one."""
+    if not content.mask:
+        return {}
+    looks = {mask_key(content.mask, variant): variant for variant in variants_of(item, concept, content)}
+    return {key: variant for key, variant in looks.items() if key not in cache}
+
+
+class MaskLoader:
+    """Which regions of images count, and which are hidden from inpainting models."""
+
+    def __init__(self, settings: Masks, cache: Cache, damaged: Callable[[], None]) -> None:
+        """`damaged` is called where the cache lacks what it held."""
+        self._settings, self._cache, self._damaged = settings, cache, damaged
+
+    def of(
+        self,
+        index: Index,
+        contents: Sequence[Content],
+        shown: Sequence[tuple[Item, Variant]],
+        rng_keys: Sequence[tuple[int | str, ...]],
+        *,
+        pixels: bool,
+    ) -> dict[str, Any]:
+        """The fields of a batch that speak of masks. `pixels`: also those for inpainting.
+
+        Raises:
+            Gone: a mask is needed that cannot be read.
+        """
+        found: dict[str, Any] = {}
+        masked = [
+            is_masked(self._settings, contents[item.row], *at) for (item, _), at in zip(shown, rng_keys, strict=True)
+        ]
+        if any(masked):
+            whole = torch.ones(1, *(side // FACTOR for side in shown[0][0].bucket))
+            masks = [
+                self._mask(index, contents[item.row], item, variant) if wanted else whole
+                for (item, variant), wanted in zip(shown, masked, strict=True)
+            ]
+            found["masks_B1hw"] = torch.stack(masks)
+        if pixels and any(masked):
+            found["hidden"] = tuple(
+                torch.tensor(_pixels(index, item, variant), dtype=torch.float32)[None] / 255 if wanted else None
+                for (item, variant), wanted in zip(shown, masked, strict=True)
+            )
+        if pixels and any(item.condition for item, _ in shown):
+            found["shown"] = tuple(_condition(item, variant) for item, variant in shown)
+        return found
+
+    def _mask(self, index: Index, content: Content, item: Item, variant: Variant) -> Tensor:
+        """A mask at an eighth of the pixels, (1, h, w): from the cache, or from its file."""
+        if not index.concepts[item.concept].live:
+            try:
+                return self._cache.get(mask_key(content.mask, variant))["mask"]
+            except (DamagedRecord, KeyError):
+                self._damaged()
+        return torch.from_numpy(downscaled(_pixels(index, item, variant)))[None]
+
+
+def _pixels(index: Index, item: Item, variant: Variant) -> np.ndarray:
+    try:
+        return load_masks(*index.mask_file(item.row), [variant])[0]
+    except UserError as error:
+        raise MissingImage(item.row) from error
+
+
+def _condition(item: Item, variant: Variant) -> Tensor | None:
+    try:
+        return pixels_to_tensor([load_condition(item.condition, variant)])[0] if item.condition else None
+    except UserError as error:
+        raise MissingImage(item.row) from error

@@ -1,0 +1,156 @@
+"""From an image file to the pixels of a bucket, as a viewer would show them.
+
+EXIF rotation is applied; transparent parts are white, as most viewers and web pages have them; 16 bits are scaled to
+8, never clipped; colours with a profile (CMYK, Display P3, Adobe RGB) become sRGB; of an animation the first frame is
+taken.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+
+from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.errors import UserError
+
+VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
+KINDS = {"I;16", "I;16L", "I;16B", "I;16N", "I"}  # 16 bits a pixel, as Pillow spells it
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """How an image is brought to its bucket: resized to cover it, then cut at (top, left)."""
+
+    resized: tuple[int, int]  # height, width
+    top: int
+    left: int
+    bucket: tuple[int, int]  # height, width
+
+    def scale(self, height: int) -> float:
+        """How much of its size an image of this height keeps."""
+        return self.resized[0] / height
+
+
+def crop_for(width: int, height: int, bucket: tuple[int, int], place: tuple[float, float] = (0.5, 0.5)) -> Crop:
+    """The cut that loses least. `place` says where it lies, down and across: 0 is top and left, 0.5 the middle."""
+    scale = max(bucket[0] / height, bucket[1] / width)
+    resized = max(bucket[0], round(height * scale)), max(bucket[1], round(width * scale))
+    spare = resized[0] - bucket[0], resized[1] - bucket[1]
+    # min: a place just under 1 rounds up to one too many
+    top, left = (min(room, int(at * (room + 1))) for at, room in zip(place, spare, strict=True))
+    return Crop(resized, top, left, bucket)
+
+
+def size_conditioning(
+    width: int, height: int, crop: Crop, *, flip: bool, upside_down: bool = False
+) -> tuple[int, int, int, int, int, int]:
+    """What SDXL is told of an image: original (height, width), crop (top, left), target (height, width).
+
+    The crop counts pixels of the resized image; of a flipped one it counts from what is now its left side, or its top.
+    """
+    left = crop.resized[1] - crop.bucket[1] - crop.left if flip else crop.left
+    top = crop.resized[0] - crop.bucket[0] - crop.top if upside_down else crop.top
+    return height, width, top, left, *crop.bucket
+
+
+def pixels_of(image: Image.Image, crop: Crop, *, flip: bool) -> np.ndarray:
+    """The pixels of a bucket, (H, W, 3) uint8."""
+    array = np.asarray(apply_crop(image, crop))
+    return np.ascontiguousarray(array[:, ::-1]) if flip else array
+
+
+def apply_crop(image: Image.Image, crop: Crop, filter: Image.Resampling = Image.Resampling.LANCZOS) -> Image.Image:
+    """What a cut leaves of an image of any size. Resizes and cuts at once: nothing is computed to be thrown away."""
+    height, width = crop.bucket
+    if (image.height, image.width) == crop.resized:
+        return image.crop((crop.left, crop.top, crop.left + width, crop.top + height))
+    down, across = image.height / crop.resized[0], image.width / crop.resized[1]
+    box = (crop.left * across, crop.top * down, (crop.left + width) * across, (crop.top + height) * down)
+    # A gap of 3 averages whole pixels first, which no eye can tell apart and which is much faster.
+    return image.resize((width, height), filter, box=box, reducing_gap=3.0)
+
+
+def open_image(path: Path, scale: float = 1.0) -> Image.Image:
+    """An image as 8-bit RGB, turned as its EXIF says.
+
+    `scale` says what part of its size is wanted: a JPEG is then decoded smaller, but at least twice as large as wanted,
+    which is much faster and leaves resizing enough to work with.
+
+    Raises:
+        UserError: it is missing, torn, of no known kind, or larger than `LIMIT`.
+    """
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > LIMIT:
+                raise UserError(
+                    f"{path} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
+                    advice="Make it smaller, or take it out of the folder.",
+                )
+            if scale < 0.5:
+                image.draft(image.mode, (ceil(image.width * scale * 2), ceil(image.height * scale * 2)))
+            image.load()
+            return _rgb(ImageOps.exif_transpose(image))
+    except UNREADABLE as error:
+        raise UserError(
+            f"{path} cannot be used: {reason_of(path, error)}.",
+            advice="Copy it again or save it anew with an image editor, or take it out of the folder.",
+        ) from error
+
+
+def reason_of(path: Path, error: BaseException) -> str:
+    """Why Pillow could not read a file, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    if isinstance(error, PermissionError):
+        return "there is no permission to read it"
+    if path.is_file() and not path.stat().st_size:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image, or damaged at its beginning"
+    if "truncated" in str(error).lower():
+        return "it is torn: its end is missing"
+    return f"it is damaged ({str(error) or type(error).__name__})"
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode in KINDS:
+        return _from_16_bits(image)
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
+        return _on_white(image.convert("RGBA"))
+    if profile := image.info.get("icc_profile"):
+        image = _in_srgb(image, profile)
+    return image.convert("RGB")
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, image).convert("RGB")
+
+
+def _from_16_bits(image: Image.Image) -> Image.Image:
+    """Grey of 16 bits, scaled. "I" can hold 32 bits: what needs more than 16 is scaled by as much as it needs."""
+    grey = np.asarray(image).astype(np.float64)
+    low, high = min(0.0, float(grey.min())), max(65535.0, float(grey.max()))
+    scaled = np.rint((grey - low) * (255.0 / (high - low))).astype(np.uint8)
+    return Image.fromarray(scaled).convert("RGB")
+
+
+def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
+    """Colours by their profile. One that is broken, or of another kind than the image, is ignored, as viewers do."""
+    if image.mode not in ("RGB", "CMYK"):
+        return image
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return image
+        turned = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return image
+    return turned if turned is not None else image

@@ -1,0 +1,37 @@
+"""What goes wrong with files that are no images, or broken ones. Without numpy, for the window to open sooner."""
+
+from __future__ import annotations
+
+import struct
+import warnings
+import zlib
+
+from PIL import Image, UnidentifiedImageError
+
+LIMIT = 200_000_000  # pixels of an image; more is a mistake, or a file made to fill memory
+
+# What Pillow may take a file for, whatever its name says. Its other kinds are rare, and one of them (EPS) is a program
+# that it hands to Ghostscript to run. JPEG includes MPO, which many phones make.
+FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF")
+
+# Everything that Pillow raises for such files.
+UNREADABLE = (
+    UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
+    struct.error, zlib.error, Image.DecompressionBombError,
+)  # fmt: skip
+
+
+class MissingImage(Exception):
+    """The image of a row is needed and cannot be read any more."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(row)
+        self.row = row
+
+
+# Our own limit is checked before anything is decoded. Pillow's would warn at a quarter of it, and means the same.
+Image.MAX_IMAGE_PIXELS = None
+
+# Torn EXIF and the like: Pillow warns with a line of its own source, without the name of the file. What it reads all
+# the same is used; what it cannot read is an error, and named.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")

@@ -1,0 +1,131 @@
+"""Notices that files change while a run is on: their stamps are compared when their turn comes.
+
+What was encoded of a file before it changed is used to the end of the run: it is what was asked for at the start. What
+is read as it comes up is read as it is now, or another image of the same bucket takes its place.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from modules.data.index import Index
+from modules.preset.sections.concept import Concept
+
+KINDS = {
+    "image gone": ("was deleted", "images were deleted"),
+    "image": ("was changed", "images were changed"),
+    "image live": ("was changed", "images were changed"),
+    "caption gone": ("was deleted", "caption files were deleted"),
+    "caption": ("was changed", "caption files were changed"),
+    "caption new": ("is new", "caption files are new"),
+    "lost": ("cannot be read any more", "images could not be read any more"),
+}
+WHAT_IS_USED = {
+    "image gone": "what was encoded of it is used",
+    "image": "what was encoded of it before is used until the run ends",
+    "image live": "it is used as it is now",
+    "caption gone": "what it said when the run began is used",
+    "caption": "what it said when the run began is used",
+    "caption new": "the run goes on without it",
+    "lost": "another image takes its place",
+}
+WHAT_WAS_USED = {
+    "image gone": "what was encoded of them is used",
+    "image": "what was encoded of them before was used",
+    "image live": "they were used as they were when they came up",
+    "caption gone": "what they said when the run began was used",
+    "caption": "what they said when the run began was used",
+    "caption new": "the run went on without them",
+    "lost": "other images took their places",
+}
+NOTHING = 0
+
+
+class FileWatch:
+    """The stamps of an index's files when the run began, and what has changed since. Any thread may ask."""
+
+    def __init__(self, index: Index, note: Callable[[str], None], *, encoded: bool) -> None:
+        """`encoded`: images are read once, before training, and not as they come up."""
+        self._note, self._encoded = note, encoded
+        self._guard = threading.Lock()
+        self._seen: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        self.lost: set[int] = set()  # rows whose image is needed and cannot be read
+        # 16 bytes a row; the paths of captions follow from those of images.
+        concepts = [index.concepts[number] for number in index.concept_numbers]
+        paths = [index.path(row) for row in range(len(index))]
+        stamps = [
+            (_stamp(path), _stamp_of_all(captions_of(path, concept)))
+            for path, concept in zip(paths, concepts, strict=True)
+        ]
+        self._images, self._captions = np.array(stamps, dtype=np.int64).reshape(-1, 2).T
+
+    def without(self, rows: set[int]) -> None:
+        """Go on without some rows of the index; the others move up."""
+        out = list(rows)
+        self._images, self._captions = np.delete(self._images, out), np.delete(self._captions, out)
+
+    def same(self, row: int, path: Path) -> bool:
+        """Whether an image is as it was."""
+        return bool(_stamp(path) == self._images[row])
+
+    def look(self, row: int, path: Path, concept: Concept) -> None:
+        """Compare an item's files with what they were, and say what is found, once for each kind."""
+        encoded = self._encoded and not concept.live
+        now = _stamp(path)
+        if now != self._images[row] and (encoded or now != NOTHING):  # else it is lost, which is told then
+            self.found("image live" if not encoded else "image gone" if now == NOTHING else "image", path)
+        captions = captions_of(path, concept)
+        if captions and (said := _stamp_of_all(captions)) != self._captions[row]:
+            new = self._captions[row] == NOTHING
+            there = next((caption for caption in captions if _stamp(caption)), captions[0])
+            self.found("caption new" if new else "caption gone" if said == NOTHING else "caption", there)
+
+    def mark_missing(self, row: int, path: Path) -> None:
+        """An image that is needed cannot be read: nobody shows it again in this run."""
+        with self._guard:
+            self.lost.add(row)
+        self.found("lost", path)
+
+    def found(self, kind: str, path: Path) -> None:
+        with self._guard:
+            first = not self._seen[kind]
+            self._seen[kind].add(str(path))
+        if first:
+            what = KINDS[kind][0]
+            self._note(
+                f"{path} {what} while the run is on: {WHAT_IS_USED[kind]}. "
+                "Others like it are counted, and told at the end."
+            )
+
+    def told(self) -> list[str]:
+        """What changed, a sentence for each kind that several files are of."""
+        return [
+            f"{len(seen)} {KINDS[kind][1]} while the run was on: {WHAT_WAS_USED[kind]}."
+            for kind, seen in self._seen.items()
+            if len(seen) > 1
+        ]
+
+
+def captions_of(path: Path, concept: Concept) -> list[Path]:
+    """The caption files of an image, whether they are there or not."""
+    return list(dict.fromkeys(path.with_name(f"{path.stem}{source.ending}") for source in concept.caption_files))
+
+
+def _stamp_of_all(paths: list[Path]) -> int:
+    """One number for several files; 0 if none is there."""
+    stamps = [_stamp(path) for path in paths]
+    return stamps[0] if len(stamps) == 1 else hash(tuple(stamps)) if any(stamps) else NOTHING
+
+
+def _stamp(path: Path) -> int:
+    """A number that changes whenever a file is written; 0 if it is not there."""
+    try:
+        stat = path.stat()
+    except OSError:
+        return NOTHING
+    # Not the time of the last change of its rights or links: a program that links files changes nothing here.
+    return hash((stat.st_size, stat.st_mtime_ns)) or 1

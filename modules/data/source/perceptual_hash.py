@@ -1,0 +1,197 @@
+"""What only the pixels of an image say: whether they can be read to the end, what they look like, what is transparent.
+
+Every image is decoded once in its life, as small as its format allows, and what was seen is kept in the cache folder
+while the file does not change: 10,000 photos of 512 pixels take about 10 seconds of one core, and then half a second.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+from PIL import Image
+
+from modules.data.image.pixels import KINDS, reason_of
+from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.index import Index
+from modules.data.source.file_info import NO_STAMP, ORIENTATION, Stamp, stamp_of
+from modules.data.source.parallel_read import map_in_threads
+from modules.data.source.scan_cache import TICK_NS
+from modules.system.files import staged_file
+
+SIDE = 32  # of the grey image that the hash is made of
+THUMB = 8  # of the colours that are kept to confirm it
+MIN_CONTRAST = 2.0  # grey levels: what varies less has no shapes to compare
+
+Report = Callable[[int, int], None]
+Stop = Callable[[], bool]
+
+
+class PixelInfo(NamedTuple):
+    """What one look at the pixels found."""
+
+    reason: str  # why they cannot be read; empty of a good image
+    hash: int  # 64 bits that change little where the picture changes little; 0 of a picture without shapes
+    thumb: bytes  # THUMB x THUMB x RGB of 8 bits
+    transparent_share: float  # share of the pixels that are not wholly opaque
+    is_animated: bool  # more pictures follow the first
+    orientation: int  # as EXIF has it: 1 is upright
+    mode: str  # as Pillow calls it: "RGB", "CMYK", "I;16"
+
+
+SCHEMA = pa.schema(
+    [
+        ("path", pa.large_string()),
+        *((name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns")),
+        ("reason", pa.large_string()),
+        ("hash", pa.uint64()),
+        ("thumb", pa.binary()),
+        ("see_through", pa.float32()),
+        ("moves", pa.bool_()),
+        ("orientation", pa.int8()),
+        ("mode", pa.string()),
+    ],
+    metadata={"seachange": "fingerprints 1"},
+)
+
+
+def fingerprints(index: Index, memo: Path, report: Report, stop: Stop) -> list[PixelInfo]:
+    """A fingerprint of each row, or of as many as were looked at before `stop` said so: those are kept all the same."""
+    known = _read(memo)
+    paths = [index.path(row) for row in range(len(index))]
+    stamps = [_stamp(path) for path in paths]
+    found: list[PixelInfo | None] = [_cached(known, path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
+    unknown = [row for row, info in enumerate(found) if info is None]
+    for done, info in enumerate(map_in_threads(pixel_info_of, (paths[row] for row in unknown), stop)):
+        found[unknown[done]] = info
+        if done % 50 == 0:
+            report(len(paths) - len(unknown) + done, len(paths))
+    if unknown:
+        mine = {str(path): (stamp, info) for path, stamp, info in zip(paths, stamps, found, strict=True) if info}
+        _write(memo, {**known, **mine})
+    first_missing = next((row for row, info in enumerate(found) if info is None), len(found))
+    return [info for info in found[:first_missing] if info]
+
+
+def pixel_info_of(path: Path) -> PixelInfo:
+    """Decode an image, as small as its format allows: a JPEG at an eighth of its size, and yet to its last byte."""
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > LIMIT:
+                return _unreadable_info(
+                    f"it has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million"
+                )
+            mode = image.mode
+            # Phones put a preview behind a JPEG, which Pillow counts as a second picture (MPO).
+            is_animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+            image.draft(mode, (2 * SIDE, 2 * SIDE))
+            image.load()
+            orientation = int(image.getexif().get(ORIENTATION, 1) or 1) if image.format != "TIFF" else 1
+            transparent_share = _transparent_share(image)
+            thumb, grey = _small(image)
+    except UNREADABLE as error:
+        return _unreadable_info(reason_of(path, error))
+    return PixelInfo("", hash_of(grey), thumb.tobytes(), transparent_share, is_animated, orientation, mode)
+
+
+def _unreadable_info(reason: str) -> PixelInfo:
+    return PixelInfo(reason, 0, b"", 0.0, is_animated=False, orientation=1, mode="")
+
+
+def _transparent_share(image: Image.Image) -> float:
+    if image.mode == "P" and "transparency" in image.info:
+        image = image.convert("RGBA")
+    if "A" not in image.getbands():
+        return 0.0
+    levels = image.getchannel("A").histogram()
+    return sum(levels[:255]) / max(1, sum(levels))
+
+
+def _small(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
+    """(THUMB, THUMB, 3) and (SIDE, SIDE) uint8. What is transparent counts as white, as in training."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    if image.mode in KINDS:
+        grey = np.asarray(image).astype(np.float64)
+        scaled = (grey - grey.min()) * (255.0 / max(float(grey.max() - grey.min()), 1.0))
+        image = Image.fromarray(scaled.astype(np.uint8))
+    clear = "transparency" in image.info or "A" in image.getbands()
+    if clear:
+        image = image.convert("RGBA")
+    elif image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    if (factor := min(image.width, image.height) // (2 * SIDE)) > 1:
+        image = image.reduce(factor)
+    if clear:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    small = image.convert("RGB").resize((SIDE, SIDE), Image.Resampling.LANCZOS)
+    thumb = np.asarray(small).reshape(THUMB, SIDE // THUMB, THUMB, SIDE // THUMB, 3).mean(axis=(1, 3))
+    return thumb.round().astype(np.uint8), np.asarray(small.convert("L"))
+
+
+# A discrete cosine transform (DCT-II) as a matrix: its row k counts how much of k half waves a line of pixels holds.
+_DCT = np.cos(np.pi / SIDE * (np.arange(SIDE)[None, :] + 0.5) * np.arange(SIDE)[:, None])
+
+
+def hash_of(grey: np.ndarray) -> int:
+    """The signs of the 8 x 8 lowest frequencies about their median (pHash; Zauner 2010, section 3.2.1)."""
+    if float(grey.std()) < MIN_CONTRAST:
+        return 0
+    low = (_DCT[:8] @ grey.astype(np.float64) @ _DCT[:8].T).ravel()
+    bits = low > np.median(low[1:])
+    return int(np.packbits(bits).view(">u8")[0])
+
+
+# The memo ----------------------------------------------------------------------------------------------------------
+
+Known = dict[str, tuple[Stamp, PixelInfo]]
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        return stamp_of(path.stat())
+    except OSError:
+        return NO_STAMP
+
+
+def _cached(known: Known, path: Path, stamp: Stamp) -> PixelInfo | None:
+    before = known.get(str(path))
+    return before[1] if before and before[0] == stamp != NO_STAMP else None
+
+
+def _read(memo: Path) -> Known:
+    """What a file remembers. Nothing, if it is missing, torn, or of another release: it can be made again."""
+    try:
+        with pa.memory_map(str(memo)) as source:
+            table = pa.ipc.open_file(source).read_all()
+            if table.schema != SCHEMA or table.schema.metadata != SCHEMA.metadata:
+                return {}
+            columns = [column.to_pylist() for column in table.itercolumns()]
+    except (OSError, pa.ArrowInvalid):
+        return {}
+    return {
+        path: (Stamp(size, mtime, ctime), PixelInfo(*rest))
+        for path, size, mtime, ctime, *rest in zip(*columns, strict=True)
+    }
+
+
+def _write(memo: Path, known: Known) -> None:
+    """Replace the file as a whole, without what has only just been written: see modules/data/source/scan_cache.py."""
+    now = time.time_ns()
+    rows = [
+        (path, *stamp, *info)
+        for path, (stamp, info) in known.items()
+        if stamp != NO_STAMP and now - max(stamp.mtime_ns, stamp.ctime_ns) >= TICK_NS
+    ]
+    columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
+    table = pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
+    try:
+        with staged_file(memo) as draft, pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
+            writer.write_table(table)
+    except OSError:
+        # Only the next check would have gained: that the folder cannot be written is said by paths.py.
+        return

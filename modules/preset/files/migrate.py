@@ -1,0 +1,104 @@
+"""Old preset files, brought up to today's schema one version at a time.
+
+A version is raised when a released file would otherwise be refused or mean something else; a new setting needs none.
+Every version ever shipped has a file in tests/preset/files/shipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from typing import cast
+
+from modules.errors import UserError
+from modules.preset.paths import Values, get, put
+from modules.preset.preset import Preset
+
+
+def migrate(values: Values) -> Values:
+    """The same preset in today's words; `values` stay as they are.
+
+    Raises:
+        UserError: the version is missing, no version at all, or newer than this program.
+    """
+    version = values.get("version")
+    if type(version) is not int or version < 0:
+        raise UserError(
+            "The file does not say which version of the settings it was written for, or says it in a wrong way.",
+            advice=f'Write "version": {Preset.VERSION} into it.',
+        )
+    if version > Preset.VERSION:
+        raise UserError(
+            f"The file was written by a newer Seachange (settings version {version}; this one reads up to "
+            f"{Preset.VERSION}).",
+            advice="Update Seachange, or ask for the file in the older form.",
+        )
+    values = deepcopy(values)
+    for old in range(version, Preset.VERSION):
+        STEPS[old](values)
+        values["version"] = old + 1
+    return values
+
+
+def rename(values: Values, old: str, new: str) -> None:
+    """Move a setting to another name, if it is there: the most frequent migration."""
+    above, _, name = old.rpartition(".")
+    inside: object = get(values, above) if above else values
+    if isinstance(inside, dict) and name in inside:
+        put(values, new, cast("Values", inside).pop(name))
+
+
+def _from_0(values: Values) -> None:
+    """Before the first release the learning rate was abbreviated, and the batch stood in its own words."""
+    rename(values, "training.lr", "training.learning_rate")
+    rename(values, "training.batch", "training.batch_size")
+
+
+def _from_1(values: Values) -> None:
+    """Losses became a mix, and times and noise got sections of their own."""
+    loss, times = get(values, "objective.loss"), get(values, "objective.times")
+    if isinstance(loss, str):
+        put(values, "objective.loss", {name: float(name == loss) for name in ("mse", loss)})
+    rename(values, "objective.huber_delta", "objective.loss.huber_delta")
+    if isinstance(times, str):
+        put(values, "objective.times", {"kind": times})
+    rename(values, "objective.logit_mean", "objective.times.mean")
+    rename(values, "objective.logit_std", "objective.times.spread")
+    rename(values, "objective.noise_offset", "objective.noise.offset")
+    rename(values, "method.dropout", "method.rank_dropout")
+    _words_from_method(values)
+    _spacings(values)
+    concepts = values.get("concepts")
+    for concept in cast("list[object]", concepts) if isinstance(concepts, list) else []:
+        if isinstance(concept, dict):
+            rename(cast("Values", concept), "crops", "variants")
+
+
+def _spacings(values: Values) -> None:
+    """The spacing of a sampler's steps had been part of its name."""
+    prompts = get(values, "sampling.prompts")
+    for prompt in cast("list[object]", prompts) if isinstance(prompts, list) else []:
+        if isinstance(prompt, dict):
+            held = cast("Values", prompt)
+            sampler = held.get("sampler")
+            if isinstance(sampler, str) and sampler.endswith("_karras"):
+                held |= {"sampler": sampler.removesuffix("_karras"), "spacing": "karras"}
+
+
+def _words_from_method(values: Values) -> None:
+    """Words had belonged to the method embedding, which began with one."""
+    if get(values, "method.kind") != "embedding":
+        return
+    rename(values, "method.words", "words")
+    words = cast("object", values.setdefault("words", [{}]))
+    rename(values, "method.keep_norm", "words_keep_norm")
+    keep = values.pop("words_keep_norm", True)
+    for word in cast("list[object]", words) if isinstance(words, list) and not keep else []:
+        if isinstance(word, dict):
+            cast("Values", word)["keep_norm"] = keep
+
+
+STEPS: dict[int, Callable[[Values], None]] = {
+    0: _from_0,
+    1: _from_1,
+}  # from this version to the next; changes values in place

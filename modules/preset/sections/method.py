@@ -1,0 +1,152 @@
+"""The training methods: what is added to or changed in the model."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from modules.preset.setting import Section, Setting, When
+
+
+class LayerGroup(Section):
+    """Layer group"""
+
+    layers: str = Setting("mid", "Layers", widget="layers", min_length=1)
+    """Which layers these settings are for: names of sets and blocks ("mid", "attention", "input 4"), and regular
+    expressions, separated by commas. Where several groups hold a layer, the first counts."""
+    train: bool = Setting(True, "Train")
+    """Off: these layers stay as they are, though the method would train them."""
+    learning_rate: float = Setting(0.0, "Learning rate", ge=0, le=10, zero="as above")
+    """For these layers alone. 0: that of their part."""
+    rank: int = Setting(0, "Rank", ge=0, le=1024, level="expert", zero="as above")
+    """For adapters: the width of the update of these layers. 0: the method's rank."""
+    alpha: float = Setting(0.0, "Alpha", ge=0, le=4096, level="expert", zero="in proportion")
+    """For adapters: its scale. 0: in the same proportion to the rank as the method's."""
+
+
+CONV = When("method.conv", (True,))
+
+
+class Sized(Section):
+    """Adapter"""
+
+    rank: int = Setting(16, "Rank", ge=1, le=1024)
+    """Width of the low-rank update. Doubling it doubles the size of the saved file. Usual: 8 to 64; for LoHa, which
+    reaches the square of it, 4 to 16."""
+    alpha: float = Setting(16.0, "Alpha", gt=0, le=4096)
+    """The update is scaled by alpha / rank. Usual: the rank, or half of it; or 1 with a higher learning rate."""
+
+
+class Adapter(Section):
+    """Adapter"""
+
+    layers: str = Setting("attention-mlp", "Layers", widget="layers")
+    """Which layers of the denoiser are adapted: names of sets and blocks ("attention", "attention-mlp", "all",
+    "input 4"), and regular expressions over module names, separated by commas. Usual: attention-mlp."""
+    conv: bool = Setting(False, "Also convolutions")
+    """Adapts convolutions too (LoCon). Learns textures and styles better; the file is larger."""
+    groups: tuple[LayerGroup, ...] = Setting((), "Layer groups", max_length=100, level="expert")
+    """Layers with a rank, alpha or learning rate of their own, or left out. Where several groups hold a layer, the
+    first counts. For one who knows which blocks hold what; most leave it empty."""
+    rank_dropout: float = Setting(0.0, "Rank dropout", ge=0, lt=1, level="expert")
+    """Share of the update that is silent for an image at each step: of the ranks for a LoRA, of the outputs for other
+    kinds. Helps against learning few images by heart. Usual: 0 or 0.1."""
+    module_dropout: float = Setting(0.0, "Layer dropout", ge=0, lt=1, level="expert")
+    """Share of the adapted layers whose update is silent for an image at each step, so that no layer relies on another.
+    Usual: 0 or 0.1."""
+    start_from: str = Setting("", "Start from", widget="file", scope="machine", level="expert")
+    """A file of the same kind to go on from, made by any program: LoRA, LoHa, LoKr or OFT as .safetensors. Layers that
+    it lacks start as usual. Empty: starts anew."""
+    rank_from_file: bool = Setting(False, "Sizes of that file", scope="machine", level="expert")
+    """Takes rank and alpha of each layer from the file to start from. Off: a file of another rank is refused."""
+
+
+class LowRank(Adapter, Sized):
+    """Adapter"""
+
+    conv_rank: int = Setting(0, "Rank of convolutions", ge=0, le=1024, level="expert", zero="as above", when=CONV)
+    """0: the rank above."""
+    conv_alpha: float = Setting(
+        0.0, "Alpha of convolutions", ge=0, le=4096, level="expert", zero="in proportion", when=CONV
+    )
+    """0: in the same proportion as above."""
+    rate_ratio: float = Setting(1.0, "Rate ratio", ge=0.01, le=1000, level="expert")
+    """LoRA+ (arXiv:2402.12354): how many times faster the matrix learns that starts at zero ("up"). 1: all learn alike.
+    Usual: 4 to 16, with half the learning rate."""
+    max_norm: float = Setting(0.0, "Largest norm", ge=0, le=1e6, level="expert", zero="no limit")
+    """After each step the update of a layer is scaled down to this length, if it is longer. Keeps a file from shouting
+    others down when several are mixed. Usual: 1. kohya calls it scale weight norms."""
+    dora: bool = Setting(False, "DoRA", level="expert")
+    """Learns length and direction of each weight apart (arXiv:2402.09353). Closer to a full fine-tune, slower."""
+
+
+class Lora(LowRank):
+    """LoRA"""
+
+    kind: Literal["lora"] = "lora"
+    dropout: float = Setting(0.0, "Dropout", ge=0, lt=1, level="expert")
+    """Share of the numbers between down and up that is silenced, for each pixel and token apart. Usual: 0 or 0.1; rank
+    dropout and layer dropout are stronger."""
+
+
+class Tucker(LowRank):
+    """Adapter"""
+
+    tucker: bool = Setting(False, "Tucker for convolutions", level="expert", when=CONV)
+    """Splits the kernels of convolutions too: far smaller files, a little less detail."""
+
+
+class Loha(Tucker):
+    """LoHa"""
+
+    kind: Literal["loha"] = "loha"
+
+
+class Lokr(Tucker):
+    """LoKr"""
+
+    kind: Literal["lokr"] = "lokr"
+    factor: int = Setting(0, "Factor", ge=0, le=1024, zero="near the root")
+    """Each layer is split into a small matrix of about this many rows and a large one. Small factors learn more and
+    make larger files. 0: near the root of its size, the smallest file. Usual: 4 to 16."""
+    full_matrix: bool = Setting(False, "Full matrices", level="expert")
+    """Keeps both matrices whole instead of splitting the large one by rank; rank and alpha then mean nothing. With a
+    factor of 4 to 8 much like a full fine-tune in a smaller file."""
+    decompose_both: bool = Setting(False, "Split both", level="expert", when=When("method.full_matrix", (False,)))
+    """Splits the small matrix by rank too, where it is larger than that. Even smaller files."""
+
+
+class Oft(Adapter):
+    """OFT"""
+
+    kind: Literal["oft"] = "oft"
+    block_size: int = Setting(16, "Block size", ge=2, le=1024)
+    """Each layer's outputs are turned in blocks of about this many, and lengths and angles inside a block stay. Larger
+    blocks learn more, with a larger file. Usual: 8 to 32; up to 16, every program reads the file."""
+    constraint: float = Setting(0.0, "Constraint", ge=0, le=100, level="expert", zero="none")
+    """Limits how far each layer may turn: to this times the number of its outputs. Usual: 0, or 0.0001 to 0.01 to stay
+    near the base model."""
+
+
+ADAPTERS: dict[str, type[Adapter]] = {"lora": Lora, "loha": Loha, "lokr": Lokr, "oft": Oft}
+
+
+class Full(Section):
+    """Full fine-tune"""
+
+    kind: Literal["full"] = "full"
+    layers: str = Setting("all", "Layers", widget="layers")
+    """Which layers of the denoiser are trained: names of sets and blocks ("all", "attention", "mid", "input 4"), and
+    regular expressions over the names of its weights, separated by commas. The others stay as they are and cost no
+    memory for training. Usual: all, or a set that fits your card."""
+    groups: tuple[LayerGroup, ...] = Setting((), "Layer groups", max_length=100, level="expert")
+    """Layers with a learning rate of their own, or left out. Where several groups hold a layer, the first counts. For
+    one who knows which blocks hold what; most leave it empty."""
+
+
+class Embedding(Section):
+    """Embedding (textual inversion)"""
+
+    kind: Literal["embedding"] = "embedding"
+
+
+AnyMethod = Full | Lora | Loha | Lokr | Oft | Embedding

@@ -1,0 +1,158 @@
+"""The tab "sampling": images made on the way, to see what has been learnt."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Literal
+
+from modules.preset.setting import Section, Setting, When
+from modules.preset.text.interval import IntervalText
+
+# As A1111 writes them into its images. modules/diffusion/solvers.py and spacings.py hold a row for each.
+SAMPLERS: dict[str, str] = {
+    "euler": "Euler", "euler_a": "Euler a", "heun": "Heun", "dpm2": "DPM2", "dpm2_a": "DPM2 a", "dpmpp_2m": "DPM++ 2M",
+    "dpmpp_2m_sde": "DPM++ 2M SDE", "dpmpp_3m_sde": "DPM++ 3M SDE", "dpmpp_sde": "DPM++ SDE", "ddim": "DDIM",
+    "pndm": "PLMS", "lms": "LMS", "unipc": "UniPC", "lcm": "LCM", "tcd": "TCD",
+}  # fmt: skip
+SPACINGS: dict[str, str] = {
+    "default": "", "uniform": "Uniform", "leading": "DDIM", "karras": "Karras", "exponential": "Exponential",
+    "beta": "Beta",
+}  # fmt: skip
+
+# Other spellings, without what is no letter or figure. Where kohya means a sampler that has another name here.
+_OTHERS: dict[str, str] = {
+    "plms": "pndm", "dpmsolver": "dpmpp_2m", "dpmsolver++": "dpmpp_2m", "dpm++": "dpmpp_2m", "dpmsingle": "dpmpp_sde",
+    "keuler": "euler", "keulera": "euler_a", "eulerancestral": "euler_a", "kdpm2": "dpm2", "kdpm2a": "dpm2_a",
+    "klms": "lms", "dpm2ancestral": "dpm2_a",
+}  # fmt: skip
+_SPREADS = {
+    "karras": "karras", "exponential": "exponential", "beta": "beta", "sgmuniform": "default", "simple": "default",
+    "trailing": "default", "uniform": "uniform", "ddimuniform": "leading", "leading": "leading",
+}  # fmt: skip
+
+
+def sampler_named(text: str) -> dict[str, Any] | None:
+    """The settings that a name stands for: "DPM++ 2M Karras" is a sampler and a spacing. None: nothing is called so."""
+    plain = _plain(text)
+    spread = next((name for name in _SPREADS if plain.endswith(name) and plain != name), "")
+    for rest, spacing in ((plain, ""), (plain.removesuffix(spread), _SPREADS.get(spread, ""))):
+        if name := _known().get(rest):
+            return {"sampler": name, **({"spacing": spacing} if spacing else {})}
+    return None
+
+
+def _known() -> dict[str, str]:
+    own = {_plain(name): name for name in SAMPLERS} | {_plain(title): name for name, title in SAMPLERS.items()}
+    return {**_OTHERS, **own}
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^a-z0-9+]", "", text.lower())
+
+
+if TYPE_CHECKING:
+    SamplerName = SpacingName = str
+else:
+    SamplerName, SpacingName = Literal[*SAMPLERS], Literal[*SPACINGS]
+
+NEW_EACH_TIME = -1  # as a seed
+
+
+class Prompt(Section):
+    """Sample"""
+
+    prompt: str = Setting("", "Prompt")
+    """What to draw. (word) and (word:1.3) weigh more, [word] less, as in A1111; \\( is a bracket that weighs nothing.
+    <lora:name:0.8> adds a file of the folder for LoRA files."""
+    negative: str = Setting("", "Negative prompt")
+    """What to keep away from."""
+    seed: int = Setting(42, "Seed", ge=NEW_EACH_TIME, lt=2**63)
+    """The same seed starts from the same noise, so that images of different steps can be compared. -1: another noise
+    at every sampling, the same again when a run is repeated."""
+    width: int = Setting(0, "Width", ge=0, le=8192, unit="pixels", zero="as trained")
+    """0: the resolution of the training."""
+    height: int = Setting(0, "Height", ge=0, le=8192, unit="pixels", zero="as trained")
+    """0: the resolution of the training."""
+    sampler: SamplerName = Setting("euler", "Sampler")
+    """The method that removes the noise. DPM++ 2M with the spacing Karras is a good one for most models; Euler a and
+    the SDE ones add noise on the way and never settle; LCM and TCD are for models made for 4 to 8 steps."""
+    spacing: SpacingName = Setting("default", "Spacing", level="expert")
+    """How the steps are spread between noise and image. Default is what other programs call SGM uniform or simple, and
+    begins at pure noise as training did. Karras spends more steps near the end, Beta at both ends."""
+    steps: int = Setting(20, "Steps", ge=1, le=1000)
+    """More are finer and slower. Usual: 20 to 30."""
+    guidance: float = Setting(7.0, "Guidance (CFG)", ge=0, le=100)
+    """How strictly the prompt is followed. 1: not at all enforced. Usual: 5 to 8."""
+    guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert")
+    """Takes back the glaring contrast that strong guidance gives, above all with v-prediction and zero terminal SNR.
+    0: off. Usual: 0.7 for such models."""
+    cfg_plus_plus: bool = Setting(False, "CFG++", level="expert")
+    """Guidance that stays nearer to what the model knows. The guidance is then 0 to 1, usually 0.6. With Euler and
+    DDIM only."""
+    guidance_start: float = Setting(0.0, "Guidance from", ge=0, lt=1, level="expert")
+    """Share of the steps after which guidance begins. 0: at once. 0.1 gives more variety."""
+    guidance_end: float = Setting(1.0, "Guidance until", gt=0, le=1, level="expert")
+    """Share of the steps after which guidance ends. 1: never. 0.8 gives calmer surfaces, and saves time."""
+    perturbation: Literal["none", "pag", "seg"] = Setting("none", "Attention guidance", level="expert")
+    """Leads away from what the model draws with a weakened self-attention: cleaner shapes, also without any prompt.
+    PAG switches that attention off, SEG blurs it. Half as much time again for each step."""
+    perturbation_scale: float = Setting(
+        3.0, "Attention scale", gt=0, le=100, level="expert", when=When("perturbation", ("pag", "seg"))
+    )
+    """How far it leads away. Usual: 3, and a guidance lowered to 4."""
+    perturbation_layers: str = Setting(
+        "mid", "Attention layers", level="expert", when=When("perturbation", ("pag", "seg"))
+    )
+    """Which self-attention is weakened: mid, or the beginnings of names such as down_blocks.2 and
+    up_blocks.1.attentions.0, separated by commas. Usual: mid."""
+    seg_blur: float = Setting(
+        0.0, "Blur", ge=0, le=1000, level="expert", when=When("perturbation", ("seg",)), zero="all"
+    )
+    """Width of SEG's blur in places of the attention. 0: all is one, the strongest. Usual: 0, or 10."""
+    image: str = Setting("", "Start image", level="expert", scope="machine", widget="file")
+    """Begin with this image in place of noise (img2img). It is cut to the size of the sample. Empty: noise alone."""
+    strength: float = Setting(0.75, "Strength", gt=0, le=1, level="expert")
+    """How much of the start image is drawn anew. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
+    mask: str = Setting("", "Mask", level="expert", scope="machine", widget="file")
+    """Only what is white in this image is drawn anew (inpainting), the black rest stays as it is in the start image
+    (but for what every VAE loses).
+    Empty: all of it."""
+    enabled: bool = Setting(True, "Enabled")
+    """Off: this one stays in the list and is not drawn."""
+
+
+class AddedLora(Section):
+    """LoRA for samples"""
+
+    path: str = Setting("", "File", scope="machine", widget="file")
+    """A LoRA file of any program."""
+    strength: float = Setting(1.0, "Strength", ge=-10, le=10)
+    """How much of it. 1: as it was made. Usual: 0.6 to 1."""
+    enabled: bool = Setting(True, "Enabled")
+    """Off: it stays in the list and is not used."""
+
+
+class Sampling(Section):
+    """Samples"""
+
+    every: IntervalText = Setting("100 steps", "Sample every", live=True, widget="interval")
+    """How often images are made: "100 steps", "1 epoch", "10 minutes", "never"."""
+    first: bool = Setting(True, "Sample before training")
+    """Shows what the model draws before it has learnt anything, to compare with."""
+    last: bool = Setting(True, "Sample at the end")
+    """Shows what the finished model draws."""
+    grid: bool = Setting(False, "Overview")
+    """Also one picture of all prompts side by side at each sampling, with their words: easy to share and to compare."""
+    weights: Literal["ema", "live", "both"] = Setting(
+        "ema", "Weights", level="expert", when=When("training.ema", (True,))
+    )
+    """Draw with the moving average, with the weights as they are, or each prompt with both, one after the other."""
+    prompt_weights: bool = Setting(True, "Weights in prompts", level="expert")
+    """Read (word:1.3) and [word] in prompts as A1111 does. Off: brackets are only brackets, which suits tags such as
+    "lily (flower)" that were learnt so."""
+    lora_folder: str = Setting("", "Folder for LoRA files", level="expert", scope="machine", widget="folder")
+    """Where <lora:name:0.8> in a prompt finds its file. Only samples see it; what is trained does not change."""
+    loras: tuple[AddedLora, ...] = Setting((), "LoRA files", max_length=20, level="expert")
+    """LoRA files that every sample is drawn with, on top of what is being trained: to see how both go together."""
+    prompts: tuple[Prompt, ...] = Setting((), "Prompts", max_length=1000)
+    """What is drawn each time."""

@@ -1,0 +1,125 @@
+"""The one walk over the schema. The form, the flags, the manual and the migrations are loops over `knobs()`."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
+
+from annotated_types import Ge, Gt, Le, Lt
+from pydantic.fields import FieldInfo
+
+from modules.preset.setting import Section, When
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """One setting, as its readers see it."""
+
+    path: str  # "training.batch_size"
+    section: str  # the card it stands in: "Run length"
+    label: str
+    help: str
+    kind: Any  # the annotated type
+    default: Any
+    unit: str = ""
+    level: str = "basic"
+    scope: str = "recipe"
+    widget: str = ""
+    zero: str = ""  # what 0 stands for: "as above"
+    when: When | None = None
+    live: bool = False
+    limits: str = ""  # "1 or more", "above 0, at most 10"
+    entry: type[Section] | None = None  # a list of these sections: its own settings are knobs(entry)
+
+    @property
+    def choices(self) -> tuple[Any, ...]:
+        return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+
+def knobs(section: type[Section], prefix: str = "", when: When | None = None) -> Iterator[SettingInfo]:
+    """Yield every setting below `section`, depth first, in the order in which it is declared.
+
+    A setting of one member of a union (LoRA's rank, say) is shown only while that member is chosen:
+    the type says so, nobody has to write it down.
+    """
+    for name, field in section.model_fields.items():
+        path = f"{prefix}{name}"
+        members = sections_in(field.annotation)
+        if entry := _entry_section(field.annotation):
+            yield _setting_info(section, field, path, when, entry)
+        elif len(members) > 1:
+            kinds = tuple(kind_of(member) for member in members)
+            label, text = field.title or name.title(), field.description or ""
+            yield SettingInfo(f"{path}.kind", label, label, text, Literal[kinds], field.default.kind, when=when)
+            yield from _member_settings(members, path)
+        elif members:
+            yield from knobs(members[0], f"{path}.", when)
+        elif field.title:
+            yield _setting_info(section, field, path, when)
+
+
+def _member_settings(members: list[type[Section]], path: str) -> Iterator[SettingInfo]:
+    """The settings of the members of a union. One that asks for another setting, and not for a member, comes once."""
+    seen = set[tuple[str, When]]()
+    for member in members:
+        mine = When(f"{path}.kind", (kind_of(member),))
+        for setting in knobs(member, f"{path}.", mine):
+            shared = (setting.path, setting.when or mine)
+            if setting.when == mine or shared not in seen:
+                yield setting
+            seen.add(shared)
+
+
+def _setting_info(
+    section: type[Section], field: FieldInfo, path: str, when: When | None, entry: type[Section] | None = None
+) -> SettingInfo:
+    about: dict[str, Any] = {"when": when, **cast("dict[str, Any]", field.json_schema_extra or {})}
+    title = (section.__doc__ or "").strip().partition("\n")[0]
+    help_text = " ".join((field.description or "").split())
+    default: Any = field.get_default(call_default_factory=True)
+    return SettingInfo(
+        path,
+        title,
+        field.title or "",
+        help_text,
+        field.annotation,
+        default,
+        limits=_limits(field),
+        entry=entry,
+        **about,
+    )
+
+
+def _limits(field: FieldInfo) -> str:
+    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
+    found = [
+        f"{word} {getattr(limit, bound.__name__.lower())}"
+        for limit in field.metadata
+        for bound, word in words.items()
+        if isinstance(limit, bound)
+    ]
+    return ", ".join(found)
+
+
+def _entry_section(annotation: Any) -> type[Section] | None:
+    if get_origin(annotation) is not tuple:
+        return None
+    first = get_args(annotation)[0]
+    return first if isinstance(first, type) and issubclass(first, Section) else None
+
+
+def sections_in(annotation: Any) -> list[type[Section]]:
+    """The sections that a field's type names: one, the members of a union, or none."""
+    if get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
+    union = get_origin(annotation) in (Union, types.UnionType)
+    return [
+        a for a in (get_args(annotation) if union else [annotation]) if isinstance(a, type) and issubclass(a, Section)
+    ]
+
+
+def kind_of(member: type[Section]) -> str:
+    """The word by which a preset picks this member of a union."""
+    return member.model_fields["kind"].default

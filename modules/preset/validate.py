@@ -1,0 +1,236 @@
+"""What is wrong with the values of a preset, in words: every wrong value and unknown key at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
+from dataclasses import replace
+from difflib import SequenceMatcher, get_close_matches
+from functools import cache
+from typing import Any, cast
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from modules.errors import MAX_LISTED, Problems, printable
+from modules.preset.paths import Values, get
+from modules.preset.preset import Preset
+from modules.preset.setting import Section
+from modules.preset.setting_info import SettingInfo, kind_of, knobs, sections_in
+
+MAX_PATH_LENGTH = 100  # characters; no setting's is half as long
+TITLE = "These settings cannot be used:"
+UNIONS = {
+    name: members for name, field in Preset.model_fields.items() if len(members := sections_in(field.annotation)) > 1
+}
+
+
+def preset_of(values: Values) -> Preset:
+    """The preset that these values describe; what they leave out has its default.
+
+    Raises:
+        Problems: with everything that is wrong.
+    """
+    preset, found = examine(values)
+    if found:
+        raise Problems(TITLE, list(found.values()))
+    return preset
+
+
+def examine(values: Values) -> tuple[Preset, dict[str, str]]:
+    """The preset with every wrong value left at its default, and what is wrong: a sentence by path."""
+    values = with_kinds(values)
+    found: dict[str, str] = {}
+    for path in list(_undecodable_texts(values)):  # file names of Linux may be any bytes, a preset holds only text
+        found[path] = f"{printable(path)}: holds bytes that are no text in UTF-8: rename the file, or type it anew."
+        _drop(values, path)
+    for _ in range(3):  # pydantic reports all of one layer; dropping a wrong value can show what stood behind it
+        try:
+            return _validated(values), found
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        for detail in details:
+            if len(found) < MAX_LISTED:  # more are only counted: a name that is like each takes time to find
+                path, sentence = _sentence(detail, values)
+            else:
+                path = _path(detail["loc"])
+                sentence = f"{path}: cannot be used."
+            found.setdefault(path, sentence)
+        for path in sorted((_path(d["loc"]) for d in details), reverse=True):
+            _drop(values, path)
+        values = with_kinds(values)
+    return Preset(), found
+
+
+def with_kinds(values: Values) -> Values:
+    """A copy in which a method and an optimizer that say no kind have the default's."""
+    values = deepcopy(values)
+    for name in UNIONS:
+        inside = values.get(name)
+        if isinstance(inside, dict):
+            cast("Values", inside).setdefault("kind", Preset.model_fields[name].default.kind)
+    return values
+
+
+def _validated(values: Values) -> Preset:
+    # By way of JSON, because only there does pydantic's strict mode know that a list is how a tuple is written.
+    # Strict: "batch_size": true is no 1, and "5" is no 5.
+    return Preset.model_validate_json(json.dumps(values), strict=True)
+
+
+def _drop(values: Values, path: str) -> None:
+    above, _, name = path.rpartition(".")
+    inside: Any = get(values, above) if above else values
+    if isinstance(inside, dict):
+        cast("Values", inside).pop(name, None)
+    elif isinstance(inside, list):
+        cast("list[Any]", inside)[int(name)] = {}  # not deleted: the entries behind it keep their numbers
+
+
+def _undecodable_texts(values: Any, path: str = "") -> Iterator[str]:
+    """The paths of texts that UTF-8 cannot hold: halves of characters, which stand for bytes that are no text."""
+    if isinstance(values, str):
+        yield from [path] if any("\ud800" <= letter <= "\udfff" for letter in values) else []
+        return
+    inside = cast("Values", values).items() if isinstance(values, dict) else ()
+    entries = enumerate(cast("list[Any]", values)) if isinstance(values, list) else inside
+    for name, value in entries:
+        yield from _undecodable_texts(value, f"{path}.{name}".lstrip("."))
+
+
+def _path(location: Sequence[int | str]) -> str:
+    names = [str(name) for name in location]
+    if names and names[0] in UNIONS and len(names) > 1:
+        del names[1]  # pydantic names the member of the union, a preset does not
+    return ".".join(names)
+
+
+def _sentence(detail: ErrorDetails, values: Values) -> tuple[str, str]:
+    """The path, and a sentence that begins with it."""
+    path, kind, context = _path(detail["loc"]), detail["type"], detail.get("ctx", {})
+    if kind == "extra_forbidden":
+        return path, unknown_setting(path, values)
+    if kind == "union_tag_invalid":
+        kinds = [kind_of(member) for member in UNIONS[path]]
+        return f"{path}.kind", f"{path}.kind: {_shown(context['tag'])} is none of {_listed(kinds)}."
+    shown = _shown(detail["input"])
+    setting = setting_at(path, values)
+    if kind == "literal_error" and setting:
+        near = get_close_matches(str(detail["input"]), [str(choice) for choice in setting.choices], 1)
+        hint = f' Did you mean "{near[0]}"?' if near else ""
+        return path, f"{path}: {shown} is none of {_listed(setting.choices)}.{hint}"
+    if kind in LIMITS and setting:
+        return (
+            path,
+            f"{path}: {shown} is out of range: it must be {setting.limits}{f' {setting.unit}' * bool(setting.unit)}.",
+        )
+    if kind == "value_error":
+        return path, f"{path}: {shown} {context['error']}."
+    words = SCHEMA_ERRORS.get(kind)
+    return path, f"{path}: {shown} {words.format(**context) if words else detail['msg']}."
+
+
+LIMITS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
+SCHEMA_ERRORS = {
+    "int_type": "is no whole number",
+    "int_parsing_size": "is too large a number",
+    "int_from_float": "is no whole number",
+    "float_type": "is no number",
+    "finite_number": "is no finite number",
+    "bool_type": "must be true or false",
+    "string_type": "must be text in quotes",
+    "string_too_long": "is too long: at most {max_length} characters",
+    "string_too_short": "is too short: at least {min_length} characters",
+    "too_long": "has too many entries: at most {max_length}",
+    "too_short": "has too few entries: at least {min_length}",
+    "tuple_type": "must be a list, in square brackets",
+    "model_type": "must be a group of settings, in braces",
+    "dict_type": "must be a group of settings, in braces",
+    "model_attributes_type": "must be a group of settings, in braces",
+}
+
+
+def _listed(choices: Sequence[Any]) -> str:
+    return ", ".join(f'"{choice}"' for choice in choices)
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+# Names ----------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def all_settings() -> tuple[SettingInfo, ...]:
+    return tuple(_with_entries(Preset))
+
+
+def _with_entries(section: type[Section], prefix: str = "") -> Iterator[SettingInfo]:
+    """Every setting; those of the entries of a list as "concepts.0.path"."""
+    for setting in knobs(section):
+        full = replace(setting, path=f"{prefix}{setting.path}")
+        yield full
+        if setting.entry:
+            yield from _with_entries(setting.entry, f"{full.path}.0.")
+
+
+@cache
+def _by_path() -> dict[str, tuple[SettingInfo, ...]]:
+    found: dict[str, tuple[SettingInfo, ...]] = {}
+    for setting in all_settings():
+        found[setting.path] = (*found.get(setting.path, ()), setting)
+    return found
+
+
+def settings_at(path: str) -> tuple[SettingInfo, ...]:
+    """The settings of this path: several where methods or optimizers have one each. An entry of a list is any entry."""
+    return _by_path().get(_any_entry(path), ())
+
+
+def setting_at(path: str, values: Values | None = None) -> SettingInfo | None:
+    """The setting of this path: that of the method and the optimizer that `values` choose, or the first."""
+    known = settings_at(path)
+    chosen = (
+        setting
+        for setting in known
+        if values and setting.when and get(values, setting.when.path) in setting.when.values
+    )
+    return next(chosen, known[0] if known else None)
+
+
+def _any_entry(path: str) -> str:
+    return ".".join("0" if name.isdecimal() else name for name in path.split("."))
+
+
+def unknown_setting(path: str, values: Values) -> str:
+    """A sentence about a key that no setting has: where it belongs, or the nearest name."""
+    places = [setting.when for setting in all_settings() if setting.path == _any_entry(path) and setting.when]
+    owners = [when for when in places if when.path.partition(".")[0] in UNIONS and when.path.endswith(".kind")]
+    if owners:
+        kinds = _listed([kind for when in owners for kind in when.values])
+        asked = owners[0].path
+        return (
+            f'{path}: belongs to {asked} {kinds}, and here that is "{get(values, asked)}". '
+            f"Leave it out, or change {asked}."
+        )
+    near = closest_path(path) if len(path) <= MAX_PATH_LENGTH else ""
+    path = path if len(path) <= MAX_PATH_LENGTH else f"{path[:MAX_PATH_LENGTH]}..."
+    return f"{printable(path, line=True)}: there is no such setting." + (f" Did you mean {near}?" if near else "")
+
+
+def closest_path(path: str) -> str:
+    """The known path that is most like this one, or "" where none is."""
+    best = max(all_settings(), key=lambda setting: _similarity(path, setting.path))
+    return best.path if _similarity(path, best.path) >= 0.75 else ""
+
+
+def _similarity(path: str, known: str) -> float:
+    section, _, name = path.rpartition(".")
+    known_section, _, known_name = known.rpartition(".")
+    initials = "".join(word[0] for word in known_name.split("_"))
+    alike = 0.9 if len(name) > 1 and name == initials else SequenceMatcher(None, name, known_name).ratio()
+    whole = SequenceMatcher(None, path, known).ratio()
+    return max(whole, alike + 0.1 * (section == known_section) * alike)

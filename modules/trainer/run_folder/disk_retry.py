@@ -1,0 +1,137 @@
+"""When a disk is full, gone, read-only or failing: training stands still, says why, and goes on by itself.
+
+What is written goes to a draft and takes its name only when it is whole (modules/system/files.py), so that it can be
+written again from the beginning as often as need be, and what was there before stays until then.
+"""
+
+from __future__ import annotations
+
+import errno
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from safetensors import SafetensorError
+
+from modules.errors import UserError
+from modules.messages import Continued, Event, Note, Paused
+from modules.system.files import disk_error
+from modules.trainer.control import Control, Interrupted
+
+T = TypeVar("T")
+FULL = {number for name in ("ENOSPC", "EDQUOT", "EFBIG") if (number := getattr(errno, name, None)) is not None}
+FORBIDDEN = {errno.EACCES, errno.EPERM}
+GONE = {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}
+
+
+class GaveUp(UserError):
+    """The user stopped the run while a disk took nothing; its text says what was not written, and why."""
+
+
+class DiskRetry:
+    """Does what writes to a disk, again and again until the disk takes it or the user has had enough."""
+
+    RETRY = 5.0  # seconds between two attempts; Continue tries at once
+    LAST = 8.0  # seconds for a run that is to stop: who shuts a machine down does not wait much longer
+
+    def __init__(self, control: Control, tell: Callable[[Event], None], step: Callable[[], int] = lambda: 0) -> None:
+        """`step`: the one that the run stands at."""
+        self.control, self.tell, self._step = control, tell, step
+
+    def retry(self, work: Callable[[], T], what: str, place: Path, size: Callable[[], int] = lambda: 0) -> T:
+        """What `work` gives, once it could be done. `what` it writes ("a backup"), where, and how many bytes that has.
+
+        Raises:
+            GaveUp: the run is to stop and it could not be written.
+            Interrupted: the run is to stop at once, or it is only being prepared.
+        """
+        told = ""
+        while True:
+            try:
+                done = work()
+            except (OSError, RuntimeError, SafetensorError) as error:
+                trouble = disk_error(error)
+                if trouble is None:
+                    raise
+            else:
+                if told:
+                    self.tell(Continued(self._step()))
+                return done
+            told = self._wait(trouble, disk_error_sentence(trouble, what, place, size()), what, told)
+
+    def _wait(self, trouble: OSError, reason: str, what: str, told: str) -> str:
+        """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
+        cause = str(trouble.errno)
+        if told != cause:
+            self.tell(Paused(self._step(), f"{reason} {ADVICE[_kind(trouble)]} It goes on by itself."))
+        asked, stops = self.control.continue_count, self.control.stop_count
+        wait = self.LAST if self.control.stopping else self.RETRY
+        until = time.monotonic() + wait
+        while time.monotonic() < until:
+            self.control.read()
+            if self.control.continue_count > asked:
+                return "asked for"  # answered anew if it fails again
+            if self.control.stop_count > stops:
+                break
+            time.sleep(0.02)
+        if self.control.stopping:
+            self._give_up(reason, what)
+        return cause
+
+    def _give_up(self, reason: str, what: str) -> None:
+        sentence = f"{what[:1].upper()}{what[1:]} was not written. {reason}"
+        if self.control.stop_now or not self.control.finishes_step:
+            self.tell(Note(sentence, "warning"))
+            raise Interrupted
+        raise GaveUp(sentence)
+
+
+def disk_error_sentence(trouble: OSError, what: str, place: Path, size: int = 0) -> str:
+    """One sentence: what is wrong with the disk, and in figures how far it is from taking what is to be written."""
+    kind = _kind(trouble)
+    if kind == "full":
+        needs = f", {what} needs {amount(size)}" if size else ""
+        return f"The disk with {place} is full: {_free(place)} free{needs}."
+    if kind == "forbidden":
+        return f"There is no permission to write {what} to {place}."
+    if kind == "gone":
+        return f"{trouble.filename or place} is not there any more: {what} cannot be written."
+    if kind == "read-only":
+        return f"The disk with {place} can only be read: {what} cannot be written."
+    return f"The disk with {place} fails ({trouble.strerror or trouble}): {what} cannot be written."
+
+
+ADVICE = {
+    "full": "Make room.",
+    "forbidden": "Change the rights of the folder.",
+    "gone": "Put the folder back, plug its disk in, or make an empty folder of that name.",
+    "read-only": "Make the disk writable again.",
+    "failing": "Look after the disk and its cable.",
+}
+
+
+def amount(size: int) -> str:
+    """Bytes as a person says them: "3 MB"."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if size >= unit:
+            count = size / unit
+            return f"{count:.1f} {name}" if count < 10 and name == "GB" else f"{count:.0f} {name}"
+    return f"{size} bytes"
+
+
+def _kind(trouble: OSError) -> str:
+    if trouble.errno in FULL:
+        return "full"
+    if trouble.errno in FORBIDDEN:
+        return "forbidden"
+    if trouble.errno in GONE:
+        return "gone"
+    return "read-only" if trouble.errno == errno.EROFS else "failing"
+
+
+def _free(place: Path) -> str:
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return amount(shutil.disk_usage(place).free)

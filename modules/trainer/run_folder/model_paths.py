@@ -1,0 +1,152 @@
+"""Where the finished model of a run goes, and what is written into it about how it was made."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from pathlib import Path
+
+from modules.data.balance import PRIOR_KINDS
+from modules.data.index import Index
+from modules.data.text.tags import every_tag
+from modules.errors import UserError
+from modules.families import Family
+from modules.formats.metadata import ConceptStats, RunFacts, file_metadata
+from modules.methods.textual_inversion import beside, file_name
+from modules.preset.preset import Preset
+from modules.system.seeds import seed_of
+from modules.trainer.run_folder.workspace import check_writable, run_name
+
+
+class ModelPaths:
+    """Paths and metadata of the models that one run writes. `folder` is set once the run has its own."""
+
+    def __init__(self, preset: Preset) -> None:
+        self.preset = preset
+        self.folder = Path(preset.general.workspace) / run_name(preset)
+        self.started = time.time()
+        self._modelspec: dict[str, str] = {}
+        self._concepts: tuple[ConceptStats, ...] = ()
+        self._steps = self._steps_per_epoch = 0
+
+    def describe(self, family: Family, index: Index, steps: int, steps_per_epoch: int) -> None:
+        """Gather what files tell of the run they come from: counts and tags, no names and no paths."""
+        self._modelspec = family.modelspec()
+        self._concepts = tuple(concept_facts(index))
+        self._steps, self._steps_per_epoch = steps, steps_per_epoch
+
+    def metadata(self, target: Path, step: int, epoch: int) -> dict[str, str]:
+        """The metadata of a model that is written at this step."""
+        facts = RunFacts(
+            name=target.name.removesuffix(".safetensors"),
+            step=step,
+            steps=self._steps,
+            epoch=epoch,
+            epochs=-(-self._steps // self._steps_per_epoch),
+            steps_per_epoch=self._steps_per_epoch,
+            started=self.started,
+            finished=time.time(),
+            concepts=self._concepts,
+            session=seed_of(str(self.started)) % 2**32,
+        )
+        return file_metadata(self.preset, self._modelspec, facts)
+
+    def check_free(self) -> None:
+        """Refuse an explicit output path that exists, before anything is trained.
+
+        Raises:
+            UserError: it exists and replacing was not asked for, or nothing can be written there.
+        """
+        check_writable(Path(self.preset.general.workspace))
+        check_writable(Path(self.preset.general.cache))
+        if self.preset.output.path:
+            check_writable(self.wanted.parent)
+        self.check_overwrite()
+
+    def check_overwrite(self) -> None:
+        """The half of `check_free` that looks at names only.
+
+        Raises:
+            UserError: the output exists and replacing was not asked for, or could not replace it.
+        """
+        if not self.preset.output.path:
+            return
+        taken = self._taken(self.wanted)
+        if taken and not self.preset.output.overwrite:
+            raise UserError(
+                f"output.path: {taken[0]} exists already.",
+                advice="Choose another path, move the old one away, or set output.overwrite to true.",
+            )
+        for path in taken:
+            if path.is_dir() != self._folder:
+                old, new = ("file", "folder") if self._folder else ("folder", "file")
+                raise UserError(
+                    f"output.path: {path} is a {old}, which a {new} cannot replace.",
+                    advice="Choose another path, or move it away.",
+                )
+
+    @property
+    def wanted(self) -> Path:
+        """The finished model: the path that the preset gives, or one named after the run."""
+        return Path(self.preset.output.path or self.folder / "models" / f"{self.folder.name}{self._suffix}")
+
+    def final(self) -> Path:
+        """Where the finished model is written: a name beside the wanted one, if that was taken during the run."""
+        if self.preset.output.path and self.preset.output.overwrite:
+            return self.wanted
+        return self._free(self.wanted) if self._taken(self.wanted) else self.wanted
+
+    def _taken(self, target: Path) -> list[Path]:
+        """What is there already of the files that would be written."""
+        files = [target]
+        if words := [word for word in self.preset.words if word.train]:
+            alone = self.preset.method.kind == "embedding"
+            folder = target if alone else beside(target.with_name(target.name.removesuffix(".safetensors")))
+            files = [*([] if alone else files), *(folder / file_name(word) for word in words)]
+        return [path for path in files if path.exists()]
+
+    def intermediate(self, step: int) -> Path:
+        """A model that is saved before the end."""
+        return self._free(self.folder / "models" / f"{self.folder.name}-step-{step:08d}{self._suffix}")
+
+    def best(self) -> Path:
+        """The best model by validation, which a better one replaces."""
+        return self.folder / "models" / f"{self.folder.name}-best{self._suffix}"
+
+    def averaged(self, target: Path) -> Path:
+        """The moving average, beside a model with the last weights."""
+        return self._free(target.with_name(f"{target.name.removesuffix(self._suffix)}-ema{self._suffix}"))
+
+    def _free(self, path: Path) -> Path:
+        number, candidate = 2, path
+        while candidate.exists():
+            candidate = path.with_name(f"{path.name.removesuffix(self._suffix)} {number}{self._suffix}")
+            number += 1
+        return candidate
+
+    @property
+    def _folder(self) -> bool:
+        return self.preset.method.kind == "full" and self.preset.output.model_format == "folder"
+
+    @property
+    def _suffix(self) -> str:
+        """Embeddings go into a folder, a file for each word; the method names them."""
+        if self._folder or self.preset.method.kind == "embedding":
+            return ""
+        return ".safetensors"
+
+
+def concept_facts(index: Index) -> list[ConceptStats]:
+    """How many images each concept has, and how often each tag stands in their captions."""
+    images, tags = Counter[int](), dict[int, Counter[str]]()
+    for item in index:
+        images[item.concept] += 1
+        concept = index.concepts[item.concept]
+        found = {tag for caption in item.captions for tag in every_tag(caption, concept)}
+        tags.setdefault(item.concept, Counter()).update(found)
+    return [
+        ConceptStats(
+            images[n], index.concepts[n].repeats, tags[n], is_regularization=index.concepts[n].kind in PRIOR_KINDS
+        )
+        for n in sorted(images)
+    ]

@@ -1,0 +1,211 @@
+"""What a run leaves to read: events.jsonl, log.txt, TensorBoard. Everything that is told passes through here."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+from PIL import Image
+
+from modules.errors import UserError
+from modules.messages import (
+    BackupSaved,
+    Continued,
+    Event,
+    Failed,
+    Finished,
+    Fix,
+    Mailbox,
+    ModelSaved,
+    Note,
+    Paused,
+    Phase,
+    Progress,
+    SampleReady,
+    Started,
+    Validated,
+    encode,
+)
+from modules.trainer.run_folder.append_log import AppendLog
+
+
+class EarlyEvents:
+    """What is told before a run has its folder: it is handed on at once, and written down when there is where."""
+
+    def __init__(self, events: Mailbox[Event]) -> None:
+        self._listeners, self._waiting = events, list[Event]()
+
+    def tell(self, event: Event) -> None:
+        self._listeners.put(event)
+        if not is_transient(event):
+            self._waiting.append(event)
+
+    def write_to(self, records: Records) -> None:
+        for event in self._waiting:
+            records.write_down(event)
+
+
+class Records:
+    """Hands events on to whoever listens, and writes them down in the folder of the run.
+
+    A disk that does not take them never ends a run: lines wait in memory, TensorBoard is switched off, and it is said.
+    """
+
+    LOG_EVERY = 30.0  # seconds between two lines of progress in log.txt
+
+    def __init__(self, folder: Path, events: Mailbox[Event], *, tensorboard: bool, step: int = 0) -> None:
+        """`step`: where the run begins or goes on. TensorBoard forgets what an earlier run of it drew beyond."""
+        self.folder, self._listeners = folder, events
+        self._events = AppendLog(folder / "events.jsonl", records=True)
+        self._log = AppendLog(folder / "log.txt", records=False)
+        self.step = step  # until the first curve is drawn: which backup can be read is not known before
+        self._draws = tensorboard
+        self._board: Any = None
+        self._last_line = 0.0
+        self._troubled = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, Exception):  # the session tells whoever listens; here it is for those who look afterwards
+            self.write_down(_failure(error))
+        for lines in (self._events, self._log):
+            if lost := lines.close():
+                text = f"{lost} lines of {lines.path} could not be written ({_reason(lines.trouble)})."
+                self._listeners.put(Note(text, "warning"))
+        if self._board is not None:
+            self._draw(lambda board: board.close())
+
+    def tell(self, event: Event) -> None:
+        self._listeners.put(event)
+        self.write_down(event)
+        if isinstance(event, SampleReady) and self._draws:
+            self._add_picture(event)
+
+    def numbers(self, step: int, values: Mapping[str, float]) -> None:
+        """One point for each curve of TensorBoard."""
+
+        def add(board: Any) -> None:
+            for name, value in values.items():
+                board.add_scalar(name, value, step)
+
+        self._draw(add)
+
+    def text(self, name: str, text: str) -> None:
+        self._draw(lambda board: board.add_text(name, text))
+
+    def write_down(self, event: Event) -> None:
+        """Only for those who look afterwards: nobody is told."""
+        if not is_transient(event):
+            self._events.add(encode(event))
+        if line := self._line(event):
+            self._write_line(line)
+        self._say_trouble()
+
+    def _write_line(self, line: str) -> None:
+        self._log.add(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}")
+
+    def _say_trouble(self) -> None:
+        """Once for each time that the disk begins to refuse lines."""
+        trouble = self._events.trouble or self._log.trouble
+        if trouble and not self._troubled:
+            self._troubled = True
+            text = (
+                f"The log in {self.folder} cannot be written ({_reason(trouble)}): it is kept in memory until it can."
+            )
+            self._listeners.put(Note(text, "warning"))
+        elif not trouble and self._troubled:
+            self._troubled = False
+            self._listeners.put(Note(f"The log in {self.folder} is written again; nothing of it was lost."))
+
+    def _draw(self, work: Callable[[Any], None]) -> None:
+        """Add something to TensorBoard; the first time that its disk does not take it is the last."""
+        if not self._draws:
+            return
+        try:
+            self._board = self._board or self._new_board()
+            work(self._board)
+        except OSError as error:
+            self._draws = False
+            if self._board is not None:
+                self._board.abandon()
+            self.tell(Note(f"TensorBoard is switched off for this run: {_reason(error)}. Training goes on.", "warning"))
+
+    def _new_board(self) -> Any:
+        from modules.trainer.run_folder.tensorboard import TensorBoardWriter  # noqa: PLC0415 - only runs that want it pay for it
+
+        folder = self.folder / "tensorboard"
+        return TensorBoardWriter(folder, self.step + 1 if self.step else (0 if folder.exists() else None))
+
+    def _add_picture(self, event: SampleReady) -> None:
+        try:
+            with Image.open(event.path) as image:
+                picture = np.asarray(image.convert("RGB"))
+        except OSError:  # taken away as soon as it was there: then nobody wants to see it
+            return
+        title = f"sample {event.number} - {event.prompt[:60]}"
+        self._draw(lambda board: board.add_image(title, picture, event.step, dataformats="HWC"))
+
+    def _line(self, event: Event) -> str:
+        """The event as a line of log.txt; "" for one that is not written there."""
+        if isinstance(event, Progress):
+            if time.monotonic() - self._last_line < self.LOG_EVERY and event.step != event.steps:
+                return ""
+            self._last_line = time.monotonic()
+        sentence = SENTENCES.get(type(event))
+        return sentence(event) if sentence else ""
+
+
+def is_transient(event: Event) -> bool:
+    """Whether it matters only to those who watch: how far a phase is."""
+    return isinstance(event, Phase) and event.done > 0
+
+
+def _reason(error: OSError | None) -> str:
+    return "too much of it waited" if error is None else (error.strerror or str(error))
+
+
+def _failure(error: Exception) -> Failed:
+    if isinstance(error, UserError):
+        return Failed(str(error), fixes=[Fix(**mend) for mend in error.fixes])
+    return Failed(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+
+
+def _started(event: Started) -> str:
+    origin = f", continued from step {event.resumed_from}" if event.resumed_from >= 0 else ""
+    return f"run of {event.steps} steps in {event.epochs} epochs{origin}"
+
+
+def _progress(event: Progress) -> str:
+    return f"step {event.step} of {event.steps}, loss {event.smooth_loss:.4f}, {event.steps_per_second:.2f} steps/s"
+
+
+def validated(event: Validated) -> str:
+    """A validation in a line."""
+    best = "the best so far" if event.best else f"the best is {event.best_mean:.5f} of step {event.best_step}"
+    error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
+    return f"validation at step {event.step}: {event.mean:.5f}{error}, {best}"
+
+
+SENTENCES: dict[type[Event], Callable[[Any], str]] = {
+    Started: _started,
+    Progress: _progress,
+    Phase: lambda event: event.title if event.done == 0 else "",
+    Note: lambda event: event.text if event.level == "info" else f"{event.level.upper()} {event.text}",
+    Paused: lambda event: f"paused at step {event.step}" + (f": {event.reason}" if event.reason else ""),
+    Continued: lambda event: f"continued at step {event.step}",
+    SampleReady: lambda event: f"sample at step {event.step}: {Path(event.path).name}",
+    Validated: validated,
+    BackupSaved: lambda event: f"backup at step {event.step}: {Path(event.path).name}",
+    ModelSaved: lambda event: f"model at step {event.step}: {Path(event.path).name}",
+    Failed: lambda event: f"FAILED {event.message}\n{event.details}".rstrip(),
+    Finished: lambda event: f"{'stopped' if event.stopped else 'finished'} at step {event.step}",
+}

@@ -1,0 +1,286 @@
+"""What a run writes: samples, backups, models. Training is never changed by it, whatever is written and how often."""
+
+from __future__ import annotations
+
+import errno
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+from modules.errors import UserError
+from modules.messages import BackupSaved, Change, Finished, Level, ModelSaved, Note, Phase, SampleReady
+from modules.preset.files.store import write_project
+from modules.preset.rules.live_changes import prompt_of, with_live_change
+from modules.preset.sections.sampling import Prompt
+from modules.system.devices import is_out_of_memory
+from modules.trainer.backup import newest_backup, prune, size_of, step_of, write_backup
+from modules.trainer.control import Control, Interrupted
+from modules.trainer.run_folder.disk_retry import DiskRetry, GaveUp
+from modules.trainer.run_folder.model_paths import ModelPaths
+from modules.trainer.run_folder.records import Records
+from modules.trainer.run_folder.throughput import SpeedRecorder
+from modules.trainer.sampling.image_files import OVERVIEW, file_name, overview_name, save_overview, save_sample
+from modules.trainer.sampling.sampler import Sample, Sampler
+from modules.trainer.step.learner import Learner
+
+T = TypeVar("T")
+MAX_FAILURES_LOGGED = 3  # rounds of samples in a row
+LIVE = " (live weights)"  # behind the words of a picture that stands beside one of the moving average
+
+
+class RunWriter:
+    """Writes into the folder of the run, on behalf of a learner."""
+
+    def __init__(
+        self,
+        learner: Learner,
+        sampler: Sampler,
+        outputs: ModelPaths,
+        records: Records,
+        control: Control,
+        held: set[str],
+    ) -> None:
+        """`held`: parts that training needs; the others are read for samples and let go again."""
+        self.learner, self.sampler, self.outputs = learner, sampler, outputs
+        self.records, self.control, self.held = records, control, held
+        self.folder = outputs.folder
+        self.disk_retry = DiskRetry(control, records.tell, lambda: learner.clock.step)
+        self._sampled_at = -1
+        self._failures = 0  # rounds of samples in a row
+        self._undrawn = Counter[str]()  # how often each prompt could not be drawn
+        denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
+        self.stopwatch = SpeedRecorder(learner.preset, denoiser)
+
+    def note(self, text: str, level: Level = "info") -> None:
+        self.records.tell(Note(text, level))
+
+    def sample(self, wanted: dict[str, Any] | None = None) -> None:
+        """Draw the preset's prompts, or one of the moment. Whatever goes wrong is told, and training goes on."""
+        prompts = self._requested_prompts(wanted)
+        if not prompts:
+            return
+        try:
+            self._draw(prompts, of_the_moment=wanted is not None)
+        except Interrupted:
+            raise
+        except GaveUp as gave_up:  # the run is to stop: its backup comes next
+            self.note(str(gave_up), "warning")
+        except Exception as error:  # noqa: BLE001 - pictures are to look at: nothing in them may cost a run its hours
+            self._report_failure(error)
+        else:
+            self._failures = 0
+
+    def _report_failure(self, error: Exception) -> None:
+        """Say why there is no sample; after three times in a row only that it fails for good."""
+        self._failures += 1
+        if self._failures > MAX_FAILURES_LOGGED:
+            return
+        words = (
+            "memory ran out" if is_out_of_memory(error) else str(error) if isinstance(error, UserError) else repr(error)
+        )
+        last = " It has failed three times in a row: it is tried again, but not told any more."
+        self.note(
+            f"No sample at step {self.learner.clock.step}: {words.rstrip('.')}. Training goes on."
+            f"{last if self._failures == MAX_FAILURES_LOGGED else ''}",
+            "error",
+        )
+
+    def _requested_prompts(self, wanted: dict[str, Any] | None) -> list[Prompt]:
+        if wanted is None:
+            return [prompt for prompt in self.learner.preset.sampling.prompts if prompt.enabled]
+        try:
+            return [prompt_of(wanted)]
+        except UserError as error:
+            self.note(str(error), "error")
+            return []
+
+    def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool) -> None:
+        preset = self.learner.preset
+        step, done = self.learner.clock.step, 0
+        which = self._weight_sets()
+        expected = len(which) * sum(prompt.steps for prompt in prompts)
+
+        def step_done(images: int) -> None:
+            nonlocal done
+            done = min(done + images, expected)
+            self.control.check()
+            self.records.tell(Phase("Making samples", done, expected))
+
+        began, drawn = time.monotonic(), list[Sample]()
+        for place, live in enumerate(which):
+            beside = LIVE if place else ""
+            with self.inference_weights(live=live):
+                for sample in self.sampler.draw(prompts, step_done, step=step, failed=self._report_undrawn):
+                    drawn += [] if beside else [sample]
+                    number = 0 if of_the_moment else sample.number + place * len(prompts)
+                    self._save_sample(sample, step, number, f"{sample.prompt.prompt}{beside}")
+                    if self.control.stop_requested():  # who stops a run does not wait for the other pictures
+                        break
+        self.stopwatch.drew(done, time.monotonic() - began)
+        if preset.sampling.grid and len(drawn) > 1:
+            path = self._free(self.folder / "samples" / overview_name(step))
+            self._write(lambda: save_overview(drawn, path, step=step), "a sample", path)
+            self.records.tell(SampleReady(str(path), OVERVIEW, step, 0))
+        if not of_the_moment:
+            self._sampled_at = step
+
+    def _save_sample(self, sample: Sample, step: int, number: int, words: str) -> None:
+        path = self._free(self.folder / "samples" / file_name(step, number, words))
+        self._write(lambda: save_sample(sample, path, model=self.folder.name), "a sample", path)
+        self.records.tell(SampleReady(str(path), words, step, number))
+
+    def _weight_sets(self) -> list[bool]:
+        """For each set of weights that is drawn with: whether it is the live one."""
+        preset = self.learner.preset
+        if self.control.stopping or not preset.training.ema:
+            return [False]
+        return {"live": [True], "both": [False, True]}.get(preset.sampling.weights, [False])
+
+    def _report_undrawn(self, prompt: Prompt, error: UserError) -> None:
+        """One prompt cannot be drawn; the others are. Said three times at most: it may be so at every step."""
+        self._undrawn[prompt.prompt] += 1
+        if self._undrawn[prompt.prompt] > MAX_FAILURES_LOGGED:
+            return
+        words = prompt.prompt if len(prompt.prompt) <= 60 else f"{prompt.prompt[:57]}..."
+        last = " This is not told any more." if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED else ""
+        self.note(f'"{words}" is not drawn at step {self.learner.clock.step}: {error}{last}', "warning")
+
+    def back_up(self) -> None:
+        """Write all that is needed to continue, then drop what is older than the preset keeps."""
+        learner = self.learner
+        if not learner.is_finite():
+            self.note(f"No backup at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            return
+        self.records.tell(Phase("Writing a backup"))
+        folder = self.folder / "backups"
+
+        def write() -> Path:
+            if not (self.folder / "preset.json").exists():  # the folder was made anew while the run stood still
+                write_project(learner.preset, self.folder / "preset.json")
+            return write_backup(folder, learner.clock.step, learner.preset, learner.state)
+
+        try:
+            path = self._write(write, "a backup", folder, lambda: size_of(learner.state))
+        except GaveUp as gave_up:
+            raise GaveUp(f"{gave_up} {self._resume_point()}") from gave_up
+        try:
+            prune(folder, learner.preset.backup.keep, path)
+        except OSError as error:
+            self.note(f"An older backup in {folder} could not be deleted: {error.strerror or error}.", "warning")
+        self.records.tell(BackupSaved(str(path), learner.clock.step))
+
+    def _resume_point(self) -> str:
+        """What there is to continue from, now that the newest state could not be written."""
+        step, backup = self.learner.clock.step, newest_backup(self.folder / "backups")
+        if backup is None:
+            return f"There is no backup of this run: its {step} steps are lost."
+        lost = step - step_of(backup)
+        return f"The last whole backup is of step {step_of(backup)}: " + (
+            f"{lost} steps are lost." if lost else "nothing is lost."
+        )
+
+    def _write(self, work: Callable[[], T], what: str, place: Path, size: Callable[[], int] = lambda: 0) -> T:
+        """Write for the run, or wait until that is possible."""
+
+        def write() -> T:
+            # Nobody makes it anew unasked: it may lie on a disk that is not plugged in, and its place is another's.
+            if self.folder in place.parents and not self.folder.is_dir():
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.folder))
+            return work()
+
+        return self.disk_retry.retry(write, what, place, size)
+
+    def save(self, *, final: bool) -> Path | None:
+        """Write a model that other programs can use; gives its path (the first, of several words), if it was good."""
+        learner = self.learner
+        if not final and not learner.is_finite():
+            self.note(f"No model at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            return None
+        self.records.tell(Phase("Saving the model"))
+        target = self.outputs.final() if final else self.outputs.intermediate(learner.clock.step)
+        if final and target != self.outputs.wanted:
+            self.note(f"{self.outputs.wanted} has been made by something else: saving beside it.", "warning")
+        try:
+            paths = self.export(target, "the model", live=self._average_saved != "instead")
+            if self._average_saved == "beside":
+                paths += self.export(self.outputs.averaged(target), "the moving average")
+        except GaveUp as gave_up:
+            if final:
+                raise GaveUp(f"{gave_up} {self._resume_point()} Continuing the run writes the model.") from gave_up
+            self.note(str(gave_up), "warning")
+            return target
+        for path in paths:
+            self.records.tell(ModelSaved(str(path), learner.clock.step))
+        return paths[0]
+
+    @property
+    def _average_saved(self) -> str:
+        training = self.learner.preset.training
+        return training.ema_save if training.ema else "instead"
+
+    def export(
+        self, target: Path, what: str, more: Mapping[str, str] | None = None, *, live: bool = False
+    ) -> list[Path]:
+        """Write the finished weights, or the `live` ones, as others read them, with `more` metadata."""
+        learner = self.learner
+        metadata = {**self.outputs.metadata(target, learner.clock.step, learner.clock.epoch), **(more or {})}
+        with learner.finished_weights(average=not live, exact=True):
+            return self._write(lambda: list(learner.method.export(target, metadata)), what, target)
+
+    def change(self, command: Change) -> None:
+        """Take over a live setting for the rest of the run."""
+        try:
+            self.learner.preset = with_live_change(self.learner.preset, command.path, command.value)
+        except UserError as error:
+            self.note(str(error), "error")
+        else:
+            self.note(f"{command.path} is now {command.value}.")
+
+    def finish(self, *, stopped: bool) -> None:
+        """The end of a run: back up first, because that matters most; then the last samples and the model.
+
+        Raises:
+            UserError: what was trained is destroyed, and nothing is written.
+        """
+        preset = self.learner.preset
+        if not self.learner.is_finite():
+            raise UserError(
+                "What was trained is no numbers any more: neither a model nor a backup is written of it.",
+                advice="Continue from the last backup with --resume, with a lower training.learning_rate.",
+            )
+        if stopped:
+            self.back_up()
+            self.records.tell(Finished(self.learner.clock.step, stopped=True))
+            return
+        if preset.backup.at_end:
+            self.back_up()
+        if preset.sampling.last and self._sampled_at != self.learner.clock.step:
+            self.sample()
+        path = self.save(final=True)
+        self.records.tell(Finished(self.learner.clock.step, path=str(path)))
+
+    @contextmanager
+    def inference_weights(self, *, live: bool) -> Generator[None]:
+        """Everything as for use: the moving average unless `live`, no dropout. All of it comes back as it was."""
+        family = self.learner.family
+        modules = [family.component(name) for name in {"denoiser", *self.learner.method.modified_components}]
+        training = [module.training for module in modules]
+        for module in modules:
+            module.eval()
+        try:
+            with self.learner.finished_weights(average=not live):
+                yield
+        finally:
+            for module, mode in zip(modules, training, strict=True):
+                module.train(mode)
+            family.unload(*(set(family.component_names) - self.held))
+
+    @staticmethod
+    def _free(path: Path) -> Path:
+        """A name that is not taken: a second "sample now" at the same step does not replace the first."""
+        names = (path.with_stem(f"{path.stem} ({n})") if n else path for n in range(10_000))
+        return next(name for name in names if not name.exists())

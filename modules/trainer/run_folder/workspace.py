@@ -1,0 +1,210 @@
+"""The folders of runs: a new one for a fresh run, the newest of its name for one that continues."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from modules.errors import UserError
+from modules.messages import Finished, Progress, Started, decode
+from modules.preset.files.naming import run_name
+from modules.preset.preset import Preset
+from modules.preset.sections.method import Adapter
+from modules.preset.sections.sampling import Sampling
+from modules.system.bundled import in_program_folder, is_bundled
+from modules.system.files import DISK_ERRNOS
+from modules.system.locks import Lock, LockTaken
+from modules.trainer.backup import all_backups, whole_backups
+
+LOCK = ".lock"  # in the folder of a run
+TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come
+
+
+def with_absolute_paths(preset: Preset) -> Preset:
+    """The same preset with absolute paths, so that the copy in the folder of the run means the same from everywhere."""
+
+    def full(path: str) -> str:
+        return path if not path or is_bundled(path) else str(Path(path).expanduser().absolute())
+
+    general, model = preset.general, preset.model
+    workspace = str(in_program_folder(general.workspace))
+    cache = str(in_program_folder(general.cache) if general.cache else Path(workspace) / "cache")
+    here = {
+        name: full(value) for name in ("source", "vae") if Path(value := getattr(model, name)).expanduser().exists()
+    }
+    return preset.model_copy(
+        update={
+            "general": general.model_copy(update={"workspace": workspace, "cache": cache}),
+            "model": model.model_copy(update={name: path for name, path in here.items() if path}),
+            "concepts": tuple(c.model_copy(update={"path": full(c.path)}) for c in preset.concepts),
+            "method": _method_with_absolute_paths(preset, full),
+            "words": tuple(word.model_copy(update={"file": full(word.file)}) for word in preset.words),
+            "output": preset.output.model_copy(update={"path": full(preset.output.path)}),
+            "sampling": _sampling_with_absolute_paths(preset.sampling, full),
+        }
+    )
+
+
+def _method_with_absolute_paths(preset: Preset, full: Callable[[str], str]) -> Any:
+    """The method, with the place of the file that it goes on from."""
+    if not isinstance(preset.method, Adapter):
+        return preset.method
+    return preset.method.model_copy(update={"start_from": full(preset.method.start_from)})
+
+
+def new_run_folder(preset: Preset) -> Path:
+    """Make `<workspace>/<name>`, or `<name> 2` and so on where that is taken. Two runs at once get two folders.
+
+    Raises:
+        UserError: the workspace cannot be written.
+    """
+    for folder in _names(preset):
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        except OSError as error:
+            raise UserError(
+                f"The folder {folder} cannot be made: {error.strerror or error}.",
+                advice="Choose another general.workspace, or make room and give yourself the right to write there.",
+            ) from error
+        return folder
+    raise AssertionError("names never end")
+
+
+def folder_to_continue(preset: Preset, wanted: str) -> Path:
+    """The folder of a run. `wanted`: a folder, or "newest" for the run of that name.
+
+    Raises:
+        UserError: there is no such run.
+    """
+    if wanted != "newest":
+        return _run_folder_named(preset, wanted)
+    folders = _taken(preset)
+    if not folders:
+        raise UserError(
+            f'There is no run named "{run_name(preset)}" in {preset.general.workspace} to continue.',
+            advice="Start it without --resume, or name the folder of the run.",
+        )
+    return folders[-1]
+
+
+def run_lock(folder: Path) -> AbstractContextManager[object]:
+    """The run's folder for this process alone, until the end of the block or of the process.
+
+    Raises:
+        UserError: another process trains in it.
+    """
+    try:
+        return Lock(folder / LOCK)
+    except LockTaken as holder:
+        number = f" (process {holder})" if str(holder) else ""
+        raise UserError(
+            f"{folder} is being trained by another Seachange{number}.",
+            advice="Wait until it has ended, or stop it there. A new run gets a folder of its own.",
+        ) from None
+    except OSError as error:
+        if error.errno in DISK_ERRNOS:
+            raise
+        return nullcontext()  # a disk that knows no locks: as safe as any other program on it
+
+
+def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+    """Whole backups of a run, newest first, each with sentences on those that were passed over; none was ever made.
+
+    Raises:
+        UserError: there are backups and all of them are damaged.
+    """
+    found = False
+    for backup, passed in whole_backups(folder / "backups"):
+        found = True
+        yield backup, passed
+    damaged = len(all_backups(folder / "backups"))
+    if damaged and not found:
+        raise UserError(
+            f"The run {folder} cannot be continued: all {damaged} backups of it are damaged.",
+            advice="Start it anew without --resume.",
+        )
+
+
+def step_reached(folder: Path) -> int:
+    """The last step that a run tells of in its events; 0 where it tells of none. Reads the end of the file only."""
+    try:
+        with (folder / "events.jsonl").open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - TAIL))
+            lines = file.read().split(b"\n")
+    except OSError:
+        return 0
+    for line in reversed(lines):
+        try:
+            event = decode(line.decode())
+        except ValueError:  # torn, or the first one of the piece
+            continue
+        if isinstance(event, Progress | Finished):
+            return event.step
+        if isinstance(event, Started):  # it ended before it told of a step
+            return max(event.resumed_from, 0)
+    return 0
+
+
+def _run_folder_named(preset: Preset, wanted: str) -> Path:
+    for folder in (Path(wanted).expanduser(), Path(preset.general.workspace) / wanted):
+        if folder.is_dir() and folder.parent.name == "backups":
+            raise UserError(
+                f"{folder} is a backup; a run always continues its newest whole one.",
+                advice=f"Give the folder of the run, {folder.parent.parent}. To go back, move its newer backups away.",
+            )
+        if folder.is_dir():
+            return folder
+    raise UserError(
+        f"There is no run {wanted}, and none of that name in {preset.general.workspace}.",
+        advice="Give the folder of a run, or only --resume for the newest run of this name.",
+    )
+
+
+def _sampling_with_absolute_paths(sampling: Sampling, full: Callable[[str], str]) -> Sampling:
+    return sampling.model_copy(
+        update={
+            "lora_folder": full(sampling.lora_folder),
+            "loras": tuple(lora.model_copy(update={"path": full(lora.path)}) for lora in sampling.loras),
+            "prompts": tuple(
+                prompt.model_copy(update={"image": full(prompt.image), "mask": full(prompt.mask)})
+                for prompt in sampling.prompts
+            ),
+        }
+    )
+
+
+def _taken(preset: Preset) -> list[Path]:
+    taken: list[Path] = []
+    for folder in _names(preset):
+        if not folder.is_dir():
+            return taken
+        taken.append(folder)
+    return taken
+
+
+def _names(preset: Preset) -> Iterator[Path]:
+    first = Path(preset.general.workspace) / run_name(preset)
+    yield first
+    number = 2
+    while True:
+        yield first.with_name(f"{first.name} {number}")
+        number += 1
+
+
+def check_writable(folder: Path) -> None:
+    """Find out before hours of work whether files can be written to a folder, which may not exist yet.
+
+    Raises:
+        UserError: they cannot.
+    """
+    place = folder
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK):
+        raise UserError(f"Nothing can be written to {folder}.", advice="Choose another folder, or change its rights.")

@@ -1,0 +1,64 @@
+"""What a sample begins with: an image and a mask from files, brought to its size.
+
+Shapes: H W pixel size, C latent channels, h w latent size.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from modules.data.image.pixels import crop_for, open_image, pixels_of
+from modules.errors import UserError
+from modules.families import Family
+from modules.preset.sections.sampling import Prompt
+from modules.system.bundled import resolve
+
+
+@dataclass(frozen=True)
+class InitImage:
+    """An image, and where it is to be painted anew."""
+
+    pixels_13HW: Tensor  # in [-1, 1]
+    mask_11HW: Tensor | None = None  # 1 where it is painted anew
+
+
+def init_image(prompt: Prompt) -> InitImage | None:
+    """The image and mask of a prompt whose size is known, cut to it in the middle; None where it begins with noise.
+
+    Raises:
+        UserError: a file is missing or damaged.
+    """
+    if not prompt.image:
+        return None
+    size = (prompt.height, prompt.width)
+    pixels_HW3 = torch.from_numpy(_fitted(prompt.image, size).copy())
+    pixels_13HW = pixels_HW3.permute(2, 0, 1)[None].float() / 127.5 - 1
+    if not prompt.mask:
+        return InitImage(pixels_13HW)
+    levels_HW = _fitted(prompt.mask, size).astype(np.float32).mean(axis=2)
+    return InitImage(pixels_13HW, torch.from_numpy((levels_HW >= 127.5).astype(np.float32))[None, None])
+
+
+def latent_mask(mask_B1HW: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """The mask at the size of latents, (B, 1, h, w)."""
+    return F.interpolate(mask_B1HW, size=size_hw)
+
+
+def inpaint_latents(family: Family, pixels_B3HW: Tensor, mask_B1HW: Tensor, size_hw: tuple[int, int]) -> Tensor:
+    """What an inpainting model is shown: mask, and latents of the image with grey under the mask, (B, 1 + C, h, w)."""
+    latents = family.encode_image(pixels_B3HW * (1 - mask_B1HW)).float()
+    return torch.cat([latent_mask(mask_B1HW, size_hw), latents], dim=1)
+
+
+def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:
+    file = resolve(path)
+    if not file.is_file():
+        raise UserError(f"The image {path} is not there.", advice="Choose another one, or leave it out.")
+    image: Image.Image = open_image(file)
+    return pixels_of(image, crop_for(image.width, image.height, size), flip=False)

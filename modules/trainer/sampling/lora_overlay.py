@@ -1,0 +1,77 @@
+"""LoRA files laid over a model for as long as samples are drawn. Every weight comes back bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+from modules.families import Family
+from modules.formats.adapter import merged_weight
+from modules.formats.adapter_files import read_adapter
+from modules.preset.sections.sampling import Sampling
+from modules.system.bundled import resolve
+
+ENDINGS = ("", ".safetensors", ".pt", ".ckpt", ".bin")
+LoraFiles = tuple[tuple[Path, float], ...]  # files with their strengths
+
+
+def lora_files_for(sampling: Sampling, tags: Sequence[tuple[str, float]] = ()) -> LoraFiles:
+    """The files that a prompt is drawn with: those of the settings, then those that its own tags name.
+
+    Raises:
+        UserError: one of them is not there.
+    """
+    fixed = [(resolve(lora.path), lora.strength) for lora in sampling.loras if lora.enabled and lora.path]
+    named = [(_find_in_folder(sampling.lora_folder, name), strength) for name, strength in tags]
+    for path, _ in fixed:
+        if not path.is_file():
+            raise UserError(f"The LoRA {path} is not there.", advice="Choose another one, or switch it off.")
+    return tuple((path, strength) for path, strength in [*fixed, *named] if strength)
+
+
+def _find_in_folder(folder: str, name: str) -> Path:
+    if not folder:
+        raise UserError(
+            f"<lora:{name}> names a file, and no folder for LoRA files is set.",
+            advice="Set sampling.lora_folder, or leave the tag out.",
+        )
+    place = Path(folder).expanduser()
+    if found := next((file for end in ENDINGS if (file := place / f"{name}{end}").is_file()), None):
+        return found
+    inside = next((file for file in sorted(place.rglob("*.safetensors")) if file.stem == name), None)
+    if inside is None:
+        raise UserError(f"There is no LoRA {name} in {place}.", advice="Correct its name, or leave the tag out.")
+    return inside
+
+
+@contextmanager
+def with_loras(family: Family, lora_files: LoraFiles, parts: Collection[str]) -> Generator[None]:
+    """Add files to the weights of these parts while it lasts.
+
+    Raises:
+        UserError: a file is damaged, or was made for another architecture.
+    """
+    held: dict[str, Tensor] = {}
+    try:
+        with torch.no_grad():
+            for path, strength in lora_files:
+                for name, tensors in read_adapter(path, family.lora_names()).items():
+                    if name.partition("|")[0] in parts:
+                        weight = _weight(family, name)
+                        held.setdefault(name, weight.detach().to("cpu", copy=True))
+                        weight.copy_(merged_weight(weight, tensors, strength))
+        yield
+    finally:
+        with torch.no_grad():
+            for name, weight in held.items():
+                _weight(family, name).copy_(weight)
+
+
+def _weight(family: Family, name: str) -> Tensor:
+    component, _, path = name.partition("|")
+    return family.component(component).get_submodule(path).get_parameter("weight")

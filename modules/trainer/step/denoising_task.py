@@ -1,0 +1,108 @@
+"""What the denoiser is asked in training: clean latents, noise of some strength, and the text that goes with them.
+
+Shapes: B items of a batch, C latent channels, h w latent size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from modules.data.batches import Batch
+from modules.families import Condition, Family
+from modules.preset.preset import Preset
+from modules.system.devices import autocast, to_device
+from modules.system.seeds import seed_of
+from modules.trainer.step.inpainting import inpaint_condition
+from modules.trainer.step.noise_and_loss import perturbed_noise, sample_noise, sample_timesteps
+
+
+class NoisyBatch(NamedTuple):
+    """What the denoiser is asked about a batch, and what the truth is."""
+
+    noisy_BChw: Tensor
+    time_B: Tensor
+    condition: Condition
+    target_BChw: Tensor
+
+
+class DenoisingTask:
+    """Makes questions of batches, for a family with or without anything attached to it."""
+
+    def __init__(self, preset: Preset, family: Family) -> None:
+        self.preset, self.family = preset, family
+        self.device = family.options.device
+
+    def sample_timesteps(self, batch: Batch, seeds: Sequence[int], *, first: int, of: int, step: int) -> Tensor:
+        """How much noise each item gets, as a share, (B,): the items from `first` on of the `of` of a step.
+
+        `step` is a seed of that step, for what its items share.
+        """
+        height, width = batch.items[0].bucket
+        return sample_timesteps(
+            self.preset.objective.times,
+            [seed_of(seed, "time") for seed in seeds],
+            first=first,
+            of=of,
+            step=step,
+            growth=sqrt(height * width) / self.family.resolution,
+        )
+
+    def noisy_batch(
+        self, batch: Batch, seeds: Sequence[int], shares_B: Tensor, text: Condition | None = None
+    ) -> NoisyBatch:
+        """The question about each item with the chance of these seeds and these shares of noise.
+
+        `text`: the batch's captions, if they were padded together with others.
+        """
+        clean, settings = self.latents(batch), self.preset.objective.noise
+        on_hand = clean if batch.latents_BChw is None else batch.latents_BChw  # not to fetch them from the card again
+        noise = sample_noise(settings, seeds, on_hand)
+        mixed_in = to_device(perturbed_noise(settings, seeds, noise), self.device)
+        noise = to_device(noise, self.device)
+        noise_schedule = self.family.noise_schedule
+        time_B = to_device(noise_schedule.time(shares_B), self.device)
+        condition = self.condition(batch, seeds, text)
+        return NoisyBatch(
+            noise_schedule.add_noise(clean, mixed_in, time_B),
+            time_B,
+            condition,
+            noise_schedule.target(clean, noise, time_B),
+        )
+
+    def said(self, noisy_batch: NoisyBatch) -> Tensor:
+        """What the denoiser says now, (B, C, h, w)."""
+        with autocast(self.device, self.family.options.dtype):
+            return self.family.predict(noisy_batch.noisy_BChw, noisy_batch.time_B, noisy_batch.condition)
+
+    def latents(self, batch: Batch) -> Tensor:
+        """Clean latents (B, C, h, w) in fp32: from the cache, or encoded now where nothing could be cached."""
+        if batch.latents_BChw is not None:
+            return to_device(batch.latents_BChw, self.device, torch.float32)
+        assert batch.pixels_B3HW is not None
+        return self.family.encode_image(to_device(batch.pixels_B3HW, self.device)).float()
+
+    def cached_text(self, batch: Batch) -> Condition | None:
+        """The cached text of a batch, padded as one; None where it must be read now."""
+        return None if batch.text is None else Condition.stack(batch.text).to(self.device)
+
+    def condition(self, batch: Batch, seeds: Sequence[int], text: Condition | None = None) -> Condition:
+        """What the denoiser hears: cached text, or text read now because reading is what is being trained."""
+        text = text or self.cached_text(batch)
+        if text is None:
+            reads = autocast(self.device, self.family.options.dtype)
+            with reads, torch.set_grad_enabled(self.preset.trains_text and torch.is_grad_enabled()):
+                text = self.family.encode_text(batch.captions)
+        inpaint = None
+        if self.family.inpaints:
+            assert batch.pixels_B3HW is not None
+            # Outside of autocast: the VAE has a precision of its own, and SDXL's fails in fp16.
+            inpaint = inpaint_condition(
+                self.family, to_device(batch.pixels_B3HW, self.device), seeds, batch.hidden, batch.shown
+            )
+        sizes = to_device(batch.sizes_B6, self.device)
+        return Condition(text.tokens_BTD, text.mask_BT, text.pooled_BD, sizes, inpaint)

@@ -1,0 +1,140 @@
+"""Spending time to save memory: computing things twice, taking a batch in parts; and what helps where that does not."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from statistics import median
+from typing import Any
+
+from modules.data.batches import Batch
+from modules.data.index import Bucket
+from modules.errors import UserError
+from modules.families import Family
+from modules.preset.preset import Preset
+
+SLOW = 3.0  # times the usual: no other bucket makes a step so slow
+FULL = 0.95  # of the card's memory
+STEPS_SEEN = 50
+STEPS_SLOW = 5  # in a row; one slow step is a sample, a backup or another program
+
+
+def use_gradient_checkpointing(family: Family, parts: Iterable[str]) -> None:
+    """Gradient checkpointing (arXiv:1604.06174): keep what enters a block, compute its inside again when going back.
+
+    Both libraries do it only in train mode, and by the form that also works when nothing before the block is trained.
+    """
+    for name in parts:
+        module: Any = family.component(name)
+        if hasattr(module, "enable_gradient_checkpointing"):  # diffusers
+            module.enable_gradient_checkpointing()
+        else:  # transformers
+            module.activation_checkpointing_enable({"use_reentrant": False})
+        module.train()
+
+
+class BatchSplits:
+    """How many items of a bucket are learnt from at once, where memory has run out. It holds until the run ends."""
+
+    def __init__(self) -> None:
+        self._sizes: dict[Bucket, int] = {}
+
+    def size_of(self, batch: Batch) -> int:
+        """How many of the items to take at once."""
+        return min(len(batch.items), self._sizes.get(batch.items[0].bucket, len(batch.items)))
+
+    def halve(self, batch: Batch, step: int) -> str | None:
+        """Take half as many from here on, and say so; None where it was one already."""
+        size = self.size_of(batch)
+        if size == 1:
+            return None
+        self._sizes[batch.items[0].bucket] = half = -(-size // 2)
+        parts = -(-len(batch.items) // half)
+        return (
+            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): this batch is taken in "
+            f"{parts} parts from here on. The result is the same, a step takes longer."
+        )
+
+
+def cannot_fit(preset: Preset, step: int, batch: Batch) -> UserError:
+    """Not even one item at a time has room."""
+    return _with_fixes(preset, f"Memory ran out at step {step}, even with one image of {_size(batch)} at a time.")
+
+
+def update_cannot_fit(preset: Preset, step: int) -> UserError:
+    """The gradients are there, and what the optimizer needs beside them has no room."""
+    return _with_fixes(preset, f"Memory ran out in the update of step {step}: the optimizer's numbers have no room.")
+
+
+def memory_fixes(preset: Preset) -> list[dict[str, Any]]:
+    """Settings that need less memory, those that cost least first."""
+    training, found = preset.training, list[dict[str, Any]]()
+
+    def add(label: str, **changes: Any) -> None:
+        found.append({"label": label, "changes": {path.replace("__", "."): v for path, v in changes.items()}})
+
+    if not training.gradient_checkpointing:
+        add("Turn on gradient checkpointing", training__gradient_checkpointing=True)
+    if training.batch_size > 1:
+        together = training.batch_size * training.accumulation
+        add("Batches of one image, as many a step", training__batch_size=1, training__accumulation=together)
+    if preset.optimizer.state_bytes > 2:
+        add("Take the 8-bit optimizer", optimizer__kind="adamw8bit")
+    if preset.model.dtype == "fp32":
+        add("Compute in bf16", model__dtype="bf16")
+    if preset.method.kind == "full" and training.weights == "fp32":
+        add("Hold trained weights in bf16", model__dtype="bf16", training__weights="bf16")
+    if preset.training.resolution > 256:
+        add("Smaller images", training__resolution=preset.training.resolution * 3 // 4 // 64 * 64)
+    return found
+
+
+def _with_fixes(preset: Preset, message: str) -> UserError:
+    fixes = memory_fixes(preset)
+    ways = "; ".join(
+        f"{mend['label'].lower()} ({', '.join(f'{k}={_value(v)}' for k, v in mend['changes'].items())})"
+        for mend in fixes
+    )
+    advice = f"What helps, what costs least first: {ways}." if ways else ""
+    return UserError(message, advice=f"{advice} Other programs may hold memory too: close them.".strip(), fixes=fixes)
+
+
+def _value(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _size(batch: Batch) -> str:
+    height, width = batch.items[0].bucket
+    return f"{width}x{height}"
+
+
+class SpillDetector:
+    """Notices when the driver begins to use the computer's memory as if it were the card's (Windows does so silently).
+
+    `memory` gives the free bytes of the card and all that it has; it is asked only when steps have become slow.
+    """
+
+    def __init__(self, memory: Callable[[], tuple[int, int]]) -> None:
+        self._memory, self._seconds, self._said = memory, deque[float](maxlen=STEPS_SEEN), False
+
+    def step(self, seconds: float) -> str | None:
+        """Take in how long a step took; gives what the user should know, once."""
+        self._seconds.append(seconds)
+        if self._said or not is_slower(self._seconds):
+            return None
+        free, total = self._memory()
+        if not total or 1 - free / total < FULL:
+            return None
+        self._said = True
+        usual, now = median(list(self._seconds)[:-STEPS_SLOW]), self._seconds[-1]
+        return (
+            f"Steps take {now / usual:.1f} times as long as before, and the card's memory is full "
+            f"({(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB): the driver seems to use the computer's memory "
+            "instead. Close other programs, turn on training.gradient_checkpointing or lower training.batch_size."
+        )
+
+
+def is_slower(seconds: Sequence[float]) -> bool:
+    """Whether each of the last steps took several times as long as the middle one of those before."""
+    before, last = list(seconds)[:-STEPS_SLOW], list(seconds)[-STEPS_SLOW:]
+    return len(before) >= 2 * STEPS_SLOW and min(last) > SLOW * median(before)

@@ -1,0 +1,185 @@
+"""Prior prediction: images of "prior" concepts are held to what the model said of them before it was trained.
+
+Adapters and words are taken off for that question (as in OneTrainer). A full fine-tune changes the model itself: some
+answers for each image are kept in the cache before it begins, and training asks nothing but these questions again. This
+is learning without forgetting (arXiv:1606.09282, section 3: the new model is held to the old one's recorded answers).
+
+Shapes: B items of a batch, N of them with a "prior", C latent channels, h w latent size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from modules.data.batches import ANSWER, LIVE, ORDINARY, Batch, BatchLoader
+from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.index import Index, Item
+from modules.data.order import Example
+from modules.errors import UserError
+from modules.methods import Method
+from modules.preset.preset import Preset
+from modules.system.devices import autocast, to_device
+from modules.system.seeds import seed_of
+from modules.trainer.step.denoising_task import DenoisingTask, NoisyBatch
+from modules.trainer.step.encoders import FamilyEncoders
+
+Report = Callable[[str, int, int], None]
+
+
+def prior_target(
+    asker: DenoisingTask, method: Method, teacher: TeacherCache | None, batch: Batch, noisy_batch: NoisyBatch
+) -> Tensor:
+    """What the answers about a batch are held against: the truth, and of "prior" images the model before training."""
+    rows = [row for row, answer in enumerate(batch.answers) if answer != ORDINARY]
+    if not rows:
+        return noisy_batch.target_BChw
+    place_N = to_device(torch.tensor(rows), asker.device)
+    if batch.answers[rows[0]] == LIVE:
+        answers = _base_prediction(asker, method, batch, rows, place_N, noisy_batch)
+    else:
+        assert teacher is not None
+        answers = to_device(
+            torch.stack([teacher.answer(batch.items[row], batch.answers[row]) for row in rows]), asker.device
+        )
+    return noisy_batch.target_BChw.index_copy(0, place_N, answers.to(noisy_batch.target_BChw.dtype))
+
+
+@torch.no_grad()
+def _base_prediction(
+    asker: DenoisingTask, method: Method, batch: Batch, rows: Sequence[int], place_N: Tensor, noisy_batch: NoisyBatch
+) -> Tensor:
+    """What the model says of some items without what is being trained, (N, C, h, w)."""
+    condition = noisy_batch.condition.at(place_N)
+    with method.original():
+        if batch.text is None:  # read by text encoders that may be in training
+            with autocast(asker.device, asker.family.options.dtype):
+                heard = asker.family.encode_text([batch.captions[row] for row in rows])
+            condition = replace(heard, sizes_B6=condition.sizes_B6, inpaint_BChw=condition.inpaint_BChw)
+        noisy, time_B = noisy_batch.noisy_BChw[place_N], noisy_batch.time_B[place_N]
+        return asker.said(NoisyBatch(noisy, time_B, condition, noisy))
+
+
+class TeacherCache:
+    """What a model says of the images of "prior" concepts, asked before it is changed.
+
+    Image, caption, noise and time of an answer are functions of the item and the answer's number alone.
+    """
+
+    def __init__(self, asker: DenoisingTask, cache: Cache) -> None:
+        self.asker, self.cache = asker, cache
+        self._keys: dict[tuple[str, int], str] = {}
+        self._models = _models(asker)
+
+    def fill(self, loader: BatchLoader, report: Report, stop: Callable[[], bool]) -> None:
+        """Ask what has not been asked yet; ends early when `stop` says so."""
+        asked = list(_groups(loader, self.asker.preset))
+        for done, examples in enumerate(asked):
+            if stop():
+                return
+            report("Asking the model before it is trained", done, len(asked))
+            self._ask(loader.batch(examples, ANSWER))
+        self.cache.flush()
+
+    @torch.no_grad()
+    def _ask(self, batch: Batch) -> None:
+        # The address of chance and the share of noise are those that training will have.
+        nothing = torch.zeros(len(batch.items), dtype=torch.float64)
+        seeds, shares_B = self.with_cached_noise(batch, [0] * len(batch.items), nothing)
+        keys = [self._key(batch, row, seeds[row], float(shares_B[row])) for row in range(len(batch.items))]
+        for item, number, key in zip(batch.items, batch.answers, keys, strict=True):
+            self._keys[item.key, number] = key
+        if all(self._is_cached(key) for key in keys):
+            return
+        said = self.asker.said(self.asker.noisy_batch(batch, seeds, shares_B)).float().cpu()
+        for key, answer in zip(keys, said, strict=True):
+            self.cache.put(key, {"answer": answer})
+
+    def with_cached_noise(self, batch: Batch, seeds: Sequence[int], shares_B: Tensor) -> tuple[list[int], Tensor]:
+        """Addresses of chance and shares of noise for a batch, of "prior" items those of their answers."""
+        seed, shares_B, found = self.asker.preset.general.seed, shares_B.clone(), list(seeds)
+        for row, number in enumerate(batch.answers):
+            if number >= 0:
+                found[row] = seed_of(seed, "answer", batch.items[row].key, number)
+                one = batch.part(row, row + 1)
+                shares_B[row] = self.asker.sample_timesteps(one, [found[row]], first=0, of=1, step=0)[0]
+        return found, shares_B
+
+    def answer(self, item: Item, number: int) -> Tensor:
+        """What was said, (C, h, w) fp32.
+
+        Raises:
+            UserError: the cache has lost it, and the model cannot be asked any more.
+        """
+        try:
+            return self.cache.get(self._keys[item.key, number])["answer"]
+        except (DamagedRecord, KeyError) as error:
+            raise UserError(
+                f"The cache in {self.cache.folder} has lost what the model said of {item.path.name} before.",
+                advice="Continue from the last backup with --resume: it is asked again before that.",
+            ) from error
+
+    def _is_cached(self, key: str) -> bool:
+        try:
+            return bool(self.cache.get(key))
+        except (DamagedRecord, KeyError):
+            return False
+
+    def _key(self, batch: Batch, row: int, seed: int, share: float) -> str:
+        """Everything that the answer depends on."""
+        shown = batch.latents_BChw if batch.latents_BChw is not None else batch.pixels_B3HW
+        assert shown is not None
+        # An inpainting model answers to what a mask hides and to what is seen instead, too.
+        pictures = (rows[row] for rows in (batch.hidden, batch.shown) if rows)
+        beside = [b"" if picture is None else _bytes(picture) for picture in pictures]
+        told = json.dumps([self._models, batch.captions[row], batch.sizes_B6[row].tolist(), seed, share])
+        return hashlib.sha256(told.encode() + _bytes(shown[row]) + b"".join(beside)).hexdigest()
+
+
+def _bytes(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
+
+
+def _models(asker: DenoisingTask) -> list[str]:
+    preset, family = asker.preset, asker.family
+    noise_schedule = json.dumps(family.noise_schedule.scheduler_config(), sort_keys=True, default=str)
+    noise = preset.objective.noise.model_dump_json()
+    encoders = FamilyEncoders(family)
+    return ["answers 1", family.fingerprint("denoiser"), encoders.text_key, encoders.image_key, noise_schedule, noise]
+
+
+def _groups(loader: BatchLoader, preset: Preset) -> Iterator[list[Example]]:
+    """All showings whose answers are kept, in batches of one bucket."""
+    index, size = loader.index, preset.training.batch_size
+    prior = _rows(index, "prior")
+    for rows in index.bucket_rows().values():
+        examples = [
+            Example(int(row), number) for row in np.intersect1d(rows, prior) for number in range(preset.kept_answers)
+        ]
+        for start in range(0, len(examples), size):
+            yield examples[start : start + size]
+
+
+def _rows(index: Index, kind: str) -> np.ndarray:
+    return np.flatnonzero(np.array([concept.kind == kind for concept in index.concepts])[index.concept_numbers])
+
+
+def needs_teacher_cache(preset: Preset) -> bool:
+    """Whether a run needs answers from before its training."""
+    return bool(preset.kept_answers) and any(c.enabled and c.kind == "prior" for c in preset.concepts)
+
+
+def notes(preset: Preset, index: Index) -> Iterator[str]:
+    """What keeps the model from forgetting, in words, for the log."""
+    for kind, what in (
+        ("class", "class images are learnt too"),
+        ("prior", "images are held to the model's own answers"),
+    ):
+        if count := len(_rows(index, kind)):
+            yield f"Prior preservation: {count} {what}, with weight {preset.prior.weight:g}."

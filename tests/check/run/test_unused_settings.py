@@ -1,0 +1,48 @@
+"""Settings that would do nothing are said before the start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from modules.check.run.unused_settings import findings
+from tests.check.rooms import mended, preset_for, said
+
+TEXT = "training.text_encoder_1.train=true"
+
+
+@pytest.mark.parametrize(
+    ("settings", "name", "severity"),
+    [
+        (("training.turns=5 steps",), "idle.turns", "know"),
+        (("method.kind=full", 'method.groups=[{"layers": "mid", "rank": 4}]'), "idle.rank", "know"),
+        (("prior.weight=0", "concepts.0.kind=prior"), "idle.prior", "hurt"),
+        (
+            (TEXT, "training.steps=50", "training.text_encoder_1.start_after=50 steps"),
+            "idle.start.text_encoder_1",
+            "hurt",
+        ),
+    ],
+)
+def test_what_does_nothing_is_said_and_its_mend_ends_it(settings, name: str, severity: str, tmp_path: Path) -> None:
+    concepts = [{"path": "starter:robot"}, {"path": "starter:blueprint"}]
+    preset = preset_for(tmp_path, (), *settings, concepts=concepts)
+    finding = said(findings, preset)[name]
+    assert finding.severity == severity
+    if finding.fixes:
+        assert name not in said(findings, mended(preset, finding))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        (),
+        ("training.turns=5 steps", TEXT),
+        ('method.groups=[{"layers": "mid", "rank": 4}]',),
+        (TEXT, "training.steps=50", "training.text_encoder_1.start_after=20 steps"),
+        ("prior.weight=0",),
+    ],
+)
+def test_what_does_something_is_not_spoken_of(settings, tmp_path: Path) -> None:
+    assert said(findings, preset_for(tmp_path, (), *settings, concepts=[{"path": "starter:robot"}])) == {}

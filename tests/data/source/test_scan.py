@@ -1,0 +1,291 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from modules.data.source import parallel_read
+from modules.data.source.file_info import MAX_CAPTION_BYTES
+from modules.data.source.scan import scan
+from modules.data.source.scan_cache import ScanCache
+from modules.errors import Problems, UserError
+from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
+
+
+def names(folder: Path, **concept: object) -> list[str]:
+    return [item.path.name for item in scanned(preset_of({"path": str(folder), **concept}))]
+
+
+def captioned(folder: Path, content: bytes) -> tuple[str, ...]:
+    picture(folder / "a.png")
+    (folder / "a.txt").write_bytes(content)
+    return scanned(preset_of({"path": str(folder)}))[0].captions
+
+
+def test_images_are_found_in_natural_order_and_nothing_else(tmp_path: Path) -> None:
+    for name in ("b10.png", "B2.JPG", "a.webp", "c.avif", "d.tiff", "e.bmp", "f.gif", "g.jpeg", "h.tif"):
+        picture(tmp_path / name)
+    for name in ("a-masklabel.png", "a-condlabel.png", ".hidden.png", "._a.png"):
+        picture(tmp_path / name)
+    picture(tmp_path / "inside" / "x.png")
+    (tmp_path / "notes.md").write_text("no image")
+    found = ["a.webp", "B2.JPG", "b10.png", "c.avif", "d.tiff", "e.bmp", "f.gif", "g.jpeg", "h.tif"]
+    assert names(tmp_path) == found
+    assert names(tmp_path, subfolders=True) == [*found, "x.png"]
+
+
+def test_a_link_to_a_folder_above_ends(tmp_path: Path) -> None:
+    picture(tmp_path / "set" / "a.png")
+    (tmp_path / "set" / "again").symlink_to(tmp_path / "set", target_is_directory=True)
+    assert names(tmp_path / "set", subfolders=True) == ["a.png"]
+
+
+def test_an_item_says_what_training_must_know(tmp_path: Path) -> None:
+    picture(tmp_path / "off" / "x.png")
+    picture(tmp_path / "on" / "deep" / "a.png", 64, 32)
+    (tmp_path / "on" / "deep" / "a.txt").write_text("one\n\n  two  \n")
+    preset = preset_of(
+        {"path": str(tmp_path / "off"), "enabled": False}, {"path": str(tmp_path / "on"), "subfolders": True}
+    )
+    (item,) = scanned(preset)
+    assert (item.concept, item.key) == (1, "1/deep/a.png")
+    assert (item.width, item.height) == (64, 32)
+    assert item.bucket[1] > item.bucket[0]
+    assert item.captions == ("one", "two")
+    assert item.path == tmp_path / "on" / "deep" / "a.png"
+
+
+def test_captions_of_all_honest_encodings_are_read(tmp_path: Path) -> None:
+    text = "Ein Roboter über 東京"
+    for number, encoding in enumerate(("utf-8", "utf-8-sig", "utf-16")):
+        assert captioned(tmp_path / str(number), text.encode(encoding)) == (text,)
+    assert captioned(tmp_path / "big", b"\xfe\xff" + text.encode("utf-16-be")) == (text,)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"caf\xe9", "byte at position 3"),
+        (b"\xef\xbb\xbfcaf\xe9", "not UTF-8"),
+        (b"\xff\xfea", "not UTF-16"),
+        (b"a\0b", "position 1 is zero"),
+        (b"x" * (MAX_CAPTION_BYTES + 1), "larger than 100 kB"),
+    ],
+)
+def test_a_caption_file_that_cannot_be_read_is_refused_in_words(tmp_path: Path, content: bytes, words: str) -> None:
+    with pytest.raises(Problems, match=words) as caught:
+        captioned(tmp_path, content)
+    assert "a.txt" in str(caught.value)
+
+
+def test_all_strange_captions_are_named_together_but_not_hundreds(tmp_path: Path) -> None:
+    for i in range(30):
+        picture(tmp_path / f"{i}.png")
+        (tmp_path / f"{i}.txt").write_bytes(b"\xff")
+    with pytest.raises(Problems) as caught:
+        scanned(preset_of({"path": str(tmp_path)}), tmp_path / "memo.arrow")
+    assert len(caught.value.problems) == 21
+    assert caught.value.problems[-1] == "... and 10 more"
+
+
+def test_images_without_a_caption_are_counted(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        picture(tmp_path / f"{name}.png")
+    (tmp_path / "a.txt").write_text("a robot")
+    (tmp_path / "b.txt").write_text("\n \n")
+    index = scanned(preset_of({"path": str(tmp_path)}))
+    assert index.notes == ("2 of 3 images have no caption.",)
+    assert [item.captions for item in index] == [("a robot",), ("",), ("",)]
+    assert scanned(preset_of({"path": str(tmp_path), "captions": "none"})).notes == ()
+
+
+def test_bad_images_are_put_aside_with_a_reason(tmp_path: Path) -> None:
+    picture(tmp_path / "good.png")
+    (tmp_path / "text.png").write_text("hello")
+    (tmp_path / "empty.jpg").touch()
+    index = scanned(preset_of({"path": str(tmp_path)}))
+    assert [item.path.name for item in index] == ["good.png"]
+    assert {bad.path.name: bad.reason for bad in index.bad} == {
+        "text.png": "it is no image, or damaged at its beginning",
+        "empty.jpg": "it is empty",
+    }
+
+
+def test_a_name_that_is_no_text_is_put_aside(tmp_path: Path) -> None:
+    picture(tmp_path / "good.png")
+    data = (tmp_path / "good.png").read_bytes()
+    try:
+        with open(os.fsencode(tmp_path) + b"/b\xff.png", "wb") as file:  # noqa: PTH123
+            file.write(data)
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    index = scanned(preset_of({"path": str(tmp_path)}), tmp_path / "memo.arrow")
+    assert len(index) == 1
+    assert "UTF-8" in index.bad[0].reason
+    str(index.bad[0].path).encode()
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: None, "there is no folder"),
+        (lambda folder: folder.write_text(""), "is a file, not a folder"),
+        (lambda folder: folder.mkdir(), "there are no images in"),
+        (lambda folder: [folder.mkdir(), (folder / "a.txt").touch(), (folder / "b").touch()], "only 2 files of other"),
+        (lambda folder: picture(folder / "sub" / "a.png"), "Include sub-folders"),
+        (lambda folder: [folder.mkdir(), (folder / "a.png").touch()], "None of the 1 images"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_with_a_folder_is_said_in_words(
+    tmp_path: Path, make: Callable[[Path], object], words: str
+) -> None:
+    make(tmp_path / "set")
+    with pytest.raises(UserError, match=words):
+        scanned(preset_of({"path": str(tmp_path / "set")}))
+
+
+def test_all_wrong_folders_are_named_together(tmp_path: Path) -> None:
+    with pytest.raises(Problems) as caught:
+        scanned(preset_of({"path": str(tmp_path / "a")}, {"path": str(tmp_path / "b")}, {"path": ""}))
+    assert len(caught.value.problems) == 3
+
+
+def test_no_concept_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="there is no concept"):
+        scanned(preset_of())
+    with pytest.raises(UserError, match="every concept is off"):
+        scanned(preset_of({"path": str(tmp_path), "enabled": False}))
+
+
+def test_bundled_concepts_are_found_by_name() -> None:
+    with pytest.raises(UserError, match='"starter:robo"'):
+        scanned(preset_of({"path": "starter:robo"}))
+
+
+class Counting:
+    """Reads facts as ever, and remembers of how many files."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.images: list[str] = []
+        self.captions: list[str] = []
+        self._read = parallel_read.read_all
+        monkeypatch.setattr(parallel_read, "read_all", self)
+
+    def __call__(self, jobs: list[parallel_read.Job]) -> list[parallel_read.FileInfo]:
+        self.images += [Path(job.image).name for job in jobs if job.image]
+        self.captions += [text.path.name for job in jobs for text in job.captions]
+        return self._read(jobs)
+
+    def drained(self) -> tuple[list[str], list[str]]:
+        found = self.images, self.captions
+        self.images, self.captions = [], []
+        return found
+
+
+def test_the_next_scan_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, memo = tmp_path / "set", tmp_path / "cache" / "scan.arrow"
+    for i in range(5):
+        picture(folder / f"{i}.png", shade=i)
+        (folder / f"{i}.txt").write_text(f"robot {i}")
+    preset = preset_of({"path": str(folder)})
+    aged(folder)
+    count = Counting(monkeypatch)
+    first = list(scanned(preset, memo))
+    assert len(count.drained()[0]) == 5
+    assert list(scanned(preset, memo)) == first
+    assert count.drained() == ([], [])
+
+    picture(folder / "1.png", 64, 32)
+    rewritten(folder / "2.txt", b"human 2")
+    rewritten(folder / "4.png", (folder / "4.png").read_bytes())
+    (folder / "3.png").unlink()
+    picture(folder / "6.png")
+    aged(folder)
+    second = scanned(preset, memo)
+    assert count.drained() == (["1.png", "4.png", "6.png"], ["2.txt"])
+    assert [item.path.name for item in second] == ["0.png", "1.png", "2.png", "4.png", "6.png"]
+    assert second[1].width == 64
+    assert second[2].captions == ("human 2",)
+    (folder / "2.txt").unlink()
+    assert scanned(preset, memo)[2].captions == ("",)
+
+
+def test_a_memo_serves_several_presets_and_other_resolutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    memo = tmp_path / "scan.arrow"
+    for name in "ab":
+        picture(tmp_path / name / "x.png", 64, 64)
+    aged(tmp_path)
+    count = Counting(monkeypatch)
+    scanned(preset_of({"path": str(tmp_path / "a")}), memo)
+    scanned(preset_of({"path": str(tmp_path / "b")}), memo)
+    count.drained()
+    assert scanned(preset_of({"path": str(tmp_path / "a")}, resolution=64), memo)[0].bucket == (64, 64)
+    assert scanned(preset_of({"path": str(tmp_path / "b")}), memo)[0].bucket == (32, 32)
+    assert count.drained() == ([], [])
+
+
+def test_a_file_written_just_now_is_not_believed_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = picture(tmp_path / "set" / "a.png")
+    count = Counting(monkeypatch)
+    preset, memo = preset_of({"path": str(tmp_path / "set")}), tmp_path / "scan.arrow"
+    os.utime(path, ns=(0, 2**62))  # as if written at this very moment
+    scanned(preset, memo)
+    scanned(preset, memo)
+    assert count.drained()[0] == ["a.png", "a.png"]
+
+
+def test_a_torn_memo_is_made_again(tmp_path: Path) -> None:
+    folder, memo = tmp_path / "set", tmp_path / "scan.arrow"
+    picture(folder / "a.png")
+    aged(folder)
+    preset = preset_of({"path": str(folder)})
+    first = list(scanned(preset, memo))
+    memo.write_bytes(memo.read_bytes()[:-40])
+    assert list(scanned(preset, memo)) == first
+    memo.write_bytes(b"")
+    assert list(scanned(preset, memo)) == first
+    assert ScanCache.read(memo)._known  # pyright: ignore[reportPrivateUsage]
+
+
+def test_workers_read_the_same_as_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(8):
+        picture(tmp_path / f"{i}.png", 16 + i, 16)
+        (tmp_path / f"{i}.txt").write_text(f"robot {i}")
+    (tmp_path / "9.png").touch()
+    monkeypatch.setattr(parallel_read, "CHUNK", 2)
+    preset = preset_of({"path": str(tmp_path)}, general={"workers": 2})
+    alone = scanned(preset)
+    monkeypatch.setattr(parallel_read, "WORTH_WORKERS", 0)
+    together = scanned(preset)
+    assert list(together) == list(alone)
+    assert together.bad == alone.bad
+
+
+def test_stopping_ends_early_and_what_was_read_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for i in range(6):
+        picture(tmp_path / "set" / f"{i}.png")
+    aged(tmp_path)
+    monkeypatch.setattr(parallel_read, "CHUNK", 2)
+    preset, memo = preset_of({"path": str(tmp_path / "set")}), tmp_path / "scan.arrow"
+    seen: list[tuple[int, int]] = []
+    index = scan(
+        preset, memo=memo, report=lambda done, total: seen.append((done, total)), stop=lambda: seen[-1][0] >= 4
+    )
+    assert len(index) == 4
+    assert seen[-1] == (4, 6)
+    count = Counting(monkeypatch)
+    assert len(scanned(preset, memo)) == 6
+    assert count.drained()[0] == ["4.png", "5.png"]
+
+
+def test_rows_can_be_left_out_and_keys_stay(tmp_path: Path) -> None:
+    for i in range(4):
+        picture(tmp_path / f"{i}.png")
+    index = scanned(preset_of({"path": str(tmp_path)}))
+    fewer = index.without([(1, "it is torn")])
+    assert [item.key for item in fewer] == ["0/0.png", "0/2.png", "0/3.png"]
+    assert [item.row for item in fewer] == [0, 1, 2]
+    assert [(bad.path.name, bad.reason) for bad in fewer.bad] == [("1.png", "it is torn")]
+    assert len(index) == 4

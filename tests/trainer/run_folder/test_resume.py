@@ -1,0 +1,241 @@
+"""The promise of the seed setting: a run that was interrupted ends in the very same weights."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from modules.errors import UserError
+from modules.messages import Note, Started, decode
+from modules.system.files import sha256_of
+from tests.trainer.runs import assert_equal, end_of, folder_of, run, stop_after_a_backup, trained, values
+
+FULL = ("method.kind=full", "training.learning_rate=1e-4")
+KINDS = {
+    "lora with dropout": ("method.rank_dropout=0.3",),
+    "lora of text encoder and convolutions": ("training.text_encoder_1.train=true", "method.conv=true"),
+    "dora": ("method.dora=true",),
+    "loha with dropouts": (
+        "method.kind=loha",
+        "method.rank=2",
+        "method.rank_dropout=0.3",
+        "method.module_dropout=0.3",
+        "method.conv=true",
+    ),
+    "lokr with a limit and a rate of its own": (
+        "method.kind=lokr",
+        "method.rank=2",
+        "method.max_norm=0.05",
+        "method.rate_ratio=4",
+    ),
+    "oft": ("method.kind=oft", "method.block_size=4", "method.constraint=0.001"),
+    "lora with dropout of numbers and groups": (
+        "method.dropout=0.3",
+        'method.groups=[{"layers": "mid", "rank": 2, "learning_rate": 0.001}]',
+    ),
+    "full": (*FULL, "training.text_encoder_1.train=true"),
+    "full in bf16": (*FULL, "training.weights=bf16", "model.dtype=bf16"),
+    "embedding": ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> "),
+    "words beside a lora": (
+        'words=[{"token": "<new>", "learning_rate": 1e-2, "stop_after": "3 steps"}]',
+        "concepts.0.prefix=<new> ",
+        "method.dropout=0.3",
+    ),
+    "class images": ('concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "class", "flip": true}]',),
+    "prior prediction": (
+        'concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "prior", "flip": true}]',
+        "training.text_encoder_1.train=true",
+    ),
+    "kept answers": (
+        *FULL,
+        "prior.answers=2",
+        'concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "prior", "flip": true}]',
+    ),
+    "ema": ("training.ema=true", "training.ema_decay=0.9"),
+    "ema every three steps in main memory": ("training.ema=true", "training.ema_every=3", "training.ema_device=cpu"),
+    "validation": ("validation.enabled=true", "validation.every=2 steps", "method.dropout=0.3", "training.ema=true"),
+    "accumulation": ("training.accumulation=3", "training.batch_size=1"),
+    "falling rate": ("schedule.kind=cosine", "schedule.warmup=20 %"),
+    "schedule-free": ("optimizer.kind=schedule_free_adamw",),
+    "prodigy": ("optimizer.kind=prodigy", "training.learning_rate=1"),
+    "adamw 8-bit": ("optimizer.kind=adamw8bit", "method.rank=64"),
+    "ademamix 8-bit, full in bf16": (*FULL, "training.weights=bf16", "model.dtype=bf16", "optimizer.kind=ademamix8bit"),
+    "adafactor": ("optimizer.kind=adafactor",),
+    "lion": ("optimizer.kind=lion", "training.learning_rate=1e-4"),
+    "prodigy schedule-free": ("optimizer.kind=prodigy_schedule_free", "training.learning_rate=1"),
+    "d-adaptation": ("optimizer.kind=dadapt_adam", "training.learning_rate=1"),
+    "muon, full in bf16": (*FULL, "training.weights=bf16", "model.dtype=bf16", "optimizer.kind=muon"),
+    "another by name": ("optimizer.kind=other", "optimizer.name=pytorch_optimizer:Yogi"),
+    "drawn schedule, scaled rate": (
+        "schedule.kind=custom",
+        "schedule.points=0:0.2, 0.5:1, 1:0",
+        "training.accumulation=2",
+        "training.scale_rate=both",
+    ),
+    "fp16": ("model.dtype=fp16",),
+    "stopped part": ("training.text_encoder_1.train=true", "training.text_encoder_1.stop_after=3 steps"),
+    "shuffled tags and offset noise": ("concepts.0.shuffle_tags=true", "objective.noise.offset=0.1"),
+    "captions that are drawn and grow": (
+        "concepts.0.more_captions=name",
+        "concepts.0.several=join",
+        "concepts.0.tag_separator= ",
+        "concepts.0.tag_warmup=5",
+        "concepts.0.tag_dropout=0.3",
+        "concepts.0.capitals=any",
+        "concepts.0.dropout_epochs=2",
+    ),
+    "draws that are not cached, in several sizes": (
+        "concepts.0.rotation=10",
+        "concepts.0.hue=20",
+        "concepts.0.variants=0",
+        "training.resolutions=64, 80",
+    ),
+    "weights in captions": (
+        "model.weighted_captions=true",
+        "concepts.0.captions=prompt",
+        "concepts.0.prompt=[blip] (robot:1.4)",
+    ),
+    "checkpointing": (
+        "training.gradient_checkpointing=true",
+        "method.rank_dropout=0.3",
+        "training.text_encoder_1.train=true",
+    ),
+}
+
+
+@pytest.mark.parametrize("settings", KINDS.values(), ids=KINDS)
+def test_a_resumed_run_ends_bit_for_bit_where_an_unbroken_one_does(settings, tmp_path) -> None:
+    unbroken = run(values(tmp_path / "unbroken", *settings, "training.steps=7"))
+    broken = values(tmp_path / "broken", *settings, "training.steps=7", "backup.every=3 steps")
+    first = run(broken, answer=stop_after_a_backup)
+    assert end_of(first).stopped
+    assert end_of(first).step == 4  # in the middle of an epoch of 8 batches
+
+    second = run(broken, resume="newest")
+
+    assert next(e for e in second if isinstance(e, Started)).resumed_from == 4
+    assert end_of(second).step == 7
+    assert folder_of(second) == folder_of(first)
+    for what in ("method", *(["ema"] if "training.ema=true" in settings else [])):
+        assert_equal(trained(folder_of(unbroken), what), trained(folder_of(second), what))
+
+
+@pytest.mark.parametrize(
+    "average", [("optimizer.kind=schedule_free_adamw",), ("training.ema=true",)], ids=["schedule-free", "ema"]
+)
+def test_samples_and_saves_on_the_way_change_nothing_that_is_learnt(average, tmp_path) -> None:
+    settings = (*average, "method.rank_dropout=0.2", "training.steps=5")
+    quiet = run(values(tmp_path / "quiet", *settings))
+    prompt = 'sampling.prompts=[{"prompt": "blip robot", "steps": 2, "width": 64, "height": 64}]'
+    often = ("sampling.every=1 step", "sampling.first=true", "backup.save_every=2 steps", "backup.every=2 steps")
+    busy = run(values(tmp_path / "busy", *settings, prompt, *often))
+    assert len(list((folder_of(busy) / "samples").iterdir())) == 6
+    assert_equal(trained(folder_of(quiet)), trained(folder_of(busy)))
+    if "training.ema=true" in average:
+        assert_equal(trained(folder_of(quiet), "ema"), trained(folder_of(busy), "ema"))
+
+
+def test_a_torn_backup_is_passed_over_and_the_older_one_continues(tmp_path) -> None:
+    preset = values(tmp_path, "training.steps=6", "backup.every=2 steps")
+    folder = folder_of(run(preset))
+    newest = sorted((folder / "backups").iterdir())[-1]
+    whole = trained(folder)
+    (newest / "optimizer.pt").write_bytes(b"torn")
+    events = run(preset, resume="newest")
+    assert next(e for e in events if isinstance(e, Started)).resumed_from == 4
+    assert_equal(whole, trained(folder))
+
+
+def test_what_is_lost_and_what_is_passed_over_is_said(tmp_path) -> None:
+    preset = values(tmp_path, "training.steps=6", "backup.every=2 steps")
+    folder = folder_of(run(preset))
+    whole = trained(folder)
+    newest = folder / "backups" / "step-00000006"
+    (newest / "optimizer.pt").write_bytes(b"torn")
+    # As it was written, and yet no backup that torch can read.
+    unreadable = folder / "backups" / "step-00000004"
+    (unreadable / "meter.pt").write_bytes(b"not a file of torch")
+    manifest = json.loads((unreadable / "manifest.json").read_text(encoding="utf-8"))
+    manifest["sha256"]["meter.pt"] = sha256_of(unreadable / "meter.pt")
+    (unreadable / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"kind": "Prog')  # a power cut
+
+    events = run(preset, resume="newest")
+
+    assert next(e for e in events if isinstance(e, Started)).resumed_from == 2
+    said = [e.text for e in events if isinstance(e, Note)]
+    assert "The backup of step 6 is damaged (optimizer.pt is not as it was written) and is passed over." in said
+    assert any(text.startswith("The backup of step 4 is passed over: meter.pt cannot be read") for text in said)
+    assert "Continued from step 2 of the backup; 4 steps since then are done again (the log reached 6)." in said
+    assert_equal(whole, trained(folder))
+    for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines():
+        decode(line)
+
+
+def test_backups_that_nobody_can_read_are_said(tmp_path) -> None:
+    folder = folder_of(run(values(tmp_path, "training.steps=2")))
+    backup = folder / "backups" / "step-00000002"
+    (backup / "clock.pt").write_bytes(b"")
+    manifest = {"step": 2, "sha256": {path.name: sha256_of(path) for path in backup.glob("*.pt")}}
+    (backup / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    with pytest.raises(UserError, match=r"no backup of it can be read.*clock.pt cannot be read.*without --resume"):
+        run(values(tmp_path, "training.steps=4"), resume="newest")
+
+
+def test_a_run_without_a_backup_starts_again_in_its_folder_and_says_so(tmp_path) -> None:
+    preset = values(tmp_path, "training.steps=4", "backup.at_end=false")
+    first = run(preset)
+    unbroken = values(tmp_path / "unbroken", "training.steps=4")
+    again = run(values(tmp_path, "training.steps=4"), resume="newest")
+    assert folder_of(again) == folder_of(first)
+    assert next(e for e in again if isinstance(e, Started)).resumed_from == -1
+    text = "No backup of this run was made yet: it starts again from the beginning, in the same folder."
+    assert Note(f"{text} It had reached step 4.", "warning") in again
+    assert_equal(trained(folder_of(run(unbroken))), trained(folder_of(again)))
+
+
+def test_a_backup_made_with_other_settings_is_refused_in_words(tmp_path) -> None:
+    run(values(tmp_path, "training.steps=2"))
+    with pytest.raises(UserError, match="other settings"):
+        run(values(tmp_path, "training.steps=4", "training.ema=true"), resume="newest")
+    with pytest.raises(UserError, match="does not fit"):
+        run(values(tmp_path, "training.steps=4", "method.rank=8"), resume="newest")
+
+
+def test_a_run_that_never_was_cannot_be_continued(tmp_path) -> None:
+    with pytest.raises(UserError, match="no run named"):
+        run(values(tmp_path), resume="newest")
+    assert not (tmp_path / "test").exists()
+
+
+def test_a_second_fresh_run_gets_a_folder_of_its_own_and_resume_takes_the_newest(tmp_path) -> None:
+    preset = values(tmp_path, "training.steps=2")
+    first, second = folder_of(run(preset)), folder_of(run(preset))
+    assert (first.name, second.name) == ("test", "test 2")
+    longer = values(tmp_path, "training.steps=3")
+    assert folder_of(run(longer, resume="newest")) == second
+    assert folder_of(run(longer, resume=str(first))) == first
+
+
+def test_only_as_many_backups_stay_as_are_wanted(tmp_path) -> None:
+    events = run(values(tmp_path, "training.steps=6", "backup.every=1 step", "backup.keep=2"))
+    assert [path.name for path in sorted((folder_of(events) / "backups").iterdir())] == [
+        "step-00000005",
+        "step-00000006",
+    ]
+
+
+def test_nothing_is_left_to_train_ends_the_run_with_a_word(tmp_path) -> None:
+    events = run(values(tmp_path, "training.denoiser.stop_after=2 steps", "training.steps=5"))
+    assert any(isinstance(e, Note) and "Nothing is left to train" in e.text for e in events)
+    assert end_of(events).step == 2
+
+
+def test_the_folder_of_a_run_holds_a_project_that_trains_the_same_again(tmp_path) -> None:
+    from modules.preset.files.store import read
+
+    folder = folder_of(run(values(tmp_path, "training.steps=2")))
+    again = read(folder / "preset.json").model_dump(mode="json")
+    assert Path(again["general"]["workspace"]) == tmp_path
+    assert_equal(trained(folder), trained(folder_of(run(again))))
