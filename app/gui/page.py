@@ -1,4 +1,4 @@
-"""What the window asks of a page."""
+"""What the window asks of a page, and the header above it, with room for a few controls at its right."""
 
 from __future__ import annotations
 

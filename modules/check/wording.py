@@ -1,4 +1,4 @@
-"""Numbers as people say them: shares, sizes, times, names."""
+"""Numbers as the sentences of findings say them: shares, sizes, times, names."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ run with this seed, and belong to the image alone: what changes between two vali
 training draws is touched, and weights and modes come back bit for bit.
 
 Shapes: B items of a batch, K amounts of noise, N images.
+When it is due: measured, told, the best model kept, and said when nothing gets better any more.
 """
 
 from __future__ import annotations

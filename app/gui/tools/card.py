@@ -1,4 +1,4 @@
-"""The card of a tool: its settings, its button, how far it is, and what came out or went wrong."""
+"""The card of a tool: its settings, its button, how far it is, what came out or went wrong; and the project's tools."""
 
 from __future__ import annotations
 

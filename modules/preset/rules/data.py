@@ -1,4 +1,4 @@
-"""Rules between the settings of a concept's captions."""
+"""Rules about concepts: captions, class images, buckets; and about embeddings."""
 
 from __future__ import annotations
 

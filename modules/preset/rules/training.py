@@ -1,4 +1,4 @@
-"""Rules between optimizer, learning rate and schedule."""
+"""Rules between optimizer, learning rate, schedule, adapters, and what samples are drawn with."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """The tab "concepts": folders of images with their captions.
 
-The settings of a concept are many, so they stand in five files, each adding to the one before: where the images are
-(concept_source.py), what is made of their captions (concept_captions.py), of the tags in them (concept_tags.py), of the
-pictures (concept_pictures.py), and what masks say (here).
+The settings of a concept are many, so they stand in five classes, each adding to the one before: where the images are
+and how much they count, what is made of their captions, of the tags in them, of the images, and what masks say. The
+order in which a caption is made: modules/data/text/captions.py.
 """
 
 from __future__ import annotations

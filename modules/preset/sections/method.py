@@ -1,4 +1,7 @@
-"""The training methods: what is added to or changed in the model."""
+"""The training methods: what is added to or changed in the model.
+
+One more kind of adapter is one class here, and its update in modules/methods.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the denoiser is taught to say, and how its answers are judged."""
+"""The objective: which noise is laid over the images, what the denoiser predicts, and how its loss is measured."""
 
 from __future__ import annotations
 

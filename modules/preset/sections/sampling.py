@@ -1,4 +1,4 @@
-"""The tab "sampling": images made on the way, to see what has been learnt."""
+"""The tab "sampling": images made on the way, to see what has been learnt; and what samplers are called elsewhere."""
 
 from __future__ import annotations
 

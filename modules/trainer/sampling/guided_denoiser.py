@@ -1,8 +1,10 @@
-"""Self-attention weakened for a moment, so that guidance can lead away from what is drawn without it. A row each.
+"""The denoiser as samples ask it: with the prompt, without it, and with its self-attention perturbed (PAG, SEG).
 
-The layers' own processors are swapped for the call and put back: no weight, adapter or mode of the denoiser changes.
+Perturbations are a row each. The layers' own processors are swapped for the call and put back: no weight, adapter or
+mode of the denoiser changes.
 
-Shapes: B batch, N places, D width, H heads, d width of a head, h w size of the latents or of the places.
+Shapes: B images drawn together, C latent channels, h w size of the latents or of the places, N places, D width,
+H heads, d width of a head.
 """
 
 from __future__ import annotations

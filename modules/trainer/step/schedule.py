@@ -1,4 +1,9 @@
-"""Where a run stands, and what falls due. A schedule that falls due speaks as the user does: with a command."""
+"""Where a run stands, what falls due at a step, its learning rate, and which components learn in it.
+
+What falls due speaks as the user does: with a command. The learning rate is a function of the step: nothing to
+remember, so nothing to back up. A component that rests has no gradients, and an optimizer leaves a weight without
+gradient alone: weights, moments and decay stay bit for bit.
+"""
 
 from __future__ import annotations
 
