@@ -120,7 +120,7 @@ class Finding:
     items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mends", _fixes(self.fixes))
+        object.__setattr__(self, "fixes", _fixes(self.fixes))
         object.__setattr__(self, "bars", [(label, amount) for label, amount in self.bars])
 
 
@@ -131,7 +131,7 @@ class Failed:
     fixes: list[Fix] = field(default_factory=list[Fix])  # what would help, if that is known
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "mends", _fixes(self.fixes))
+        object.__setattr__(self, "fixes", _fixes(self.fixes))
 
 
 def _fixes(given: Iterable[Any]) -> list[Fix]:

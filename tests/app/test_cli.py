@@ -23,7 +23,7 @@ ROBOT = "presets/Starter/Robot LoRA.json"
 def jobs(monkeypatch: pytest.MonkeyPatch) -> list[Job]:
     """The jobs that would have been done."""
     found: list[Job] = []
-    monkeypatch.setattr(commands, "_do", lambda job, options: found.append(job) or 0)
+    monkeypatch.setattr(commands, "_run_job", lambda job, options: found.append(job) or 0)
     return found
 
 

@@ -38,12 +38,12 @@ SLOW = ("memory", "costs")  # seconds each; most of what is tested here has noth
 
 @pytest.fixture(autouse=True)
 def few_rooms(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "ROOMS", {name: room for name, room in ALL_ROOMS.items() if name not in SLOW})
+    monkeypatch.setattr(report, "CHECKS", {name: room for name, room in ALL_ROOMS.items() if name not in SLOW})
 
 
 @pytest.fixture
 def all_rooms(few_rooms: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "ROOMS", ALL_ROOMS)
+    monkeypatch.setattr(report, "CHECKS", ALL_ROOMS)
 
 
 def check(workspace: Path, *settings: str) -> list[Event]:

@@ -146,7 +146,7 @@ def test_attention_layers_are_chosen_by_the_beginnings_of_their_names(family: Fa
 
 
 @pytest.mark.parametrize(
-    "noising",
+    "noise_schedule",
     [EpsilonPrediction(), VPrediction(), VPrediction(zero_terminal_snr=True)],
     ids=["eps", "v", "zero terminal SNR"],
 )
@@ -178,7 +178,7 @@ def test_cfg_plus_plus_takes_image_and_noise_from_different_answers(noise_schedu
     torch.testing.assert_close(found.double(), x, rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("noising", [RectifiedFlow(), EpsilonPrediction()], ids=["flow", "eps"])
+@pytest.mark.parametrize("noise_schedule", [RectifiedFlow(), EpsilonPrediction()], ids=["flow", "eps"])
 def test_cfg_plus_plus_of_euler_and_of_a_flow_is_the_same_rule(noise_schedule: NoiseSchedule) -> None:
     """One step by hand: the clean image of the guided answer, the noise of the unprompted one."""
     noise, wanted = starting_noise(3, 4, (8, 8)), torch.randn(1, 4, 8, 8)

@@ -168,7 +168,7 @@ def test_an_image_does_not_depend_on_its_neighbours(name: str, tmp_path: Path, l
 
 
 @pytest.mark.parametrize(
-    "noising",
+    "noise_schedule",
     [EpsilonPrediction(), VPrediction(), VPrediction(zero_terminal_snr=True)],
     ids=["eps", "v", "zero terminal SNR"],
 )

@@ -48,7 +48,7 @@ def test_an_image_that_changes_while_it_is_read_is_put_aside(tmp_path: Path, mon
             shutil.copyfile(sorted(pictures.glob("*.png"))[1], victim)
         return decode(path, *more)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(fill, "pixels_in", edited)
+    monkeypatch.setattr(fill, "load_pixels", edited)
     events = run(values(tmp_path, "training.steps=1", f"concepts.0.path={pictures}"))
     said = [event.text for event in events if isinstance(event, Note) and victim.name in event.text]
     assert any("changed while it was read" in text for text in said), said

@@ -15,8 +15,8 @@ from modules.system.weights import (
     InMemoryWeights,
     PlannedTensor,
     SafetensorsFile,
+    first_names,
     open_weights,
-    some,
     write_safetensors,
 )
 
@@ -161,4 +161,4 @@ def test_tensors_in_memory_look_like_a_file():
 
 
 def test_long_lists_of_names_are_shortened():
-    assert some("dcba") == "a, b, c and 1 more" and some("ba") == "a, b"
+    assert first_names("dcba") == "a, b, c and 1 more" and first_names("ba") == "a, b"

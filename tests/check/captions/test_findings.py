@@ -10,7 +10,7 @@ import pytest
 from modules.check.captions import token_limits
 from modules.check.captions.findings import findings
 from modules.check.captions.texts import captions_of
-from modules.check.captions.token_limits import seen
+from modules.check.captions.token_limits import tokens_read
 from modules.data.text.tokenizer import PromptTokenizer, Tokenizer
 from modules.messages import Event, Finding, Phase
 from modules.preset.paths import put
@@ -100,7 +100,7 @@ def test_what_is_said_to_be_seen_is_what_the_encoder_gets(most: int) -> None:
     text = ", ".join(["a red robot", "waves", "to a blue cat"] * 4)
     read = [token for chunk in words.chunks(text, most) for token in chunk.ids[1:]]
     end = [read.index(words.end, start) - start for start in range(0, len(read), 11)]
-    assert sum(end) == seen(words.lengths(text), most, words.chunk_size)
+    assert sum(end) == tokens_read(words.lengths(text), most, words.chunk_size)
     assert sum(words.lengths(text)) == len(words.ids(text))
 
 

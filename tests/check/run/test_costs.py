@@ -172,7 +172,7 @@ def test_a_probe_measures_real_steps_and_keeps_nothing_but_times(method: str, tm
 
 def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
-    monkeypatch.setattr(report, "ROOMS", {"costs": lambda context: iter(asked.append(context.probe) or ())})
+    monkeypatch.setattr(report, "CHECKS", {"costs": lambda context: iter(asked.append(context.probe) or ())})
     monkeypatch.setattr(report, "TITLES", {"costs": "x"})
     do(CheckPreset(values(tmp_path), probe=True))
     do(CheckPreset(values(tmp_path)))

@@ -34,7 +34,7 @@ def test_what_was_seen_is_not_decoded_again(index: Index, tmp_path: Path, monkey
     def loud(path: Path) -> PixelInfo:
         raise AssertionError(path)
 
-    monkeypatch.setattr(module, "fingerprint_of", loud)
+    monkeypatch.setattr(module, "pixel_info_of", loud)
     assert looked(index, tmp_path / "memo.arrow") == first
 
 
@@ -68,7 +68,7 @@ def test_who_stops_keeps_what_was_seen(index: Index, tmp_path: Path, monkeypatch
         decoded.append(path.name)
         return pixel_info_of(path)
 
-    monkeypatch.setattr(module, "fingerprint_of", counting)
+    monkeypatch.setattr(module, "pixel_info_of", counting)
     assert len(looked(index, tmp_path / "memo.arrow")) == 5
     assert sorted(decoded) == ["2.png", "3.png", "4.png"]
 

@@ -119,7 +119,7 @@ def shown_in(row: SettingRow) -> Any:
     return 0 if row.setting.zero and shown == "" else shown
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=name_of)
+@pytest.mark.parametrize("setting", KNOBS, ids=name_of)
 def test_a_setting_is_shown_on_its_page_changed_reset_undone_and_redone(
     context: AppContext, pump: Pump, setting: SettingInfo
 ) -> None:
@@ -161,7 +161,7 @@ TYPED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("knob", TYPED, ids=name_of)
+@pytest.mark.parametrize("setting", TYPED, ids=name_of)
 def test_wrong_text_stands_there_with_a_sentence_until_escape(
     context: AppContext, pump: Pump, setting: SettingInfo
 ) -> None:
@@ -188,7 +188,7 @@ def test_wrong_text_stands_there_with_a_sentence_until_escape(
     assert sentence not in words_in(row)
 
 
-@pytest.mark.parametrize("knob", [setting for setting in TYPED if setting.limits], ids=name_of)
+@pytest.mark.parametrize("setting", [setting for setting in TYPED if setting.limits], ids=name_of)
 def test_a_number_out_of_range_is_refused_in_words(context: AppContext, setting: SettingInfo) -> None:
     bring_in_play(context.draft, setting)
     row = row_for(context, setting)

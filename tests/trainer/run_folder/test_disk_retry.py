@@ -136,7 +136,7 @@ def test_a_run_that_stops_already_waits_only_a_little(disk: Path) -> None:
     assert [type(event) for event in waiting.told] == [Paused]
 
 
-@pytest.mark.parametrize("patient", [True, False])
+@pytest.mark.parametrize("finishes_step", [True, False])
 def test_stop_at_once_and_stop_before_there_is_anything_to_lose_only_say_it(finishes_step: bool, disk: Path) -> None:
     fill(disk)
     waiting = Waiting(retry=600)

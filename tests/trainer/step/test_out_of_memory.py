@@ -134,7 +134,7 @@ def test_no_room_for_the_optimizer_is_said_as_such(tmp_path, monkeypatch) -> Non
     def full(*_):
         raise KINDS["the card"]
 
-    monkeypatch.setattr("modules.trainer.step.optimizers.Updater.step", full)
+    monkeypatch.setattr("modules.trainer.step.optimizers.MixedPrecisionOptimizer.step", full)
     with pytest.raises(UserError, match="in the update of step 1"):
         run(values(tmp_path))
 
