@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import groupby
 from typing import Any
 
+from app.tool_commands import flag_of, usage
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
-from modules.preset.setting_info import SettingInfo
+from modules.preset.setting_info import SettingInfo, knobs
 from modules.preset.validate import all_settings
+from modules.tools import TOOLS
 
 HEAD = """# Every setting
 
@@ -23,6 +25,40 @@ share. **live**: may be changed while a run is under way."""
 def markdown() -> str:
     """The page of the manual."""
     return "\n".join([HEAD, *_by_section("\n## {}\n", _markdown_entry)]) + "\n"
+
+
+TOOLS_HEAD = """# The tools
+
+Written by `./start-ui.sh tools --markdown > resources/manual/tools.md`; a test says when that is due.
+
+What can be done beside training. Each tool is a card of the page Tools and a command; `--help` after the command says
+the same as this page. What stands in capitals must be given."""
+
+
+def tools_markdown() -> str:
+    """The manual's page of tools."""
+    return "\n".join([TOOLS_HEAD, *_tools("\n## {title}\n\n{help}\n\n    ./start-ui.sh {usage}\n", _tool_entry)]) + "\n"
+
+
+def tools_plain() -> str:
+    """The list of tools for a terminal."""
+    return "".join(f"  {usage(tool)}\n      {tool.title}. {tool.help}\n" for tool in TOOLS.values())
+
+
+def _tools(heading: str, entry: Callable[[SettingInfo], str]) -> Iterator[str]:
+    for tool in TOOLS.values():
+        yield heading.format(title=tool.title, help=tool.help, usage=usage(tool))
+        yield from map(entry, knobs(tool.settings))
+
+
+def _tool_entry(setting: SettingInfo) -> str:
+    facts = [*_constraints(setting), f"as a rule {_default_text(setting)}" if _says_more(setting) else ""]
+    known = f" ({'; '.join(filter(None, facts))})" if any(facts) else ""
+    return f"- **{setting.label}** `{flag_of(setting)}`  \n  {setting.help}{known}"
+
+
+def _says_more(setting: SettingInfo) -> bool:
+    return not setting.required and not isinstance(setting.default, tuple | bool) and setting.default != ""
 
 
 def plain_text() -> str:

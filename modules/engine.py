@@ -17,16 +17,14 @@ from modules.errors import printable
 from modules.messages import (
     Channel,
     CheckPreset,
-    ConvertModel,
     Event,
     Failed,
-    FillCache,
     Finished,
     Mailbox,
-    MakeImages,
     Message,
     Note,
     Quit,
+    RunTool,
     Stop,
     Train,
     condense,
@@ -61,7 +59,7 @@ class Engine:
 
     def execute(self, message: Message) -> None:
         match message:
-            case Train() | FillCache() | CheckPreset() | MakeImages() | ConvertModel():
+            case Train() | CheckPreset() | RunTool():
                 if refusal := self._refusal():
                     self._channel.events.put(Note(refusal, "error"))
                     return

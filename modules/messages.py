@@ -238,11 +238,6 @@ class Train:
 
 
 @dataclass(frozen=True, slots=True)
-class FillCache:
-    preset: dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
 class CheckPreset:
     preset: dict[str, Any]
     probe: bool = False  # load the model and measure a few real steps
@@ -250,25 +245,11 @@ class CheckPreset:
 
 
 @dataclass(frozen=True, slots=True)
-class MakeImages:
-    """Draw prompts (settings of preset.sampling.Prompt) with a model, and LoRA and embedding files with it."""
+class RunTool:
+    """Use a tool of `modules.tools.TOOLS`; `settings` are those of its section."""
 
-    preset: dict[str, Any]
-    prompts: list[dict[str, Any]]
-    loras: list[str]
-    folder: str
-    embeddings: list[str] = field(default_factory=list[str])
-
-
-@dataclass(frozen=True, slots=True)
-class ConvertModel:
-    source: str
-    target: str
-    family: str = ""
-    format: str = "single_file"
-    dtype: str = ""
-    parts: str = ""  # a file with trained parts or a LoRA to put into the model
-    overwrite: bool = False
+    name: str
+    settings: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +257,7 @@ class Quit:
     """End the engine once the job, if there is one, has stopped."""
 
 
-Job = Train | FillCache | CheckPreset | MakeImages | ConvertModel
+Job = Train | CheckPreset | RunTool
 Command = Stop | Pause | Continue | SampleNow | BackupNow | SaveNow | ValidateNow | Change | Job | Quit
 Message = Event | Command
 

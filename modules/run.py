@@ -4,26 +4,19 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-from typing import NamedTuple
 
 from modules.check.context import CheckContext
 from modules.check.report import check, warnings
-from modules.data.batches import BatchLoader
-from modules.data.cache.store import Cache
-from modules.data.index import Index
-from modules.families import Family
 from modules.messages import (
     Channel,
     CheckPreset,
-    ConvertModel,
     Event,
-    FillCache,
     Finished,
     Job,
     Mailbox,
-    MakeImages,
     Note,
     Phase,
+    RunTool,
     Started,
     Train,
 )
@@ -32,43 +25,31 @@ from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
 from modules.system.collecting import gc_paused
-from modules.tools.convert import convert
-from modules.tools.sample import make_images
+from modules.tools import tool_named
 from modules.trainer.class_images import with_class_images
 from modules.trainer.control import Control, Interrupted
 from modules.trainer.preparation import (
-    Tell,
     check_embedding_tokens,
     check_samplers,
     open_family,
-    report_bad_images,
     scan_images,
-    validation_images,
     with_resolution,
 )
+from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, resident_parts, teacher_cache_for
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.run_writer import RunWriter
-from modules.trainer.run_folder.workspace import (
-    check_writable,
-    folder_to_continue,
-    new_run_folder,
-    run_lock,
-    with_absolute_paths,
-)
-from modules.trainer.sampling.sampler import Sampler
+from modules.trainer.run_folder.workspace import folder_to_continue, new_run_folder, run_lock, with_absolute_paths
 from modules.trainer.step import prior_preservation
-from modules.trainer.step.denoising_task import DenoisingTask
-from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.optimizer_factory import check_optimizer
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from modules.trainer.step.prior_preservation import TeacherCache
 from modules.trainer.step.schedule import told
 from modules.trainer.trainer import Trainer, run_length
-from modules.trainer.validation import Validator, without_randomness
+from modules.trainer.validation import Validator
 
 
 def run_job(job: Job, channel: Channel) -> None:
@@ -79,15 +60,11 @@ def run_job(job: Job, channel: Channel) -> None:
         match job:
             case Train():
                 train(job, channel.events, control)
-            case FillCache(values):
-                fill_cache(values, tell, control)
             case CheckPreset(values, probe, start):
                 tell(check(values, tell, control, probe=probe, start=start))
                 tell(Finished())
-            case MakeImages():
-                tell(Finished(path=make_images(job, tell, control)))
-            case ConvertModel():
-                tell(Finished(path=convert(job, tell)))
+            case RunTool(name, settings):
+                tell(Finished(path=tool_named(name).run(settings, tell, control)))
     except Interrupted:
         tell(Finished(stopped=True))
 
@@ -144,20 +121,6 @@ def _write_preset(asked: Preset, folder: Path, disk_retry: DiskRetry) -> None:
     disk_retry.retry(lambda: write_project(asked, file), "preset.json", file)
 
 
-class Prepared(NamedTuple):
-    """Images and captions, encoded; and what draws samples."""
-
-    loader: BatchLoader
-    measured: BatchLoader | None  # for validation, if that is wanted
-    sampler: Sampler
-
-
-def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
-    """The cache of the preset, which waits for a disk that takes nothing."""
-    folder = Path(preset.general.cache)
-    return Cache(folder, lambda work: disk_retry.retry(work, "what is encoded", folder))
-
-
 def _train(
     preset: Preset, method: Method, prepared: Prepared, outputs: ModelPaths, records: Records, control: Control,
     resumed: ResumeState | None, teacher: TeacherCache | None,
@@ -184,72 +147,3 @@ def _train(
         ways = "Raise training.steps or training.epochs to go on."
         records.tell(Note(f"This run has done its {steps} steps: only its model is written. {ways}", "warning"))
     trainer.run()
-
-
-def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
-    """Encode what is not in the cache yet, read the samples' prompts, and let go of what training does not need."""
-    caches_text = not preset.trains_text
-    loader = _filled(preset, family, index.training_rows(), cache, tell, control)
-    measured = None
-    if preset.validation.enabled:
-        measured = _filled(without_randomness(preset), family, validation_images(index), cache, tell, control)
-    sampler = Sampler(
-        family, preset.resolution, cache_texts=caches_text, sampling=preset.sampling, seed=preset.general.seed
-    )
-    if caches_text:
-        sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
-    family.unload(*(set(family.component_names) - resident_parts(preset, family, loader)))
-    return Prepared(loader, measured, sampler)
-
-
-def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> BatchLoader:
-    loader = BatchLoader(
-        index,
-        preset,
-        FamilyEncoders(family),
-        cache,
-        cache_latents=not family.inpaints,
-        cache_text=not preset.trains_text,
-        note=lambda text: tell(Note(text, "warning")),
-    )
-    loader.fill(lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
-    control.check()
-    report_bad_images(loader.index, tell, known=len(index.bad))
-    return loader
-
-
-def teacher_cache_for(
-    preset: Preset, family: Family, loader: BatchLoader, tell: Tell, control: Control
-) -> TeacherCache | None:
-    """What the model says of "prior" images, where a full fine-tune is about to change it."""
-    if not prior_preservation.needs_teacher_cache(preset):
-        return None
-    teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
-    teacher.fill(loader, lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
-    control.check()
-    return teacher
-
-
-def resident_parts(preset: Preset, family: Family, loader: BatchLoader) -> set[str]:
-    """Parts that must stay in memory from the first step to the last."""
-    held = {"denoiser", *preset.trained_parts()}
-    if not loader.cache_latents or any(concept.enabled and concept.live for concept in preset.concepts):
-        held.add("vae")
-    if preset.trains_text or loader.encodes_text:
-        held.update(family.text_encoders)
-    return held
-
-
-def fill_cache(values: dict[str, object], tell: Tell, control: Control) -> None:
-    """Only the preparation of a run: the next one starts at once."""
-    preset = with_absolute_paths(validate(values))
-    check_writable(Path(preset.general.cache))
-    family = open_family(preset, tell)
-    preset = with_resolution(preset, family)
-    preset = with_class_images(preset, family, tell, control)
-    index = scan_images(preset, tell, control)
-    with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
-        prepared = prepare_data(preset, family, index, cache, tell, control)
-        teacher_cache_for(preset, family, prepared.loader, tell, control)
-    tell(Note(f"Everything is cached in {preset.general.cache}."))
-    tell(Finished())

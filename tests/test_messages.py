@@ -18,7 +18,6 @@ from modules.messages import (
     Fix,
     Job,
     Mailbox,
-    MakeImages,
     Note,
     Progress,
     SampleNow,
@@ -98,4 +97,3 @@ def test_a_channel_keeps_events_and_commands_apart() -> None:
     channel.commands.put(Change("a", 1))
     assert list(channel.commands.drain()) == [Change("a", 1)]
     assert list(channel.events.drain()) == [Note("x")]
-    assert MakeImages({}, [], [], "f") == MakeImages({}, [], [], "f")

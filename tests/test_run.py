@@ -24,7 +24,6 @@ from modules.messages import (
     Continue,
     Continued,
     Event,
-    FillCache,
     Finished,
     Job,
     ModelSaved,
@@ -34,6 +33,7 @@ from modules.messages import (
     Phase,
     Progress,
     Result,
+    RunTool,
     SampleNow,
     SampleReady,
     SaveNow,
@@ -117,7 +117,7 @@ def encodings(events: list[Event]) -> list[Phase]:
 
 
 def test_what_the_cache_job_encoded_no_run_encodes_again(tmp_path: Path) -> None:
-    first = do(FillCache(values(tmp_path)))
+    first = do(RunTool("cache", {"preset": values(tmp_path)}))
     assert isinstance(first[-1], Finished)
     assert encodings(first)
     assert not (tmp_path / "test").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -65,6 +66,8 @@ def Setting(  # noqa: PLR0913  capitalized: it reads as a declaration, like pyda
     zero: str = "",
     when: When | None = None,
     live: bool = False,
+    flag: str = "",
+    labels: Mapping[str, str] | None = None,
     **limits: Any,
 ) -> Any:
     """Declare one setting; its help text is the docstring below it.
@@ -72,9 +75,12 @@ def Setting(  # noqa: PLR0913  capitalized: it reads as a declaration, like pyda
     `machine` scope marks what belongs to this computer (paths, devices) and does not travel with a preset.
     `zero` says in two or three words what 0 stands for ("as above"): forms show them in place of the figure.
     `live` marks the few settings that may change while a run is under way.
+    `flag` is what the command line calls a tool's setting where its own name does not suit: "lora" for `loras`.
+    `labels` say what the window calls the choices of a tool's setting.
     """
     about = {
-        "unit": unit, "level": level, "scope": scope, "widget": widget, "zero": zero, "when": when, "live": live
+        "unit": unit, "level": level, "scope": scope, "widget": widget, "zero": zero, "when": when, "live": live,
+        "flag": flag, "labels": labels,
     }  # fmt: skip
     extra: dict[str, Any] = {name: value for name, value in about.items() if value}
     return Field(default, title=label, json_schema_extra=extra, **limits)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
@@ -31,6 +31,9 @@ class SettingInfo:
     when: When | None = None
     live: bool = False
     limits: str = ""  # "1 or more", "above 0, at most 10"
+    required: bool = False  # has no default; only tools have such settings
+    flag: str = ""  # what the command line calls a tool's setting, where that is not its name
+    labels: Mapping[str, str] | None = None  # what the window calls the choices of a tool's setting
     entry: type[Section] | None = None  # a list of these sections: its own settings are knobs(entry)
 
     @property
@@ -78,7 +81,7 @@ def _setting_info(
     about: dict[str, Any] = {"when": when, **cast("dict[str, Any]", field.json_schema_extra or {})}
     title = (section.__doc__ or "").strip().partition("\n")[0]
     help_text = " ".join((field.description or "").split())
-    default: Any = field.get_default(call_default_factory=True)
+    default: Any = None if field.is_required() else field.get_default(call_default_factory=True)
     return SettingInfo(
         path,
         title,
@@ -87,6 +90,7 @@ def _setting_info(
         field.annotation,
         default,
         limits=_limits(field),
+        required=field.is_required(),
         entry=entry,
         **about,
     )

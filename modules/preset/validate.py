@@ -8,7 +8,7 @@ from copy import deepcopy
 from dataclasses import replace
 from difflib import SequenceMatcher, get_close_matches
 from functools import cache
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -21,6 +21,8 @@ from modules.preset.setting_info import SettingInfo, kind_of, knobs, sections_in
 
 MAX_PATH_LENGTH = 100  # characters; no setting's is half as long
 TITLE = "These settings cannot be used:"
+NO_TEXT = "{}: holds bytes that are no text in UTF-8: rename the file, or type it anew."
+S = TypeVar("S", bound=Section)
 UNIONS = {
     name: members for name, field in Preset.model_fields.items() if len(members := sections_in(field.annotation)) > 1
 }
@@ -43,7 +45,7 @@ def examine(values: Values) -> tuple[Preset, dict[str, str]]:
     values = with_kinds(values)
     found: dict[str, str] = {}
     for path in list(_undecodable_texts(values)):  # file names of Linux may be any bytes, a preset holds only text
-        found[path] = f"{printable(path)}: holds bytes that are no text in UTF-8: rename the file, or type it anew."
+        found[path] = NO_TEXT.format(printable(path))
         _drop(values, path)
     for _ in range(3):  # pydantic reports all of one layer; dropping a wrong value can show what stood behind it
         try:
@@ -61,6 +63,21 @@ def examine(values: Values) -> tuple[Preset, dict[str, str]]:
             _drop(values, path)
         values = with_kinds(values)
     return Preset(), found
+
+
+def examine_section(section: type[S], values: Values) -> tuple[S | None, dict[str, str]]:
+    """A section that stands in no preset, such as the settings of a tool; or None and what is wrong, by path."""
+    if found := {path: NO_TEXT.format(printable(path)) for path in _undecodable_texts(values)}:
+        return None, found
+    try:
+        return section.model_validate_json(json.dumps(values), strict=True), {}
+    except ValidationError as error:
+        details = error.errors(include_url=False)[:MAX_LISTED]
+    known = {setting.path: setting for setting in _with_entries(section)}
+    for detail in details:
+        path = ".".join(map(str, detail["loc"]))
+        found.setdefault(path, _value_sentence(path, detail, known.get(_any_entry(path))))
+    return None, found
 
 
 def with_kinds(values: Values) -> Values:
@@ -108,27 +125,32 @@ def _path(location: Sequence[int | str]) -> str:
 
 def _sentence(detail: ErrorDetails, values: Values) -> tuple[str, str]:
     """The path, and a sentence that begins with it."""
-    path, kind, context = _path(detail["loc"]), detail["type"], detail.get("ctx", {})
+    path, kind = _path(detail["loc"]), detail["type"]
     if kind == "extra_forbidden":
         return path, unknown_setting(path, values)
     if kind == "union_tag_invalid":
         kinds = [kind_of(member) for member in UNIONS[path]]
-        return f"{path}.kind", f"{path}.kind: {_shown(context['tag'])} is none of {_listed(kinds)}."
+        return f"{path}.kind", f"{path}.kind: {_shown(detail.get('ctx', {})['tag'])} is none of {_listed(kinds)}."
+    return path, _value_sentence(path, detail, setting_at(path, values))
+
+
+def _value_sentence(path: str, detail: ErrorDetails, setting: SettingInfo | None) -> str:
+    kind, context = detail["type"], detail.get("ctx", {})
+    if kind == "missing":
+        return f"{path}: must be given."
+    if kind == "extra_forbidden":
+        return f"{printable(path, line=True)[:MAX_PATH_LENGTH]}: there is no such setting."
     shown = _shown(detail["input"])
-    setting = setting_at(path, values)
     if kind == "literal_error" and setting:
         near = get_close_matches(str(detail["input"]), [str(choice) for choice in setting.choices], 1)
         hint = f' Did you mean "{near[0]}"?' if near else ""
-        return path, f"{path}: {shown} is none of {_listed(setting.choices)}.{hint}"
+        return f"{path}: {shown} is none of {_listed(setting.choices)}.{hint}"
     if kind in LIMITS and setting:
-        return (
-            path,
-            f"{path}: {shown} is out of range: it must be {setting.limits}{f' {setting.unit}' * bool(setting.unit)}.",
-        )
+        return f"{path}: {shown} is out of range: it must be {setting.limits}{f' {setting.unit}' * bool(setting.unit)}."
     if kind == "value_error":
-        return path, f"{path}: {shown} {context['error']}."
+        return f"{path}: {shown} {context['error']}."
     words = SCHEMA_ERRORS.get(kind)
-    return path, f"{path}: {shown} {words.format(**context) if words else detail['msg']}."
+    return f"{path}: {shown} {words.format(**context) if words else detail['msg']}."
 
 
 LIMITS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}

@@ -1,0 +1,78 @@
+"""The tools: what can be done beside training. A tool is a row of `TOOLS` and the file that the row names.
+
+That file has a section of settings, `Settings`, and a function `run(settings, tell, control)`, which gives the path of
+what came out, or "". The card in the window, the flags of the command line and their help, the manual's page and the
+message to the engine are loops over these. The window reads the settings and has no torch: what needs torch is
+imported inside `run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Literal
+
+from modules.errors import Problems, UserError
+from modules.messages import Event
+from modules.preset.paths import Values
+from modules.preset.setting import Section
+from modules.preset.validate import TITLE, examine_section
+
+Result = Literal["images", "path", "words"]  # images as they are made; a file or a folder; what it says on the way
+
+
+@dataclass(frozen=True)
+class Tool:
+    """What is known of a tool before its file is imported."""
+
+    name: str  # of the command and in messages
+    title: str  # of its card and its button
+    icon: str  # of resources/icons
+    help: str  # one sentence
+    running: str  # what the run bar says meanwhile
+    module: str
+    result: Result
+
+    @property
+    def settings(self) -> type[Section]:
+        return import_module(self.module).Settings
+
+    def run(self, values: Values, tell: Callable[[Event], None], control: object) -> str:
+        """Do the work; gives the path of what came out, or "". `control` is the engine's, and for the tool alone.
+
+        Raises:
+            Problems: these are no settings of this tool.
+            UserError: it cannot be done.
+        """
+        settings, wrong = examine_section(self.settings, values)
+        if wrong:
+            raise Problems(TITLE, list(wrong.values()))
+        return import_module(self.module).run(settings, tell, control)
+
+
+def _by_name(*tools: Tool) -> dict[str, Tool]:
+    return {tool.name: tool for tool in tools}
+
+
+# In the order of the page and of the command line's help.
+TOOLS = _by_name(
+    Tool("sample", "Make images", "sparkles", "Draw prompts with a model, and with LoRA files and embeddings on it.",
+         "Making images", "modules.tools.sample", "images"),
+    Tool("convert", "Convert a model", "box",
+         "Write a model as one file or as a folder, in another precision, with trained parts or a LoRA put in.",
+         "Converting", "modules.tools.convert", "path"),
+    Tool("cache", "Fill the cache", "download", "Encode all images and captions now, so that later runs begin at once.",
+         "Filling the cache", "modules.tools.cache", "words"),
+)  # fmt: skip
+
+
+def tool_named(name: str) -> Tool:
+    """The tool of this name.
+
+    Raises:
+        UserError: there is none.
+    """
+    if name not in TOOLS:
+        raise UserError(f"There is no tool {name!r}.", advice=f"There are: {', '.join(TOOLS)}.")
+    return TOOLS[name]

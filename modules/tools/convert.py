@@ -3,47 +3,74 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
-import torch
-from torch import Tensor
-
+from modules.catalog import FAMILIES
 from modules.errors import UserError
-from modules.families import Family, LoadOptions
-from modules.formats.adapter import merged_weight
-from modules.formats.adapter_files import is_adapter, read_adapter
-from modules.messages import ConvertModel, Note, Phase
-from modules.system.devices import DTYPES
-from modules.system.weights import open_weights
-from modules.tools.models import open_model
-from modules.trainer.preparation import Tell
-from modules.trainer.run_folder.workspace import check_writable
+from modules.messages import Note, Phase
+from modules.preset.setting import Section, Setting
 
-Replaced = dict[str, dict[str, Tensor]]  # by part and name
+if TYPE_CHECKING:
+    from modules.trainer.control import Control
+    from modules.trainer.preparation import Tell
+
+    FamilyName = str
+else:
+    FamilyName = Literal["auto", *FAMILIES]
 
 
-def convert(job: ConvertModel, tell: Tell) -> str:
+class Settings(Section):
+    """Convert a model"""
+
+    model: str = Setting(..., "Model", widget="model", min_length=1)
+    """A file, a folder or a name on Hugging Face."""
+    parts: str = Setting("", "Put in", widget="file")
+    """Trained parts or a LoRA (.safetensors) to put into the model. Empty: nothing."""
+    format: Literal["auto", "single_file", "folder"] = Setting(
+        "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
+    )
+    """One .safetensors file, or a folder as diffusers has it. By its name: a file if the result ends with .safetensors,
+    else a folder."""
+    out: str = Setting(..., "Result", widget="save", min_length=1)
+    """The file or folder to write."""
+    dtype: Literal["as_is", "fp32", "bf16", "fp16"] = Setting("as_is", "Precision", labels={"as_is": "As it is"})
+    """The numbers that the weights are stored as. fp32 is exact and large, bf16 and fp16 are half the size."""
+    family: FamilyName = Setting(
+        "auto", "Family", labels={"auto": "Automatic", **{name: card.title for name, card in FAMILIES.items()}}
+    )
+    """The type of the model. Automatic: as its weights say."""
+    overwrite: bool = Setting(False, "Replace")
+    """Write over a file or folder that is there already."""
+
+
+def run(settings: Settings, tell: Tell, control: Control) -> str:
     """Write the model; gives the path of what came out.
 
     Raises:
         UserError: the model or the parts cannot be read, they do not fit together, or the target is taken.
     """
-    target = Path(job.target)
-    _check_target(target, job)
+    from modules.families import LoadOptions  # noqa: PLC0415
+    from modules.system.devices import DTYPES  # noqa: PLC0415
+    from modules.tools.models import open_model, replacement_tensors  # noqa: PLC0415
+
+    single, target = _form(settings)
+    _check_target(target, single, overwrite=settings.overwrite)
     tell(Phase("Opening the model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
-    family = open_model(job.source, job.family, LoadOptions())
-    replacements = replacement_tensors(Path(job.parts), family) if job.parts else {}
-    if job.parts and not replacements:
+    family = open_model(settings.model, settings.family, LoadOptions())
+    replacements = replacement_tensors(Path(settings.parts), family) if settings.parts else {}
+    if settings.parts and not replacements:
         raise UserError(
-            f"{job.parts} holds no part of this model.", advice="Give trained parts or a LoRA (.safetensors)."
+            f"{settings.parts} holds no part of this model.", advice="Give trained parts or a LoRA (.safetensors)."
         )
     for component, tensors in replacements.items():
-        tell(Note(f"{Path(job.parts).name} replaces {len(tensors)} tensors of {component}."))
+        tell(Note(f"{Path(settings.parts).name} replaces {len(tensors)} tensors of {component}."))
+    control.check()
     tell(Phase("Writing the model"))
     family.save(
         target,
-        single_file=job.format == "single_file",
-        dtype=DTYPES[job.dtype] if job.dtype else family.stored_dtype,
+        single_file=single,
+        dtype=family.stored_dtype if settings.dtype == "as_is" else DTYPES[settings.dtype],
         parts=family.component_names,
         metadata=family.modelspec(),
         tensors=replacements,
@@ -51,8 +78,19 @@ def convert(job: ConvertModel, tell: Tell) -> str:
     return str(target)
 
 
-def _check_target(target: Path, job: ConvertModel) -> None:
-    single = job.format == "single_file"
+def _form(settings: Settings) -> tuple[bool, Path]:
+    """Whether it becomes a single file, and its path."""
+    target = Path(settings.out).expanduser().absolute()
+    if settings.format == "auto":
+        return target.suffix == ".safetensors", target
+    if settings.format == "single_file" and not target.suffix:
+        return True, target.with_name(f"{target.name}.safetensors")
+    return settings.format == "single_file", target
+
+
+def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
+    from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
+
     if single and target.suffix != ".safetensors":
         raise UserError(f"{target} is no name for a model file.", advice="Let it end with .safetensors.")
     if not single and target.suffix in (".safetensors", ".ckpt", ".pt"):
@@ -60,33 +98,10 @@ def _check_target(target: Path, job: ConvertModel) -> None:
     check_writable(target.parent)
     if not target.exists():
         return
-    if not job.overwrite:
+    if not overwrite:
         raise UserError(f"{target} exists already.", advice="Choose another name, or add --overwrite.")
     if target.is_dir() == single:
         old, new = ("folder", "file") if single else ("file", "folder")
         raise UserError(
             f"{target} is a {old}, which a {new} cannot replace.", advice="Choose another name, or move it away."
         )
-
-
-def replacement_tensors(path: Path, family: Family) -> Replaced:
-    """The weights that a file of trained parts holds, or those that a LoRA makes of a model's.
-
-    Raises:
-        UserError: there is no such file, it is damaged, or it was made for another architecture.
-    """
-    if not path.exists():
-        raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
-    if path.is_file() and is_adapter(open_weights(path).shapes):
-        return _merged_lora(path, family)
-    return dict(family.components_in(path))
-
-
-@torch.no_grad()
-def _merged_lora(path: Path, family: Family) -> Replaced:
-    merged: Replaced = {}
-    for name, lora in read_adapter(path, family.lora_names()).items():
-        component, _, module = name.partition("|")
-        weight = family.component(component).get_submodule(module).get_parameter("weight")
-        merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
-    return merged

@@ -6,15 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.formats.adapter import merged_weight
-from modules.formats.adapter_files import read_adapter
+from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
+from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
 
 
@@ -31,6 +33,29 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
         except UserError as error:
             refused.append(error)
     raise refused[0]
+
+
+def replacement_tensors(path: Path, family: Family) -> dict[str, dict[str, Tensor]]:
+    """The weights that a file of trained parts holds, or those that a LoRA makes of a model's: by part and name.
+
+    Raises:
+        UserError: there is no such file, it is damaged, or it was made for another architecture.
+    """
+    if not path.exists():
+        raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
+    if path.is_file() and is_adapter(open_weights(path).shapes):
+        return _merged_lora(path, family)
+    return dict(family.components_in(path))
+
+
+@torch.no_grad()
+def _merged_lora(path: Path, family: Family) -> dict[str, dict[str, Tensor]]:
+    merged: dict[str, dict[str, Tensor]] = {}
+    for name, lora in read_adapter(path, family.lora_names()).items():
+        component, _, module = name.partition("|")
+        weight = family.component(component).get_submodule(module).get_parameter("weight")
+        merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
+    return merged
 
 
 def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> list[str]:

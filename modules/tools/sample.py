@@ -2,44 +2,96 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from modules.errors import UserError
-from modules.messages import MakeImages, Note, Phase, SampleReady
-from modules.preset.preset import Preset
-from modules.preset.rules.live_changes import prompt_of
+from modules.messages import Note, Phase, SampleReady
+from modules.preset.paths import Values, put
 from modules.preset.rules.rules import validate
-from modules.preset.sections.sampling import Prompt
-from modules.tools.models import add_embeddings, merge_lora, open_model
-from modules.trainer.control import Control
-from modules.trainer.preparation import Tell, check_samplers, load_options, with_resolution
-from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths
-from modules.trainer.sampling.image_files import file_name, save_sample
-from modules.trainer.sampling.sampler import Sampler
+from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt
+from modules.preset.setting import Section, Setting
+
+if TYPE_CHECKING:
+    from modules.families import Family
+    from modules.preset.preset import Preset
+    from modules.trainer.control import Control
+    from modules.trainer.preparation import Tell
 
 
-def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
-    """Draw every prompt of the job into its folder; gives the folder.
+class Settings(Section):
+    """Make images"""
+
+    preset: dict[str, Any] = Setting(..., "Model", widget="preset or model")
+    """A file, a folder or a name on Hugging Face."""
+    loras: tuple[str, ...] = Setting((), "LoRA files", widget="files", flag="lora")
+    """They are put on the model one after another."""
+    embeddings: tuple[str, ...] = Setting((), "Embeddings", widget="files", flag="embedding", level="expert")
+    """New words that prompts can hold, each called as its file is."""
+    prompts: tuple[Prompt, ...] = Setting(..., "Prompts", widget="prompts")
+    """What is drawn."""
+    count: int = Setting(1, "Images of each", ge=1, le=1000)
+    """The seed goes up by one with each."""
+    out: str = Setting("", "Folder", widget="folder", level="expert")
+    """Where the images go. Empty: the workspace's folder images; on the command line, the folder samples where you
+    stand."""
+
+
+def run(settings: Settings, tell: Tell, control: Control) -> str:
+    """Draw every prompt into the folder; gives the folder.
 
     Raises:
         UserError: the model or a LoRA cannot be read, or the folder cannot be written.
     """
-    preset = with_absolute_paths(_with_prompts(validate(job.preset, trains=False), job))
-    folder = Path(job.folder)
+    from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths  # noqa: PLC0415
+
+    preset = with_absolute_paths(validate(_with_prompts(settings), trains=False))
+    folder = Path(settings.out) if settings.out else Path(preset.general.workspace) / "images"
     check_writable(folder)
+    family, added = _opened(preset, settings, tell)
+    _draw(preset, family, folder, tell, control, keep_encoders=added)
+    return str(folder)
+
+
+def _with_prompts(settings: Settings) -> Values:
+    """The preset's values with these prompts; several images of one have seeds that follow."""
+    values = deepcopy(settings.preset)
+    prompts = [prompt.model_dump(mode="json") for prompt in settings.prompts]
+    put(values, "sampling.prompts", [_with_seed(one, more) for one in prompts for more in range(settings.count)])
+    return values
+
+
+def _with_seed(prompt: Values, more: int) -> Values:
+    """The same prompt with a seed that follows; one that is left to chance stays so."""
+    return prompt if prompt["seed"] == NEW_EACH_TIME else {**prompt, "seed": prompt["seed"] + more}
+
+
+def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
+    """The model with the files on it, and whether any of them can change what its text encoders say."""
+    from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
+    from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
+
     tell(Phase("Opening the model"))
     family = open_model(preset.model.source, preset.model.family, load_options(preset))
     check_samplers(preset, family)
-    for lora in job.loras:
-        changed = merge_lora(family, Path(lora))
-        tell(Note(f"{Path(lora).name} changes {changed} layers."))
-    if words := add_embeddings(family, [Path(file) for file in job.embeddings], [Path(lora) for lora in job.loras]):
+    loras = [Path(file) for file in settings.loras]
+    for lora in loras:
+        tell(Note(f"{lora.name} changes {merge_lora(family, lora)} layers."))
+    if words := add_embeddings(family, [Path(file) for file in settings.embeddings], loras):
         tell(Note(f"Prompts can hold {', '.join(words)}."))
-    prompts = preset.sampling.prompts
-    resolution, sampling = with_resolution(preset, family).resolution, preset.sampling
-    sampler = Sampler(family, resolution, cache_texts=True, sampling=sampling, seed=preset.general.seed)
+    return family, bool(loras or words)
+
+
+def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Control, *, keep_encoders: bool) -> None:
+    from modules.trainer.preparation import with_resolution  # noqa: PLC0415
+    from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
+    from modules.trainer.sampling.sampler import Sampler  # noqa: PLC0415
+
+    prompts, resolution = preset.sampling.prompts, with_resolution(preset, family).resolution
+    sampler = Sampler(family, resolution, cache_texts=True, sampling=preset.sampling, seed=preset.general.seed)
     sampler.read(prompts)
-    if not job.loras and not words:
+    if not keep_encoders:
         family.unload(*family.text_encoders)
     done, total = 0, sum(prompt.steps for prompt in prompts)
 
@@ -59,16 +111,12 @@ def make_images(job: MakeImages, tell: Tell, control: Control) -> str:
         path = _next_file(folder, sample.prompt)
         save_sample(sample, path, model=Path(preset.model.source).stem)
         tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
-    return str(folder)
-
-
-def _with_prompts(preset: Preset, job: MakeImages) -> Preset:
-    prompts = tuple(prompt_of(values) for values in job.prompts)
-    return preset.model_copy(update={"sampling": preset.sampling.model_copy(update={"prompts": prompts})})
 
 
 def _next_file(folder: Path, prompt: Prompt) -> Path:
     """A file of the first free number: images of earlier calls stay."""
+    from modules.trainer.sampling.image_files import file_name  # noqa: PLC0415
+
     return folder / file_name(_next_number(folder), prompt.seed, prompt.prompt)
 
 

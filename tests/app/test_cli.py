@@ -12,7 +12,7 @@ import pytest
 from app import commands
 from app.cli import parser, run
 from modules.errors import Problems, UserError
-from modules.messages import CheckPreset, ConvertModel, Failed, FillCache, Job, MakeImages, Train, decode
+from modules.messages import CheckPreset, Failed, Job, RunTool, Train, decode
 from modules.preset.validate import preset_of
 from modules.system.bundled import ROOT
 
@@ -32,6 +32,12 @@ def trained(jobs: list[Job], *arguments: str) -> Train:
     job = jobs[-1]
     assert isinstance(job, Train)
     return job
+
+
+def settings_of(jobs: list[Job], tool: str) -> dict[str, Any]:
+    (job,) = jobs
+    assert isinstance(job, RunTool) and job.name == tool
+    return job.settings
 
 
 def test_a_preset_with_options_over_it_becomes_a_job(jobs: list[Job], tmp_path: Path) -> None:
@@ -90,7 +96,8 @@ def test_a_run_is_continued_by_its_folder_or_as_the_newest(jobs: list[Job], tmp_
 def test_cache_and_check_take_the_same_presets(jobs: list[Job]) -> None:
     run(["cache", ROBOT])
     run(["check", ROBOT, "--set", "training.steps=3"])
-    assert isinstance(jobs[0], FillCache)
+    assert isinstance(jobs[0], RunTool) and jobs[0].name == "cache"
+    assert preset_of(jobs[0].settings["preset"]).title == "Robot LoRA"
     assert isinstance(jobs[1], CheckPreset)
     assert jobs[1].preset["training"]["steps"] == 3
 
@@ -99,30 +106,48 @@ def test_sample_draws_the_prompts_given(jobs: list[Job], tmp_path: Path) -> None
     lora = tmp_path / "a.safetensors"
     options = ["--prompt", "a cat", "--prompt", "a dog", "--size", "512x768", "--seed", "5", "--steps", "9"]
     run(["sample", "starter:model", *options, "--count", "2", "--lora", str(lora), "--out", str(tmp_path)])
-    job = jobs[0]
-    assert isinstance(job, MakeImages)
-    assert [(p["prompt"], p["seed"]) for p in job.prompts] == [("a cat", 5), ("a cat", 6), ("a dog", 5), ("a dog", 6)]
-    assert {(p["width"], p["height"], p["steps"], p["sampler"]) for p in job.prompts} == {(512, 768, 9, "euler")}
-    assert (job.loras, job.folder) == ([str(lora)], str(tmp_path))
-    assert job.preset["model"]["source"] == "starter:model"
+    settings = settings_of(jobs, "sample")
+    assert [(p["prompt"], p["seed"]) for p in settings["prompts"]] == [("a cat", 5), ("a dog", 5)]
+    assert {(p["width"], p["height"], p["steps"], p["sampler"]) for p in settings["prompts"]} == {
+        (512, 768, 9, "euler")
+    }
+    assert (settings["loras"], settings["out"], settings["count"]) == ([str(lora)], str(tmp_path), 2)
+    assert settings["preset"]["model"]["source"] == "starter:model"
 
 
-def test_sample_with_a_preset_draws_its_own_prompts(jobs: list[Job]) -> None:
+def test_sample_with_a_preset_draws_its_own_prompts(
+    jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     run(["sample", ROBOT, "--guidance", "5"])
-    job = jobs[0]
-    assert isinstance(job, MakeImages)
-    assert len(job.prompts) == 4
-    assert {(p["sampler"], p["guidance"]) for p in job.prompts} == {("ddim", 5.0)}
+    settings = settings_of(jobs, "sample")
+    assert len(settings["prompts"]) == 4
+    assert {(p["sampler"], p["guidance"]) for p in settings["prompts"]} == {("ddim", 5.0)}
+    assert settings["out"] == str(tmp_path / "samples")
 
 
-def test_convert_tells_the_format_by_the_name(jobs: list[Job], tmp_path: Path) -> None:
-    run(["convert", "starter:model", str(tmp_path / "a.safetensors"), "--dtype", "bf16"])
-    run(["convert", "starter:model", str(tmp_path / "a"), "--family", "sdxl", "--overwrite"])
-    file, folder = str(tmp_path / "a.safetensors"), str(tmp_path / "a")
-    assert jobs == [
-        ConvertModel("starter:model", file, "", "single_file", "bf16"),
-        ConvertModel("starter:model", folder, "sdxl", "folder", "", "", True),
-    ]
+def test_every_setting_of_a_prompt_is_a_flag(jobs: list[Job]) -> None:
+    run(["sample", "starter:model", "--prompt", "a cat", "--sampler", "DPM++ 2M Karras", "--guidance-end", "0.8"])
+    (prompt,) = settings_of(jobs, "sample")["prompts"]
+    assert (prompt["sampler"], prompt["spacing"], prompt["guidance_end"]) == ("dpmpp_2m", "karras", 0.8)
+
+
+def test_convert_takes_paths_in_full(jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "parts.safetensors").touch()
+    run(["convert", "starter:model", "a.safetensors", "--dtype", "bf16", "--parts", "parts.safetensors"])
+    run(["convert", "starter:model", "a", "--family", "sdxl", "--overwrite", "--format", "folder"])
+    given = [{k: v for k, v in job.settings.items() if k != "model"} for job in jobs if isinstance(job, RunTool)]
+    assert given == [
+        {
+            "out": str(tmp_path / "a.safetensors"), "format": "auto", "dtype": "bf16", "family": "auto",
+            "parts": str(tmp_path / "parts.safetensors"), "overwrite": False,
+        },
+        {
+            "out": str(tmp_path / "a"), "format": "folder", "dtype": "as_is", "family": "sdxl", "parts": "",
+            "overwrite": True,
+        },
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -136,10 +161,10 @@ def test_convert_tells_the_format_by_the_name(jobs: list[Job], tmp_path: Path) -
         (["train", "presets/SD 1.5/LoRA 8 GB.json"], "--concept FOLDER"),
         (["sample", "starter:model"], "nothing to draw"),
         (["sample", "starter:model", "--prompt", "x", "--size", "big"], "--size big is no size"),
-        (["sample", "starter:model", "--prompt", "x", "--steps", "0"], "sampling.prompts.0.steps: 0 is out of range"),
-        (["sample", "starter:model", "--prompt", "x", "--seed", "one"], "--seed one is no whole number"),
+        (["sample", "starter:model", "--prompt", "x", "--steps", "0"], "steps: 0 is out of range"),
+        (["sample", "starter:model", "--prompt", "x", "--seed", "one"], 'seed: "one" is no whole number'),
         (["sample", "starter:model", "--prompt", "x", "--sampler", "ddjm"], 'Did you mean "ddim"?'),
-        (["sample", "starter:model", "--prompt", "x", "--count", "0"], "makes no image"),
+        (["sample", "starter:model", "--prompt", "x", "--count", "0"], "count: 0 is out of range"),
         (["test"], "./start-ui.sh test"),
     ],
     ids=lambda value: " ".join(value[-2:]) if isinstance(value, list) else "",

@@ -17,7 +17,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from modules.errors import UserError
-from modules.messages import Channel, Event, FillCache, Finished, Note
+from modules.messages import Channel, Event, Finished, Note, RunTool
 from modules.run import run_job
 from tests.data.pictures import picture, preset_of, scanned
 from tests.inputs.zoo import Row, assert_sentence, file, rows, sparse
@@ -199,7 +199,7 @@ def prepared(tmp_path_factory: pytest.TempPathFactory) -> Prepared:
     channel.events.put = told.append  # type: ignore[method-assign]
     preset = values(work, f"concepts.0.path={folder}", "concepts.0.captions=none", "general.workers=1")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    run_job(FillCache(preset), channel)
+    run_job(RunTool("cache", {"preset": preset}), channel)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     out = [e.text for e in told if isinstance(e, Note) and " is left out: " in e.text]
     named = {text.partition(" is left out: ")[0].removeprefix(f"{folder}/"): text for text in out}

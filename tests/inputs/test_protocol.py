@@ -45,12 +45,9 @@ LINES = {
     "a preset as null": line("Train", preset=None),
     "resume as a switch": line("Train", preset={}, resume=True),
     "a prompt as text": line("SampleNow", prompt="a robot"),
-    "prompts of text": line("MakeImages", preset={}, prompts=["x"], loras=[], folder="x"),
-    "loras as text": line("MakeImages", preset={}, prompts=[], loras="x", folder="x"),
-    "loras of numbers": line("MakeImages", preset={}, prompts=[], loras=[1], folder="x"),
+    "settings of a tool as list": line("RunTool", name="convert", settings=[]),
+    "a tool as number": line("RunTool", name=5, settings={}),
     "a path as number": line("Change", path=5, value=1),
-    "a source as object": line("ConvertModel", source={}, target="x"),
-    "overwrite as text": line("ConvertModel", source="x", target="y", overwrite="no"),
     "a step as fraction": line("Paused", step=1.5),
     "a step as switch": line("Paused", step=True),
     "a level of another word": line("Note", text="x", level="fatal"),
@@ -83,9 +80,9 @@ def examples() -> list[m.Message]:
     """Every kind of message, with values in all of its fields."""
     mend = m.Fix("Halve it", {"training.batch_size": 1})
     values: dict[str, Any] = {
-        "preset": {"version": 1}, "prompts": [{"prompt": "x"}], "loras": ["a"], "prompt": {"prompt": "x"}, "value": [1],
-        "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "mends": [mend], "bars": [("a", 1.0)], "items": ["x"],
-        "level": "error", "severity": "stop", "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)], "embeddings": ["a"],
+        "preset": {"version": 1}, "settings": {"out": "x"}, "prompt": {"prompt": "x"}, "value": [1],
+        "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
+        "level": "error", "severity": "stop", "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "float": 0.5, "bool": True}
     made: list[m.Message] = []

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from modules.families import LoadOptions
-from modules.messages import ConvertModel, Finished
+from modules.messages import Finished, RunTool
 from modules.tools.models import merge_lora, open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
@@ -31,8 +31,7 @@ def tensors_of(model: Path) -> dict[str, Tensor]:
 
 
 def converted(source: Path, target: Path, **settings: str) -> Path:
-    form = "single_file" if target.suffix else "folder"
-    events = do(ConvertModel(str(source), str(target), format=form, **settings))  # type: ignore[arg-type]
+    events = do(RunTool("convert", {"model": str(source), "out": str(target), **settings}))
     assert events[-1] == Finished(path=str(target))
     return target
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from modules.errors import UserError
-from modules.messages import Event, Finished, MakeImages, Note, Phase, SampleReady, Stop
+from modules.messages import Event, Finished, Note, Phase, RunTool, SampleReady, Stop
 from tests.test_run import do
 from tests.trainer.runs import folder_of, model_of, run, values
 
@@ -20,9 +20,10 @@ PROMPT = {"prompt": "blip robot", "negative": "fog", "steps": 2, "width": 64, "h
 
 
 def make(
-    workspace: Path, *, loras: tuple[Path, ...] = (), prompts: tuple[dict[str, object], ...] = (PROMPT,)
-) -> MakeImages:
-    return MakeImages(values(workspace), list(prompts), [str(lora) for lora in loras], str(workspace / "pictures"))
+    workspace: Path, *, loras: tuple[Path, ...] = (), prompts: tuple[dict[str, object], ...] = (PROMPT,), **more: Any
+) -> RunTool:
+    settings = {"preset": values(workspace), "prompts": list(prompts), "loras": [str(lora) for lora in loras]}
+    return RunTool("sample", {**settings, "out": str(workspace / "pictures"), **more})
 
 
 def drawn(events: list[Event]) -> list[np.ndarray]:
@@ -95,18 +96,24 @@ def test_a_word_of_a_run_can_be_used_from_its_file_and_from_its_lora(tmp_path: P
     lora = next((folder_of(events) / "models").glob("*.safetensors"))
     alone = folder_of(events) / "models" / f"{lora.stem}_embeddings" / "blop.safetensors"
     asked = {**PROMPT, "prompt": "a blop"}
-    job = make(tmp_path, prompts=(asked,))
-    with_word = do(replace(job, embeddings=[str(alone)]))
+    with_word = do(make(tmp_path, prompts=(asked,), embeddings=[str(alone)]))
     assert any(isinstance(event, Note) and event.text == "Prompts can hold blop." for event in with_word)
     assert np.abs(drawn(with_word)[0] - of_run).max() <= 1
-    assert np.abs(drawn(do(replace(job, loras=[str(lora)])))[0] - of_run).max() <= 1
-    assert np.abs(drawn(do(job))[0] - of_run).max() > 5
+    assert np.abs(drawn(do(make(tmp_path, prompts=(asked,), loras=(lora,))))[0] - of_run).max() <= 1
+    assert np.abs(drawn(do(make(tmp_path, prompts=(asked,))))[0] - of_run).max() > 5
 
 
 def test_an_embedding_called_as_a_word_that_the_model_knows_is_refused(tmp_path: Path) -> None:
     save_file({"emp_params": torch.ones(1, 128)}, tmp_path / "cat.safetensors")
     with pytest.raises(UserError, match='knows the word "cat" already'):
-        do(replace(make(tmp_path), embeddings=[str(tmp_path / "cat.safetensors")]))
+        do(make(tmp_path, embeddings=[str(tmp_path / "cat.safetensors")]))
     save_file({"emp_params": torch.ones(1, 64)}, tmp_path / "kat.safetensors")
     with pytest.raises(UserError, match="vectors of 64 numbers, and this model's have 128"):
-        do(replace(make(tmp_path), embeddings=[str(tmp_path / "kat.safetensors")]))
+        do(make(tmp_path, embeddings=[str(tmp_path / "kat.safetensors")]))
+
+
+def test_several_images_of_a_prompt_have_seeds_that_follow(tmp_path: Path) -> None:
+    do(make(tmp_path, count=2, prompts=(PROMPT, {**PROMPT, "seed": -1, "prompt": "sleepy"})))
+    names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
+    assert [name.split(" - ")[1] for name in names[:2]] == ["5", "6"]
+    assert len(names) == 4

@@ -7,7 +7,7 @@ import torch
 from diffusers import StableDiffusionPipeline
 from PIL import Image
 
-from modules.messages import MakeImages, SampleReady
+from modules.messages import RunTool, SampleReady
 from modules.session import Session
 from modules.system.bundled import resolve
 from tests.starter.fixed_loss import concept_loss
@@ -37,7 +37,8 @@ def drawn(workspace: Path, *loras: Path) -> list[Image.Image]:
         for seed, text in enumerate(ROBOT_PROMPTS, first)
     ]
     folder = workspace / f"drawn with {len(loras)}"
-    session = Session(MakeImages(values(workspace), prompts, [str(path) for path in loras], str(folder)))
+    settings = {"preset": values(workspace), "prompts": prompts, "loras": [str(path) for path in loras]}
+    session = Session(RunTool("sample", {**settings, "out": str(folder)}))
     session.start()
     session.wait()
     images: list[Image.Image] = []

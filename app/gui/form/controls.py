@@ -66,15 +66,19 @@ def control_of(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks)
 
 
 def placeholder_of(setting: SettingInfo) -> str:
-    """What an empty entry stands for: what 0 does, or what the help says of it: "Empty: the preset's title."."""
+    """What an empty entry stands for: what 0 does, what the help says ("Empty: the title."), or what is to be given."""
     found = EMPTY.search(setting.help)
-    words = setting.zero or (found[1] if found else "")
+    words = setting.zero or (found[1] if found else setting.help.partition(".")[0] if setting.required else "")
     return words[:1].upper() + words[1:]
 
 
 def options_of(setting: SettingInfo) -> Sequence[Option]:
     """The choices of a setting as the controls take them; the preset's own word is found by the search too."""
-    return [Option(choice, choice_label(setting.path, choice), words=str(choice)) for choice in setting.choices]
+    labels = setting.labels or {}
+    return [
+        Option(choice, labels.get(choice) or choice_label(setting.path, choice), words=str(choice))
+        for choice in setting.choices
+    ]
 
 
 def side_by_side(setting: SettingInfo) -> bool:

@@ -17,10 +17,10 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_labels import pause_advice
 from app.gui.session.run_state import JUST_SENT
 from modules.messages import Failed, Finished
+from modules.tools import TOOLS
 
 HEIGHT = 60
 CALM_S = 0.5
-JOBS = {"sample": "Making images", "convert": "Converting", "cache": "Filling the cache"}
 
 
 @dataclass(frozen=True)
@@ -163,7 +163,8 @@ class RunBar(Frame):
             phase = running.phase
             return number_format.phase_text(phase), "text", phase.done / phase.total if phase.total else None
         if running.progress is None:
-            return JOBS.get(running.what, "Getting ready") + " \u2026", "text", None
+            doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
+            return f"{doing} \u2026", "text", None
         word = "Paused" if running.state == "paused" else "Training"
         return f"{word}: {number_format.progress_text(running.progress)}", "text", share
 

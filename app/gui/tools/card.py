@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
@@ -13,79 +12,64 @@ from app.gui.run_control import begin
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import phase_text
 from app.gui.session.run_state import WindowEvent
+from app.gui.tools.form import ToolForm
+from app.gui.tools.images import MadeImages
 from modules.errors import UserError
-from modules.messages import Failed, FillCache, Finished, Job, Note, Phase, Result, Stop
-
-LABEL = 124  # pixels of the names of fields
+from modules.messages import Failed, Finished, Note, Phase, Result, RunTool, SampleReady, Stop
+from modules.tools import Tool
 
 
 class ToolCard(Card):
-    """Subclasses build their settings into `form` and give the job; the engine does one job at a time.
+    """Any tool of the table; the engine does one job at a time."""
 
-    Args:
-        what: what running.Running calls the job: "sample", "convert", "cache", "check".
-        stops: whether the job listens to Stop.
-    """
-
-    def __init__(
-        self,
-        master: Any,
-        context: AppContext,
-        title: str,
-        sentence: str,
-        *,
-        what: str,
-        button: str,
-        image: str,
-        stops: bool = True,
-    ) -> None:
-        super().__init__(master, title)
-        self.context, self.what, self._stops = context, what, stops
+    def __init__(self, master: Any, context: AppContext, tool: Tool) -> None:
+        super().__init__(master, tool.title)
+        self.context, self.tool = context, tool
         self.owns_job = False  # the job under way is this card's
         self._notes: list[str] = []
-        Label(self.body, sentence, role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
-        self.form = Frame(self.body)
+        Label(self.body, tool.help, role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
+        self.form = ToolForm(self.body, context, tool)
         self.form.pack(fill="x")
         self.line = line = Frame(self.body)
         line.pack(fill="x", pady=(px(8), px(4)))
-        self.button = Button(line, button, self.run, kind="primary", image=image)
+        self.button = Button(line, tool.title, self.run, kind="primary", image=tool.icon)
         self.button.pack(side="left")
         self.stop = Button(line, "Stop", self._stop, image="square")
         self.stands = Label(line, "", role="text2")
         self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
         self.bar = Progress(self.body, 0.0)
         self.result = Label(self.body, "", wrap=True)
+        self.images = MadeImages(self.body, context) if tool.result == "images" else None
         self._end = context.running.listen(self._heard)
 
     def destroy(self) -> None:
         self._end()
         super().destroy()
 
-    def job(self) -> Job | None:
-        """What the engine shall do; None when a field is wrong and says so."""
-        raise NotImplementedError
-
     def blocked(self) -> str:
         """Why it cannot start, in words, beside the engine being busy."""
-        return ""
+        wrong = len(self.context.draft.errors()) if self._takes_the_project else 0
+        return f"{wrong} setting{'s are' if wrong > 1 else ' is'} wrong (F8)." if wrong else ""
 
-    def result_text(self, event: Finished) -> str:
-        """What to say at a good end."""
-        return f"Done: {event.path}" if event.path else "Done."
+    @property
+    def _takes_the_project(self) -> bool:
+        return any(setting.widget == "preset" for setting in self.form.settings.values())
 
     def run(self) -> None:
         """Start, unless something is wrong."""
         if self.context.running.busy:
             return
+        settings = self.form.read()
+        if settings is None:
+            return
         try:
-            job = self.job()
-            if job is None:
-                return
-            begin(self.context, self.what, job)
+            begin(self.context, self.tool.name, RunTool(self.tool.name, settings))
         except UserError as error:
             self.tell(in_words(str(error)), "error")
             return
         self.owns_job, self._notes = True, []
+        if self.images is not None:
+            self.images.begin()
         self.tell("")
         self._show_bar(None)
         self.refresh()
@@ -94,9 +78,8 @@ class ToolCard(Card):
         """Called now and then: whether it can start now."""
         if self.owns_job:
             self.button.disable("It is at work.")
-            if self._stops:
-                self.stop.pack(side="left", padx=(px(8), 0), after=self.button)
-                self.stop.disable("It ends as soon as it can." if self.context.running.state == "stopping" else "")
+            self.stop.pack(side="left", padx=(px(8), 0), after=self.button)
+            self.stop.disable("It ends as soon as it can." if self.context.running.state == "stopping" else "")
             return
         self.stop.pack_forget()
         busy = "After this run." if self.context.running.what == "train" else "After the tool that is at work."
@@ -111,9 +94,6 @@ class ToolCard(Card):
             self.result.pack(fill="x", pady=(px(4), px(2)), after=self.line)
         else:
             self.result.pack_forget()
-
-    def heard(self, event: WindowEvent) -> None:
-        """What else comes while this card's job is under way."""
 
     def _stop(self) -> None:
         self.context.engine.send(Stop(now=True))
@@ -135,10 +115,18 @@ class ToolCard(Card):
             case Failed() | EngineDied():
                 self._ended(in_words(event.message), "error")
             case Finished():
-                words = "Stopped." if event.stopped else self.result_text(event)
-                self._ended("\n".join([*self._notes[-12:], words]).strip(), "text")
+                self._ended("\n".join([*self._notes[-12:], self._result_text(event)]), "text")
+            case SampleReady() if self.images is not None:
+                self.images.take(event)
             case _:
-                self.heard(event)
+                pass
+
+    def _result_text(self, event: Finished) -> str:
+        if event.stopped:
+            return "Stopped."
+        if self.images is not None:
+            return self.images.in_words(event.path)
+        return f"Written: {event.path}" if event.path else "Done."
 
     def _ended(self, words: str, role: str) -> None:
         self.owns_job = False
@@ -166,33 +154,3 @@ class ActionListCard(Card):
         grey = Label(line, below, font="small", role="text3")
         grey.pack(fill="x")
         return grey
-
-
-def typed_path(text: str) -> str:
-    """A file or folder as a full path; a name on the hub, a bundled one, or what is not there, as it is."""
-    path = Path(text.strip()).expanduser()
-    return str(path.absolute()) if text.strip() and path.exists() else text.strip()
-
-
-class ProjectCard(ToolCard):
-    """A tool that takes the project's settings."""
-
-    def blocked(self) -> str:
-        wrong = len(self.context.draft.errors())
-        return f"{wrong} setting{'s are' if wrong > 1 else ' is'} wrong (F8)." if wrong else ""
-
-
-class CacheCard(ProjectCard):
-    """Fill the cache."""
-
-    def __init__(self, master: Any, context: AppContext) -> None:
-        sentence = "Encode all images and captions now, so that later runs begin at once."
-        super().__init__(
-            master, context, "Fill the cache", sentence, what="cache", button="Fill the cache", image="download"
-        )  # fmt: skip
-
-    def job(self) -> FillCache:
-        return FillCache(self.context.draft.freeze())
-
-    def result_text(self, event: Finished) -> str:
-        return "The cache is filled."

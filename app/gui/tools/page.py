@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from app.gui.context import AppContext
 from app.gui.kit import Masonry, ScrollArea, px
 from app.gui.page import Page
 from app.gui.tools import tensorboard
-from app.gui.tools.card import CacheCard, ToolCard
-from app.gui.tools.convert import ConvertCard
+from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
-from app.gui.tools.images import ImagesCard
+from modules.tools import TOOLS
 
 TICK_MS = 250
 TWO_FROM = 980  # pixels from which there are two columns
-TOOLS: tuple[Callable[[Masonry, AppContext], ToolCard], ...] = (ImagesCard, ConvertCard, CacheCard)
+TRIES_A_LORA = "sample"  # the tool that draws with a LoRA file
 
 
 class ToolsPage(Page):
@@ -31,8 +30,8 @@ class ToolsPage(Page):
         self.area.pack(fill="both", expand=True)
         masonry = Masonry(self.area.body, two_from=TWO_FROM)
         masonry.pack(fill="x", padx=px(20), pady=(px(4), px(20)))
-        for tool in TOOLS:
-            self._add(masonry, tool(masonry, self.context))
+        for tool in TOOLS.values():
+            self._add(masonry, ToolCard(masonry, self.context, tool))
             yield
         if tensorboard.installed():
             self._add(masonry, TensorBoardCard(masonry, self.context))
@@ -44,8 +43,9 @@ class ToolsPage(Page):
     def reveal(self, path: str) -> None:
         """A LoRA file is put into the tool that makes images."""
         for card in self.cards:
-            if isinstance(card, ImagesCard):
-                card.try_lora(path)
+            if isinstance(card, ToolCard) and card.tool.name == TRIES_A_LORA:
+                card.form.show("loras", [path])
+                card.button.focus_set()
 
     def destroy(self) -> None:
         self._end()

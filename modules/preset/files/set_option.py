@@ -36,7 +36,7 @@ def apply_valid_overrides(values: Values, settings: Sequence[str]) -> tuple[Valu
             problems.append(f"{setting}: write --set path=value, for example --set training.batch_size=4.")
         elif info is None:
             problems.append(unknown_setting(path, values))
-        elif not _put(values, path, _parsed_value(info, text)):
+        elif not _put(values, path, parsed_value(info, text)):
             counted = "Entries count from 0, and new ones go last."
             problems.append(f"{path[:60]}: there is no such entry in the list. {counted}")
     return values, problems
@@ -67,7 +67,7 @@ def _select_kind(values: Values, name: str, kind: str) -> None:
         values[name] = {key: value for key, value in held.items() if key in member.model_fields}
 
 
-def _parsed_value(info: SettingInfo, text: str) -> Any:
+def parsed_value(info: SettingInfo, text: str) -> Any:
     """Text where the setting holds text; else what JSON reads, or the text, which the schema then refuses in words."""
     if info.kind is str or get_origin(info.kind) is Literal:
         return text

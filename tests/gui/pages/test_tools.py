@@ -9,24 +9,17 @@ from PIL import Image
 
 from app.gui.context import AppContext
 from app.gui.tools.tensorboard import TensorBoard
-from modules.messages import (
-    ConvertModel,
-    Failed,
-    FillCache,
-    Finished,
-    MakeImages,
-    Phase,
-    SampleReady,
-    Stop,
-)
+from modules.messages import Failed, Finished, Phase, RunTool, SampleReady, Stop
+from tests.tools.pretend import ROW
 
 Pump = Callable[..., None]
 
 
 @pytest.fixture
 def cards(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterator[dict[str, Any]]:
-    """The cards of the page by the name of their class."""
+    """The cards of the page: tools by their name, the others by that of their class."""
     from app.gui.kit import Pictures
+    from app.gui.tools.card import ToolCard
     from app.gui.tools.page import ToolsPage
 
     context.draft.put("general.workspace", str(tmp_path / "workspace"))
@@ -39,7 +32,7 @@ def cards(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterato
         root.update()
     page.shown()
     pump()
-    yield {type(card).__name__: card for card in page.cards}
+    yield {card.tool.name if isinstance(card, ToolCard) else type(card).__name__: card for card in page.cards}
     page.destroy()
     context.pictures.close()
 
@@ -48,36 +41,46 @@ def words(card: Any) -> str:
     return str(card.result.cget("text"))
 
 
-def test_images_are_asked_for_with_every_prompt_and_seed(
-    cards: Any, engine: Any, context: AppContext, tmp_path: Path
-) -> None:
-    card = cards["ImagesCard"]
-    card.prompts.controls["prompt"].set("a robot\n\na boat\n")
-    card.prompts.controls["seed"].set("5")
-    card.count.set("2")
-    card.add_lora(str(tmp_path / "style.safetensors"))
-    card.add_lora("")
+def fill(card: Any, **values: Any) -> None:
+    for name, value in values.items():
+        field = card.form.fields[name]
+        field.made.widget.set(value) if hasattr(field, "made") else field.show(value)
+
+
+def choose(switch: Any, on: bool) -> None:
+    """By a click."""
+    switch.update()
+    if switch.get() != on:
+        switch.event_generate("<ButtonRelease-1>", x=2, y=2)
+
+
+def prompt(card: Any, **values: str) -> None:
+    for name, value in values.items():
+        card.form.fields["prompts"].widget.controls[name].set(value)
+
+
+def error(card: Any, name: str) -> str:
+    return str(card.form.fields[name].widget._error.cget("text"))
+
+
+def test_images_are_asked_for_with_every_prompt(cards: Any, engine: Any, context: AppContext, tmp_path: Path) -> None:
+    card = cards["sample"]
+    prompt(card, prompt="a robot\n\na boat\n", seed="5")
+    fill(card, count="2", loras=[str(tmp_path / "style.safetensors"), ""])
     card.button.press()
     (sent,) = engine.sent
-    assert isinstance(sent, MakeImages)
-    assert [(p["prompt"], p["seed"]) for p in sent.prompts] == [
-        ("a robot", 5),
-        ("a robot", 6),
-        ("a boat", 5),
-        ("a boat", 6),
-    ]
-    assert sent.loras == [str(tmp_path / "style.safetensors")]
-    assert sent.preset["model"]["source"] == "starter:model"
-    assert Path(sent.folder) == tmp_path / "workspace" / "images"
-    assert context.running.what == "sample"
+    assert isinstance(sent, RunTool) and sent.name == context.running.what == "sample"
+    assert [(p["prompt"], p["seed"]) for p in sent.settings["prompts"]] == [("a robot", 5), ("a boat", 5)]
+    assert (sent.settings["count"], sent.settings["loras"]) == (2, [str(tmp_path / "style.safetensors")])
+    assert sent.settings["preset"]["model"]["source"] == "starter:model"
 
 
 def test_another_model_goes_into_the_job_and_not_into_the_project(cards: Any, engine: Any, context: AppContext) -> None:
-    card = cards["ImagesCard"]
-    card.prompts.controls["prompt"].set("a robot")
-    card.model.set("somebody/model")
+    card = cards["sample"]
+    prompt(card, prompt="a robot")
+    card.form.show("preset", "somebody/model")
     card.button.press()
-    assert engine.sent[0].preset["model"]["source"] == "somebody/model"
+    assert engine.sent[0].settings["preset"]["model"]["source"] == "somebody/model"
     assert context.draft.get("model.source") == "starter:model"
 
 
@@ -86,8 +89,8 @@ def test_images_appear_as_they_come_and_open_large(
 ) -> None:
     from app.gui.run.image_viewer import ImageViewer
 
-    card = cards["ImagesCard"]
-    card.prompts.controls["prompt"].set("a robot")
+    card = cards["sample"]
+    prompt(card, prompt="a robot")
     card.button.press()
     path = tmp_path / "000001 - 42 - a robot.png"
     Image.new("RGB", (64, 64), (200, 60, 60)).save(path)
@@ -95,10 +98,10 @@ def test_images_appear_as_they_come_and_open_large(
     assert card.stands.cget("text") == "Making images: 15 %"
     context.running.take(SampleReady(str(path), "a robot", 0, 1))
     context.running.take(Finished(path=str(tmp_path)))
-    pump(card.grid_of_images.winfo_viewable)
-    assert card.grid_of_images.count == 1 and "1 image in" in words(card)
+    pump(card.images.grid_of_images.winfo_viewable)
+    assert card.images.grid_of_images.count == 1 and "1 image in" in words(card)
     assert context.running.samples == [], "the samples of a run are another thing"
-    card._open(0)
+    card.images._open(0)
     (dialog,) = [child for child in root.winfo_children() if isinstance(child, ImageViewer)]
     pump(dialog.winfo_viewable)
     assert dialog.facts.cget("text") == "Image 1"
@@ -106,34 +109,70 @@ def test_images_appear_as_they_come_and_open_large(
 
 
 def test_what_is_wrong_stands_under_its_field(cards: Any, engine: Any, context: AppContext) -> None:
-    card = cards["ImagesCard"]
-    card.count.set("0")
-    card.prompts.controls["width"].set("100")
+    card = cards["sample"]
+    fill(card, count="0")
     card.button.press()
-    assert "whole number" in card.count_row._error.cget("text")
+    assert error(card, "count") == "0 is out of range: it must be at least 1, at most 1000."
+    prompt(card, width="100")
+    card.button.press()
+    assert "multiple of 8" in card.form.fields["prompts"].widget.rows["width"]._error.cget("text")
     assert engine.sent == [] and not context.running.busy
 
 
 def test_a_model_is_converted(cards: Any, engine: Any, context: AppContext, tmp_path: Path) -> None:
-    card = cards["ConvertCard"]
+    card = cards["convert"]
     card.button.press()
-    assert card.rows["Model"]._error.cget("text") == "Choose a model"
-    card.source.set("starter:model")
-    card.target.set(str(tmp_path / "out"))
-    card.dtype.set("fp16")
+    assert error(card, "model") == error(card, "out") == "Something must stand here"
+    fill(card, model="starter:model", out=str(tmp_path / "out"), dtype="fp16", format="single_file")
     card.button.press()
-    target = str(tmp_path / "out.safetensors")
-    assert engine.sent == [ConvertModel("starter:model", target, "", "single_file", "fp16", "", False)]
-    assert not card.stop.winfo_manager(), "a conversion listens to nothing"
+    settings = {"model": "starter:model", "out": str(tmp_path / "out"), "dtype": "fp16", "format": "single_file"}
+    assert engine.sent == [RunTool("convert", {**settings, "parts": "", "family": "auto", "overwrite": False})]
     context.running.take(Failed("out.safetensors exists already."))
     assert words(card) == "out.safetensors exists already." and card.button.enabled
 
 
+def test_advanced_settings_of_a_tool_are_a_click_away(cards: Any, engine: Any) -> None:
+    card = cards["sample"]
+    assert not card.form.fields["out"].widget.winfo_manager()
+    card.form.more.press()
+    assert card.form.fields["out"].widget.winfo_manager() and not card.form.more.winfo_manager()
+
+
+def test_a_lora_that_was_just_trained_is_put_into_the_tool_that_draws(cards: Any, tmp_path: Path) -> None:
+    card = cards["sample"]
+    page = card.master.master.master.master
+    for name in ("a", "b", "b"):
+        page.reveal(str(tmp_path / name))
+        assert card.form.fields["loras"].read() == [str(tmp_path / name)]
+
+
+def test_a_tool_that_is_only_a_row_and_a_file_has_its_card(
+    cards: Any, engine: Any, context: AppContext, root: Any, tmp_path: Path
+) -> None:
+    from app.gui.tools.card import ToolCard
+
+    card = ToolCard(root, context, ROW)
+    card.pack(fill="both", expand=True)
+    assert not card.form.fields["most"].widget.winfo_manager(), "it counts for a list that is ranked"
+    choose(card.form.fields["ranked"].made.widget, True)
+    assert card.form.fields["most"].widget.winfo_manager()
+    fill(card, text="a.txt", out=str(tmp_path / "b.txt"), most="500", case="same", words=["a"])
+    card.button.press()
+    assert "at most 100" in error(card, "most") and engine.sent == []
+    fill(card, most="5")
+    card.button.press()
+    settings = {"text": "a.txt", "out": str(tmp_path / "b.txt"), "words": ["a"], "case": "same", "ranked": True}
+    assert engine.sent == [RunTool("count", {**settings, "most": 5})]
+    context.running.take(Finished(path=settings["out"]))
+    assert words(card) == f"Written: {settings['out']}"
+    card.destroy()
+
+
 def test_filling_the_cache_can_be_stopped(cards: Any, engine: Any, context: AppContext, pump: Pump) -> None:
-    card = cards["CacheCard"]
+    card = cards["cache"]
     card.button.press()
     card.stop.press()
-    assert isinstance(engine.sent[0], FillCache) and engine.sent[1] == Stop(now=True)
+    assert engine.sent == [RunTool("cache", {"preset": context.draft.freeze()}), Stop(now=True)]
     context.running.take(Finished(stopped=True))
     assert words(card) == "Stopped."
 
@@ -142,19 +181,19 @@ def test_while_the_engine_is_busy_every_tool_says_when(
     cards: Any, engine: Any, context: AppContext, pump: Pump
 ) -> None:
     context.running.begin("train")
-    pump(lambda: cards["CacheCard"].stands.cget("text") == "After this run.")
-    for name in ("ImagesCard", "ConvertCard", "CacheCard"):
+    pump(lambda: cards["cache"].stands.cget("text") == "After this run.")
+    for name in ("sample", "convert", "cache"):
         assert cards[name].button.reason == "After this run."
         cards[name].button.press()
     assert engine.sent == []
     context.running.take(Finished(5))
-    pump(lambda: cards["CacheCard"].button.enabled)
+    pump(lambda: cards["cache"].button.enabled)
 
 
 def test_a_wrong_project_fills_no_cache(cards: Any, context: AppContext, pump: Pump) -> None:
     context.draft.put("training.batch_size", 0)
-    pump(lambda: cards["CacheCard"].stands.cget("text") == "1 setting is wrong (F8).")
-    assert cards["ImagesCard"].button.enabled
+    pump(lambda: cards["cache"].stands.cget("text") == "1 setting is wrong (F8).")
+    assert cards["sample"].button.enabled
 
 
 def test_the_folders_are_those_of_the_settings(cards: Any, context: AppContext, pump: Pump, tmp_path: Path) -> None:

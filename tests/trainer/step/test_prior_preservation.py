@@ -17,7 +17,7 @@ import torch
 from modules.data.batches import ANSWER, LIVE, ORDINARY, BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.order import Example, epoch_order
-from modules.messages import Event, FillCache, Mailbox, Note, Phase, Stop
+from modules.messages import Event, Mailbox, Note, Phase, RunTool, Stop
 from modules.methods import attach
 from modules.preset.preset import Preset
 from modules.system.bundled import resolve
@@ -228,7 +228,7 @@ def test_class_images_are_drawn_once_and_trained(tmp_path: Path) -> None:
 
 def test_other_settings_draw_other_images_and_more_of_them_keep_the_first(tmp_path: Path) -> None:
     def made(*more: str) -> Path:
-        do(FillCache(values(tmp_path, *MADE, *more)))
+        do(RunTool("cache", {"preset": values(tmp_path, *MADE, *more)}))
         return max((tmp_path / "cache" / "class images").iterdir(), key=lambda path: path.stat().st_mtime_ns)
 
     first = made()

@@ -1,0 +1,176 @@
+"""The settings of a tool on its card: a row for each, made of the same declarations as its flags."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from app.gui.context import AppContext
+from app.gui.draft.parsing import read
+from app.gui.form.controls import ControlCallbacks, control_of
+from app.gui.form.prompt_form import PromptForm
+from app.gui.kit import FormRow, Frame, LinkButton, px
+from app.gui.run.sample_now import first_prompt
+from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
+from modules.preset.paths import Values, put
+from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.validate import examine_section
+from modules.tools import Tool
+
+PATHS = ("file", "folder", "save", "model")
+
+
+class Field(Protocol):
+    """One setting of a tool as it stands on the card."""
+
+    @property
+    def widget(self) -> Frame | None:
+        """What is laid out; None for what the card does not ask."""
+        ...
+
+    def read(self) -> Any:
+        """The value; None if something is wrong, which then stands there."""
+        ...
+
+    def show(self, value: Any) -> None: ...
+
+    def complain(self, sentence: str) -> None:
+        """What is wrong, in words; "" for nothing."""
+        ...
+
+
+class ToolForm(Frame):
+    """`read()` gives the settings of the tool, or None: then what is wrong stands under its field."""
+
+    def __init__(self, master: Any, context: AppContext, tool: Tool) -> None:
+        super().__init__(master)
+        self._tool = tool
+        self.settings = {setting.path: setting for setting in knobs(tool.settings)}
+        self.fields: dict[str, Field] = {}
+        hidden = [setting.label.lower() for setting in self.settings.values() if setting.level == "expert"]
+        self._folded = bool(hidden)
+        self.columnconfigure(0, weight=1)
+        for setting in self.settings.values():
+            kind = FIELDS.get(setting.widget, ListRow if isinstance(setting.default, tuple) else ValueField)
+            self.fields[setting.path] = kind(self, context, setting)
+        self.more = LinkButton(self, f"More: {', '.join(hidden)}", self.unfold)
+        self.lay_out()
+
+    def lay_out(self) -> None:
+        """The rows that apply now, in their order; expert ones below the link that unfolds them."""
+        basic = [setting for setting in self.settings.values() if setting.level != "expert"]
+        expert = [setting for setting in self.settings.values() if setting.level == "expert"]
+        for number, setting in enumerate([*basic, *expert]):
+            widget = self.fields[setting.path].widget
+            if widget is None:
+                continue
+            if self._applies(setting) and not (self._folded and setting.level == "expert"):
+                widget.grid(row=number, column=0, sticky="ew")
+            else:
+                widget.grid_remove()
+        if self._folded:
+            self.more.grid(row=len(self.settings), column=0, sticky="w", pady=px(4))
+        else:
+            self.more.grid_remove()
+
+    def unfold(self) -> None:
+        """Show the other settings, too."""
+        self._folded = False
+        self.lay_out()
+
+    def show(self, name: str, value: Any) -> None:
+        """Fill one setting in."""
+        self.fields[name].show(value)
+
+    def read(self) -> Values | None:
+        """What is filled in, if all of it can be used."""
+        found = {name: field.read() for name, field in self.fields.items() if self._applies(self.settings[name])}
+        if any(value is None for value in found.values()):
+            return None
+        values: Values = {}
+        for name, value in found.items():
+            put(values, name, value)
+        _, wrong = examine_section(self._tool.settings, values)
+        for name, field in self.fields.items():
+            sentence = next((text for path, text in wrong.items() if f"{path}.".startswith(f"{name}.")), "")
+            words = sentence.partition(": ")[2]
+            field.complain(words[:1].upper() + words[1:])
+            if words and self.settings[name].level == "expert":
+                self.unfold()
+        return None if wrong else values
+
+    def _applies(self, setting: SettingInfo) -> bool:
+        when = setting.when
+        return when is None or self.fields[when.path].read() in when.values
+
+
+class ValueField:
+    """A setting that is one value: the control that the settings of a preset have, too."""
+
+    def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
+        self._form, self._setting = form, setting
+        words = f"{setting.help}\n\nAllowed: {setting.limits}" if setting.limits else setting.help
+        self.widget = FormRow(form, setting.label, words=words, unit=setting.unit, label_width=LABEL)
+        self.made = control_of(
+            self.widget, setting, ControlCallbacks(self._changed, self._changed, form.lay_out, context, setting.path)
+        )
+        self.widget.put(self.made.widget, stretch=self.made.stretch)
+        self.show("" if setting.required else setting.default)
+
+    def read(self) -> Any:
+        typed = self.made.widget.get()
+        if self._setting.required and not typed:
+            self.complain("Something must stand here")
+            return None
+        value = read(self._setting, typed) if isinstance(typed, str) else typed
+        return typed_path(value) if self._setting.widget in PATHS else value
+
+    def show(self, value: Any) -> None:
+        self.made.show(value, None)
+
+    def complain(self, sentence: str) -> None:
+        self.widget.error(sentence)
+
+    def _changed(self, value: object) -> None:
+        del value
+        self._form.lay_out()
+
+
+class PresetField:
+    """The project as it stands; the card does not ask for it."""
+
+    widget = None
+
+    def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
+        del form, setting
+        self._context = context
+
+    def read(self) -> Values:
+        return self._context.draft.freeze()
+
+    def show(self, value: Any) -> None: ...
+
+    def complain(self, sentence: str) -> None: ...
+
+
+class PromptsField:
+    """Prompts with their settings; it says by itself what is wrong with them."""
+
+    def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
+        del setting
+        self.widget = PromptForm(form, first_prompt(context), lines=3, many=True, label_width=LABEL)
+
+    def read(self) -> list[Values] | None:
+        return self.widget.read_all() or None
+
+    def show(self, value: Any) -> None: ...
+
+    def complain(self, sentence: str) -> None: ...
+
+
+# What the schema's `widget` asks for by name, where it is no single value.
+FIELDS: dict[str, Callable[[ToolForm, AppContext, SettingInfo], Field]] = {
+    "preset": PresetField,
+    "preset or model": ModelRow,
+    "prompts": PromptsField,
+}

@@ -1,0 +1,105 @@
+"""Rows of a tool's card that hold more than a value: the project or another model, and lists."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from app.gui.context import AppContext
+from app.gui.kit import Button, Entry, FormRow, Frame, LinkButton, PathEntry, px
+from modules.preset.paths import Values, put
+from modules.preset.setting_info import SettingInfo
+
+LABEL = 124  # pixels of the names of fields
+WEIGHTS = (("Weights", "*.safetensors"),)
+
+
+def typed_path(text: str) -> str:
+    """A file or folder as a full path; a name on the hub, a bundled one, or what is not there, as it is."""
+    path = Path(text.strip()).expanduser()
+    return str(path.absolute()) if text.strip() and path.exists() else text.strip()
+
+
+class ModelRow:
+    """The project with its model, or with another one that is named here."""
+
+    def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
+        self._context = context
+        self.widget = FormRow(form, setting.label, words=setting.help, label_width=LABEL)
+        source = str(context.draft.get("model.source") or "")
+        words = f"The project's: {source}" if source else setting.help.rstrip(".")
+        self.model = PathEntry(self.widget, what="model", placeholder=words)
+        self.widget.put(self.model)
+
+    def read(self) -> Values | None:
+        preset = self._context.draft.freeze()
+        model = typed_path(self.model.get())
+        if not model and not self._context.draft.get("model.source"):
+            self.complain("Choose a model: the project names none")
+            return None
+        if model:
+            preset = cast("Values", {**preset, "model": {**preset["model"]}})
+            put(preset, "model.source", model)
+        self.complain("")
+        return preset
+
+    def show(self, value: Any) -> None:
+        self.model.set(str(value))
+
+    def complain(self, sentence: str) -> None:
+        self.widget.error(sentence)
+
+
+class ListRow:
+    """Any number of texts or files, each in an entry that can be taken away again."""
+
+    def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
+        del context
+        self._paths = setting.widget == "files"
+        self.entries: list[Entry | PathEntry] = []
+        self.widget = FormRow(form, setting.label, words=setting.help, label_width=LABEL)
+        both = Frame(self.widget)
+        self._lines = Frame(both, height=1)
+        words = "Add a file" if self._paths else "Add one"
+        LinkButton(both, words, lambda: self.add().focus_set()).pack(side="bottom", anchor="w")
+        self.widget.put(both)
+
+    def add(self, text: str = "") -> Entry | PathEntry:
+        """One more entry."""
+        line = Frame(self._lines)
+        line.pack(fill="x", pady=px(2))
+        entry = PathEntry(line, text, kinds=WEIGHTS, placeholder="A file") if self._paths else Entry(line, text)
+        Button(line, "", lambda: self._remove(entry), kind="icon", image="x", hint="Without this one").pack(
+            side="right", padx=(px(6), 0)
+        )
+        entry.pack(fill="x", expand=True)
+        self.entries.append(entry)
+        self._fold()
+        return entry
+
+    def read(self) -> list[str]:
+        texts = [entry.get().strip() for entry in self.entries]
+        return [typed_path(text) if self._paths else text for text in texts if text]
+
+    def show(self, value: Any) -> None:
+        if self.read() == list(value):
+            return
+        for entry in [*self.entries]:
+            self._remove(entry)
+        for path in value:
+            self.add(path)
+
+    def complain(self, sentence: str) -> None:
+        self.widget.error(sentence)
+
+    def _remove(self, entry: Entry | PathEntry) -> None:
+        self.entries.remove(entry)
+        entry.master.destroy()
+        self._fold()
+
+    def _fold(self) -> None:
+        """An empty frame would keep the height of what was in it."""
+        if self.entries:
+            self._lines.pack(side="top", fill="x")
+        else:
+            self._lines.pack_forget()

@@ -1,0 +1,122 @@
+"""Presets on the command line: which file, and what options lay over it."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, cast
+
+from app.flags import absolute_if_exists
+from modules.catalog import FAMILIES
+from modules.errors import UserError
+from modules.preset.files import store
+from modules.preset.files.set_option import apply_overrides, apply_valid_overrides
+from modules.preset.paths import Values, put
+from modules.preset.preset import Preset
+from modules.preset.rules import rules
+from modules.system.bundled import ROOT, is_bundled
+
+Options = argparse.Namespace
+
+
+def add_preset(command: argparse.ArgumentParser) -> None:
+    """A preset or project, to train or encode."""
+    command.add_argument(
+        "preset", type=Path, metavar="PRESET|PROJECT", help="a file of settings, yours or one from the folder presets"
+    )
+    command.add_argument(
+        "--concept",
+        action="append",
+        default=[],
+        metavar="DIR",
+        help="a folder of images to learn from, instead of the file's; may be repeated",
+    )
+    command.add_argument("--workspace", type=Path, metavar="DIR", help="the folder that holds every run (workspace)")
+    _add_set(command)
+
+
+def add_preset_or_model(command: argparse.ArgumentParser) -> None:
+    """A preset, of which the model and the prompts count, or a model alone."""
+    command.add_argument("model", metavar="PRESET|MODEL", help="a preset (.json), or a file, folder or hub name")
+    names = ", ".join(f"{name}: {card.title}" for name, card in FAMILIES.items())
+    command.add_argument("--family", choices=tuple(FAMILIES), help=f"type of the model (sd). {names}")
+    _add_set(command)
+
+
+def _add_set(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="PATH=VALUE",
+        help="change a setting, such as training.steps=1000; may be repeated (the command settings lists them)",
+    )
+
+
+def preset_values(options: Options) -> Values:
+    """The values of the preset with the options over them; every problem of the file and the options at once."""
+    loaded = store.load(_preset_path(options.preset))
+    values, problems = loaded.values, list(loaded.problems)
+    if options.concept:
+        values["concepts"] = _concepts_with_folders(
+            values.get("concepts"), [_concept_folder(folder) for folder in options.concept]
+        )
+        problems = [problem for problem in problems if not problem.startswith("concepts.")]
+    if options.workspace:
+        put(values, "general.workspace", str(options.workspace.expanduser().absolute()))
+    if getattr(options, "name", ""):
+        put(values, "general.name", options.name)
+    values, wrong = apply_valid_overrides(values, options.set)
+    problems.extend(wrong)
+    return _values_of(rules.validate(values, tuple(problems)))
+
+
+def _concepts_with_folders(given: Any, folders: list[str]) -> list[Values]:
+    """A concept for each folder.
+
+    What a preset describes without a folder (captions, repeats, a trigger word) is for them, in their order; the last
+    description is for all that are left.
+    """
+    kept = [entry for entry in cast("list[Any]", given) if isinstance(entry, dict)] if isinstance(given, list) else []
+    open_ones = [entry for entry in kept if not entry.get("path")] or [{}]
+    return [{**open_ones[min(n, len(open_ones) - 1)], "path": folder} for n, folder in enumerate(folders)]
+
+
+def _values_of(preset: Preset) -> Values:
+    return preset.model_dump(mode="json")
+
+
+def _preset_path(path: Path) -> Path:
+    """The file as named from where the user stands, or one of those that came with Seachange."""
+    path = path.expanduser()
+    shipped = ROOT / path
+    return shipped if not path.exists() and path.parts[:1] == ("presets",) and shipped.is_file() else path
+
+
+def _concept_folder(folder: str) -> str:
+    if is_bundled(folder):
+        return folder
+    if not folder.strip():  # which would be the folder where one stands
+        raise UserError("--concept names no folder.", advice="Give the folder that holds the images.")
+    path = Path(folder).expanduser().absolute()
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.is_file() else "does not exist"
+        raise UserError(f"--concept {folder}: {path} {what}.", advice="Give the folder that holds the images.")
+    return str(path)
+
+
+def preset_or_model_values(options: Options) -> Values:
+    """The values of the preset, or of none with this model, with the options over them."""
+    is_preset = options.model.endswith(".json")
+    loaded = (
+        store.load(_preset_path(Path(options.model))) if is_preset else store.Loaded({"version": Preset.VERSION}, ())
+    )
+    values = loaded.values
+    if not is_preset:
+        put(values, "model.source", absolute_if_exists(options.model))
+    if options.family:
+        put(values, "model.family", options.family)
+    preset = rules.validate(apply_overrides(values, options.set), loaded.problems, trains=False)
+    if not preset.model.source:
+        raise UserError("model.source: no model is chosen.", advice="Give one with --set model.source=...")
+    return _values_of(preset)

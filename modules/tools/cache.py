@@ -1,0 +1,42 @@
+"""Fill the cache: only the preparation of a run, so that the next one starts at once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from modules.messages import Note
+from modules.preset.rules.rules import validate
+from modules.preset.setting import Section, Setting
+
+if TYPE_CHECKING:
+    from modules.trainer.control import Control
+    from modules.trainer.preparation import Tell
+
+
+class Settings(Section):
+    """Fill the cache"""
+
+    preset: dict[str, Any] = Setting(..., "Preset", widget="preset")
+    """Whose images and captions are encoded."""
+
+
+def run(settings: Settings, tell: Tell, control: Control) -> str:
+    """Encode what a run with this preset would encode."""
+    from modules.trainer.class_images import with_class_images  # noqa: PLC0415
+    from modules.trainer.preparation import open_family, scan_images, with_resolution  # noqa: PLC0415
+    from modules.trainer.prepared_data import cache_with_retry, prepare_data, teacher_cache_for  # noqa: PLC0415
+    from modules.trainer.run_folder.disk_retry import DiskRetry  # noqa: PLC0415
+    from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths  # noqa: PLC0415
+
+    preset = with_absolute_paths(validate(settings.preset))
+    check_writable(Path(preset.general.cache))
+    family = open_family(preset, tell)
+    preset = with_resolution(preset, family)
+    preset = with_class_images(preset, family, tell, control)
+    index = scan_images(preset, tell, control)
+    with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
+        prepared = prepare_data(preset, family, index, cache, tell, control)
+        teacher_cache_for(preset, family, prepared.loader, tell, control)
+    tell(Note(f"Everything is cached in {preset.general.cache}."))
+    return ""

@@ -1,0 +1,90 @@
+"""What is encoded before the first step: images and captions, prompts of the samples, targets of the prior."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from modules.data.batches import BatchLoader
+from modules.data.cache.store import Cache
+from modules.data.index import Index
+from modules.families import Family
+from modules.messages import Note, Phase
+from modules.preset.preset import Preset
+from modules.trainer.control import Control
+from modules.trainer.preparation import Tell, report_bad_images, validation_images
+from modules.trainer.run_folder.disk_retry import DiskRetry
+from modules.trainer.sampling.sampler import Sampler
+from modules.trainer.step import prior_preservation
+from modules.trainer.step.denoising_task import DenoisingTask
+from modules.trainer.step.encoders import FamilyEncoders
+from modules.trainer.step.prior_preservation import TeacherCache
+from modules.trainer.validation import without_randomness
+
+
+class Prepared(NamedTuple):
+    """Images and captions, encoded; and what draws samples."""
+
+    loader: BatchLoader
+    measured: BatchLoader | None  # for validation, if that is wanted
+    sampler: Sampler
+
+
+def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
+    """The cache of the preset, which waits for a disk that takes nothing."""
+    folder = Path(preset.general.cache)
+    return Cache(folder, lambda work: disk_retry.retry(work, "what is encoded", folder))
+
+
+def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
+    """Encode what is not in the cache yet, read the samples' prompts, and let go of what training does not need."""
+    caches_text = not preset.trains_text
+    loader = _filled(preset, family, index.training_rows(), cache, tell, control)
+    measured = None
+    if preset.validation.enabled:
+        measured = _filled(without_randomness(preset), family, validation_images(index), cache, tell, control)
+    sampler = Sampler(
+        family, preset.resolution, cache_texts=caches_text, sampling=preset.sampling, seed=preset.general.seed
+    )
+    if caches_text:
+        sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
+    family.unload(*(set(family.component_names) - resident_parts(preset, family, loader)))
+    return Prepared(loader, measured, sampler)
+
+
+def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> BatchLoader:
+    loader = BatchLoader(
+        index,
+        preset,
+        FamilyEncoders(family),
+        cache,
+        cache_latents=not family.inpaints,
+        cache_text=not preset.trains_text,
+        note=lambda text: tell(Note(text, "warning")),
+    )
+    loader.fill(lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
+    control.check()
+    report_bad_images(loader.index, tell, known=len(index.bad))
+    return loader
+
+
+def teacher_cache_for(
+    preset: Preset, family: Family, loader: BatchLoader, tell: Tell, control: Control
+) -> TeacherCache | None:
+    """What the model says of "prior" images, where a full fine-tune is about to change it."""
+    if not prior_preservation.needs_teacher_cache(preset):
+        return None
+    teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
+    teacher.fill(loader, lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
+    control.check()
+    return teacher
+
+
+def resident_parts(preset: Preset, family: Family, loader: BatchLoader) -> set[str]:
+    """Parts that must stay in memory from the first step to the last."""
+    held = {"denoiser", *preset.trained_parts()}
+    if not loader.cache_latents or any(concept.enabled and concept.live for concept in preset.concepts):
+        held.add("vae")
+    if preset.trains_text or loader.encodes_text:
+        held.update(family.text_encoders)
+    return held
