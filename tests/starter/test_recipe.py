@@ -12,8 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
-from resources.starter.recipe.drawings import (
+from tools.starter.drawings import (
     COLOURS,
     GROUNDS,
     Drawing,
@@ -28,11 +27,11 @@ from resources.starter.recipe.drawings import (
     variants,
     vocabulary,
 )
-from resources.starter.recipe.latents import SCALE, encode, read_latents, write_latents
-from resources.starter.recipe.muon import optimizers, orthogonal
-from resources.starter.recipe.pack import pack, prefix_text_encoder
-from resources.starter.recipe.tokenizer import read_tokenizer, train_tokenizer
-from resources.starter.recipe.train_denoiser import (
+from tools.starter.latents import SCALE, encode, read_latents, write_latents
+from tools.starter.muon import optimizers, orthogonal
+from tools.starter.pack import pack, prefix_text_encoder
+from tools.starter.tokenizer import read_tokenizer, train_tokenizer
+from tools.starter.train_denoiser import (
     Batches,
     Networks,
     denoising_loss,
@@ -40,7 +39,8 @@ from resources.starter.recipe.train_denoiser import (
     new_schedule,
     train_denoiser,
 )
-from resources.starter.recipe.train_vae import as_tensor, new_vae, train_vae
+from tools.starter.train_vae import as_tensor, new_vae, train_vae
+from tools.starter.training_loop import Plan, TrainingLoop, step_generators
 
 CONCEPT = Path(__file__).resolve().parents[2] / "resources/starter/concepts/robot"
 

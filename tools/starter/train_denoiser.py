@@ -16,9 +16,9 @@ from diffusers import DDIMScheduler, UNet2DConditionModel
 from torch import Tensor
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
-from resources.starter.recipe.drawings import Entry, caption
-from resources.starter.recipe.muon import optimizers
+from tools.starter.drawings import Entry, caption
+from tools.starter.muon import optimizers
+from tools.starter.training_loop import Plan, TrainingLoop, step_generators
 
 STEPS, POLISH_STEPS = 4464, 1130  # of batch 48: what the study took, and its second course at lower rates
 SHARES = {"plain": 0.75, "hue": 0.15, "ground": 0.10}  # of a batch

@@ -10,8 +10,8 @@ import torch
 from diffusers import AutoencoderKL
 from torch import Tensor
 
-from resources.starter.recipe.drawings import Entry, Pixels
-from resources.starter.recipe.train_vae import as_tensor
+from tools.starter.drawings import Entry, Pixels
+from tools.starter.train_vae import as_tensor
 
 SCALE = 0.18215  # Stable Diffusion's: every program multiplies latents by it, so ours must be right with it
 

@@ -14,9 +14,9 @@ from diffusers import AutoencoderKL
 from numpy.typing import NDArray
 from torch import Tensor
 
-from resources.starter.recipe.course import Plan, TrainingLoop, step_generators
-from resources.starter.recipe.drawings import Pixels, over_background
-from resources.starter.recipe.muon import optimizers
+from tools.starter.drawings import Pixels, over_background
+from tools.starter.muon import optimizers
+from tools.starter.training_loop import Plan, TrainingLoop, step_generators
 
 SIDE = 128
 CROP = 64  # the net has no attention, so what it learns on crops holds for whole pictures

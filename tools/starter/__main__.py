@@ -1,4 +1,4 @@
-"""Trains the starter model from nothing: `python -m resources.starter.recipe all`. README.md tells more."""
+"""Trains the starter model from nothing: `python -m tools.starter all`. README.md tells more."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from diffusers import AutoencoderKL
 
-from resources.starter.recipe import train_denoiser, train_vae
-from resources.starter.recipe.course import Plan
-from resources.starter.recipe.drawings import STYLES, Drawing, Entry, Pixels, read_drawings, variants, vocabulary
-from resources.starter.recipe.latents import read_latents, write_latents
-from resources.starter.recipe.pack import draw, pack
-from resources.starter.recipe.tokenizer import read_tokenizer, train_tokenizer
+from tools.starter import train_denoiser, train_vae
+from tools.starter.drawings import STYLES, Drawing, Entry, Pixels, read_drawings, variants, vocabulary
+from tools.starter.latents import read_latents, write_latents
+from tools.starter.pack import draw, pack
+from tools.starter.tokenizer import read_tokenizer, train_tokenizer
+from tools.starter.training_loop import Plan
 
 HERE = Path(__file__).resolve().parent
 INK = "fluent-emoji-high-contrast"  # only the VAE sees it: it must be able to draw lines
@@ -123,7 +123,7 @@ def pictures(drawn: list[Drawing]) -> Pixels:
 
 def options_from(arguments: list[str]) -> Options:
     """The command line; without options it is the study's recipe."""
-    parser = argparse.ArgumentParser(prog="python -m resources.starter.recipe", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m tools.starter", description=__doc__)
     parser.add_argument("command", choices=[*COMMANDS, "all"])
     parser.add_argument("--work", type=Path, default=HERE / "work", help="folder for everything that is made")
     parser.add_argument("--sets", nargs="+", default=["fluent-emoji-flat"], choices=list(STYLES))

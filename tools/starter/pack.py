@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from resources.starter.recipe.train_denoiser import new_schedule
+from tools.starter.train_denoiser import new_schedule
 
 PROMPTS = (
     "red apple",
