@@ -7,21 +7,32 @@ Events carry paths of files, never pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from functools import cache
 from queue import Empty, SimpleQueue
-from types import UnionType
-from typing import Any, Generic, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
+
+from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails, from_json
 
 Level = Literal["info", "warning", "error"]
 Severity = Literal["stop", "hurt", "know"]  # a run cannot start; its result will be worse; worth knowing
+T = TypeVar("T")
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+def message(kind: type[T]) -> type[T]:
+    """A frozen dataclass whose fields hold on the wire exactly what they say: no text for a number, nothing unknown."""
+    made: Any = dataclass(frozen=True, slots=True)(kind)
+    made.__pydantic_config__ = ConfigDict(extra="forbid", strict=True)
+    return made
 
 
 # Events ---------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Started:
     """A run has its folder. `resumed_from` is the step of the backup it continues, or -1."""
 
@@ -32,7 +43,7 @@ class Started:
     resumed_from: int = -1
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Phase:
     """What the engine is doing now, in words, and how far it is: `total` 0 means that nobody knows."""
 
@@ -41,7 +52,7 @@ class Phase:
     total: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Progress:
     """Where training stands. No loss is dropped: `losses` holds (step, loss) of every step since the last message."""
 
@@ -58,7 +69,7 @@ class Progress:
     card_memory: int = 0  # bytes of the graphics card's memory that the process holds; 0 without a card
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class SampleReady:
     path: str
     prompt: str
@@ -66,19 +77,19 @@ class SampleReady:
     number: int  # which of the preset's prompts, from 1; 0 for a prompt of the moment
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class BackupSaved:
     path: str
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ModelSaved:
     path: str
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Note:
     """Something the user should know, in words, and nothing ends because of it."""
 
@@ -86,18 +97,18 @@ class Note:
     level: Level = "info"
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Paused:
     step: int
     reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Continued:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Fix:
     """Settings that would help, in a few words: a button in the window, a `--set` on the command line."""
 
@@ -105,7 +116,13 @@ class Fix:
     changes: dict[str, Any]  # path of a setting -> its new value
 
 
-@dataclass(frozen=True, slots=True)
+# JSON knows no tuples; what earlier releases wrote is "mends".
+Bar = Annotated[tuple[str, float], Strict(strict=False)]  # label and amount
+Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
+Fixes = Annotated[list[Fix], Field(validation_alias=AliasChoices("fixes", "mends"))]
+
+
+@message
 class Finding:
     """What the pre-flight check found."""
 
@@ -114,32 +131,20 @@ class Finding:
     title: str  # one sentence with its number: "62 % of the captions are longer than 75 tokens."
     text: str = ""  # why it matters and what to do, in one to three sentences
     setting: str = ""  # path of the setting that it is about, or of the section: "concepts.0.path"
-    fixes: list[Fix] = field(default_factory=list[Fix])
-    bars: list[tuple[str, float]] = field(default_factory=list[tuple[str, float]])  # a histogram: label and amount
+    fixes: Fixes = field(default_factory=list[Fix])
+    bars: list[Bar] = field(default_factory=list[Bar])  # a histogram
     unit: str = ""  # of the bars: "captions", "bytes", "seconds"
     items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fixes", _fixes(self.fixes))
-        object.__setattr__(self, "bars", [(label, amount) for label, amount in self.bars])
 
-
-@dataclass(frozen=True, slots=True)
+@message
 class Failed:
     message: str  # for the user
     details: str = ""  # for the log: the traceback
-    fixes: list[Fix] = field(default_factory=list[Fix])  # what would help, if that is known
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "fixes", _fixes(self.fixes))
+    fixes: Fixes = field(default_factory=list[Fix])  # what would help, if that is known
 
 
-def _fixes(given: Iterable[Any]) -> list[Fix]:
-    """From the wire they come as plain dicts."""
-    return [mend if isinstance(mend, Fix) else Fix(**mend) for mend in given]
-
-
-@dataclass(frozen=True, slots=True)
+@message
 class Finished:
     """A job ended well. `stopped` tells that the user ended it early; `step` is 0 for jobs that do not train."""
 
@@ -148,7 +153,7 @@ class Finished:
     path: str = ""  # what came out, if it is one thing
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Result:
     """What a query (a check, a question of size) found."""
 
@@ -156,7 +161,7 @@ class Result:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Validated:
     """How wrong the model is about images that it does not learn from, measured with the same noise each time."""
 
@@ -165,7 +170,7 @@ class Validated:
     error: float  # standard error of the mean: how far it may be off because these images were taken
     images: int
     concepts: dict[str, float]  # mean of each concept, by its name
-    times: list[tuple[float, float]]  # (share of noise, mean) of each amount of noise
+    times: list[Point]  # for each amount of noise
     best: bool  # whether the model was never as good
     best_step: int  # of the best validation so far
     best_mean: float
@@ -173,9 +178,6 @@ class Validated:
     # differ much less from each other than images do. Both 0 for the first.
     change: float = 0.0
     change_error: float = 0.0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "times", [(share, loss) for share, loss in self.times])
 
 
 Event = (
@@ -187,41 +189,41 @@ Event = (
 # Commands -------------------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Stop:
     """End the run after this step, with a backup; `now` ends it without one."""
 
     now: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Pause: ...
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Continue: ...
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class SampleNow:
     """Make the preset's samples, or one image of the settings given here (those of preset.sampling.Prompt)."""
 
     prompt: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class BackupNow: ...
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class SaveNow: ...
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class ValidateNow: ...
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Change:
     """Change a setting that is marked live."""
 
@@ -229,7 +231,7 @@ class Change:
     value: Any
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Train:
     """Start a run. `preset` holds values as a preset file does, machine settings included."""
 
@@ -237,14 +239,14 @@ class Train:
     resume: str = ""  # "" starts afresh; "newest" or the folder of a run continues it
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class CheckPreset:
     preset: dict[str, Any]
     probe: bool = False  # load the model and measure a few real steps
     start: bool = False  # somebody waits for the run: leave out what costs time and is plainly no matter
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class RunTool:
     """Use a tool of `modules.tools.TOOLS`; `settings` are those of its section."""
 
@@ -252,7 +254,7 @@ class RunTool:
     settings: dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@message
 class Quit:
     """End the engine once the job, if there is one, has stopped."""
 
@@ -263,8 +265,6 @@ Message = Event | Command
 
 
 # Between threads ------------------------------------------------------------------------------------------------------
-
-T = TypeVar("T")
 
 
 class Mailbox(Generic[T]):
@@ -296,17 +296,17 @@ class Channel:
 
 
 def condense(events: Iterable[Event]) -> list[Event]:
-    """The same story in fewer messages: of neighbours, the newest progress wins, and no loss is dropped."""
-    told: list[Event] = []
+    """The same in fewer messages: of neighbours, the newest progress wins, and no loss is dropped."""
+    condensed: list[Event] = []
     for event in events:
-        last = told[-1] if told else None
+        last = condensed[-1] if condensed else None
         if isinstance(event, Progress) and isinstance(last, Progress):
-            told[-1] = replace(event, losses=[*last.losses, *event.losses])
+            condensed[-1] = replace(event, losses=[*last.losses, *event.losses])
         elif isinstance(event, Phase) and isinstance(last, Phase) and event.title == last.title:
-            told[-1] = event
+            condensed[-1] = event
         else:
-            told.append(event)
-    return told
+            condensed.append(event)
+    return condensed
 
 
 # On the wire ----------------------------------------------------------------------------------------------------------
@@ -316,63 +316,44 @@ KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*Event.__args__,
 
 def encode(message: Message) -> str:
     """One line of JSON, without its newline."""
-    return json.dumps({"kind": type(message).__name__, **asdict(message)}, ensure_ascii=False, allow_nan=True)
+    kind = type(message)
+    values = _adapter(kind).dump_python(message, warnings=False)
+    return json.dumps({"kind": kind.__name__, **values}, ensure_ascii=False, allow_nan=True)
 
 
 def decode(line: str) -> Message:
-    """The message that `encode` wrote.
+    """The message that `encode` wrote; also one that an earlier release wrote into a run's events.jsonl.
 
     Raises:
         ValueError: the line is no message.
     """
     try:
-        values = cast("dict[str, Any]", json.loads(line))
-        kind = KINDS[values.pop("kind")]
-        known = {f.name for f in fields(kind)}
-        if unknown := set(values) - known:
-            raise ValueError(f"{kind.__name__} has no {', '.join(sorted(unknown))[:200]}")
-        _check_types(kind, values)
-        return kind(**values)
-    except (KeyError, TypeError, AttributeError, RecursionError, json.JSONDecodeError) as error:
+        kind = KINDS[from_json(line)["kind"]]
+    except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"not a message: {line[:200]}") from error
-
-
-def _check_types(kind: type[Any], values: Mapping[str, Any]) -> None:
-    """Refuse a value of another type than its field says: it would be noticed only far from here."""
-    hints = _hints(kind)
-    for name, value in values.items():
-        if not _fits(value, hints[name]):
-            raise ValueError(f"{kind.__name__}.{name} cannot be {json.dumps(value)[:100]}")
+    try:
+        return _adapter(kind).validate_json(line)
+    except ValidationError as error:
+        raise ValueError(_refusal(kind.__name__, error.errors(include_url=False)[0])) from error
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
-    return get_type_hints(kind)
+def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
+    """Built when a kind is first met: most processes never meet most of them."""
+    return TypeAdapter(Annotated[kind, BeforeValidator(_without_kind)])
 
 
-def _fits(value: Any, hint: Any) -> bool:
-    """Whether what JSON gave can stand in a field of this type. Whole numbers are fractions, too; tuples are lists."""
-    if get_origin(hint) in (list, tuple, dict):
-        return _fits_inside(value, get_origin(hint), get_args(hint))
-    if get_origin(hint) is Literal:
-        return value in get_args(hint)
-    if get_origin(hint) in (Union, UnionType):
-        return any(_fits(value, one) for one in get_args(hint))
-    if is_dataclass(hint):
-        return isinstance(value, dict) and _fits_fields(cast("dict[str, Any]", value), cast("type[Any]", hint))
-    return hint is Any or type(value) is hint or (hint is float and type(value) is int)
+def _without_kind(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "kind"}
 
 
-def _fits_inside(value: Any, origin: Any, inner: tuple[Any, ...]) -> bool:
-    if origin is dict:  # the keys of JSON are always texts
-        return isinstance(value, dict) and all(_fits(each, inner[1]) for each in cast("dict[str, Any]", value).values())
-    if not isinstance(value, list):
-        return False
-    held = cast("list[Any]", value)
-    wanted = inner * len(held) if origin is list else inner
-    return len(held) == len(wanted) and all(map(_fits, held, wanted))
-
-
-def _fits_fields(values: Mapping[str, Any], kind: type[Any]) -> bool:
-    hints = _hints(kind)
-    return values.keys() == hints.keys() and all(_fits(value, hints[name]) for name, value in values.items())
+def _refusal(kind: str, error: ErrorDetails) -> str:
+    """What the first thing wrong with a message is."""
+    path = ".".join(map(str, error["loc"]))
+    match error["type"]:
+        case "unexpected_keyword_argument":
+            return f"{kind} has no {path[:200]}"
+        case "missing":
+            return f"{kind} needs {path}"
+        case _:
+            return f"{kind}.{path} cannot be {json.dumps(error['input'])[:100]}"
