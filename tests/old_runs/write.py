@@ -18,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
-from modules.errors import UserError
 from modules.trainer.learner import Learner
+from safetensors.torch import load_file, save_file
+
+from modules.errors import UserError
 from tests.tiny import tiny_sd
 from tests.trainer.runs import folder_of, run, stop_after_a_backup, trained, values
 
