@@ -80,8 +80,8 @@ class Engine:
         if self._session and self._end_sent.is_set():
             self._session.wait()  # it has said its last word and only tidies up: the next one may be asked for already
         if self._running:
-            return "A job is under way already: wait for its end, or stop it."
-        return "The engine is ending and starts no job any more." if self._quitting.is_set() else ""
+            return "A job is already running: wait until it ends, or stop it."
+        return "The engine is shutting down and starts no more jobs." if self._quitting.is_set() else ""
 
     @property
     def _running(self) -> bool:

@@ -145,5 +145,5 @@ def _train(
         records.tell(note)
     if learner.clock.step >= steps:
         ways = "Raise training.steps or training.epochs to go on."
-        records.tell(Note(f"This run has done its {steps} steps: only its model is written. {ways}", "warning"))
+        records.tell(Note(f"This run has already done its {steps} steps: only the model is written. {ways}", "warning"))
     trainer.run()

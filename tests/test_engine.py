@@ -157,7 +157,7 @@ def test_two_runs_one_after_the_other_and_a_word_for_whatever_is_out_of_turn(sta
     first = engine.until(Finished)
     assert (first.step, first.stopped) == (30, False)
     said = [event.text for event in engine.events if isinstance(event, Note) and event.level == "error"]
-    assert [text.partition(":")[0] for text in said] == ["Not understood"] * 3 + ["A job is under way already"]
+    assert [text.partition(":")[0] for text in said] == ["Not understood"] * 3 + ["A job is already running"]
     assert losses_of(engine.events) == list(range(1, 31))
 
     engine.events.clear()

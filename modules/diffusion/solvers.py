@@ -115,13 +115,13 @@ def scheduler_for(name: str, noise_schedule: NoiseSchedule, spacing: str = "defa
         able = [row.title for row in SOLVERS.values() if _can_follow(row, noise_schedule)]
         why = "is a rectified flow" if noise_schedule.prediction == "flow" else "starts from pure noise (zero SNR)"
         raise UserError(
-            f"The sampler {solver.title} cannot draw with this model, which {why}.",
+            f"The sampler {solver.title} does not work with this model, which {why}.",
             advice=f"Choose another sampler: {', '.join(able)}.",
         )
     kind, known = _scheduler(solver, noise_schedule)
     if (reason := _spacing_problem(spacing, noise_schedule, known)) is not None:
         raise UserError(
-            f"The sampler {solver.title} cannot spread its steps as {spread.title}{reason}.",
+            f"The sampler {solver.title} does not support the spacing {spread.title}{reason}.",
             advice="Set the spacing to default" + (", or choose DPM++ 2M." if not reason else "."),
         )
     config = {**noise_schedule.scheduler_config(), **solver.settings}
@@ -147,7 +147,7 @@ def _spacing_problem(spacing: str, noise_schedule: NoiseSchedule, known: Mapping
     if spacing == "default":
         return None
     if noise_schedule.prediction == "flow":
-        return " with a rectified flow, which has a spread of its own"
+        return " with a rectified flow, which has a spacing of its own"
     if "original_inference_steps" in known:
         return ": its steps are those the model was distilled for"
     needs = "timestep_spacing" if SPACINGS[spacing].curve is None else "use_karras_sigmas"

@@ -33,7 +33,7 @@ class UnreadableBackup(UserError):
     def __init__(self, path: Path, error: Exception) -> None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         step = step_of(path.parent)
-        super().__init__(f"The backup of step {step} is passed over: {path.name} cannot be read ({reason[:120]}).")
+        super().__init__(f"The backup of step {step} is skipped: {path.name} cannot be read ({reason[:120]}).")
 
 
 def write_backup(folder: Path, step: int, preset: Preset, state: Mapping[str, Stateful]) -> Path:
@@ -65,7 +65,7 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
             continue
         if not path.exists():
             raise UserError(
-                f"The backup {folder} holds no {name}: it was made with other settings.",
+                f"The backup {folder} has no {name}: it was made with other settings.",
                 advice="Continue with the preset of that run (preset.json in its folder), or start a new run.",
             )
         # Optimizers keep counters on the CPU and move what belongs on the card themselves; so does an average.
@@ -133,13 +133,13 @@ def damage_of(folder: Path) -> str:
     try:
         digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
         if not digests or any(Path(name).name != name for name in digests):
-            return "its manifest names no files of it"
+            return "its manifest lists no files"
         wrong = [name for name, digest in digests.items() if sha256_of(folder / name) != digest]
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return "its manifest cannot be read"
-    return f"{', '.join(wrong[:3])} is not as it was written" if wrong else ""
+    return f"the checksum of {', '.join(wrong[:3])} does not match" if wrong else ""
 
 
 def whole_backups(folder: Path) -> Iterator[tuple[Path, list[str]]]:
@@ -150,7 +150,7 @@ def whole_backups(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     passed: list[str] = []
     for path in all_backups(folder):
         if damage := damage_of(path):
-            passed.append(f"The backup of step {step_of(path)} is damaged ({damage}) and is passed over.")
+            passed.append(f"The backup of step {step_of(path)} is damaged ({damage}) and is skipped.")
         else:
             yield path, passed
 

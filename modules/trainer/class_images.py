@@ -38,7 +38,7 @@ def with_class_images(preset: Preset, family: Family, tell: Tell, control: Contr
     if missing:
         _draw(preset, family, folder, missing, tell, control)
         family.unload(*family.component_names)
-        tell(Note(f"{len(missing)} class images were drawn into {folder}."))
+        tell(Note(f"{len(missing)} class images were generated in {folder}."))
     return with_concept(preset, folder)
 
 
@@ -105,7 +105,7 @@ def _draw(preset: Preset, family: Family, folder: Path, numbers: list[int], tell
         nonlocal done
         done += images
         control.check()
-        tell(Phase("Making class images", done, total))
+        tell(Phase("Generating class images", done, total))
 
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(numbers), BATCH_SIZE):

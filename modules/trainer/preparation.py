@@ -104,11 +104,11 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     Raises:
         UserError: a folder is missing or holds nothing to learn from.
     """
-    tell(Phase("Looking at the images"))
+    tell(Phase("Scanning the images"))
     index = scan(
         preset,
         memo=Path(preset.general.cache) / "images.arrow" if preset.general.cache else None,
-        report=lambda done, total: tell(Phase("Looking at the images", done, total)),
+        report=lambda done, total: tell(Phase("Scanning the images", done, total)),
         stop=control.stop_requested,
     )
     control.check()
@@ -127,8 +127,8 @@ def validation_images(index: Index) -> Index:
     validation_images = index.validation_images()
     if not len(validation_images):
         raise UserError(
-            "validation.enabled is on, and there is no image to measure on: no concept has two.",
-            advice="Add a concept of the kind validation, or switch validation.enabled off.",
+            "validation.enabled is on, and there is no image to validate on: no concept has more than one.",
+            advice="Add a concept of the kind validation, or turn validation.enabled off.",
         )
     return validation_images
 
@@ -141,7 +141,7 @@ def check_embedding_tokens(preset: Preset, index: Index) -> None:
     """
     if lost := tokens_without_caption(preset, index):
         raise Problems(
-            "These words could not be learnt, because no caption holds them:",
+            "These embeddings cannot be learnt, because no caption contains their token:",
             [f'{word}: put it into the captions, for example with concepts.0.prefix "{word} ".' for word in lost],
         )
 

@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
 def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
     """The cache of the preset, which waits for a disk that takes nothing."""
     folder = Path(preset.general.cache)
-    return Cache(folder, lambda work: disk_retry.retry(work, "what is encoded", folder))
+    return Cache(folder, lambda work: disk_retry.retry(work, "the cache", folder))
 
 
 def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:

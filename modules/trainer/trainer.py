@@ -192,9 +192,9 @@ class Trainer:
         # Without guards: the weights are lost, and must not push good backups out.
         if self.meter.nan_step:
             raise UserError(
-                f"The loss of step {self.meter.nan_step} is no number: what was trained is destroyed.",
+                f"The loss of step {self.meter.nan_step} is NaN: the trained weights are lost.",
                 advice="Lower training.learning_rate (a tenth of it), keep training.clip_gradients at 1, and keep "
-                "model.vae_dtype at fp32; then start anew, or continue from the last backup with --resume.",
+                "model.vae_dtype at fp32; then start a new run, or continue from the last backup with --resume.",
             )
 
     def _log_skipped(self, *, wait: bool = False) -> None:
@@ -204,7 +204,7 @@ class Trainer:
             if guard.left_out <= MAX_LOGGED:
                 self.records.tell(Note(bad.sentence, "warning"))
             if guard.left_out == MAX_LOGGED:
-                self.records.tell(Note("Further steps that are left out are not told one by one.", "warning"))
+                self.records.tell(Note("Further skipped steps are not listed one by one.", "warning"))
 
     def _must_roll_back(self) -> bool:
         """Whether the run cannot go on, or end, with the weights that it has."""
@@ -223,12 +223,12 @@ class Trainer:
         if guard.attempt >= guards.returns:
             raise too_many_rollbacks(self.learner)
         steps = len(guard.bad_steps)
-        why = f"{steps} of the last {WINDOW} steps had to be left out." if steps else "Weights are no numbers any more."
+        why = f"{steps} of the last {WINDOW} steps were skipped." if steps else "The weights contain NaN."
         where = self.rollback.roll_back(lower=guards.then == "lower_rate")
         if self.validator:
             self.validator.rolled_back()
-        how = f" and goes on at {guard.factor:g} times the learning rate" if guards.then == "lower_rate" else ""
-        told = f"{why} {where}{how}. Chance is drawn anew."
+        how = f", and continues at {guard.factor:g} times the learning rate" if guards.then == "lower_rate" else ""
+        told = f"{why} {where}{how}. Noise and timesteps are drawn anew from there."
         self.records.tell(Note(told, "warning"))
         if guards.then == "pause":
             self.control.paused = True

@@ -236,7 +236,7 @@ class Validator:
         images = "1 image that is" if count == 1 else f"{count:,} images that are"
         times = "once" if self._settings.times == 1 else f"{self._settings.times} times"
         return [
-            f"Validation: {images} not learnt from{', held out of the others' if held else ''}, each with other noise "
+            f"Validation: {images} not trained on{' (held out)' if held else ''}, each measured with different noise "
             f"{times}."
         ]
 
@@ -280,7 +280,7 @@ class Validator:
         kept = (
             f"; that model is {self.writer.outputs.best().name}" if self.best.step and self._settings.keep_best else ""
         )
-        return f"Validation has not become better since step {self.best.step}, in {self.best.since} validations{kept}."
+        return f"Validation has not improved since step {self.best.step}, in {self.best.since} validations{kept}."
 
     @property
     def _settings(self) -> Settings:

@@ -19,7 +19,7 @@ from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, t
 def test_a_run_that_is_on_is_not_continued_by_another(tmp_path: Path) -> None:
     preset = values(tmp_path, "training.steps=2")
     folder = folder_of(run(preset))
-    with Lock(folder / LOCK), pytest.raises(UserError, match="is being trained by another Seachange"):
+    with Lock(folder / LOCK), pytest.raises(UserError, match="is in use by another Seachange"):
         run(preset, resume="newest")
     assert run(values(tmp_path, "training.steps=3"), resume="newest")  # the lock that is left behind holds nobody up
 

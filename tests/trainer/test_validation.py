@@ -156,7 +156,7 @@ def test_a_run_that_does_not_get_better_says_so_or_ends(then: str, tmp_path: Pat
     events = run(values(tmp_path, *settings, f"validation.then={then}"))
     best = min(validated(events), key=lambda event: event.mean).step
     words = notes(events)
-    assert f"Validation has not become better since step {best}, in 2 validations" in words
+    assert f"Validation has not improved since step {best}, in 2 validations" in words
     assert "test-best.safetensors" in words
     if then == "stop":
         assert end_of(events).step == best + 2
@@ -175,14 +175,14 @@ def test_a_run_that_does_not_get_better_can_wait_to_be_told(tmp_path: Path) -> N
     events = run(values(tmp_path, *settings, "validation.then=pause"), answer=answer)
     paused = [event for event in events if isinstance(event, Paused)]
     assert paused
-    assert all("has not become better since step" in event.reason for event in paused)
+    assert all("has not improved since step" in event.reason for event in paused)
     assert end_of(events).step == 14
 
 
 def test_nobody_is_told_twice_that_it_is_over(tmp_path: Path) -> None:
     """The last step is due for a validation twice: as the last one, and as one of each."""
     settings = (*ON, *WORSE, "validation.every=1 step", "training.steps=14", "validation.patience=1")
-    told = [line for line in notes(run(values(tmp_path, *settings))).splitlines() if "has not become better" in line]
+    told = [line for line in notes(run(values(tmp_path, *settings))).splitlines() if "has not improved" in line]
     assert told
     assert len(told) == len(set(told))
 

@@ -65,7 +65,7 @@ class DiskRetry:
         """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
         cause = str(trouble.errno)
         if told != cause:
-            self.tell(Paused(self._step(), f"{reason} {ADVICE[_kind(trouble)]} It goes on by itself."))
+            self.tell(Paused(self._step(), f"{reason} {ADVICE[_kind(trouble)]} The run then continues by itself."))
         asked, stops = self.control.continue_count, self.control.stop_count
         wait = self.LAST if self.control.stopping else self.RETRY
         until = time.monotonic() + wait
@@ -97,18 +97,18 @@ def disk_error_sentence(trouble: OSError, what: str, place: Path, size: int = 0)
     if kind == "forbidden":
         return f"There is no permission to write {what} to {place}."
     if kind == "gone":
-        return f"{trouble.filename or place} is not there any more: {what} cannot be written."
+        return f"{trouble.filename or place} no longer exists: {what} cannot be written."
     if kind == "read-only":
-        return f"The disk with {place} can only be read: {what} cannot be written."
-    return f"The disk with {place} fails ({trouble.strerror or trouble}): {what} cannot be written."
+        return f"The disk with {place} is read-only: {what} cannot be written."
+    return f"The disk with {place} is failing ({trouble.strerror or trouble}): {what} cannot be written."
 
 
 ADVICE = {
-    "full": "Make room.",
-    "forbidden": "Change the rights of the folder.",
+    "full": "Free some space.",
+    "forbidden": "Change the permissions of the folder.",
     "gone": "Put the folder back, plug its disk in, or make an empty folder of that name.",
     "read-only": "Make the disk writable again.",
-    "failing": "Look after the disk and its cable.",
+    "failing": "Check the disk and its cable.",
 }
 
 

@@ -124,7 +124,7 @@ class Records:
             self._listeners.put(Note(text, "warning"))
         elif not trouble and self._troubled:
             self._troubled = False
-            self._listeners.put(Note(f"The log in {self.folder} is written again; nothing of it was lost."))
+            self._listeners.put(Note(f"The log in {self.folder} is written again; nothing was lost."))
 
     def _draw(self, work: Callable[[Any], None]) -> None:
         """Add something to TensorBoard; the first time that its disk does not take it is the last."""
@@ -170,7 +170,7 @@ def is_transient(event: Event) -> bool:
 
 
 def _reason(error: OSError | None) -> str:
-    return "too much of it waited" if error is None else (error.strerror or str(error))
+    return "too many lines were waiting" if error is None else (error.strerror or str(error))
 
 
 def _failure(error: Exception) -> Failed:

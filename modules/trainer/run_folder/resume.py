@@ -55,7 +55,7 @@ class ResumeState:
                 return True
         raise UserError(
             f"The run {self.folder} cannot be continued: no backup of it can be read. {self._unread[0]}",
-            advice="Start it anew without --resume.",
+            advice="Start a new run, without --resume.",
         )
 
     def notes(self) -> list[Note]:
@@ -64,12 +64,12 @@ class ResumeState:
         again = self.reached - self.step
         if self.backup is None:
             reached = f" It had reached step {self.reached}." if self.reached else ""
-            text = "No backup of this run was made yet: it starts again from the beginning, in the same folder."
+            text = "This run has no backup yet: it starts again from the beginning, in the same folder."
             return [*notes, Note(text + reached, "warning")]
         if again > 0:
             steps = "1 step since then is" if again == 1 else f"{again} steps since then are"
             text = (
-                f"Continued from step {self.step} of the backup; {steps} done again (the log reached {self.reached})."
+                f"Continued from the backup of step {self.step}; {steps} repeated (the log reached step {self.reached})."
             )
             notes.append(Note(text))
         return notes

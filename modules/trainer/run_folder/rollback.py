@@ -51,9 +51,9 @@ class Rollback:
         learner.guard.rolled_back(lower=lower)
         self._last = learner.clock.step
         if found:
-            return f"The run goes back to the backup of step {learner.clock.step}"
+            return f"The run is rolled back to the backup of step {learner.clock.step}"
         if self._start is not None:
-            return "There is no backup yet: the run goes back to its start"
+            return "There is no backup yet: the run is rolled back to its start"
         return f"There is no backup yet: the run stays at step {learner.clock.step}, with the last good weights"
 
     def _backup_to_take(self) -> Path | None:
@@ -80,14 +80,14 @@ def too_many_rollbacks(learner: Learner) -> UserError:
     rate = preset.training.learning_rate
     lower = {"label": f"A tenth of the learning rate: {rate / 10:g}", "changes": {"training.learning_rate": rate / 10}}
     steps = ", ".join(map(str, guard.bad_steps))
-    why = f"Of the last {WINDOW} steps, {steps} had to be left out" if steps else "What was trained is no numbers"
-    times = {0: "", 1: ", after the run went back once"}.get(
-        guard.attempt, f", after it went back {guard.attempt} times"
+    why = f"Of the last {WINDOW} steps, {steps} were skipped" if steps else "The trained weights contain NaN"
+    times = {0: "", 1: ", after one rollback"}.get(
+        guard.attempt, f", after {guard.attempt} rollbacks"
     )
     return UserError(
-        f"{why}{times}: the run ends. No finished model is written; backups stay.",
+        f"{why}{times}: the run ends. No final model is written; the backups stay.",
         advice=f"Lower training.learning_rate (it is {rate:g}; take a tenth), keep training.clip_gradients at 1 and "
-        "model.vae_dtype at fp32, and look at the images that were named; then continue with --resume or start anew.",
+        "model.vae_dtype at fp32, and check the images named above; then continue with --resume, or start a new run.",
         fixes=[lower],
     )
 

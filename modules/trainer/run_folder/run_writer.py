@@ -82,7 +82,7 @@ class RunWriter:
         words = (
             "memory ran out" if is_out_of_memory(error) else str(error) if isinstance(error, UserError) else repr(error)
         )
-        last = " It has failed three times in a row: it is tried again, but not told any more."
+        last = " This is the third failure in a row: samples are still tried, but further failures are not reported."
         self.note(
             f"No sample at step {self.learner.clock.step}: {words.rstrip('.')}. Training goes on."
             f"{last if self._failures == MAX_FAILURES_LOGGED else ''}",
@@ -146,14 +146,14 @@ class RunWriter:
         if self._undrawn[prompt.prompt] > MAX_FAILURES_LOGGED:
             return
         words = prompt.prompt if len(prompt.prompt) <= 60 else f"{prompt.prompt[:57]}..."
-        last = " This is not told any more." if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED else ""
-        self.note(f'"{words}" is not drawn at step {self.learner.clock.step}: {error}{last}', "warning")
+        last = " Further failures of this prompt are not reported." if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED else ""
+        self.note(f'No sample of "{words}" at step {self.learner.clock.step}: {error}{last}', "warning")
 
     def back_up(self) -> None:
         """Write all that is needed to continue, then drop what is older than the preset keeps."""
         learner = self.learner
         if not learner.is_finite():
-            self.note(f"No backup at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            self.note(f"No backup at step {learner.clock.step}: the trained weights contain NaN.", "error")
             return
         self.records.tell(Phase("Writing a backup"))
         folder = self.folder / "backups"
@@ -179,7 +179,7 @@ class RunWriter:
         if backup is None:
             return f"There is no backup of this run: its {step} steps are lost."
         lost = step - step_of(backup)
-        return f"The last whole backup is of step {step_of(backup)}: " + (
+        return f"The last intact backup is from step {step_of(backup)}: " + (
             f"{lost} steps are lost." if lost else "nothing is lost."
         )
 
@@ -198,12 +198,12 @@ class RunWriter:
         """Write a model that other programs can use; gives its path (the first, of several words), if it was good."""
         learner = self.learner
         if not final and not learner.is_finite():
-            self.note(f"No model at step {learner.clock.step}: what was trained is no numbers any more.", "error")
+            self.note(f"No model at step {learner.clock.step}: the trained weights contain NaN.", "error")
             return None
         self.records.tell(Phase("Saving the model"))
         target = self.outputs.final() if final else self.outputs.intermediate(learner.clock.step)
         if final and target != self.outputs.wanted:
-            self.note(f"{self.outputs.wanted} has been made by something else: saving beside it.", "warning")
+            self.note(f"{self.outputs.wanted} exists now, written by something else: the model is saved under another name.", "warning")
         try:
             paths = self.export(target, "the model", live=self._average_saved != "instead")
             if self._average_saved == "beside":
@@ -249,7 +249,7 @@ class RunWriter:
         preset = self.learner.preset
         if not self.learner.is_finite():
             raise UserError(
-                "What was trained is no numbers any more: neither a model nor a backup is written of it.",
+                "The trained weights contain NaN: neither a model nor a backup is written.",
                 advice="Continue from the last backup with --resume, with a lower training.learning_rate.",
             )
         if stopped:

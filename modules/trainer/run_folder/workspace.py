@@ -69,7 +69,7 @@ def new_run_folder(preset: Preset) -> Path:
         except OSError as error:
             raise UserError(
                 f"The folder {folder} cannot be made: {error.strerror or error}.",
-                advice="Choose another general.workspace, or make room and give yourself the right to write there.",
+                advice="Choose another general.workspace, free some space, or change the permissions of the folder.",
             ) from error
         return folder
     raise AssertionError("names never end")
@@ -103,8 +103,8 @@ def run_lock(folder: Path) -> AbstractContextManager[object]:
     except LockTaken as holder:
         number = f" (process {holder})" if str(holder) else ""
         raise UserError(
-            f"{folder} is being trained by another Seachange{number}.",
-            advice="Wait until it has ended, or stop it there. A new run gets a folder of its own.",
+            f"{folder} is in use by another Seachange{number}.",
+            advice="Wait until that run has ended, or stop it there. A new run gets a folder of its own.",
         ) from None
     except OSError as error:
         if error.errno in DISK_ERRNOS:
@@ -126,7 +126,7 @@ def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
     if damaged and not found:
         raise UserError(
             f"The run {folder} cannot be continued: all {damaged} backups of it are damaged.",
-            advice="Start it anew without --resume.",
+            advice="Start a new run, without --resume.",
         )
 
 
@@ -155,7 +155,7 @@ def _run_folder_named(preset: Preset, wanted: str) -> Path:
     for folder in (Path(wanted).expanduser(), Path(preset.general.workspace) / wanted):
         if folder.is_dir() and folder.parent.name == "backups":
             raise UserError(
-                f"{folder} is a backup; a run always continues its newest whole one.",
+                f"{folder} is a backup; a run always continues from its newest intact one.",
                 advice=f"Give the folder of the run, {folder.parent.parent}. To go back, move its newer backups away.",
             )
         if folder.is_dir():
@@ -207,4 +207,4 @@ def check_writable(folder: Path) -> None:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UserError(f"Nothing can be written to {folder}.", advice="Choose another folder, or change its rights.")
+        raise UserError(f"Nothing can be written to {folder}.", advice="Choose another folder, or change its permissions.")

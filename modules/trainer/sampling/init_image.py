@@ -59,6 +59,6 @@ def inpaint_latents(family: Family, pixels_B3HW: Tensor, mask_B1HW: Tensor, size
 def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:
     file = resolve(path)
     if not file.is_file():
-        raise UserError(f"The image {path} is not there.", advice="Choose another one, or leave it out.")
+        raise UserError(f"The image {path} does not exist.", advice="Choose another one, or leave it out.")
     image: Image.Image = open_image(file)
     return pixels_of(image, crop_for(image.width, image.height, size), flip=False)

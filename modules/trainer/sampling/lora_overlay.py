@@ -30,7 +30,7 @@ def lora_files_for(sampling: Sampling, tags: Sequence[tuple[str, float]] = ()) -
     named = [(_find_in_folder(sampling.lora_folder, name), strength) for name, strength in tags]
     for path, _ in fixed:
         if not path.is_file():
-            raise UserError(f"The LoRA {path} is not there.", advice="Choose another one, or switch it off.")
+            raise UserError(f"The LoRA {path} does not exist.", advice="Choose another one, or turn it off.")
     return tuple((path, strength) for path, strength in [*fixed, *named] if strength)
 
 

@@ -124,6 +124,6 @@ def half_life(decay: float) -> float:
 def describe_average(decay: float) -> str:
     """How far an average looks back, in words."""
     steps = half_life(decay)
-    return f"Moving average: half of it comes from the last {steps:,.0f} steps." if steps >= 1 else (
-        "Moving average: it is hardly more than the last weights."
+    return f"Moving average (EMA): half of it comes from the last {steps:,.0f} steps." if steps >= 1 else (
+        "Moving average (EMA): it hardly differs from the last weights."
     )  # fmt: skip

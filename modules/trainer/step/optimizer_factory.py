@@ -56,9 +56,9 @@ def check_card(settings: AnyOptimizer, *, on_card: bool) -> None:
     """Refuse a paged optimizer where there is no card to page from."""
     if settings.paged and not on_card:
         raise UserError(
-            f"optimizer.kind {settings.kind} moves what it remembers between a graphics card and main memory, and this "
+            f"optimizer.kind {settings.kind} pages its state between the graphics card and main memory, and this "
             "run has no graphics card.",
-            advice=f"Take optimizer.kind {settings.eight_bit or 'adamw'}, or train on a card.",
+            advice=f"Choose optimizer.kind {settings.eight_bit or 'adamw'}, or train on a card.",
         )
 
 
@@ -98,14 +98,14 @@ def _class_of(settings: Other) -> Callable[..., Optimizer]:
         raise _refused(settings, f"cannot be used: {module} is not installed") from error
     found = vars(library).get(name)
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise _refused(settings, "is no optimizer")
+        raise _refused(settings, "is not an optimizer")
     closure = inspect.signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
-        raise _refused(settings, "asks for the loss several times a step")
+        raise _refused(settings, "needs a closure that computes the loss several times a step")
     if name.startswith(("LAMB", "LARS")) and module == "bitsandbytes.optim":
-        raise _refused(settings, "asks the card for the size of each weight at each step")
+        raise _refused(settings, "waits for the graphics card at each weight of each step")
     if hasattr(found, "eval"):
-        raise _refused(settings, "keeps an average that has to be swapped in (optimizer.kind schedule_free_* do that)")
+        raise _refused(settings, "needs its average swapped in before the weights are used (optimizer.kind schedule_free_* do that)")
     return found
 
 
@@ -130,5 +130,5 @@ def _errors_of(settings: Other) -> tuple[type[Exception], ...]:
 def _refused(settings: Other, why: str) -> UserError:
     return UserError(
         f"optimizer.name {settings.name} {why}.",
-        advice="Look at optimizer.name and optimizer.arguments, or choose an optimizer from the list.",
+        advice="Check optimizer.name and optimizer.arguments, or choose an optimizer from the list.",
     )

@@ -51,8 +51,8 @@ class BatchSplits:
         self._sizes[batch.items[0].bucket] = half = -(-size // 2)
         parts = -(-len(batch.items) // half)
         return (
-            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): this batch is taken in "
-            f"{parts} parts from here on. The result is the same, a step takes longer."
+            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): batches of this size are split into "
+            f"{parts} parts from here on. The result is the same; a step takes longer."
         )
 
 
@@ -63,7 +63,7 @@ def cannot_fit(preset: Preset, step: int, batch: Batch) -> UserError:
 
 def update_cannot_fit(preset: Preset, step: int) -> UserError:
     """The gradients are there, and what the optimizer needs beside them has no room."""
-    return _with_fixes(preset, f"Memory ran out in the update of step {step}: the optimizer's numbers have no room.")
+    return _with_fixes(preset, f"Memory ran out in the update of step {step}: there is no room for the optimizer's state.")
 
 
 def memory_fixes(preset: Preset) -> list[dict[str, Any]]:
@@ -77,13 +77,13 @@ def memory_fixes(preset: Preset) -> list[dict[str, Any]]:
         add("Turn on gradient checkpointing", training__gradient_checkpointing=True)
     if training.batch_size > 1:
         together = training.batch_size * training.accumulation
-        add("Batches of one image, as many a step", training__batch_size=1, training__accumulation=together)
+        add("Batch size 1, with more gradient accumulation", training__batch_size=1, training__accumulation=together)
     if preset.optimizer.state_bytes > 2:
-        add("Take the 8-bit optimizer", optimizer__kind="adamw8bit")
+        add("Use the 8-bit optimizer", optimizer__kind="adamw8bit")
     if preset.model.dtype == "fp32":
         add("Compute in bf16", model__dtype="bf16")
     if preset.method.kind == "full" and training.weights == "fp32":
-        add("Hold trained weights in bf16", model__dtype="bf16", training__weights="bf16")
+        add("Keep the trained weights in bf16", model__dtype="bf16", training__weights="bf16")
     if preset.training.resolution > 256:
         add("Smaller images", training__resolution=preset.training.resolution * 3 // 4 // 64 * 64)
     return found
@@ -95,7 +95,7 @@ def _with_fixes(preset: Preset, message: str) -> UserError:
         f"{mend['label'].lower()} ({', '.join(f'{k}={_value(v)}' for k, v in mend['changes'].items())})"
         for mend in fixes
     )
-    advice = f"What helps, what costs least first: {ways}." if ways else ""
+    advice = f"What helps, cheapest first: {ways}." if ways else ""
     return UserError(message, advice=f"{advice} Other programs may hold memory too: close them.".strip(), fixes=fixes)
 
 

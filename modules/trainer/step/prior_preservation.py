@@ -83,7 +83,7 @@ class TeacherCache:
         for done, examples in enumerate(asked):
             if stop():
                 return
-            report("Asking the model before it is trained", done, len(asked))
+            report("Caching the base model's predictions", done, len(asked))
             self._ask(loader.batch(examples, ANSWER))
         self.cache.flush()
 
@@ -121,8 +121,8 @@ class TeacherCache:
             return self.cache.get(self._keys[item.key, number])["answer"]
         except (DamagedRecord, KeyError) as error:
             raise UserError(
-                f"The cache in {self.cache.folder} has lost what the model said of {item.path.name} before.",
-                advice="Continue from the last backup with --resume: it is asked again before that.",
+                f"The cache in {self.cache.folder} has lost the base model's prediction for {item.path.name}.",
+                advice="Continue from the last backup with --resume: missing predictions are computed again first.",
             ) from error
 
     def _is_cached(self, key: str) -> bool:
@@ -178,8 +178,8 @@ def needs_teacher_cache(preset: Preset) -> bool:
 def notes(preset: Preset, index: Index) -> Iterator[str]:
     """What keeps the model from forgetting, in words, for the log."""
     for kind, what in (
-        ("class", "class images are learnt too"),
-        ("prior", "images are held to the model's own answers"),
+        ("class", "class images are trained on too"),
+        ("prior", "images are trained towards the base model's own predictions"),
     ):
         if count := len(_rows(index, kind)):
             yield f"Prior preservation: {count} {what}, with weight {preset.prior.weight:g}."

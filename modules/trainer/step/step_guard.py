@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
+from math import isnan
 from typing import Any
 
 import torch
@@ -124,15 +125,15 @@ class Guard:
         self._bad.append(point.step)
         self.left_out += 1
         return SkippedStep(
-            point.step, f"Step {point.step} was left out: {self._why(loss, norm, int(verdict))} {_named(items)}"
+            point.step, f"Step {point.step} was skipped: {self._why(loss, norm, int(verdict))} {_named(items)}"
         )
 
     def _why(self, loss: float, norm: float, verdict: int) -> str:
         return {
-            LOSS_NAN: "its loss is no number.",
-            GRADIENT_NAN: "its gradient is no number.",
-            LOSS_SPIKE: f"its loss, {loss:.3g}, is more than {self.settings.spikes:g} times the usual.",
-            GRADIENT_SPIKE: f"its gradient, {norm:.3g} long, is more than {self.settings.spikes:g} times the usual.",
+            LOSS_NAN: f"the loss is {_not_finite(loss)}.",
+            GRADIENT_NAN: f"the gradient is {_not_finite(norm)}.",
+            LOSS_SPIKE: f"the loss, {loss:.3g}, is more than {self.settings.spikes:g} times its usual value.",
+            GRADIENT_SPIKE: f"the gradient norm, {norm:.3g}, is more than {self.settings.spikes:g} times its usual value.",
         }[verdict]
 
     def state_dict(self) -> dict[str, Any]:
@@ -142,6 +143,10 @@ class Guard:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.attempt, self.factor, self.left_out = state["attempt"], state["factor"], state["left_out"]
         self._bad, self._overflows = list(state["bad"]), state["overflows"]
+
+
+def _not_finite(value: float) -> str:
+    return "NaN" if isnan(value) else "infinite"
 
 
 def _named(items: Sequence[Item]) -> str:

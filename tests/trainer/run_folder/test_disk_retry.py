@@ -85,7 +85,7 @@ def test_a_full_disk_is_waited_for_and_told_once_with_its_figures(disk: Path) ->
     assert isinstance(continue_count, Continued)
     assert paused.reason == (
         f"The disk with {disk / 'backups'} is full: 0 bytes free, a backup needs 524 kB. Make room. "
-        "It goes on by itself."
+        "The run then continues by itself."
     )
     assert is_whole(first)
     assert is_whole(second)
@@ -204,8 +204,8 @@ def test_a_cache_that_cannot_be_closed_on_a_full_disk_has_lost_nothing(disk: Pat
     ("number", "words"),
     [
         (errno.EACCES, "There is no permission to write a backup to /x"),
-        (errno.EROFS, "The disk with /x can only be read: a backup cannot be written."),
-        (errno.ENOENT, "/x is not there any more: a backup cannot be written."),
+        (errno.EROFS, "The disk with /x is read-only: a backup cannot be written."),
+        (errno.ENOENT, "/x no longer exists: a backup cannot be written."),
         (errno.EIO, "The disk with /x fails (Input/output error): a backup cannot be written."),
     ],
 )

@@ -272,6 +272,6 @@ def test_a_run_that_another_process_writes_cannot_be_continued_meanwhile(tmp_pat
     from modules.trainer.run_folder.workspace import run_lock
 
     folder = folder_of(run(values(tmp_path, "training.steps=2")))
-    with run_lock(folder), pytest.raises(UserError, match="is being trained by another Seachange"):
+    with run_lock(folder), pytest.raises(UserError, match="is in use by another Seachange"):
         run(values(tmp_path, "training.steps=4"), resume="newest")
     assert end_of(run(values(tmp_path, "training.steps=4"), resume="newest")).step == 4

@@ -165,9 +165,9 @@ def test_what_is_lost_and_what_is_passed_over_is_said(tmp_path) -> None:
 
     assert next(e for e in events if isinstance(e, Started)).resumed_from == 2
     said = [e.text for e in events if isinstance(e, Note)]
-    assert "The backup of step 6 is damaged (optimizer.pt is not as it was written) and is passed over." in said
-    assert any(text.startswith("The backup of step 4 is passed over: meter.pt cannot be read") for text in said)
-    assert "Continued from step 2 of the backup; 4 steps since then are done again (the log reached 6)." in said
+    assert "The backup of step 6 is damaged (optimizer.pt does not match) and is skipped." in said
+    assert any(text.startswith("The backup of step 4 is skipped: meter.pt cannot be read") for text in said)
+    assert "Continued from the backup of step 2; 4 steps since then are repeated (the log reached step 6)." in said
     assert_equal(whole, trained(folder))
     for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines():
         decode(line)

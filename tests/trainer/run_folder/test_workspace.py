@@ -130,7 +130,7 @@ def test_a_folder_that_another_process_trains_in_is_refused_and_free_when_that_o
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"
-        with pytest.raises(UserError, match=rf"is being trained by another Seachange \(process {other.pid}\)"):
+        with pytest.raises(UserError, match=rf"is in use by another Seachange \(process {other.pid}\)"):
             run_lock(tmp_path)
         other.kill()
         other.wait()

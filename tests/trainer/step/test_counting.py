@@ -57,7 +57,7 @@ def test_losses_still_under_way_are_told_later_each_once_and_nobody_waits_for_th
 
 @pytest.mark.parametrize(
     ("guards", "words"),
-    [("false", "The loss of step .* is no number"), ("true", "after it went back 3 times: the run")],
+    [("false", "The loss of step .* is NaN"), ("true", "after 3 rollbacks: the run")],
 )
 def test_a_run_whose_loss_is_no_number_ends_in_words_and_leaves_the_good_backups(guards, words, tmp_path) -> None:
     broken = ("method.kind=full", "training.learning_rate=0.49", "optimizer.kind=lion", "training.clip_gradients=0")

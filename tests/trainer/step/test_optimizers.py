@@ -197,8 +197,8 @@ def test_another_optimizer_of_an_allowed_library_is_taken_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("name", "arguments", "said"),
     [
-        ("torch.optim:Nonsense", "", "is no optimizer"),
-        ("torch.optim:Tensor", "", "is no optimizer"),
+        ("torch.optim:Nonsense", "", "is not an optimizer"),
+        ("torch.optim:Tensor", "", "is not an optimizer"),
         ("torch.optim:LBFGS", "", "several times a step"),
         ("torch.optim:SparseAdam", "", "does not work here"),
         ("torch.optim:Adamax", "beta=3", "does not work here"),

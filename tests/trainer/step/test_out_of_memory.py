@@ -196,7 +196,7 @@ def test_failing_samples_never_end_a_run_nor_change_what_is_learnt(error, words,
     notes = told(events)
     assert len(notes) == 3 and all(words.rstrip(".") in text for text in notes)
     assert notes[0].startswith("No sample at step 0: ") and notes[0].endswith("Training goes on.")
-    assert "not told any more" in notes[2]
+    assert "further failures are not reported" in notes[2]
     assert not list((folder_of(events) / "samples").glob("*"))
 
 
@@ -206,7 +206,7 @@ def test_a_prompt_that_cannot_be_drawn_is_said_three_times_and_the_run_goes_on(t
     assert end_of(events).step == 5
     notes = told(events)
     assert len(notes) == 6 and all("The picture is gone." in text for text in notes)  # two prompts
-    assert sum("not told any more" in text for text in notes) == 2
+    assert sum("Further failures of this prompt are not reported" in text for text in notes) == 2
 
 
 def test_samples_are_tried_again_and_told_anew_once_one_came(tmp_path, monkeypatch) -> None:

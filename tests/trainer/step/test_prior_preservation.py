@@ -200,8 +200,8 @@ def test_a_prior_changes_what_is_learnt_and_is_told(more: tuple[str, ...], tmp_p
     plain = run(values(tmp_path / "plain", *settings(*more, "training.steps=3", kind="class")))
     events = run(values(tmp_path / "prior", *settings(*more, "training.steps=3", "prior.answers=2")))
     assert end_of(events).step == 3
-    assert "4 class images are learnt too, with weight 1" in notes(plain)
-    assert "4 images are held to the model's own answers, with weight 1" in notes(events)
+    assert "4 class images are trained on too, with weight 1" in notes(plain)
+    assert "4 images are trained towards the base model's own predictions, with weight 1" in notes(events)
     one, other = trained(run_folder(plain)), trained(run_folder(events))
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
@@ -216,8 +216,8 @@ def test_class_images_are_drawn_once_and_trained(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "cache" / "class images").iterdir()
     texts = {path.name: path.read_text(encoding="utf-8").strip() for path in folder.glob("*.txt")}
     assert texts == {"000000.txt": "cat face", "000001.txt": "dog face", "000002.txt": "cat face"}
-    assert any(isinstance(event, Phase) and event.title == "Making class images" for event in first)
-    assert "3 class images are learnt too" in notes(first)
+    assert any(isinstance(event, Phase) and event.title == "Generating class images" for event in first)
+    assert "3 class images are trained on too" in notes(first)
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     second = run(values(tmp_path, *MADE))
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == before
@@ -244,7 +244,7 @@ def test_what_is_drawn_when_the_user_stops_is_kept(tmp_path: Path) -> None:
     seen: list[Phase] = []
 
     def answer(event: Event) -> Stop | None:
-        if isinstance(event, Phase) and event.title == "Making class images":
+        if isinstance(event, Phase) and event.title == "Generating class images":
             seen.append(event)
             if event.done > 2 * 16:
                 return Stop(now=True) if "now" in Stop.__dataclass_fields__ else Stop()

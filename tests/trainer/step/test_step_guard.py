@@ -262,8 +262,8 @@ def test_a_step_whose_loss_is_no_number_is_left_out_and_its_items_are_named(meth
 
     poison(monkeypatch, factor)
     events = run(values(tmp_path, f"method.kind={method}", "training.steps=6"))
-    told = [text for text in notes(events) if "left out" in text]
-    assert len(told) == 1 and told[0].startswith("Step 4 was left out: its loss is no number. In the batch: ")
+    told = [text for text in notes(events) if "was skipped" in text]
+    assert len(told) == 1 and told[0].startswith("Step 4 was skipped: the loss is NaN. In the batch: ")
     assert all(name in told[0] for name in seen[0])
     assert all(torch.equal(a, b) for a, b in zip(weights[3], weights[4], strict=True))  # before and after step 4
     assert not all(torch.equal(a, b) for a, b in zip(weights[4], weights[5], strict=True))
@@ -289,7 +289,7 @@ def test_a_spike_is_left_out_and_an_ordinary_run_has_none(tmp_path, monkeypatch)
     assert not notes(run(values(tmp_path / "a", "training.steps=30")))
     poison(monkeypatch, at(25, times=1e6))
     (told,) = notes(run(values(tmp_path / "b", "training.steps=30")))
-    assert "Step 25 was left out" in told and "times the usual" in told
+    assert "Step 25 was skipped" in told and "times the usual" in told
 
 
 def test_resumed_after_a_step_that_was_left_out_a_run_is_bit_equal_to_an_unbroken_one(tmp_path, monkeypatch) -> None:
@@ -314,7 +314,7 @@ def test_after_several_bad_steps_the_run_goes_back_to_its_backup_and_on(then, fa
     events = run(values(tmp_path / "a", *settings))
     told = notes(events)
     assert [text.split(" was")[0] for text in told[:5]] == [f"Step {step}" for step in BAD]
-    assert "goes back to the backup of step 5" in told[5] and len(told) == 6
+    assert "rolled back to the backup of step 5" in told[5] and len(told) == 6
     assert end_of(events).step == 16 and Path(end_of(events).path).exists()
     assert [event for event in events if isinstance(event, Progress)][-1].rates["denoiser"] == 1e-3 * factor
     # As often as one likes, it ends in the same weights: nothing depends on when the verdicts were heard.
@@ -351,7 +351,7 @@ def test_without_a_backup_a_lora_goes_back_to_its_start(tmp_path, monkeypatch) -
 
     monkeypatch.setattr(Learner, "losses", seen)
     events = run(values(tmp_path, "training.steps=6", "training.guards.patience=2", "training.ema=true"))
-    assert any("no backup yet: the run goes back to its start" in text for text in notes(events))
+    assert any("no backup yet: the run is rolled back to its start" in text for text in notes(events))
     assert len(starts) == 2
     assert_equal(*starts)
     assert end_of(events).step == 6
@@ -370,7 +370,7 @@ def test_pausing_the_run_waits_for_its_user_at_the_last_good_state(tmp_path, mon
     preset = values(tmp_path, "training.steps=12", "backup.every=5 steps", "training.guards.then=pause")
     events = run(preset, answer=lambda event: Continue() if isinstance(event, Paused) else None)
     (paused,) = [event for event in events if isinstance(event, Paused)]
-    assert paused.step == 5 and "had to be left out" in paused.reason
+    assert paused.step == 5 and "were skipped" in paused.reason
     assert end_of(events).step == 12
 
 
@@ -382,9 +382,9 @@ def test_the_same_trouble_again_takes_an_older_backup_and_in_the_end_gives_up_in
     def listen(event: Event) -> None:
         told.extend(notes([event]))
 
-    with pytest.raises(UserError, match="after it went back 2 times: the run ends") as ended:
+    with pytest.raises(UserError, match="after 2 rollbacks: the run ends") as ended:
         run(values(tmp_path, *settings), answer=listen)
-    backs = [text for text in told if "goes back" in text]
+    backs = [text for text in told if "rolled back" in text]
     assert ["backup of step 6" in backs[0], "backup of step 3" in backs[1]] == [True, True]
     assert ended.value.fixes[0]["changes"] == {"training.learning_rate": 1e-4}
     assert not (tmp_path / "test" / "models").exists()
@@ -408,10 +408,10 @@ def test_weights_that_are_no_numbers_are_neither_backed_up_nor_saved_and_the_run
     events = run(values(tmp_path, "training.steps=6", "backup.every=3 steps", "backup.save_every=6 steps"))
     told = notes(events)
     assert told[:2] == [
-        "No backup at step 6: what was trained is no numbers any more.",
-        "No model at step 6: what was trained is no numbers any more.",
+        "No backup at step 6: the trained weights contain NaN.",
+        "No model at step 6: the trained weights contain NaN.",
     ]
-    assert "goes back to the backup of step 3" in told[2]
+    assert "rolled back to the backup of step 3" in told[2]
     assert isinstance(events[-1], Finished)
     assert all(tensor.isfinite().all() for tensor in trained(folder_of(events)).values())
 
@@ -421,7 +421,7 @@ def test_in_fp16_the_scale_is_found_without_a_word_by_every_optimizer(tmp_path, 
     settings = ("model.dtype=fp16", "training.steps=6", "optimizer.kind=lion", "training.learning_rate=1e-4")
     poison(monkeypatch, lambda learner, _: 1e36 if learner.clock.step < 2 else 1.0)  # overflows once it is scaled
     events = run(values(tmp_path, *settings, "training.guards.spikes=0"))
-    assert not [text for text in notes(events) if "left out" in text]
+    assert not [text for text in notes(events) if "was skipped" in text]
     scaler = trained(folder_of(events), "scaler")
     assert scaler["scale"] == 65536 / 4
     assert all(tensor.isfinite().all() for tensor in trained(folder_of(events)).values())
