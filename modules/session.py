@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import threading
-import traceback
 
-from modules.errors import UserError, system_error
-from modules.messages import Channel, Failed, Fix, Job
+from modules.messages import Channel, Job
 from modules.system.collecting import gc_paused
+from modules.system.failures import failure_of
 from modules.system.pages import enable_huge_pages
 
 
@@ -37,11 +36,5 @@ class Session:
                 from modules.run import run_job  # noqa: PLC0415
 
             run_job(self._job, self.channel)
-        except UserError as error:
-            self.channel.events.put(Failed(str(error), fixes=[Fix(**mend) for mend in error.fixes]))
-        except OSError as error:
-            said = system_error(error)
-            words = str(said) if said else f"{type(error).__name__}: {error}"
-            self.channel.events.put(Failed(words, "" if said else traceback.format_exc()))
-        except Exception as error:  # noqa: BLE001 - the edge of the thread: nothing may die in silence
-            self.channel.events.put(Failed(f"{type(error).__name__}: {error}", traceback.format_exc()))
+        except BaseException as error:  # noqa: BLE001 - the edge of the thread: nothing may end in silence
+            self.channel.events.put(failure_of(error))

@@ -8,15 +8,16 @@ import pytest
 
 from modules import run as jobs
 from modules.errors import UserError
-from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train
+from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train, decode
 from modules.session import Session
+from modules.trainer.step.learner import Learner
 from tests.trainer.runs import values
 
 
 def ended(job: Job) -> list[object]:
     session = Session(job)
     session.start()
-    session.wait(60)
+    session.wait(200)
     assert not session.running
     return [event for _ in range(10) for event in session.channel.events.drain()]
 
@@ -37,7 +38,7 @@ def test_a_fault_is_told_with_its_traceback(error: Exception, monkeypatch: pytes
     def broken(job: Job, channel: Channel) -> None:
         raise error
 
-    monkeypatch.setattr(jobs, "perform", broken)
+    monkeypatch.setattr(jobs, "run_job", broken)
     (failed,) = ended(Train({}))
     assert isinstance(failed, Failed)
     assert type(error).__name__ in failed.message
@@ -45,12 +46,36 @@ def test_a_fault_is_told_with_its_traceback(error: Exception, monkeypatch: pytes
     assert "broken" in failed.details
 
 
+@pytest.mark.parametrize("end", [SystemExit(1), KeyboardInterrupt()])
+def test_a_library_that_ends_the_process_ends_the_job_with_an_event(
+    end: BaseException, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(job: Job, channel: Channel) -> None:
+        raise end
+
+    monkeypatch.setattr(jobs, "run_job", broken)
+    (failed,) = ended(Train({}))
+    assert isinstance(failed, Failed)
+    assert type(end).__name__ in failed.message and "broken" in failed.details
+
+
+def test_a_run_that_a_library_ends_says_so_in_its_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def ends(learner: Learner, batches: object) -> None:
+        raise SystemExit(3)
+
+    monkeypatch.setattr(Learner, "learn", ends)
+    told = ended(Train(values(tmp_path)))
+    assert isinstance(told[-1], Failed) and "SystemExit: 3" in told[-1].message
+    last = (tmp_path / "test" / "events.jsonl").read_text(encoding="utf-8").splitlines()[-1]
+    assert decode(last) == told[-1]
+
+
 def test_what_was_told_before_an_error_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(job: Job, channel: Channel) -> None:
         channel.events.put(Note("before"))
         raise UserError("No.", advice="Do this.")
 
-    monkeypatch.setattr(jobs, "perform", broken)
+    monkeypatch.setattr(jobs, "run_job", broken)
     assert ended(Train({})) == [Note("before"), Failed("No. Do this.")]
 
 
@@ -59,7 +84,7 @@ def test_commands_given_before_the_job_began_are_heard(tmp_path: Path) -> None:
     channel.commands.put(Stop())
     session = Session(Train(values(tmp_path)), channel)
     session.start()
-    session.wait(60)
+    session.wait(200)
     events = list(channel.events.drain())
     assert events[-1] == Finished(stopped=True)
     assert not any(isinstance(event, Started) for event in events)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +11,12 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
-from modules.errors import UserError
 from modules.messages import (
     BackupSaved,
     Continued,
     Event,
     Failed,
     Finished,
-    Fix,
     Mailbox,
     ModelSaved,
     Note,
@@ -31,6 +28,7 @@ from modules.messages import (
     Validated,
     encode,
 )
+from modules.system.failures import failure_of
 from modules.trainer.run_folder.append_log import AppendLog
 
 
@@ -75,8 +73,9 @@ class Records:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if isinstance(error, Exception):  # the session tells whoever listens; here it is for those who look afterwards
-            self.write_down(_failure(error))
+        # The session tells whoever listens; here it is for those who look afterwards.
+        if error is not None:
+            self.write_down(failure_of(error))
         for lines in (self._events, self._log):
             if lost := lines.close():
                 text = f"{lost} lines of {lines.path} could not be written ({_reason(lines.trouble)})."
@@ -171,12 +170,6 @@ def is_transient(event: Event) -> bool:
 
 def _reason(error: OSError | None) -> str:
     return "too many lines were waiting" if error is None else (error.strerror or str(error))
-
-
-def _failure(error: Exception) -> Failed:
-    if isinstance(error, UserError):
-        return Failed(str(error), fixes=[Fix(**mend) for mend in error.fixes])
-    return Failed(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
 
 
 def _started(event: Started) -> str:

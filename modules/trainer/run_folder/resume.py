@@ -68,8 +68,6 @@ class ResumeState:
             return [*notes, Note(text + reached, "warning")]
         if again > 0:
             steps = "1 step since then is" if again == 1 else f"{again} steps since then are"
-            text = (
-                f"Continued from the backup of step {self.step}; {steps} repeated (the log reached step {self.reached})."
-            )
-            notes.append(Note(text))
+            reached = f"the log reached step {self.reached}"
+            notes.append(Note(f"Continued from the backup of step {self.step}; {steps} repeated ({reached})."))
         return notes

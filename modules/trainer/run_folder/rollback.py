@@ -81,9 +81,7 @@ def too_many_rollbacks(learner: Learner) -> UserError:
     lower = {"label": f"A tenth of the learning rate: {rate / 10:g}", "changes": {"training.learning_rate": rate / 10}}
     steps = ", ".join(map(str, guard.bad_steps))
     why = f"Of the last {WINDOW} steps, {steps} were skipped" if steps else "The trained weights contain NaN"
-    times = {0: "", 1: ", after one rollback"}.get(
-        guard.attempt, f", after {guard.attempt} rollbacks"
-    )
+    times = {0: "", 1: ", after one rollback"}.get(guard.attempt, f", after {guard.attempt} rollbacks")
     return UserError(
         f"{why}{times}: the run ends. No final model is written; the backups stay.",
         advice=f"Lower training.learning_rate (it is {rate:g}; take a tenth), keep training.clip_gradients at 1 and "

@@ -146,7 +146,11 @@ class RunWriter:
         if self._undrawn[prompt.prompt] > MAX_FAILURES_LOGGED:
             return
         words = prompt.prompt if len(prompt.prompt) <= 60 else f"{prompt.prompt[:57]}..."
-        last = " Further failures of this prompt are not reported." if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED else ""
+        last = (
+            " Further failures of this prompt are not reported."
+            if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED
+            else ""
+        )
         self.note(f'No sample of "{words}" at step {self.learner.clock.step}: {error}{last}', "warning")
 
     def back_up(self) -> None:
@@ -203,7 +207,10 @@ class RunWriter:
         self.records.tell(Phase("Saving the model"))
         target = self.outputs.final() if final else self.outputs.intermediate(learner.clock.step)
         if final and target != self.outputs.wanted:
-            self.note(f"{self.outputs.wanted} exists now, written by something else: the model is saved under another name.", "warning")
+            self.note(
+                f"{self.outputs.wanted} exists now, written by something else: the model is saved under another name.",
+                "warning",
+            )
         try:
             paths = self.export(target, "the model", live=self._average_saved != "instead")
             if self._average_saved == "beside":

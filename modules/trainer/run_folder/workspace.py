@@ -207,4 +207,6 @@ def check_writable(folder: Path) -> None:
     while not place.exists() and place != place.parent:
         place = place.parent
     if not place.is_dir() or not os.access(place, os.W_OK):
-        raise UserError(f"Nothing can be written to {folder}.", advice="Choose another folder, or change its permissions.")
+        raise UserError(
+            f"Nothing can be written to {folder}.", advice="Choose another folder, or change its permissions."
+        )

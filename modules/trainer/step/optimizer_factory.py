@@ -105,7 +105,10 @@ def _class_of(settings: Other) -> Callable[..., Optimizer]:
     if name.startswith(("LAMB", "LARS")) and module == "bitsandbytes.optim":
         raise _refused(settings, "waits for the graphics card at each weight of each step")
     if hasattr(found, "eval"):
-        raise _refused(settings, "needs its average swapped in before the weights are used (optimizer.kind schedule_free_* do that)")
+        raise _refused(
+            settings,
+            "needs its average swapped in before the weights are used (optimizer.kind schedule_free_* do that)",
+        )
     return found
 
 

@@ -51,8 +51,8 @@ class BatchSplits:
         self._sizes[batch.items[0].bucket] = half = -(-size // 2)
         parts = -(-len(batch.items) // half)
         return (
-            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): batches of this size are split into "
-            f"{parts} parts from here on. The result is the same; a step takes longer."
+            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): batches of this size are "
+            f"split into {parts} parts from here on. The result is the same; a step takes longer."
         )
 
 
@@ -63,7 +63,9 @@ def cannot_fit(preset: Preset, step: int, batch: Batch) -> UserError:
 
 def update_cannot_fit(preset: Preset, step: int) -> UserError:
     """The gradients are there, and what the optimizer needs beside them has no room."""
-    return _with_fixes(preset, f"Memory ran out in the update of step {step}: there is no room for the optimizer's state.")
+    return _with_fixes(
+        preset, f"Memory ran out in the update of step {step}: there is no room for the optimizer's state."
+    )
 
 
 def memory_fixes(preset: Preset) -> list[dict[str, Any]]:

@@ -129,11 +129,12 @@ class Guard:
         )
 
     def _why(self, loss: float, norm: float, verdict: int) -> str:
+        spike = f"is more than {self.settings.spikes:g} times its usual value."
         return {
             LOSS_NAN: f"the loss is {_not_finite(loss)}.",
             GRADIENT_NAN: f"the gradient is {_not_finite(norm)}.",
-            LOSS_SPIKE: f"the loss, {loss:.3g}, is more than {self.settings.spikes:g} times its usual value.",
-            GRADIENT_SPIKE: f"the gradient norm, {norm:.3g}, is more than {self.settings.spikes:g} times its usual value.",
+            LOSS_SPIKE: f"the loss, {loss:.3g}, {spike}",
+            GRADIENT_SPIKE: f"the gradient norm, {norm:.3g}, {spike}",
         }[verdict]
 
     def state_dict(self) -> dict[str, Any]:
