@@ -1,4 +1,4 @@
-"""Sets of layers that have a name: what the form offers and `method.layers` understands. Plain patterns, no torch.
+"""Sets of a U-Net's layers that have a name: what the form offers and `method.layers` understands. No torch.
 
 A set is a row: its title for the form, and regular expressions over our names of modules and weights, each of which
 means the same to `search` and to `fullmatch`. The blocks of a U-Net are also known by their number in the original
@@ -31,7 +31,7 @@ def _all_but(*starts: str) -> tuple[str, ...]:
     return (rf"^(?!{'|'.join(starts)}).*",)
 
 
-def _blocks(levels: int) -> dict[str, LayerSet]:
+def unet_blocks(levels: int) -> dict[str, LayerSet]:
     """Each block of a U-Net by its number in the original files, and its resnet (.0) and transformer (.1) apart."""
     found: dict[str, LayerSet] = {
         "time": LayerSet("Embeddings of time and size", (r"(time_embedding|add_embedding)\..*",)),
@@ -102,12 +102,3 @@ SDXL_SETS = {
     "68 %": LayerSet("68 % of the U-Net", _all_but(*_SET_68), "As 71 %, without the resnets of the middle."),
     "63 %": LayerSet("63 % of the U-Net", _all_but(*_SET_63), "As 68 %, without most resnets of the inner blocks."),
 }
-LAYER_SETS: dict[str, dict[str, LayerSet]] = {
-    "sd": {**UNET_SETS, "inner": INNER, **_blocks(4)},
-    "sdxl": {**UNET_SETS, **SDXL_SETS, **_blocks(3)},
-}
-
-
-def layer_patterns(family: str) -> dict[str, tuple[str, ...]]:
-    """The regular expressions of each set of a family."""
-    return {name: layers.patterns for name, layers in LAYER_SETS[family].items()}

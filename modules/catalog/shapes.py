@@ -1,4 +1,4 @@
-"""The shapes of a U-Net's weights, for those who count without torch: read from resources/models/<kind>/layers.json.
+"""The shapes of a denoiser's weights, for those who count without torch: read from resources/models/<kind>/layers.json.
 
 The files are written by `python -m modules.tools.layer_shapes`. A file is the tree of the names; siblings that are
 numbered in a row and hold the same stand there once: {"attentions": {"0-1": {"to_q": {"weight": [320, 320]}}}}.
@@ -7,24 +7,48 @@ numbered in a row and hold the same stand there once: {"attentions": {"0-1": {"t
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 from typing import Any, cast
 
+from modules.catalog.card import FamilyCard, Variant
+
 Shapes = Mapping[str, tuple[int, ...]]
 MODELS = Path(__file__).resolve().parents[2] / "resources" / "models"
-TITLES = {
-    "sd15": "Stable Diffusion 1.5",
-    "sd2": "Stable Diffusion 2",
-    "sdxl": "Stable Diffusion XL",
-    "starter": "the Starter model",
-}
-DEFAULT_KIND = {"sd": "sd15", "sdxl": "sdxl"}  # family: the kind that is meant where nobody knows better
+
+
+def variant_of(card: FamilyCard, source: str) -> tuple[Variant | None, bool]:
+    """The architecture of a model, as far as its name or its folder tells, and whether that is sure.
+
+    None for a family whose layers are not listed.
+    """
+    if not card.variants:
+        return None, False
+    if source and (own := next((variant for variant in card.variants if variant.source == source), None)):
+        return own, True
+    first, told_apart = card.variants[0], [variant for variant in card.variants if variant.facts]
+    if not told_apart:
+        return first, not source or "/" in source
+    config = Path(source).expanduser() / card.component("denoiser").folder / "config.json"
+    if source and config.is_file():
+        found = next((variant for variant in told_apart if _says(config, variant.facts)), None)
+        return found or first, found is not None
+    by_name = (variant for variant in told_apart if variant.names and re.search(variant.names, source, re.IGNORECASE))
+    return next(by_name, first), False
+
+
+def _says(config: Path, facts: Mapping[str, Any]) -> bool:
+    try:
+        held = json.loads(config.read_text(encoding="utf-8"))
+        return all(held.get(name) == fact for name, fact in facts.items())
+    except (OSError, ValueError, AttributeError):
+        return False  # the engine will say what is wrong with it
 
 
 def shapes_of(kind: str) -> dict[str, tuple[int, ...]]:
-    """The shape of each weight by its name, in the model's order. `kind` is a name in TITLES."""
+    """The shape of each weight by its name, in the model's order. `kind` is that of a `Variant`."""
     return unfolded(json.loads((MODELS / kind / "layers.json").read_text(encoding="utf-8")))
 
 

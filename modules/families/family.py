@@ -6,14 +6,15 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size, T tokens, D
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
+from modules.catalog import FamilyCard
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.system.devices import to_device
 from modules.system.weights import Weights
@@ -21,13 +22,14 @@ from modules.system.weights import Weights
 
 @dataclass(frozen=True)
 class Condition:
-    """What the denoiser hears beside the latents. A family ignores what it has no ear for."""
+    """What the denoiser gets beside the latents; a family takes of it what it knows. Change it with `replace`."""
 
     tokens_BTD: Tensor
     mask_BT: Tensor | None = None  # True where there is a token; None where all captions take up equal room
     pooled_BD: Tensor | None = None
     sizes_B6: Tensor | None = None  # original height, width, crop top, left, target height, width in pixels
     inpaint_BChw: Tensor | None = None  # mask and latents of the masked image, for inpainting models
+    extras: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])  # (B, ...) each, by the family's own names
 
     def rows(self) -> list[dict[str, Tensor]]:
         """Each caption's text by itself, without padding, as the cache keeps it."""
@@ -36,44 +38,45 @@ class Condition:
             row = {"tokens": tokens_TD if self.mask_BT is None else tokens_TD[self.mask_BT[i]]}
             if self.pooled_BD is not None:
                 row["pooled"] = self.pooled_BD[i]
-            found.append(row)
+            found.append(row | {name: x[i] for name, x in self.extras.items()})
         return found
 
     @classmethod
     def stack(cls, rows: Sequence[Mapping[str, Tensor]]) -> Condition:
         """Captions of any lengths side by side; what padding is needed is masked, so that neighbours change nothing."""
         tokens = [row["tokens"] for row in rows]
-        longest = max(len(t) for t in tokens)
-        mask_BT = torch.tensor([[i < len(t) for i in range(longest)] for t in tokens], device=tokens[0].device)
+        lengths = [len(t) for t in tokens]
+        longest, mask_BT = max(lengths), None
+        if min(lengths) < longest:
+            mask_BT = torch.tensor([[i < n for i in range(longest)] for n in lengths], device=tokens[0].device)
         padded = [torch.nn.functional.pad(t, (0, 0, 0, longest - len(t))) for t in tokens]
         pooled_BD = torch.stack([row["pooled"] for row in rows]) if "pooled" in rows[0] else None
-        return cls(torch.stack(padded), None if bool(mask_BT.all()) else mask_BT, pooled_BD)
+        others = [name for name in rows[0] if name not in ("tokens", "pooled")]
+        extras = {name: torch.stack([row[name] for row in rows]) for name in others}
+        return cls(torch.stack(padded), mask_BT, pooled_BD, extras=extras)
 
-    def part(self, start: int, end: int) -> Condition:
+    def between(self, start: int, end: int) -> Condition:
         """Some of the captions, padded as all of them were."""
-        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        cut: dict[str, Any] = {name: None if x is None else x[start:end] for name, x in held.items()}
-        return Condition(**cut)
+        return self._each(lambda _, x: x[start:end])
 
     def at(self, rows_N: Tensor) -> Condition:
         """The captions of these rows, padded as all of them were."""
-        held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
-        picked: dict[str, Any] = {name: None if x is None else x[rows_N] for name, x in held.items()}
-        return Condition(**picked)
+        return self._each(lambda _, x: x[rows_N])
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
-        """The same on another device; numbers that are neither masks nor sizes in another precision."""
+        """The same on another device; numbers that are neither sizes nor whole in another precision."""
 
-        def moved(x: Tensor | None) -> Tensor | None:
-            return None if x is None else to_device(x, device, dtype)
+        def moved(name: str, x: Tensor) -> Tensor:
+            exact = name == "sizes_B6" or not x.is_floating_point()
+            return to_device(x, device, None if exact else dtype)
 
-        tokens = to_device(self.tokens_BTD, device, dtype)
-        mask = None if self.mask_BT is None else to_device(self.mask_BT, device)
-        sizes = None if self.sizes_B6 is None else to_device(self.sizes_B6, device)
-        return replace(
-            self, tokens_BTD=tokens, mask_BT=mask, pooled_BD=moved(self.pooled_BD), sizes_B6=sizes,
-            inpaint_BChw=moved(self.inpaint_BChw),
-        )  # fmt: skip
+        return self._each(moved)
+
+    def _each(self, change: Callable[[str, Tensor], Tensor]) -> Condition:
+        """The same with every tensor changed; all of them have a row for each caption."""
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extras"}
+        changed: dict[str, Any] = {name: None if x is None else change(name, x) for name, x in named.items()}
+        return Condition(**changed, extras={name: change(name, x) for name, x in self.extras.items()})
 
 
 @dataclass(frozen=True)
@@ -101,15 +104,22 @@ class Family(ABC):
     """
 
     name: ClassVar[str]  # its key in the catalog
+    card: ClassVar[FamilyCard]  # its row there
     downscale: ClassVar[int] = 8  # pixels per latent, on a side
-    layer_groups: ClassVar[dict[str, tuple[str, ...]]]  # a name for the form -> regular expressions over module names
 
     # What it knows of itself without reading weights
     noise_schedule: NoiseSchedule
     channels: int  # of a latent
     options: LoadOptions
-    text_encoders: tuple[str, ...]  # names of the parts that read captions
+    text_encoders: ClassVar[tuple[str, ...]]  # names of the components that read captions, from the card
+    layer_groups: ClassVar[dict[str, tuple[str, ...]]]  # its sets of layers, as regular expressions over module names
     cache_dir: Path | None = None  # where hashes of large files are remembered
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if "card" in vars(cls):
+            cls.text_encoders = cls.card.text_encoders
+            cls.layer_groups = {name: layers.patterns for name, layers in cls.card.layer_sets.items()}
 
     @classmethod
     @abstractmethod
@@ -125,10 +135,10 @@ class Family(ABC):
         """What had to be guessed when the model was opened, in words for the user."""
         return ()
 
-    # Parts: "denoiser", "vae", "text_encoder_1", ...
+    # Components: "denoiser", "vae", "text_encoder_1", ...
     @property
-    @abstractmethod
-    def component_names(self) -> tuple[str, ...]: ...
+    def component_names(self) -> tuple[str, ...]:
+        return self.card.component_names
 
     @abstractmethod
     def component(self, name: str) -> nn.Module:
@@ -140,7 +150,7 @@ class Family(ABC):
 
     @abstractmethod
     def unload(self, *names: str) -> None:
-        """Free the memory of components; the next `component` reads them again. Never one that a method has touched."""
+        """Forget parts, to free their memory; the next `part` reads them again. Never one that a method has touched."""
 
     @abstractmethod
     def fingerprint(self, name: str) -> str:
@@ -181,7 +191,7 @@ class Family(ABC):
 
     @abstractmethod
     def chunk_size(self, encoder: str) -> int:
-        """How many tokens fit into one chunk: the encoder's positions less two; 75 for CLIP."""
+        """How many tokens fit into one chunk, without the marks at both ends; 75 for CLIP."""
 
     @abstractmethod
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
@@ -204,6 +214,11 @@ class Family(ABC):
     def token_ids(self, encoder: str, text: str) -> list[int]:
         """The ids of a text, without the marks at both ends."""
 
+    @property
+    def embedding_names(self) -> dict[str, str]:
+        """What embedding files call the vectors of each text encoder."""
+        return {spec.name: spec.embedding or spec.name for spec in self.card.components if spec.reads_text}
+
     # Images
     @abstractmethod
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
@@ -221,7 +236,7 @@ class Family(ABC):
     # Denoising
     @abstractmethod
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
-        """What the denoiser says of latents that are noisy to degree `time`; `noise_schedule` says what that means."""
+        """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""
 
     # Files
     @property
@@ -231,7 +246,11 @@ class Family(ABC):
 
     @abstractmethod
     def lora_names(self) -> Mapping[str, str]:
-        """For every module that a LoRA can listen to: "part|module path" -> its name in kohya's files."""
+        """For every layer that an adapter can be put on: "component|module path" -> its name in kohya's files."""
+
+    @abstractmethod
+    def diffusers_names(self) -> Mapping[str, str]:
+        """For the same layers their names in diffusers' files: "unet.mid_block..."."""
 
     @abstractmethod
     def save(
@@ -247,8 +266,7 @@ class Family(ABC):
     ) -> None:
         """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
 
-        `only_these`: no weight but those in `tensors` goes in. `components_in` reads such a file, to put it into a
-        model.
+        `only_these`: no weight but those in `tensors` goes in. `parts_in` reads such a file, to put it into a model.
 
         What is written is what `load` reads, under the names that other programs expect.
         """

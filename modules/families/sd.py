@@ -7,18 +7,17 @@ from typing import Any, ClassVar, cast
 
 from torch import Tensor
 
-from modules.catalog.layers import layer_patterns
+from modules.catalog.sd import CARD
 from modules.families.family import Condition
-from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.clip_unet import ClipUnetFamily
 from modules.families.parts.objective import PREDICTIONS
 
 
-class Sd(LatentDiffusion):
+class Sd(ClipUnetFamily):
     """One CLIP: OpenAI's for 1.x, OpenCLIP without its last layer for 2.x."""
 
     name: ClassVar = "sd"
-    layer_groups: ClassVar = layer_patterns("sd")
-    text_encoders = ("text_encoder_1",)
+    card: ClassVar = CARD
     default_scaling = 0.18215
 
     @property

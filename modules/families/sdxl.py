@@ -8,22 +8,20 @@ from typing import Any, ClassVar, cast
 import torch
 from torch import Tensor
 
-from modules.catalog.layers import layer_patterns
+from modules.catalog.sdxl import CARD
 from modules.families.family import Condition
-from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.clip_unet import ClipUnetFamily
 from modules.families.parts.objective import PREDICTIONS
 from modules.formats.checkpoint import unet_path
 
 FIRST, SECOND = "text_encoder_1", "text_encoder_2"
 
 
-class Sdxl(LatentDiffusion):
+class Sdxl(ClipUnetFamily):
     """Two CLIPs side by side, a pooled vector, and the sizes of the image."""
 
     name: ClassVar = "sdxl"
-    layer_groups: ClassVar = layer_patterns("sdxl")
-    text_encoders = (FIRST, SECOND)
-    projected = frozenset({SECOND})
+    card: ClassVar = CARD
     default_scaling = 0.13025
     default_size = 128
 

@@ -17,7 +17,7 @@ from modules.errors import UserError
 from modules.formats.adapter import AdapterTensors
 from modules.formats.loha import LohaTensors
 from modules.formats.lokr import LokrTensors
-from modules.formats.lora import LoraTensors, diffusers_name
+from modules.formats.lora import LoraTensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
 from modules.system.weights import first_names
@@ -50,15 +50,15 @@ def is_adapter(names: Iterable[str]) -> bool:
     return any(ENDING.fullmatch(_unwrapped_key(name)) for name in names)
 
 
-def read_adapter(path: Path, names: Mapping[str, str]) -> dict[str, AdapterTensors]:
-    """The layers of a file by anyone's names, by "part|module path". `names`: the family's `lora_names`.
+def read_adapter(path: Path, names: Mapping[str, str], diffusers_names: Mapping[str, str]) -> dict[str, AdapterTensors]:
+    """The layers of a file by anyone's names, by "part|module path". Both mappings are the family's.
 
     Embeddings that stand in the file too (`bundle_emb`) are left out.
 
     Raises:
         UserError: damaged, no adapter, of a kind that is not known, or made for another architecture.
     """
-    known = _spellings(names)
+    known = _spellings(names, diffusers_names)
     layers: dict[str, dict[str, Tensor]] = {}
     unknown_keys: list[str] = []
     for key, tensor in read_tensors(path).items():
@@ -99,11 +99,11 @@ def _unwrapped_key(key: str) -> str:
     return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
 
 
-def _spellings(names: Mapping[str, str]) -> dict[str, str]:
-    """Every spelling of a layer that is found in the wild -> "part|module path"."""
+def _spellings(names: Mapping[str, str], diffusers_names: Mapping[str, str]) -> dict[str, str]:
+    """Every spelling of a layer that is found in the wild -> "component|module path"."""
     known: dict[str, str] = {}
     for name, kohya in names.items():
-        dotted = diffusers_name(name)
+        dotted = diffusers_names[name]
         known[dotted] = known[kohya] = name
         if name.startswith("denoiser|"):
             body = dotted.partition(".")[2].replace(".", "_")

@@ -13,29 +13,31 @@ from modules.formats.tensors import cast, read_tensors
 from modules.system.weights import first_names
 
 # With one text encoder A1111, Forge and ComfyUI take whatever single tensor is in the file, and diffusers likewise;
-# kohya writes `emb_params`, OneTrainer `emp_params`. With two, all look for these two names.
+# kohya writes `emb_params`, OneTrainer `emp_params`. With two, all look for the names that the
+# catalog has: clip_l and clip_g.
 SINGLE_NAME = "emp_params"
-ENCODER_NAMES = {"text_encoder_1": "clip_l", "text_encoder_2": "clip_g"}
 BUNDLE = "bundle_emb."  # begins the names of words inside a LoRA file
 
 
-def embedding_tensors(vectors: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """`vectors`: (n, D) by text encoder."""
+def embedding_tensors(vectors: Mapping[str, Tensor], names: Mapping[str, str], dtype: torch.dtype) -> dict[str, Tensor]:
+    """`vectors`: (n, D) by text encoder. `names`: what files call each encoder's, as everywhere here."""
     if len(vectors) == 1:
         return {SINGLE_NAME: cast(next(iter(vectors.values())), dtype, SINGLE_NAME)}
-    return {ENCODER_NAMES[name]: cast(rows, dtype, name) for name, rows in vectors.items()}
+    return {names[name]: cast(rows, dtype, name) for name, rows in vectors.items()}
 
 
-def bundle_tensors(words: Mapping[str, Mapping[str, Tensor]], dtype: torch.dtype) -> dict[str, Tensor]:
+def bundle_tensors(
+    words: Mapping[str, Mapping[str, Tensor]], names: Mapping[str, str], dtype: torch.dtype
+) -> dict[str, Tensor]:
     """Words as A1111, Forge and OneTrainer keep them inside a LoRA file: `bundle_emb.<word>.clip_l` and so on."""
     return {
         f"{BUNDLE}{word}.{name}": tensor
         for word, vectors in words.items()
-        for name, tensor in embedding_tensors(vectors, dtype).items()
+        for name, tensor in embedding_tensors(vectors, names, dtype).items()
     }
 
 
-def read_bundle(tensors: Mapping[str, Tensor], encoders: tuple[str, ...], path: Path) -> dict[str, dict[str, Tensor]]:
+def read_bundle(tensors: Mapping[str, Tensor], names: Mapping[str, str], path: Path) -> dict[str, dict[str, Tensor]]:
     """The words in a LoRA file, as `read_embedding` gives each; `path` is for messages.
 
     Raises:
@@ -46,23 +48,23 @@ def read_bundle(tensors: Mapping[str, Tensor], encoders: tuple[str, ...], path: 
         if key.startswith(BUNDLE):
             word, _, name = key.removeprefix(BUNDLE).partition(".")
             words.setdefault(word, {})[name] = tensor
-    return {word: _by_encoder(found, encoders, path) for word, found in words.items()}
+    return {word: _by_encoder(found, names, path) for word, found in words.items()}
 
 
-def read_embedding(path: Path, encoders: tuple[str, ...]) -> dict[str, Tensor]:
+def read_embedding(path: Path, names: Mapping[str, str]) -> dict[str, Tensor]:
     """The vectors (n, D) of a word by text encoder.
 
     Raises:
         UserError: damaged, or made for a model with other text encoders.
     """
-    return _by_encoder(read_tensors(path), encoders, path)
+    return _by_encoder(read_tensors(path), names, path)
 
 
-def _by_encoder(found: Mapping[str, Tensor], encoders: tuple[str, ...], path: Path) -> dict[str, Tensor]:
-    named = {encoder: found[ENCODER_NAMES[encoder]] for encoder in encoders if ENCODER_NAMES[encoder] in found}
-    if len(encoders) == 1 and len(found) == 1:
-        named = {encoders[0]: next(iter(found.values()))}
-    if len(named) != len(encoders) or len(named) != len(found):
+def _by_encoder(found: Mapping[str, Tensor], names: Mapping[str, str], path: Path) -> dict[str, Tensor]:
+    named = {encoder: found[name] for encoder, name in names.items() if name in found}
+    if len(names) == 1 and len(found) == 1:
+        named = {next(iter(names)): next(iter(found.values()))}
+    if len(named) != len(names) or len(named) != len(found):
         raise UserError(
             f"{path.name} is no embedding for this model (it holds {first_names(found)}).",
             advice="Choose an embedding that was made for a model of the same type.",

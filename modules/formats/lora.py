@@ -1,4 +1,4 @@
-"""LoRA (arXiv:2106.09685) in files, and the names that diffusers has for it.
+"""LoRA (arXiv:2106.09685) in files.
 
 Shapes: I inputs, O outputs, R rank, k k the kernel of a convolution.
 """
@@ -14,8 +14,6 @@ from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors
 from modules.formats.tensors import cast
-
-DIFFUSERS_PARTS = {"denoiser": "unet", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
 
 
 @dataclass(frozen=True)
@@ -83,11 +81,13 @@ class LoraTensors(AdapterTensors):
 #   with `.weight` at the end for U-Net and text encoders alike (without it transformers misses those of the latter).
 
 
-def diffusers_tensors(loras: Mapping[str, LoraTensors], dtype: torch.dtype) -> dict[str, Tensor]:
-    """By diffusers' names, which have no place for alpha: alpha / rank goes into lora_B."""
+def diffusers_tensors(
+    loras: Mapping[str, LoraTensors], names: Mapping[str, str], dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """By diffusers' `names`, which have no place for alpha: alpha / rank goes into lora_B."""
     found: dict[str, Tensor] = {}
     for name, lora in loras.items():
-        key = diffusers_name(name)
+        key = names[name]
         found[f"{key}.lora_A.weight"] = cast(lora.down, dtype, name)
         found[f"{key}.lora_B.weight"] = cast(lora.up.float() * lora.scale, dtype, name)
         if lora.dora_scale is not None:
@@ -95,11 +95,3 @@ def diffusers_tensors(loras: Mapping[str, LoraTensors], dtype: torch.dtype) -> d
             shaped = flat if lora.down.dim() == 2 else flat[None, :, None, None]
             found[f"{key}.lora_magnitude_vector.weight"] = cast(shaped, dtype, name)
     return found
-
-
-def diffusers_name(name: str) -> str:
-    """ "denoiser|mid_block..." -> "unet.mid_block...". Text encoders have `text_model.` in every name, once."""
-    component, _, path = name.partition("|")
-    if component.startswith("text_encoder") and not path.startswith("text_model."):
-        path = f"text_model.{path}"
-    return f"{DIFFUSERS_PARTS[component]}.{path}"

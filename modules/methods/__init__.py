@@ -43,7 +43,9 @@ def check_start_file(family: Family, preset: Preset) -> None:
     method = preset.method
     if not isinstance(method, Settings) or not method.start_from:
         return
-    for name, tensors in read_adapter(Path(method.start_from).expanduser(), family.lora_names()).items():
+    for name, tensors in read_adapter(
+        Path(method.start_from).expanduser(), family.lora_names(), family.diffusers_names()
+    ).items():
         check_kind(tensors, method.kind, name)
 
 

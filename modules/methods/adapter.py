@@ -107,7 +107,9 @@ class Adapter(Method):
         if not self.settings.start_from:
             return {}
         with _disable_current_modes():  # the check attaches methods where tensors have no numbers; a file's have
-            return read_adapter(Path(self.settings.start_from).expanduser(), self.family.lora_names())
+            return read_adapter(
+                Path(self.settings.start_from).expanduser(), self.family.lora_names(), self.family.diffusers_names()
+            )
 
     # Training
     def groups(self) -> list[Group]:
@@ -232,7 +234,8 @@ class Adapter(Method):
         held = {name: update.tensors() for name, update in self.updates.items()}
         dtype = DTYPES[self.preset.output.dtype]
         if self.preset.output.lora_format == "diffusers":
-            tensors = diffusers_tensors({n: lora for n, lora in held.items() if isinstance(lora, LoraTensors)}, dtype)
+            loras = {name: lora for name, lora in held.items() if isinstance(lora, LoraTensors)}
+            tensors = diffusers_tensors(loras, self.family.diffusers_names(), dtype)
         else:
             tensors = kohya_tensors({names[name]: update for name, update in held.items()}, dtype) | self.bundled()
         path = self.exports(target)[0].path

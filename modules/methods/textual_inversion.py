@@ -82,7 +82,7 @@ class TokenTables:
         Raises:
             UserError: it is no embedding, or one for another model.
         """
-        return self.checked(read_embedding(path, tuple(self.tables)), path)
+        return self.checked(read_embedding(path, self.family.embedding_names), path)
 
     def checked(self, found: Mapping[str, Tensor], path: Path) -> dict[str, Tensor]:
         """The same, if they are as wide as this model's own; `path` is for messages."""
@@ -205,7 +205,9 @@ class TextualInversion(Method):
 
     def export(self, target: Path, metadata: Mapping[str, str]) -> Iterator[Path]:
         for export, word in zip(self.exports(target), self.trained, strict=True):
-            tensors = embedding_tensors(self._vectors(word), DTYPES[self.preset.output.dtype])
+            tensors = embedding_tensors(
+                self._vectors(word), self.family.embedding_names, DTYPES[self.preset.output.dtype]
+            )
             own_metadata = (
                 metadata if self._is_only_method or not metadata else bundled_embedding_metadata(metadata, word.token)
             )
@@ -216,7 +218,7 @@ class TextualInversion(Method):
         if not self.preset.output.bundle_words:
             return {}
         vectors = {file_stem(word.token): self._vectors(word) for word in self.preset.words}
-        return bundle_tensors(vectors, DTYPES[self.preset.output.dtype])
+        return bundle_tensors(vectors, self.family.embedding_names, DTYPES[self.preset.output.dtype])
 
     def _vectors(self, word: Word) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.words[word.token].items()}

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from modules.errors import UserError
 
-# What a family reads. Everything else in a repository (other formats, pictures, safety checkers) is left there.
-NEEDED_FILES = (
-    "model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*",
-    "unet/*.safetensors*", "vae/*.safetensors*", "text_encoder*/*.safetensors*",
-)  # fmt: skip
-PICKLE_FILES = ("unet/*.bin*", "vae/*.bin*", "text_encoder*/*.bin*")
+# Beside the folders with weights. Everything else in a repository (other formats, pictures) is left there.
+ALWAYS = ("model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*")
 IGNORED_FILES = (
     "*.msgpack",
     "*.onnx*",
@@ -40,10 +37,11 @@ def looks_like_hub_name(name: str) -> bool:
     )
 
 
-def download_model(name: str, *, offline: bool = False, cache: Path | None = None) -> Path:
+def download_model(name: str, folders: Sequence[str], *, offline: bool = False, cache: Path | None = None) -> Path:
     """The folder of a hub model on this machine; the token comes from HF_TOKEN or the hub's own login.
 
     Args:
+        folders: those with weights, the denoiser's first.
         cache: where downloads are kept, instead of the hub's own place.
 
     Raises:
@@ -70,9 +68,12 @@ def download_model(name: str, *, offline: bool = False, cache: Path | None = Non
         )
 
     try:
-        folder = download(NEEDED_FILES)
+        wanted = (*ALWAYS, *(f"{each}/*.safetensors*" for each in folders))
+        folder = download(wanted)
         # Pickles only where there is nothing better: an old model has both, and they are as large again.
-        return folder if any(folder.glob("unet/*.safetensors*")) else download((*NEEDED_FILES, *PICKLE_FILES))
+        if any(folder.glob(f"{folders[0]}/*.safetensors*")):
+            return folder
+        return download((*wanted, *(f"{each}/*.bin*" for each in folders)))
     except GatedRepoError as error:
         raise UserError(
             f"{name} is gated: its owner wants to know who uses it.",

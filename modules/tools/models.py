@@ -51,7 +51,7 @@ def replacement_tensors(path: Path, family: Family) -> dict[str, dict[str, Tenso
 @torch.no_grad()
 def _merged_lora(path: Path, family: Family) -> dict[str, dict[str, Tensor]]:
     merged: dict[str, dict[str, Tensor]] = {}
-    for name, lora in read_adapter(path, family.lora_names()).items():
+    for name, lora in read_adapter(path, family.lora_names(), family.diffusers_names()).items():
         component, _, module = name.partition("|")
         weight = family.component(component).get_submodule(module).get_parameter("weight")
         merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
@@ -64,7 +64,7 @@ def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[P
     Raises:
         UserError: a file is damaged, made for another model, or called as a word that the model knows.
     """
-    bundles = {path: read_bundle(read_tensors(path), family.text_encoders, path) for path in loras}
+    bundles = {path: read_bundle(read_tensors(path), family.embedding_names, path) for path in loras}
     if not embeddings and not any(bundles.values()):
         return []
     vocabularies = TokenTables(family)
@@ -83,7 +83,7 @@ def merge_lora(family: Family, lora: Path) -> int:
     Raises:
         UserError: the file is damaged, or was made for another architecture.
     """
-    layers = read_adapter(lora, family.lora_names())
+    layers = read_adapter(lora, family.lora_names(), family.diffusers_names())
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
         weight = family.component(component).get_submodule(path).get_parameter("weight")

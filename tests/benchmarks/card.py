@@ -20,8 +20,8 @@ from modules.catalog import FAMILIES
 from modules.diffusion.noise_schedule import EpsilonPrediction
 from modules.families import Condition, LoadOptions, family_class
 from modules.families.parts import single_file
-from modules.families.parts.latent import LatentDiffusion
-from modules.families.parts.source import ModelFiles
+from modules.families.parts.model_files import ModelFiles
+from modules.families.parts.pipeline import DiffusersFamily
 from modules.methods import attach
 from modules.preset.validate import preset_of
 from modules.trainer.step.optimizers import MixedPrecisionOptimizer
@@ -47,7 +47,7 @@ def timed(work: Callable[[], object], repeats: int) -> float:
     return (time.perf_counter() - began) / repeats
 
 
-def random_part(family: LatentDiffusion, name: str) -> torch.nn.Module:
+def random_part(family: DiffusersFamily, name: str) -> torch.nn.Module:
     """A part of full size with random weights, on the card."""
     module = family.empty(name).to_empty(device="cuda")
     for parameter in module.parameters():
@@ -55,7 +55,7 @@ def random_part(family: LatentDiffusion, name: str) -> torch.nn.Module:
     return module.requires_grad_(False).eval()
 
 
-def bare_family(name: str) -> LatentDiffusion:
+def bare_family(name: str) -> DiffusersFamily:
     """A family with its bundled configs and no weights."""
     kind = {"sd": "sd15", "sdxl": "sdxl"}[name]
     parts = ("denoiser", "vae", *FAMILIES[name].text_encoders)
@@ -70,7 +70,7 @@ def measure(name: str, size: int, batch: int, method: str, peak: float, *, check
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats()
     family = bare_family(name)
-    family._parts["denoiser"] = random_part(family, "denoiser")
+    family._components["denoiser"] = random_part(family, "denoiser")
     weights = "bf16" if method == "full" else "fp32"
     preset = preset_of(
         {"model": {"family": name, "dtype": "bf16"}, "method": {"kind": method}, "training": {"weights": weights}}

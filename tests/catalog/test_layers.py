@@ -8,7 +8,6 @@ from functools import cache
 import pytest
 
 from modules.catalog import FAMILIES
-from modules.catalog.layers import LAYER_SETS, layer_patterns
 from modules.families.parts import building, single_file
 from modules.formats.checkpoint import unet_path
 
@@ -18,12 +17,14 @@ NUMBERED = re.compile(r"(input|middle|output) (\d+)")
 
 @cache
 def sizes(family: str) -> dict[str, int]:
-    unet = building.empty_unet(single_file.bundled_config(KINDS[family], "denoiser"))
+    unet = building.empty_component(
+        FAMILIES[family].component("denoiser"), single_file.bundled_config(KINDS[family], "denoiser")
+    )
     return {name: parameter.numel() for name, parameter in unet.named_parameters()}
 
 
 def held(family: str, name: str) -> set[str]:
-    patterns = [re.compile(pattern) for pattern in layer_patterns(family)[name]]
+    patterns = [re.compile(pattern) for pattern in FAMILIES[family].layer_sets[name].patterns]
     return {path for path in sizes(family) if any(pattern.search(path) for pattern in patterns)}
 
 
@@ -41,7 +42,7 @@ def test_the_sets_for_24_gb_hold_exactly_the_weights_they_are_known_for(name, co
 def test_each_weight_is_in_exactly_one_block_and_the_number_is_that_of_the_original_files(family: str) -> None:
     config = single_file.bundled_config(KINDS[family], "denoiser")
     owners: dict[str, list[str]] = {path: [] for path in sizes(family)}
-    for name in LAYER_SETS[family]:
+    for name in FAMILIES[family].layer_sets:
         if NUMBERED.fullmatch(name) or name in ("time", "output end"):
             for path in held(family, name):
                 owners[path].append(name)
@@ -54,14 +55,10 @@ def test_each_weight_is_in_exactly_one_block_and_the_number_is_that_of_the_origi
 
 @pytest.mark.parametrize("family", KINDS)
 def test_every_set_holds_something_and_its_patterns_mean_the_same_to_search_and_to_fullmatch(family: str) -> None:
-    for name, known in LAYER_SETS[family].items():
+    for name, known in FAMILIES[family].layer_sets.items():
         assert known.title
         for pattern in known.patterns:
             for path in sizes(family):
                 assert bool(re.search(pattern, path)) == bool(re.fullmatch(pattern, path)), (name, path)
         if not name.startswith(("input", "output")) or name.count(".") == 0:
             assert held(family, name), name
-
-
-def test_every_family_has_its_layers() -> None:
-    assert set(LAYER_SETS) == set(FAMILIES)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from modules.catalog.shapes import DEFAULT_KIND, MODELS, TITLES, folded, shapes_of, unfolded
-from modules.families.parts.building import empty_unet
+from modules.catalog import FAMILIES, FamilyCard, Variant
+from modules.catalog.shapes import MODELS, folded, shapes_of, unfolded
+from modules.families.parts.building import empty_component
 from modules.tools.layer_shapes import config_of, layers_of
 
+VARIANTS = [(card, variant) for card in FAMILIES.values() for variant in card.variants]
 
-@pytest.mark.parametrize("kind", TITLES)
-def test_a_file_holds_the_shape_of_every_weight_of_its_model(kind: str) -> None:
-    unet = empty_unet(config_of(kind))
-    assert shapes_of(kind) == {name: tuple(parameter.shape) for name, parameter in unet.named_parameters()}
-    assert (MODELS / kind / "layers.json").read_text(encoding="utf-8") == layers_of(kind)
+
+@pytest.mark.parametrize(("card", "variant"), VARIANTS, ids=[variant.kind for _, variant in VARIANTS])
+def test_a_file_holds_the_shape_of_every_weight_of_its_model(card: FamilyCard, variant: Variant) -> None:
+    unet = empty_component(card.component("denoiser"), config_of(card, variant))
+    assert shapes_of(variant.kind) == {name: tuple(parameter.shape) for name, parameter in unet.named_parameters()}
+    assert (MODELS / variant.kind / "layers.json").read_text(encoding="utf-8") == layers_of(card, variant)
 
 
 def test_equal_neighbours_stand_there_once_and_unequal_ones_apart() -> None:
@@ -23,6 +26,5 @@ def test_equal_neighbours_stand_there_once_and_unequal_ones_apart() -> None:
     assert unfolded(tree) == shapes
 
 
-def test_every_family_has_a_plain_kind_and_the_files_are_small() -> None:
-    assert set(DEFAULT_KIND.values()) <= set(TITLES)
-    assert all((MODELS / kind / "layers.json").stat().st_size < 12_000 for kind in TITLES)
+def test_the_files_are_small() -> None:
+    assert all((MODELS / variant.kind / "layers.json").stat().st_size < 12_000 for _, variant in VARIANTS)

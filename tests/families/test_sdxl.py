@@ -58,9 +58,9 @@ class TestSdxl(FamilyContract):
         module.set_submodule("text_model.embeddings.token_embedding", longer)
         ids = family.add_token("<blip>", 1)["text_encoder_2"]
         assert ids == [table.shape[0]]
-        heard = module(torch.tensor([[*family.words["text_encoder_2"].chunks("a robot", 1)[0].ids]])).text_embeds
+        heard = module(torch.tensor([[*family.tokenizers["text_encoder_2"].chunks("a robot", 1)[0].ids]])).text_embeds
         assert torch.equal(heard, before)
-        chunk = family.words["text_encoder_2"].chunks("a <blip>", 1)[0].ids
+        chunk = family.tokenizers["text_encoder_2"].chunks("a <blip>", 1)[0].ids
         last = module(torch.tensor([[*chunk]]), output_hidden_states=True)
         normed = module.text_model.final_layer_norm(last.hidden_states[-1])[0, 3]  # start, a, <blip>, end
         assert torch.allclose(last.text_embeds[0], module.text_projection(normed), atol=1e-6)

@@ -223,7 +223,7 @@ def written(folder: Path, **tensors: Tensor) -> Path:
 )  # fmt: skip
 def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        read_adapter(written(tmp_path, **tensors), opened().lora_names())
+        read_adapter(written(tmp_path, **tensors), opened().lora_names(), opened().diffusers_names())
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor]
 )  # fmt: skip
 def test_a_layer_of_another_size_is_refused_in_words(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     family = opened()
-    [(name, update)] = read_adapter(written(tmp_path, **tensors), family.lora_names()).items()
+    [(name, update)] = read_adapter(written(tmp_path, **tensors), family.lora_names(), family.diffusers_names()).items()
     weight = family.component("denoiser").get_parameter(f"{name.partition('|')[2]}.weight")
     with pytest.raises(UserError, match="of another size"):
         merged_weight(weight, update)
@@ -250,7 +250,7 @@ def test_kohya_s_own_oft_and_its_limit_are_read(tmp_path: Path) -> None:
         },
         tmp_path / "x.safetensors",
     )
-    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names()).values()
+    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names()).values()
     skew = blocks - blocks.mT
     skew = skew * (0.16 / skew.norm())
     turn = torch.block_diag(*((torch.eye(4) + q) @ (torch.eye(4) - q).inverse() for q in skew))
@@ -281,7 +281,7 @@ def test_a_locon_with_tucker_is_read(tmp_path: Path) -> None:
         {f"{name}.lora_down.weight": down, f"{name}.lora_mid.weight": mid, f"{name}.lora_up.weight": up},
         tmp_path / "x.safetensors",
     )
-    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names()).values()
+    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names()).values()
     x = torch.randn(1, 16, 5, 5)
     conv = torch.nn.functional.conv2d
     weight = torch.zeros(16, 16, 3, 3)
@@ -296,4 +296,4 @@ def test_a_locon_with_tucker_is_read(tmp_path: Path) -> None:
 def test_words_in_a_lora_file_are_left_to_others(tmp_path: Path) -> None:
     tensors = {f"{LAYER}.oft_blocks": torch.zeros(4, 4, 4), "bundle_emb.new.clip_l": torch.ones(1, 16)}
     save_file(tensors, tmp_path / "x.safetensors")
-    assert len(read_adapter(tmp_path / "x.safetensors", opened().lora_names())) == 1
+    assert len(read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names())) == 1

@@ -13,7 +13,8 @@ from torch import nn
 
 from modules.catalog.layers import UNET_SETS
 from modules.families.family import LoadOptions
-from modules.families.parts import building, names, single_file
+from modules.families.parts import building, single_file
+from modules.families.parts.lora_targets import lora_targets
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
 from modules.formats.checkpoint import Link, open_clip_links, planned, unet_path, vae_links
@@ -31,14 +32,10 @@ def golden(name: str) -> dict[str, tuple[int, ...]]:
 def parts(kind: str) -> dict[str, nn.Module]:
     """The parts of a full-size model on the meta device, from the bundled configs."""
     family = FAMILIES[kind]
-    configs = {
-        component: single_file.bundled_config(kind, component)
-        for component in ("denoiser", "vae", *family.text_encoders)
+    return {
+        spec.name: building.empty_component(spec, single_file.bundled_config(kind, spec.name))
+        for spec in family.card.components
     }
-    made = {"denoiser": building.empty_unet(configs["denoiser"]), "vae": building.empty_vae(configs["vae"])}
-    for encoder in family.text_encoders:
-        made[encoder] = building.empty_text_encoder(configs[encoder], projected=encoder in family.projected)
-    return made
 
 
 @pytest.mark.parametrize(
@@ -105,7 +102,7 @@ def test_loras_have_exactly_the_modules_of_kohyas(kind: str, file: str, groups: 
     patterns = [re.compile(pattern) for group in groups for pattern in UNET_SETS[group].patterns]
     found: set[str] = set()
     for component, module in parts(kind).items():
-        for layer in names.lora_targets(module):
+        for layer in lora_targets(module, FAMILIES[kind].card.component(component)):
             if component == "vae" or (component == "denoiser" and not any(p.search(layer) for p in patterns)):
                 continue
             found.add(lora_name(kind, component, layer))

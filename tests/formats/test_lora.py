@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
+from modules.families.parts.model_files import ModelFiles, folder_tokenizers
 from modules.families.parts.single_file import BUNDLED, bundled_config, clip_vocabulary
-from modules.families.parts.source import ModelFiles, folder_tokenizers
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import kohya_tensors, read_adapter
 from modules.formats.lora import LoraTensors
@@ -33,7 +33,11 @@ def meta_copy(kind: str, bundled: str) -> Any:
     """A family at full size without weights."""
     parts = ("denoiser", "vae", *TEXTS[kind])
     configs = {component: bundled_config(bundled, component) for component in (*parts, "scheduler")}
-    tokenizers = folder_tokenizers(BUNDLED / bundled, parts, clip_vocabulary())
+    tokenizers = folder_tokenizers(
+        BUNDLED / bundled,
+        {name: name.replace("text_encoder", "tokenizer").removesuffix("_1") for name in TEXTS[kind]},
+        clip_vocabulary(),
+    )
     family: Any = family_class(kind)(ModelFiles(Path(bundled), configs, tokenizers, {}, bundled), LoadOptions(), None)
     family.component = cache(family.empty)
     return family
@@ -112,7 +116,7 @@ def test_diffusers_draws_with_our_file_what_we_draw(kind: str, form: str, case: 
     assert not torch.allclose(changed, plain, atol=1e-2)
     for component, module in theirs.items():
         if module is not None:
-            family._parts[component] = module.eval()
+            family._components[component] = module.eval()
     heard = condition(family)
     torch.testing.assert_close(heard.tokens_BTD, mine.tokens_BTD, rtol=1e-4, atol=1e-4)
     torch.testing.assert_close(family.predict(*inputs()[:2], heard), changed, rtol=1e-4, atol=2e-4)
@@ -138,13 +142,15 @@ def lora_file(path: Path, **changes: Tensor | None) -> Path:
 
 
 def test_without_alpha_the_scale_is_one(tmp_path: Path) -> None:
-    names = opened().lora_names()
-    assert next(iter(read_adapter(lora_file(tmp_path / "a.safetensors"), names).values())).scale == 0.5
-    assert next(iter(read_adapter(lora_file(tmp_path / "b.safetensors", alpha=None), names).values())).scale == 1.0
+    names = opened().lora_names(), opened().diffusers_names()
+    assert next(iter(read_adapter(lora_file(tmp_path / "a.safetensors"), *names).values())).scale == 0.5
+    assert next(iter(read_adapter(lora_file(tmp_path / "b.safetensors", alpha=None), *names).values())).scale == 1.0
 
 
 def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> None:
-    [name] = read_adapter(lora_file(tmp_path / "a.safetensors"), opened("sdxl").lora_names())
+    [name] = read_adapter(
+        lora_file(tmp_path / "a.safetensors"), opened("sdxl").lora_names(), opened("sdxl").diffusers_names()
+    )
     assert name == "denoiser|mid_block.resnets.0.time_emb_proj"
 
 
@@ -159,7 +165,9 @@ def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> N
 )
 def test_a_file_that_does_not_fit_is_refused_in_words(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        read_adapter(lora_file(tmp_path / "a.safetensors", **changes), opened().lora_names())
+        read_adapter(
+            lora_file(tmp_path / "a.safetensors", **changes), opened().lora_names(), opened().diffusers_names()
+        )
 
 
 def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
@@ -168,7 +176,7 @@ def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
     torn.write_bytes(whole.read_bytes()[:-9])
     for path in (tmp_path / "nowhere.safetensors", torn):
         with pytest.raises(UserError, match=path.name):
-            read_adapter(path, opened().lora_names())
+            read_adapter(path, opened().lora_names(), opened().diffusers_names())
 
 
 def test_merging_by_half_is_half_way() -> None:
@@ -189,7 +197,7 @@ def test_a_merged_model_is_the_model_with_its_adapter(tmp_path: Path) -> None:
     adapter = attach(family, preset({"kind": "lora", **CASES["dora"]}, *TEXTS["sd"], output={"dtype": "fp32"}))
     stir(adapter)
     [path] = adapter.export(tmp_path / "it", {})
-    for name, lora in read_adapter(path, merged.lora_names()).items():
+    for name, lora in read_adapter(path, merged.lora_names(), merged.diffusers_names()).items():
         component, _, layer = name.partition("|")
         parameter = merged.component(component).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, lora)

@@ -131,7 +131,7 @@ EMBEDDINGS = [
 @pytest.mark.parametrize("row", rows(EMBEDDINGS))
 def test_an_embedding_that_cannot_be_used_is_refused(row: Row, tmp_path: Path) -> None:
     with pytest.raises(UserError) as refusal:
-        read_embedding(row.make(tmp_path), ("text_encoder_1",))
+        read_embedding(row.make(tmp_path), {"text_encoder_1": "clip_l"})
     assert all(words in str(refusal.value) for words in row.says), str(refusal.value)
     assert_sentence(str(refusal.value))
 

@@ -123,8 +123,8 @@ def test_a_word_is_saved_by_itself_and_in_the_lora_file(kind: str, tmp_path: Pat
     mine = {name: trained.parameters()[f"<one>|{name}"] for name in family.text_encoders}
     names = {"sd": {"emp_params"}, "sdxl": {"clip_l", "clip_g"}}[kind]
     assert {k for k in load_file(lora) if k.startswith("bundle_emb")} == {f"bundle_emb.one.{name}" for name in names}
-    bundled = read_bundle(load_file(lora), family.text_encoders, lora)["one"]
-    alone = read_embedding(word, family.text_encoders)
+    bundled = read_bundle(load_file(lora), family.embedding_names, lora)["one"]
+    alone = read_embedding(word, family.embedding_names)
     for name, rows in mine.items():
         assert bundled[name].equal(rows) and alone[name].equal(rows)
     with safe_open(word, "pt") as file:

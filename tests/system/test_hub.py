@@ -32,11 +32,11 @@ def test_what_was_downloaded_before_is_found_offline(tmp_path: Path):
     (kept / "refs" / "main").write_text("abc123")
     (kept / "snapshots" / "abc123" / "unet").mkdir(parents=True)
     (kept / "snapshots" / "abc123" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    assert download_model("owner/model", offline=True, cache=tmp_path) == kept / "snapshots" / "abc123"
+    assert download_model("owner/model", ("unet", "vae"), offline=True, cache=tmp_path) == kept / "snapshots" / "abc123"
 
 
 def test_what_was_not_downloaded_is_said_in_words(tmp_path: Path):
     with pytest.raises(UserError, match="has not been downloaded"):
-        download_model("owner/other", offline=True, cache=tmp_path)
+        download_model("owner/other", ("unet",), offline=True, cache=tmp_path)
     with pytest.raises(UserError, match="no Hugging Face name"):
-        download_model("owner/-bad--name-", offline=True, cache=tmp_path)
+        download_model("owner/-bad--name-", ("unet",), offline=True, cache=tmp_path)

@@ -2,26 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import prod
-from pathlib import Path
 
 from app.gui.form.layer_tree import LayerTree, bits
-from modules.catalog.layers import LAYER_SETS
-from modules.catalog.shapes import DEFAULT_KIND, TITLES, shapes_of
+from modules.catalog import FAMILIES
+from modules.catalog.shapes import shapes_of, variant_of
 from modules.preset.adapter_sizes import is_wide, parameter_count
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter, Full, LayerGroup
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
-# As in kohya's LoCon: adapters leave the ends of the U-Net and the embedding of time alone.
-ADAPTED = re.compile(r"(down_blocks|mid_block|up_blocks)\..*\.weight")
-SD2 = re.compile(r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])", re.IGNORECASE)
-SD2_WIDTH = 1024  # of what its text encoder says; 768 in SD 1
 Settings = Full | Adapter
 
 
@@ -29,16 +23,16 @@ Settings = Full | Adapter
 class Layers:
     """The layers that a method can train in a model."""
 
-    kind: str  # of the architecture that is counted: "sdxl"
+    title: str  # of the architecture that is counted: "Stable Diffusion XL"
     exact: bool  # whether it is known to be the model's
     tree: LayerTree
     shapes: tuple[tuple[int, ...], ...]  # of the weight of each of the tree's names
-    whole: int  # weights of the whole U-Net
+    whole: int  # weights of the whole denoiser
 
     @property
     def counted(self) -> str:
         """Which model the numbers are of."""
-        words = f"Counted for {TITLES[self.kind]}."
+        words = f"Counted for {self.title}."
         return words if self.exact else f"{words} Your model may differ a little."
 
 
@@ -53,32 +47,19 @@ class Share:
 
     @property
     def percent(self) -> float:
-        return 100 * self.picked / self.whole
+        return 100 * self.picked / max(1, self.whole)
 
 
 def layers_of(preset: Preset) -> Layers:
-    """For a preset whose method trains layers of the model."""
-    kind, exact = kind_of(preset.model.family, preset.model.source)
-    method = preset.method
+    """For a preset whose method trains layers of the model; none for a family whose layers are not listed."""
+    card, method = preset.card, preset.method
+    variant, exact = variant_of(card, preset.model.source)
     adapters = isinstance(method, Adapter)
-    names, shapes = _trainable(kind, adapters, adapters and method.conv)
-    return Layers(kind, exact, _tree(preset.model.family, names), shapes, _whole(kind))
-
-
-def kind_of(family: str, source: str) -> tuple[str, bool]:
-    """The architecture of a model, as far as its name or its folder tells, and whether that is sure."""
-    if source == "starter:model":
-        return "starter", True
-    if family != "sd":
-        return DEFAULT_KIND[family], source == "" or "/" in source
-    config = Path(source).expanduser() / "unet" / "config.json"
-    if source and config.is_file():
-        try:
-            width = json.loads(config.read_text(encoding="utf-8")).get("cross_attention_dim")
-        except (OSError, ValueError, AttributeError):
-            return DEFAULT_KIND[family], False  # the engine will say what is wrong with it
-        return ("sd2" if width == SD2_WIDTH else "sd15"), width in (768, SD2_WIDTH)
-    return ("sd2" if SD2.search(source) else "sd15"), False
+    adapted = card.component("denoiser").adapted_layers.pattern if adapters else ""
+    kind = variant.kind if variant else ""
+    names, shapes = _trainable(kind, adapted, adapters and method.conv)
+    title = variant.title if variant else card.title
+    return Layers(title, exact, _tree(preset.model.family, names), shapes, _whole(kind))
 
 
 def share_of(layers: Layers, preset: Preset, ticked: int, *, alone: bool = False) -> Share:
@@ -130,7 +111,7 @@ def _owners(tree: LayerTree, groups: tuple[LayerGroup, ...]) -> dict[int, LayerG
 
 @cache
 def _shapes(kind: str) -> Mapping[str, tuple[int, ...]]:
-    return shapes_of(kind)
+    return shapes_of(kind) if kind else {}
 
 
 @cache
@@ -139,21 +120,21 @@ def _whole(kind: str) -> int:
 
 
 @cache
-def _trainable(kind: str, adapters: bool, conv: bool) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
+def _trainable(kind: str, adapted: str, conv: bool) -> tuple[tuple[str, ...], tuple[tuple[int, ...], ...]]:
     """Names and shapes: of all weights, or of the modules that an adapter can listen to."""
     found = _shapes(kind)
-    if adapters:
+    if adapted:
         found = {
             name.removesuffix(".weight"): shape
             for name, shape in found.items()
-            if ADAPTED.fullmatch(name) and len(shape) in (2, 4) and (conv or not is_wide(shape))
+            if re.fullmatch(rf"(?:{adapted})\.weight", name) and len(shape) in (2, 4) and (conv or not is_wide(shape))
         }
     return tuple(found), tuple(found.values())
 
 
 @cache
 def _tree(family: str, names: tuple[str, ...]) -> LayerTree:
-    return LayerTree(names, LAYER_SETS[family])
+    return LayerTree(names, FAMILIES[family].layer_sets)
 
 
 # In words -------------------------------------------------------------------------------------------------------------
@@ -164,14 +145,16 @@ def told_in_short(preset: Preset, text: str, *, alone: bool) -> tuple[str, bool]
     if not isinstance(preset.method, Settings):
         return "", False
     layers = layers_of(preset)
+    if not layers.whole:
+        return "", False
     ticked, wrong = layers.tree.read(text)
     if wrong:
         return wrong, True
-    share = share_of(layers, preset, ticked, alone=alone)
+    share, whole = share_of(layers, preset, ticked, alone=alone), f"the {preset.card.component('denoiser').title}"
     if alone:
-        return f"{share.percent:.1f} % of the U-Net", False
+        return f"{share.percent:.1f} % of {whole}", False
     what = "adapted" if isinstance(preset.method, Adapter) else "trained"
-    return f"{share.percent:.1f} % of the U-Net {what}, in {gigabytes(share)}", False
+    return f"{share.percent:.1f} % of {whole} {what}, in {gigabytes(share)}", False
 
 
 def weights_in_words(share: Share) -> str:

@@ -18,7 +18,6 @@ from app.gui.form.layer_counts import (
 )
 from app.gui.form.layer_tree import Line, Node, state, toggled
 from app.gui.kit import Answer, Button, Dialog, Entry, Frame, Label, LinkButton, RoundFrame, Tree, TreeLine, px, tip
-from modules.catalog.layers import LAYER_SETS
 from modules.preset.sections.method import Adapter, Full, LayerGroup
 
 SIZE = (1120, 700)
@@ -110,7 +109,7 @@ class LayerDialog(Dialog):
             return
         text = str(self.context.draft.get(self.path))
         chosen = next((name for name, mask in tree.sets.items() if mask == self.ticked), "")
-        known = LAYER_SETS[preset.model.family]
+        known = preset.card.layer_sets
         self.sets.show([self._set_line(name, known[name].title, chosen) for name in tree.sets])
         group_masks = [(group, tree.read(group.layers)[0]) for group in preset.method.groups]
         self.tree.show([self._line(line, group_masks) for line in self._lines(self.search.get())])

@@ -8,7 +8,7 @@ from app.gui.context import AppContext
 from app.gui.form.layer_counts import told_in_short
 from app.gui.form.layer_dialog import LAYERS_PATH, LayerDialog
 from app.gui.kit import Choice, Entry, Frame, Label, LinkButton, Option, px
-from modules.catalog.layers import LAYER_SETS
+from modules.catalog import FAMILIES
 
 OWN = "\0own"  # stands for "My own choice"; no set is called so
 BLOCKS = ("input ", "middle ", "output ", "time")
@@ -93,7 +93,7 @@ class LayersPicker(Frame):
 
     def _offer(self) -> None:
         """The sets of the family of now; the numbered blocks come last."""
-        sets = LAYER_SETS[str(self._context.draft.get("model.family"))]
+        sets = FAMILIES[str(self._context.draft.get("model.family"))].layer_sets
         if self._names != [*sets]:
             text = self.get() if self._names else ""
             self._names = [*sets]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -287,4 +287,4 @@ def _condition(copy: Family, count: int, size: Bucket) -> Condition:
     inpaint = None
     if copy.inpaints:
         inpaint = torch.empty(count, copy.channels + 1, *(side // copy.downscale for side in size), device=device)
-    return Condition(heard.tokens_BTD, heard.mask_BT, heard.pooled_BD, sizes, inpaint)
+    return replace(heard, sizes_B6=sizes, inpaint_BChw=inpaint)

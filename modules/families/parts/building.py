@@ -8,43 +8,35 @@ before the next is read: the peak is the module and its largest tensor.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
+from modules.catalog import ComponentSpec
 from modules.errors import UserError
-from modules.families.parts.configs import build_from_config
+from modules.families.parts.config_check import build_from_config
 from modules.formats.checkpoint import Link, Renamed
 from modules.system.weights import Weights, first_names
 
 Config = Mapping[str, Any]
 
 
-def empty_unet(config: Config) -> nn.Module:
+def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
+    """A component without weights: its parameters, and what files hold beside them, are on the meta device.
+
+    What it computes for itself (tables of positions, say) is real.
+    """
+    module, _, name = spec.class_path.partition(":")
     with without_bitsandbytes():
-        from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel  # noqa: PLC0415
-
-    return _on_meta(lambda: UNet2DConditionModel.from_config(_without_private_keys(config)), "unet")
-
-
-def empty_vae(config: Config) -> nn.Module:
-    with without_bitsandbytes():
-        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL  # noqa: PLC0415
-
-    return _on_meta(lambda: AutoencoderKL.from_config(_without_private_keys(config)), "vae")
-
-
-def empty_text_encoder(config: Config, *, projected: bool) -> nn.Module:
-    """CLIP's text side; `projected` adds the projection that gives SDXL its pooled vector."""
-    with without_bitsandbytes():
-        from transformers.models.clip.configuration_clip import CLIPTextConfig  # noqa: PLC0415
-        from transformers.models.clip.modeling_clip import CLIPTextModel, CLIPTextModelWithProjection  # noqa: PLC0415
-
-    kind = CLIPTextModelWithProjection if projected else CLIPTextModel
-    return _on_meta(lambda: kind(CLIPTextConfig.from_dict(dict(config))), "text_encoder")
+        kind: Any = getattr(import_module(module), name)
+    if hasattr(kind, "config_class"):  # transformers
+        return _on_meta(lambda: kind(kind.config_class.from_dict(dict(config))), spec.folder)
+    return _on_meta(lambda: kind.from_config(_without_private_keys(config)), spec.folder)
 
 
 @contextmanager
@@ -60,12 +52,14 @@ def without_bitsandbytes() -> Generator[None]:
     if name in sys.modules:
         yield
         return
+    there: bool = import_utils._bitsandbytes_available  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
     sys.modules[name] = cast("Any", None)
     import_utils._bitsandbytes_available = False  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
     try:
         yield
     finally:
         del sys.modules[name]
+        import_utils._bitsandbytes_available = there  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
 
 def _without_private_keys(config: Config) -> dict[str, Any]:
@@ -73,10 +67,37 @@ def _without_private_keys(config: Config) -> dict[str, Any]:
     return {name: value for name, value in config.items() if not name.startswith("_")}
 
 
+class _ParametersOnMeta(TorchFunctionMode):
+    """Layers make their parameters with `torch.empty`; tables are computed, by anything else.
+
+    `torch.device("meta")` would take the numbers from the tables too, and nothing brings those back that are no
+    persistent buffers.
+    """
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if func is torch.empty and kwargs.get("device") is None:
+            kwargs = {**kwargs, "device": "meta"}
+        return func(*args, **kwargs)
+
+
 def _on_meta(make: Callable[[], Any], what: str) -> nn.Module:
-    with torch.device("meta"):
+    with _ParametersOnMeta():
         module: nn.Module = build_from_config(make, what)
+    places = _places(module)
+    for name, tensor in saved_tensors(module).items():
+        if not tensor.is_meta:  # a parameter that is made of random numbers or of ones
+            _set_tensor(module, places.get(name, [name]), tensor.detach().to("meta"))
     return module.eval().requires_grad_(False)
+
+
+def saved_tensors(module: nn.Module) -> dict[str, Tensor]:
+    """What a file holds of a module, by its names here: parameters, and buffers that are not computed."""
+    parameters: dict[str, Tensor] = dict(module.named_parameters())
+    kept = module.state_dict(keep_vars=True).keys()
+    return parameters | {name: buffer for name, buffer in module.named_buffers() if name in kept}
 
 
 def file_name(name: str, module: nn.Module) -> str:
@@ -84,8 +105,12 @@ def file_name(name: str, module: nn.Module) -> str:
 
     In transformers 5 a CLIPTextModel has no `text_model.` in its names; every file has it, once.
     """
-    bare_text = type(module).__name__ == "CLIPTextModel"
-    return f"text_model.{name}" if bare_text else name
+    return f"text_model.{name}" if type(module).__name__ == "CLIPTextModel" else name
+
+
+def text_model_once(path: str) -> str:
+    """A path in a CLIP of either class, as files have it."""
+    return path if path.startswith("text_model.") else f"text_model.{path}"
 
 
 def text_links(weights: Weights) -> dict[str, Link]:
@@ -109,38 +134,56 @@ def load_weights(
     Raises:
         UserError: tensors are missing, too many, or of another shape.
     """
-    wanted = {file_name(name, module): (name, tuple(p.shape)) for name, p in module.named_parameters()}
-    check_fit({file: shape for file, (_, shape) in wanted.items()}, weights, where)
-    largest = max(torch.Size(shape).numel() * weights.dtype(file).itemsize for file, (_, shape) in wanted.items())
+    wanted = {file_name(name, module): (name, tensor) for name, tensor in saved_tensors(module).items()}
+    shapes = {file: tuple(tensor.shape) for file, (_, tensor) in wanted.items()}
+    places = _places(module)
+    check_fit(shapes, weights, where, also=[file_name(name, module) for names in places.values() for name in names])
+    largest = max(torch.Size(shape).numel() * weights.dtype(file).itemsize for file, shape in shapes.items())
     scratch = torch.empty(largest, dtype=torch.uint8)  # untouched pages cost nothing
-    for file, (name, shape) in wanted.items():
-        memory_format = _memory_format(module, shape)
-        tensor = torch.empty(shape, dtype=dtype, device=device, memory_format=memory_format)
-        contiguous = memory_format is torch.contiguous_format
-        in_place = device.type == "cpu" and contiguous and weights.dtype(file) == dtype
+    for file, (name, empty) in wanted.items():
+        shape, tensor = shapes[file], _allocated(module, name, empty, device, dtype)
+        contiguous = _memory_format(module, shape) is torch.contiguous_format
+        in_place = device.type == "cpu" and contiguous and weights.dtype(file) == tensor.dtype
         read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
-        _set_parameter(
-            module, name, tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
-        )
-    _set_buffers(module, device)
+        filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
+        _set_tensor(module, places.get(name, [name]), filled)
+    _move_tables(module, device)
     return module
 
 
 def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
     """Give an empty module tensors as `load_weights` would, whose numbers nobody may read: for `FakeTensorMode`."""
-    for name, parameter in list(module.named_parameters()):
-        memory_format = _memory_format(module, tuple(parameter.shape))
-        _set_parameter(
-            module, name, torch.empty(parameter.shape, dtype=dtype, device=device, memory_format=memory_format)
-        )
-    _set_buffers(module, device)
+    places = _places(module)
+    for name, empty in saved_tensors(module).items():
+        _set_tensor(module, places.get(name, [name]), _allocated(module, name, empty, device, dtype))
+    _move_tables(module, device)
     return module
 
 
-def check_fit(wanted: Mapping[str, tuple[int, ...]], weights: Weights, where: str) -> None:
-    """Refuse a file that is not of this architecture, naming what does not fit."""
+def _allocated(module: nn.Module, name: str, empty: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Room for a tensor of the module, in the precision that it is held in."""
+    layout = _memory_format(module, tuple(empty.shape))
+    held = _dtype_of(module, name, dtype) if empty.is_floating_point() else empty.dtype
+    return torch.empty(empty.shape, dtype=held, device=device, memory_format=layout)
+
+
+def _dtype_of(module: nn.Module, name: str, dtype: torch.dtype) -> torch.dtype:
+    """fp32 for what the module's class says fails in less, as diffusers and transformers load it."""
+    if dtype == torch.float32:
+        return dtype
+    kept: set[str] = {*(getattr(module, "_keep_in_fp32_modules_strict", None) or ())}
+    transformers = hasattr(module, "config_class")  # which asks for the others in fp16 alone
+    if dtype == torch.float16 or not transformers:
+        kept |= {*(getattr(module, "_keep_in_fp32_modules", None) or ())}
+    return torch.float32 if any(f".{part}." in f".{name}." for part in kept) else dtype
+
+
+def check_fit(
+    wanted: Mapping[str, tuple[int, ...]], weights: Weights, where: str, *, also: Collection[str] = ()
+) -> None:
+    """Refuse a file that is not of this architecture, naming what does not fit. `also`: what may be there beside."""
     missing = wanted.keys() - weights.shapes.keys()
-    unexpected = {name for name in weights.shapes.keys() - wanted.keys() if not name.endswith("position_ids")}
+    unexpected = {name for name in weights.shapes.keys() - wanted.keys() - {*also} if not name.endswith("position_ids")}
     misshapen = {
         f"{name} is {_shape_text(weights.shapes[name])} instead of {_shape_text(shape)}"
         for name, shape in wanted.items()
@@ -199,16 +242,32 @@ def _is_text(module: nn.Module) -> bool:
     return type(module).__name__.startswith("CLIPText")
 
 
-def _set_parameter(module: nn.Module, name: str, tensor: Tensor) -> None:
-    path, _, leaf = name.rpartition(".")
-    module.get_submodule(path).register_parameter(leaf, nn.Parameter(tensor, requires_grad=False))
+def _places(module: nn.Module) -> dict[str, list[str]]:
+    """Where each parameter stands: some modules have one in two places (tied weights)."""
+    first: dict[int, str] = {}
+    found: dict[str, list[str]] = {}
+    for name, parameter in module.named_parameters(remove_duplicate=False):
+        found.setdefault(first.setdefault(id(parameter), name), []).append(name)
+    return found
 
 
-def _set_buffers(module: nn.Module, device: torch.device) -> None:
-    """Buffers that files do not hold: CLIP's 0, 1, 2, ... of its positions, and nothing else that we know of."""
+def _set_tensor(module: nn.Module, places: Sequence[str], tensor: Tensor) -> None:
+    """Put a parameter or a buffer where the module has it."""
+    parameter = nn.Parameter(tensor, requires_grad=False) if tensor.is_floating_point() else None
+    for place in places:
+        path, _, leaf = place.rpartition(".")
+        owner = module.get_submodule(path)
+        if parameter is not None and leaf in dict(owner.named_parameters(recurse=False)):
+            owner.register_parameter(leaf, parameter)
+        else:
+            owner.register_buffer(leaf, tensor)
+
+
+def _move_tables(module: nn.Module, device: torch.device) -> None:
+    """What the module has computed for itself goes where its weights are; files do not hold it."""
+    kept = module.state_dict(keep_vars=True).keys()
     for name, buffer in list(module.named_buffers()):
-        assert name.endswith("position_ids"), f"{name} has no value"
-        path, _, leaf = name.rpartition(".")
-        module.get_submodule(path).register_buffer(
-            leaf, torch.arange(buffer.shape[-1], device=device)[None], persistent=False
-        )
+        assert not buffer.is_meta, f"{name} has no value"
+        if name not in kept:
+            path, _, leaf = name.rpartition(".")
+            module.get_submodule(path).register_buffer(leaf, buffer.to(device), persistent=False)

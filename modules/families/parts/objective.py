@@ -8,7 +8,7 @@ from typing import Any
 from modules.diffusion.noise_schedule import EpsilonPrediction, NoiseSchedule, RectifiedFlow, VPrediction
 from modules.errors import UserError
 from modules.families.family import LoadOptions
-from modules.families.parts.source import ModelFiles
+from modules.families.parts.model_files import ModelFiles
 
 # In the words of modelspec's metadata
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "flow": "flow"}

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from torch import nn
+
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
-from modules.families.parts.source import FOLDERS, ModelFiles, folder_tokenizers
+from modules.families.parts import building
+from modules.families.parts.model_files import ModelFiles, folder_tokenizers
 from modules.formats.checkpoint import (
     Link,
     Renamed,
     clip_links,
+    old_vae_links,
     open_clip_links,
     unet_links,
     vae_links,
 )  # fmt: skip
 from modules.system.weights import Shape, Weights, first_names, open_weights
 
+FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
 BUNDLED = Path(__file__).parents[3] / "resources" / "models"
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 # Where each text encoder lies, by the kind of the model. Those that end in "model." have OpenCLIP's names.
@@ -60,6 +65,22 @@ def open_file(path: Path, family: str, parts: tuple[str, ...]) -> ModelFiles:
     configs["denoiser"]["in_channels"] = weights.shapes[f"{UNET}input_blocks.0.0.weight"][1]
     _read_prediction(source, weights)
     return source
+
+
+def component_weights(source: ModelFiles, component: str, empty: Callable[[], nn.Module]) -> Weights | None:
+    """The tensors of a component whose file has names of its own, under those of diffusers folders; None for others."""
+    weights = source.weights[component]
+    if component.startswith("text_encoder") and not source.single_file:
+        return None
+    if component == "vae" and any(".proj_attn." in name for name in weights.shapes):
+        return building.renamed(weights, old_vae_links(_file_names(empty())))
+    if component == "vae" and not any(".mid.block_1." in name for name in weights.shapes):
+        return None
+    return part_of_file(source, component, _file_names(empty())) if component == "vae" or source.single_file else None
+
+
+def _file_names(module: nn.Module) -> list[str]:
+    return [building.file_name(name, module) for name, _ in module.named_parameters()]
 
 
 def part_of_file(source: ModelFiles, component: str, names: list[str]) -> Weights:
@@ -189,7 +210,8 @@ def _prefixes(component: str, kind: str, shapes: Collection[str]) -> tuple[str, 
 
 def bundled(kind: str, parts: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Tokenizer]]:
     configs = {component: bundled_config(kind, component) for component in (*parts, "scheduler")}
-    return configs, folder_tokenizers(BUNDLED / kind, parts, clip_vocabulary())
+    folders = {part: FOLDERS[part].replace("text_encoder", "tokenizer") for part in parts if part.startswith("text_")}
+    return configs, folder_tokenizers(BUNDLED / kind, folders, clip_vocabulary())
 
 
 def _read_embedded_configs(weights: Weights, path: Path) -> tuple[dict[str, Any], dict[str, Tokenizer]] | None:

@@ -146,10 +146,10 @@ class GuidedDenoiser:
             both = self._predict(torch.cat([noisy_BChw] * 2), torch.cat([time_B] * 2), self.condition)
             conditional, unconditional = both.chunk(2)
         else:
-            conditional = self._predict(noisy_BChw, time_B, self.condition.part(0, self.count))
+            conditional = self._predict(noisy_BChw, time_B, self.condition.between(0, self.count))
         if guidance.needs_perturbed(moment):
             with perturbed_attention(self.family.denoiser, self.layers, self.kind, self.perturbation):
-                perturbed = self._predict(noisy_BChw, time_B, self.condition.part(0, self.count))
+                perturbed = self._predict(noisy_BChw, time_B, self.condition.between(0, self.count))
         return guidance.combine(moment, conditional, unconditional, perturbed)
 
     def _predict(self, noisy: Tensor, time: Tensor, condition: Condition) -> Tensor:

@@ -60,7 +60,7 @@ def with_loras(family: Family, lora_files: LoraFiles, parts: Collection[str]) ->
     try:
         with torch.no_grad():
             for path, strength in lora_files:
-                for name, tensors in read_adapter(path, family.lora_names()).items():
+                for name, tensors in read_adapter(path, family.lora_names(), family.diffusers_names()).items():
                     if name.partition("|")[0] in parts:
                         weight = _weight(family, name)
                         held.setdefault(name, weight.detach().to("cpu", copy=True))

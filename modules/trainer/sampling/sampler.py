@@ -6,7 +6,7 @@ Shapes: B images drawn together, C latent channels, h w latent size, H W pixel s
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 
 import numpy as np
@@ -217,7 +217,7 @@ class Sampler:
         inpaint = None
         if self.family.inpaints:
             inpaint = self._inpaint_condition(requests, size_hw).repeat(count // len(requests), 1, 1, 1)
-        return Condition(condition.tokens_BTD, condition.mask_BT, condition.pooled_BD, sizes, inpaint)
+        return replace(condition, sizes_B6=sizes, inpaint_BChw=inpaint)
 
     def _inpaint_condition(self, requests: Sequence[SampleRequest], size_hw: tuple[int, int]) -> Tensor:
         """What an inpainting model is shown; where nothing is given, the whole picture is to be painted."""

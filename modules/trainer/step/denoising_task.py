@@ -6,6 +6,7 @@ Shapes: B items of a batch, C latent channels, h w latent size.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import sqrt
 from typing import NamedTuple
 
@@ -105,4 +106,4 @@ class DenoisingTask:
                 self.family, to_device(batch.pixels_B3HW, self.device), seeds, batch.hidden, batch.shown
             )
         sizes = to_device(batch.sizes_B6, self.device)
-        return Condition(text.tokens_BTD, text.mask_BT, text.pooled_BD, sizes, inpaint)
+        return replace(text, sizes_B6=sizes, inpaint_BChw=inpaint)

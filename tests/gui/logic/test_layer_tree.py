@@ -11,7 +11,6 @@ import pytest
 from app.gui.form.layer_counts import (
     Layers,
     beside,
-    kind_of,
     layers_of,
     memory_in_words,
     share_of,
@@ -19,14 +18,15 @@ from app.gui.form.layer_counts import (
     weights_in_words,
 )
 from app.gui.form.layer_tree import Line, Node, state, toggled
-from modules.catalog.layers import LAYER_SETS, layer_patterns
+from modules.catalog import FAMILIES
+from modules.catalog.shapes import variant_of
 from modules.methods.adapter import Adapter as Engine
 from modules.methods.full import FullFineTune
 from modules.methods.layer_selection import select_layers
 from modules.preset.preset import Preset
 from modules.preset.validate import preset_of
 
-CASES = [(family, kind) for family in LAYER_SETS for kind in ("full", "lora")]
+CASES = [(family, kind) for family in FAMILIES for kind in ("full", "lora")]
 
 
 def preset(family: str, kind: str, source: str = "", **method: object) -> Preset:
@@ -43,7 +43,11 @@ def every_node(found: Layers) -> list[Node]:
 
 def picked(found: Layers, family: str, text: str) -> int:
     """What the engine makes of a text."""
-    names = set(select_layers(found.tree.names, text, layer_patterns(family), what="layer"))
+    names = set(
+        select_layers(
+            found.tree.names, text, {n: s.patterns for n, s in FAMILIES[family].layer_sets.items()}, what="layer"
+        )
+    )
     return sum(1 << place for place, name in enumerate(found.tree.names) if name in names)
 
 
@@ -201,17 +205,23 @@ def test_convolutions_bring_layers_along_unless_they_are_named() -> None:
     assert not beside(found, preset("sd", "lora").method, found.tree.read("attention")[0])
 
 
+def kind_told(family: str, source: str) -> tuple[str, bool]:
+    variant, exact = variant_of(FAMILIES[family], source)
+    assert variant is not None
+    return variant.kind, exact
+
+
 def test_which_model_is_counted_is_told_by_its_name_or_its_folder(tmp_path: Path) -> None:
-    assert kind_of("sdxl", "stabilityai/stable-diffusion-xl-base-1.0") == ("sdxl", True)
-    assert kind_of("sd", STARTER) == ("starter", True)
-    assert kind_of("sd", "stabilityai/stable-diffusion-2-1")[0] == "sd2"
-    assert kind_of("sd", "C:/models/photon.safetensors") == ("sd15", False)
+    assert kind_told("sdxl", "stabilityai/stable-diffusion-xl-base-1.0") == ("sdxl", True)
+    assert kind_told("sd", STARTER) == ("starter", True)
+    assert kind_told("sd", "stabilityai/stable-diffusion-2-1")[0] == "sd2"
+    assert kind_told("sd", "C:/models/photon.safetensors") == ("sd15", False)
     (tmp_path / "unet").mkdir()
     for width, kind in ((768, "sd15"), (1024, "sd2")):
         (tmp_path / "unet" / "config.json").write_text(f'{{"cross_attention_dim": {width}}}')
-        assert kind_of("sd", str(tmp_path)) == (kind, True)
+        assert kind_told("sd", str(tmp_path)) == (kind, True)
     (tmp_path / "unet" / "config.json").write_text("torn")
-    assert kind_of("sd", str(tmp_path)) == ("sd15", False)
+    assert kind_told("sd", str(tmp_path)) == ("sd15", False)
 
 
 def test_a_line_says_the_share_or_what_is_wrong() -> None:

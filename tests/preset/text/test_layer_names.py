@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from modules.catalog.layers import layer_patterns
+from modules.catalog import FAMILIES
 from modules.methods.layer_selection import select_layers
 from modules.preset.text.layer_names import expressions, invalid_reason, split
 
-SETS = layer_patterns("sdxl")
+SETS = {name: layers.patterns for name, layers in FAMILIES["sdxl"].layer_sets.items()}
 
 
 def test_names_of_sets_in_a_list_stand_for_their_patterns_and_the_rest_for_itself() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modules.data.cache.fill import in_smaller_batches
 from modules.errors import UserError
-from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.clip_unet import ClipUnetFamily
 from modules.messages import Channel, Event, Failed, Note, SampleReady, Started, Train
 from modules.session import Session
 from modules.system.devices import is_out_of_memory
@@ -41,16 +41,16 @@ def test_every_way_to_run_out_of_memory_is_known(kind) -> None:
 def too_many(monkeypatch: pytest.MonkeyPatch, most: int, error: BaseException) -> list[int]:
     """Let the denoiser have no room for more than `most` items; gives how many it was asked for each time."""
     asked: list[int] = []
-    predict = LatentDiffusion.predict
+    predict = ClipUnetFamily.predict
 
-    def cramped(family: LatentDiffusion, noisy_BChw: Tensor, *rest) -> Tensor:
+    def cramped(family: ClipUnetFamily, noisy_BChw: Tensor, *rest) -> Tensor:
         if torch.is_grad_enabled():
             asked.append(len(noisy_BChw))
             if len(noisy_BChw) > most:
                 raise error
         return predict(family, noisy_BChw, *rest)
 
-    monkeypatch.setattr(LatentDiffusion, "predict", cramped)
+    monkeypatch.setattr(ClipUnetFamily, "predict", cramped)
     return asked
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from modules.families import LoadOptions, family_class
-from modules.families.parts.latent import LatentDiffusion
+from modules.families.parts.pipeline import DiffusersFamily
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from tests.tiny import tiny_sd
@@ -16,13 +16,13 @@ from tests.trainer.runs import run, values
 
 def test_the_vae_of_an_inpainting_model_keeps_its_own_precision_under_autocast(tmp_path, monkeypatch) -> None:
     autocast: list[bool] = []
-    encode = LatentDiffusion.encode_image
+    encode = DiffusersFamily.encode_image
 
-    def spied(family: LatentDiffusion, pixels: torch.Tensor) -> torch.Tensor:
+    def spied(family: DiffusersFamily, pixels: torch.Tensor) -> torch.Tensor:
         autocast.append(torch.is_autocast_enabled("cpu"))
         return encode(family, pixels)
 
-    monkeypatch.setattr(LatentDiffusion, "encode_image", spied)
+    monkeypatch.setattr(DiffusersFamily, "encode_image", spied)
     model = tiny_sd(tmp_path / "model", unet={"in_channels": 9})
     run(values(tmp_path / "w", f"model.source={model}", "model.dtype=bf16", "training.steps=1"))
     assert autocast == [False, False]  # the clean image and the one with the hole

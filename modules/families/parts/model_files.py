@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from modules.catalog import FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.system.weights import Weights, open_weights
 
-FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
 ENDINGS = (".safetensors", ".safetensors.index.json", ".bin", ".bin.index.json")
 VARIANTS = ("", ".fp32", ".fp16", ".bf16")
@@ -28,25 +28,27 @@ class ModelFiles:
     kind: str = ""  # of a single file: which bundled configs it takes
     notes: list[str] = field(default_factory=list[str])  # what had to be guessed, in words
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
+    index: Mapping[str, Any] = field(default_factory=dict[str, Any])  # model_index.json of a folder
 
     @property
     def single_file(self) -> bool:
         return bool(self.kind)
 
 
-def open_folder(path: Path, parts: tuple[str, ...]) -> ModelFiles:
+def open_folder(path: Path, card: FamilyCard) -> ModelFiles:
     """A diffusers folder.
 
     Raises:
-        UserError: a part is missing or damaged.
+        UserError: a component is missing or damaged.
     """
     if not (path / "model_index.json").is_file():
         raise UserError(
             f"{path} is no model folder: model_index.json is missing.",
-            advice="Choose the folder that holds unet, vae and text_encoder, or a single model file.",
+            advice=f"Choose the folder that holds {', '.join(card.folders[:-1])} and {card.folders[-1]}, or a single "
+            "model file.",
         )
     index = read_json(path / "model_index.json")
-    missing = [FOLDERS[component] for component in parts if not (path / FOLDERS[component]).is_dir()]
+    missing = [folder for folder in card.folders if not (path / folder).is_dir()]
     if missing:
         kind = str(index.get("_class_name", "unknown"))
         listed = any(folder in index for folder in missing)
@@ -56,20 +58,16 @@ def open_folder(path: Path, parts: tuple[str, ...]) -> ModelFiles:
             if listed
             else "It is a model of another type: change the model type.",
         )
-    configs = {component: read_json(path / FOLDERS[component] / "config.json") for component in parts}
+    configs = {spec.name: read_json(path / spec.folder / "config.json") for spec in card.components}
     configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
-    weights = {component: folder_weights(path / FOLDERS[component]) for component in parts}
-    return ModelFiles(path, configs, folder_tokenizers(path, parts), weights)
+    weights = {spec.name: folder_weights(path / spec.folder) for spec in card.components}
+    tokenizers = folder_tokenizers(path, {spec.name: spec.tokenizer for spec in card.components if spec.reads_text})
+    return ModelFiles(path, configs, tokenizers, weights, index=index)
 
 
-def folder_tokenizers(path: Path, parts: tuple[str, ...], vocabulary: Path | None = None) -> dict[str, Tokenizer]:
-    """What is in tokenizer and tokenizer_2 inside a model's folder, by text encoder."""
-    encoders = [component for component in parts if component.startswith("text_encoder")]
-    return {component: Tokenizer.from_folder(path / tokenizer_folder(component), vocabulary) for component in encoders}
-
-
-def tokenizer_folder(encoder: str) -> str:
-    return FOLDERS[encoder].replace("text_encoder", "tokenizer")
+def folder_tokenizers(path: Path, folders: Mapping[str, str], vocabulary: Path | None = None) -> dict[str, Tokenizer]:
+    """By text encoder, what is in its tokenizer's folder inside a model's folder."""
+    return {encoder: Tokenizer.from_folder(path / folder, vocabulary) for encoder, folder in folders.items()}
 
 
 def folder_weights(folder: Path) -> Weights:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
+from modules.catalog import FamilyCard
 from modules.errors import UserError, printable
 
 T = TypeVar("T")
@@ -18,15 +19,19 @@ LIMITS = {
     "num_attention_heads": (1, 65_536), "transformer_layers_per_block": (0, 256), "cross_attention_dim": (1, 65_536),
     "projection_class_embeddings_input_dim": (1, 1_000_000), "addition_time_embed_dim": (1, 65_536),
     "hidden_size": (1, 65_536), "intermediate_size": (1, 1_000_000), "num_hidden_layers": (1, 256),
-    "max_position_embeddings": (3, 100_000), "projection_dim": (1, 65_536), "vocab_size": (1, 10_000_000),
-    "num_train_timesteps": (1, 100_000), "sample_size": (1, 65_536),
+    "max_position_embeddings": (3, 10_000_000), "projection_dim": (1, 65_536), "vocab_size": (1, 10_000_000),
+    "num_train_timesteps": (1, 100_000), "sample_size": (1, 65_536), "num_layers": (0, 256),
+    "d_model": (1, 65_536), "d_ff": (1, 1_000_000), "num_heads": (1, 65_536), "d_kv": (1, 65_536),
+    "joint_attention_dim": (1, 65_536), "num_key_value_heads": (1, 65_536), "head_dim": (1, 65_536),
 }  # fmt: skip
 BY_BLOCK = {  # may be a list, a number for each block
     "block_out_channels", "layers_per_block", "attention_head_dim", "num_attention_heads", "cross_attention_dim",
     "transformer_layers_per_block",
 }  # fmt: skip
 BETAS = ("beta_start", "beta_end")  # above 0, below 1
-REQUIRED = {"denoiser": ("in_channels", "block_out_channels")}
+REQUIRED: dict[str, tuple[str, ...]] = {  # by the kind of a component
+    "unet": ("in_channels", "block_out_channels"), "dit": ("in_channels",),
+}  # fmt: skip
 
 # Everything that diffusers and transformers raise for a config that makes no sense.
 CONFIG_ERRORS = (
@@ -35,24 +40,23 @@ CONFIG_ERRORS = (
 )  # fmt: skip
 
 
-def check_configs(configs: Mapping[str, Mapping[str, Any]], where: object) -> None:
+def check_configs(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, where: object) -> None:
     """Refuse sizes that are none, or that no machine could hold. `where` is the model's path.
 
     Raises:
-        UserError: naming the part and the setting.
+        UserError: naming the component and the setting.
     """
-    for component, config in configs.items():
-        for name in REQUIRED.get(component, ()):
-            if config.get(name) is None:
+    specs = {spec.name: spec for spec in card.components}
+    for name, config in configs.items():
+        folder = specs[name].folder if name in specs else name  # the scheduler's
+        for key in REQUIRED.get(specs[name].kind, ()) if name in specs else ():
+            if config.get(key) is None:
+                raise UserError(f"{where}: the config of the {folder} does not say {key}.", advice=DOWNLOAD)
+        for key, value in config.items():
+            if not _is_within_limits(key, value):
+                text = printable(str(value)[:60], line=True)
                 raise UserError(
-                    f"{where}: the config of the {_folder_name(component)} does not say {name}.", advice=DOWNLOAD
-                )
-        for name, value in config.items():
-            if not _is_within_limits(name, value):
-                value_text = printable(str(value)[:60], line=True)
-                raise UserError(
-                    f"{where}: the config of the {_folder_name(component)} says {name}: {value_text}, which cannot be.",
-                    advice=DOWNLOAD,
+                    f"{where}: the config of the {folder} says {key}: {text}, which cannot be.", advice=DOWNLOAD
                 )
 
 
@@ -74,10 +78,6 @@ def _numbers(value: Any) -> Iterator[Any]:
             yield from _numbers(each)
     else:
         yield value
-
-
-def _folder_name(component: str) -> str:
-    return {"denoiser": "unet"}.get(component, component)
 
 
 def build_from_config(make: Callable[[], T], what: str) -> T:

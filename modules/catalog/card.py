@@ -1,0 +1,124 @@
+"""What is known of a model family before torch is imported: its components, sizes, sets of layers and usual rates."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from modules.catalog.layers import LayerSet
+
+ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm"]
+TEXT_KINDS = ("clip", "t5", "llm")
+
+# Which linear layers and convolutions an adapter is put on, by their paths. As in kohya's LoCon, the ends of a denoiser
+# and its embeddings of time and size are left alone, and so is CLIP's projection.
+ADAPTED_LAYERS: dict[ComponentKind, str] = {
+    "unet": r"(down_blocks|mid_block|up_blocks)\..*",
+    "dit": r"\w*blocks?\.\d+\..*",
+    "vae": r"(?!)",
+    "clip": r"(text_model\.)?encoder\.layers\..*",
+    "t5": r"encoder\.block\..*",
+    "llm": r"(model\.)?layers\..*",
+}
+
+
+@dataclass(frozen=True)
+class ComponentSpec:
+    """One of the networks that a model is made of."""
+
+    name: str  # "denoiser", "vae", "text_encoder_1", ...: in settings, logs and backups
+    kind: ComponentKind
+    folder: str  # in a diffusers folder
+    class_path: str  # "module:class" of diffusers or transformers
+    title: str = ""  # as people call it; "" for text encoders, which are counted
+    trainable: bool = True  # whether training may change it; a VAE is never asked
+    tokenizer: str = ""  # the folder of a text encoder's tokenizer
+    adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
+    embedding: str = ""  # what an embedding file calls the vectors of this text encoder
+
+    @property
+    def reads_text(self) -> bool:
+        return self.kind in TEXT_KINDS
+
+    @property
+    def subject(self) -> str:
+        """It at the beginning of a sentence: "The U-Net", "Text encoder 2"."""
+        return f"The {self.title}" if self.title else self.name.replace("_", " ").capitalize()
+
+    @property
+    def adapted_layers(self) -> re.Pattern[str]:
+        """Matches the paths of the layers that an adapter is put on."""
+        return re.compile(self.adapted or ADAPTED_LAYERS[self.kind])
+
+
+@dataclass(frozen=True)
+class RateRange:
+    """Learning rates from the lowest that people use to the highest, and what is a good start."""
+
+    low: float
+    best: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Variant:
+    """An architecture within a family whose layers are listed in resources/models/<kind>/layers.json."""
+
+    kind: str
+    title: str
+    source: str = ""  # the one model that it is
+    names: str = ""  # a regular expression over the names of its models
+    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what the denoiser's config says of it
+
+
+@dataclass(frozen=True)
+class FamilyCard:
+    """A row of the catalog. The family's own file has the code, and nobody else knows a family by name."""
+
+    title: str
+    module: str  # imported only when a run picks the family
+    components: tuple[ComponentSpec, ...]  # the denoiser, the VAE, and any number of text encoders
+    resolution: int  # pixels on a side that the family was trained at
+    bucket_step: int  # sides of buckets are multiples of this many pixels, where nobody says otherwise
+    size_step: int  # sides of every image must be multiples of this: pixels of a latent, times its patch
+    layer_sets: Mapping[str, LayerSet]
+    rates: Mapping[str, RateRange] = field(default_factory=dict[str, RateRange])  # "lora", "full", "embedding"
+    examples: tuple[str, ...] = ()  # hub names a newcomer may start from
+    variants: tuple[Variant, ...] = ()  # the first is meant where nobody knows better
+    chunk_size: int = 75  # tokens that the text encoders read at once
+    not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
+    fp16_vae: bool = True  # whether its own VAE works in fp16
+    short_title: str = ""
+
+    @property
+    def text_encoders(self) -> tuple[str, ...]:
+        """The names of the components that read captions."""
+        return tuple(spec.name for spec in self.components if spec.reads_text)
+
+    @property
+    def trainable(self) -> tuple[str, ...]:
+        """The names of the components that training may change, the denoiser first."""
+        return tuple(spec.name for spec in self.components if spec.trainable and spec.kind != "vae")
+
+    @property
+    def component_names(self) -> tuple[str, ...]:
+        return tuple(spec.name for spec in self.components)
+
+    def component(self, name: str) -> ComponentSpec:
+        return next(spec for spec in self.components if spec.name == name)
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """All folders with weights in a diffusers folder."""
+        return tuple(spec.folder for spec in self.components)
+
+    def uses(self, path: str) -> bool:
+        """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
+        return not any(path == unused or path.startswith(f"{unused}.") for unused in self.not_used)
+
+
+def component_label(name: str) -> str:
+    """A component in a sentence: "the denoiser", "text encoder 1"."""
+    return f"the {name}" if name == "denoiser" else name.replace("_", " ")

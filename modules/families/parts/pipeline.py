@@ -1,0 +1,307 @@
+"""What every model made of diffusers' and transformers' classes shares: components, names, files, latents.
+
+A subclass says which layout its files have beside diffusers' folders, how its text encoders are read, and what its
+denoiser is asked.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from copy import copy
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, Self, cast
+
+import torch
+from torch import Tensor, nn
+
+from modules.diffusion.noise_schedule import NoiseSchedule
+from modules.errors import UserError
+from modules.families.family import Family, LoadOptions
+from modules.families.parts import building, opening, saving
+from modules.families.parts.fingerprint import Fingerprints
+from modules.families.parts.latents import ScaledLatents
+from modules.families.parts.lora_targets import lora_targets
+from modules.families.parts.model_files import ModelFiles
+from modules.system.collecting import gc_paused
+from modules.system.pages import without_huge_pages
+from modules.system.weights import Weights, open_weights
+
+
+class TextReader(Protocol):
+    """What reads captions for one text encoder."""
+
+    @property
+    def chunk_size(self) -> int: ...
+    def ids(self, text: str) -> list[int]: ...
+    def lengths(self, text: str) -> list[int]: ...
+    def fingerprint(self) -> str: ...
+
+
+class DiffusersFamily(Family):
+    """Components by the card; a class, a folder and a kind each."""
+
+    default_scaling: ClassVar[float] = 1.0  # of latents, where the VAE's config does not say
+
+    def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
+        self.source, self.options, self.noise_schedule = source, options, noise_schedule
+        self.channels = int(source.configs["vae"]["latent_channels"])
+        self._components: dict[str, nn.Module] = {}
+        self._lora_targets: dict[str, list[str]] = {}
+        self._fingerprints = Fingerprints()
+        self.tokenizers = {encoder: self.reader(encoder) for encoder in self.text_encoders}
+
+    # Opening
+
+    @classmethod
+    def load(cls, source: str, options: LoadOptions) -> Self:
+        files = opening.open_model(source, cls.card, options, cls.open_file)
+        cls.check(files)
+        if options.vae:
+            opening.take_other_vae(files, options, cls.card, cls.open_vae_file)
+        return cls(files, options, cls.noising_of(files, options))
+
+    @classmethod
+    def open_file(cls, path: Path) -> ModelFiles:
+        """A model in one file.
+
+        Raises:
+            UserError: this family has none, or it is damaged or another model.
+        """
+        raise UserError(
+            f"{path.name} is a single file, and models of the type {cls.card.title} are opened as folders.",
+            advice="Choose the folder that holds model_index.json, or a Hugging Face name.",
+        )
+
+    @classmethod
+    def open_vae_file(cls, path: Path) -> Weights:
+        """Another VAE, in a file of its own."""
+        return open_weights(path)
+
+    @classmethod
+    def check(cls, files: ModelFiles) -> None:
+        """Refuse a model of another family by what its configs say.
+
+        Raises:
+            UserError: it is one.
+        """
+        spec = cls.card.component("denoiser")
+        wanted = spec.class_path.partition(":")[2]
+        found = files.configs["denoiser"].get("_class_name", wanted)
+        if found != wanted:
+            raise UserError(
+                f"{files.path} has a {found}; {cls.card.title} was expected, with a {wanted}.",
+                advice="Change the model type.",
+            )
+
+    @classmethod
+    @abstractmethod
+    def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
+        """What the model was taught to predict, and from which noise."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What had to be guessed when the model was opened, in words for the user."""
+        return tuple(self.source.notes)
+
+    # Components
+
+    def component(self, name: str) -> nn.Module:
+        if name not in self._components:
+            spec, empty, weights = self.card.component(name), self.empty(name), self.weights(name)
+            where, device = f"{spec.subject} of {self.source.path}", self.options.device
+            dtype = self._dtype(name, self.options)
+            with without_huge_pages(), gc_paused():
+                module = building.load_weights(empty, weights, device=device, dtype=dtype, where=where)
+            self._take(name, module)
+        return self._components[name]
+
+    def parameter_names(self, name: str) -> list[str]:
+        return [path for path, _ in self.empty(name).named_parameters()]
+
+    def unload(self, *names: str) -> None:
+        for name in names:
+            self._components.pop(name, None)
+
+    def empty(self, name: str) -> nn.Module:
+        """A component without weights, on the meta device: for names and shapes."""
+        with gc_paused():  # imports what the component is made of
+            return building.empty_component(self.card.component(name), self.source.configs[name])
+
+    def weights(self, name: str) -> Weights:
+        return opening.component_weights(self.source, self.card.component(name))
+
+    def meta_copy(self, options: LoadOptions, parts: Iterable[str]) -> Self:
+        twin = copy(self)
+        twin.options, twin.noise_schedule, twin._components, twin._lora_targets = (
+            options,
+            copy(self.noise_schedule),
+            {},
+            {},
+        )
+        twin.tokenizers = {encoder: twin.reader(encoder) for encoder in self.text_encoders}
+        for name in parts:
+            dtype = self._dtype(name, options)
+            twin._take(name, building.meta_copy(self.empty(name), device=options.device, dtype=dtype))
+        return twin
+
+    def prepare(self, name: str, module: nn.Module) -> None:
+        """Set what a component's config says wrongly, or what depends on the tokenizer."""
+
+    def _take(self, name: str, module: nn.Module) -> None:
+        self.prepare(name, module)
+        self._lora_targets[name] = list(lora_targets(module, self.card.component(name)))
+        self._components[name] = module
+
+    def _dtype(self, name: str, options: LoadOptions) -> torch.dtype:
+        return options.vae_dtype if self.card.component(name).kind == "vae" else options.dtype
+
+    def fingerprint(self, name: str) -> str:
+        return self._fingerprints.of(name, self.weights(name), self.answer_settings(name), self.cache_dir)
+
+    def answer_settings(self, name: str) -> dict[str, object]:
+        """All that changes what a component answers and is not in its weights."""
+        config = {key: value for key, value in self.source.configs[name].items() if not key.startswith("_")}
+        settings: dict[str, object] = {"part": name, "dtype": str(self._dtype(name, self.options)), "config": config}
+        return settings | ({"tokenizer": self.tokenizers[name].fingerprint()} if name in self.tokenizers else {})
+
+    @property
+    def resolution(self) -> int:
+        return self.card.resolution
+
+    # Text
+
+    @abstractmethod
+    def reader(self, encoder: str) -> TextReader:
+        """What reads captions for a text encoder."""
+
+    @abstractmethod
+    def write_tokenizer(self, encoder: str, folder: Path) -> None:
+        """Its files, as diffusers' folders have them."""
+
+    def token_counts(self, caption: str) -> dict[str, int]:
+        return {encoder: sum(reader.lengths(caption)) for encoder, reader in self.tokenizers.items()}
+
+    def chunk_lengths(self, encoder: str, caption: str) -> list[int]:
+        return self.tokenizers[encoder].lengths(caption)
+
+    def tokenizer_key(self, encoder: str) -> str:
+        reader = self.tokenizers[encoder]
+        return f"{reader.chunk_size} {reader.fingerprint()}"
+
+    def chunk_size(self, encoder: str) -> int:
+        return self.tokenizers[encoder].chunk_size
+
+    def token_ids(self, encoder: str, text: str) -> list[int]:
+        return self.tokenizers[encoder].ids(text)
+
+    def add_token(self, token: str, vectors: int) -> dict[str, list[int]]:
+        raise UserError(
+            f'Models of the type {self.card.title} cannot learn new words such as "{token}".',
+            advice="Take words out of the settings, and name what is to be learnt in the captions.",
+        )
+
+    # Images
+
+    @property
+    def latents(self) -> ScaledLatents:
+        return ScaledLatents.of(self.source.configs["vae"], self.default_scaling)
+
+    @torch.no_grad()
+    def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
+        vae = cast("Any", self.component("vae"))
+        like = next(vae.parameters())
+        pixels_B3HW = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
+        return self.latents.normalized(vae.encode(pixels_B3HW).latent_dist.mean.float().contiguous())
+
+    @torch.no_grad()
+    def decode_image(self, latents_BChw: Tensor) -> Tensor:
+        vae = cast("Any", self.component("vae"))
+        like = next(vae.parameters())
+        latents_BChw = self.latents.restored(latents_BChw.float()).to(like.device, like.dtype)
+        return vae.decode(latents_BChw, return_dict=False)[0].float()
+
+    # Names
+
+    def lora_names(self) -> Mapping[str, str]:
+        return {key: self.lora_name(*key.split("|")) for key in self._adapted()}
+
+    def diffusers_names(self) -> Mapping[str, str]:
+        return {key: self._diffusers_name(*key.split("|")) for key in self._adapted()}
+
+    def lora_name(self, component: str, path: str) -> str:
+        """What a layer is called in kohya's files."""
+        return f"lora_{self.card.component(component).folder}_{path}".replace(".", "_")
+
+    def _diffusers_name(self, component: str, path: str) -> str:
+        spec = self.card.component(component)
+        return f"{spec.folder}.{building.text_model_once(path) if spec.kind == 'clip' else path}"
+
+    def _adapted(self) -> Iterator[str]:
+        for spec in self.card.components:
+            if spec.kind != "vae":
+                yield from (f"{spec.name}|{path}" for path in self._target_layers(spec.name))
+
+    def _target_layers(self, name: str) -> list[str]:
+        """Found before anyone puts adapters into the component: their own layers are no layers of the model."""
+        if name not in self._lora_targets:
+            self._lora_targets[name] = list(lora_targets(self.empty(name), self.card.component(name)))
+        return self._lora_targets[name]
+
+    # Files
+
+    def pipeline_class(self) -> str:
+        """The class of diffusers that draws with such a model."""
+        return str(self.source.index.get("_class_name", "DiffusionPipeline"))
+
+    def index(self) -> dict[str, Any]:
+        """model_index.json: what diffusers loads each folder with."""
+        found: dict[str, Any] = {}
+        for spec in self.card.components:
+            module, _, name = spec.class_path.partition(":")
+            found[spec.folder] = [module.partition(".")[0], name]
+            if spec.tokenizer:
+                found[spec.tokenizer] = self.source.index.get(spec.tokenizer, ["transformers", "AutoTokenizer"])
+        found["scheduler"] = ["diffusers", self.scheduler_config()["_class_name"]]
+        return {"_class_name": self.pipeline_class(), **found}
+
+    def scheduler_config(self) -> dict[str, Any]:
+        """The config of the scheduler that diffusers is to sample with."""
+        return self.source.configs["scheduler"]
+
+    def save(
+        self,
+        target: Path,
+        *,
+        single_file: bool,
+        dtype: torch.dtype,
+        parts: Iterable[str],
+        metadata: Mapping[str, str],
+        tensors: Mapping[str, Mapping[str, Tensor]],
+        only_these: bool = False,
+    ) -> None:
+        request = saving.SaveRequest(dtype, tuple(parts), tensors, only_these)
+        write = self.write_single_file if single_file else self.write_folder
+        write(target, request, metadata)
+
+    def write_folder(self, target: Path, request: saving.SaveRequest, metadata: Mapping[str, str]) -> None:
+        saving.write_folder(self, target, request, metadata)
+
+    def write_single_file(self, target: Path, request: saving.SaveRequest, metadata: Mapping[str, str]) -> None:
+        del target, request, metadata
+        raise UserError(
+            f"Models of the type {self.card.title} are saved as folders.", advice='Set output.model_format to "folder".'
+        )
+
+    @property
+    def stored_dtype(self) -> torch.dtype:
+        weights = self.weights("denoiser")
+        return weights.dtype(next(iter(weights.shapes)))
+
+    def components_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
+        yield from saving.components_in(self, path)
+
+    def part_of_file(self, whole: Weights, path: Path, name: str) -> Weights | None:
+        """What a file holds of a component, under the names of diffusers folders; None where that is nothing."""
+        del whole, path, name
+        return None
