@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import sqrt
 from typing import Any, Literal
 
 from modules.catalog.layers import LayerSet
@@ -60,6 +61,9 @@ class RateRange:
     low: float
     best: float
     high: float
+
+    def times(self, low: float, high: float) -> RateRange:
+        return RateRange(self.low * low, self.best * sqrt(low * high), self.high * high)
 
 
 @dataclass(frozen=True)

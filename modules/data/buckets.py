@@ -19,7 +19,6 @@ from modules.preset.sections.concept import Concept
 from modules.preset.text.resolutions import Exact, Resolution, Square, parse
 
 MAX_ASPECT = 4  # long side to short side
-FINE_STEP = 8  # pixels per latent: no model takes less
 
 
 def buckets_of(preset: Preset, resolution: Resolution | None = None) -> tuple[tuple[int, int], ...]:
@@ -42,12 +41,12 @@ def resolutions_of(preset: Preset, concept: Concept) -> tuple[Resolution, ...]:
 
 def step_for(preset: Preset, side: int) -> int:
     """What the sides of buckets are multiples of."""
-    return preset.training.bucket_step or step_of(side, preset.card.bucket_step)
+    return preset.training.bucket_step or step_of(side, preset.card.bucket_step, preset.card.size_step)
 
 
-def step_of(resolution: int, coarse: int) -> int:
-    """The family's own step, but a fine one where a resolution would have only a handful of shapes."""
-    return coarse if resolution >= 4 * coarse else FINE_STEP
+def step_of(resolution: int, coarse: int, fine: int) -> int:
+    """The family's own step, but the finest it takes where a resolution would have only a handful of shapes."""
+    return coarse if resolution >= 4 * coarse else fine
 
 
 def unscaled_bucket(width: int, height: int, step: int) -> tuple[int, int]:

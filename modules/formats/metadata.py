@@ -138,7 +138,7 @@ def _network(method: Adapter) -> Texts:
 def _training(preset: Preset, facts: RunFacts) -> Texts:
     training, encoders = preset.training, preset.card.text_encoders
     rate = training.learning_rate
-    text_rates = [getattr(training, name).learning_rate or rate for name in encoders if getattr(training, name).train]
+    text_rates = [training.component(name).learning_rate or rate for name in encoders if training.component(name).train]
     batch = training.batch_size * training.accumulation
     values: dict[str, object] = {
         "session_id": facts.session, "training_started_at": facts.started, "training_finished_at": facts.finished,
@@ -158,7 +158,7 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "resolution": (preset.resolution, preset.resolution), "enable_bucket": training.buckets,
         "bucket_no_upscale": not training.enlarge, "min_bucket_reso": training.min_side or None,
         "max_bucket_reso": training.max_side or None, "cache_latents": not any(c.live for c in preset.concepts),
-        "clip_skip": preset.model.clip_skip or None, "max_token_length": 75 * preset.model.max_chunks,
+        "clip_skip": preset.model.clip_skip or None, "max_token_length": preset.card.chunk_size * preset.model.max_chunks,
         "flip_aug": any(concept.flip for concept in preset.concepts),
         "color_aug": any(concept.augments_colors for concept in preset.concepts),
         "random_crop": any(concept.random_crop for concept in preset.concepts),

@@ -119,7 +119,7 @@ class Adapter(Method):
         """For each part its parameters; apart, those with a learning rate of their own (layer groups, LoRA+)."""
         found: list[Group] = []
         for component in self._parts:
-            settings = getattr(self.preset.training, component)
+            settings = self.preset.training.component(component)
             rate = settings.learning_rate or self.preset.training.learning_rate
             by_label: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
             for name, update in self.updates.items():

@@ -32,7 +32,7 @@ class FullFineTune(Method):
 
     def _param_groups(self, component: str) -> list[Group]:
         """A part's parameters; apart, those with a learning rate of their own (layer groups)."""
-        module, settings = self.family.component(component), getattr(self.preset.training, component)
+        module, settings = self.family.component(component), self.preset.training.component(component)
         names = [name for name, _ in module.named_parameters()]
         own: dict[str, LayerGroup | None] = {}
         if component == "denoiser":

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from modules.preset.paths import Values, get
+from modules.preset.sections.training import encoder_names
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Guide:
     samplers: Sequence[str] = ()  # those that can draw with such a model; the first replaces the others
 
 
-NO_TEXT = {"training.text_encoder_1.train": False, "training.text_encoder_2.train": False}
+NO_TEXT = {f"training.{name}.train": False for name in encoder_names()}
 QUIET = {"objective.noise.offset": 0.0, "objective.noise.adaptive": 0.0, "objective.noise.pyramid_levels": 0}
 
 GUIDES: dict[str, Guide] = {

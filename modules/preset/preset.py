@@ -38,7 +38,7 @@ class Preset(Section):
     concepts: tuple[Concept, ...] = Setting((), "Concepts", max_length=10_000)
     """The folders of images to learn from."""
     prior: Prior = Prior()
-    training: Training = Training()
+    training: Training = Field(default_factory=Training)
     optimizer: Annotated[AnyOptimizer, Field(discriminator="kind", title="Optimizer")] = AdamW()
     """How gradients become updates. AdamW is the safe choice; 8-bit saves memory; Prodigy finds the rate by itself."""
     schedule: Schedule = Schedule()
@@ -70,9 +70,7 @@ class Preset(Section):
         """
         if self.method.kind == "embedding":
             return
-        for name in ("denoiser", *self.card.text_encoders):
-            if getattr(self.training, name).train:
-                yield name
+        yield from (name for name in self.card.trainable if self.training.component(name).train)
 
     @property
     def kept_answers(self) -> int:

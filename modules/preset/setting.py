@@ -5,7 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    ValidationInfo,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
 from modules.errors import CONTROL_CHARACTERS
 
@@ -35,6 +45,11 @@ class Section(BaseModel):
         protected_namespaces=(),
     )
 
+    @classmethod
+    def settings_fields(cls) -> dict[str, FieldInfo]:
+        """Every setting and section by its name, in the order in which forms and files have them."""
+        return cls.model_fields
+
     @field_validator("*", mode="after")
     @classmethod
     def _refuse_control_characters(cls, value: Any, about: ValidationInfo) -> Any:
@@ -45,6 +60,24 @@ class Section(BaseModel):
             if forging or broken >= 0:
                 found = forging[0] if forging else "\n"
                 raise ValueError(f"holds the control character U+{ord(found):04X}: type it anew without it")
+        return value
+
+
+class OneOf:
+    """Text that is a key of a table. The table may grow: it is asked each time."""
+
+    def __init__(self, table: Mapping[str, object]) -> None:
+        self.table = table
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_after_validator_function(self._checked, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {**handler(schema), "enum": list(self.table)}
+
+    def _checked(self, value: str) -> str:
+        if value not in self.table:
+            raise PydanticKnownError("literal_error", {"expected": " or ".join(self.table)})
         return value
 
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
-from modules.preset.setting import Section, When
+from modules.preset.setting import OneOf, Section, When
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,13 @@ class SettingInfo:
     required: bool = False  # has no default; only tools have such settings
     flag: str = ""  # what the command line calls a tool's setting, where that is not its name
     labels: Mapping[str, str] | None = None  # what the window calls the choices of a tool's setting
+    table: OneOf | None = None  # whose keys are the choices
     entry: type[Section] | None = None  # a list of these sections: its own settings are knobs(entry)
 
     @property
     def choices(self) -> tuple[Any, ...]:
+        if self.table is not None:
+            return tuple(self.table.table)
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
 
 
@@ -47,7 +50,7 @@ def knobs(section: type[Section], prefix: str = "", when: When | None = None) ->
     A setting of one member of a union (LoRA's rank, say) is shown only while that member is chosen:
     the type says so, nobody has to write it down.
     """
-    for name, field in section.model_fields.items():
+    for name, field in section.settings_fields().items():
         path = f"{prefix}{name}"
         members = sections_in(field.annotation)
         if entry := _entry_section(field.annotation):
@@ -91,6 +94,7 @@ def _setting_info(
         default,
         limits=_limits(field),
         required=field.is_required(),
+        table=next((limit for limit in field.metadata if isinstance(limit, OneOf)), None),
         entry=entry,
         **about,
     )

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
+from modules.catalog import most_text_encoders
 from modules.errors import MAX_LISTED, Problems, printable
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
@@ -185,8 +186,13 @@ def _shown(value: Any) -> str:
 # Names ----------------------------------------------------------------------------------------------------------------
 
 
-@cache
 def all_settings() -> tuple[SettingInfo, ...]:
+    return _settings(most_text_encoders())
+
+
+@cache
+def _settings(encoders: int) -> tuple[SettingInfo, ...]:
+    """`encoders`: text encoders that there are settings for."""
     return tuple(_with_entries(Preset))
 
 
@@ -200,16 +206,16 @@ def _with_entries(section: type[Section], prefix: str = "") -> Iterator[SettingI
 
 
 @cache
-def _by_path() -> dict[str, tuple[SettingInfo, ...]]:
+def _by_path(encoders: int) -> dict[str, tuple[SettingInfo, ...]]:
     found: dict[str, tuple[SettingInfo, ...]] = {}
-    for setting in all_settings():
+    for setting in _settings(encoders):
         found[setting.path] = (*found.get(setting.path, ()), setting)
     return found
 
 
 def settings_at(path: str) -> tuple[SettingInfo, ...]:
     """The settings of this path: several where methods or optimizers have one each. An entry of a list is any entry."""
-    return _by_path().get(_any_entry(path), ())
+    return _by_path(most_text_encoders()).get(_any_entry(path), ())
 
 
 def setting_at(path: str, values: Values | None = None) -> SettingInfo | None:

@@ -26,9 +26,9 @@ def test_1024_has_the_shapes_that_sdxl_was_made_for() -> None:
 
 
 def test_a_small_resolution_gets_a_fine_step_and_many_shapes() -> None:
-    assert step_of(128, 64) == 8
-    assert step_of(256, 64) == 64
-    assert len(buckets(128, step_of(128, 64))) >= 15
+    assert step_of(128, 64, 8) == 8
+    assert step_of(256, 64, 8) == 64
+    assert len(buckets(128, step_of(128, 64, 8))) >= 15
 
 
 def test_a_longest_side_leaves_out_longer_buckets() -> None:

@@ -35,19 +35,14 @@ def _counter(tokenizers: list[Tokenizer]) -> Callable[[str], list[int]]:
 
 
 def _tokenizers(family: str, source: str) -> list[Tokenizer]:
-    encoders = FAMILIES[family].text_encoders
+    folders = [spec.tokenizer for spec in FAMILIES[family].components if spec.reads_text]
     try:
         folder = resolve(source) if source else None
         if folder and (folder / "model_index.json").is_file():
-            return [Tokenizer.from_folder(folder / _folder_of(encoder)) for encoder in encoders]
+            return [Tokenizer.from_folder(folder / tokenizer) for tokenizer in folders]
     except UserError:
-        return [_clip() for _ in encoders]  # the check before the run says what is wrong with the model's own
-    return [_clip() for _ in encoders]
-
-
-def _folder_of(encoder: str) -> str:
-    """ "tokenizer" for the first text encoder, "tokenizer_2" for the second."""
-    return encoder.replace("text_encoder", "tokenizer").removesuffix("_1")
+        return [_clip() for _ in folders]  # the check before the run says what is wrong with the model's own
+    return [_clip() for _ in folders]
 
 
 @cache

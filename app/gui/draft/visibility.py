@@ -9,7 +9,7 @@ from functools import cache
 from typing import cast
 
 from app.gui.draft.tree_edit import replaced, without
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, most_text_encoders
 from modules.preset.paths import Values, get
 from modules.preset.setting import When
 from modules.preset.setting_info import SettingInfo
@@ -72,8 +72,13 @@ def _entry_in_play(above: str, entry: Values) -> Values:
     return {name: value for name, value in entry.items() if name not in hidden} if hidden else entry
 
 
-@cache
 def _paths() -> tuple[str, ...]:
+    return _paths_of(most_text_encoders())
+
+
+@cache
+def _paths_of(encoders: int) -> tuple[str, ...]:
+    """`encoders`: text encoders that there are settings for."""
     return tuple(dict.fromkeys(setting.path for setting in all_settings()))
 
 
@@ -98,11 +103,10 @@ def _chosen(setting: SettingInfo, values: Values) -> bool:
 
 
 def _applies(path: str, values: Values) -> bool:
-    """Parts that the model does not have are not trained, and an embedding trains no part at all."""
+    """What means nothing for the family is not shown; an embedding trains no component at all."""
+    card = FAMILIES.get(str(get(values, "model.family")))
+    if card is not None and not card.uses(schema_path(path)):
+        return False
     if not path.startswith(PARTS):
         return True
-    part = path.split(".")[1]
-    card = FAMILIES.get(str(get(values, "model.family")))
-    return get(values, "method.kind") != "embedding" and (
-        part == "denoiser" or card is None or part in card.text_encoders
-    )
+    return get(values, "method.kind") != "embedding" and (card is None or path.split(".")[1] in card.trainable)

@@ -9,13 +9,13 @@ from typing import cast
 from app.gui.context import AppContext
 from app.gui.form.setting_row import SettingRow, in_tab_order
 from app.gui.kit import Card, Frame, Masonry
+from modules.preset.sections.training import ENCODER
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
 
 __all__ = ["Form", "SettingRow"]
 
 TWO_FROM = 860
-PARTS = {"text_encoder_1": "Text encoder 1", "text_encoder_2": "Text encoder 2"}
 Below = Callable[[Frame], object]
 
 
@@ -37,9 +37,15 @@ def groups_of(paths: Sequence[str]) -> tuple[Group, ...]:
             above = setting.path.rpartition(".")[0]
             own = above == path or (above.startswith(f"{path}.") and above not in paths)
             if own and ".0." not in setting.path and not setting.entry:
-                titles.setdefault(above, PARTS.get(above.rpartition(".")[2], setting.section))
+                titles.setdefault(above, _title(above, setting))
                 found.setdefault(above, []).append(setting)
     return tuple(Group(key, titles[key], tuple(knobs)) for key, knobs in found.items())
+
+
+def _title(above: str, setting: SettingInfo) -> str:
+    """Text encoders share a section and are counted."""
+    name = above.rpartition(".")[2]
+    return name.replace("_", " ").capitalize() if ENCODER.fullmatch(name) else setting.section
 
 
 @dataclass

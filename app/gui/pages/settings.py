@@ -15,6 +15,7 @@ from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.page import Page
 from modules.catalog import FAMILIES
 from modules.preset.paths import Values
+from modules.preset.sections.training import encoder_names
 
 SIDE = 190  # where the controls of a row begin
 LONG_PATHS = 1100.0  # two columns would leave no room for a path before
@@ -117,18 +118,11 @@ class ModelPage(SettingsPage):
 class TrainingPage(SettingsPage):
     """How long, at which rate, and which parts."""
 
-    sections = (
-        "training",
-        "optimizer",
-        "schedule",
-        "training.denoiser",
-        "training.text_encoder_1",
-        "training.text_encoder_2",
-        "objective",
-        "prior",
-        "training.masks",
-        "training.guards",
-    )
+    @property
+    def sections(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride]
+        encoders = (f"training.{name}" for name in encoder_names())
+        before = ("training", "optimizer", "schedule", "training.denoiser")
+        return (*before, *encoders, "objective", "prior", "training.masks", "training.guards")
 
     def below(self) -> dict[str, Below]:
         return {

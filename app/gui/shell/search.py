@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.gui.draft.labels import ARROW, breadcrumb
+from modules.catalog import most_text_encoders
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
 
@@ -69,8 +70,13 @@ def _rank(word: str, card: _Card) -> int:
     return LABEL_INSIDE if len(word) > 2 and word in card.label else 0
 
 
-@cache
 def _cards() -> tuple[_Card, ...]:
+    return _cards_of(most_text_encoders())
+
+
+@cache
+def _cards_of(encoders: int) -> tuple[_Card, ...]:
+    """`encoders`: text encoders that there are settings for."""
     return tuple(_card(setting) for setting in all_settings())
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from modules.check.context import CheckContext
 from modules.check.wording import counted, first_items, percent, share_of
-from modules.data.buckets import FINE_STEP, buckets_of, nearest_buckets
+from modules.data.buckets import buckets_of, nearest_buckets
 from modules.data.index import Bucket, Index
 from modules.errors import UserError
 from modules.messages import Finding, Fix
@@ -73,7 +73,7 @@ def _enlarged(preset: Preset, index: Index) -> Iterator[Finding]:
 def _resolution_for(preset: Preset, index: Index) -> int:
     """The highest resolution at which none is enlarged; 0 where that is less than half of what is wanted."""
     now = preset.resolution
-    step = preset.card.bucket_step if now >= 8 * preset.card.bucket_step else FINE_STEP
+    step = preset.card.bucket_step if now >= 8 * preset.card.bucket_step else preset.card.size_step
     for resolution in range((now - 1) // step * step, now // 2 - 1, -step):
         smaller = _with_training(preset, resolution=resolution, max_side=0)
         shapes = buckets_of(smaller)

@@ -17,10 +17,10 @@ Those of other optimizers, in AdamW's, stand with their settings (modules/preset
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
 
+from modules.catalog import RateRange
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter, Lokr, LowRank
 
@@ -29,26 +29,6 @@ SMALL_RESOLUTION = 256  # pixels on a side for which a model was made, below whi
 USUAL_BATCH = 8
 
 
-@dataclass(frozen=True)
-class RateRange:
-    """From the lowest that people use to the highest, and what is a good start."""
-
-    low: float
-    best: float
-    high: float
-
-    def times(self, low: float, high: float) -> RateRange:
-        return RateRange(self.low * low, self.best * sqrt(low * high), self.high * high)
-
-
-DENOISER: dict[tuple[str, Kind], RateRange] = {
-    ("sd", "lora"): RateRange(5e-5, 1e-4, 5e-4),
-    ("sd", "full"): RateRange(1e-6, 5e-6, 1e-5),
-    ("sd", "embedding"): RateRange(1e-4, 5e-3, 1e-2),
-    ("sdxl", "lora"): RateRange(5e-5, 1e-4, 5e-4),
-    ("sdxl", "full"): RateRange(4e-7, 4e-6, 1e-5),
-    ("sdxl", "embedding"): RateRange(1e-4, 5e-3, 1e-2),
-}
 # 1.2e-5 was found by trial in the SDXL fine-tune of 12.4 million images; for few images it is much.
 TEXT: dict[Kind, RateRange] = {"lora": RateRange(5e-6, 5e-5, 2e-4), "full": RateRange(2e-7, 2e-6, 1.2e-5)}
 SMALL_MODEL: dict[Kind, RateRange] = {
@@ -73,7 +53,7 @@ def common_rate(preset: Preset, component: str, resolution: int) -> RateRange | 
     elif component.startswith("text_encoder"):
         usual = TEXT.get(kind)
     else:
-        usual = DENOISER.get((preset.model.family, kind))
+        usual = preset.card.rates.get(kind)
     if usual is None:
         return None
     usual = usual.times(*preset.optimizer.rates)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from modules.catalog import component_label
 from modules.check.context import CheckContext
 from modules.check.memory.step_memory import trained_sizes
 from modules.families import Family
@@ -42,7 +43,7 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
         return
     for component in preset.trained_parts():
         context.progress("Looking at the weights", 0, 0)
-        rate = getattr(preset.training, component).learning_rate or preset.training.learning_rate
+        rate = preset.training.component(component).learning_rate or preset.training.learning_rate
         sizes = sampled_magnitudes(family, preset, component)
         if not len(sizes):
             continue
@@ -163,11 +164,11 @@ def card_findings(preset: Preset, capability: tuple[int, int]) -> Iterator[Findi
 def _vae(preset: Preset) -> Iterator[Finding]:
     model = preset.model
     fp32 = [Fix("VAE in fp32", {"model.vae_dtype": "fp32"})]
-    if model.vae_dtype == "fp16" and model.family == "sdxl" and not model.vae:
+    if model.vae_dtype == "fp16" and not preset.card.fp16_vae and not model.vae:
         yield Finding(
             name="precision.vae",
             severity="hurt",
-            title="SDXL's own VAE goes beyond fp16's largest number, 65,504: images turn black.",
+            title=f"{preset.card.short_title}'s own VAE goes beyond fp16's largest number, 65,504: images turn black.",
             text="Latents that are no numbers spoil the training; the VAE works a short time only, so fp32 costs "
             "little. There are VAEs made for fp16: model.vae.",
             setting="model.vae_dtype",
@@ -221,6 +222,4 @@ def _percent(share: float) -> str:
 
 
 def _named(component: str) -> str:
-    return {"denoiser": "denoiser", "text_encoder_1": "text encoder", "text_encoder_2": "second text encoder"}[
-        component
-    ]
+    return component_label(component).removeprefix("the ")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor
 
+from modules.catalog import component_label
 from modules.check.context import CheckContext
 from modules.check.run.common_rates import RateRange, common_rate, scale_of
 from modules.check.run.plan import Plan
@@ -19,7 +20,6 @@ HIGH, FAR_HIGH = 2.0, 4.0  # times above the highest usual rate: worth a word, a
 LOW, FAR_LOW = 3.0, 10.0  # times below the lowest
 LONG_WARMUP = 0.4  # of the run
 FIRST_WEIGHTS_SHARE = 0.01  # the share of the first weights in the average above which it is no average yet
-NAMES = {"denoiser": "the denoiser", "text_encoder_1": "text encoder 1", "text_encoder_2": "text encoder 2"}
 
 
 def findings(context: CheckContext) -> Iterator[Finding]:
@@ -96,7 +96,7 @@ def _unusual_rate(preset: Preset, component: str, path: str, rate: float, usual:
 
 
 def _name(component: str) -> str:
-    return NAMES.get(component, "the new words")
+    return "the new words" if component == "words" else component_label(component)
 
 
 def _trained(preset: Preset) -> Iterator[tuple[str, str, float]]:
@@ -107,7 +107,7 @@ def _trained(preset: Preset) -> Iterator[tuple[str, str, float]]:
             own = word.learning_rate
             yield "words", f"words.{number}.learning_rate" if own else "training.learning_rate", own or shared
     for component in preset.trained_parts():
-        own = getattr(preset.training, component).learning_rate
+        own = preset.training.component(component).learning_rate
         yield component, f"training.{component}.learning_rate" if own else "training.learning_rate", own or shared
 
 
@@ -195,7 +195,7 @@ def initial_weights_share(decay: float, steps: int, every: int = 1) -> float:
 
 def _stops(preset: Preset) -> dict[str, Interval]:
     return {
-        component: Interval.parse(getattr(preset.training, component).stop_after)
+        component: Interval.parse(preset.training.component(component).stop_after)
         for component in preset.trained_parts()
     }
 

@@ -62,13 +62,13 @@ def _starts_too_late(preset: Preset, plan: Plan) -> Iterator[Finding]:
     parts = list(preset.trained_parts())
     for component in parts:
         path = f"training.{component}.start_after"
-        start = Interval.parse(getattr(preset.training, component).start_after)
+        start = Interval.parse(preset.training.component(component).start_after)
         if len(parts) > 1 and start.unit in ends and start.amount >= ends[start.unit]:
             yield Finding(
                 f"idle.start.{component}",
                 "hurt",
                 f"A part that is to be trained never begins: the run ends after {plan.steps:,} steps.",
-                f"{path} is {getattr(preset.training, component).start_after}.",
+                f"{path} is {preset.training.component(component).start_after}.",
                 path,
                 [Fix("Train it from the beginning", {path: "never"})],
             )

@@ -177,7 +177,7 @@ def _is_portable(source: str) -> bool:
 def non_default_values(section: Section, default: Section) -> Values:
     """The values that differ from the defaults, as a file holds them."""
     values: Values = {"version": Preset.VERSION} if isinstance(section, Preset) else {}
-    for name in type(section).model_fields:
+    for name in type(section).settings_fields():
         value, usual = getattr(section, name), getattr(default, name)
         if value != usual:
             values[name] = _plain(value, usual)

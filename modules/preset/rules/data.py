@@ -6,8 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from modules.preset.preset import Preset
+from modules.preset.sections.training import ENCODER
 from modules.preset.text.caption_sources import shares_of
-from modules.preset.text.resolutions import Square, parse
+from modules.preset.text.resolutions import Exact, Resolution, Square, parse
 from modules.preset.text.tag_patterns import wrong_patterns
 
 
@@ -31,9 +32,6 @@ def class_images_without_prompt(preset: Preset) -> Iterator[str]:
         )
 
 
-PARTS = ("denoiser", "text_encoder_1", "text_encoder_2")  # what a word would be mistaken for in logs and charts
-
-
 def embedding_without_tokens(preset: Preset) -> Iterator[str]:
     """An embedding of nothing."""
     if preset.method.kind == "embedding" and not any(word.train for word in preset.words):
@@ -47,7 +45,7 @@ def token_names(preset: Preset) -> Iterator[str]:
             yield f'words: "{token}" stands there {times} times. Give each word a name of its own.'
         if not token.strip() or any(letter.isspace() for letter in token):
             yield f'words: "{token}" contains a space, so captions could not name it. Write it as one word.'
-        if token in PARTS:
+        if token == "denoiser" or ENCODER.fullmatch(token):  # a word would be mistaken for it in logs and charts
             yield f'words: "{token}" is the name of a part of the model. Give the word another name.'
 
 
@@ -79,11 +77,21 @@ def norm_while_averaging(preset: Preset) -> Iterator[str]:
 WORD_RULES = (token_names, initial_values, norm_while_averaging)
 
 
+def _size_steps(preset: Preset) -> Iterator[str]:
+    training = preset.training
+    step = preset.card.size_step
+    for name, size in (("min_side", training.min_side), ("bucket_step", training.bucket_step)):
+        if size % step:
+            fitting = size // step * step or step
+            yield f"training.{name}: {size} is no multiple of {step}, as images must be. Set it to {fitting}."
+    for path, size in _exact_sizes(preset):
+        if size.width % step or size.height % step:
+            fitting = f"{size.width // step * step or step}x{size.height // step * step or step}"
+            yield f"{path}: {size} is no multiple of {step}, as images must be. Set it to {fitting}."
+
+
 def _buckets(preset: Preset) -> Iterator[str]:
     training = preset.training
-    for name in ("min_side", "bucket_step"):
-        if (size := getattr(training, name)) % 8:
-            yield f"training.{name}: {size} is no multiple of 8, as images must be. Set it to {size // 8 * 8 or 8}."
     for path, side in _squares(preset):
         if training.max_side and training.max_side < side:
             yield (
@@ -104,14 +112,19 @@ def _buckets(preset: Preset) -> Iterator[str]:
 
 def _squares(preset: Preset) -> Iterator[tuple[str, int]]:
     """The resolutions that buckets are made for, with their settings."""
-    texts = {f"concepts.{n}.resolutions": concept.resolutions for n, concept in enumerate(preset.concepts)}
-    wanted = {"training.resolutions": preset.training.resolutions, **texts}
     if not preset.training.resolutions:
         yield "training.resolution", preset.resolution
-    for path, text in wanted.items():
-        for size in parse(text):
-            if isinstance(size, Square):
-                yield path, size.side
+    yield from ((path, size.side) for path, size in _resolutions(preset) if isinstance(size, Square))
+
+
+def _exact_sizes(preset: Preset) -> Iterator[tuple[str, Exact]]:
+    yield from ((path, size) for path, size in _resolutions(preset) if isinstance(size, Exact))
+
+
+def _resolutions(preset: Preset) -> Iterator[tuple[str, Resolution]]:
+    texts = {f"concepts.{n}.resolutions": concept.resolutions for n, concept in enumerate(preset.concepts)}
+    for path, text in {"training.resolutions": preset.training.resolutions, **texts}.items():
+        yield from ((path, size) for size in parse(text))
 
 
 def _flips(preset: Preset) -> Iterator[str]:
@@ -123,7 +136,7 @@ def _flips(preset: Preset) -> Iterator[str]:
             )
 
 
-IMAGE_RULES: tuple[Callable[[Preset], Iterator[str]], ...] = (_buckets, _flips)
+IMAGE_RULES: tuple[Callable[[Preset], Iterator[str]], ...] = (_size_steps, _buckets, _flips)
 
 
 def shares(preset: Preset) -> Iterator[str]:

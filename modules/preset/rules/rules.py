@@ -21,6 +21,7 @@ from modules.preset.rules.data import (
     no_training_concept,
 )
 from modules.preset.rules.training import ADAPTER_RULES, RATE_RULES, SAMPLING_RULES
+from modules.preset.sections.training import encoder_names
 from modules.preset.validate import TITLE, examine
 
 
@@ -77,8 +78,7 @@ def _precision(preset: Preset) -> Iterator[str]:
 
 
 def _trained(preset: Preset) -> Iterator[str]:
-    encoders = ("text_encoder_1", "text_encoder_2")
-    wanted = [name for name in encoders if getattr(preset.training, name).train]
+    wanted = [name for name in encoder_names() if preset.training.component(name).train]
     if preset.method.kind == "embedding":
         for name in wanted:
             yield (
@@ -87,10 +87,9 @@ def _trained(preset: Preset) -> Iterator[str]:
             )
         return
     for name in wanted:
-        if name not in preset.card.text_encoders:
-            yield (
-                f"training.{name}.train is on, and model.family {preset.model.family} has no such part. Switch it off."
-            )
+        if name not in preset.card.trainable:
+            lacks = "keeps it as it is" if name in preset.card.text_encoders else "has no such part"
+            yield f"training.{name}.train is on, and model.family {preset.model.family} {lacks}. Switch it off."
     if not list(preset.trained_parts()):
         yield (
             "training.denoiser.train and the text encoders are all off, so nothing would be trained. Switch "
@@ -132,9 +131,11 @@ def _sizes(preset: Preset) -> Iterator[str]:
     for number, prompt in enumerate(preset.sampling.prompts):
         sizes[f"sampling.prompts.{number}.width"] = prompt.width
         sizes[f"sampling.prompts.{number}.height"] = prompt.height
+    step = preset.card.size_step
     for path, size in sizes.items():
-        if size % 8:
-            yield f"{path}: {size} is no multiple of 8, as images must be. Set it to {size // 8 * 8 or 8}."
+        if size % step:
+            fitting = size // step * step or step
+            yield f"{path}: {size} is no multiple of {step}, as images must be. Set it to {fitting}."
 
 
 def _validation(preset: Preset) -> Iterator[str]:

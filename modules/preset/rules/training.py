@@ -145,7 +145,7 @@ def _learning_rate_free(preset: Preset) -> Iterator[str]:
 def learning_rates_of(preset: Preset) -> set[float]:
     """All learning rates that parts, groups of layers and words have."""
     shared = preset.training.learning_rate
-    own = {getattr(preset.training, part).learning_rate or shared for part in preset.trained_parts()}
+    own = {preset.training.component(part).learning_rate or shared for part in preset.trained_parts()}
     own |= {
         group.learning_rate for group in getattr(preset.method, "groups", ()) if group.train and group.learning_rate
     }

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Annotated, Literal
 
 from modules.catalog import FAMILIES
-from modules.preset.setting import Section, Setting
-
-if TYPE_CHECKING:
-    FamilyName = str
-else:
-    FamilyName = Literal[*FAMILIES]
+from modules.preset.setting import OneOf, Section, Setting
 
 
 class Model(Section):
     """Base model"""
 
-    family: FamilyName = Setting("sd", "Model type")
+    family: Annotated[str, OneOf(FAMILIES)] = Setting("sd", "Model type")
     """The architecture of the base model."""
     source: str = Setting("", "Base model", widget="model")
     """A .safetensors or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""

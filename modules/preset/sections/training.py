@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Any, Literal, Self, cast
 
+from pydantic import ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import InitErrorDetails
+
+from modules.catalog import most_text_encoders
 from modules.preset.setting import Section, Setting, When
 from modules.preset.text.interval import IntervalText
 from modules.preset.text.resolutions import ResolutionsText
@@ -20,6 +26,14 @@ class Masks(Section):
     normalize: bool = Setting(True, "Balance by area", level="expert")
     """Divide the loss by the mean of the mask, so that an image with a small white part teaches as much as one with a
     large part. Off: small parts teach little."""
+
+
+ENCODER = re.compile(r"text_encoder_[1-9]\d?")
+
+
+def encoder_names() -> tuple[str, ...]:
+    """The names of text encoders: as many as the family has that has most."""
+    return tuple(f"text_encoder_{number}" for number in range(1, most_text_encoders() + 1))
 
 
 class DenoiserPart(Section):
@@ -73,10 +87,59 @@ class Guards(Section):
     """After going back so often the run ends without a finished model; its backups stay. 0: it ends instead."""
 
 
+class TextEncoders(Section):
+    """A section that has settings for each text encoder, by the name of the component: any number of them."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, TextEncoderPart] = Field(init=False)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @classmethod
+    def settings_fields(cls) -> dict[str, FieldInfo]:
+        encoders = {name: FieldInfo(annotation=TextEncoderPart, default=TextEncoderPart()) for name in encoder_names()}
+        before, after = dict[str, FieldInfo](), dict(cls.model_fields)
+        while "denoiser" in after:  # text encoders stand behind the denoiser
+            name = next(iter(after))
+            before[name] = after.pop(name)
+        return before | encoders | after
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _takes_text_encoders(cls, values: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        """Give each text encoder its settings; refuse what else has no field."""
+        if not isinstance(values, dict):
+            return handler(values)
+        given = cast("dict[str, Any]", values)
+        known = {name: given[name] for name in given if name in cls.model_fields or name in encoder_names()}
+        errors = [
+            InitErrorDetails(type="extra_forbidden", loc=(name,), input=given[name]) for name in given.keys() - known
+        ]
+        try:
+            found = handler({name: {} for name in encoder_names()} | known)
+        except ValidationError as error:
+            errors += [
+                InitErrorDetails(type=each["type"], loc=each["loc"], input=each["input"], ctx=each.get("ctx", {}))
+                for each in error.errors()
+            ]
+            raise ValidationError.from_exception_data(cls.__name__, errors) from None
+        if errors:
+            raise ValidationError.from_exception_data(cls.__name__, errors)
+        return found
+
+    def component(self, name: str) -> DenoiserPart | TextEncoderPart:
+        """The settings of a component of the model."""
+        return getattr(self, name, TextEncoderPart())
+
+    @property
+    def text_encoders(self) -> tuple[TextEncoderPart, ...]:
+        """The settings of all text encoders, the first one first."""
+        names = sorted(self.__pydantic_extra__, key=lambda name: int(name.rpartition("_")[2]))
+        return tuple(self.__pydantic_extra__[name] for name in names)
+
+
 AVERAGED = When("training.ema", (True,))
 
 
-class Training(Section):
+class Training(TextEncoders):
     """Run length and step"""
 
     steps: int = Setting(0, "Steps", ge=0, unit="steps", zero="epochs decide")
@@ -148,8 +211,7 @@ class Training(Section):
     """Train one part at a time: first the denoiser for so many steps or epochs, then the text encoders, and so on.
     "never": all at once, which is usual."""
     denoiser: DenoiserPart = DenoiserPart()
-    text_encoder_1: TextEncoderPart = TextEncoderPart()
-    text_encoder_2: TextEncoderPart = TextEncoderPart()
+    # text_encoder_1, text_encoder_2, ...: as many as a family of the catalog has; see `TextEncoders`
     masks: Masks = Masks()
     guards: Guards = Guards()
 
