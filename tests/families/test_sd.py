@@ -16,11 +16,12 @@ from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.sd import Sd
 from modules.system.bundled import resolve
-from tests.families.contract import LONG, OPTIONS, FamilyContract, assert_same_weights, bundle
+from tests.families.clip_contract import ClipUnetContract, bundle
+from tests.families.contract import LONG, OPTIONS, assert_same_weights
 from tests.tiny import UNET, tiny_sd, tiny_sd2, tiny_sdxl
 
 
-class TestSd(FamilyContract):
+class TestSd(ClipUnetContract):
     kind = Sd
     bundled_as = "sd15"
     write = staticmethod(tiny_sd)

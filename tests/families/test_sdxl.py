@@ -11,11 +11,12 @@ from safetensors.torch import load_file, save_file
 
 from modules.errors import UserError
 from modules.families.sdxl import Sdxl
-from tests.families.contract import OPTIONS, FamilyContract, assert_same_weights
+from tests.families.clip_contract import ClipUnetContract
+from tests.families.contract import OPTIONS, assert_same_weights
 from tests.tiny import tiny_sd, tiny_sdxl
 
 
-class TestSdxl(FamilyContract):
+class TestSdxl(ClipUnetContract):
     kind = Sdxl
     bundled_as = "sdxl"
     write = staticmethod(tiny_sdxl)

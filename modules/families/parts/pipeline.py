@@ -27,6 +27,12 @@ from modules.system.collecting import gc_paused
 from modules.system.pages import without_huge_pages
 from modules.system.weights import Weights, open_weights
 
+# Of a config: what says who wrote it, and when
+UNIMPORTANT = {
+    "architectures", "dtype", "torch_dtype", "transformers_version", "_class_name", "_diffusers_version",
+    "_name_or_path",
+}  # fmt: skip
+
 
 class TextReader(Protocol):
     """What reads captions for one text encoder."""
@@ -161,7 +167,7 @@ class DiffusersFamily(Family):
 
     def answer_settings(self, name: str) -> dict[str, object]:
         """All that changes what a component answers and is not in its weights."""
-        config = {key: value for key, value in self.source.configs[name].items() if not key.startswith("_")}
+        config = {key: value for key, value in self.source.configs[name].items() if key not in UNIMPORTANT}
         settings: dict[str, object] = {"part": name, "dtype": str(self._dtype(name, self.options)), "config": config}
         return settings | ({"tokenizer": self.tokenizers[name].fingerprint()} if name in self.tokenizers else {})
 

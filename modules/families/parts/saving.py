@@ -103,8 +103,8 @@ def read_as(weights: Weights, file: str, shape: tuple[int, ...]) -> Callable[[],
 
 def _config(model: SavableModel, spec: ComponentSpec, dtype: torch.dtype) -> dict[str, Any]:
     config = {key: value for key, value in model.source.configs[spec.name].items() if key != "_name_or_path"}
-    module, _, name = spec.class_path.partition(":")
-    if module.startswith("diffusers."):
+    name = spec.class_path.partition(":")[2]
+    if not spec.reads_text:
         return {**config, "_class_name": name}
     return {**config, "architectures": [name], "dtype": str(dtype).removeprefix("torch.")}
 

@@ -1,1 +1,1 @@
-"""A family that does not exist: a DiT with four text encoders. It shows what the next family has to write, and no more."""
+"""A family that does not exist: a DiT with four text encoders. It shows what the next family has to write."""

@@ -5,7 +5,7 @@ Shapes: B batch, N packed latents, T tokens, C channels, D width.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from diffusers.configuration_utils import ConfigMixin, register_to_config
@@ -37,7 +37,7 @@ class PretendTransformer(ModelMixin, ConfigMixin):
     """Latents, three kinds of text and a time, to a velocity for each packed latent."""
 
     _supports_gradient_checkpointing = True
-    _keep_in_fp32_modules = ["norm"]
+    _keep_in_fp32_modules: ClassVar = ["norm"]
 
     @register_to_config
     def __init__(

@@ -1,0 +1,96 @@
+"""A family that only tests know: a DiT, four text encoders, buffers in files, tables that are computed, fp32 norms.
+
+It is registered as a real one is, by a row of the catalog; nothing else knows that it exists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from modules.catalog import FAMILIES
+from modules.errors import UserError
+from modules.families.family import LoadOptions
+from tests.families.contract import OPTIONS, FamilyContract
+from tests.families.pretend.card import CARD
+from tests.families.pretend.family import Pretend
+from tests.families.pretend.model import tiny_pretend
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FAMILIES, "pretend", CARD)
+        yield
+
+
+class TestPretend(FamilyContract):
+    kind = Pretend
+    write = staticmethod(tiny_pretend)
+
+    def test_every_component_answers_as_the_libraries_load_it(self, family: Pretend, folder: Path):
+        from diffusers.models.autoencoders.autoencoder_kl_flux2 import AutoencoderKLFlux2
+        from transformers.models.qwen3.modeling_qwen3 import Qwen3Model
+        from transformers.models.t5.modeling_t5 import T5EncoderModel
+
+        ids = torch.tensor([[5, 9, 1, 0]])
+        for name, theirs in (("text_encoder_3", T5EncoderModel), ("text_encoder_4", Qwen3Model)):
+            answer = theirs.from_pretrained(folder / name)(ids).last_hidden_state
+            torch.testing.assert_close(family.component(name)(ids).last_hidden_state, answer)
+        vae, pixels = AutoencoderKLFlux2.from_pretrained(folder / "vae"), torch.rand(1, 3, 32, 32)
+        ours = family.component("vae").encode(pixels).latent_dist.mean
+        torch.testing.assert_close(ours, vae.encode(pixels).latent_dist.mean)
+
+    def test_buffers_of_a_file_are_read_and_saved(self, family: Pretend, tmp_path: Path):
+        from safetensors.torch import load_file
+
+        norm = family.component("vae").bn
+        assert norm.running_mean.abs().sum() > 0 and norm.num_batches_tracked.dtype == torch.int64
+        self.save(family, tmp_path / "saved", single=False, dtype=torch.float16)
+        held = load_file(tmp_path / "saved" / "vae" / "diffusion_pytorch_model.safetensors")
+        assert held["bn.running_var"].equal(norm.running_var.half())
+        assert held["bn.num_batches_tracked"].dtype == torch.int64
+
+    def test_a_vae_without_its_buffers_is_refused_in_words(self, folder: Path, tmp_path: Path):
+        import shutil
+
+        from safetensors.torch import load_file, save_file
+
+        copy = Path(shutil.copytree(folder, tmp_path / "copy"))
+        file = copy / "vae" / "diffusion_pytorch_model.safetensors"
+        save_file({name: x for name, x in load_file(file).items() if not name.startswith("bn.")}, file)
+        with pytest.raises(UserError, match="lacks bn"):
+            Pretend.load(str(copy), OPTIONS).component("vae")
+
+    def test_norms_stay_in_fp32_and_tables_are_real(self, folder: Path):
+        family = Pretend.load(str(folder), LoadOptions(dtype=torch.bfloat16))
+        denoiser = family.denoiser
+        assert isinstance(denoiser, nn.Module)
+        found = {name.rpartition(".")[0].rpartition(".")[2]: p.dtype for name, p in denoiser.named_parameters()}
+        assert found["norm"] == torch.float32 and found["to_q"] == torch.bfloat16
+        assert not denoiser.frequencies.is_meta and float(denoiser.frequencies[0]) == 1
+        heard = family.encode_text(["a robot"])
+        said = family.predict(torch.randn(1, family.channels, 2, 2), torch.tensor([500]), heard)
+        assert said.dtype == torch.bfloat16 and bool(said.isfinite().all())
+
+    def test_text_that_a_family_names_itself_is_kept_beside_its_neighbours(self, family: Pretend):
+        both = family.encode_text(["a robot", "a house and a tree"])
+        assert both.mask_BT is not None
+        assert both.between(1, 2).extras["llm"].equal(both.extras["llm"][1:])
+        assert both.at(torch.tensor([1, 0])).extras["llm"].equal(both.extras["llm"].flip(0))
+        assert both.to(torch.device("cpu"), torch.float16).extras["llm"].dtype == torch.float16
+
+    def test_a_single_file_is_refused_in_words(self, tmp_path: Path):
+        from safetensors.torch import save_file
+
+        save_file({"x": torch.zeros(1)}, tmp_path / "model.safetensors")
+        with pytest.raises(UserError, match="opened as folders"):
+            Pretend.load(str(tmp_path / "model.safetensors"), OPTIONS)
+
+    def test_it_learns_no_words(self, family: Pretend):
+        with pytest.raises(UserError, match="cannot learn new words"):
+            family.add_token("<new>", 1)
