@@ -233,6 +233,9 @@ def _times(scheduler: Any, steps: int, device: torch.device, init_latents: InitL
     """The times at which the denoiser is asked; where there is a picture, those of its strength."""
     taught = "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
     more: dict[str, Any] = {"original_inference_steps": steps} if taught and steps > TEACHER_STEPS else {}
+    if hasattr(scheduler, "scale_noise"):
+        # The schedulers of flows spread their steps down to their least noise, and would spend the last step on that.
+        scheduler.sigma_min = 1 / steps
     scheduler.set_timesteps(steps, device=device, **more)
     if init_latents is None:
         return scheduler.timesteps

@@ -51,6 +51,23 @@ def test_a_weighting_is_worth_the_same_as_under_epsilon() -> None:
     torch.testing.assert_close(ours.double(), snr.clamp_max(5) * share**2, rtol=1e-6, atol=0)
 
 
+@pytest.mark.parametrize("name", ["euler", "heun", "lcm", "dpmpp_2m", "unipc"])
+@pytest.mark.parametrize(("shift", "levels"), [(1.0, [1, 0.75, 0.5, 0.25]), (3.0, [1, 0.9, 0.75, 0.5])])
+def test_the_steps_of_a_flow_are_even_and_none_is_spent_on_the_last_rest(
+    name: str, shift: float, levels: list[float]
+) -> None:
+    """As every pipeline of diffusers has them: linspace(1, 1 / steps, steps), shifted."""
+    asked: list[float] = []
+
+    def predict(noisy: torch.Tensor, time_B: torch.Tensor) -> torch.Tensor:
+        asked.append(round(float(time_B[0]) / 1000, 3))
+        return torch.zeros_like(noisy)
+
+    generators = [torch.Generator().manual_seed(0)]
+    denoise(predict, RectifiedFlow(shift), torch.randn(1, 4, 8, 8), solver=name, steps=4, generators=generators)
+    assert list(dict.fromkeys(asked)) == pytest.approx(levels, abs=2e-3)
+
+
 @pytest.mark.parametrize("name", SOLVERS)
 def test_every_sampler_that_follows_a_flow_arrives_and_the_others_are_refused(name: str) -> None:
     """With the exact direction to one image, every sampler ends in that image."""
