@@ -103,6 +103,9 @@ def _settings(add_parser: AddParser) -> None:
     command = _command(add_parser, "settings", commands.settings, "list every setting", text)
     form = command.add_mutually_exclusive_group()
     form.add_argument("--json-schema", action="store_true", help="as a JSON schema, for editors and programs")
+    form.add_argument(
+        "--find", metavar="WORDS", help="those that are meant, also by what kohya, OneTrainer or diffusers call them"
+    )
     form.add_argument("--markdown", action="store_true", help="as Markdown, as it stands in the manual")
 
 

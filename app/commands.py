@@ -42,7 +42,9 @@ def tool(options: Options) -> int:
 
 def settings(options: Options) -> int:
     """The list of all settings."""
-    if options.json_schema:
+    if options.find is not None:
+        text = manual.found(options.find)
+    elif options.json_schema:
         text = json.dumps(manual.schema(), indent=2, ensure_ascii=False)
     else:
         text = manual.markdown() if options.markdown else manual.plain_text()

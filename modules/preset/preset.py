@@ -22,7 +22,18 @@ from modules.preset.sections.schedule import Schedule
 from modules.preset.sections.training import Training
 from modules.preset.sections.validation import Validation
 from modules.preset.sections.words import Word
-from modules.preset.setting import Section, Setting
+from modules.preset.setting import ChoiceOfKind, Section, Setting
+
+OPTIMIZER_NAMES = (
+    "optimizer_type, use_8bit_adam, use_lion_optimizer, bitsandbytes, DAdaptation, PagedAdamW32bit, "
+    "SGDNesterov, AdamWScheduleFree, RAdamScheduleFree, SGDScheduleFree, PRODIGY_PLUS_SCHEDULE_FREE, "
+    "schedule free, 8-bit optimizer, D-Adaptation"
+)
+METHOD_NAMES = (
+    "training_method, LoRA_type, peft_type, network_module, network.type, adapter, LyCORIS, "
+    "lycoris.kohya, FINE_TUNE, SDXL_FINETUNE, SDXL_LORA, textual inversion, SD_TEXTUAL_INVERSION, "
+    "dreambooth, OFT_2, embedding, LoHa, LoKr, training type, finetune, fine-tuning"
+)
 
 
 class Preset(Section):
@@ -35,20 +46,27 @@ class Preset(Section):
     note: str = Field(default="", max_length=5000)
     general: General = General()
     model: Model = Model()
-    concepts: tuple[Concept, ...] = Setting((), "Concepts", max_length=10_000)
+    concepts: tuple[Concept, ...] = Setting(
+        (), "Concepts", max_length=10_000, aliases="datasets, data, training images, subsets, dataset"
+    )
     """The folders of images to learn from."""
     prior: Prior = Prior()
     training: Training = Field(default_factory=Training)
-    optimizer: Annotated[AnyOptimizer, Field(discriminator="kind", title="Optimizer")] = AdamW()
+    optimizer: Annotated[AnyOptimizer, ChoiceOfKind("Optimizer", aliases=OPTIMIZER_NAMES)] = AdamW()
     """How gradients become updates. AdamW is the safe choice; 8-bit saves memory; Prodigy finds the rate by itself."""
     schedule: Schedule = Schedule()
     objective: Objective = Objective()
-    method: Annotated[AnyMethod, Field(discriminator="kind", title="Method")] = Lora()
-    """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding is a new word for
-    it."""
-    words: tuple[Word, ...] = Setting((), "New words", max_length=100)
-    """Words to learn: alone with the method embedding, beside a LoRA or a full fine-tune otherwise (pivotal tuning).
-    Each is saved to a file of its own."""
+    method: Annotated[AnyMethod, ChoiceOfKind("Method", aliases=METHOD_NAMES)] = Lora()
+    """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding (textual inversion) is
+    a new word for it."""
+    words: tuple[Word, ...] = Setting(
+        (),
+        "Embeddings",
+        max_length=100,
+        aliases="additional_embeddings, textual inversion, pivotal tuning, TI, embedding",
+    )
+    """Textual inversion: new words to learn. Alone with the method embedding, beside a LoRA or a full fine-tune
+    otherwise (pivotal tuning). Each is saved to a file of its own."""
     sampling: Sampling = Sampling()
     validation: Validation = Validation()
     backup: Backup = Backup()

@@ -101,6 +101,7 @@ def Setting(  # noqa: PLR0913  capitalized: it reads as a declaration, like pyda
     live: bool = False,
     flag: str = "",
     labels: Mapping[str, str] | None = None,
+    aliases: str = "",
     **limits: Any,
 ) -> Any:
     """Declare one setting; its help text is the docstring below it.
@@ -110,10 +111,21 @@ def Setting(  # noqa: PLR0913  capitalized: it reads as a declaration, like pyda
     `live` marks the few settings that may change while a run is under way.
     `flag` is what the command line calls a tool's setting where its own name does not suit: "lora" for `loras`.
     `labels` say what the window calls the choices of a tool's setting.
+    `aliases` is what kohya, OneTrainer, diffusers and others call it, with commas between: the search finds it so.
     """
     about = {
         "unit": unit, "level": level, "scope": scope, "widget": widget, "zero": zero, "when": when, "live": live,
-        "flag": flag, "labels": labels,
+        "flag": flag, "labels": labels, "aliases": _names(aliases),
     }  # fmt: skip
     extra: dict[str, Any] = {name: value for name, value in about.items() if value}
     return Field(default, title=label, json_schema_extra=extra, **limits)
+
+
+def ChoiceOfKind(label: str, aliases: str) -> Any:
+    """Declare a setting that is one of several sections, picked by their `kind`; for the type's annotation."""
+    extra: dict[str, Any] = {"aliases": _names(aliases)}
+    return Field(discriminator="kind", title=label, json_schema_extra=extra)
+
+
+def _names(aliases: str) -> list[str]:
+    return [name.strip() for name in aliases.split(",") if name.strip()]

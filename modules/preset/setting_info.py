@@ -30,6 +30,7 @@ class SettingInfo:
     zero: str = ""  # what 0 stands for: "as above"
     when: When | None = None
     live: bool = False
+    aliases: tuple[str, ...] = ()  # what other programs call it
     limits: str = ""  # "1 or more", "above 0, at most 10"
     required: bool = False  # has no default; only tools have such settings
     flag: str = ""  # what the command line calls a tool's setting, where that is not its name
@@ -57,8 +58,12 @@ def knobs(section: type[Section], prefix: str = "", when: When | None = None) ->
             yield _setting_info(section, field, path, when, entry)
         elif len(members) > 1:
             kinds = tuple(kind_of(member) for member in members)
-            label, text = field.title or name.title(), field.description or ""
-            yield SettingInfo(f"{path}.kind", label, label, text, Literal[kinds], field.default.kind, when=when)
+            label, text = field.title or name.title(), " ".join((field.description or "").split())
+            about = cast("dict[str, Any]", field.json_schema_extra or {})
+            aliases = tuple(about.get("aliases", ()))
+            yield SettingInfo(
+                f"{path}.kind", label, label, text, Literal[kinds], field.default.kind, when=when, aliases=aliases
+            )
             yield from _member_settings(members, path)
         elif members:
             yield from knobs(members[0], f"{path}.", when)
@@ -82,6 +87,7 @@ def _setting_info(
     section: type[Section], field: FieldInfo, path: str, when: When | None, entry: type[Section] | None = None
 ) -> SettingInfo:
     about: dict[str, Any] = {"when": when, **cast("dict[str, Any]", field.json_schema_extra or {})}
+    about["aliases"] = tuple(about.get("aliases", ()))
     title = (section.__doc__ or "").strip().partition("\n")[0]
     help_text = " ".join((field.description or "").split())
     default: Any = None if field.is_required() else field.get_default(call_default_factory=True)

@@ -17,7 +17,7 @@ from app.gui.draft.preset_library import Library, change_of
 from app.gui.session.engine_client import WindowEvent
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_history import Runs
-from app.gui.shell.search import search
+from app.search.search import search
 from modules.messages import Finished, Note, Progress, decode, encode
 from modules.preset.files import store
 from modules.system.bundled import ROOT

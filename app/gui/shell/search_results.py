@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from app.gui.context import AppContext
-from app.gui.draft.labels import ARROW, breadcrumb
+from app.gui.draft.labels import ARROW, breadcrumb, in_words
 from app.gui.kit import Card, EmptyState, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.pages import page_for
-from app.gui.shell.search import search
+from app.search.search import find
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
 
@@ -34,6 +35,7 @@ class Results(Frame):
         self._context = context
         self.title = Label(self, "", font="title")
         self.title.pack(fill="x", padx=px(20), pady=(px(14), px(10)))
+        self.note = Label(self, role="text2", wrap=True)
         self._area = ScrollArea(self)
         self._area.pack(fill="both", expand=True)
         self.card = Card(self._area.body)
@@ -46,8 +48,13 @@ class Results(Frame):
 
     def show(self, query: str) -> None:
         """The settings that are meant by `query`."""
-        found = [Found(hit.setting.path, hit.setting, hit.breadcrumb) for hit in search(query)]
-        self._fill(found, f"\u201c{query.strip()}\u201d", f"No setting is called \u201c{query.strip()}\u201d.")
+        results = find(query)
+        found = [Found(hit.setting.path, hit.setting, _place(hit.setting.path)) for hit in results.hits]
+        note, quoted = in_words(results.note), f"\u201c{query.strip()}\u201d"
+        self._fill(found, quoted, note or f"No setting is called {quoted}.")
+        if found and note:
+            self.note.set(note)
+            self.note.pack(fill="x", padx=px(20), pady=(0, px(10)), after=self.title)
 
     def show_changed(self) -> None:
         """Every setting that differs from the preset."""
@@ -58,7 +65,7 @@ class Results(Frame):
         self._fill(found, base, f"Nothing differs from {base}.", "different from")
 
     def _fill(self, found: list[Found], subject: str, none: str, link: str = "for") -> None:
-        for row in self._shown:
+        for row in (self.note, *self._shown):
             row.pack_forget()
         self._shown, self.paths = [], [each.path for each in found]
         if self._empty is not None:
@@ -131,3 +138,10 @@ class Results(Frame):
         if self._pending:
             self.after_cancel(self._pending)
         super().destroy()
+
+
+@cache
+def _place(path: str) -> str:
+    """Where a setting stands, without numbers of entries: "Concepts > Random flip"."""
+    words = breadcrumb(path).split(ARROW)
+    return ARROW.join([words[0], *words[2:]] if ".0." in path else words)

@@ -1,6 +1,6 @@
 """Turned and coloured a little differently: which change a draw makes, and what it does to pixels.
 
-One more change of colours is one row in COLOURS, one in concept_pictures.EFFECTS, and its two settings.
+One more change of colours is one row in COLOURS, one in concept_images.EFFECTS, and its two settings.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageEnhance
 
-from modules.preset.sections.concept import EFFECTS, Concept
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.concept_images import EFFECTS
 from modules.system.seeds import uniform_of
 
 

@@ -51,7 +51,7 @@ class AdEMAMix(Decay, Epsilon, Moments):
     state_bytes: ClassVar[float] = 12
     beta3: float = Setting(0.9999, "Beta 3", ge=0, lt=1, level="expert")
     """How long the slow running mean of the gradient remembers: 0.9999 about 10,000 steps. Runs of 1,000 like 0.999."""
-    alpha: float = Setting(5.0, "Slow share", ge=0, le=100, level="expert")
+    alpha: float = Setting(5.0, "Alpha (slow mean)", ge=0, le=100, level="expert")
     """How much the slow mean counts beside the fast one. Usual: 5; short runs 2."""
 
 
@@ -104,9 +104,9 @@ class Adagrad(NoDecay, Optimizer):
     target: ClassVar[str] = "torch.optim:Adagrad"
     state_bytes: ClassVar[float] = 4
     rates: ClassVar[tuple[float, float]] = (1.0, 100.0)
-    lr_decay: float = Setting(0.0, "Rate decay", ge=0, le=1, level="expert", zero="off")
+    lr_decay: float = Setting(0.0, "Learning rate decay", ge=0, le=1, level="expert", zero="off")
     """Lowers the learning rate with the steps, beside what the schedule does. 0: off. Usual: 0."""
-    initial_accumulator_value: float = Setting(0.0, "First sum", ge=0, le=100, level="expert")
+    initial_accumulator_value: float = Setting(0.0, "Initial accumulator value", ge=0, le=100, level="expert")
     """What the sum of squares begins with. Larger makes the first steps smaller. Usual: 0."""
     eps: float = Setting(1e-10, "Epsilon", gt=0, le=1, level="expert")
     """Keeps the division by small numbers in bounds. Usual: 1e-10."""

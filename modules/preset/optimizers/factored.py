@@ -18,10 +18,10 @@ class Adafactor(NoDecay):
     constants: ClassVar[dict[str, Any]] = {"relative_step": False, "warmup_init": False}
     state_bytes: ClassVar[float] = 0.0
     clip_threshold: float = Setting(1.0, "Clip threshold", gt=0, level="expert")
-    """Longest allowed update, as a multiple of the usual one."""
+    """Maximum size of an update, as a multiple of the usual one."""
     decay_rate: float = Setting(-0.8, "Decay rate", ge=-2, lt=0, level="expert")
     """How fast the memory of squared gradients grows with the steps."""
-    scale_parameter: bool = Setting(False, "Scale by weight", level="expert")
+    scale_parameter: bool = Setting(False, "Scale parameter", level="expert")
     """Steps in proportion to the size of each weight: the learning rate is then a share, usually 0.001 to 0.01. With
     the schedule "Adafactor's own" and a rate of 0.01 this is what others call relative step. Asks the card about each
     weight at each step, which costs some time."""
@@ -46,4 +46,4 @@ class CAME(NoDecay):
     beta3: float = Setting(0.9999, "Beta 3", ge=0, lt=1, level="expert")
     """How long it remembers how much updates differed. Usual: 0.9999."""
     clip_threshold: float = Setting(1.0, "Clip threshold", gt=0, level="expert")
-    """Longest allowed update, as a multiple of the usual one."""
+    """Maximum size of an update, as a multiple of the usual one."""

@@ -61,35 +61,37 @@ class Optimizer(Section):
 class FirstMoment(Optimizer):
     """A running mean of the gradient."""
 
-    beta1: float = Setting(0.9, "Beta 1", ge=0, lt=1, level="expert")
+    beta1: float = Setting(0.9, "Beta 1", ge=0, lt=1, level="expert", aliases="adam_beta1, betas")
     """How long the running mean of the gradient remembers: 0.9 about 10 steps. Usual: 0.9."""
 
 
 class Moments(FirstMoment):
     """Running means of the gradient and of its square."""
 
-    beta2: float = Setting(0.999, "Beta 2", ge=0, lt=1, level="expert")
+    beta2: float = Setting(0.999, "Beta 2", ge=0, lt=1, level="expert", aliases="adam_beta2")
     """How long the running mean of the squared gradient remembers. Shorter runs like 0.99."""
 
 
 class Epsilon(Optimizer):
     """A bound for divisions."""
 
-    eps: float = Setting(1e-8, "Epsilon", gt=0, le=1, level="expert")
+    eps: float = Setting(1e-8, "Epsilon", gt=0, le=1, level="expert", aliases="adam_epsilon")
     """Keeps the division by small numbers in bounds. Usual: as it is."""
 
 
 class Decay(Optimizer):
     """A pull towards zero."""
 
-    weight_decay: float = Setting(0.01, "Weight decay", ge=0, le=10, level="expert")
+    weight_decay: float = Setting(0.01, "Weight decay", ge=0, le=10, level="expert", aliases="adam_weight_decay")
     """Pulls the weights towards zero at every step. 0: off. Usual: 0.01."""
 
 
 class NoDecay(Optimizer):
     """A pull towards zero that is off as a rule."""
 
-    weight_decay: float = Setting(0.0, "Weight decay", ge=0, le=10, level="expert", zero="off")
+    weight_decay: float = Setting(
+        0.0, "Weight decay", ge=0, le=10, level="expert", zero="off", aliases="adam_weight_decay"
+    )
     """Pulls the weights towards zero at every step. 0: off, as is usual with this optimizer."""
 
 
@@ -106,5 +108,6 @@ class LearningRateFree(Optimizer):
     per_tensor: ClassVar[bool] = False  # its step size is one number for all weights
     synchronizes: ClassVar[bool] = True
     is_learning_rate_free: ClassVar[bool] = True
-    d0: float = Setting(1e-6, "First estimate", gt=0, le=1, level="expert")
-    """The rate it begins with. It only ever grows: raise it to 1e-5 if nothing is learnt in the first 100 steps."""
+    d0: float = Setting(1e-6, "Initial D (d0)", gt=0, le=1, level="expert")
+    """The learning rate it begins with. It only ever grows: raise it to 1e-5 if nothing is learnt in the first 100
+    steps."""

@@ -71,13 +71,17 @@ class Other(Optimizer):
     per_tensor: ClassVar[bool] = False  # nobody knows
     synchronizes: ClassVar[bool] = True
     rates: ClassVar[tuple[float, float]] = (1e-3, 1e4)
-    name: Annotated[str, AfterValidator(checked_name)] = Setting("pytorch_optimizer:Yogi", "Class", level="expert")
+    name: Annotated[str, AfterValidator(checked_name)] = Setting(
+        "pytorch_optimizer:Yogi", "Optimizer class", level="expert", aliases="custom optimizer, pytorch_optimizer"
+    )
     """The library and the class, such as "pytorch_optimizer:Yogi" or "torch.optim:Adamax". Allowed libraries:
     torch.optim, bitsandbytes.optim, pytorch_optimizer, prodigyopt, prodigyplus, schedulefree, lion_pytorch. It is
     tried out on two small weights first. Those that this list has by their own names are better taken from there."""
-    arguments: Annotated[str, AfterValidator(_checked)] = Setting("", "Arguments", level="expert", max_length=LONGEST)
-    """What the class is told, by name: "betas=(0.9, 0.99), eps=1e-8". Numbers, words, true or false, and lists. Empty:
-    nothing."""
+    arguments: Annotated[str, AfterValidator(_checked)] = Setting(
+        "", "Optimizer arguments", level="expert", max_length=LONGEST, aliases="optimizer_args, optimizer_params"
+    )
+    """Arguments of the class, by name: "betas=(0.9, 0.99), eps=1e-8". Numbers, words, true or false, and lists. Empty:
+    none."""
 
     @property
     def source(self) -> str:

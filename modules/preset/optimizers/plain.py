@@ -53,11 +53,11 @@ class Muon(Decay):
     """How long the running mean of the gradient remembers. Usual: 0.95."""
     nesterov: bool = Setting(True, "Nesterov", level="expert")
     """Looks ahead along the momentum. Usual: on."""
-    ns_steps: int = Setting(5, "Rounds", ge=1, le=20, level="expert")
-    """Rounds of the iteration that turns a gradient into a rotation. Usual: 5."""
-    beta1: float = Setting(0.9, "Beta 1 of the rest", ge=0, lt=1, level="expert")
+    ns_steps: int = Setting(5, "Newton-Schulz steps", ge=1, le=20, level="expert")
+    """Steps of the iteration that makes a gradient orthogonal. Usual: 5."""
+    beta1: float = Setting(0.9, "AdamW beta 1", ge=0, lt=1, level="expert")
     """For biases and norms, which AdamW trains. Usual: 0.9."""
-    beta2: float = Setting(0.95, "Beta 2 of the rest", ge=0, lt=1, level="expert")
+    beta2: float = Setting(0.95, "AdamW beta 2", ge=0, lt=1, level="expert")
     """For biases and norms, which AdamW trains. Usual: 0.95."""
 
     def keywords(self) -> dict[str, Any]:

@@ -23,9 +23,9 @@ class Prodigy(Decay, FirstMoment, LearningRateFree):
     """Corrects the first steps, as Adam does."""
     safeguard_warmup: bool = Setting(True, "Safeguard warm-up", level="expert")
     """Keeps a warm-up from spoiling the estimate of the rate."""
-    slice_p: int = Setting(1, "Look at every", ge=1, le=1000, level="expert")
-    """Estimates from every so many numbers of a weight: 11 saves two fifths of its memory and finds nearly the same.
-    1: from all."""
+    slice_p: int = Setting(1, "Slice (slice_p)", ge=1, le=1000, level="expert")
+    """Estimates from every so many values of a weight: 11 saves two fifths of its memory and finds nearly the same. 1:
+    from all."""
 
 
 class ProdigyScheduleFree(NoDecay, LearningRateFree):
@@ -43,19 +43,19 @@ class ProdigyScheduleFree(NoDecay, LearningRateFree):
     """How long the running mean of the squared gradient remembers."""
     d_coef: float = Setting(1.0, "D coefficient", gt=0, le=100, level="expert")
     """Scales the rate that it finds. 0.5 for gentler, 2 for bolder training."""
-    d_limiter: bool = Setting(True, "Limit its growth", level="expert")
+    d_limiter: bool = Setting(True, "Limit growth of D", level="expert")
     """Lets the rate grow by a fifth a step at most. Usual: on."""
-    prodigy_steps: int = Setting(0, "Stop looking after", ge=0, unit="steps", level="expert", zero="never")
-    """Keeps the rate from this step on. 0: looks for it to the end."""
-    schedulefree_c: float = Setting(0.0, "Shorter average", ge=0, le=10_000, level="expert", zero="all steps alike")
+    prodigy_steps: int = Setting(0, "Prodigy steps", ge=0, unit="steps", level="expert", zero="never")
+    """Keeps the learning rate from this step on. 0: looks for it to the end."""
+    schedulefree_c: float = Setting(0.0, "Schedule-free C", ge=0, le=10_000, level="expert", zero="all steps alike")
     """How much more the newest steps count in the average (arXiv:2507.09846). 0: all alike. Usual: 0; short runs 6 to
     12."""
-    split_groups: bool = Setting(True, "A rate for each part", level="expert")
-    """Finds a rate for the denoiser, and one for each text encoder. Off: one for all."""
-    factored: bool = Setting(True, "Factored", level="expert")
+    split_groups: bool = Setting(True, "Split groups", level="expert")
+    """Finds a learning rate for the denoiser, and one for each text encoder. Off: one for all."""
+    factored: bool = Setting(True, "Factored second moment", level="expert")
     """Keeps rows and columns instead of all squares, as Adafactor does: half the memory. Usual: on."""
-    use_stableadamw: bool = Setting(True, "Limit updates", level="expert")
-    """Shortens updates that are longer than usual. Off if the rate never grows."""
+    use_stableadamw: bool = Setting(True, "StableAdamW clipping", level="expert")
+    """Scales down updates that are longer than usual. Off if the rate never grows."""
     use_bias_correction: bool = Setting(False, "Bias correction", level="expert")
     """Warms up by itself, as RAdam does; takes much longer to find the rate. Usual: off."""
     use_speed: bool = Setting(False, "SPEED", level="expert")

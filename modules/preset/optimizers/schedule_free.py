@@ -13,10 +13,10 @@ class Averages(NoDecay, Optimizer):
 
     is_schedule_free: ClassVar[bool] = True
     rates: ClassVar[tuple[float, float]] = (1.0, 10.0)
-    r: float = Setting(0.0, "Late weight", ge=0, le=10, level="expert", zero="all alike")
+    r: float = Setting(0.0, "Step weighting (r)", ge=0, le=10, level="expert", zero="all alike")
     """How much more late steps count in the average: 0 all alike, 1 in proportion to the step. Usual: 0."""
-    weight_lr_power: float = Setting(2.0, "Rate weight", ge=0, le=10, level="expert")
-    """How much steps at a low rate (of the warm-up) count less in the average. Usual: 2."""
+    weight_lr_power: float = Setting(2.0, "Learning rate weighting", ge=0, le=10, level="expert")
+    """How much steps at a low learning rate (of the warm-up) count less in the average. Usual: 2."""
 
 
 class ScheduleFreeAdamW(Averages):

@@ -10,23 +10,61 @@ from modules.preset.setting import Section, Setting
 class General(Section):
     """Run"""
 
-    name: str = Setting("", "Run name", scope="machine", max_length=100)
+    name: str = Setting("", "Run name", scope="machine", max_length=100, aliases="output_name, project name, run_name")
     """Names the folder of the run and the finished model. Empty: the preset's title."""
-    seed: int = Setting(42, "Seed", ge=0, lt=2**63)
+    seed: int = Setting(42, "Seed", ge=0, lt=2**63, aliases="random seed, reproducibility, deterministic, reproducible")
     """The same seed, settings and images give the same run, bit for bit on the same machine, also after a resume."""
-    workspace: str = Setting("workspace", "Workspace", scope="machine", widget="folder")
+    workspace: str = Setting(
+        "workspace",
+        "Workspace",
+        scope="machine",
+        widget="folder",
+        aliases="workspace_dir, output_dir, base_output_dir, logging folder, output folder",
+    )
     """The folder that holds every run: samples, backups and finished models. A relative path starts at Seachange's own
     folder."""
-    cache: str = Setting("", "Cache folder", scope="machine", widget="folder", level="expert")
-    """Where encoded images and captions are kept and found again by later runs. Empty: a folder "cache" in the
-    workspace."""
-    device: Literal["auto", "cpu", "cuda"] = Setting("auto", "Device", scope="machine")
+    cache: str = Setting(
+        "",
+        "Cache folder",
+        scope="machine",
+        widget="folder",
+        level="expert",
+        aliases="cache_dir, cache_latents_to_disk, cache_text_encoder_outputs, cache_vae_outputs, latent cache",
+    )
+    """Where encoded images (latents) and captions are kept, to be used again by later runs. Empty: a folder "cache" in
+    the workspace."""
+    device: Literal["auto", "cpu", "cuda"] = Setting(
+        "auto", "Device", scope="machine", aliases="train_device, gpu, cuda, graphics card, cpu"
+    )
     """Where the model is trained. "auto" takes the graphics card when there is one."""
-    threads: int = Setting(0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic")
+    threads: int = Setting(
+        0,
+        "CPU threads",
+        ge=0,
+        le=256,
+        scope="machine",
+        level="expert",
+        zero="automatic",
+        aliases="num_cpu_threads_per_process, omp_num_threads",
+    )
     """Threads for arithmetic on the CPU. 0 takes all cores but one, which stays free for the window and the system."""
-    workers: int = Setting(0, "Loading workers", ge=0, le=64, scope="machine", level="expert", zero="automatic")
+    workers: int = Setting(
+        0,
+        "Data loader workers",
+        ge=0,
+        le=64,
+        scope="machine",
+        level="expert",
+        zero="automatic",
+        aliases="dataloader_num_workers, max_data_loader_n_workers, dataloader_threads",
+    )
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
-    offline: bool = Setting(False, "Never use the internet", scope="machine")
-    """Hub names are then found only if they were downloaded before."""
-    tensorboard: bool = Setting(True, "Write TensorBoard records", level="expert")
-    """Loss, learning rates, gradient norm, speed, memory and samples, for TensorBoard."""
+    offline: bool = Setting(False, "Offline mode", scope="machine", aliases="HF_HUB_OFFLINE, internet")
+    """Never use the internet: hub names are then found only if they were downloaded before."""
+    tensorboard: bool = Setting(
+        True,
+        "TensorBoard log",
+        level="expert",
+        aliases="log_with, logging_dir, report_to, logging, loss graph, loss curve",
+    )
+    """Writes loss, learning rates, gradient norm, speed, memory and samples for TensorBoard."""

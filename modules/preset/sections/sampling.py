@@ -59,61 +59,108 @@ NEW_EACH_TIME = -1  # as a seed
 
 
 class Prompt(Section):
-    """Sample"""
+    """Sample prompt"""
 
-    prompt: str = Setting("", "Prompt")
+    prompt: str = Setting("", "Prompt", aliases="positive prompt")
     """What to draw. (word) and (word:1.3) weigh more, [word] less, as in A1111; \\( is a bracket that weighs nothing.
     <lora:name:0.8> adds a file of the folder for LoRA files."""
-    negative: str = Setting("", "Negative prompt")
-    """What to keep away from."""
-    seed: int = Setting(42, "Seed", ge=NEW_EACH_TIME, lt=2**63)
+    negative: str = Setting("", "Negative prompt", aliases="negative_validation_prompts")
+    """What the image should not show."""
+    seed: int = Setting(
+        42, "Seed", ge=NEW_EACH_TIME, lt=2**63, aliases="random_seed, walk_seed, validation_seed, image seed"
+    )
     """The same seed starts from the same noise, so that images of different steps can be compared. -1: another noise
     at every sampling, the same again when a run is repeated."""
-    width: int = Setting(0, "Width", ge=0, le=8192, unit="pixels", zero="as trained")
+    width: int = Setting(0, "Width", ge=0, le=8192, unit="pixels", zero="as trained", aliases="--w, image width")
     """0: the resolution of the training."""
-    height: int = Setting(0, "Height", ge=0, le=8192, unit="pixels", zero="as trained")
+    height: int = Setting(0, "Height", ge=0, le=8192, unit="pixels", zero="as trained", aliases="--h, image height")
     """0: the resolution of the training."""
-    sampler: SamplerName = Setting("euler", "Sampler")
-    """The method that removes the noise. DPM++ 2M with the spacing Karras is a good one for most models; Euler a and
-    the SDE ones add noise on the way and never settle; LCM and TCD are for models made for 4 to 8 steps."""
-    spacing: SpacingName = Setting("default", "Spacing", level="expert")
+    sampler: SamplerName = Setting(
+        "euler",
+        "Sampler",
+        aliases="sample_sampler, sampler_name, noise_scheduler, sampling method, DPM++ 2M Karras, k-diffusion",
+    )
+    """How the noise is removed, step by step. DPM++ 2M with the schedule Karras is a good one for most models; Euler a
+    and the SDE ones add noise on the way and never settle; LCM and TCD are for models made for 4 to 8 steps."""
+    spacing: SpacingName = Setting(
+        "default", "Schedule type", level="expert", aliases="timestep_spacing, sigmas, scheduler"
+    )
     """How the steps are spread between noise and image. Default is what other programs call SGM uniform or simple, and
     begins at pure noise as training did. Karras spends more steps near the end, Beta at both ends."""
-    steps: int = Setting(20, "Steps", ge=1, le=1000)
+    steps: int = Setting(
+        20,
+        "Steps",
+        ge=1,
+        le=1000,
+        aliases="num_inference_steps, diffusion_steps, sample_steps, sampling steps, validation_num_inference_steps",
+    )
     """More are finer and slower. Usual: 20 to 30."""
-    guidance: float = Setting(7.0, "Guidance (CFG)", ge=0, le=100)
-    """How strictly the prompt is followed. 1: not at all enforced. Usual: 5 to 8."""
-    guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert")
+    guidance: float = Setting(
+        7.0,
+        "Guidance scale (CFG)",
+        ge=0,
+        le=100,
+        aliases="cfg_scale, guidance_scale, classifier-free guidance, validation_guidance",
+    )
+    """How strictly the prompt is followed. 1: no guidance. Usual: 5 to 8."""
+    guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert", aliases="RescaleCFG")
     """Takes back the glaring contrast that strong guidance gives, above all with v-prediction and zero terminal SNR.
     0: off. Usual: 0.7 for such models."""
     cfg_plus_plus: bool = Setting(False, "CFG++", level="expert")
     """Guidance that stays nearer to what the model knows. The guidance is then 0 to 1, usually 0.6. With Euler and
     DDIM only."""
-    guidance_start: float = Setting(0.0, "Guidance from", ge=0, lt=1, level="expert")
+    guidance_start: float = Setting(0.0, "Guidance start", ge=0, lt=1, level="expert")
     """Share of the steps after which guidance begins. 0: at once. 0.1 gives more variety."""
-    guidance_end: float = Setting(1.0, "Guidance until", gt=0, le=1, level="expert")
+    guidance_end: float = Setting(1.0, "Guidance end", gt=0, le=1, level="expert")
     """Share of the steps after which guidance ends. 1: never. 0.8 gives calmer surfaces, and saves time."""
-    perturbation: Literal["none", "pag", "seg"] = Setting("none", "Attention guidance", level="expert")
-    """Leads away from what the model draws with a weakened self-attention: cleaner shapes, also without any prompt.
-    PAG switches that attention off, SEG blurs it. Half as much time again for each step."""
-    perturbation_scale: float = Setting(
-        3.0, "Attention scale", gt=0, le=100, level="expert", when=When("perturbation", ("pag", "seg"))
+    perturbation: Literal["none", "pag", "seg"] = Setting(
+        "none",
+        "Attention guidance (PAG, SEG)",
+        level="expert",
+        aliases="perturbed attention guidance, pag_scale, pag_applied_layers",
     )
-    """How far it leads away. Usual: 3, and a guidance lowered to 4."""
+    """Guides away from what the model would draw with a weakened self-attention: cleaner shapes, also without any
+    prompt. PAG switches that attention off, SEG blurs it. Each step takes half as much time again."""
+    perturbation_scale: float = Setting(
+        3.0,
+        "PAG/SEG scale",
+        gt=0,
+        le=100,
+        level="expert",
+        when=When("perturbation", ("pag", "seg")),
+        aliases="pag_scale",
+    )
+    """How strong that guidance is. Usual: 3, and a guidance scale lowered to 4."""
     perturbation_layers: str = Setting(
-        "mid", "Attention layers", level="expert", when=When("perturbation", ("pag", "seg"))
+        "mid", "PAG/SEG layers", level="expert", when=When("perturbation", ("pag", "seg")), aliases="pag_applied_layers"
     )
     """Which self-attention is weakened: mid, or the beginnings of names such as down_blocks.2 and
     up_blocks.1.attentions.0, separated by commas. Usual: mid."""
     seg_blur: float = Setting(
-        0.0, "Blur", ge=0, le=1000, level="expert", when=When("perturbation", ("seg",)), zero="all"
+        0.0, "SEG blur", ge=0, le=1000, level="expert", when=When("perturbation", ("seg",)), zero="all"
     )
     """Width of SEG's blur in places of the attention. 0: all is one, the strongest. Usual: 0, or 10."""
-    image: str = Setting("", "Start image", level="expert", scope="machine", widget="file")
+    image: str = Setting(
+        "",
+        "Initial image (img2img)",
+        level="expert",
+        scope="machine",
+        widget="file",
+        aliases="img2img, init_image, base_image_path",
+    )
     """Begin with this image in place of noise (img2img). It is cut to the size of the sample. Empty: noise alone."""
-    strength: float = Setting(0.75, "Strength", gt=0, le=1, level="expert")
-    """How much of the start image is drawn anew. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
-    mask: str = Setting("", "Mask", level="expert", scope="machine", widget="file")
+    strength: float = Setting(
+        0.75, "Denoising strength", gt=0, le=1, level="expert", aliases="img2img strength, denoise"
+    )
+    """How much of the initial image is drawn anew. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
+    mask: str = Setting(
+        "",
+        "Inpainting mask",
+        level="expert",
+        scope="machine",
+        widget="file",
+        aliases="inpainting, mask_image_path, sample_inpainting",
+    )
     """Only what is white in this image is drawn anew (inpainting), the black rest stays as it is in the start image
     (but for what every VAE loses).
     Empty: all of it."""
@@ -122,11 +169,17 @@ class Prompt(Section):
 
 
 class AddedLora(Section):
-    """LoRA for samples"""
+    """Extra LoRA for samples"""
 
-    path: str = Setting("", "File", scope="machine", widget="file")
+    path: str = Setting("", "LoRA file", scope="machine", widget="file")
     """A LoRA file of any program."""
-    strength: float = Setting(1.0, "Strength", ge=-10, le=10)
+    strength: float = Setting(
+        1.0,
+        "Strength",
+        ge=-10,
+        le=10,
+        aliases="strength_model, lora weight, multiplier, lora scale, network_multiplier",
+    )
     """How much of it. 1: as it was made. Usual: 0.6 to 1."""
     enabled: bool = Setting(True, "Enabled")
     """Off: it stays in the list and is not used."""
@@ -135,24 +188,36 @@ class AddedLora(Section):
 class Sampling(Section):
     """Samples"""
 
-    every: IntervalText = Setting("100 steps", "Sample every", live=True, widget="interval")
+    every: IntervalText = Setting(
+        "100 steps",
+        "Sample every",
+        live=True,
+        widget="interval",
+        aliases="sample_every_n_steps, sample_every_n_epochs, sample_after, validation_steps, "
+        "validation_epochs, validate_every_n_steps, validate_every_n_epochs, "
+        "validation_step_interval, preview",
+    )
     """How often images are made: "100 steps", "1 epoch", "10 minutes", "never"."""
-    first: bool = Setting(True, "Sample before training")
+    first: bool = Setting(True, "Sample before training", aliases="sample_at_first, baseline sample")
     """Shows what the model draws before it has learnt anything, to compare with."""
     last: bool = Setting(True, "Sample at the end")
     """Shows what the finished model draws."""
-    grid: bool = Setting(False, "Overview")
+    grid: bool = Setting(False, "Overview grid", aliases="X/Y/Z plot, contact sheet")
     """Also one picture of all prompts side by side at each sampling, with their words: easy to share and to compare."""
     weights: Literal["ema", "live", "both"] = Setting(
-        "ema", "Weights", level="expert", when=When("training.ema", (True,))
+        "ema", "Weights to sample", level="expert", when=When("training.ema", (True,)), aliases="non_ema_sampling"
     )
-    """Draw with the moving average, with the weights as they are, or each prompt with both, one after the other."""
-    prompt_weights: bool = Setting(True, "Weights in prompts", level="expert")
+    """Sample with the EMA weights, with the weights as they are, or each prompt with both, one after the other."""
+    prompt_weights: bool = Setting(
+        True, "Prompt weighting", level="expert", aliases="attention emphasis, prompt emphasis"
+    )
     """Read (word:1.3) and [word] in prompts as A1111 does. Off: brackets are only brackets, which suits tags such as
     "lily (flower)" that were learnt so."""
-    lora_folder: str = Setting("", "Folder for LoRA files", level="expert", scope="machine", widget="folder")
+    lora_folder: str = Setting("", "LoRA folder", level="expert", scope="machine", widget="folder", aliases="lora_dir")
     """Where <lora:name:0.8> in a prompt finds its file. Only samples see it; what is trained does not change."""
-    loras: tuple[AddedLora, ...] = Setting((), "LoRA files", max_length=20, level="expert")
-    """LoRA files that every sample is drawn with, on top of what is being trained: to see how both go together."""
-    prompts: tuple[Prompt, ...] = Setting((), "Prompts", max_length=1000)
+    loras: tuple[AddedLora, ...] = Setting((), "Extra LoRA files", max_length=20, level="expert", aliases="LoraLoader")
+    """LoRA files that every sample is made with, on top of what is being trained: to see how both go together."""
+    prompts: tuple[Prompt, ...] = Setting(
+        (), "Prompts", max_length=1000, aliases="sample_prompts, validation_prompts, sample definitions, test prompts"
+    )
     """What is drawn each time."""

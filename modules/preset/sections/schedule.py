@@ -120,34 +120,59 @@ def _for(*kinds: str) -> When:
 class Schedule(Section):
     """Learning rate schedule"""
 
-    kind: ShapeName = Setting("constant", "Schedule")
+    kind: ShapeName = Setting(
+        "constant",
+        "Learning rate scheduler",
+        aliases="lr_scheduler, scheduler, lr_scheduler_type, cosine_with_restarts, constant_with_warmup, "
+        "warmup_stable_decay, lr_scheduler_params, annealing, lr schedule, learning rate decay, "
+        "lr decay",
+    )
     """"constant" stays. "linear", "cosine" and "polynomial" fall to the minimum at the end. "cosine_restarts" falls and
     jumps back, "cosine_waves" falls and climbs. "rex" falls late, "stable_decay" only at the end, "inverse_sqrt" ever
     more slowly. "adafactor": Adafactor's own. "piecewise_constant" and "custom": as you draw it."""
-    warmup: WarmUpText = Setting("0 steps", "Warm-up", widget="warmup")
-    """Start from nothing and reach the learning rate after so many steps, or this share of the run: "100 steps",
-    "5 %"."""
-    cycles: int = Setting(1, "Cycles", ge=1, le=1000, when=_for("cosine_restarts", "cosine_waves"))
+    warmup: WarmUpText = Setting(
+        "0 steps", "Warm-up", widget="warmup", aliases="lr_warmup_steps, learning_rate_warmup_steps, warmup ratio"
+    )
+    """Raise the learning rate from 0 over so many steps, or this share of the run: "100 steps", "5 %"."""
+    cycles: int = Setting(
+        1,
+        "Cycles",
+        ge=1,
+        le=1000,
+        when=_for("cosine_restarts", "cosine_waves"),
+        aliases="lr_scheduler_num_cycles, lr_num_cycles, learning_rate_cycles",
+    )
     """How many times the rate falls. Usual: 1 to 5."""
-    power: float = Setting(2.0, "Power", gt=0, le=20, level="expert", when=_for("polynomial"))
+    power: float = Setting(
+        2.0, "Power", gt=0, le=20, level="expert", when=_for("polynomial"), aliases="lr_scheduler_power, lr_power"
+    )
     """1 falls in a straight line; larger falls sooner. Usual: 1 to 3."""
     timescale: int = Setting(
         0, "Timescale", ge=0, le=10_000_000, unit="steps", level="expert", zero="as the warm-up",
-        when=_for("inverse_sqrt"),
-    )  # fmt: skip
+        when=_for("inverse_sqrt"), aliases="lr_scheduler_timescale")  # fmt: skip
     """After 3 times so many steps half of the rate is left. 0: as long as the warm-up, or a tenth of the run without
     one."""
-    decay: WarmUpText = Setting("20 %", "Falls in the last", widget="warmup", when=_for("stable_decay"))
+    decay: WarmUpText = Setting(
+        "20 %", "Decay length", widget="warmup", when=_for("stable_decay"), aliases="lr_decay_steps"
+    )
     """How long before the end the rate begins to fall: "500 steps", "20 %" of the run. Usual: 10 to 20 %."""
     decay_shape: Literal["linear", "cosine", "root"] = Setting(
-        "linear", "Falls as", level="expert", when=_for("stable_decay")
+        "linear", "Decay shape", level="expert", when=_for("stable_decay")
     )
     """"linear": a straight line. "cosine": slowly at both ends. "root": fast at first. Usual: linear, or root."""
     points: PointsText = Setting("0:1, 1:0", "Points", max_length=2000, when=_for(*POINT_KINDS))
     """The curve, as "share of the run after the warm-up:share of the learning rate": "0:1, 0.5:0.3, 1:0". With "custom"
     lines lead from point to point, with "piecewise_constant" each height holds until the next. In the window: click to
     add a point, drag it, double-click to remove it."""
-    minimum: float = Setting(0.0, "Minimum", ge=0, le=1, level="expert", when=_for(*FALLING))
+    minimum: float = Setting(
+        0.0,
+        "Minimum learning rate",
+        ge=0,
+        le=1,
+        level="expert",
+        when=_for(*FALLING),
+        aliases="lr_scheduler_min_lr_ratio, learning_rate_min_factor, cosine_with_min_lr, min_lr, eta_min",
+    )
     """The share of the learning rate that is left at the end. 0: nothing. Usual: 0, or 0.1."""
 
     @property

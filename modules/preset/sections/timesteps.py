@@ -80,15 +80,30 @@ def _for(*kinds: str) -> When:
 
 
 class Times(Section):
-    """Times"""
+    """Timesteps"""
 
-    kind: ShapeName = Setting("uniform", "Times")
-    """How much noise is practised. "uniform": all amounts alike, right for most. "logit_normal" and
+    kind: ShapeName = Setting(
+        "uniform",
+        "Timestep distribution",
+        aliases="timestep_sampling, timestep_type, timestep_sampler, timestep_sample_method, "
+        "timestep_bias_strategy, timestep bias, weighting_scheme, content_or_style",
+    )
+    """Which noise levels are trained how often. "uniform": all alike, right for most. "logit_normal" and
     "inverted_parabola": the middle more. "sigmoid": the noisy half more. "heavy_tail", "cosine_map", "beta": see the
     curve."""
-    mean: float = Setting(0.0, "Mean", ge=-10, le=10, level="expert", when=_for("logit_normal"))
-    """Above 0 practises noisier images, below 0 cleaner ones. Usual: 0."""
-    spread: float = Setting(1.0, "Spread", gt=0, le=10, level="expert", when=_for("logit_normal"))
+    mean: float = Setting(
+        0.0, "Mean", ge=-10, le=10, level="expert", when=_for("logit_normal"), aliases="logit_mean, noising_bias"
+    )
+    """Above 0 trains noisier images, below 0 cleaner ones. Usual: 0."""
+    spread: float = Setting(
+        1.0,
+        "Standard deviation",
+        gt=0,
+        le=10,
+        level="expert",
+        when=_for("logit_normal"),
+        aliases="logit_std, noising_weight",
+    )
     """Smaller gathers more closely around the middle. Usual: 1."""
     centre: float = Setting(0.5, "Centre", ge=0, le=1, level="expert", when=_for("sigmoid", "inverted_parabola"))
     """Where the curve has its middle: 0 is a clean image, 1 is all noise. Usual: 0.5."""
@@ -99,27 +114,51 @@ class Times(Section):
         le=100,
         level="expert",
         when=_for("sigmoid", "inverted_parabola"),
+        aliases="sigmoid_scale",
     )
-    """Larger parts what is practised more sharply from what is not. Usual: 4 to 12."""
+    """Larger makes a sharper edge between timesteps that are trained and those that are not. Usual: 4 to 12."""
     tail: float = Setting(1.29, "Tail", ge=-1, le=1.75, level="expert", when=_for("heavy_tail"))
     """Above 0 the middle more, below 0 the ends more; 0 is uniform. Usual: 1.29."""
     alpha: float = Setting(2.0, "Alpha", ge=0.1, le=50, level="expert", when=_for("beta"))
     """Larger keeps away from clean images. Alpha and beta alike: the middle. Usual: 1 to 5."""
     beta: float = Setting(2.0, "Beta", ge=0.1, le=50, level="expert", when=_for("beta"))
     """Larger keeps away from pure noise."""
-    shift: float = Setting(1.0, "Shift", gt=0, le=100, level="expert")
-    """Above 1 moves all times towards noise, which large pictures and rectified flow want (arXiv:2403.03206, eq. 23).
-    1: as they are. Usual for flow: 3."""
-    dynamic_shift: bool = Setting(False, "Shift by size", level="expert")
-    """Moves times towards noise for pictures larger than the model was made for, and away from it for smaller ones, by
-    the root of their areas (arXiv:2403.03206, eq. 23)."""
-    lower: float = Setting(0.0, "Lower limit", ge=0, lt=1, level="expert")
-    """No image gets less noise than this share. 0: no limit. 0.5 and above teaches composition, not detail."""
-    upper: float = Setting(1.0, "Upper limit", gt=0, le=1, level="expert")
-    """No image gets more noise than this share. 1: no limit. 0.5 and below teaches detail, not composition."""
-    stratified: bool = Setting(False, "Spread over the batch", level="expert")
-    """Draws the images of a step from as many equal parts of the curve, so that no step happens to be all noise or all
-    detail. A calmer loss; helps with 4 images a step and more."""
+    shift: float = Setting(
+        1.0, "Timestep shift", gt=0, le=100, level="expert", aliases="discrete_flow_shift, flow shift, training_shift"
+    )
+    """Above 1 moves all timesteps towards noise, which large images and rectified flow want (arXiv:2403.03206, eq. 23).
+    1: no shift. Usual for flow: 3."""
+    dynamic_shift: bool = Setting(
+        False,
+        "Dynamic timestep shift",
+        level="expert",
+        aliases="dynamic_timestep_shifting, flux_shift, resolution dependent shift",
+    )
+    """Moves timesteps towards noise for images larger than the model was made for, and away from it for smaller ones,
+    by the root of their areas (arXiv:2403.03206, eq. 23)."""
+    lower: float = Setting(
+        0.0,
+        "Minimum timestep",
+        ge=0,
+        lt=1,
+        level="expert",
+        aliases="min_timestep, min_noising_strength, min_denoising_steps, timestep_bias_begin",
+    )
+    """No image gets less noise than this, 0 to 1. 0: no limit. 0.5 and above trains composition, not detail."""
+    upper: float = Setting(
+        1.0,
+        "Maximum timestep",
+        gt=0,
+        le=1,
+        level="expert",
+        aliases="max_timestep, max_noising_strength, max_denoising_steps, timestep_bias_end",
+    )
+    """No image gets more noise than this, 0 to 1. 1: no limit. 0.5 and below trains detail, not composition."""
+    stratified: bool = Setting(
+        False, "Stratified timesteps", level="expert", aliases="low discrepancy, antithetic timesteps"
+    )
+    """Draws the timesteps of a step from as many equal parts of the curve, so that no step happens to be all noise or
+    all detail. A calmer loss; helps with 4 images a step and more."""
 
     def share(self, u: float, *, growth: float = 1.0) -> float:
         """The share of noise in [0, 1) for an even number `u` in [0, 1).

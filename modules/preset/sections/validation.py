@@ -13,24 +13,44 @@ ON = When("validation.enabled", (True,))
 class Validation(Section):
     """Validation"""
 
-    enabled: bool = Setting(False, "Validate")
-    """Measures now and then how wrong the model is about images it never learns from, always with the same noise. While
-    that falls the model learns; when it rises the model only learns your images by heart. Images: those of concepts of
-    the kind validation, or else a share of the others."""
-    share: float = Setting(0.05, "Share held out", gt=0, le=0.5, level="expert", when=ON)
-    """Where no concept is of the kind validation, this share of each training concept is held out: at least one image
-    of two. They are not learnt from. Usual: 0.05 to 0.1."""
-    every: IntervalText = Setting("1 epoch", "Validate every", live=True, widget="interval", when=ON)
+    enabled: bool = Setting(False, "Validation loss", aliases="eval loss, overfitting, validation")
+    """Measures now and then the loss of images that are never trained on, always with the same noise. While it falls
+    the model learns; when it rises the model is overfitting: it learns your images by heart. Images: those of
+    concepts of the type validation, or else a share of the others."""
+    share: float = Setting(0.05, "Validation split", gt=0, le=0.5, level="expert", when=ON, aliases="eval split")
+    """Where no concept has the type validation, this share of each training concept is held out: at least one image of
+    two. They are not trained on. Usual: 0.05 to 0.1."""
+    every: IntervalText = Setting(
+        "1 epoch",
+        "Validate every",
+        live=True,
+        widget="interval",
+        when=ON,
+        aliases="validate_after, validate_every_n_steps, validate_every_n_epochs, eval_every_n_epochs",
+    )
     """How often, besides before the first step and at the end: "1 epoch", "100 steps", "never"."""
-    times: int = Setting(4, "Times per image", ge=1, le=100, level="expert", when=ON)
-    """With how many amounts of noise each image is shown, spread evenly over those that are practised. More tell better
-    and take longer. Usual: 4 to 10."""
-    weights: Literal["ema", "live"] = Setting("ema", "Weights measured", level="expert", when=ON)
+    times: int = Setting(
+        4, "Timesteps per image", ge=1, le=100, level="expert", when=ON, aliases="max_validation_steps"
+    )
+    """At how many timesteps each image is measured, spread evenly over those that are trained. More measure better and
+    take longer. Usual: 4 to 10."""
+    weights: Literal["ema", "live"] = Setting("ema", "Weights to validate", level="expert", when=ON)
     """"ema": the weights that are saved: the moving average, if there is one. "live": the weights that are trained."""
-    keep_best: bool = Setting(True, "Keep the best model", when=ON)
-    """Whenever the model was never as good, it is saved as NAME-best, in the place of the last best one."""
-    patience: int = Setting(0, "Patience", ge=0, le=10_000, unit="validations", level="expert", zero="no end", when=ON)
-    """After so many validations without a better one, what the setting below says. 0: nothing. Usual: 0, or 5."""
-    then: Literal["tell", "pause", "stop"] = Setting("tell", "When it is over", level="expert", when=ON)
-    """"tell": it is said, and training goes on. "pause": the run waits for you to continue or to stop. "stop": the run
-    ends here, with its model. Where nobody watches (the command line), "pause" only tells."""
+    keep_best: bool = Setting(True, "Keep the best model", when=ON, aliases="best checkpoint")
+    """Whenever the validation loss is the lowest so far, the model is saved as NAME-best, in place of the last best
+    one."""
+    patience: int = Setting(
+        0,
+        "Early stopping patience",
+        ge=0,
+        le=10_000,
+        unit="validations",
+        level="expert",
+        zero="no end",
+        when=ON,
+        aliases="early stopping",
+    )
+    """After this many validations without a better one, what the setting below says. 0: nothing. Usual: 0, or 5."""
+    then: Literal["tell", "pause", "stop"] = Setting("tell", "After the patience", level="expert", when=ON)
+    """ "tell": only a message, and training goes on. "pause": the run waits for you to continue or to stop. "stop": the
+    run ends here, with its model. On the command line, where nobody may be watching, "pause" only tells."""
