@@ -60,7 +60,7 @@ def test_places_are_named_as_a_person_finds_them() -> None:
     values = draft().values
     assert breadcrumb("concepts.1.flip", values) == "Concepts \u203a concept 2 \u203a Random flip"
     assert breadcrumb("training.text_encoder_1.train", values) == "Training \u203a Text encoder 1 \u203a Train"
-    assert breadcrumb("schedule.kind", values) == "Schedule"
+    assert breadcrumb("optimizer.kind", values) == "Optimizer"
 
 
 def test_file_names_are_no_settings() -> None:
