@@ -12,6 +12,7 @@ from typing import Any
 
 from modules.errors import printable
 from modules.messages import Finding, Fix, Severity
+from modules.text import amount
 
 SEVERITY_HEADINGS: dict[Severity, str] = {
     "stop": "WILL KEEP IT FROM STARTING",
@@ -20,7 +21,6 @@ SEVERITY_HEADINGS: dict[Severity, str] = {
 }
 LINE_WIDTH = 110  # columns; lines that are to be copied are never broken
 BAR_WIDTH = 30
-BYTES = ("B", "kB", "MB", "GB", "TB")
 
 
 def report(findings: Sequence[Finding]) -> str:
@@ -64,18 +64,9 @@ def _set_options(mend: Fix) -> str:
 
 
 def _histogram(finding: Finding) -> Iterator[str]:
-    most = max((amount for _, amount in finding.bars), default=0)
+    most = max((value for _, value in finding.bars), default=0)
     names = max((len(label) for label, _ in finding.bars), default=0)
-    for label, amount in finding.bars:
-        length = round(BAR_WIDTH * amount / most) if most > 0 else 0
-        bar = "#" * max(length, 1 if amount > 0 else 0)
-        yield f"    {label:>{names}} {bar:<{BAR_WIDTH}} {_bar_label(amount, finding.unit)}"
-
-
-def _bar_label(amount: float, unit: str) -> str:
-    if unit != "bytes":
-        return f"{amount:,.10g} {unit}".rstrip()
-    power = 0
-    while amount >= 1000 and power < len(BYTES) - 1:
-        amount, power = amount / 1000, power + 1
-    return f"{amount:.3g} {BYTES[power]}"
+    for label, value in finding.bars:
+        length = round(BAR_WIDTH * value / most) if most > 0 else 0
+        bar = "#" * max(length, 1 if value > 0 else 0)
+        yield f"    {label:>{names}} {bar:<{BAR_WIDTH}} {amount(value, finding.unit)}"

@@ -6,13 +6,14 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Callable
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
 from app.findings import report
 from modules import messages as m
+from modules.event_text import progress_text, sentence
+from modules.text import in_bytes, rate, time_left
 
 MIN_LINE_GAP_S = 10.0  # no two lines of progress in a log stand closer,
 MAX_LINE_GAP_S = 60.0  # none further apart,
@@ -92,7 +93,7 @@ class LogLines:
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
             self._is_new_stage("Training")
-            self._log_progress(event.step, event.steps, f"{step_words(event)}, {progress_words(event)}")
+            self._log_progress(event.step, event.steps, f"{progress_text(event)}, {progress_words(event)}")
         elif isinstance(event, m.Phase):
             if self._is_new_stage(event.title):
                 self.say(event.title)
@@ -100,7 +101,7 @@ class LogLines:
                 self._log_progress(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := sentence(event):
+        elif text := _line(event):
             if isinstance(event, m.Result):
                 self.close()
             self.say(text)
@@ -145,7 +146,7 @@ class ProgressBar:
             self._update_bar(event.title, event.done, event.total, "")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := sentence(event):
+        elif text := _line(event):
             if isinstance(event, m.Result):
                 self.close()
             self.say(text)
@@ -190,68 +191,18 @@ class ProgressBar:
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-def sentence(event: m.Event) -> str:
-    """What an event says to a person; "" for those that are no sentence."""
-    words = SENTENCES.get(type(event))
-    return words(event) if words else ""
-
-
-def _started(event: m.Started) -> str:
-    origin = f", continued from step {event.resumed_from}" if event.resumed_from >= 0 else ""
-    return f"Run {event.folder}: {event.steps} steps, {event.steps_per_epoch} an epoch{origin}"
-
-
-def _finished(event: m.Finished) -> str:
-    where = f" after {event.step} steps" if event.step else ""
-    return f"{'Stopped' if event.stopped else 'Finished'}{where}" + (f": {event.path}" if event.path else "")
-
-
-def _note(event: m.Note) -> str:
-    return event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}"
-
-
-def _validated(event: m.Validated) -> str:
-    error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
-    best = "the best so far" if event.best else f"the best is {event.best_mean:.5f} of step {event.best_step}"
-    return f"Validation at step {event.step}: {event.mean:.5f}{error}, {best}"
-
-
-SENTENCES: dict[type[Any], Callable[[Any], str]] = {
-    m.Started: _started,
-    m.SampleReady: lambda event: f"Sample {event.path}",
-    m.Validated: _validated,
-    m.BackupSaved: lambda event: f"Backup {event.path}",
-    m.ModelSaved: lambda event: f"Model {event.path}",
-    m.Note: _note,
-    m.Paused: lambda event: f"Paused after step {event.step}" + (f": {event.reason}" if event.reason else ""),
-    m.Continued: lambda event: f"Continued after step {event.step}",
-    m.Result: lambda event: event.text,
-    m.Finished: _finished,
-}
-
-
-def step_words(event: m.Progress) -> str:
-    return f"step {event.step} of {event.steps}, epoch {event.epoch} of {event.epochs}"
-
-
 def progress_words(event: m.Progress) -> str:
     """Rate, time left, loss and memory."""
     words = [f"loss {event.smooth_loss:.4f}"]
     if event.steps_per_second > 0:
-        slow = event.steps_per_second < 1
-        words.append(f"{1 / event.steps_per_second:.1f} s/step" if slow else f"{event.steps_per_second:.1f} steps/s")
-        words.append(f"{duration(event.seconds_left)} left")
+        words += [rate(event.steps_per_second), f"{time_left(event.seconds_left)} left"]
     if event.memory:
-        words.append(f"{event.memory / 1e9:.1f} GB")
+        words.append(in_bytes(event.memory))
     if event.card_memory:
-        words.append(f"{event.card_memory / 1e9:.1f} GB on the card")
+        words.append(f"{in_bytes(event.card_memory)} on the card")
     return ", ".join(words)
 
 
-def duration(seconds: float) -> str:
-    """Two units at most: "2 h 05 min", "3 min 20 s", "8 s"."""
-    whole = max(0, round(seconds))
-    hours, minutes, rest = whole // 3600, whole // 60 % 60, whole % 60
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+def _line(event: m.Event) -> str:
+    """What an event says, with paths to copy. A failure is said on stderr, by who follows the job."""
+    return "" if isinstance(event, m.Failed) else sentence(event, full_paths=True)

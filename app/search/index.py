@@ -9,6 +9,7 @@ from functools import cache
 
 from app.gui.draft.choice_labels import choice_label
 from app.search.words import squeezed, stem, stems_of, words_of
+from modules.catalog import most_text_encoders
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
 
@@ -86,9 +87,14 @@ class Index:
         return max(found, default=0)
 
 
-@cache
 def index() -> Index:
     """Of all settings. Those that several optimizers or methods have alike are in it once."""
+    return _index(most_text_encoders())
+
+
+@cache
+def _index(encoders: int) -> Index:
+    """`encoders`: text encoders that there are settings for."""
     found, seen = Index(), set[tuple[str, str, str]]()
     for setting in all_settings():
         key = (setting.path, setting.label, setting.help)

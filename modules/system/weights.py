@@ -28,6 +28,7 @@ import torch
 from torch import Tensor
 
 from modules.errors import UserError, printable
+from modules.text import in_bytes
 
 Shape = tuple[int, ...]
 
@@ -323,9 +324,9 @@ def _fill(file: BinaryIO, memory: memoryview, path: Path) -> None:
 
 
 def _cut_short(path: Path, expected: int) -> UserError:
-    of = f" of {expected / 1e6:,.1f} MB" if expected else ""
+    of = f" of {in_bytes(expected)}" if expected else ""
     return UserError(
-        f"{path} is incomplete: only {path.stat().st_size / 1e6:,.1f} MB{of} are there.",
+        f"{path} is incomplete: only {in_bytes(path.stat().st_size)}{of} are there.",
         advice="The download was probably interrupted: download it again.",
     )
 

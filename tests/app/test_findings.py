@@ -22,7 +22,7 @@ CUT = Finding(
     "captions",
     ["blue sky", "a\x1b[31mred\nhat"],
 )
-SEE = Finding("memory.parts", "know", "It takes 11.2 GB.", bars=[("weights", 7.5e9), ("none", 0)], unit="bytes")
+SEE = Finding("memory.parts", "know", "It takes 11.2 GB.", bars=[("weights", 7.5 * 2**30), ("none", 0)], unit="bytes")
 STOP = Finding("model.cannot-open", "stop", "There is no model.")
 
 
@@ -42,7 +42,7 @@ def test_a_finding_is_told_with_reason_mends_bars_and_items() -> None:
     assert "    76 to 150 ############################## 62 captions" in lines
     assert "    - blue sky" in lines
     assert "    weights ############################## 7.5 GB" in report([SEE])
-    assert "       none                                0 B" in report([SEE])
+    assert "       none                                0 kB" in report([SEE])
 
 
 def test_what_strangers_wrote_cannot_move_the_terminal() -> None:

@@ -8,31 +8,17 @@ import sys
 import pytest
 
 from app import terminal
-from app.terminal import JsonLines, LogLines, ProgressBar, duration, progress_words, sentence
-from modules.messages import Finished, ModelSaved, Note, Phase, Progress, Result, SampleReady, Started, decode, encode
+from app.terminal import JsonLines, LogLines, ProgressBar, progress_words
+from modules.messages import ModelSaved, Note, Phase, Progress, SampleReady, decode, encode
 
-HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 1_500_000_000, 0)
+HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 3 * 2**29, 0)
 
 
 def test_progress_in_words() -> None:
-    assert progress_words(HALF) == "loss 0.2500, 2.0 steps/s, 3 min 20 s left, 1.5 GB"
-    slow = Progress(1, 100, 1, 4, [], 0.5, {}, 0.25, 7500.0, 0, 8_000_000_000)
-    assert progress_words(slow) == "loss 0.5000, 4.0 s/step, 2 h 05 min left, 8.0 GB on the card"
+    assert progress_words(HALF) == "loss 0.2500, 2.00 it/s, 3 min 20 s left, 1.5 GB"
+    slow = Progress(1, 100, 1, 4, [], 0.5, {}, 0.25, 7500.0, 0, 8 * 2**30)
+    assert progress_words(slow) == "loss 0.5000, 4.0 s/it, 2 h 05 min left, 8.0 GB on the card"
     assert progress_words(Progress(0, 100, 1, 4)) == "loss 0.0000"
-
-
-def test_durations_in_words() -> None:
-    assert [duration(seconds) for seconds in (-1, 8.4, 59.6, 3600)] == ["0 s", "8 s", "1 min 00 s", "1 h 00 min"]
-
-
-def test_events_in_words() -> None:
-    assert sentence(Started("runs/cat", 600, 150, 4)) == "Run runs/cat: 600 steps, 4 an epoch"
-    assert sentence(Started("runs/cat", 600, 150, 4, 0)).endswith("continued from step 0")
-    assert sentence(Note("Mind this.", "warning")) == "Warning: Mind this."
-    assert sentence(Finished(7, path="a.safetensors")) == "Finished after 7 steps: a.safetensors"
-    assert sentence(Finished(7, stopped=True)) == "Stopped after 7 steps"
-    assert sentence(Result("size", "3 GB")) == "3 GB"
-    assert sentence(HALF) == ""
 
 
 def test_a_log_is_told_of_progress_only_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -49,7 +35,7 @@ def test_a_log_is_told_of_progress_only_now_and_then(monkeypatch: pytest.MonkeyP
             told.append(clock)
     assert len(told) == 17  # the first, then one a minute: a percent of the work each
     lines.show(Progress(100_000, 100_000, 1, 1))
-    assert "step 100000 of 100000" in out.getvalue().splitlines()[-1]
+    assert "step 100,000 of 100,000" in out.getvalue().splitlines()[-1]
 
 
 def test_a_log_hears_of_a_short_run_too_and_samples_on_the_way_hide_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +61,7 @@ def test_a_log_names_a_phase_once() -> None:
     lines.show(SampleReady("a.png", "cat", 0, 1))
     texts = [line.partition(" ")[2] for line in out.getvalue().splitlines()]
     assert texts[0] == "Encoding images"
-    assert texts[-1] == "Sample a.png"
+    assert texts[-1] == "Sample at step 0: a.png"
     assert len(texts) <= 3
 
 
@@ -93,7 +79,7 @@ def test_sentences_stand_above_the_bar_and_the_bar_is_gone_at_the_end() -> None:
     assert "50%" in text
     assert "50/100" in text
     assert "loss 0.2500" in text
-    assert "Model cat.safetensors\n" in text
+    assert "Model at step 50: cat.safetensors\n" in text
 
 
 def test_lines_of_json_can_be_read_back() -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import amount, describe_changes
+from app.gui.draft.finding_labels import describe_changes
 from app.gui.draft.labels import breadcrumb, in_words
 from app.gui.kit import Badge, Bar, BarList, Button, Card, Frame, Label, LinkButton, px, tip
 from app.gui.pages import page_for
 from modules.messages import Finding, Fix
+from modules.text import amount
 
 LOOKS = {  # severity: icon, colour, words
     "stop": ("circle-alert", "error", "Cannot start"),

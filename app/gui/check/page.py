@@ -24,9 +24,10 @@ from app.gui.kit import (
     tip,
 )
 from app.gui.page import Page, header_of
-from app.gui.session.number_format import ago, phase_text
+from app.gui.session.number_format import phase_text
 from modules.errors import UserError
 from modules.messages import Finding
+from modules.text import ago
 
 TICK_MS, SLICE_S = 200, 0.006
 REST_S = 1.5  # after the last change it looks again by itself

@@ -1,4 +1,4 @@
-"""Findings in words: how it stands in a line, amounts with their units."""
+"""Findings in words: how it stands in a line, and what a fix changes."""
 
 from __future__ import annotations
 
@@ -25,31 +25,6 @@ def counted(counts: Counter[str]) -> str:
     if counts["know"]:
         parts.append(f"{counts['know']} worth knowing")
     return ", ".join(parts)
-
-
-def amount(value: float, unit: str) -> str:
-    """A number of a histogram with its unit: "4.2 GB", "1:05", "120 captions"."""
-    if unit == "bytes":
-        return of_bytes(value)
-    if unit == "seconds":
-        return of_seconds(value)
-    number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
-    return f"{number} {unit}".strip() if unit != "%" else f"{number} %"
-
-
-def of_bytes(value: float) -> str:
-    """Gigabytes with one digit, megabytes below one."""
-    if value >= 0.95 * 2**30:
-        return f"{value / 2**30:,.1f} GB"
-    return f"{value / 2**20:,.0f} MB" if value >= 2**20 else f"{value / 2**10:,.0f} kB"
-
-
-def of_seconds(value: float) -> str:
-    whole = round(value)
-    hours, minutes = whole // 3600, whole % 3600 // 60
-    if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {whole % 60:02} s" if minutes else f"{value:.3g} s"
 
 
 def describe_changes(changes: Mapping[str, Any]) -> str:

@@ -11,6 +11,7 @@ from app.gui.draft.visibility import schema_path
 from modules.preset.paths import Values
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings, setting_at
+from modules.text import counted
 
 # What the command line advises, and what the window says instead.
 WINDOW_WORDS = {
@@ -75,8 +76,8 @@ def value_text(setting: SettingInfo, value: Any) -> str:
         return "empty"
     if isinstance(value, list | tuple):
         count = len(value)  # pyright: ignore[reportUnknownArgumentType]
-        name = NAMES.get(setting.path.rpartition(".")[2], "entry")
-        return f"{count} {name}{'' if count == 1 else 's'}"
+        name = NAMES.get(setting.path.rpartition(".")[2], "")
+        return counted(count, name) if name else counted(count, "entry", "entries")
     if setting.choices:
         return choice_label(setting.path, value)
     if setting.zero and value == 0:

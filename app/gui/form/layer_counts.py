@@ -14,6 +14,7 @@ from modules.catalog.shapes import shapes_of, variant_of
 from modules.preset.adapter_sizes import is_wide, parameter_count
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter, Full, LayerGroup
+from modules.text import in_bytes
 
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 Settings = Full | Adapter
@@ -154,7 +155,7 @@ def told_in_short(preset: Preset, text: str, *, alone: bool) -> tuple[str, bool]
     if alone:
         return f"{share.percent:.1f} % of {whole}", False
     what = "adapted" if isinstance(preset.method, Adapter) else "trained"
-    return f"{share.percent:.1f} % of {whole} {what}, in {gigabytes(share)}", False
+    return f"{share.percent:.1f} % of {whole} {what}, in {memory_text(share)}", False
 
 
 def weights_in_words(share: Share) -> str:
@@ -164,17 +165,12 @@ def weights_in_words(share: Share) -> str:
 
 def memory_in_words(share: Share) -> str:
     """Training takes 27.2 GB: weights 6.8, gradients 6.8, optimizer 13.6."""
-    parts = ", ".join(f"{name} {size_in_words(size)}" for name, size in share.memory)
-    return f"Training them takes {gigabytes(share)}: {parts}."
+    parts = ", ".join(f"{name} {in_bytes(size)}" for name, size in share.memory)
+    return f"Training them takes {memory_text(share)}: {parts}."
 
 
-def gigabytes(share: Share) -> str:
-    return size_in_words(sum(size for _, size in share.memory))
-
-
-def size_in_words(size: float) -> str:
-    """13.6 GB, or 96 MB."""
-    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+def memory_text(share: Share) -> str:
+    return in_bytes(sum(size for _, size in share.memory))
 
 
 def short(number: float) -> str:

@@ -16,6 +16,7 @@ from app.gui.presets.user_presets import OwnPresets
 from app.gui.run.dialogs import refused
 from modules.errors import UserError
 from modules.preset.preset import Preset
+from modules.text import counted
 
 KINDS = (("Presets and projects", "*.json"),)
 WIDTH = 470
@@ -50,7 +51,7 @@ class PresetMenu:
         if entry.name == self._context.draft.base.name:
             note = f"current, {count} changed" if count else "current"
         else:
-            note = f"{counted(count)} differ{'s' if count == 1 else ''}" if count else "the same settings"
+            note = counted(count, "setting differs", "settings differ") if count else "the same settings"
         return Option(entry, entry.name, note, group=entry.group, words=f"{entry.family} {entry.note}")
 
     def _opened_lately(self) -> list[Option]:
@@ -128,7 +129,7 @@ class PresetMenu:
         def answered(answer: object) -> None:
             if answer:
                 self._context.draft.load(name, preset, whole=whole)
-                self._context.notify(f"{name} loaded: {counted(len(changes))} changed", "Undo", self._undo)
+                self._context.notify(f"{name} loaded: {counted(len(changes), 'setting')} changed", "Undo", self._undo)
 
         return _question(self._context, name, note, changes, whole, answered)
 
@@ -151,10 +152,6 @@ class PresetMenu:
         return OwnPresets(self._context)
 
 
-def counted(count: int) -> str:
-    return f"{count} setting{'' if count == 1 else 's'}"
-
-
 def _question(
     context: AppContext,
     name: str,
@@ -168,8 +165,7 @@ def _question(
     dialog = Dialog(
         context.app,
         f"Load {name}?",
-        f"{note}\n\n".lstrip()
-        + f"{'This' if count == 1 else 'These'} {counted(count)} change{'s' if count == 1 else ''}.{unchanged}",
+        f"{note}\n\n".lstrip() + f"{counted(count, 'setting changes', 'settings change')}:{unchanged}",
         (Answer("Cancel"), Answer("Load", True, "primary")),
         answered,
         width=640,

@@ -6,8 +6,8 @@ from typing import Any
 
 from app.gui.kit import Frame, Meter, px
 from app.gui.session.hardware import Reading
+from modules.text import bytes_of
 
-GIB = 1024**3
 LEAST = 130
 NAMES = ("GPU", "VRAM", "RAM", "CPU")
 
@@ -57,4 +57,4 @@ def readings(reading: Reading) -> dict[str, tuple[float, str]]:
 
 
 def memory(used: int, total: int) -> tuple[float, str]:
-    return used / max(total, 1), f"{used / GIB:.1f} / {total / GIB:.0f} GB"
+    return used / max(total, 1), bytes_of(used, total)

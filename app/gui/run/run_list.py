@@ -12,12 +12,12 @@ from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slide
 from app.gui.run.charts import LossCard
 from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import PastRun, SampleImage
-from app.gui.session.number_format import ago
 from app.gui.session.run_history import Run, Runs, Summary, pairs_between, settings_between
 from app.gui.session.run_state import Line
 from app.gui.session.worker import Worker
 from modules.messages import Failed
 from modules.system.bundled import in_program_folder
+from modules.text import ago
 
 LIVE = "live"
 ROOM = 48  # letters beside the name of a run in a list

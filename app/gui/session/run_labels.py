@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.number_format import phase_text, progress_text
+from app.gui.session.number_format import phase_text
 from app.gui.session.run_state import RunState
+from modules.event_text import progress_text
 from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
 
 STATE_LABELS = {

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from app.gui.session.engine_client import EngineDied
+from modules.event_text import sentence
 from modules.messages import (
     BackupSaved,
     Continued,
@@ -22,6 +23,7 @@ from modules.messages import (
     Paused,
     Phase,
     Progress,
+    Result,
     SampleReady,
     Started,
     Validated,
@@ -154,37 +156,12 @@ def level_of(event: WindowEvent) -> str:
 
 def in_words(event: WindowEvent) -> str:
     """The line that an event leaves in the log; "" for none."""
-    words = WORDS.get(type(event))
-    return words(event) if words else ""
-
-
-def _started(event: Started) -> str:
-    again = f", continued from step {event.resumed_from:,}" if event.resumed_from >= 0 else ""
-    return f"Run {Path(event.folder).name}: {event.steps:,} steps in {event.epochs:,} epochs{again}"
-
-
-def validated(event: Validated) -> str:
-    """A validation in a line: how wrong, how sure that is, and whether it was never as good."""
-    error = f" \u00b1 {event.error:.4f}" if event.images > 1 else ""
-    if event.best:
-        best = "the best so far" if event.step else "before training"
-    else:
-        best = f"the best is {event.best_mean:.4f} of step {event.best_step:,}"
-    return f"Validation at step {event.step:,}: {event.mean:.4f}{error}, {best}"
-
-
-WORDS: dict[type[WindowEvent], Callable[[Any], str]] = {
-    Started: _started,
-    Phase: lambda event: event.title if event.done == 0 else "",
-    SampleReady: lambda event: f"Sample at step {event.step:,}: {event.prompt}",
-    Validated: validated,
-    BackupSaved: lambda event: f"Backup at step {event.step:,}",
-    ModelSaved: lambda event: f"Model saved: {Path(event.path).name}",
-    Note: lambda event: event.text,
-    Finding: lambda event: event.title,
-    Paused: lambda event: f"Paused: {event.reason}" if event.reason else "Paused",
-    Continued: lambda _: "Going on",
-    Failed: lambda event: event.message,
-    EngineDied: lambda event: event.message,
-    Finished: lambda event: "Stopped" if event.stopped else "Finished",
-}
+    match event:
+        case Note():
+            return event.text  # its level is its colour
+        case Failed() | EngineDied():
+            return event.message
+        case SampleReady():
+            return f"{sentence(event)}: {event.prompt}"
+        case _:
+            return "" if isinstance(event, Progress | Result) else sentence(event)

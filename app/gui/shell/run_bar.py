@@ -9,14 +9,16 @@ from dataclasses import dataclass
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import counted
+from app.gui.draft import finding_labels
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
 from app.gui.run_control import Job
 from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_labels import pause_advice
 from app.gui.session.run_state import JUST_SENT
+from modules.event_text import progress_text
 from modules.messages import Failed, Finished
+from modules.text import counted, rate, time_left
 from modules.tools import TOOLS
 
 HEIGHT = 60
@@ -129,7 +131,7 @@ class RunBar(Frame):
     def _show_problems(self) -> None:
         wrong = len(self._context.draft.errors())
         if wrong:
-            self.problems.set(f"{wrong} problem{'s' if wrong > 1 else ''}", hint="Go to the next one (F8)")
+            self.problems.set(counted(wrong, "problem"), hint="Go to the next one (F8)")
             self.problems.pack(side="left", padx=(0, px(10)), after=self.start)
         else:
             self.problems.pack_forget()
@@ -166,7 +168,7 @@ class RunBar(Frame):
             doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
             return f"{doing} \u2026", "text", None
         word = "Paused" if running.state == "paused" else "Training"
-        return f"{word}: {number_format.progress_text(running.progress)}", "text", share
+        return f"{word}: {progress_text(running.progress)}", "text", share
 
     def _checking(self) -> tuple[str, str, float | None]:
         phase = self._context.running.phase
@@ -199,10 +201,10 @@ class RunBar(Frame):
             return "Ready to train", "text2", 0.0
         counts = checks.counts(found)
         role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
-        return f"Checked: {counted(counts)}", role, 0.0
+        return f"Checked: {finding_labels.counted(counts)}", role, 0.0
 
 
-def _figures(rate: float, loss: float, seconds: float) -> str:
-    left = f"{number_format.clock(seconds)} left" if seconds > 0 else ""
-    parts = (number_format.rate(rate), number_format.loss(loss), left)
+def _figures(steps_per_second: float, loss: float, seconds: float) -> str:
+    left = f"{time_left(seconds)} left" if seconds > 0 else ""
+    parts = (rate(steps_per_second), number_format.loss(loss), left)
     return "    ".join(part for part in parts if part)

@@ -13,6 +13,7 @@ from app.gui.pages import page_for
 from app.search.search import find
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
+from modules.text import counted
 
 FIRST_ROWS = 10  # laid out before the window draws; the others follow in slices
 CRUMBS = 220
@@ -71,7 +72,7 @@ class Results(Frame):
         if self._empty is not None:
             self._empty.destroy()
             self._empty = None
-        count = f"{len(found)} setting{'' if len(found) == 1 else 's'}" if found else "No settings"
+        count = counted(len(found), "setting") if found else "No settings"
         self.title.set(f"{count} {link} {subject}")
         if not found:
             self.card.pack_forget()

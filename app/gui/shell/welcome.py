@@ -7,10 +7,10 @@ from collections.abc import Callable
 from app.gui.context import AppContext
 from app.gui.draft.preset_library import Entry
 from app.gui.kit import Answer, Dialog, Frame, Label, px
-from app.gui.session import number_format
 from app.gui.session.hardware import Card
 from app.gui.shell.keys import KEYS
 from modules.system.bundled import in_program_folder
+from modules.text import GB, whole_gb
 
 WIDTH = 600
 SPARE_GB = 0.5  # a "12 GB" card reports a little less
@@ -74,7 +74,7 @@ def what_fits(card: Card | None, presets: list[Entry]) -> tuple[str, str]:
             "No NVIDIA card was found",
             "The Starter presets train on any computer. The larger models need a graphics card with 8 GB or more.",
         )
-    room = card.memory_total / 2**30 + SPARE_GB
+    room = card.memory_total / GB + SPARE_GB
     fitting: dict[str, list[str]] = {}
     for entry in presets:
         if entry.preset is not None and not entry.own and 0 < entry.memory <= room:
@@ -82,7 +82,7 @@ def what_fits(card: Card | None, presets: list[Entry]) -> tuple[str, str]:
             kinds = fitting.setdefault(entry.group, [])
             if kind not in kinds:
                 kinds.append(kind)
-    title = f"{card.name}, {number_format.gigabytes(card.memory_total)}"
+    title = f"{card.name}, {whole_gb(card.memory_total)}"
     if not fitting:
         return title, "That is less than the large models need; the Starter presets train on any computer."
     listed = "; ".join(f"{group}: {', '.join(kinds)}" for group, kinds in fitting.items())

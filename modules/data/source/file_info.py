@@ -18,6 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from modules.data.image.pixels import reason_of
 from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
 from modules.errors import printable
+from modules.text import in_bytes
 
 MAX_CAPTION_BYTES = 100_000
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -124,7 +125,7 @@ def read_caption(path: Path, key: str = "") -> CaptionInfo:
     except OSError as error:
         return CaptionInfo([], f"{shown}: cannot be read ({error.strerror}). Check its permissions.")
     if len(data) > MAX_CAPTION_BYTES:
-        size = f"{MAX_CAPTION_BYTES // 1000} kB"
+        size = in_bytes(MAX_CAPTION_BYTES)
         return CaptionInfo([], f"{shown}: is larger than {size}, which no caption is. Is it another kind of file?")
     try:
         text = decode_text(data)

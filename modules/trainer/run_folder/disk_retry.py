@@ -18,6 +18,7 @@ from safetensors import SafetensorError
 from modules.errors import UserError
 from modules.messages import Continued, Event, Note, Paused
 from modules.system.files import disk_error
+from modules.text import in_bytes
 from modules.trainer.control import Control, Interrupted
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ def disk_error_sentence(trouble: OSError, what: str, place: Path, size: int = 0)
     """One sentence: what is wrong with the disk, and in figures how far it is from taking what is to be written."""
     kind = _kind(trouble)
     if kind == "full":
-        needs = f", {what} needs {amount(size)}" if size else ""
+        needs = f", {what} needs {in_bytes(size)}" if size else ""
         return f"The disk with {place} is full: {_free(place)} free{needs}."
     if kind == "forbidden":
         return f"There is no permission to write {what} to {place}."
@@ -112,15 +113,6 @@ ADVICE = {
 }
 
 
-def amount(size: int) -> str:
-    """Bytes as a person says them: "3 MB"."""
-    for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
-        if size >= unit:
-            count = size / unit
-            return f"{count:.1f} {name}" if count < 10 and name == "GB" else f"{count:.0f} {name}"
-    return f"{size} bytes"
-
-
 def _kind(trouble: OSError) -> str:
     if trouble.errno in FULL:
         return "full"
@@ -134,4 +126,4 @@ def _kind(trouble: OSError) -> str:
 def _free(place: Path) -> str:
     while not place.exists() and place != place.parent:
         place = place.parent
-    return amount(shutil.disk_usage(place).free)
+    return in_bytes(shutil.disk_usage(place).free)

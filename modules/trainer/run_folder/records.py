@@ -11,21 +11,17 @@ from typing import Any, Self
 import numpy as np
 from PIL import Image
 
+from modules.event_text import sentence
 from modules.messages import (
-    BackupSaved,
-    Continued,
     Event,
     Failed,
-    Finished,
+    Finding,
     Mailbox,
-    ModelSaved,
     Note,
-    Paused,
     Phase,
     Progress,
+    Result,
     SampleReady,
-    Started,
-    Validated,
     encode,
 )
 from modules.system.failures import failure_of
@@ -159,8 +155,9 @@ class Records:
             if time.monotonic() - self._last_line < self.LOG_EVERY and event.step != event.steps:
                 return ""
             self._last_line = time.monotonic()
-        sentence = SENTENCES.get(type(event))
-        return sentence(event) if sentence else ""
+        if isinstance(event, Failed):
+            return f"{sentence(event)}\n{event.details}".rstrip()
+        return "" if isinstance(event, Finding | Result) else sentence(event)
 
 
 def is_transient(event: Event) -> bool:
@@ -170,35 +167,3 @@ def is_transient(event: Event) -> bool:
 
 def _reason(error: OSError | None) -> str:
     return "too many lines were waiting" if error is None else (error.strerror or str(error))
-
-
-def _started(event: Started) -> str:
-    origin = f", continued from step {event.resumed_from}" if event.resumed_from >= 0 else ""
-    return f"run of {event.steps} steps in {event.epochs} epochs{origin}"
-
-
-def _progress(event: Progress) -> str:
-    return f"step {event.step} of {event.steps}, loss {event.smooth_loss:.4f}, {event.steps_per_second:.2f} steps/s"
-
-
-def validated(event: Validated) -> str:
-    """A validation in a line."""
-    best = "the best so far" if event.best else f"the best is {event.best_mean:.5f} of step {event.best_step}"
-    error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
-    return f"validation at step {event.step}: {event.mean:.5f}{error}, {best}"
-
-
-SENTENCES: dict[type[Event], Callable[[Any], str]] = {
-    Started: _started,
-    Progress: _progress,
-    Phase: lambda event: event.title if event.done == 0 else "",
-    Note: lambda event: event.text if event.level == "info" else f"{event.level.upper()} {event.text}",
-    Paused: lambda event: f"paused at step {event.step}" + (f": {event.reason}" if event.reason else ""),
-    Continued: lambda event: f"continued at step {event.step}",
-    SampleReady: lambda event: f"sample at step {event.step}: {Path(event.path).name}",
-    Validated: validated,
-    BackupSaved: lambda event: f"backup at step {event.step}: {Path(event.path).name}",
-    ModelSaved: lambda event: f"model at step {event.step}: {Path(event.path).name}",
-    Failed: lambda event: f"FAILED {event.message}\n{event.details}".rstrip(),
-    Finished: lambda event: f"{'stopped' if event.stopped else 'finished'} at step {event.step}",
-}

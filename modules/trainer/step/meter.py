@@ -17,6 +17,7 @@ from torch import Tensor
 
 from modules.messages import Progress
 from modules.system.devices import memory_in_use, to_cpu
+from modules.text import GB
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Meter:
         memory, card_memory = memory_in_use()
         rate = 1 / self._seconds_per_step if self._seconds_per_step else 0.0
         speed = {"speed/steps_per_second": rate}
-        self._numbers(step, {**speed, "memory/main_gb": memory / 1e9, "memory/card_gb": card_memory / 1e9})
+        self._numbers(step, {**speed, "memory/main_gb": memory / GB, "memory/card_gb": card_memory / GB})
         points = [[float(point.step), loss] for point, loss in zip(ready, losses, strict=True)]
         left = (steps - step) * self._seconds_per_step
         self._tell(

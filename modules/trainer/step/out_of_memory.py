@@ -12,6 +12,7 @@ from modules.data.index import Bucket
 from modules.errors import UserError
 from modules.families import Family
 from modules.preset.preset import Preset
+from modules.text import bytes_of
 
 SLOW = 3.0  # times the usual: no other bucket makes a step so slow
 FULL = 0.95  # of the card's memory
@@ -131,7 +132,7 @@ class SpillDetector:
         usual, now = median(list(self._seconds)[:-STEPS_SLOW]), self._seconds[-1]
         return (
             f"Steps take {now / usual:.1f} times as long as before, and the card's memory is full "
-            f"({(total - free) / 1e9:.1f} of {total / 1e9:.1f} GB): the driver seems to use the computer's memory "
+            f"({bytes_of(total - free, total)}): the driver seems to use the computer's memory "
             "instead. Close other programs, turn on training.gradient_checkpointing or lower training.batch_size."
         )
 

@@ -6,9 +6,10 @@ import pytest
 
 from app.gui.check.findings import FRESH_S, Checks, changed
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import amount, counted, describe_changes
+from app.gui.draft.finding_labels import counted, describe_changes
 from modules.errors import UserError
 from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Started, Stop
+from modules.text import amount
 from tests.gui.desks import desk_at, sent
 
 LONG = Finding(
