@@ -340,7 +340,8 @@ def decode(line: str) -> Message:
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     """Built when a kind is first met: most processes never meet most of them."""
-    return TypeAdapter(Annotated[kind, BeforeValidator(_without_kind)])
+    annotated: Any = Annotated[kind, BeforeValidator(_without_kind)]  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(annotated)
 
 
 def _without_kind(values: dict[str, Any]) -> dict[str, Any]:

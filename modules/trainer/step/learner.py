@@ -184,7 +184,7 @@ class Learner:
             return
         for start in range(0, len(batch.items), size):
             end = start + size
-            yield batch.part(start, end), start, None if cached is None else cached.part(start, end)
+            yield batch.part(start, end), start, None if cached is None else cached.between(start, end)
 
     def _update(self, loss: Tensor) -> StepResult:
         """Turn gradients into new weights, unless the step is judged bad."""
