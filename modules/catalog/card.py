@@ -91,6 +91,8 @@ class FamilyCard:
     rates: Mapping[str, RateRange] = field(default_factory=dict[str, RateRange])  # "lora", "full", "embedding"
     examples: tuple[str, ...] = ()  # hub names a newcomer may start from
     variants: tuple[Variant, ...] = ()  # the first is meant where nobody knows better
+    self_attention: str = ""  # how the paths of the image's own attentions end, where they can be told from others
+    attention_groups: Mapping[str, str] = field(default_factory=dict[str, str])  # a word -> how their paths begin
     chunk_size: int = 75  # tokens that the text encoders read at once
     not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
     fp16_vae: bool = True  # whether its own VAE works in fp16

@@ -79,6 +79,8 @@ UNET_SETS: dict[str, LayerSet] = {
     "mid": LayerSet("Middle block", (r"mid_block\..*",)),
     "up": LayerSet("Up blocks", (r"up_blocks\..*",)),
 }
+UNET_ATTENTION = ".attn1"
+UNET_GROUPS = {"mid": "mid_block", "down": "down_blocks", "up": "up_blocks", "all": ""}
 # Found by one who fine-tuned SDXL on 12.4 million images until 24 GB sufficed: the outer resnets, the resizers and two
 # of the deep transformers stay as they are.
 _SET_71 = (

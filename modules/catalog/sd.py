@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant
-from modules.catalog.layers import INNER, UNET_SETS, unet_blocks
+from modules.catalog.layers import INNER, UNET_ATTENTION, UNET_GROUPS, UNET_SETS, unet_blocks
 
 CARD = FamilyCard(
     title="Stable Diffusion 1 and 2",
@@ -27,6 +27,8 @@ CARD = FamilyCard(
     bucket_step=64,
     size_step=8,
     layer_sets={**UNET_SETS, "inner": INNER, **unet_blocks(4)},
+    self_attention=UNET_ATTENTION,
+    attention_groups=UNET_GROUPS,
     rates={
         "lora": RateRange(5e-5, 1e-4, 5e-4), "full": RateRange(1e-6, 5e-6, 1e-5),
         "embedding": RateRange(1e-4, 5e-3, 1e-2),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant
-from modules.catalog.layers import SDXL_SETS, UNET_SETS, unet_blocks
+from modules.catalog.layers import SDXL_SETS, UNET_ATTENTION, UNET_GROUPS, UNET_SETS, unet_blocks
 
 CLIP = "transformers.models.clip.modeling_clip"
 
@@ -29,6 +29,8 @@ CARD = FamilyCard(
     bucket_step=64,
     size_step=8,
     layer_sets={**UNET_SETS, **SDXL_SETS, **unet_blocks(3)},
+    self_attention=UNET_ATTENTION,
+    attention_groups=UNET_GROUPS,
     rates={
         "lora": RateRange(5e-5, 1e-4, 5e-4), "full": RateRange(4e-7, 4e-6, 1e-5),
         "embedding": RateRange(1e-4, 5e-3, 1e-2),

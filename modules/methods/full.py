@@ -77,7 +77,7 @@ class FullFineTune(Method):
 
     # Files
     def exports(self, target: Path) -> list[Export]:
-        if self.preset.output.model_format == "folder":
+        if self.preset.saves_folder:
             return [Export(target.name, target)]
         path = target if target.suffix == ".safetensors" else target.with_name(f"{target.name}.safetensors")
         return [Export(path.name, path)]
@@ -87,7 +87,7 @@ class FullFineTune(Method):
         dtype = DTYPES[output.dtype]
         self.family.save(
             path,
-            single_file=output.model_format == "single_file",
+            single_file=not self.preset.saves_folder,
             dtype=dtype,
             parts=self._parts if output.parts == "trained" else self.family.component_names,
             metadata=metadata,

@@ -81,6 +81,12 @@ class Preset(Section):
         """Pixels on a side of the square whose area every bucket has."""
         return self.training.resolution or self.card.resolution
 
+    @property
+    def saves_folder(self) -> bool:
+        """Whether a model is saved as a folder: as asked for, or because its family knows nothing else."""
+        asked = self.output.model_format == "folder" or not self.card.uses("output.model_format")
+        return self.method.kind == "full" and asked
+
     def trained_parts(self) -> Iterator[str]:
         """The parts whose weights or adapters change: "denoiser", "text_encoder_1", ...
 

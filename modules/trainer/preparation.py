@@ -87,7 +87,7 @@ def check_samplers(preset: Preset, family: Family) -> None:
     ]
     if layers := {prompt.perturbation_layers for prompt in prompts if prompt.perturbation != "none"}:
         names = family.parameter_names("denoiser")
-        asked += [partial(attention_layers, names, wanted) for wanted in sorted(layers)]
+        asked += [partial(attention_layers, family.card, names, wanted) for wanted in sorted(layers)]
     problems: list[str] = []
     for ask in asked:
         try:

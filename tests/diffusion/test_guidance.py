@@ -138,11 +138,11 @@ def test_a_weakened_attention_comes_back_as_it_was(kind: str, family: Family, la
 
 def test_attention_layers_are_chosen_by_the_beginnings_of_their_names(family: Family) -> None:
     names = family.parameter_names("denoiser")
-    assert attention_layers(names, "mid") == ["mid_block.attentions.0.transformer_blocks.0.attn1"]
-    assert len(attention_layers(names, "down, up_blocks.1")) == 1 + 2
-    assert len(attention_layers(names, "all")) == 4
+    assert attention_layers(family.card, names, "mid") == ["mid_block.attentions.0.transformer_blocks.0.attn1"]
+    assert len(attention_layers(family.card, names, "down, up_blocks.1")) == 1 + 2
+    assert len(attention_layers(family.card, names, "all")) == 4
     with pytest.raises(UserError, match='No self-attention of this model begins with "middle"'):
-        attention_layers(names, "middle")
+        attention_layers(family.card, names, "middle")
 
 
 @pytest.mark.parametrize(

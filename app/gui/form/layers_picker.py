@@ -8,7 +8,7 @@ from app.gui.context import AppContext
 from app.gui.form.layer_counts import told_in_short
 from app.gui.form.layer_dialog import LAYERS_PATH, LayerDialog
 from app.gui.kit import Choice, Entry, Frame, Label, LinkButton, Option, px
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, FamilyCard
 
 OWN = "\0own"  # stands for "My own choice"; no set is called so
 BLOCKS = ("input ", "middle ", "output ", "time")
@@ -65,7 +65,7 @@ class LayersPicker(Frame):
 
     def open(self) -> LayerDialog | None:
         """The tree, in a dialog of its own."""
-        if self.reason:
+        if self.reason or not self._family().variants:  # whose layers are listed nowhere
             return None
         self.entry.flush()
         return LayerDialog(self._context, self._path)
@@ -93,7 +93,7 @@ class LayersPicker(Frame):
 
     def _offer(self) -> None:
         """The sets of the family of now; the numbered blocks come last."""
-        sets = FAMILIES[str(self._context.draft.get("model.family"))].layer_sets
+        sets = self._family().layer_sets
         if self._names != [*sets]:
             text = self.get() if self._names else ""
             self._names = [*sets]
@@ -108,6 +108,9 @@ class LayersPicker(Frame):
             self.choice.offer([*options[: len(plain)], Option(OWN, "My own choice"), *options[len(plain) :]])
             self.set(text)
 
+    def _family(self) -> FamilyCard:
+        return FAMILIES[str(self._context.draft.get("model.family"))]
+
     def _soon(self) -> None:
         """Counting takes a moment the first time: after what is on the screen."""
         if not self._pending:
@@ -117,6 +120,7 @@ class LayersPicker(Frame):
         self._pending = ""
         self._offer()
         text, alone = str(self._context.draft.get(self._path) or ""), self._path != LAYERS_PATH
+        self.link.disable("" if self._family().variants else "The layers of this type of model are not listed.")
         words, wrong = told_in_short(self._context.draft.preset(), text, alone=alone)
         self.share.set(words, "error" if wrong else "text2")
 

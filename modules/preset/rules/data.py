@@ -38,6 +38,15 @@ def embedding_without_tokens(preset: Preset) -> Iterator[str]:
         yield "words: method.kind embedding learns new words, and none is given. Add one, such as words.0.token=<new>."
 
 
+def words_of_the_family(preset: Preset) -> Iterator[str]:
+    """New words where the model can learn none."""
+    if (preset.words or preset.method.kind == "embedding") and not preset.card.uses("words"):
+        yield (
+            f"words: models of model.family {preset.model.family} cannot learn new words. Leave words empty, and take "
+            "method.kind lora or full."
+        )
+
+
 def token_names(preset: Preset) -> Iterator[str]:
     """Words that no caption could name."""
     for token, times in Counter(word.token for word in preset.words).items():
@@ -74,7 +83,7 @@ def norm_while_averaging(preset: Preset) -> Iterator[str]:
             )
 
 
-WORD_RULES = (token_names, initial_values, norm_while_averaging)
+WORD_RULES = (words_of_the_family, token_names, initial_values, norm_while_averaging)
 
 
 def _size_steps(preset: Preset) -> Iterator[str]:

@@ -155,9 +155,7 @@ def _output_path(preset: Preset) -> Iterator[str]:
     method = preset.method
     if method.kind == "embedding" and len(preset.words) == 1 and not suffix:
         return  # a folder for the file of the one word, as good as the file itself
-    folder = (method.kind == "full" and preset.output.model_format == "folder") or (
-        method.kind == "embedding" and len(preset.words) > 1
-    )
+    folder = preset.saves_folder or (method.kind == "embedding" and len(preset.words) > 1)
     if folder and suffix in (".safetensors", ".ckpt", ".pt"):
         yield f"output.path {preset.output.path}: a folder is written, not a file. Leave out the {suffix}."
     elif not folder and suffix != ".safetensors":

@@ -126,7 +126,7 @@ class ModelPaths:
 
     @property
     def _folder(self) -> bool:
-        return self.preset.method.kind == "full" and self.preset.output.model_format == "folder"
+        return self.preset.saves_folder
 
     @property
     def _suffix(self) -> str:

@@ -18,14 +18,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from modules.catalog import FamilyCard
 from modules.diffusion.guidance import Guidance
 from modules.diffusion.solvers import Moment
 from modules.errors import UserError
 from modules.families import Condition, Family
 from modules.system.devices import autocast
 
-WHOLE = {"mid": "mid_block", "down": "down_blocks", "up": "up_blocks", "all": ""}
-INSIDE = ".attn1.to_v.weight"  # what every self-attention has, and nothing else
+INSIDE = ".to_v.weight"  # what every attention has
 
 
 @dataclass(frozen=True)
@@ -53,20 +53,26 @@ def blurred(attention: Any, x_BND: Tensor, perturbation: AttentionPerturbation) 
 PERTURBATIONS: dict[str, Callable[[Any, Tensor, AttentionPerturbation], Tensor]] = {"pag": identity, "seg": blurred}
 
 
-def attention_layers(names: Iterable[str], wanted: str) -> list[str]:
+def attention_layers(card: FamilyCard, names: Iterable[str], wanted: str) -> list[str]:
     """The self-attentions among a denoiser's weights that `wanted` names, as paths of modules.
 
     Raises:
         UserError: there are none.
     """
-    known = [name.removesuffix(INSIDE) + ".attn1" for name in names if name.endswith(INSIDE)]
-    starts = [WHOLE.get(start, start) for part in wanted.split(",") if (start := part.strip())]
+    ending, groups = f"{card.self_attention}{INSIDE}", card.attention_groups
+    if not card.self_attention:
+        raise UserError(
+            f"Models of the type {card.title} have no attention that is of the image alone.",
+            advice='Set the perturbation to "none".',
+        )
+    known = [name.removesuffix(INSIDE) for name in names if name.endswith(ending)]
+    starts = [groups.get(start, start) for part in wanted.split(",") if (start := part.strip())]
     found = [path for path in known if any(path == s or path.startswith(f"{s}." if s else "") for s in starts)]
     if not found:
         raise UserError(
             f'No self-attention of this model begins with "{wanted}".',
-            advice=f"Set the attention layers to {', '.join(WHOLE)}, or to the beginning of a name such as "
-            f"{known[0] if known else 'mid_block'}.",
+            advice=f"Set the attention layers to {', '.join(groups)}, or to the beginning of a name such as "
+            f"{known[0] if known else next(iter(groups.values()))}.",
         )
     return found
 

@@ -191,7 +191,8 @@ class Sampler:
             end=first.guidance_end,
             perturbed=first.perturbation_scale if on else 0.0,
         )
-        layers = attention_layers(family.parameter_names("denoiser"), first.perturbation_layers) if on else []
+        names = family.parameter_names("denoiser") if on else []
+        layers = attention_layers(family.card, names, first.perturbation_layers) if on else []
         texts = [request.words for request in requests]
         needs_negative = guidance.scale != 1 or guidance.plus_plus
         texts += [request.prompt.negative for request in requests] if needs_negative else []

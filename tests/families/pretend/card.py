@@ -22,7 +22,7 @@ CARD = FamilyCard(
         ),
         ComponentSpec(
             "text_encoder_3", "t5", "text_encoder_3", "transformers.models.t5.modeling_t5:T5EncoderModel",
-            trainable=False, tokenizer="tokenizer_3",
+            tokenizer="tokenizer_3",
         ),
         ComponentSpec(
             "text_encoder_4", "llm", "text_encoder_4", "transformers.models.qwen3.modeling_qwen3:Qwen3Model",
@@ -40,6 +40,7 @@ CARD = FamilyCard(
     rates={"lora": RateRange(5e-5, 1e-4, 5e-4), "full": RateRange(1e-6, 5e-6, 1e-5)},
     examples=("nobody/pretend",),
     not_used=(
-        "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",
+        "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "output.model_format",
+        "sampling.prompts.0.perturbation",
     ),
 )  # fmt: skip

@@ -1,0 +1,128 @@
+"""The pretend family in every kind of run: trained, drawn, saved, resumed, checked and refused, as any other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from modules.catalog import FAMILIES
+from modules.families import LoadOptions
+from modules.messages import Channel, CheckPreset, Event, Finding, MakeImages, Note, SampleReady
+from modules.preset.rules.rules import conflicts
+from modules.preset.validate import preset_of
+from modules.run import run_job
+from tests.families.pretend.card import CARD
+from tests.families.pretend.family import Pretend
+from tests.families.pretend.model import tiny_pretend
+from tests.trainer.runs import (
+    ROBOT,
+    assert_equal,
+    end_of,
+    folder_of,
+    model_of,
+    run,
+    stop_after_a_backup,
+    trained,
+    values,
+)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def registered() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(FAMILIES, "pretend", CARD)
+        yield
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_pretend(tmp_path_factory.mktemp("pretend") / "model")
+
+
+def settings(model: Path, workspace: Path, *more: str) -> dict[str, Any]:
+    base = {**ROBOT, "model": {"family": "pretend", "source": str(model)}}
+    return values(workspace, "training.steps=4", *more, base=base)
+
+
+def performed(job: CheckPreset | MakeImages) -> list[Event]:
+    channel, events = Channel.open(), list[Event]()
+    channel.events.put = events.append  # type: ignore[method-assign]
+    run_job(job, channel)
+    return events
+
+
+def test_a_lora_is_trained_and_a_run_that_was_interrupted_ends_in_the_same_weights(model: Path, tmp_path: Path) -> None:
+    encoders = ("text_encoder_1", "text_encoder_2", "text_encoder_3")
+    both = (*(f"training.{name}.train=true" for name in encoders), "backup.every=2 steps")
+    whole = run(settings(model, tmp_path / "whole", *both))
+    assert end_of(whole).step == 4
+    broken = settings(model, tmp_path / "broken", *both)
+    first = run(broken, answer=stop_after_a_backup)
+    run(broken, resume=str(folder_of(first)))
+    one, other = trained(folder_of(whole)), trained(folder_of(first))
+    assert_equal(one, other)
+    assert {name.partition("|")[0] for name in one} == {"denoiser", *encoders}
+
+
+def test_what_is_fine_tuned_is_saved_as_a_folder_and_drawn_with(model: Path, tmp_path: Path) -> None:
+    prompts = 'sampling.prompts=[{"prompt": "a robot", "steps": 2, "width": 64, "height": 32}]'
+    more = ("method.kind=full", "training.learning_rate=1e-4", "training.gradient_checkpointing=true", prompts)
+    events = run(settings(model, tmp_path, *more, "sampling.last=true"))
+    [sample] = [event for event in events if isinstance(event, SampleReady)]
+    with Image.open(sample.path) as image:
+        assert image.size == (64, 32)
+    saved = Pretend.load(str(model_of(events)), LoadOptions())
+    before = Pretend.load(str(model), LoadOptions())
+    one, other = (family.denoiser.get_parameter("transformer_blocks.0.to_q.weight") for family in (saved, before))
+    assert not one.equal(other)
+    assert saved.fingerprint("text_encoder_4") == before.fingerprint("text_encoder_4")
+
+
+@pytest.mark.parametrize("form", ["kohya", "diffusers"])
+def test_a_lora_of_either_spelling_is_laid_over_it(model: Path, tmp_path: Path, form: str) -> None:
+    lora = model_of(run(settings(model, tmp_path / "w", f"output.lora_format={form}")))
+    job = settings(model, tmp_path / "w")
+    prompt = {"prompt": "a robot", "steps": 2, "width": 32, "height": 32, "seed": 5}
+    plain, changed = (
+        performed(MakeImages(job, [prompt], loras, str(tmp_path / folder)))
+        for folder, loras in (("plain", []), ("lora", [str(lora)]))
+    )
+    assert any("changes 8 layers" in event.text for event in changed if isinstance(event, Note))
+    one, other = ([event for event in events if isinstance(event, SampleReady)] for events in (plain, changed))
+    assert Path(one[0].path).read_bytes() != Path(other[0].path).read_bytes()
+
+
+def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp_path: Path) -> None:
+    findings = [event for event in performed(CheckPreset(settings(model, tmp_path))) if isinstance(event, Finding)]
+    found = {finding.name: finding.severity for finding in findings}
+    assert not {"stop", "error"} & set(found.values()), findings
+    assert any(name.startswith("memory") for name in found), found
+    assert any(name.startswith("costs") for name in found), found
+
+
+def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> None:
+    base = {"version": 2, "model": {"family": "pretend", "source": str(model)}}
+
+    def wrong(**sections: Any) -> str:
+        return " ".join(conflicts(preset_of({**base, **sections})))
+
+    assert not wrong()
+    assert "keeps it as it is" in wrong(training={"text_encoder_4": {"train": True}})
+    assert not wrong(training={"text_encoder_3": {"train": True}})
+    assert "cannot learn new words" in wrong(words=[{"token": "<new>"}])
+    assert "no multiple of 16" in wrong(training={"resolution": 72})
+    assert "no multiple of 16" in wrong(training={"resolutions": "72x64"})
+    assert "no multiple of 16" in wrong(sampling={"prompts": [{"prompt": "x", "width": 40}]})
+
+
+def test_no_bucket_has_an_odd_number_of_latents(model: Path) -> None:
+    from modules.data.buckets import buckets_of
+
+    for side in (64, 96, 100, 128, 512):
+        training = {"resolution": side // 16 * 16}
+        preset = preset_of({"version": 2, "model": {"family": "pretend"}, "training": training})
+        assert all(height % 16 == 0 and width % 16 == 0 for height, width in buckets_of(preset)), side
