@@ -32,10 +32,11 @@ from modules.trainer.preparation import (
     check_embedding_tokens,
     check_samplers,
     open_family,
+    resident_components,
     scan_images,
     with_resolution,
 )
-from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, resident_parts, teacher_cache_for
+from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, teacher_cache_for
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
@@ -132,7 +133,14 @@ def _train(
     outputs.describe(family, loader.index, steps, epoch_length)
     with gc_paused():  # the first optimizer imports much of torch
         learner = Learner(preset, family, method, steps, teacher)
-    writer = RunWriter(learner, sampler, outputs, records, control, held=resident_parts(preset, family, loader))
+    writer = RunWriter(
+        learner,
+        sampler,
+        outputs,
+        records,
+        control,
+        held=resident_components(preset, family, encodes_text=loader.encodes_text),
+    )
     validator = Validator(writer, measured) if measured else None
     trainer = Trainer(learner, writer, loader, records, control, validator)
     resumed_from = learner.clock.step if resumed and resumed.resume(learner) else -1

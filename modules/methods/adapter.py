@@ -23,7 +23,8 @@ from modules.methods.lokr_update import LokrUpdate
 from modules.methods.lora_update import LoraUpdate
 from modules.methods.method import Export, Group, Method
 from modules.methods.oft_update import OftUpdate
-from modules.methods.update import Update, check_start, is_wide
+from modules.methods.update import Update, check_start
+from modules.preset.adapter_sizes import is_wide
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup
@@ -76,7 +77,7 @@ class Adapter(Method):
 
     def _picked(self, names: list[str], module: nn.Module) -> set[str]:
         """What `method.layers` and `method.conv` pick."""
-        wide = {name for name in names if is_wide(module.get_submodule(name))}
+        wide = {name for name in names if is_wide(_weight_shape(module, name))}
         picked = set(select_layers(names, self.settings.layers, self.family.layer_groups, what="layer"))
         if self.settings.conv:
             # LoCon's set, as kohya's: all that stands in a block with a convolution, its 1x1 shortcut and its time
@@ -241,3 +242,7 @@ class Adapter(Method):
         path = self.exports(target)[0].path
         write_tensors(path, tensors, with_hashes(tensors, metadata))
         yield path
+
+
+def _weight_shape(module: nn.Module, path: str) -> tuple[int, ...]:
+    return tuple(module.get_submodule(path).get_parameter("weight").shape)

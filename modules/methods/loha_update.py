@@ -1,11 +1,7 @@
-"""LoHa (arXiv:2108.06098) beside a linear layer or a convolution.
-
-Shapes: I inputs, O outputs, R rank, k k the kernel.
-"""
+"""LoHa (arXiv:2108.06098) beside a linear layer or a convolution."""
 
 from __future__ import annotations
 
-from math import prod
 from typing import ClassVar
 
 import torch
@@ -13,8 +9,11 @@ import torch
 from modules.formats.adapter import AdapterTensors
 from modules.formats.loha import LohaTensors
 from modules.methods.merged_update import MergedUpdate
-from modules.methods.update import Layer, is_wide, low_rank_size
+from modules.methods.update import Layer
+from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Loha
+
+SPREADS = {"w1_a": 0.1, "w1_b": 1.0, "t1": 0.1, "t2": 0.1, "w2_b": 1.0, "w2_a": 0.0}
 
 
 class LohaUpdate(MergedUpdate[Loha]):
@@ -27,22 +26,9 @@ class LohaUpdate(MergedUpdate[Loha]):
         cls, layer: Layer, settings: Loha, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> LohaTensors:
         """Sizes of the first numbers as LyCORIS has them: 1 for inputs, 0.1 for outputs and cores, 0 for one matrix."""
-
-        def drawn(spread: float, *shape: int) -> torch.Tensor:
-            return torch.randn(shape, generator=generator) * spread
-
-        rank, alpha = low_rank_size(layer, settings, layer_group)
-        outputs, inputs, *kernel = layer.weight.shape
-        if settings.tucker and is_wide(layer):
-            values = {
-                "w1_a": drawn(0.1, rank, outputs), "w1_b": drawn(1, rank, inputs),
-                "t1": drawn(0.1, rank, rank, *kernel), "t2": drawn(0.1, rank, rank, *kernel),
-                "w2_b": drawn(1, rank, inputs), "w2_a": torch.zeros(rank, outputs),
-            }  # fmt: skip
-        else:
-            inputs *= prod(kernel)
-            values = {
-                "w1_a": drawn(0.1, outputs, rank), "w1_b": drawn(1, rank, inputs),
-                "w2_b": drawn(1, rank, inputs), "w2_a": torch.zeros(outputs, rank),
-            }  # fmt: skip
-        return LohaTensors(values, alpha)
+        shape = tuple(layer.weight.shape)
+        values = {
+            name: torch.randn(size, generator=generator) * SPREADS[name] if SPREADS[name] else torch.zeros(size)
+            for name, size in tensor_shapes(shape, settings, layer_group).items()
+        }
+        return LohaTensors(values, low_rank_size(shape, settings, layer_group)[1])

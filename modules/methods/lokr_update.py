@@ -14,8 +14,8 @@ from torch import Tensor
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lokr import LokrTensors
 from modules.methods.merged_update import MergedUpdate
-from modules.methods.update import Layer, is_wide, low_rank_size
-from modules.preset.adapter_sizes import factors
+from modules.methods.update import Layer
+from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Lokr
 
 
@@ -28,21 +28,14 @@ class LokrUpdate(MergedUpdate[Lokr]):
     def initial_tensors(
         cls, layer: Layer, settings: Lokr, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> LokrTensors:
-        """A matrix is split where that is smaller, else it is whole, by the same rules as in LyCORIS."""
+        """All are drawn but the last one, so that their product is nothing."""
 
-        def drawn(*shape: int) -> Tensor:
+        def drawn(shape: tuple[int, ...]) -> Tensor:
             bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5)
             return torch.rand(shape, generator=generator) * (2 * bound) - bound
 
-        rank, alpha = low_rank_size(layer, settings, layer_group)
-        outputs, inputs, *kernel = layer.weight.shape
-        (o, p), (i, q) = factors(outputs, settings.factor), factors(inputs, settings.factor)
-        split = settings.decompose_both and not settings.full_matrix and rank < max(o, i) / 2
-        values = {"w1_a": drawn(o, rank), "w1_b": drawn(rank, i)} if split else {"w1": drawn(o, i)}
-        if settings.full_matrix or rank >= max(p, q) / 2:
-            values["w2"] = torch.zeros(p, q, *kernel)
-        elif settings.tucker and is_wide(layer):
-            values |= {"t2": drawn(rank, rank, *kernel), "w2_a": drawn(rank, p), "w2_b": torch.zeros(rank, q)}
-        else:
-            values |= {"w2_a": drawn(p, rank), "w2_b": torch.zeros(rank, q * math.prod(kernel))}
+        shape = tuple(layer.weight.shape)
+        *first, (last, size) = tensor_shapes(shape, settings, layer_group).items()
+        values = {**{name: drawn(each) for name, each in first}, last: torch.zeros(size)}
+        rank, alpha = low_rank_size(shape, settings, layer_group)
         return LokrTensors(values, float(rank) if {"w1", "w2"} <= values.keys() else alpha)

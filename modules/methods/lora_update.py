@@ -21,7 +21,8 @@ from modules.errors import UserError
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lora import LoraTensors
 from modules.methods.dropout import dropout_mask
-from modules.methods.update import Layer, Update, low_rank_size, scale_to_norm
+from modules.methods.update import Layer, Update, scale_to_norm
+from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Lora
 
 
@@ -48,11 +49,11 @@ class LoraUpdate(Update[Lora]):
     def initial_tensors(
         cls, layer: Layer, settings: Lora, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> LoraTensors:
-        rank, alpha = low_rank_size(layer, settings, layer_group)
-        shape = (rank, *layer.weight.shape[1:])
+        shape = tuple(layer.weight.shape)
+        shapes, (_, alpha) = tensor_shapes(shape, settings, layer_group), low_rank_size(shape, settings, layer_group)
         bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5), as peft and kohya start
-        down = torch.rand(shape, generator=generator) * (2 * bound) - bound
-        return LoraTensors.of(down, torch.zeros(len(layer.weight), rank, *[1] * (layer.weight.dim() - 2)), alpha)
+        down = torch.rand(shapes["down"], generator=generator) * (2 * bound) - bound
+        return LoraTensors.of(down, torch.zeros(shapes["up"]), alpha)
 
     def rates(self) -> dict[str, float]:
         return {"up": self.settings.rate_ratio}

@@ -16,6 +16,7 @@ from torch.nn import functional as F
 from modules.formats.adapter import AdapterTensors
 from modules.formats.oft import OftTensors, cayley_rotation
 from modules.methods.update import Layer, Update
+from modules.preset.adapter_sizes import tensor_shapes
 from modules.preset.sections.method import LayerGroup, Oft
 
 
@@ -28,11 +29,9 @@ class OftUpdate(Update[Oft]):
     def initial_tensors(
         cls, layer: Layer, settings: Oft, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> OftTensors:
-        """No turn at all; blocks of the largest size up to the wanted one that divides the outputs. Draws nothing."""
-        outputs = len(layer.weight)
-        most = (layer_group.rank if layer_group is not None else 0) or settings.block_size
-        size = next(size for size in range(min(most, outputs), 0, -1) if outputs % size == 0)
-        return OftTensors({"blocks": torch.zeros(outputs // size, size, size)}, settings.constraint)
+        """No turn at all. Draws nothing."""
+        shapes = tensor_shapes(tuple(layer.weight.shape), settings, layer_group)
+        return OftTensors({name: torch.zeros(shape) for name, shape in shapes.items()}, settings.constraint)
 
     def tensors(self) -> AdapterTensors:
         """With the constraint worked in: programs disagree on what a file's alpha would mean."""

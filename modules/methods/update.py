@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -131,26 +131,6 @@ class Update(ABC, Generic[Kind]):
                 advice="Merge it into the model with convert, and start anew from that.",
             )
         return nn.Parameter(scale.flatten().to(weight.device, dtype, copy=True))
-
-
-def low_rank_size(layer: Layer, settings: LowRank, layer_group: LayerGroup | None) -> tuple[int, float]:
-    """Rank and alpha of a layer: its group's, or the convolutions' own for kernels wider than 1x1 (as kohya), or all's.
-
-    An alpha that is left open keeps the proportion to the rank.
-    """
-    share = settings.alpha / settings.rank
-    if layer_group is not None and layer_group.rank:
-        return layer_group.rank, layer_group.alpha or share * layer_group.rank
-    rank, alpha = settings.rank, settings.alpha
-    if is_wide(layer):
-        rank = settings.conv_rank or rank
-        alpha = settings.conv_alpha or share * rank
-    return rank, layer_group.alpha if layer_group is not None and layer_group.alpha else alpha
-
-
-def is_wide(layer: Any) -> bool:
-    """A convolution that sees its neighbours; a 1x1 convolution is a linear layer in all but its shape."""
-    return isinstance(layer, nn.Conv2d) and layer.kernel_size != (1, 1)
 
 
 def scale_to_norm(values: Mapping[str, Tensor], norm: Tensor, most: float, bad: Tensor | None) -> None:

@@ -66,6 +66,24 @@ def model_location(source: str) -> str:
     return str(resolve(source)) if is_bundled(source) else source
 
 
+def resident_components(preset: Preset, family: Family, *, encodes_text: bool) -> set[str]:
+    """The components that must stay in memory from the first step to the last.
+
+    `encodes_text`: captions differ too much from view to view to be cached.
+    """
+    resident = {"denoiser", *preset.trained_parts()}
+    if not caches_latents(preset, family):
+        resident.add("vae")
+    if preset.trains_text or encodes_text:
+        resident.update(family.text_encoders)
+    return resident
+
+
+def caches_latents(preset: Preset, family: Family) -> bool:
+    """Whether every image is encoded once, before the first step."""
+    return not family.inpaints and not any(concept.enabled and concept.live for concept in preset.concepts)
+
+
 def with_resolution(preset: Preset, family: Family) -> Preset:
     """The preset with the resolution that the model was made for, where it leaves that open."""
     if preset.training.resolution:

@@ -12,7 +12,7 @@ from modules.families import Family
 from modules.messages import Note, Phase
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
-from modules.trainer.preparation import Tell, report_bad_images, validation_images
+from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.sampling.sampler import Sampler
 from modules.trainer.step import prior_preservation
@@ -48,7 +48,8 @@ def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tel
     )
     if caches_text:
         sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
-    family.unload(*(set(family.component_names) - resident_parts(preset, family, loader)))
+    resident = resident_components(preset, family, encodes_text=loader.encodes_text)
+    family.unload(*(set(family.component_names) - resident))
     return Prepared(loader, measured, sampler)
 
 
@@ -78,13 +79,3 @@ def teacher_cache_for(
     teacher.fill(loader, lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
     control.check()
     return teacher
-
-
-def resident_parts(preset: Preset, family: Family, loader: BatchLoader) -> set[str]:
-    """Parts that must stay in memory from the first step to the last."""
-    held = {"denoiser", *preset.trained_parts()}
-    if not loader.cache_latents or any(concept.enabled and concept.live for concept in preset.concepts):
-        held.add("vae")
-    if preset.trains_text or loader.encodes_text:
-        held.update(family.text_encoders)
-    return held

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from modules.formats.adapter import merged_weight
 from modules.methods.adapter import UPDATES
 from modules.methods.dropout import dropout_mask
-from modules.methods.lokr_update import factors
 from modules.methods.update import Update
+from modules.preset.adapter_sizes import factors
 from modules.preset.sections.method import ADAPTERS, LayerGroup
 
 LAYERS = ["linear", "no bias", "conv", "strided conv", "pointwise"]

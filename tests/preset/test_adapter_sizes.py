@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from modules.methods.adapter import UPDATES
-from modules.preset.adapter_sizes import COUNTS, is_wide, parameter_count
+from modules.preset.adapter_sizes import SHAPES, is_wide, parameter_count
 from modules.preset.sections.method import ADAPTERS, Adapter, LayerGroup
 
 LAYERS = (nn.Linear(48, 80), nn.Conv2d(24, 36, 1), nn.Conv2d(20, 30, 3), nn.Linear(7, 13))
@@ -36,5 +36,5 @@ def test_the_count_is_that_of_the_update(kind: str, told: dict[str, object]) -> 
 
 
 def test_every_adapter_is_counted_and_wide_is_what_the_engine_calls_wide() -> None:
-    assert set(COUNTS) == set(ADAPTERS.values())
+    assert set(SHAPES) == set(ADAPTERS.values())
     assert [is_wide(tuple(layer.weight.shape)) for layer in LAYERS] == [False, False, True, False]

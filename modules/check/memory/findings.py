@@ -21,6 +21,7 @@ from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
+from modules.trainer.preparation import caches_latents, resident_components
 
 GB = 2**30
 UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 13 % of what was measured (tests/benchmarks/RESULTS.md)
@@ -78,17 +79,12 @@ class MemoryEstimator:
 
     def estimate(self, preset: Preset) -> Estimate:
         """What a run of this preset takes."""
-        cached = not self.family.inpaints and not any(c.enabled and c.live for c in preset.concepts)
         batch_shape = BatchShape(
-            self._size(preset), self.caption, caches_latents=cached, caches_text=not preset.trains_text,
-            captions=self.captions,
+            self._size(preset), self.caption, caches_latents=caches_latents(preset, self.family),
+            caches_text=not preset.trains_text, captions=self.captions,
         )  # fmt: skip
-        held = {"denoiser", *preset.trained_parts()}
-        if not cached:
-            held.add("vae")
-        if preset.trains_text or self.encodes_text:
-            held.update(self.family.text_encoders)
-        return estimate(self.family, preset, batch_shape, held, self.counts)
+        resident = resident_components(preset, self.family, encodes_text=self.encodes_text)
+        return estimate(self.family, preset, batch_shape, resident, self.counts)
 
     def _size(self, preset: Preset) -> Bucket:
         share = preset.resolution / self.resolution

@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from modules.check.example_batch import example_batch
 from modules.check.memory.glibc_heap import Exact, Heap
 from modules.check.memory.memory_tracker import Ledger, address_of, counted
 from modules.data.batches import Batch
@@ -254,22 +255,11 @@ def _untrained(method: Method, component: str) -> list[Tensor]:
     return [p for p in method.family.component(component).parameters() if id(p) not in mine]
 
 
-def _batch(copy: Family, preset: Preset, batch_shape: BatchShape) -> Batch:
-    (height, width), count = batch_shape.size, preset.training.batch_size
-    latents = torch.empty(count, copy.channels, height // copy.downscale, width // copy.downscale)
-    text = None
-    if batch_shape.caches_text:
-        text = FamilyEncoders(copy).encode_text([batch_shape.caption]) * count
-    return Batch(
-        items=(Item(0, 0, Path(), "", width, height, batch_shape.size, (batch_shape.caption,), ()),) * count,
-        repeats=(0,) * count,
-        captions=(batch_shape.caption,) * count,
-        latents_BChw=latents if batch_shape.caches_latents else None,
-        pixels_B3HW=None if batch_shape.caches_latents else torch.empty(count, 3, height, width),
-        text=text,
-        sizes_B6=torch.empty(count, 6, dtype=torch.int64),
-        loss_weights_B=torch.ones(count),
-    )
+def _batch(copy: Family, preset: Preset, shape: BatchShape) -> Batch:
+    height, width = shape.size
+    item = Item(0, 0, Path(), "", width, height, shape.size, (shape.caption,), ())
+    items = [item] * preset.training.batch_size
+    return example_batch(copy, items, caches_latents=shape.caches_latents, caches_text=shape.caches_text)
 
 
 def bytes_of_batch(batch: Batch) -> int:

@@ -8,16 +8,14 @@ from pathlib import Path
 import torch
 
 from modules.check.context import CheckContext
+from modules.check.example_batch import example_batch
 from modules.data.batches import Batch
-from modules.data.index import Index
-from modules.families import Family
+from modules.data.index import Index, Item
 from modules.messages import Phase
 from modules.methods import attach
-from modules.preset.preset import Preset
 from modules.system.collecting import gc_paused
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder.throughput import Speed, load_speed, save_speed, shape_of
-from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
@@ -38,7 +36,8 @@ def measure(context: CheckContext, denoiser: int) -> Speed | None:
     context.tell(Phase(TITLE, 0, WARM_UP_STEPS + MEASURED_STEPS))
     # A family of its own: what a method attaches to it must not be there for the other rooms.
     family = open_family(preset, lambda event: None)
-    batch = _batch(family, preset, index)
+    items = _items(index, preset.training.batch_size)
+    batch = example_batch(family, items, caches_latents=not family.inpaints, caches_text=not preset.trains_text)
     method = attach(family, preset)
     held = method.modified_components | {"denoiser"} | ({"vae"} if family.inpaints else set())
     family.unload(*(set(family.component_names) - held - (set(family.text_encoders) if batch.text is None else set())))
@@ -75,22 +74,8 @@ def _now(device: torch.device) -> float:
     return time.monotonic()
 
 
-def _batch(family: Family, preset: Preset, index: Index) -> Batch:
-    """Noise for latents, of the largest bucket that has images, with real captions."""
+def _items(index: Index, count: int) -> list[Item]:
+    """Images of the largest bucket that has some."""
     sizes = {bucket: rows for bucket, rows in index.bucket_rows().items() if len(rows)}
-    (height, width), rows = max(sizes.items(), key=lambda pair: pair[0][0] * pair[0][1])
-    count, caches = preset.training.batch_size, not family.inpaints
-    items = tuple(index[int(rows[i % len(rows)])] for i in range(count))
-    captions = tuple(item.captions[0] for item in items)
-    chance = torch.Generator().manual_seed(0)
-    small = (count, family.channels, height // family.downscale, width // family.downscale)
-    return Batch(
-        items=items,
-        repeats=(0,) * count,
-        captions=captions,
-        latents_BChw=torch.randn(small, generator=chance) if caches else None,
-        pixels_B3HW=None if caches else torch.rand(count, 3, height, width, generator=chance) * 2 - 1,
-        text=None if preset.trains_text else FamilyEncoders(family).encode_text(captions),
-        sizes_B6=torch.tensor([[height, width, 0, 0, height, width]] * count),
-        loss_weights_B=torch.ones(count),
-    )
+    _, rows = max(sizes.items(), key=lambda pair: pair[0][0] * pair[0][1])
+    return [index[int(rows[number % len(rows)])] for number in range(count)]
