@@ -72,48 +72,48 @@ def run_job(job: Job, channel: Channel) -> None:
 
 def train(job: Train, events: Mailbox[Event], control: Control) -> None:
     """A run: it gets its folder when all that can be checked has been, and all that can be prepared is."""
-    told = EarlyEvents(events)
+    early = EarlyEvents(events)
     preset = with_absolute_paths(validate(job.preset))
     outputs = ModelPaths(preset)
     outputs.check_free()
-    family = open_family(preset, told.tell)
+    family = open_family(preset, early.tell)
     preset = with_resolution(preset, family)
     outputs.preset = preset
     check_samplers(preset, family)
-    with ExitStack() as held:
-        resumed = _resume_state(preset, job.resume, held) if job.resume else None
-        asked, preset = preset, with_class_images(preset, family, told.tell, control)
-        index = scan_images(preset, told.tell, control)
+    with ExitStack() as stack:
+        resumed = _resume_state(preset, job.resume, stack) if job.resume else None
+        asked, preset = preset, with_class_images(preset, family, early.tell, control)
+        index = scan_images(preset, early.tell, control)
         check_embedding_tokens(preset, index)
         for judge in (check_layers, check_start_file, check_optimizer):
             judge(family, preset)
-        for note in warnings(CheckContext(preset, family, index, told.tell, control)):
-            told.tell(note)
-        disk_retry = DiskRetry(control, told.tell)
-        cache = held.enter_context(cache_with_retry(preset, disk_retry))
-        prepared = prepare_data(preset, family, index, cache, told.tell, control)
-        told.tell(Phase("Loading the model"))
-        teacher = teacher_cache_for(preset, family, prepared.loader, told.tell, control)
+        for note in warnings(CheckContext(preset, family, index, early.tell, control)):
+            early.tell(note)
+        disk_retry = DiskRetry(control, early.tell)
+        cache = stack.enter_context(cache_with_retry(preset, disk_retry))
+        prepared = prepare_data(preset, family, index, cache, early.tell, control)
+        early.tell(Phase("Loading the model"))
+        teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
         method = attach(family, preset)
-        outputs.folder = resumed.folder if resumed else _new_folder(preset, disk_retry, held)
+        outputs.folder = resumed.folder if resumed else _new_folder(preset, disk_retry, stack)
         if resumed is None or resumed.backup is None:
             _write_preset(asked, outputs.folder, disk_retry)
         step, board = resumed.step if resumed else 0, preset.general.tensorboard
-        records = held.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
-        told.write_to(records)
+        records = stack.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
+        early.write_to(records)
         _train(preset, method, prepared, outputs, records, control, resumed, teacher)
 
 
-def _resume_state(preset: Preset, wanted: str, held: ExitStack) -> ResumeState:
+def _resume_state(preset: Preset, wanted: str, stack: ExitStack) -> ResumeState:
     """The run to continue, for this process alone before anything of it is read."""
     folder = folder_to_continue(preset, wanted)
-    held.enter_context(run_lock(folder))
+    stack.enter_context(run_lock(folder))
     return ResumeState(folder)
 
 
-def _new_folder(preset: Preset, disk_retry: DiskRetry, held: ExitStack) -> Path:
+def _new_folder(preset: Preset, disk_retry: DiskRetry, stack: ExitStack) -> Path:
     folder = new_run_folder(preset)
-    held.enter_context(disk_retry.retry(lambda: run_lock(folder), "a lock", folder))
+    stack.enter_context(disk_retry.retry(lambda: run_lock(folder), "a lock", folder))
     return folder
 
 
@@ -139,7 +139,7 @@ def _train(
         outputs,
         records,
         control,
-        held=resident_components(preset, family, encodes_text=loader.encodes_text),
+        resident=resident_components(preset, family, encodes_text=loader.encodes_text),
     )
     validator = Validator(writer, measured) if measured else None
     trainer = Trainer(learner, writer, loader, records, control, validator)
@@ -147,7 +147,12 @@ def _train(
     records.step = max(resumed_from, 0)
     records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from))
     records.text("preset", (outputs.folder / "preset.json").read_text(encoding="utf-8"))
-    facts = [*method.notes(), *told(preset), *prior_preservation.notes(preset, loader.index), *learner.notes()]
+    facts = [
+        *method.notes(),
+        *told(preset),
+        *prior_preservation.notes(preset, loader.index),
+        *learner.notes(),
+    ]
     facts += validator.notes() if validator else ()
     for note in (*(resumed.notes() if resumed else ()), *map(Note, facts)):
         records.tell(note)

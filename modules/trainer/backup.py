@@ -56,7 +56,7 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
     """Give every entry of `state` back what it had.
 
     Raises:
-        Unreadable: a file cannot be read as torch writes it; entries before it have taken over what they had.
+        UnreadableBackup: a file cannot be read as torch writes it; entries before it have taken over what they had.
         UserError: the backup holds other things, or things of other shapes: it was made with other settings.
     """
     for name, thing in state.items():

@@ -70,10 +70,10 @@ def with_concept(preset: Preset, folder: Path) -> Preset:
 def folder_of(preset: Preset, family: Family) -> Path:
     """Where class images lie, named after all that they depend on, and after how many there are."""
     settings = preset.prior.made
-    told = settings.model_dump(mode="json", exclude={"count", "use"})
+    facts = settings.model_dump(mode="json", exclude={"count", "use"})
     models = [family.fingerprint(name) for name in family.component_names]
     noise_schedule = family.noise_schedule.scheduler_config()
-    text = json.dumps([told, models, noise_schedule, preset.resolution], sort_keys=True, default=str)
+    text = json.dumps([facts, models, noise_schedule, preset.resolution], sort_keys=True, default=str)
     return (
         Path(preset.general.cache)
         / "class images"

@@ -93,7 +93,7 @@ class Trainer:
 
     def _end(self) -> None:
         """What changed on the way, the last look, and what is kept."""
-        for text in self.loader.watch.told() if self.loader.watch else ():
+        for text in self.loader.watch.message() if self.loader.watch else ():
             self.records.tell(Note(text, "warning"))
         stopped = self.control.stopping and self.clock.step < self.steps
         if self.validator and not stopped:
@@ -121,14 +121,14 @@ class Trainer:
                 return
             self.step([self.loader.finished(batch) for batch in batches], began)
             self._log_skipped()
-            if self.learner.guard.over:
+            if self.learner.guard.must_roll_back:
                 return
             for command in chain(self.control.commands(), self._due()):
                 self.execute(command)
             if self.control.paused:
                 self._wait(self._why_paused)
                 self._why_paused = ""
-            if self.control.stopping or self.learner.guard.over or self.stop_early:
+            if self.control.stopping or self.learner.guard.must_roll_back or self.stop_early:
                 return
             began = time.monotonic()
 
@@ -142,8 +142,8 @@ class Trainer:
         point = self.meter.add(self.clock.step, result.loss, result.norm, rates, seconds, result.verdict)
         if result.verdict is not None:
             self.learner.guard.watch(point, [item for batch in batches for item in batch.items])
-        if said := self.spill_detector.step(seconds):
-            self.records.tell(Note(said, "warning"))
+        if message := self.spill_detector.step(seconds):
+            self.records.tell(Note(message, "warning"))
         if self.meter.due():
             self.report(wait=False)
 
@@ -151,7 +151,7 @@ class Trainer:
         """Do what a command asks, the user's and the schedule's alike."""
         self.report()
         match command:
-            case BackupNow() if self.learner.guard.over:
+            case BackupNow() if self.learner.guard.must_roll_back:
                 pass  # the run is about to go back, past this step
             case BackupNow():
                 self.writer.back_up()
@@ -168,20 +168,20 @@ class Trainer:
 
     def _validate(self) -> None:
         """Measure, and do what the preset wants when nothing has become better for long."""
-        if not self.validator or self.learner.guard.over:
+        if not self.validator or self.learner.guard.must_roll_back:
             return
         # Asked for twice at one step (the last one is due in any case), it has its say once.
-        if not self.validator.validate() or not (over := self.validator.over()):
+        if not self.validator.validate() or not (reason := self.validator.stop_reason()):
             return
         match self.learner.preset.validation.then:
             case "stop":
                 self.stop_early = True
-                self.records.tell(Note(f"{over} The run ends here.", "warning"))
+                self.records.tell(Note(f"{reason} The run ends here.", "warning"))
             case "pause":
                 self.control.paused = True
-                self._why_paused = f"{over} Continue or stop?"
+                self._why_paused = f"{reason} Continue or stop?"
             case _:
-                self.records.tell(Note(over, "warning"))
+                self.records.tell(Note(reason, "warning"))
 
     def report(self, *, wait: bool = True) -> None:
         """Tell where the run stands, with every loss since the last time; or, not to wait, with those at hand."""
@@ -211,7 +211,7 @@ class Trainer:
         if self.control.stopping:
             return False
         guards = self.learner.preset.training.guards
-        return guards.enabled and (self.learner.guard.over or not self.learner.is_finite())
+        return guards.enabled and (self.learner.guard.must_roll_back or not self.learner.is_finite())
 
     def _roll_back(self) -> None:
         """Bad steps have repeated: take the last good state, and go on as the preset wants it.
@@ -228,11 +228,11 @@ class Trainer:
         if self.validator:
             self.validator.rolled_back()
         how = f", and continues at {guard.factor:g} times the learning rate" if guards.then == "lower_rate" else ""
-        told = f"{why} {where}{how}. Noise and timesteps are drawn anew from there."
-        self.records.tell(Note(told, "warning"))
+        message = f"{why} {where}{how}. Noise and timesteps are drawn anew from there."
+        self.records.tell(Note(message, "warning"))
         if guards.then == "pause":
             self.control.paused = True
-            self._wait(told)
+            self._wait(message)
 
     def _steps(self) -> Iterator[list[Batch | PartialBatch]]:
         """The batches of each step from here to the end."""

@@ -272,7 +272,7 @@ class Validator:
         """The steps that come are others than those that had these numbers before."""
         self._validated_at = self.best.at = -1
 
-    def over(self) -> str:
+    def stop_reason(self) -> str:
         """Why training has gone on long enough, in words; "" as long as it has not, or nobody wants to know."""
         patience = self._settings.patience
         if not patience or not self.best.since or self.best.since % patience:

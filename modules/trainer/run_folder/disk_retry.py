@@ -48,7 +48,7 @@ class DiskRetry:
             GaveUp: the run is to stop and it could not be written.
             Interrupted: the run is to stop at once, or it is only being prepared.
         """
-        told = ""
+        reported = ""
         while True:
             try:
                 done = work()
@@ -57,15 +57,15 @@ class DiskRetry:
                 if trouble is None:
                     raise
             else:
-                if told:
+                if reported:
                     self.tell(Continued(self._step()))
                 return done
-            told = self._wait(trouble, disk_error_sentence(trouble, what, place, size()), what, told)
+            reported = self._wait(trouble, disk_error_sentence(trouble, what, place, size()), what, reported)
 
-    def _wait(self, trouble: OSError, reason: str, what: str, told: str) -> str:
+    def _wait(self, trouble: OSError, reason: str, what: str, reported: str) -> str:
         """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
         cause = str(trouble.errno)
-        if told != cause:
+        if reported != cause:
             self.tell(Paused(self._step(), f"{reason} {ADVICE[_kind(trouble)]} The run then continues by itself."))
         asked, stops = self.control.continue_count, self.control.stop_count
         wait = self.LAST if self.control.stopping else self.RETRY

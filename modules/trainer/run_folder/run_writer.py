@@ -42,11 +42,11 @@ class RunWriter:
         outputs: ModelPaths,
         records: Records,
         control: Control,
-        held: set[str],
+        resident: set[str],
     ) -> None:
         """`held`: parts that training needs; the others are read for samples and let go again."""
         self.learner, self.sampler, self.outputs = learner, sampler, outputs
-        self.records, self.control, self.held = records, control, held
+        self.records, self.control, self.resident = records, control, resident
         self.folder = outputs.folder
         self.disk_retry = DiskRetry(control, records.tell, lambda: learner.clock.step)
         self._sampled_at = -1
@@ -284,7 +284,7 @@ class RunWriter:
         finally:
             for module, mode in zip(modules, training, strict=True):
                 module.train(mode)
-            family.unload(*(set(family.component_names) - self.held))
+            family.unload(*(set(family.component_names) - self.resident))
 
     @staticmethod
     def _free(path: Path) -> Path:

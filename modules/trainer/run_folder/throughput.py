@@ -120,8 +120,8 @@ def load_speed(cache: Path, shape: Shape) -> Speed | None:
 def _known(cache: Path) -> dict[Shape, Speed]:
     """What the file holds. Nothing, if it is missing, torn, or of another release: the next run makes it anew."""
     try:
-        held = json.loads((cache / FILE).read_text(encoding="utf-8"))
-        entries = cast("list[Mapping[str, Any]]", held["speeds"]) if held["version"] == 1 else []
+        content = json.loads((cache / FILE).read_text(encoding="utf-8"))
+        entries = cast("list[Mapping[str, Any]]", content["speeds"]) if content["version"] == 1 else []
         found = {Shape(**entry["shape"]): Speed(**entry["speed"]) for entry in entries}
         return {shape: speed for shape, speed in found.items() if shape.pixels > 0 and 0 < speed.step < 1e6}
     except (OSError, ValueError, TypeError, KeyError, RecursionError):

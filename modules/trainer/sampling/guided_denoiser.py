@@ -83,7 +83,7 @@ def perturbed_attention(
 ) -> Generator[None]:
     """Weaken these self-attentions while it lasts."""
     modules: list[Any] = [denoiser.get_submodule(path) for path in layers]
-    held = [module.processor for module in modules]
+    own_processors = [module.processor for module in modules]
     weak = PERTURBATIONS[kind]
 
     def processor(attention: Any, hidden_states: Tensor, *_: Any, **__: Any) -> Tensor:
@@ -94,7 +94,7 @@ def perturbed_attention(
     try:
         yield
     finally:
-        for module, own in zip(modules, held, strict=True):
+        for module, own in zip(modules, own_processors, strict=True):
             module.processor = own
 
 

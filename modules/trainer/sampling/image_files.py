@@ -96,29 +96,29 @@ def _save(image: Image.Image, path: Path, text: str) -> None:
 
 def _of_guidance(prompt: Prompt) -> dict[str, str]:
     """What differs from plain guidance."""
-    said: dict[str, str] = {}
+    settings: dict[str, str] = {}
     if prompt.guidance_rescale:
-        said["CFG Rescale"] = f"{prompt.guidance_rescale:g}"
+        settings["CFG Rescale"] = f"{prompt.guidance_rescale:g}"
     if prompt.cfg_plus_plus:
-        said["CFG++"] = "True"
+        settings["CFG++"] = "True"
     if prompt.guidance_start:
-        said["Skip Early CFG"] = f"{prompt.guidance_start:g}"
+        settings["Skip Early CFG"] = f"{prompt.guidance_start:g}"
     if prompt.guidance_end < 1:
-        said["CFG until"] = f"{prompt.guidance_end:g}"
+        settings["CFG until"] = f"{prompt.guidance_end:g}"
     if prompt.perturbation != "none":
         kind = prompt.perturbation.upper()
-        said |= {f"{kind} Active": "True", f"{kind} Scale": f"{prompt.perturbation_scale:g}"}
-        said[f"{kind} Layers"] = prompt.perturbation_layers
+        settings |= {f"{kind} Active": "True", f"{kind} Scale": f"{prompt.perturbation_scale:g}"}
+        settings[f"{kind} Layers"] = prompt.perturbation_layers
     if prompt.perturbation == "seg":
-        said["SEG Blur Sigma"] = f"{prompt.seg_blur:g}" if prompt.seg_blur else "inf"
-    return said
+        settings["SEG Blur Sigma"] = f"{prompt.seg_blur:g}" if prompt.seg_blur else "inf"
+    return settings
 
 
 def _of_picture(prompt: Prompt) -> dict[str, str]:
     if not prompt.image:
         return {}
-    said = {"Denoising strength": f"{prompt.strength:g}", "Init image": Path(prompt.image).name}
-    return {**said, "Mask": Path(prompt.mask).name} if prompt.mask else said
+    settings = {"Denoising strength": f"{prompt.strength:g}", "Init image": Path(prompt.image).name}
+    return {**settings, "Mask": Path(prompt.mask).name} if prompt.mask else settings
 
 
 def _quoted(value: object) -> str:

@@ -56,19 +56,19 @@ def with_loras(family: Family, lora_files: LoraFiles, parts: Collection[str]) ->
     Raises:
         UserError: a file is damaged, or was made for another architecture.
     """
-    held: dict[str, Tensor] = {}
+    originals: dict[str, Tensor] = {}
     try:
         with torch.no_grad():
             for path, strength in lora_files:
                 for name, tensors in read_adapter(path, family.lora_names(), family.diffusers_names()).items():
                     if name.partition("|")[0] in parts:
                         weight = _weight(family, name)
-                        held.setdefault(name, weight.detach().to("cpu", copy=True))
+                        originals.setdefault(name, weight.detach().to("cpu", copy=True))
                         weight.copy_(merged_weight(weight, tensors, strength))
         yield
     finally:
         with torch.no_grad():
-            for name, weight in held.items():
+            for name, weight in originals.items():
                 _weight(family, name).copy_(weight)
 
 

@@ -1,4 +1,4 @@
-"""What the denoiser is asked in training: clean latents, noise of some strength, and the text that goes with them.
+"""One denoising task of training: clean latents, noise of some strength, and the text that goes with them.
 
 Shapes: B items of a batch, C latent channels, h w latent size.
 """
@@ -23,7 +23,7 @@ from modules.trainer.step.noise_and_loss import perturbed_noise, sample_noise, s
 
 
 class NoisyBatch(NamedTuple):
-    """What the denoiser is asked about a batch, and what the truth is."""
+    """A batch with noise in it: the denoiser's inputs, and the target of its prediction."""
 
     noisy_BChw: Tensor
     time_B: Tensor
@@ -32,7 +32,7 @@ class NoisyBatch(NamedTuple):
 
 
 class DenoisingTask:
-    """Makes questions of batches, for a family with or without anything attached to it."""
+    """Makes noisy batches and has the denoiser predict, for a family with or without a method attached."""
 
     def __init__(self, preset: Preset, family: Family) -> None:
         self.preset, self.family = preset, family
@@ -56,27 +56,27 @@ class DenoisingTask:
     def noisy_batch(
         self, batch: Batch, seeds: Sequence[int], shares_B: Tensor, text: Condition | None = None
     ) -> NoisyBatch:
-        """The question about each item with the chance of these seeds and these shares of noise.
+        """The batch at these timesteps (shares of noise), with the randomness of these seeds.
 
         `text`: the batch's captions, if they were padded together with others.
         """
         clean, settings = self.latents(batch), self.preset.objective.noise
         on_hand = clean if batch.latents_BChw is None else batch.latents_BChw  # not to fetch them from the card again
         noise = sample_noise(settings, seeds, on_hand)
-        mixed_in = to_device(perturbed_noise(settings, seeds, noise), self.device)
+        perturbed = to_device(perturbed_noise(settings, seeds, noise), self.device)
         noise = to_device(noise, self.device)
         noise_schedule = self.family.noise_schedule
         time_B = to_device(noise_schedule.time(shares_B), self.device)
         condition = self.condition(batch, seeds, text)
         return NoisyBatch(
-            noise_schedule.add_noise(clean, mixed_in, time_B),
+            noise_schedule.add_noise(clean, perturbed, time_B),
             time_B,
             condition,
             noise_schedule.target(clean, noise, time_B),
         )
 
-    def said(self, noisy_batch: NoisyBatch) -> Tensor:
-        """What the denoiser says now, (B, C, h, w)."""
+    def predict(self, noisy_batch: NoisyBatch) -> Tensor:
+        """What the denoiser predicts now, (B, C, h, w)."""
         with autocast(self.device, self.family.options.dtype):
             return self.family.predict(noisy_batch.noisy_BChw, noisy_batch.time_B, noisy_batch.condition)
 
@@ -92,7 +92,7 @@ class DenoisingTask:
         return None if batch.text is None else Condition.stack(batch.text).to(self.device)
 
     def condition(self, batch: Batch, seeds: Sequence[int], text: Condition | None = None) -> Condition:
-        """What the denoiser hears: cached text, or text read now because reading is what is being trained."""
+        """What the denoiser is conditioned on: cached text, or text encoded now because an encoder is trained."""
         text = text or self.cached_text(batch)
         if text is None:
             reads = autocast(self.device, self.family.options.dtype)

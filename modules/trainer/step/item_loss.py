@@ -21,15 +21,15 @@ from modules.trainer.step.prior_preservation import TeacherCache, prior_target
 
 
 class LossComputer(DenoisingTask):
-    """Asks a family, with a method attached to it, and holds its answers against the truth."""
+    """Compares what a family predicts, with a method attached to it, with its targets."""
 
     def __init__(self, preset: Preset, family: Family, method: Method, teacher: TeacherCache | None = None) -> None:
-        """`teacher`: what the model said of "prior" images before the training, where it cannot be asked any more."""
+        """`teacher`: the base model's predictions for "prior" images, where training changes the model itself."""
         super().__init__(preset, family)
         self.method, self.teacher = method, teacher
 
     def losses(self, batch: Batch, seeds: Sequence[int], shares_B: Tensor, text: Condition | None = None) -> Tensor:
-        """The loss of each item, (B,), with the chance of these seeds and these shares of noise.
+        """The loss of each item, (B,), with the randomness of these seeds, at these timesteps (shares of noise).
 
         `text`: the batch's captions, if they were padded together with others.
         """
@@ -38,18 +38,18 @@ class LossComputer(DenoisingTask):
         self.method.prepare([seed_of(seed, "method") for seed in seeds])  # first: captions may be read by what it drops
         noisy_batch = self.noisy_batch(batch, seeds, shares_B, text)
         target = prior_target(self, self.method, self.teacher, batch, noisy_batch)
-        said = self.said(noisy_batch)
+        prediction = self.predict(noisy_batch)
         weights_B = to_device(batch.loss_weights_B, self.device)
         mask = self.mask(batch, target)
         losses_B = item_losses(
-            self.preset.objective, self.family.noise_schedule, said, target, noisy_batch.time_B, mask
+            self.preset.objective, self.family.noise_schedule, prediction, target, noisy_batch.time_B, mask
         )
         return losses_B * weights_B
 
     def mask(self, batch: Batch, latents: Tensor) -> Tensor | None:
         """How much each place of these latents counts, (B, 1, h, w); None where all count.
 
-        An inpainting model is told by its mask what to paint, and answers for the whole image.
+        An inpainting model is given its mask as an input, and its loss is over the whole image.
         """
         if batch.masks_B1hw is None or self.family.inpaints:
             return None

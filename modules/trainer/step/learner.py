@@ -169,10 +169,10 @@ class Learner:
         # Only here, where the error is gone, and with it the tensors that its traceback held.
         self.optimizer.zero_grad()
         empty_cuda_cache(self.device)
-        said = self.parts.halve(failed, self.clock.step + 1)
-        if said is None:
+        message = self.parts.halve(failed, self.clock.step + 1)
+        if message is None:
             raise cannot_fit(self.preset, self.clock.step + 1, failed)
-        self.on_log(said)
+        self.on_log(message)
         return None
 
     def _split(self, batch: Batch) -> Iterator[tuple[Batch, int, Condition | None]]:

@@ -28,13 +28,13 @@ from modules.system.seeds import seed_of, uniform_of
 def item_losses(
     settings: Objective,
     noise_schedule: NoiseSchedule,
-    said: Tensor,
+    prediction: Tensor,
     target: Tensor,
     time_B: Tensor,
     mask_B1hw: Tensor | None = None,
 ) -> Tensor:
     """The weighted loss of each item, (B,), from (B, C, h, w). A mask says how much each place counts."""
-    error = said.float() - target.float()
+    error = prediction.float() - target.float()
     mix = {name: share for name in MEASURES if (share := cast("float", getattr(settings.loss, name)))}
     delta_B = scheduled_delta(settings.loss.huber_schedule, settings.loss.huber_delta, noise_schedule, time_B)
     measured = (share * MEASURES[name](error, delta_B) for name, share in mix.items())

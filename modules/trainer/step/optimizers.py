@@ -113,13 +113,13 @@ class MixedPrecisionOptimizer:
         if not self.settings.is_schedule_free:
             yield
             return
-        kept = {parameter: parameter.detach().clone() for parameter in self._indices}
+        live = {parameter: parameter.detach().clone() for parameter in self._indices}
         self.inner.eval()  # type: ignore[attr-defined]
         try:
             yield
         finally:
             self.inner.train()  # type: ignore[attr-defined]
-            for parameter, value in kept.items():
+            for parameter, value in live.items():
                 parameter.data.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
@@ -175,8 +175,8 @@ class MixedPrecisionOptimizer:
         """
         whole = [dict(param_group) for param_group in self.inner.param_groups]
         try:
-            for number, held in enumerate(whole):
-                for chunk in _chunks([p for p in held["params"] if p.grad is not None]):
+            for number, whole_group in enumerate(whole):
+                for chunk in _chunks([p for p in whole_group["params"] if p.grad is not None]):
                     for other, (param_group, was) in enumerate(zip(self.inner.param_groups, whole, strict=True)):
                         param_group.update({**was, "params": chunk if other == number else []})
                     with self._restored_if_bad(chunk, bad):
@@ -254,9 +254,9 @@ def _param_groups(settings: AnyOptimizer, groups: Sequence[Group]) -> tuple[list
     for group in groups:
         parted: dict[str, dict[str, Any]] = {}
         for parameter in group.parameters.values():
-            told = settings.group_arguments(tuple(parameter.shape))
-            new: dict[str, Any] = {"params": [], "lr": group.learning_rate, **told}
-            parted.setdefault(repr(told), new)["params"].append(parameter)
+            options = settings.group_arguments(tuple(parameter.shape))
+            new: dict[str, Any] = {"params": [], "lr": group.learning_rate, **options}
+            parted.setdefault(repr(options), new)["params"].append(parameter)
         names += [group.name] * len(parted)
         param_groups += parted.values()
     return names, param_groups

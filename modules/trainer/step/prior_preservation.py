@@ -1,4 +1,4 @@
-"""Prior prediction: images of "prior" concepts are held to what the model said of them before it was trained.
+"""Prior prediction: the targets of "prior" concepts are what the model predicted before it was trained.
 
 Adapters and words are taken off for that question (as in OneTrainer). A full fine-tune changes the model itself: some
 answers for each image are kept in the cache before it begins, and training asks nothing but these questions again. This
@@ -34,52 +34,52 @@ Report = Callable[[str, int, int], None]
 
 
 def prior_target(
-    asker: DenoisingTask, method: Method, teacher: TeacherCache | None, batch: Batch, noisy_batch: NoisyBatch
+    task: DenoisingTask, method: Method, teacher: TeacherCache | None, batch: Batch, noisy_batch: NoisyBatch
 ) -> Tensor:
-    """What the answers about a batch are held against: the truth, and of "prior" images the model before training."""
+    """The targets of a batch: its own, and for "prior" images what the model predicted before training."""
     rows = [row for row, answer in enumerate(batch.answers) if answer != ORDINARY]
     if not rows:
         return noisy_batch.target_BChw
-    place_N = to_device(torch.tensor(rows), asker.device)
+    place_N = to_device(torch.tensor(rows), task.device)
     if batch.answers[rows[0]] == LIVE:
-        answers = _base_prediction(asker, method, batch, rows, place_N, noisy_batch)
+        answers = _base_prediction(task, method, batch, rows, place_N, noisy_batch)
     else:
         assert teacher is not None
         answers = to_device(
-            torch.stack([teacher.answer(batch.items[row], batch.answers[row]) for row in rows]), asker.device
+            torch.stack([teacher.prediction(batch.items[row], batch.answers[row]) for row in rows]), task.device
         )
     return noisy_batch.target_BChw.index_copy(0, place_N, answers.to(noisy_batch.target_BChw.dtype))
 
 
 @torch.no_grad()
 def _base_prediction(
-    asker: DenoisingTask, method: Method, batch: Batch, rows: Sequence[int], place_N: Tensor, noisy_batch: NoisyBatch
+    task: DenoisingTask, method: Method, batch: Batch, rows: Sequence[int], place_N: Tensor, noisy_batch: NoisyBatch
 ) -> Tensor:
-    """What the model says of some items without what is being trained, (N, C, h, w)."""
+    """What the model predicts for some items without what is being trained, (N, C, h, w)."""
     condition = noisy_batch.condition.at(place_N)
     with method.original():
         if batch.text is None:  # read by text encoders that may be in training
-            with autocast(asker.device, asker.family.options.dtype):
-                heard = asker.family.encode_text([batch.captions[row] for row in rows])
-            condition = replace(heard, sizes_B6=condition.sizes_B6, inpaint_BChw=condition.inpaint_BChw)
+            with autocast(task.device, task.family.options.dtype):
+                text = task.family.encode_text([batch.captions[row] for row in rows])
+            condition = replace(text, sizes_B6=condition.sizes_B6, inpaint_BChw=condition.inpaint_BChw)
         noisy, time_B = noisy_batch.noisy_BChw[place_N], noisy_batch.time_B[place_N]
-        return asker.said(NoisyBatch(noisy, time_B, condition, noisy))
+        return task.predict(NoisyBatch(noisy, time_B, condition, noisy))
 
 
 class TeacherCache:
-    """What a model says of the images of "prior" concepts, asked before it is changed.
+    """What a model predicts for the images of "prior" concepts before it is changed, kept in the cache.
 
     Image, caption, noise and time of an answer are functions of the item and the answer's number alone.
     """
 
-    def __init__(self, asker: DenoisingTask, cache: Cache) -> None:
-        self.asker, self.cache = asker, cache
+    def __init__(self, task: DenoisingTask, cache: Cache) -> None:
+        self.task, self.cache = task, cache
         self._keys: dict[tuple[str, int], str] = {}
-        self._models = _models(asker)
+        self._models = _models(task)
 
     def fill(self, loader: BatchLoader, report: Report, stop: Callable[[], bool]) -> None:
         """Ask what has not been asked yet; ends early when `stop` says so."""
-        asked = list(_groups(loader, self.asker.preset))
+        asked = list(_groups(loader, self.task.preset))
         for done, examples in enumerate(asked):
             if stop():
                 return
@@ -97,22 +97,22 @@ class TeacherCache:
             self._keys[item.key, number] = key
         if all(self._is_cached(key) for key in keys):
             return
-        said = self.asker.said(self.asker.noisy_batch(batch, seeds, shares_B)).float().cpu()
-        for key, answer in zip(keys, said, strict=True):
-            self.cache.put(key, {"answer": answer})
+        predictions = self.task.predict(self.task.noisy_batch(batch, seeds, shares_B)).float().cpu()
+        for key, prediction in zip(keys, predictions, strict=True):
+            self.cache.put(key, {"answer": prediction})
 
     def with_cached_noise(self, batch: Batch, seeds: Sequence[int], shares_B: Tensor) -> tuple[list[int], Tensor]:
         """Addresses of chance and shares of noise for a batch, of "prior" items those of their answers."""
-        seed, shares_B, found = self.asker.preset.general.seed, shares_B.clone(), list(seeds)
+        seed, shares_B, found = self.task.preset.general.seed, shares_B.clone(), list(seeds)
         for row, number in enumerate(batch.answers):
             if number >= 0:
                 found[row] = seed_of(seed, "answer", batch.items[row].key, number)
                 one = batch.part(row, row + 1)
-                shares_B[row] = self.asker.sample_timesteps(one, [found[row]], first=0, of=1, step=0)[0]
+                shares_B[row] = self.task.sample_timesteps(one, [found[row]], first=0, of=1, step=0)[0]
         return found, shares_B
 
-    def answer(self, item: Item, number: int) -> Tensor:
-        """What was said, (C, h, w) fp32.
+    def prediction(self, item: Item, number: int) -> Tensor:
+        """The base model's prediction, (C, h, w) fp32.
 
         Raises:
             UserError: the cache has lost it, and the model cannot be asked any more.
@@ -138,16 +138,16 @@ class TeacherCache:
         # An inpainting model answers to what a mask hides and to what is seen instead, too.
         pictures = (rows[row] for rows in (batch.hidden, batch.shown) if rows)
         beside = [b"" if picture is None else _bytes(picture) for picture in pictures]
-        told = json.dumps([self._models, batch.captions[row], batch.sizes_B6[row].tolist(), seed, share])
-        return hashlib.sha256(told.encode() + _bytes(shown[row]) + b"".join(beside)).hexdigest()
+        facts = json.dumps([self._models, batch.captions[row], batch.sizes_B6[row].tolist(), seed, share])
+        return hashlib.sha256(facts.encode() + _bytes(shown[row]) + b"".join(beside)).hexdigest()
 
 
 def _bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()
 
 
-def _models(asker: DenoisingTask) -> list[str]:
-    preset, family = asker.preset, asker.family
+def _models(task: DenoisingTask) -> list[str]:
+    preset, family = task.preset, task.family
     noise_schedule = json.dumps(family.noise_schedule.scheduler_config(), sort_keys=True, default=str)
     noise = preset.objective.noise.model_dump_json()
     encoders = FamilyEncoders(family)

@@ -90,14 +90,14 @@ class Guard:
         """
         ready = len(self._waiting) if wait else sum(1 for _ in takewhile(lambda w: has_arrived(w[0]), self._waiting))
         for _ in range(ready):
-            if self.over:
+            if self.must_roll_back:
                 return
             point, items = self._waiting.popleft()
             if bad := self._skipped_step(point, items):
                 yield bad
 
     @property
-    def over(self) -> bool:
+    def must_roll_back(self) -> bool:
         """Whether there were so many bad steps that the run is to go back."""
         return self.settings.enabled and len(self._bad) >= self.settings.patience
 

@@ -46,7 +46,7 @@ class Kept:
         self.mailbox: Mailbox[Event] = Mailbox()
         self.records = Records(outputs.folder, self.mailbox, tensorboard=False)
         sampler = Sampler(self.family, 64, cache_texts=True)
-        self.writer = RunWriter(self.learner, sampler, outputs, self.records, self.control, held={"denoiser"})
+        self.writer = RunWriter(self.learner, sampler, outputs, self.records, self.control, resident={"denoiser"})
 
     def told(self) -> list[Event]:
         return [event for event in self.mailbox.drain() if not isinstance(event, Phase)]

@@ -124,7 +124,7 @@ def test_the_text_too_is_read_as_it_was_before_training(more: tuple[str, ...], m
     batch = small.loader.batch([Example(small.rows["train"], 0), Example(small.rows["prior"], 0)], 0)
     loss_computer = small.loss_computer()
     plain = loss_computer.noisy_batch(batch, [0, 1], torch.tensor([0.3, 0.6]))
-    truth = loss_computer.said(plain).detach()[1]
+    truth = loss_computer.predict(plain).detach()[1]
     for name, parameter in loss_computer.method.parameters().items():
         if "text_encoder" in name:
             torch.nn.init.normal_(parameter, std=0.3)
@@ -135,7 +135,7 @@ def test_the_text_too_is_read_as_it_was_before_training(more: tuple[str, ...], m
         prior_target(loss_computer, loss_computer.method, None, batch, noisy_batch)[1], truth, rtol=1e-4, atol=1e-5
     )
     if not small.preset.words:  # no caption here holds the word
-        assert not torch.allclose(loss_computer.said(noisy_batch)[1], truth, atol=1e-3)
+        assert not torch.allclose(loss_computer.predict(noisy_batch)[1], truth, atol=1e-3)
 
 
 def test_answers_are_those_of_the_model_before_a_full_fine_tune_changes_it(make: Callable[..., Small]) -> None:
@@ -161,10 +161,10 @@ def test_kept_answers_are_asked_once_and_found_again(make: Callable[..., Small])
     small = make(*settings(*FULL, "prior.answers=2"))
     first = small.kept()
     item = small.loader.index[small.rows["prior"]]
-    said = first.answer(item, 1)
+    said = first.prediction(item, 1)
     small.family.predict = None  # type: ignore[assignment]
     again = small.kept()
-    assert again.answer(item, 1).equal(said) and not again.answer(item, 0).equal(said)
+    assert again.prediction(item, 1).equal(said) and not again.prediction(item, 0).equal(said)
 
 
 def test_a_kept_showing_is_always_the_same_picture_and_caption(make: Callable[..., Small]) -> None:

@@ -204,24 +204,24 @@ def skipped(guard: Guard, verdicts: list[int], start: int = 1) -> list[int]:
 def test_patience_counts_the_bad_ones_among_the_last_twenty_steps() -> None:
     guard = Guard(Guards(patience=3), scaled=False)
     assert skipped(guard, [LOSS_NAN, GOOD, LOSS_SPIKE] + [GOOD] * 18 + [GRADIENT_SPIKE]) == [1, 3, 22]
-    assert not guard.over  # the first is out of sight
+    assert not guard.must_roll_back  # the first is out of sight
     skipped(guard, [GOOD, LOSS_NAN], start=23)
-    assert guard.bad_steps == [22, 24] and not guard.over
+    assert guard.bad_steps == [22, 24] and not guard.must_roll_back
     skipped(guard, [LOSS_NAN], start=25)
-    assert guard.over
+    assert guard.must_roll_back
 
 
 def test_what_came_after_the_end_of_patience_does_not_count_whenever_it_is_heard() -> None:
     early, late = (Guard(Guards(patience=2), scaled=False) for _ in range(2))
     skipped(early, [LOSS_NAN, LOSS_NAN])
     skipped(late, [LOSS_NAN, LOSS_NAN, GOOD, LOSS_NAN, LOSS_NAN])
-    assert late.over and late.state_dict() == early.state_dict()
+    assert late.must_roll_back and late.state_dict() == early.state_dict()
 
 
 def test_a_scale_of_fp16_that_is_being_found_is_no_trouble_unless_it_never_ends() -> None:
     guard = Guard(Guards(), scaled=True)
     assert skipped(guard, [GRADIENT_NAN] * 15 + [GOOD]) == []
-    assert skipped(guard, [GRADIENT_NAN] * 24, start=17) == [36, 37, 38, 39, 40] and guard.over
+    assert skipped(guard, [GRADIENT_NAN] * 24, start=17) == [36, 37, 38, 39, 40] and guard.must_roll_back
 
 
 # Runs -----------------------------------------------------------------------------------------------------------------
