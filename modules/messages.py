@@ -340,8 +340,8 @@ def decode(line: str) -> Message:
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     """Built when a kind is first met: most processes never meet most of them."""
-    annotated: Any = Annotated[kind, BeforeValidator(_without_kind)]  # pyright: ignore[reportInvalidTypeForm]
-    return TypeAdapter(annotated)
+    on_the_wire: Any = Annotated[kind, BeforeValidator(_without_kind)]  # pyright: ignore[reportInvalidTypeForm]
+    return TypeAdapter(on_the_wire)
 
 
 def _without_kind(values: dict[str, Any]) -> dict[str, Any]:
