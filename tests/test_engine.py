@@ -273,7 +273,7 @@ def test_a_job_may_be_asked_for_as_soon_as_the_last_one_has_said_that_it_is_over
 
     engine, last = Engine(io.StringIO(), io.StringIO()), TidyingUp()
     engine._session = last
-    assert "under way already" in engine._refusal()
+    assert "already running" in engine._refusal()
     engine._channel.events.put(Finished(5))
     engine._send()
     assert engine._refusal() == ""

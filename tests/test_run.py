@@ -328,7 +328,7 @@ def test_a_finished_run_that_is_continued_says_that_nothing_is_left(tmp_path: Pa
     preset = values(tmp_path, "training.steps=2")
     first = run(preset)
     second = run(preset, resume="newest")
-    assert "This run has done its 2 steps" in notes(second, "warning")
+    assert "This run has already done its 2 steps" in notes(second, "warning")
     assert "Raise training.steps" in notes(second, "warning")
     assert model_of(second) != model_of(first)
     one, other = load_file(model_of(first)), load_file(model_of(second))

@@ -187,13 +187,13 @@ def test_a_workspace_that_is_no_folder_is_refused(train, tmp_path: Path) -> None
 def test_a_workspace_that_may_not_be_written_is_refused(train, tmp_path: Path) -> None:
     place = tmp_path / "locked"
     place.mkdir(mode=0o500)
-    refused(train(workspace=place), f"Nothing can be written to {place}", "rights")
+    refused(train(workspace=place), f"Nothing can be written to {place}", "permissions")
 
 
 def test_a_sampler_that_cannot_draw_with_the_model_is_refused_before_training(train, tmp_path: Path) -> None:
     model = tiny_sd(tmp_path / "z", prediction_type="v_prediction", rescale_betas_zero_snr=True)
     answer = train(f"model.source={model}", "sampling.first=true", "sampling.prompts.0.sampler=heun")
-    refused(answer, "The sampler Heun cannot draw with this model", "Choose another sampler: Euler, Euler a")
+    refused(answer, "The sampler Heun does not work with this model", "Choose another sampler: Euler, Euler a")
 
 
 def test_a_word_that_no_caption_holds_is_refused_because_it_would_never_be_learnt(train) -> None:

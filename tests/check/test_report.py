@@ -167,7 +167,7 @@ def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tm
     prompts = 'sampling.prompts=[{"prompt": "x", "sampler": "heun"}]'
     settings = (f"model.source={model}", prompts)
     (stop,) = [finding for finding in found(check(tmp_path, *settings)) if finding.name == "samples.cannot-draw"]
-    assert "The sampler Heun cannot draw" in stop.title
+    assert "The sampler Heun does not work" in stop.title
     changes = [option(path, value) for path, value in stop.fixes[0].changes.items()]
     assert "samples.cannot-draw" not in [f.name for f in found(check(tmp_path, *settings, *changes))]
 

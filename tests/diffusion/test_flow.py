@@ -100,7 +100,7 @@ def test_some_samplers_follow_a_flow_and_some_cannot() -> None:
         able.add(name)
     assert {"euler", "heun", "dpmpp_2m", "unipc"} <= able
     assert not able & {"ddim", "euler_a"}
-    with pytest.raises(UserError, match="has a spread of its own"):
+    with pytest.raises(UserError, match="has a spacing of its own"):
         scheduler_for("dpmpp_2m", RectifiedFlow(), "karras")
 
 

@@ -129,7 +129,7 @@ def theirs(
 def test_a_sampler_draws_what_diffusers_draws(name: str, model: tuple[Family, Any], latents_of) -> None:
     family, pipe = model
     if name in NEED_NOISE and family.noise_schedule.zero_terminal_snr:
-        with pytest.raises(UserError, match="cannot draw with this model"):
+        with pytest.raises(UserError, match="does not work with this model"):
             scheduler_for(name, family.noise_schedule)
         return
     wanted = prompt(name)

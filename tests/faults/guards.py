@@ -31,7 +31,7 @@ GUARDS = [
         f"{BACKUP}::test_a_flipped_bit_in_any_file_is_noticed",
     ),
     Guard(
-        "a damaged backup is passed over", "modules/trainer/backup.py",
+        "a damaged backup is skipped", "modules/trainer/backup.py",
         "if damage := damage_of(path):", 'if damage := "":',
         f"{POWER}::test_a_backup_that_did_not_reach_the_disk_is_passed_over",
     ),
@@ -48,8 +48,8 @@ GUARDS = [
     ),
     Guard(
         "a backup of other settings is refused", "modules/trainer/backup.py",
-        "            raise UserError(\n                f\"The backup {folder} holds no {name}:",
-        "            raise KeyError(\n                f\"The backup {folder} holds no {name}:",
+        "            raise UserError(\n                f\"The backup {folder} has no {name}:",
+        "            raise KeyError(\n                f\"The backup {folder} has no {name}:",
         "tests/trainer/run_folder/test_resume.py::test_a_backup_made_with_other_settings_is_refused_in_words",
     ),
     Guard(
@@ -69,7 +69,7 @@ GUARDS = [
     ),
     Guard(
         "drafts of killed writers go", "modules/trainer/run_folder/resume.py",
-        "        clear_drafts(folder)\n", "",
+        "        delete_drafts(folder)\n", "",
         f"{POWER}::test_what_a_killed_writer_left_goes_when_the_run_is_continued",
     ),
     Guard(
@@ -94,8 +94,8 @@ GUARDS = [
     ),
     Guard(
         "an image is encoded alone", "modules/data/cache/fill.py",
-        "latents = self.encoders.encode_image(tensor_of([pixels])).cpu()",
-        "latents = self.encoders.encode_image(tensor_of([pixels] * (self._unflushed + 1))).cpu()",
+        "latents = self.encoders.encode_image(pixels_to_tensor([pixels])).cpu()",
+        "latents = self.encoders.encode_image(pixels_to_tensor([pixels] * (self._unflushed + 1))).cpu()",
         f"{TWO}::test_what_is_learnt_does_not_depend_on_what_was_cached_before",
     ),
     Guard(
@@ -109,7 +109,7 @@ GUARDS = [
         "tests/test_run_bad_input.py::test_an_output_that_exists_is_never_replaced_unasked",
     ),
     Guard(
-        "a loss that is no number is bad", "modules/trainer/step/step_guard.py",
+        "a loss that is NaN is bad", "modules/trainer/step/step_guard.py",
         "torch.cat([~measured_2.isfinite(), measured_2 > limit_2])",
         "torch.cat([measured_2 > torch.inf, measured_2 > limit_2])",
         f"{STEP}::test_what_is_no_number_is_bad_from_the_first_step_on",
@@ -147,7 +147,7 @@ GUARDS = [
     ),
     Guard(
         "a sample that fails ends nothing", "modules/trainer/run_folder/run_writer.py",
-        "            self._say_failed(error)\n        else:", "            raise\n        else:",
+        "            self._report_failure(error)\n        else:", "            raise\n        else:",
         f"{MEMORY}::test_failing_samples_never_end_a_run_nor_change_what_is_learnt",
     ),
     Guard(
@@ -167,7 +167,7 @@ GUARDS = [
     ),
     Guard(
         "a closed pipe ends the engine", "modules/engine.py",
-        "        self.obey(Quit())\n\n    def _send", "\n    def _send",
+        "        self.execute(Quit())\n\n    def _send", "\n    def _send",
         "tests/test_engine.py::test_a_run_backs_up_and_ends_when_the_window_dies",
     ),
     Guard(

@@ -149,7 +149,7 @@ def test_damaged_backups_do_not_count_among_those_that_are_kept(tmp_path: Path) 
 
 def test_other_things_or_other_shapes_are_refused_in_words(tmp_path: Path) -> None:
     backup = write(tmp_path, 1, 1)
-    with pytest.raises(UserError, match=r"holds no ema: it was made with other settings.*preset of that run"):
+    with pytest.raises(UserError, match=r"has no ema: it was made with other settings.*preset of that run"):
         read_backup(backup, {"ema": Thing(1)}, torch.device("cpu"))
     with pytest.raises(UserError, match="does not fit these settings: thing: another shape"):
         read_backup(backup, {"thing": Thing(1, 2)}, torch.device("cpu"))

@@ -41,7 +41,7 @@ def test_it_measures_before_in_between_and_at_the_end(tmp_path: Path) -> None:
         assert event.mean == pytest.approx(event.concepts["robot"])
         assert decode(encode(event)) == event
     assert found[-1].mean < found[0].mean
-    assert "4 images that are not learnt from, held out of the others" in notes(events)
+    assert "4 images that are not trained on (held out)" in notes(events)
 
 
 def test_what_is_learnt_does_not_know_whether_it_is_validated(tmp_path: Path) -> None:
@@ -210,7 +210,7 @@ def test_without_an_image_to_measure_on_nothing_begins(tmp_path: Path) -> None:
     folder = tmp_path / "one"
     folder.mkdir()
     Image.new("RGB", (64, 64)).save(folder / "1.png")
-    with pytest.raises(UserError, match="no image to measure on"):
+    with pytest.raises(UserError, match="no image to validate on"):
         run(values(tmp_path, *ON, f"concepts.0.path={folder}"))
 
 

@@ -92,14 +92,14 @@ def test_a_stop_on_a_full_disk_is_a_failure_that_names_what_is_left(disk: Path, 
     user = Filling(disk, lambda event: isinstance(event, BackupSaved), Stop())
     settings = ("training.steps=20", "backup.every=2 steps", f"general.cache={tmp_path / 'cache'}")
     heard: list[Event] = []
-    with pytest.raises(GaveUp, match=r"A backup was not written.*last whole backup is of step 2: 2 steps are lost"):
+    with pytest.raises(GaveUp, match=r"A backup was not written.*last intact backup is from step 2: 2 steps are lost"):
         run(values(disk, *settings), answer=lambda event: (heard.append(event), user(event))[1])
     (backup,) = all_backups(folder_of(heard) / "backups")
     assert is_whole(backup)
     assert user.filler
     user.filler.unlink()
     again = run(values(disk, *settings, "training.steps=4"), resume="newest")
-    assert any(isinstance(event, Note) and "2 steps since then are done again" in event.text for event in again)
+    assert any(isinstance(event, Note) and "2 steps since then are repeated" in event.text for event in again)
 
 
 def test_a_model_that_cannot_be_written_is_no_success(disk: Path, tmp_path: Path) -> None:
@@ -165,7 +165,7 @@ def test_a_folder_that_vanishes_is_waited_for_and_never_made_anew_unasked(tmp_pa
     events = run(values(tmp_path / "disk", *settings), answer=user)
     paused = next(event for event in events if isinstance(event, Paused))
     assert paused.step == 4
-    assert f"{here} is not there any more" in paused.reason
+    assert f"{here} no longer exists" in paused.reason
     assert_equal(trained(folder_of(unbroken)), trained(here))
     assert written(here) == told(events)
 

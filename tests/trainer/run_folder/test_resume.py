@@ -165,7 +165,7 @@ def test_what_is_lost_and_what_is_passed_over_is_said(tmp_path) -> None:
 
     assert next(e for e in events if isinstance(e, Started)).resumed_from == 2
     said = [e.text for e in events if isinstance(e, Note)]
-    assert "The backup of step 6 is damaged (optimizer.pt does not match) and is skipped." in said
+    assert "The backup of step 6 is damaged (the checksum of optimizer.pt does not match) and is skipped." in said
     assert any(text.startswith("The backup of step 4 is skipped: meter.pt cannot be read") for text in said)
     assert "Continued from the backup of step 2; 4 steps since then are repeated (the log reached step 6)." in said
     assert_equal(whole, trained(folder))

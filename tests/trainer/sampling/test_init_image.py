@@ -184,8 +184,8 @@ def test_one_image_that_is_missing_is_said_and_the_others_are_drawn(place: Path,
     said: list[str] = []
     made = list(Sampler(family, 64, cache_texts=True).draw(wanted, failed=lambda p, e: said.append(str(e))))
     assert [sample.number for sample in made] == [1, 3]
-    assert len(said) == 1 and "gone.png is not there" in said[0]
-    with pytest.raises(UserError, match="is not there"):
+    assert len(said) == 1 and "gone.png does not exist" in said[0]
+    with pytest.raises(UserError, match="does not exist"):
         list(Sampler(family, 64, cache_texts=True).draw(wanted))
 
 

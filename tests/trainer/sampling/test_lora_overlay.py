@@ -166,7 +166,7 @@ def test_prompts_with_different_files_are_not_mixed_up(family: Family, tmp_path:
     [
         ("a <lora:x:1>", {}, "no folder for LoRA files is set"),
         ("a <lora:x:1>", {"lora_folder": "{here}"}, "There is no LoRA x in"),
-        ("a", {"loras": [{"path": "{here}/gone.safetensors"}]}, "is not there"),
+        ("a", {"loras": [{"path": "{here}/gone.safetensors"}]}, "does not exist"),
     ],
 )
 def test_a_file_that_is_not_there_is_said(
@@ -246,7 +246,7 @@ def test_a_run_writes_an_overview_and_a_missing_image_costs_only_its_sample(tmp_
     told = [event for event in events if isinstance(event, SampleReady)]
     assert [(event.number, event.prompt) for event in told] == [(1, "blip robot"), (2, "a hill"), (0, "All prompts")]
     said = [event.text for event in events if isinstance(event, Note)]
-    assert any('"lost" is not drawn at step 1' in text for text in said)
+    assert any('No sample of "lost" at step 1' in text for text in said)
 
 
 @pytest.mark.parametrize(

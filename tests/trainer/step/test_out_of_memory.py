@@ -75,7 +75,9 @@ def test_a_batch_in_parts_learns_what_the_whole_would_have(settings, kind, tmp_p
         torch.testing.assert_close(whole[name], parted[name], rtol=1e-5, atol=1e-6)
     batch = 5 if "training.batch_size=5" in settings else 4
     assert asked[0] == batch and max(asked[3:]) == 2  # remembered: no later step tries more
-    assert told(events)[0].startswith(f"Memory ran out at step 1 (batch of {batch} at 64x64): this batch is taken in 2")
+    assert told(events)[0].startswith(
+        f"Memory ran out at step 1 (batch of {batch} at 64x64): batches of this size are split into 2"
+    )
     assert sum("Memory ran out" in text for text in told(events)) == (2 if batch == 5 else 1)
 
 
