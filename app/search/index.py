@@ -41,7 +41,7 @@ class Index:
             (IN_LABEL, IS_LABEL, (setting.label,)),
             (IN_ALIAS, IS_ALIAS, setting.aliases),
             (IN_PATH, IS_PATH, _endings(setting.path)),
-            (IN_PATH, IS_SECTION, (setting.section,)),
+            (IN_PATH, IS_SECTION, (setting.section,) if "." in setting.path else ()),
             (IN_CHOICE, IS_CHOICE, choices),
             (IN_HELP, 0, (setting.help, setting.unit)),
         )

@@ -113,7 +113,7 @@ def test_a_setting_that_was_searched_for_is_unfolded_in_sight_and_has_the_focus(
 def test_the_help_tells_the_meaning_the_preset_the_limits_and_the_key(context: AppContext) -> None:
     row = row_alone(context, "training.batch_size")
     words = tip_text(row.made.widget)
-    for part in ("Images that are learnt from", "Usual: 2 images", "at least 1", "training.batch_size"):
+    for part in ("Images per forward and backward pass", "Usual: 2 images", "at least 1", "training.batch_size"):
         assert part in words
 
 
