@@ -78,7 +78,7 @@ def test_every_wrong_value_is_named_at_once_before_anything_loads(train) -> None
     ("setting", "words"),
     [
         ("model.source=/nowhere/it.safetensors", ("There is no model at /nowhere/it.safetensors.", "Check the path")),
-        ("model.source=some/one", ("has not been downloaded", "Never use the internet")),
+        ("model.source=some/one", ("has not been downloaded", "Offline mode")),
         ("model.vae=/nowhere/vae.safetensors", ("There is no model at /nowhere/vae.safetensors.",)),
         ("method.layers=nonsense", ('method.layers: no layer of this model matches "nonsense".', "attention")),
         ("method.layers=([", ("is not a regular expression",)),

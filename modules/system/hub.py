@@ -98,7 +98,7 @@ def _unreachable(name: str, offline: bool) -> UserError:
     if offline:
         return UserError(
             f"{name} has not been downloaded to this machine.",
-            advice='Switch "Never use the internet" off once, or choose a model on disk.',
+            advice='Switch "Offline mode" off once, or choose a model on disk.',
         )
     return UserError(
         f"Hugging Face cannot be reached, and {name} has not been downloaded before.",

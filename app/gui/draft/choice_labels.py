@@ -35,7 +35,7 @@ WORDS: dict[str, dict[str, str]] = {
     "concepts.0.masks": {"none": "No masks", "file": "Files beside the images", "alpha": "Transparency"},
     "concepts.0.mask_crop": {"no": "As without masks", "keep": "Keep it in", "around": "Close around it"},
     "training.scale_rate": {
-        "none": "Nothing", "batch": "Batch size", "accumulation": "Accumulation", "both": "Both",
+        "none": "Nothing", "batch": "Batch size", "accumulation": "Gradient accumulation", "both": "Both",
     },
     "training.scale_by": {"root": "Root", "linear": "In proportion"},
     "schedule.kind": {

@@ -9,6 +9,7 @@ from app.gui.draft.preset_library import Entry
 from app.gui.kit import Answer, Dialog, Frame, Label, px
 from app.gui.session.hardware import Card
 from app.gui.shell.keys import KEYS
+from app.gui.shell.manual_links import ManualLinks
 from modules.system.bundled import in_program_folder
 from modules.text import GB, whole_gb
 
@@ -51,6 +52,7 @@ def help_(context: AppContext) -> Dialog:
         column, row = divmod(index, half)
         Label(table, keys, font="mono", role="accent").grid(row=row, column=2 * column, sticky="w", pady=px(3))
         Label(table, words, role="text2").grid(row=row, column=2 * column + 1, sticky="w", padx=(px(12), px(16)))
+    ManualLinks(dialog.body, context).pack(fill="x", pady=(px(14), 0))
     return dialog
 
 

@@ -1,0 +1,34 @@
+"""The pages of the manual that the help leads to: a row of links that open in the system's own program."""
+
+from __future__ import annotations
+
+from app.gui.context import AppContext
+from app.gui.kit import Frame, LinkButton, px
+from app.gui.session.open_external import open_external
+from modules.system.bundled import ROOT
+
+MANUAL = ROOT / "resources/manual"
+PAGES = {
+    "Glossary": "glossary.md",
+    "All settings": "settings.md",
+    "The window": "window.md",
+    "What can go wrong": "what-can-go-wrong.md",
+    "Options of other programs": "compared.md",
+}
+
+
+class ManualLinks(Frame):
+    """A link for each page."""
+
+    def __init__(self, master: Frame, context: AppContext) -> None:
+        super().__init__(master)
+        self._context = context
+        self.links = {
+            page: LinkButton(self, title, lambda page=page: self._open(page)) for title, page in PAGES.items()
+        }
+        for link in self.links.values():
+            link.pack(side="left", padx=(0, px(14)))
+
+    def _open(self, page: str) -> None:
+        if problem := open_external(MANUAL / page):
+            self._context.notify(problem, role="changed")
