@@ -1,6 +1,6 @@
-"""The drawing of the floors for the architecture page, made of the contract in `pyproject.toml`: `python -m tools.floors`.
+"""The drawing of the floors, for the architecture page, made of the contract in `pyproject.toml`.
 
-Without `--write` it prints the drawing; with it, it puts it between the marks of the page.
+`python -m tools.floors` prints it; with `--write` it goes between the marks of the page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,8 @@ WORDS = {
 
 def floors() -> list[list[str]]:
     """The rooms of each floor, from the top; rooms of one floor know nothing of each other."""
-    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contracts = project["tool"]["importlinter"]["contracts"]
     layers = next(contract["layers"] for contract in contracts if contract["type"] == "layers")
     whole = [layer for layer in layers if not layer.startswith("(")]  # in brackets: not built yet
     return [[name.strip().removeprefix("modules.") for name in re.split(r"[|:]", layer)] for layer in whole]

@@ -28,10 +28,11 @@ def check_layers(family: Family, preset: Preset) -> None:
     Raises:
         UserError: it matches nothing, or cannot be read.
     """
-    if preset.method.kind == "embedding" or not preset.training.denoiser.train:
+    layers: str = getattr(preset.method, "layers", "")  # not every method lets them be chosen
+    if not layers or not preset.training.denoiser.train:
         return
     names = family.parameter_names("denoiser") if preset.method.kind == "full" else _adaptable(family)
-    select_layers(names, preset.method.layers, family.layer_groups, what="layer")
+    select_layers(names, layers, family.layer_groups, what="layer")
 
 
 def check_start_file(family: Family, preset: Preset) -> None:
