@@ -17,6 +17,7 @@ from modules.preset.files import store
 from modules.preset.preset import Preset
 from modules.preset.validate import all_settings, examine
 from modules.system.bundled import ROOT, SCHEME, is_bundled, resolve
+from tools import floors
 
 FOLDERS = ("resources", "tools")
 DOCS = sorted([*ROOT.glob("*.md"), *(doc for folder in FOLDERS for doc in (ROOT / folder).rglob("*.md"))])
@@ -154,3 +155,8 @@ def test_bundled_things_are_bundled(doc: Path) -> None:
     for code in code_in(doc):
         if is_bundled(code) and code != SCHEME:
             assert resolve(code).exists()
+
+
+def test_the_drawing_of_the_floors_is_that_of_the_contract() -> None:
+    page = floors.PAGE.read_text(encoding="utf-8")
+    assert page == floors.page(page), "run: .venv/bin/python -m tools.floors --write"

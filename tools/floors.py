@@ -31,6 +31,10 @@ WORDS = {
     "messages": "all that window and engine can say",
     "errors": "what a user can mend",
     "catalog": "cards of the families",
+    "sentences": "problems in words",
+    "event_text": "events in words",
+    "language": "the language of the window",
+    "text": "sizes, times and counts in words",
 }
 
 
