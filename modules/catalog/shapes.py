@@ -1,6 +1,6 @@
 """The shapes of a denoiser's weights, for those who count without torch: read from resources/models/<kind>/layers.json.
 
-The files are written by `python -m modules.tools.layer_shapes`. A file is the tree of the names; siblings that are
+The files are written by `python -m tools.layer_shapes`. A file is the tree of the names; siblings that are
 numbered in a row and hold the same stand there once: {"attentions": {"0-1": {"to_q": {"weight": [320, 320]}}}}.
 """
 

@@ -7,7 +7,7 @@ import pytest
 from modules.catalog import FAMILIES, FamilyCard, Variant
 from modules.catalog.shapes import MODELS, folded, shapes_of, unfolded
 from modules.families.parts.building import empty_component
-from modules.tools.layer_shapes import config_of, layers_of
+from tools.layer_shapes import config_of, layers_of
 
 VARIANTS = [(card, variant) for card in FAMILIES.values() for variant in card.variants]
 

@@ -1,4 +1,4 @@
-"""Writes the shapes that the window counts layers with: `python -m modules.tools.layer_shapes`.
+"""Writes the shapes that the window counts layers with: `python -m tools.layer_shapes`.
 
 Run it by hand when an architecture is added; a test compares the files with the models.
 """
