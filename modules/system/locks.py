@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import errno
 import os
+import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
-LOCK_TAKEN_ERRNOS = {
-    errno.EACCES,
-    errno.EAGAIN,
-    errno.EWOULDBLOCK,
-    errno.EDEADLK,
-}  # what systems say of a lock that another holds
+from filelock import lock_descriptor
+
+ASK_AGAIN_S = 0.01
 
 
 class LockTaken(Exception):
@@ -23,38 +21,36 @@ class LockTaken(Exception):
 class Lock:
     """A lock on a file, held from here until `release`, the end of a `with`, or the end of the process.
 
-    The file stays: taking it away would let two processes lock two files of one name.
+    The file stays: taking it away would let two processes lock two files of one name. Who holds it stands beside it, in
+    `<name>.pid`: Windows lets nobody read what is locked. The bare primitive of `filelock`, because its FileLock makes
+    do with a mark that outlives its process where a disk knows no locks.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Take it now or not at all.
+    def __init__(self, path: Path, seconds: float = 0.0) -> None:
+        """Take it now, or within so many seconds.
 
         Raises:
-            Taken: another process, or another Lock of this one, holds it.
+            LockTaken: another process, or another Lock of this one, holds it.
             OSError: the file cannot be made, or its disk knows no locks.
         """
-        self._file: BinaryIO = path.open("a+b", buffering=0)
+        # A bare handle: a file object that somebody forgets would be closed, and the lock gone, when Python tidies up.
+        self._handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            _lock(self._file)
-        except OSError as error:
-            self._file.seek(0)
-            holder = self._file.read(32).decode("ascii", "replace").strip()
-            self._file.close()
-            if error.errno in LOCK_TAKEN_ERRNOS:
-                raise LockTaken(holder) from None
-            raise
-        self._write_pid()
-
-    def _write_pid(self) -> None:
-        """Say who holds it. On a full disk it is held without a name."""
-        try:
-            self._file.truncate(0)
-            self._file.write(str(os.getpid()).encode())
+            taken = not _locked(self._handle, seconds)
         except OSError:
-            return
+            self.release()
+            raise
+        beside = path.with_name(f"{path.name}.pid")
+        if taken:
+            self.release()
+            raise LockTaken(_read(beside))
+        with suppress(OSError):  # on a full disk it is held without a name
+            beside.write_text(str(os.getpid()), encoding="ascii")
 
     def release(self) -> None:
-        self._file.close()
+        if self._handle >= 0:
+            os.close(self._handle)
+        self._handle = -1
 
     def __enter__(self) -> Self:
         return self
@@ -63,16 +59,17 @@ class Lock:
         self.release()
 
 
-if os.name == "nt":
-    import msvcrt
+def _locked(handle: int, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while not lock_descriptor(handle, blocking=False):
+        if time.monotonic() >= until:
+            return False
+        time.sleep(ASK_AGAIN_S)
+    return True
 
-    def _lock(file: BinaryIO) -> None:
-        # Windows keeps others from the bytes that are locked: so far behind the end nobody reads.
-        file.seek(2**30)
-        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)  # pyright: ignore[reportAttributeAccessIssue]
 
-else:
-    import fcntl
-
-    def _lock(file: BinaryIO) -> None:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+def _read(beside: Path) -> str:
+    try:
+        return beside.read_bytes()[:32].decode("ascii", "replace").strip()
+    except OSError:
+        return ""

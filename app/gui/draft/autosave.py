@@ -19,7 +19,7 @@ from app.gui.draft.draft import Draft
 from app.gui.draft.parsing import InvalidInput
 from app.gui.draft.state import Baseline, DraftState, values_of
 from app.gui.draft.user_folder import settings_folder
-from app.gui.lock import Lock, LockTaken
+from modules.system.locks import Lock, LockTaken
 from modules.errors import UserError
 from modules.preset.files import store
 from modules.preset.files.migrate import migrate
@@ -44,6 +44,7 @@ class Project:
         """The first project that no other window has. Where none can be kept, one that says so."""
         for number, path in _names(folder or settings_folder()):
             try:
+                path.parent.mkdir(parents=True, exist_ok=True)
                 return cls(path, Lock(path.with_suffix(".lock")), number)
             except LockTaken:
                 continue

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from app.gui.draft.user_folder import settings_folder
-from app.gui.lock import Lock, LockTaken
+from modules.system.locks import Lock, LockTaken
 from modules.system.files import write_text
 
 MOST_RECENT = 12
@@ -76,6 +76,7 @@ class WindowState:
         """
         if not self._changed:
             return True
+        self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with Lock(self.path.with_suffix(".lock"), seconds=0.2):
                 self._values = {**self._read(), **self._changed}
