@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from modules.check.context import CheckContext
+from modules.data.source.kinds import source_of
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family
@@ -14,7 +15,6 @@ from modules.methods import check_layers, check_start_file
 from modules.methods.textual_inversion import existing_tokens, token_problems
 from modules.preset.preset import Preset
 from modules.preset.validate import setting_at
-from modules.system.bundled import resolve
 from modules.system.devices import device_named
 from modules.trainer.control import Control
 from modules.trainer.preparation import (
@@ -135,7 +135,8 @@ def _usable_sampler(family: Family) -> str:
 def _first_missing_folder(preset: Preset) -> str:
     """The setting that a failed look at the images is most likely about."""
     for number, concept in enumerate(preset.concepts):
-        if concept.enabled and not resolve(concept.path).is_dir():
+        folder = source_of(concept, number).folder
+        if concept.enabled and folder is not None and not folder.is_dir():
             return f"concepts.{number}.path"
     return "concepts"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 FEW = 20  # of so few, a share is said as a count: "3 of 16"
 
@@ -81,7 +80,7 @@ def in_time(seconds: float) -> str:
     return counted(days, "day") + (f" {counted(hours, 'hour')}" if hours and days < 10 else "")
 
 
-def first_items(paths: Iterable[Path | str]) -> list[str]:
+def first_items(paths: Iterable[object]) -> list[str]:
     """The first of them, as many as a finding names."""
     found: list[str] = []
     for path in paths:

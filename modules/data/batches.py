@@ -40,20 +40,19 @@ from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.system.devices import to_device
-from modules.system.files import sha256_of
 from modules.system.seeds import seed_of
 
 T = TypeVar("T")
 ORDINARY, LIVE = -2, -1
-ANSWER = -1  # stands for the epoch of showings whose answer is kept; their turn is its number
+ANSWER = -1  # stands for the epoch of examples whose answer is kept; their repeat is its number
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Showings of one bucket. Has latents or pixels; `text` is None where captions must be encoded live."""
+    """Examples of one bucket. Has latents or pixels; `text` is None where captions must be encoded live."""
 
     items: tuple[Item, ...]
-    repeats: tuple[int, ...]  # which showing of its image in this epoch each is: (epoch, item.key, turn) is its address
+    repeats: tuple[int, ...]  # how often its image came in this epoch before: (epoch, item.key, repeat) is its rng key
     captions: tuple[str, ...]
     latents_BChw: Tensor | None
     pixels_B3HW: Tensor | None  # fp32 in [-1, 1]
@@ -70,7 +69,7 @@ class Batch:
     shown: tuple[Tensor | None, ...] | None = None
 
     def part(self, start: int, end: int) -> Batch:
-        """Some of the showings."""
+        """Some of the examples."""
         held: dict[str, Any] = {f.name: getattr(self, f.name) for f in fields(self)}
         cut: dict[str, Any] = {name: None if value is None else value[start:end] for name, value in held.items()}
         return Batch(**cut)
@@ -137,7 +136,9 @@ class BatchLoader:
         self.contents, bad = contents_of(self.index, digests, self.cache, report, stop)
         self._keep(bad)
         if self.cache_latents:
-            self._keep(fill_latents(self.index, self.contents, self.encoders, self.cache, report, stop, watch.same))
+            self._keep(
+                fill_latents(self.index, self.contents, self.encoders, self.cache, report, stop, watch.is_unchanged)
+            )
         uncached = [row for row in range(len(self.index)) if self._is_live(row)]
         self._keep(find_undecodable(self.index, uncached, self.contents, self.cache, report, stop))
         self._keep(fill_masks(self.index, self.contents, self.cache, report, stop))
@@ -147,7 +148,7 @@ class BatchLoader:
         return self.index
 
     def _is_live(self, row: int) -> bool:
-        """Whether the image of a row is read at each showing."""
+        """Whether the image of a row is read for each example."""
         return not self.cache_latents or self.index.concepts[self.index.concept_numbers[row]].live
 
     def _keep(self, bad: Sequence[tuple[int, str]]) -> None:
@@ -155,7 +156,7 @@ class BatchLoader:
         images = self.index.image_numbers
         lost = np.isin(images, images[[row for row, _ in bad]])
         if lost.all():
-            first = self.index.path(bad[0][0])
+            first = self.index.file(bad[0][0])
             raise UserError(
                 f"None of the {self.index.images} images can be used. The first is {first}: {bad[0][1]}.",
                 advice="Copy the images again, or choose other folders.",
@@ -166,7 +167,7 @@ class BatchLoader:
             self.watch.without(set(np.flatnonzero(lost).tolist()))
 
     def batch(self, examples: Sequence[Example], epoch: int, step: int = 0) -> Batch:
-        """The batch of these showings: the same whenever and wherever it is asked for.
+        """The batch of these examples: the same whenever and wherever it is asked for.
 
         An image that is needed and cannot be read any more gives its place to another one of its bucket.
 
@@ -181,9 +182,9 @@ class BatchLoader:
             shown = self._with_substitutes(examples, epoch)
             try:
                 return self._assemble(shown, epoch, step)
-            except MissingImage as gone:  # one image less each time
+            except MissingImage as missing:  # one image less each time
                 assert self.watch
-                self.watch.mark_missing(gone.row, self.index.path(gone.row))
+                self.watch.mark_missing(missing.row, self.index.file(missing.row))
 
     def finished(self, batch: Batch | PartialBatch) -> Batch:
         """A batch with what it lacked, made now: for the thread that trains."""
@@ -194,10 +195,10 @@ class BatchLoader:
         return replace(batch.batch, latents_BChw=latents, text=text)
 
     def _assemble(self, examples: Sequence[Example], epoch: int, step: int) -> Batch | PartialBatch:
-        """The batch of these showings, as far as the cache has it.
+        """The batch of these examples, as far as the cache has it.
 
         Raises:
-            Gone: an image is needed that cannot be read.
+            MissingImage: an image is needed that cannot be read.
         """
         items = [self.index[example.row] for example in examples]
         concepts = [self.index.concepts[item.concept] for item in items]
@@ -216,24 +217,24 @@ class BatchLoader:
             )
             for item, concept, rng_key, answer in zip(items, concepts, rng_keys, answers, strict=True)
         ]
-        looks = [
+        variants = [
             variant_of(item, concept, self.contents[item.row], *rng_key)
             for item, concept, rng_key in zip(items, concepts, rng_keys, strict=True)
         ]
         if self.watch:
             for item, concept in zip(items, concepts, strict=True):
-                self.watch.look(item.row, item.path, concept)
-        latents = self._all_latents(items, looks) if self.cache_latents else None
+                self.watch.check(item.row, item.file, concept)
+        latents = self._all_latents(items, variants) if self.cache_latents else None
         text = self._text(items, captions) if self.cache_text else None
-        shown = list(zip(items, looks, strict=True))
+        shown = list(zip(items, variants, strict=True))
         batch = Batch(
             items=tuple(items),
             repeats=tuple(example.repeat for example in examples),
             captions=tuple(captions),
             latents_BChw=None,
-            pixels_B3HW=None if self.cache_latents else _pixels(items, looks),
+            pixels_B3HW=None if self.cache_latents else _pixels(items, variants),
             text=None,
-            sizes_B6=torch.tensor([look.sizes(item) for item, look in zip(items, looks, strict=True)]),
+            sizes_B6=torch.tensor([variant.sizes(item) for item, variant in zip(items, variants, strict=True)]),
             loss_weights_B=torch.tensor([self._weight(concept) for concept in concepts], dtype=torch.float32),
             answers=tuple(answers) if any(answer != ORDINARY for answer in answers) else (),
             **self._masks.of(self.index, self.contents, shown, rng_keys, pixels=not self.cache_latents),
@@ -259,12 +260,12 @@ class BatchLoader:
         return seed_of(self.seed, "answer", epoch, item.key, example.repeat) % self.kept_answers
 
     def _with_substitutes(self, examples: Sequence[Example], epoch: int) -> list[Example]:
-        """The showings, with others of the same bucket in the place of those whose image cannot be read any more.
+        """The examples, with others of the same bucket in the place of those whose image cannot be read any more.
 
         Raises:
             UserError: no image is left.
         """
-        lost = self.watch.lost if self.watch else set[int]()
+        lost = self.watch.missing if self.watch else set[int]()
         if not any(example.row in lost for example in examples):
             return list(examples)
         bucket = self.index.bucket_numbers[examples[0].row]
@@ -289,26 +290,26 @@ class BatchLoader:
 
         return [Example(substitute(row, repeat), repeat) for row, repeat in examples]
 
-    def _all_latents(self, items: Sequence[Item], looks: Sequence[Variant]) -> list[Tensor | CacheMiss]:
-        """Latents from the cache; pixels of those that are encoded at each showing."""
-        live = [pair for pair in zip(items, looks, strict=True) if self._is_live(pair[0].row)]
+    def _all_latents(self, items: Sequence[Item], variants: Sequence[Variant]) -> list[Tensor | CacheMiss]:
+        """Latents from the cache; pixels of those that are encoded for each example."""
+        live = [pair for pair in zip(items, variants, strict=True) if self._is_live(pair[0].row)]
         read = iter(_pixels(*zip(*live, strict=True)) if live else ())
         return [
-            CacheMiss("", pixels=next(read)[None]) if self._is_live(item.row) else self._latents(item, look)
-            for item, look in zip(items, looks, strict=True)
+            CacheMiss("", pixels=next(read)[None]) if self._is_live(item.row) else self._latents(item, variant)
+            for item, variant in zip(items, variants, strict=True)
         ]
 
-    def _latents(self, item: Item, look: Variant) -> Tensor | CacheMiss:
+    def _latents(self, item: Item, variant: Variant) -> Tensor | CacheMiss:
         digest = self.contents[item.row].digest
-        key = latents_key(digest, look, self.encoders.image_key)
+        key = latents_key(digest, variant, self.encoders.image_key)
         try:
             return self.cache.get(key)["latents"]
         except (DamagedRecord, KeyError):
             self._note_damage()
         try:
-            if sha256_of(item.path) != digest:
+            if item.file.sha256() != digest:
                 raise MissingImage(item.row)
-            return CacheMiss(key, pixels=_pixels([item], [look]))
+            return CacheMiss(key, pixels=_pixels([item], [variant]))
         except OSError as error:
             raise MissingImage(item.row) from error
 
@@ -359,15 +360,15 @@ def stack_latents(latents: Sequence[Tensor]) -> Tensor:
     return torch.stack([to_device(one, device) for one in latents])
 
 
-def _pixels(items: Sequence[Item], looks: Sequence[Variant]) -> Tensor:
+def _pixels(items: Sequence[Item], variants: Sequence[Variant]) -> Tensor:
     def shown(pair: tuple[Item, Variant]) -> np.ndarray:
-        item, look = pair
+        item, variant = pair
         try:
-            return load_pixels(item.path, item.width, item.height, [look])[0]
+            return load_pixels(item.file, item.width, item.height, [variant])[0]
         except UserError as error:
             raise MissingImage(item.row) from error
 
-    return pixels_to_tensor(list(map_in_threads(shown, zip(items, looks, strict=True), lambda: False)))
+    return pixels_to_tensor(list(map_in_threads(shown, zip(items, variants, strict=True), lambda: False)))
 
 
 def prefetched(source: Iterable[T], depth: int = 2) -> Generator[T]:

@@ -5,14 +5,15 @@ The columns live in an Arrow table, so that ten million images cost about 200 by
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
+from modules.data.source.source import DataFile, Source
 from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
 from modules.preset.sections.concept import Concept
 
@@ -20,12 +21,12 @@ from modules.preset.sections.concept import Concept
 SCHEMA = pa.schema(
     [
         ("concept", pa.int32()),
-        ("path", pa.large_string()),  # inside the concept's folder, with "/"
+        ("path", pa.large_string()),  # the key in the concept's source: of a folder, the path inside it, with "/"
         ("width", pa.int32()),
         ("height", pa.int32()),
         ("bucket", pa.int32()),
         ("image", pa.int32()),  # rows of one number are the same image in several resolutions; they follow one another
-        ("mask", pa.large_string()),  # beside the image; "" where there is none
+        ("mask", pa.large_string()),  # its key, beside the image; "" where there is none
         ("condition", pa.large_string()),  # likewise: what an inpainting model sees instead of the image
         ("lines", pa.large_list(pa.large_list(pa.large_string()))),  # of each caption file, in their order
     ]
@@ -40,24 +41,29 @@ class Item:
 
     row: int
     concept: int  # its number in the preset, counted from 0
-    path: Path
-    key: str  # "<concept>/<path in its folder>": the address of its random draws, the same on every machine; with
+    file: DataFile
+    key: str  # "<concept>/<key in its source>": what its random draws hang on, the same on every machine; with
     # " @<bucket>" behind it in every resolution but the first
     width: int  # as a viewer shows it: after the rotation that EXIF asks for
     height: int
     bucket: Bucket
     captions: tuple[str, ...]  # alternatives, at least one, as they are written: nothing is done with them yet
     caption_texts: CaptionTexts  # what each source of captions says: what the caption of a showing is made of
-    mask: Path | None = None
-    condition: Path | None = None
+    mask: DataFile | None = None
+    condition: DataFile | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class BadImage:
     """An image that cannot be trained on, and why, in words."""
 
-    path: Path
+    place: str  # what a person finds it by
     reason: str
+
+    @property
+    def name(self) -> str:
+        """The last part of the place."""
+        return re.split(r"[/\\]", self.place)[-1]
 
 
 class Index:
@@ -67,21 +73,21 @@ class Index:
         self,
         table: pa.Table,
         concepts: Sequence[Concept],
-        folders: Sequence[Path],
+        sources: Sequence[Source],
         buckets: Sequence[Bucket],
         *,
         bad: Sequence[BadImage] = (),
         notes: Sequence[str] = (),
         held_out: Collection[int] = (),
     ) -> None:
-        """`concepts` and `folders` are those of the preset, in its order; disabled ones have no rows.
+        """`concepts` and `sources` are those of the preset, in its order; disabled ones have no rows.
 
         `held_out`: image numbers that are not learnt from, though their concepts are.
         """
         self.table = table.cast(SCHEMA).combine_chunks()
         # What is only measured is always shown in the same way.
         self.concepts = tuple(concept.plain() if concept.kind == "validation" else concept for concept in concepts)
-        self.folders = tuple(folders)
+        self.sources = tuple(sources)
         self.buckets = tuple(buckets)
         self.bad, self.notes = tuple(bad), tuple(notes)
         self.concept_numbers = self._numbers("concept")
@@ -112,7 +118,7 @@ class Index:
         return Item(
             row=row,
             concept=number,
-            path=self.folders[number] / inside,
+            file=DataFile(self.sources[number], inside),
             key=self.key(row),
             width=int(self.widths[row]),
             height=int(self.heights[row]),
@@ -132,22 +138,25 @@ class Index:
         # macOS spells the same name differently
         return f"{self.concept_numbers[row]}/{unicodedata.normalize('NFC', inside)}{size}"
 
-    def mask(self, row: int) -> Path | None:
-        """Where the mask of a row is, if its concept wants masks from files and there is one."""
+    def file(self, row: int) -> DataFile:
+        """The image of a row; cheaper than the whole item."""
+        return DataFile(self._source(row), self.table.column("path")[row].as_py())
+
+    def mask(self, row: int) -> DataFile | None:
+        """The mask of a row, if its concept wants masks from files and there is one."""
         return self._beside(row, "mask")
 
-    def mask_file(self, row: int) -> tuple[Path, bool]:
+    def mask_file(self, row: int) -> tuple[DataFile, bool]:
         """The file that holds the mask of a row, and whether that is its transparency."""
         mask = self.mask(row)
-        return (mask, False) if mask else (self.path(row), True)
+        return (mask, False) if mask else (self.file(row), True)
 
-    def _beside(self, row: int, column: str) -> Path | None:
-        inside: str = self.table.column(column)[row].as_py()
-        return self.folders[int(self.concept_numbers[row])] / inside if inside else None
+    def _beside(self, row: int, column: str) -> DataFile | None:
+        key: str = self.table.column(column)[row].as_py()
+        return DataFile(self._source(row), key) if key else None
 
-    def path(self, row: int) -> Path:
-        """Where the image of a row is; cheaper than the whole item."""
-        return self.folders[int(self.concept_numbers[row])] / self.table.column("path")[row].as_py()
+    def _source(self, row: int) -> Source:
+        return self.sources[int(self.concept_numbers[row])]
 
     def bucket_rows(self) -> dict[Bucket, np.ndarray]:
         """The rows of each bucket that has any, in the order of the buckets."""
@@ -218,7 +227,7 @@ class Index:
         """The same without the images of some rows, each with the reason why. Rows are numbered anew; keys stay."""
         if not bad:
             return self
-        named = {int(self.image_numbers[row]): BadImage(self.path(row), reason) for row, reason in bad}
+        named = {int(self.image_numbers[row]): BadImage(str(self.file(row)), reason) for row, reason in bad}
         return self._keeping_rows(~np.isin(self.image_numbers, list(named)), bad=[*self.bad, *named.values()])
 
     def _keeping_rows(self, keep: np.ndarray, *, bad: Sequence[BadImage] | None = None) -> Index:
@@ -234,7 +243,7 @@ class Index:
     ) -> Index:
         bad = self.bad if bad is None else bad
         held = self.held_out if held_out is None else held_out
-        return Index(table, concepts, self.folders, self.buckets, bad=bad, notes=self.notes, held_out=held)
+        return Index(table, concepts, self.sources, self.buckets, bad=bad, notes=self.notes, held_out=held)
 
 
 def _without_randomness(concept: Concept) -> Concept:

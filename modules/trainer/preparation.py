@@ -125,7 +125,7 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     tell(Phase("Scanning the images"))
     index = scan(
         preset,
-        memo=Path(preset.general.cache) / "images.arrow" if preset.general.cache else None,
+        cache=Path(preset.general.cache) if preset.general.cache else None,
         report=lambda done, total: tell(Phase("Scanning the images", done, total)),
         stop=control.stop_requested,
     )
@@ -176,4 +176,4 @@ def tokens_without_caption(preset: Preset, index: Index) -> list[str]:
 def report_bad_images(index: Index, tell: Tell, known: int = 0) -> None:
     """Name each image that is left out, but for the first `known`, which were named before."""
     for bad in index.bad[known:]:
-        tell(Note(f"{printable(bad.path, line=True)} is left out: {printable(bad.reason, line=True)}.", "warning"))
+        tell(Note(f"{printable(bad.place, line=True)} is left out: {printable(bad.reason, line=True)}.", "warning"))

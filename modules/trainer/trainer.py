@@ -93,7 +93,7 @@ class Trainer:
 
     def _end(self) -> None:
         """What changed on the way, the last look, and what is kept."""
-        for text in self.loader.watch.told() if self.loader.watch else ():
+        for text in self.loader.watch.summary() if self.loader.watch else ():
             self.records.tell(Note(text, "warning"))
         stopped = self.control.stopping and self.clock.step < self.steps
         if self.validator and not stopped:

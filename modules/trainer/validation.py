@@ -207,7 +207,7 @@ def _by_concept(validation_images: Measured, index: Index) -> dict[str, float]:
         held.setdefault(item.concept, {})[item.key] = loss
     found: dict[str, float] = {}
     for number, losses in sorted(held.items()):
-        name = index.concepts[number].name or index.folders[number].name
+        name = index.concepts[number].name or index.sources[number].title
         names = (f"{name} ({again})" if again > 1 else name for again in range(1, len(held) + 1))
         found[next(name for name in names if name not in found)] = mean_and_error(losses.values())[0]
     return found

@@ -12,6 +12,7 @@ import pyarrow as pa
 from PIL import Image
 
 from modules.data.index import SCHEMA, Index
+from modules.data.source.folders import FolderSource
 from modules.data.source.scan import scan
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
@@ -31,8 +32,8 @@ def preset_of(*concepts: Mapping[str, Any], resolution: int = 32, **sections: An
     )
 
 
-def scanned(preset: Preset, memo: Path | None = None) -> Index:
-    return scan(preset, memo=memo, report=lambda done, total: None, stop=lambda: False)
+def scanned(preset: Preset, cache: Path | None = None) -> Index:
+    return scan(preset, cache=cache, report=lambda done, total: None, stop=lambda: False)
 
 
 def aged(folder: Path) -> None:
@@ -62,4 +63,9 @@ def index_of(*members: tuple[int, int], concepts: tuple[Concept, ...] = (Concept
     columns = [numbers, names, sides, sides, buckets, list(range(count)), nothing, nothing, [[]] * count]
     arrays = [pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)]
     shapes = [(32, 32 + 8 * i) for i in range(max(buckets, default=0) + 1)]
-    return Index(pa.table(arrays, schema=SCHEMA), concepts, [Path("/nowhere")] * len(concepts), shapes)
+    return Index(
+        pa.table(arrays, schema=SCHEMA),
+        concepts,
+        [FolderSource(Path("/nowhere"), concept) for concept in concepts],
+        shapes,
+    )

@@ -15,6 +15,7 @@ from modules.data.batches import Batch, BatchLoader, prefetched
 from modules.data.cache.store import Cache
 from modules.data.image import variants
 from modules.data.order import Example, epoch_order
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
@@ -178,7 +179,7 @@ def test_flips_and_crops_still_vary_with_caching_on(bench: Bench) -> None:
     picture(bench.set / "wide.png", 300, 32)
     preset = preset_of(concept(bench, flip=True, random_crop=True, variants=3))
     loader, _ = bench.fill(preset)
-    (row,) = (item.row for item in loader.index if item.path.name == "wide.png")
+    (row,) = (item.row for item in loader.index if item.file.name == "wide.png")
     found = {tuple(loader.batch([Example(row, 0)], epoch).sizes_B6[0].tolist()) for epoch in range(60)}
     assert len(found) == 6
     seen = [loader.batch([Example(row, 0)], epoch).latents_BChw for epoch in range(60)]
@@ -260,7 +261,7 @@ def test_a_torn_image_is_put_aside_and_the_rest_goes_on(bench: Bench, cached: bo
     torn.write_bytes(torn.read_bytes()[:-30])
     loader, _ = bench.fill(preset_of(concept(bench)), cache_latents=cached)
     assert len(loader.index) == 5
-    assert [bad.path for bad in loader.index.bad] == [torn]
+    assert [bad.place for bad in loader.index.bad] == [str(torn)]
     assert loader.index.bad[0].reason
     keys = {item.key for batch in batches(loader) for item in batch.items}
     assert keys == {f"0/{i}.png" for i in (0, 1, 3, 4, 5)}
@@ -327,7 +328,7 @@ def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_
         "4.txt was deleted while the run is on: what it said when the run began is used",
     ]
     assert loader.watch
-    assert loader.watch.told() == ["2 images were deleted while the run was on: what was encoded of them is used."]
+    assert loader.watch.summary() == ["2 images were deleted while the run was on: what was encoded of them is used."]
 
 
 def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:
@@ -335,7 +336,7 @@ def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:
     batches(loader)
     assert not bench.notes
     assert loader.watch
-    assert not loader.watch.told()
+    assert not loader.watch.summary()
 
 
 def test_an_image_that_is_needed_and_gone_gives_its_place_to_another_of_its_bucket(bench: Bench) -> None:
@@ -345,14 +346,14 @@ def test_an_image_that_is_needed_and_gone_gives_its_place_to_another_of_its_buck
     (bench.set / "0.png").unlink()
     picture(bench.set / "2.png", 50, 60)  # another shape: it fits its bucket no more
     batch = loader.batch([Example(0, 0), Example(4, 0), Example(2, 0)], 0)
-    assert [item.path.name for item in batch.items] == ["4.png"] * 3  # the only one left of the bucket
+    assert [item.file.name for item in batch.items] == ["4.png"] * 3  # the only one left of the bucket
     assert equal(loader.batch([Example(0, 0), Example(4, 0), Example(2, 0)], 0), batch)
     assert equal(loader.batch([Example(3, 0), Example(5, 0)], 0), untouched)
     assert [text for text in said(bench) if "cannot be read any more" in text]
 
     (bench.set / "4.png").unlink()  # the whole bucket is gone: the batch comes from the other one
     batch = loader.batch([Example(0, 0), Example(4, 0)], 0)
-    assert {item.path.name for item in batch.items} <= {"1.png", "3.png", "5.png"}
+    assert {item.file.name for item in batch.items} <= {"1.png", "3.png", "5.png"}
     assert len({item.bucket for item in batch.items}) == 1
 
     (bench.set).rename(bench.set.with_name("renamed"))
@@ -397,7 +398,7 @@ def test_a_damaged_record_of_an_image_that_is_gone_costs_only_that_image(bench: 
     (bench.set / "0.png").unlink()
     picture(bench.set / "2.png", 32, 32, shade=250)
     batch = loader.batch([Example(0, 0), Example(2, 0)], 0)
-    assert {item.path.name for item in batch.items} == {"4.png"}
+    assert {item.file.name for item in batch.items} == {"4.png"}
 
 
 def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench: Bench) -> None:
@@ -407,10 +408,10 @@ def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench
     class Saving(Encoders):
         """Its first image is slow enough for somebody to save another."""
 
-    def slow(path: Path, scale: float = 1.0) -> Any:
-        image = real(path, scale)
-        if path.name == "3.png":
-            picture(path, 48, 32, shade=1)
+    def slow(file: DataFile, scale: float = 1.0) -> Any:
+        image = real(file, scale)
+        if file.name == "3.png" and file.path is not None:
+            picture(file.path, 48, 32, shade=1)
         return image
 
     variants.open_image = slow
@@ -418,7 +419,7 @@ def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench
         loader, _ = bench.fill(preset, Saving())
     finally:
         variants.open_image = real
-    assert [(bad.path.name, bad.reason) for bad in loader.index.bad] == [("3.png", "it was changed while it was read")]
+    assert [(bad.name, bad.reason) for bad in loader.index.bad] == [("3.png", "it was changed while it was read")]
     again, encoders = bench.fill(preset)
     assert len(again.index) == 6
     assert encoders.images == 1
@@ -586,7 +587,7 @@ def test_an_image_whose_mask_cannot_be_read_is_put_aside(bench: Bench) -> None:
     (bench.set / "3-masklabel.png").write_bytes(b"no picture")
     loader, _ = bench.fill(preset_of(concept(bench, masks="file")))
     assert len(loader.index) == 5
-    assert [bad.path.name for bad in loader.index.bad] == ["3.png"]
+    assert [bad.name for bad in loader.index.bad] == ["3.png"]
     assert "its mask" in loader.index.bad[0].reason and "no image" in loader.index.bad[0].reason
 
 

@@ -105,7 +105,7 @@ def test_small_images_keep_their_size_where_nothing_is_enlarged(tmp_path: Path) 
     picture(tmp_path / "wide.png", 400, 30)
     picture(tmp_path / "large.png", 300, 300)
     assert [item.bucket for item in found(tmp_path, 128)] != [(48, 72)]
-    sizes = {item.path.name: item.bucket for item in found(tmp_path, 128, {"enlarge": False, "bucket_step": 8})}
+    sizes = {item.file.name: item.bucket for item in found(tmp_path, 128, {"enlarge": False, "bucket_step": 8})}
     assert sizes == {"small.png": (48, 72), "tiny.png": (8, 8), "wide.png": (24, 400), "large.png": (128, 128)}
 
 

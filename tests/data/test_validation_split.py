@@ -26,7 +26,7 @@ def indexed(tmp_path: Path, *concepts: dict[str, object], share: float = 0.25, e
     here = [{**concept, "path": str(tmp_path / str(concept["path"]))} for concept in concepts]
     validation = {"enabled": enabled, "share": share}
     preset = preset_of({"version": 2, "concepts": here, "training": {"resolution": 64}, "validation": validation})
-    return scan(preset, memo=tmp_path / "images.arrow", report=lambda *_: None, stop=lambda: False)
+    return scan(preset, cache=tmp_path, report=lambda *_: None, stop=lambda: False)
 
 
 def test_a_share_of_each_training_concept_is_held_out(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_of_what_is_measured_nothing_is_left_to_chance(tmp_path: Path) -> None:
     assert len(held) == 2
     for item in held:
         concept = held.concepts[item.concept]
-        number = item.path.stem
+        number = item.file.path.stem
         assert possible_captions(item.caption_texts, concept) == [f"a photo of first {number}, b, c"]
         assert len(variants_of(item, concept, Content("digest"))) == 1
         assert concept.loss_weight == 1

@@ -15,12 +15,10 @@ import torch
 
 from modules.data.cache.shards import RECORD_PLACE, record_of
 from modules.data.cache.store import Cache, DamagedRecord
-from modules.data.source.file_hashes import FileHashes
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.system.files import sha256_of
 from modules.trainer.backup import is_whole, newest_backup, read_backup, write_backup
-from tests.data.pictures import aged, picture, preset_of, scanned
 from tests.inputs.test_weights import Runs
 
 pytestmark = [pytest.mark.timeout(30), pytest.mark.skipif(os.name == "nt", reason="links and pipes of POSIX")]
@@ -181,31 +179,3 @@ def test_a_cache_of_garbage_is_filled_anew(name: str, tmp_path: Path) -> None:
         assert cache.get(KEY)["x"].equal(torch.ones(2))
     with Cache(tmp_path) as cache:
         assert cache.get(KEY)["x"].equal(torch.ones(2))
-
-
-def test_what_the_scan_remembers_is_read_anew_wherever_it_is_damaged(tmp_path: Path) -> None:
-    folder, memo = tmp_path / "images", tmp_path / "images.arrow"
-    for number in range(3):
-        picture(folder / f"{number}.png", width=40 + number)
-    aged(folder)
-    preset = preset_of({"path": str(folder)})
-    scanned(preset, memo)
-    sound, chance = memo.read_bytes(), random.Random(3)
-    for _ in range(150):
-        bad = bytearray(sound)
-        for _ in range(chance.randint(1, 4)):
-            bad[chance.randrange(len(bad))] = chance.randrange(256)
-        memo.write_bytes(bytes(bad[: chance.choice((len(bad), chance.randrange(len(bad))))]))
-        assert len(scanned(preset, memo)) + len(scanned(preset, memo).bad) == 3
-    memo.write_bytes(b"")
-    assert [int(width) for width in scanned(preset, memo).widths] == [40, 41, 42]
-
-
-def test_remembered_digests_that_are_damaged_are_made_anew(tmp_path: Path) -> None:
-    picture(tmp_path / "a.png")
-    log = tmp_path / "cache" / "digests.log"
-    log.parent.mkdir()
-    for bad in (b"", b"\n\n\n", b"00000000 []\n", b"zzzzzzzz x\n", random.Random(4).randbytes(3000), b"\0" * 1000):
-        log.write_bytes(bad)
-        with FileHashes(log.parent) as digests:
-            assert digests.of(tmp_path / "a.png") == sha256_of(tmp_path / "a.png")

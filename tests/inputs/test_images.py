@@ -247,7 +247,7 @@ def loop(folder: Path) -> Path:
 
 def test_links_that_lead_in_circles_are_followed_once(tmp_path: Path) -> None:
     index = scanned(preset_of({"path": str(loop(tmp_path)), "subfolders": True}))
-    assert [item.path.name for item in index] == ["a.png"]
+    assert [item.file.name for item in index] == ["a.png"]
 
 
 def test_a_thousand_folders_in_one_another_are_walked(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from PIL import Image
 from modules import messages as m
 from modules.data.image.pixels import open_image
 from modules.data.source.file_info import read_caption, read_image_info
+from modules.data.source.folders import on_disk
 from modules.data.text.captions import caption_for, caption_texts_of, possible_captions
 from modules.errors import UserError, printable
 from modules.methods.layer_selection import can_backtrack_forever
@@ -150,7 +151,7 @@ def test_any_bytes_are_captions_or_a_problem(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.txt"
         path.write_bytes(data)
-        found = read_caption(path)
+        found = read_caption(on_disk(path))
     assert not (found.lines and found.problem)
     assert all(line and line == line.strip() and "\n" not in line for line in found.lines)
     if found.problem:
@@ -208,11 +209,11 @@ def test_any_bytes_are_an_image_or_a_reason(data: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "a.png"
         path.write_bytes(data)
-        facts = read_image_info(path)
+        facts = read_image_info(on_disk(path))
         assert bool(facts.reason) != bool(facts.width and facts.height)
         if facts.reason or facts.width * facts.height > 10**6:
             return
-        image = sentence_or(lambda: open_image(path))
+        image = sentence_or(lambda: open_image(on_disk(path)))
         assert image is None or image.mode == "RGB"
 
 

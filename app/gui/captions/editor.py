@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from PIL import Image
 
@@ -15,7 +14,7 @@ from app.gui.kit import Button, Frame, ImageView, Label, TextArea, px
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
-from modules.data.image_errors import FORMATS
+from modules.data.source.source import DataFile
 from modules.data.text.captions import without_empty_lines
 from modules.preset.paths import Values
 
@@ -91,8 +90,8 @@ class CaptionEditor(Frame):
         self._say_about("")
         self._load(caption)
         if caption is not None:
-            path = caption.image
-            self._sizes.start(Worker(lambda *_: size_of(path)))
+            image = caption.image
+            self._sizes.start(Worker(lambda *_: size_of(image)))
 
     def reload(self) -> None:
         """The file was changed by something else than this editor."""
@@ -175,10 +174,10 @@ def shown_text(caption: Caption) -> str:
     return caption.text.rstrip("\n")
 
 
-def size_of(path: Path) -> tuple[int, int]:
+def size_of(file: DataFile) -> tuple[int, int]:
     """Width and height as a viewer shows them; (0, 0) if it is no picture."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with file.image() as image:
             turned = image.getexif().get(0x0112, 1) >= 5  # EXIF orientation: lies on its side
             return (image.height, image.width) if turned else (image.width, image.height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):

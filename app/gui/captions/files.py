@@ -6,14 +6,13 @@ import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from pathlib import Path
 
 from modules.data.source.file_info import MAX_CAPTION_BYTES, decode_text
-from modules.data.source.folders import Entry, images_in
+from modules.data.source.kinds import source_of
+from modules.data.source.source import CaptionFile, DataFile, Entry
 from modules.data.text.captions import without_empty_lines
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
-from modules.system.bundled import resolve
 from modules.system.files import staged_file
 
 Report = Callable[[int, int], None]
@@ -25,15 +24,20 @@ class Caption:
     """An image and its caption file as it was read. `data` is None where there is no file."""
 
     concept: int
-    image: Path
-    name: str  # inside the concept's folder, with "/"
-    file: Path
+    image: DataFile
+    name: str  # the key of the image; where it has several caption files, with the ending of this one
+    file: DataFile
     data: bytes | None
     problem: str = ""  # why the file cannot be read as text; it is then not edited
 
     @cached_property
     def text(self) -> str:
         return "" if self.data is None or self.problem else decode_text(self.data).replace("\r\n", "\n")
+
+    @cached_property
+    def address(self) -> str:
+        """Where the file is: two images may share one."""
+        return str(self.file)
 
     @cached_property
     def lines(self) -> list[str]:
@@ -76,33 +80,37 @@ def read_captions(
 
     Concepts whose folder cannot be read are left out.
     """
-    entries: list[Entry] = []
+    entries: list[tuple[int, Entry]] = []
     for number, concept in enumerate(concepts):
         if concept.caption_files:
             try:
-                entries += images_in(number, concept, resolve(concept.path))
+                entries += [(number, entry) for entry in source_of(concept, number).listing().entries]
             except UserError:
                 continue  # the page Concepts says what is wrong with it
     found: list[Caption] = []
-    for done, entry in enumerate(entries):
+    for done, (number, entry) in enumerate(entries):
         if stop():
             break
-        found += _read(entry)
+        found += _read(number, entry)
         if done % 100 == 0:
             report(done, len(entries))
     return found
 
 
-def _read(entry: Entry) -> list[Caption]:
+def _read(concept: int, entry: Entry) -> list[Caption]:
     """The caption files of an image; where it has several, each is named by its ending."""
-    files = list(dict.fromkeys(text.path for text in entry.captions))
-    stem = len(entry.path.name.rpartition(".")[0])
-    names = [f"{entry.inside} · {file.name[stem:]}" if len(files) > 1 else entry.inside for file in files]
-    return [_read_file(entry, name, file) for name, file in zip(names, files, strict=True)]
+    files = [text.file for text in entry.captions if isinstance(text, CaptionFile)]
+    files = list({file.key: file for file in files}.values())  # two fields of one file
+    key, stem = entry.file.key, len(entry.file.name.rpartition(".")[0])
+    names = [f"{key} · {file.name[stem:]}" if len(files) > 1 else key for file in files]
+    return [_read_file(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
 
 
-def _read_file(entry: Entry, name: str, file: Path) -> Caption:
-    caption = Caption(entry.concept, entry.path, name, file, bytes_of(file))
+def _read_file(caption: Caption) -> Caption:
+    file = caption.file
+    caption = replace(caption, data=bytes_of(file))
+    if file.path is None:
+        return replace(caption, problem=f"{file} is not a file of its own, and cannot be changed here.")
     if file.suffix.lower() == ".json":
         return replace(caption, problem=f"{file} is JSON. Change it in a text editor.")
     try:
@@ -121,16 +129,19 @@ def tags_of(line: str) -> list[str]:
     return [tag for tag in (part.strip() for part in line.split(",")) if tag]
 
 
-def bytes_of(path: Path) -> bytes | None:
+def bytes_of(file: DataFile) -> bytes | None:
     """What a file holds; None where there is none."""
     try:
-        return path.read_bytes()
+        with file.open() as stream:
+            return stream.read()
     except FileNotFoundError:
         return None
 
 
-def put_bytes(path: Path, data: bytes | None) -> None:
-    """Make a file hold these bytes, or take it away."""
+def put_bytes(file: DataFile, data: bytes | None) -> None:
+    """Make a file on disk hold these bytes, or take it away."""
+    path = file.path
+    assert path is not None
     if data is None:
         path.unlink(missing_ok=True)
         return

@@ -21,11 +21,10 @@ def reading(concepts: Sequence[Concept]) -> Worker[list[Caption]]:
 
     def work(report: Report, stop: Stop) -> list[Caption]:
         read = read_captions(concepts, report, stop)
-        found = [*{caption.image: caption for caption in reversed(read)}.values()][
-            ::-1
-        ]  # a folder may be in two concepts
+        # A folder may be in two concepts.
+        found = [*{str(caption.image): caption for caption in reversed(read)}.values()][::-1]
         for number, caption in enumerate(found):
-            _ = caption.words, caption.tags, caption.missing, hash(caption.file)
+            _ = caption.words, caption.tags, caption.missing, caption.address
             if number % 500 == 0 and stop():
                 break
         return found

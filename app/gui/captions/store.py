@@ -10,7 +10,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
 from modules.errors import Problems, UserError
@@ -44,9 +43,9 @@ class CaptionStore:
 
     def __init__(self, captions: Sequence[Caption]) -> None:
         self.all = list(captions)
-        self._by_file: defaultdict[Path, list[int]] = defaultdict(list)  # a.png and a.jpg share a.txt
+        self._by_file: defaultdict[str, list[int]] = defaultdict(list)  # a.png and a.jpg share a.txt
         for number, caption in enumerate(self.all):
-            self._by_file[caption.file].append(number)
+            self._by_file[caption.address].append(number)
         self.report: Report = lambda *_: None  # how many files of how many have been written, if that takes a while
         self._done: list[Step] = []
         self._undone: list[Step] = []
@@ -153,7 +152,8 @@ class CaptionStore:
 
     def _refuse_bundled(self, numbers: Iterable[int]) -> None:
         """What came with Seachange stays as it came: the next update, and every preset that names it, counts on it."""
-        if any(self.all[number].file.is_relative_to(BUNDLED) for number in numbers):
+        paths = [self.all[number].file.path for number in numbers]
+        if any(path and path.is_relative_to(BUNDLED) for path in paths):
             raise UserError(
                 "These images came with Seachange, and their captions stay as they are.",
                 advice="Copy the folder, and add the copy as a concept, to change them.",
@@ -199,7 +199,7 @@ class CaptionStore:
         if changed:
             raise Problems(
                 "Another program has changed these captions meanwhile; nothing was written. Open the page anew:",
-                [str(path) for path in changed[:20]],
+                [str(file) for file in changed[:20]],
             )
         written: list[int] = []
         try:
@@ -215,7 +215,7 @@ class CaptionStore:
                 advice="Check the rights of the folder and the room on the disk.",
             ) from error
         for number, data in new.items():
-            for same in self._by_file[self.all[number].file]:
+            for same in self._by_file[self.all[number].address]:
                 self.all[same] = replace(self.all[same], data=data)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,16 +16,11 @@ from modules.data.image.masks import Box, box_of, open_mask
 from modules.data.image.variants import Variant, content_of, is_masked, load_masks, load_pixels, variant_of
 from modules.data.index import BadImage, Index
 from modules.data.order import due_examples, epoch_length
-from modules.data.source.folders import images_in
 from modules.data.source.scan import scan
+from modules.data.source.source import DataFile
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
 from modules.preset.preset import Preset
-from modules.preset.sections.concept import Concept
-from modules.system.bundled import resolve
-from modules.system.files import sha256_of
-
-FIRST = 4  # thumbnails on the card of a concept
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +32,9 @@ class Statistics:
     alternatives: int  # captions in all: an image may have several
     buckets: dict[tuple[int, int], int]  # images by (height, width), most first
     pixels: int
-    smallest: tuple[Path, int, int] | None  # path, width, height
+    smallest: tuple[DataFile, int, int] | None  # with its width and height
     enlarged: int  # images with fewer pixels than their bucket: they would be blown up
-    duplicates: list[list[Path]]  # groups of files with the same bytes
+    duplicates: list[list[DataFile]]  # groups of files with the same bytes
     bad: list[BadImage]
 
     @property
@@ -66,7 +60,7 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
     buckets = Counter(sizes.buckets[bucket] for bucket in sizes.bucket_numbers.tolist())
     wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
     row = int(areas.argmin()) if len(index) else -1
-    smallest = (index.path(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
+    smallest = (index.file(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
     return Statistics(
         images=len(index),
         captioned=sum(map(bool, caption_counts)),
@@ -87,47 +81,36 @@ def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop
         UserError: as `scan`.
     """
     concepts = [concept.model_copy(update={"enabled": here == number}) for here, concept in enumerate(preset.concepts)]
-    return scan(preset.model_copy(update={"concepts": tuple(concepts)}), memo=None, report=report, stop=stop)
+    return scan(preset.model_copy(update={"concepts": tuple(concepts)}), cache=None, report=report, stop=stop)
 
 
-def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[Path]]:
+def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]]:
     """Files with the same bytes. Only those of equal length can be, so most are never read."""
-    by_size: defaultdict[int, list[Path]] = defaultdict(list)
+    by_size: defaultdict[int, list[DataFile]] = defaultdict(list)
     for row in range(len(index)):
-        path = index.path(row)
-        try:
-            by_size[path.stat().st_size].append(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
-    suspects = [path for paths in by_size.values() if len(paths) > 1 for path in paths]
-    by_digest: defaultdict[str, list[Path]] = defaultdict(list)
-    for done, path in enumerate(suspects):
+        file = index.file(row)
+        by_size[file.stamp().size].append(file)
+    suspects = [file for files in by_size.values() if len(files) > 1 for file in files]
+    by_digest: defaultdict[str, list[DataFile]] = defaultdict(list)
+    for done, file in enumerate(suspects):
         if stop():
             break
         report(len(suspects) + done, 2 * len(suspects))
         try:
-            by_digest[sha256_of(path)].append(path)
+            by_digest[file.sha256()].append(file)
         except OSError as error:
-            raise _unreadable(path, error) from error
-    return [paths for paths in by_digest.values() if len(paths) > 1]
+            raise _unreadable(file, error) from error
+    return [files for files in by_digest.values() if len(files) > 1]
 
 
-def _unreadable(path: Path, error: OSError) -> UserError:
+def _unreadable(file: DataFile, error: OSError) -> UserError:
     return UserError(
-        f"{path} cannot be read: {error.strerror or error}.", advice="Was the folder changed? Open the concept anew."
+        f"{file} cannot be read: {error.strerror or error}.", advice="Was the folder changed? Open the concept anew."
     )
 
 
-def _box(path: Path, alpha: bool, _digest: str) -> Box | None:
-    return box_of(open_mask(path, alpha=alpha))
-
-
-def first_images(concept: Concept, most: int = FIRST) -> list[Path]:
-    """The first images of a concept, for its card; empty where the folder cannot be read."""
-    try:
-        return [entry.path for entry in images_in(0, concept, resolve(concept.path))[:most]]
-    except UserError:
-        return []
+def _box(file: DataFile, alpha: bool, _digest: str) -> Box | None:
+    return box_of(open_mask(file, alpha=alpha))
 
 
 # What training will see -----------------------------------------------------------------------------------------------
@@ -135,10 +118,10 @@ def first_images(concept: Concept, most: int = FIRST) -> list[Path]:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """One showing of one image."""
+    """One image as one epoch shows it."""
 
     caption: str
-    look: Variant
+    variant: Variant
     image: Image.Image  # of the bucket's size: cut, turned, flipped and coloured
     mask: Image.Image | None  # likewise, 8-bit grey; None where the whole image counts
 
@@ -169,14 +152,14 @@ def preview_of(index: Index, row: int, preset: Preset, draw: int) -> Preview:
     concept = index.concepts[item.concept]
     rng_key = (preset.general.seed, draw, item.key, 0)
     try:
-        content = content_of(index, row, sha256_of(item.path), sha256_of, _box)
+        content = content_of(index, row, item.file.sha256(), DataFile.sha256, _box)
     except OSError as error:
-        raise _unreadable(item.path, error) from error
-    look = variant_of(item, concept, content, *rng_key)
-    pixels = load_pixels(item.path, item.width, item.height, [look])[0]
+        raise _unreadable(item.file, error) from error
+    variant = variant_of(item, concept, content, *rng_key)
+    pixels = load_pixels(item.file, item.width, item.height, [variant])[0]
     masked = is_masked(preset.training.masks, content, *rng_key)
-    mask = Image.fromarray(load_masks(*index.mask_file(row), [look])[0]) if masked else None
-    return Preview(caption_of(index, row, preset, draw), look, Image.fromarray(pixels), mask)
+    mask = Image.fromarray(load_masks(*index.mask_file(row), [variant])[0]) if masked else None
+    return Preview(caption_of(index, row, preset, draw), variant, Image.fromarray(pixels), mask)
 
 
 def caption_of(index: Index, row: int, preset: Preset, draw: int) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 from app.gui.session.worker import Stop, Worker
-from modules.data.source.folders import images_in
+from modules.data.source.kinds import source_of
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.paths import Values
 from modules.preset.sections.concept import Concept
@@ -25,7 +25,7 @@ class FolderSummary:
     """Of one folder. `problem` is empty where there is none."""
 
     images: int
-    first: Path | None = None
+    first: DataFile | None = None
     problem: str = ""
 
 
@@ -87,11 +87,10 @@ class FolderSummaries:
 def summary_of(folder: str, subfolders: bool) -> FolderSummary:
     """Look at one folder now."""
     try:
-        place = resolve(folder)
-        found = images_in(0, Concept(path=folder, subfolders=subfolders), place)
+        found = source_of(Concept(path=folder, subfolders=subfolders)).listing().entries
     except (UserError, OSError):
         return FolderSummary(0, problem=_problem(folder, subfolders))
-    return FolderSummary(len(found), found[0].path)
+    return FolderSummary(len(found), found[0].file)
 
 
 def _problem(folder: str, subfolders: bool) -> str:

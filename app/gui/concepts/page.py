@@ -27,6 +27,7 @@ from app.gui.kit import (
     px,
 )
 from app.gui.page import Page, header_of
+from modules.data.source.source import DataFile
 from modules.preset.paths import Values
 
 SHOWN = (Option("all", "All"), Option("on", "On"), Option("off", "Off"), Option("wrong", "With problems"))
@@ -42,7 +43,7 @@ class ConceptsPage(Page):
         self._summaries = FolderSummaries()
         self._numbers: list[int] = []  # the concepts that are shown, by their place in the grid
         self._wrong: Counter[int] = Counter()
-        self._unreadable: set[Path] = set()
+        self._unreadable: set[DataFile] = set()
         self._timer = ""
         self._built = False
         self._dialog: Any = None
@@ -186,18 +187,18 @@ class ConceptsPage(Page):
         if summary is None or summary.first is None:
             cell.image(None, summary.problem if summary else "")
             return
-        path = summary.first
+        first = summary.first
 
         def arrived(photo: object) -> None:
             if photo is None:
-                self._unreadable.add(path)
+                self._unreadable.add(first)
             if self.winfo_exists():
                 self._grid.refresh(index)
 
-        if path in self._unreadable:
+        if first in self._unreadable:
             cell.image(None, "Cannot be read")
         else:
-            cell.image(self.context.pictures.cover(path, (px(PICTURE[0]), px(PICTURE[1])), arrived))
+            cell.image(self.context.pictures.cover(first, (px(PICTURE[0]), px(PICTURE[1])), arrived))
 
     # Choosing ---------------------------------------------------------------------------------------------------------
 

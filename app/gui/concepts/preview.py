@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageEnhance
 
@@ -16,6 +15,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.image.pixels import Crop, open_image
 from modules.data.index import Index
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 
@@ -147,7 +147,7 @@ class ConceptPreview(Frame):
         if index is None or row >= index.images:
             return
         preset, box = self._context.draft.preset(), self._view.room()
-        now = Index(index.table, preset.concepts, index.folders, index.buckets) if preset.concepts else index
+        now = Index(index.table, preset.concepts, index.sources, index.buckets) if preset.concepts else index
 
         edge = theme.colour("accent")
 
@@ -156,7 +156,9 @@ class ConceptPreview(Frame):
             preview = preview_of(now, shown, preset, draw)
             picture = fitted(veiled(preview.image, preview.mask), box)
             captions = captions_ahead(now, shown, preset, draw, DRAWS)
-            return LoadedPreview(preview, picture, whole_with_cut(preview.look.crop, now.path(shown), edge), captions)
+            return LoadedPreview(
+                preview, picture, whole_with_cut(preview.variant.crop, now.file(shown), edge), captions
+            )
 
         self._looking.start(Worker(lambda *_: look()))
 
@@ -178,7 +180,7 @@ class ConceptPreview(Frame):
         if self._images is None:
             return
         item = self._images[index]
-        cell.words(0, item.path.name)
+        cell.words(0, item.file.name)
         caption = item.captions[0]
         cell.words(1, caption or "No caption", "text3" if caption else "changed")
 
@@ -187,16 +189,16 @@ class ConceptPreview(Frame):
                 self._grid.refresh(index)
 
         pictures, size = self._context.pictures, cell.picture_size
-        failed = pictures.failed(item.path, size)
-        cell.image(pictures.thumb(item.path, size, arrived), "Cannot be read" if failed else "")
+        failed = pictures.failed(item.file, size)
+        cell.image(pictures.thumb(item.file, size, arrived), "Cannot be read" if failed else "")
 
 
 def in_words(preview: Preview) -> str:
     """What was done to an image: "Flipped, turned by 3°, cut 12 from the top, 0 from the left"."""
-    look, crop = preview.look, preview.look.inner
-    done = [*(["flipped"] if look.flip else []), *(["upside down"] if look.upside_down else [])]
-    done += [f"turned by {look.angle:.1f}°"] if look.angle else []
-    done += [f"{name} {amount:+.0f}°" if name == "hue" else f"{name} {amount:+.0%}" for name, amount in look.colours]
+    variant, crop = preview.variant, preview.variant.inner
+    done = [*(["flipped"] if variant.flip else []), *(["upside down"] if variant.upside_down else [])]
+    done += [f"turned by {variant.angle:.1f}°"] if variant.angle else []
+    done += [f"{name} {amount:+.0f}°" if name == "hue" else f"{name} {amount:+.0%}" for name, amount in variant.colours]
     moved = crop.top or crop.left or crop.bucket != crop.resized
     done.append(f"cut {crop.top} from the top, {crop.left} from the left" if moved else "nothing cut off")
     done += ["dark parts hardly count"] if preview.mask else []
@@ -217,14 +219,14 @@ def fitted(image: Image.Image, box: tuple[int, int]) -> Image.Image:
     return image.resize(size, Image.Resampling.LANCZOS)
 
 
-def whole_with_cut(crop: Crop, path: Path, edge: str) -> Image.Image | None:
+def whole_with_cut(crop: Crop, file: DataFile, edge: str) -> Image.Image | None:
     """The whole image, small: what is cut off darkened, what is left framed in the colour `edge`."""
     high, wide = crop.resized
     if crop.bucket == crop.resized:
         return None
     share = (px(WHOLE) - px(4)) / max(high, wide)
     size = (max(1, round(wide * share)), max(1, round(high * share)))
-    image = open_image(path, size[1] / high).resize(size, Image.Resampling.LANCZOS)
+    image = open_image(file, size[1] / high).resize(size, Image.Resampling.LANCZOS)
     place = [
         round(edge * share) for edge in (crop.left, crop.top, crop.left + crop.bucket[1], crop.top + crop.bucket[0])
     ]

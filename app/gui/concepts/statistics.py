@@ -92,7 +92,7 @@ class ConceptStatistics(Frame):
         self._list_names(
             "The same file more than once", [" = ".join(p.name for p in group) for group in found.duplicates]
         )
-        self._list_names("Left out", [f"{bad.path.name}: {bad.reason}" for bad in found.bad])
+        self._list_names("Left out", [f"{bad.name}: {bad.reason}" for bad in found.bad])
 
     def _head(self, title: str) -> None:
         Label(self._area.body, title, font="bold").pack(fill="x", pady=(px(14), px(4)))
@@ -118,8 +118,8 @@ def statistics_lines(found: Statistics) -> list[tuple[str, str, str]]:
         ("Pixels in all", f"{found.pixels / 1e6:,.1f} megapixels", "text"),
     ]
     if found.smallest:
-        path, width, height = found.smallest
-        lines.append(("Smallest", f"{path.name}, {width} {TIMES} {height}", "text"))
+        file, width, height = found.smallest
+        lines.append(("Smallest", f"{file.name}, {width} {TIMES} {height}", "text"))
     if found.enlarged:
         lines.append(("Will be enlarged", f"{found.enlarged:,}: smaller than their bucket", "changed"))
     equal = sum(len(group) - 1 for group in found.duplicates)

@@ -19,7 +19,6 @@ from app.gui.draft.draft import Draft
 from app.gui.draft.parsing import InvalidInput
 from app.gui.draft.state import Baseline, DraftState, values_of
 from app.gui.draft.user_folder import settings_folder
-from modules.system.locks import Lock, LockTaken
 from modules.errors import UserError
 from modules.preset.files import store
 from modules.preset.files.migrate import migrate
@@ -27,6 +26,7 @@ from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.validate import examine
 from modules.system.files import write_text
+from modules.system.locks import Lock, LockTaken
 
 
 class Project:

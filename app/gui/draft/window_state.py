@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from app.gui.draft.user_folder import settings_folder
-from modules.system.locks import Lock, LockTaken
 from modules.system.files import write_text
+from modules.system.locks import Lock, LockTaken
 
 MOST_RECENT = 12
 

@@ -128,7 +128,9 @@ class LayerDialog(Dialog):
         if isinstance(preset.method, Adapter):
             sentences.insert(0, f"Their adapters hold {share.trained:,} numbers.")
             if self.path == LAYERS_PATH and (more := beside(self.layers, preset.method, self.ticked).bit_count()):
-                sentences.append(f'"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.')
+                sentences.append(
+                    f'"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.'
+                )
         return [*sentences, self.layers.counted]
 
     def _set_line(self, name: str, title: str, chosen: str) -> TreeLine:

@@ -73,7 +73,7 @@ def _reason(texts: Captions, said: ImageCaptions) -> str:
     concept = texts.concept_of(said)
     mode = concept.captions
     if mode == "file":
-        image = texts.path_of(said)
+        image = texts.file_of(said)
         endings = [source.ending for source in concept.caption_files]
         ways = [way for ending in endings for way in (ending, ending.upper())]
         there = any(image.with_name(f"{image.stem}{way}").exists() for way in ways)

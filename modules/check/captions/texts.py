@@ -7,12 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import numpy as np
 
 from modules.check.context import CheckContext
 from modules.data.index import Index
+from modules.data.source.source import DataFile
 from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
 from modules.data.text.tags import every_tag
 from modules.preset.sections.concept import Concept
@@ -53,8 +53,8 @@ class Captions:
         """The file of the image, as a person would look for it."""
         return self.index.table.column("path")[said.row].as_py()
 
-    def path_of(self, said: ImageCaptions) -> Path:
-        return self.index.path(said.row)
+    def file_of(self, said: ImageCaptions) -> DataFile:
+        return self.index.file(said.row)
 
     @cached_property
     def times(self) -> Counter[tuple[int, str]]:

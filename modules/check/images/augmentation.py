@@ -52,7 +52,7 @@ def _masks(
         f"They are learnt as a whole. {how}, or leave it so.",
         f"concepts.{share.number}.masks",
         [Fix("Go without masks", {f"concepts.{share.number}.masks": "none"})] if everything else [],
-        items=first_items(index.path(row) for row in bare),
+        items=first_items(index.file(row) for row in bare),
     )
 
 

@@ -42,7 +42,7 @@ def shares_of(index: Index) -> list[ConceptShare]:
         ConceptShare(
             n,
             concept,
-            concept.name or index.folders[n].name,
+            concept.name or index.sources[n].title,
             int(images[n]),
             examples_per_epoch(concept, int(images[n])),
         )

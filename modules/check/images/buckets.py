@@ -66,7 +66,7 @@ def _enlarged(preset: Preset, index: Index) -> Iterator[Finding]:
         "or train at a lower resolution.",
         "training.resolution",
         [Fix(f"Train at {resolution} pixels", {"training.resolution": resolution})] if resolution else [],
-        items=first_items(f"{index.path(int(row))}: enlarged {scales[row]:.1f} times" for row in worst[:20]),
+        items=first_items(f"{index.file(int(row))}: enlarged {scales[row]:.1f} times" for row in worst[:20]),
     )
 
 
@@ -121,7 +121,7 @@ def _squeezed(preset: Preset, index: Index) -> Iterator[Finding]:
         [Fix(f"Allow sides up to {needed} pixels", {"training.max_side": needed})],
         bars=[(f"{free[int(k)][1]}x{free[int(k)][0]}", float(c)) for k, c in zip(kinds, counts, strict=True)],
         unit="images",
-        items=first_items(f"{index.path(int(row))}: loses {percent(float(now[row]))}" for row in order[:20]),
+        items=first_items(f"{index.file(int(row))}: loses {percent(float(now[row]))}" for row in order[:20]),
     )
 
 
@@ -143,7 +143,7 @@ def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
         "They are longer or narrower than their bucket. The middle is kept: cut them yourself where something else "
         "matters.",
         "training.resolution",
-        items=first_items(f"{index.path(int(row))}: loses {percent(float(shares[row]))}" for row in worst[:20]),
+        items=first_items(f"{index.file(int(row))}: loses {percent(float(shares[row]))}" for row in worst[:20]),
     )
 
 
@@ -162,7 +162,7 @@ def _oversized(preset: Preset, index: Index) -> Iterator[Finding]:
         "That harms nothing. Only the first start takes longer, because each must be read once.",
         "training.resolution",
         items=first_items(
-            f"{index.path(int(row))}: {index.widths[row]}x{index.heights[row]}"
+            f"{index.file(int(row))}: {index.widths[row]}x{index.heights[row]}"
             for row in huge[np.argsort(-pixels[huge], kind="stable")][:20]
         ),
     )

@@ -15,7 +15,8 @@ from modules.data.image.pixels import KINDS
 from modules.data.index import Index
 from modules.data.source.duplicates import near_duplicates
 from modules.data.source.file_hashes import FileHashes
-from modules.data.source.perceptual_hash import PixelInfo, fingerprints
+from modules.data.source.perceptual_hash import PixelInfo, read_pixel_info
+from modules.data.source.source import DataFile
 from modules.messages import Finding, Phase, Severity
 
 MUCH = 0.1  # of the images
@@ -32,8 +33,8 @@ class ReadImages:
     rows: list[int]
     prints: list[PixelInfo]
 
-    def path(self, place: int) -> Path:
-        return self.index.path(self.rows[place])
+    def file(self, place: int) -> DataFile:
+        return self.index.file(self.rows[place])
 
     def where(self, odd: Callable[[PixelInfo], bool]) -> list[int]:
         return [place for place, one in enumerate(self.prints) if odd(one)]
@@ -61,9 +62,9 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 
 def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
     """Raises Interrupted where the user wants that; what was seen by then is kept for the next time."""
-    found = fingerprints(
+    found = read_pixel_info(
         index,
-        Path(context.preset.general.cache) / "fingerprints.arrow",
+        Path(context.preset.general.cache),
         lambda done, total: context.tell(Phase(TITLE, done, total)),
         context.control.stop_requested,
     )
@@ -72,8 +73,8 @@ def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
 
 
 def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]:
-    torn = [f"{index.path(row)}: {one.reason}" for row, one in enumerate(scanned) if one.reason]
-    bad = [f"{bad.path}: {bad.reason}" for bad in index.bad] + torn
+    torn = [f"{index.file(row)}: {one.reason}" for row, one in enumerate(scanned) if one.reason]
+    bad = [f"{bad.place}: {bad.reason}" for bad in index.bad] + torn
     if not bad:
         return
     total = len(index) + len(index.bad)
@@ -124,24 +125,16 @@ def _exact(seen: ReadImages, groups: Sequence[Sequence[int]], cache: Path) -> li
         for group in (*groups, flat):
             sizes: dict[int, list[int]] = {}
             for place in group:
-                sizes.setdefault(_size(seen.path(place)), []).append(place)
+                sizes.setdefault(seen.file(place).stamp().size, []).append(place)
             for size, places in sizes.items():
-                for place in places if len(places) > 1 and size else ():
-                    by_bytes.setdefault((size, _digest(digests, seen.path(place))), []).append(place)
+                for place in places if len(places) > 1 and size > 0 else ():
+                    by_bytes.setdefault((size, _digest(digests, seen.file(place))), []).append(place)
     return [places for (_, digest), places in by_bytes.items() if digest and len(places) > 1]
 
 
-def _size(path: Path) -> int:
-    """0 where the file has just gone: nothing can be said of it any more."""
+def _digest(digests: FileHashes, file: DataFile) -> str:
     try:
-        return path.stat().st_size
-    except OSError:
-        return 0
-
-
-def _digest(digests: FileHashes, path: Path) -> str:
-    try:
-        return digests.of(path)
+        return digests.of(file)
     except OSError:
         return ""
 
@@ -162,7 +155,7 @@ def _copies_finding(
         f"{share_of(spare, len(seen.rows), 'image')} {verb} {what}.{apart}",
         text,
         "concepts",
-        items=first_items(" = ".join(str(seen.path(place)) for place in group[:4]) for group in groups),
+        items=first_items(" = ".join(str(seen.file(place)) for place in group[:4]) for group in groups),
     )
 
 
@@ -189,7 +182,7 @@ class Trait:
                 f"{share_of(len(odd), len(seen.rows), 'image')} {self.one if len(odd) == 1 else self.many}.",
                 self.text,
                 "concepts",
-                items=first_items(seen.path(place) for place in odd),
+                items=first_items(seen.file(place) for place in odd),
             )
 
 
@@ -248,5 +241,5 @@ def _colourless(seen: ReadImages) -> Iterator[Finding]:
         "The model learns black and white along with what they show, unless their captions say it, for example with "
         '"black and white photo".',
         "concepts",
-        items=first_items(seen.path(int(place)) for place in grey),
+        items=first_items(seen.file(int(place)) for place in grey),
     )

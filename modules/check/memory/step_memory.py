@@ -24,6 +24,7 @@ from modules.check.memory.memory_tracker import Ledger, address_of, counted
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
 from modules.data.index import Bucket, Item
+from modules.data.source.folders import on_disk
 from modules.families import Condition, Family
 from modules.methods import Method, attach
 from modules.preset.preset import Preset
@@ -257,7 +258,7 @@ def _untrained(method: Method, component: str) -> list[Tensor]:
 
 def _batch(copy: Family, preset: Preset, shape: BatchShape) -> Batch:
     height, width = shape.size
-    item = Item(0, 0, Path(), "", width, height, shape.size, (shape.caption,), ())
+    item = Item(0, 0, on_disk(Path("a.png")), "", width, height, shape.size, (shape.caption,), ())
     items = [item] * preset.training.batch_size
     return example_batch(copy, items, caches_latents=shape.caches_latents, caches_text=shape.caches_text)
 

@@ -12,10 +12,11 @@ from typing import Any
 
 from modules.check.context import CheckContext
 from modules.check.wording import in_bytes, listed
+from modules.data.source.kinds import source_of
 from modules.messages import Finding, Fix
 from modules.preset.files.naming import RESERVED, run_name
 from modules.preset.preset import Preset
-from modules.system.bundled import is_bundled, resolve
+from modules.system.bundled import is_bundled
 from modules.system.disks import cloud_service, disk_of, free_bytes, write_error
 from modules.trainer.run_folder.model_paths import ModelPaths
 
@@ -113,7 +114,10 @@ def _inside_concepts(preset: Preset) -> Iterator[Finding]:
     for number, concept in enumerate(preset.concepts):
         if not concept.enabled or not concept.path:
             continue
-        folder, setting = _real(resolve(concept.path)), f"concepts.{number}.path"
+        source = source_of(concept, number)
+        if source.folder is None:
+            continue
+        folder, setting = _real(source.folder), f"concepts.{number}.path"
         title = concept.name or folder.name
         if concept.subfolders and workspace.is_relative_to(folder):
             yield Finding(

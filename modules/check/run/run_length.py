@@ -91,7 +91,7 @@ def _length(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
 
 def _of_concept(index: Index, number: int) -> str:
     concept = index.concepts[number]
-    name = concept.name or index.folders[number].name
+    name = concept.name or index.sources[number].title
     return f" of {short(name, 40)}" if len(set(index.concept_numbers.tolist())) > 1 else ""
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modules.data.cache.encoders import Encoders, TextEncoding
 from modules.data.cache.store import Cache
-from modules.data.image.pixels import open_image, reason_of
+from modules.data.image.pixels import open_image
 from modules.data.image.variants import (
     Content,
     Variant,
@@ -28,12 +28,13 @@ from modules.data.image.variants import (
 from modules.data.index import Index
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import A, Stop, T, map_in_threads
+from modules.data.source.source import DataFile, reason_of
 from modules.data.text.captions import possible_captions
 from modules.errors import UserError
 from modules.system.devices import is_out_of_memory
 
 Report = Callable[[str, int, int], None]
-IsUnchanged = Callable[[int, Path], bool]
+IsUnchanged = Callable[[int, DataFile], bool]
 BadRows = list[tuple[int, str]]
 
 TEXTS_AT_ONCE = 32
@@ -47,16 +48,16 @@ def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[
 
     with FileHashes(folder) as known:
 
-        def digest(path: Path) -> str | OSError:
+        def digest(file: DataFile) -> str | OSError:
             try:
-                return known.of(path)
+                return known.of(file)
             except OSError as error:
                 return error
 
-        paths = (index.path(row) for row in range(len(index)))
-        for row, found in enumerate(map_in_threads(digest, paths, stop)):
+        files = (index.file(row) for row in range(len(index)))
+        for row, found in enumerate(map_in_threads(digest, files, stop)):
             if isinstance(found, OSError):
-                bad.append((row, f"{reason_of(index.path(row), found)}"))
+                bad.append((row, reason_of(index.file(row), found)))
             digests.append(found if isinstance(found, str) else "")
             if row % 100 == 0:
                 report("Reading images", row, len(index))
@@ -72,40 +73,43 @@ def fill_latents(
     stop: Stop,
     same: IsUnchanged,
 ) -> BadRows:
-    """Encode every look of every image that the cache lacks. `same`: whether a row's file is as when it was hashed."""
+    """Encode every variant of every image that the cache lacks.
+
+    `same`: whether a row's file is as when it was hashed.
+    """
     rows: list[int] = np.concatenate(list(index.bucket_rows().values())).tolist()
     jobs = [(row, _missing_variants(index, row, contents[row], encoders, cache)) for row in rows]
-    missing = [(row, looks) for row, looks in jobs if looks]
+    missing = [(row, variants) for row, variants in jobs if variants]
 
     def decode(job: tuple[int, list[Variant]]) -> list[np.ndarray] | str:
-        row, looks = job
+        row, variants = job
         try:
-            pixels = load_pixels(index.path(row), int(index.widths[row]), int(index.heights[row]), looks)
+            pixels = load_pixels(index.file(row), int(index.widths[row]), int(index.heights[row]), variants)
         except UserError as error:
-            return _reason(index.path(row), error)
+            return _reason(index.file(row), error)
         # Else one picture would be kept under the name of another, for every later run.
-        return pixels if same(row, index.path(row)) else "it was changed while it was read"
+        return pixels if same(row, index.file(row)) else "it was changed while it was read"
 
     bad: BadRows = []
     encoding = _Encoding(encoders, cache)
-    for done, ((row, looks), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
+    for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
         report("Encoding images", done + 1, len(missing))
         if isinstance(found, str):
             bad.append((row, found))
         else:
-            keys = [latents_key(contents[row].digest, variant, encoders.image_key) for variant in looks]
+            keys = [latents_key(contents[row].digest, variant, encoders.image_key) for variant in variants]
             encoding.add(keys, found)
     return bad
 
 
 def _missing_variants(index: Index, row: int, content: Content, encoders: Encoders, cache: Cache) -> list[Variant]:
     item = index[row]
-    looks = variants_of(item, index.concepts[item.concept], content)
-    return [variant for variant in looks if latents_key(content.digest, variant, encoders.image_key) not in cache]
+    variants = variants_of(item, index.concepts[item.concept], content)
+    return [variant for variant in variants if latents_key(content.digest, variant, encoders.image_key) not in cache]
 
 
 class _Encoding:
-    """Encodes looks and keeps them.
+    """Encodes variants and keeps them.
 
     One at a time: how many are encoded together changes the last bits, so what a killed run left over, or another run
     had encoded, would change what is learnt. Only below 128 pixels is this slower on a CPU; above, it is faster.
@@ -115,8 +119,8 @@ class _Encoding:
         self.encoders, self.cache = encoders, cache
         self._unflushed = 0
 
-    def add(self, keys: Sequence[str], looks: Sequence[np.ndarray]) -> None:
-        for key, pixels in zip(keys, looks, strict=True):
+    def add(self, keys: Sequence[str], variants: Sequence[np.ndarray]) -> None:
+        for key, pixels in zip(keys, variants, strict=True):
             with torch.no_grad():
                 latents = self.encoders.encode_image(pixels_to_tensor([pixels])).cpu()
             self.cache.put(key, {"latents": latents[0]})
@@ -142,9 +146,9 @@ def in_smaller_batches(work: Callable[[Sequence[A]], T], things: Sequence[A]) ->
     yield from in_smaller_batches(work, things[half:])
 
 
-def _reason(path: Path, error: UserError) -> str:
-    """Why an image cannot be used, without its path: whoever lists bad images names it."""
-    return str(error.args[0]).removeprefix(f"{path} ").removeprefix("cannot be used: ").rstrip(".")
+def _reason(file: DataFile, error: UserError) -> str:
+    """Why an image cannot be used, without its name: whoever lists bad images names it."""
+    return str(error.args[0]).removeprefix(f"{file} ").removeprefix("cannot be used: ").rstrip(".")
 
 
 def pixels_to_tensor(pixels: Sequence[np.ndarray]) -> Tensor:
@@ -160,9 +164,9 @@ def find_undecodable(
 
     def problem(row: int) -> str:
         try:
-            open_image(index.path(row))
+            open_image(index.file(row))
         except UserError as error:
-            return _reason(index.path(row), error)
+            return _reason(index.file(row), error)
         return ""
 
     bad: BadRows = []

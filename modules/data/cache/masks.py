@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,7 +16,6 @@ from torch import Tensor
 from modules.data.cache.fill import BadRows, Report, pixels_to_tensor
 from modules.data.cache.store import Cache, DamagedRecord
 from modules.data.image.masks import FACTOR, Box, box_of, downscaled, open_mask
-from modules.data.image.pixels import reason_of
 from modules.data.image.variants import (
     Content,
     Variant,
@@ -33,6 +31,7 @@ from modules.data.image_errors import MissingImage
 from modules.data.index import Index, Item
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import Stop, map_in_threads
+from modules.data.source.source import DataFile, reason_of
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
@@ -64,13 +63,13 @@ def _concept(index: Index, row: int) -> Concept:
     return index.concepts[index.concept_numbers[row]]
 
 
-def _box(cache: Cache, path: Path, alpha: bool, digest: str) -> Box | None:
+def _box(cache: Cache, file: DataFile, alpha: bool, digest: str) -> Box | None:
     """Where a mask is white, looked up or found out."""
     key = box_key(digest)
     try:
         held: list[float] = cache.get(key)["box"].tolist()
     except (DamagedRecord, KeyError):
-        held = list(box_of(open_mask(path, alpha=alpha)) or ())
+        held = list(box_of(open_mask(file, alpha=alpha)) or ())
         cache.put(key, {"box": torch.tensor(held, dtype=torch.float64)})
     return (held[0], held[1], held[2], held[3]) if held else None
 
@@ -80,34 +79,34 @@ def _reason(error: UserError) -> str:
 
 
 def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: Report, stop: Stop) -> BadRows:
-    """Keep what every look of every image shows of its mask, where the cache lacks it."""
+    """Keep what every variant of every image shows of its mask, where the cache lacks it."""
     jobs = ((row, _missing(index[row], _concept(index, row), contents[row], cache)) for row in range(len(index)))
-    missing = [(row, looks) for row, looks in jobs if looks]
+    missing = [(row, variants) for row, variants in jobs if variants]
 
     def decode(job: tuple[int, dict[str, Variant]]) -> list[np.ndarray] | str:
-        row, looks = job
+        row, variants = job
         try:
-            return [downscaled(mask) for mask in load_masks(*index.mask_file(row), list(looks.values()))]
+            return [downscaled(mask) for mask in load_masks(*index.mask_file(row), list(variants.values()))]
         except UserError as error:
             return _reason(error)
 
     bad: BadRows = []
-    for done, ((row, looks), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
+    for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
         report("Reading masks", done + 1, len(missing))
         if isinstance(found, str):
             bad.append((row, found))
             continue
-        for key, mask in zip(looks, found, strict=True):
+        for key, mask in zip(variants, found, strict=True):
             cache.put(key, {"mask": torch.from_numpy(mask)[None]})
     return bad
 
 
 def _missing(item: Item, concept: Concept, content: Content, cache: Cache) -> dict[str, Variant]:
-    """The looks, by key, whose mask the cache lacks. Those that differ only in colours share one."""
+    """The variants, by key, whose mask the cache lacks. Those that differ only in colours share one."""
     if not content.mask:
         return {}
-    looks = {mask_key(content.mask, variant): variant for variant in variants_of(item, concept, content)}
-    return {key: variant for key, variant in looks.items() if key not in cache}
+    variants = {mask_key(content.mask, variant): variant for variant in variants_of(item, concept, content)}
+    return {key: variant for key, variant in variants.items() if key not in cache}
 
 
 class MaskLoader:
@@ -129,7 +128,7 @@ class MaskLoader:
         """The fields of a batch that speak of masks. `pixels`: also those for inpainting.
 
         Raises:
-            Gone: a mask is needed that cannot be read.
+            MissingImage: a mask is needed that cannot be read.
         """
         found: dict[str, Any] = {}
         masked = [

@@ -7,13 +7,13 @@ how latents see it.
 from __future__ import annotations
 
 from math import ceil
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
-from modules.data.image.pixels import Crop, crop_for, reason_of
-from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.image.pixels import Crop, crop_for
+from modules.data.image_errors import LIMIT, UNREADABLE
+from modules.data.source.source import DataFile, reason_of
 from modules.errors import UserError
 
 FACTOR = 8  # pixels on a side of what is averaged to one
@@ -23,17 +23,17 @@ Box = tuple[float, float, float, float]  # top, left, bottom, right, as shares o
 Place = tuple[float, float] | None  # down and across, each a chance; None: the middle
 
 
-def open_mask(path: Path, *, alpha: bool) -> Image.Image:
+def open_mask(file: DataFile, *, alpha: bool) -> Image.Image:
     """A mask as 8-bit grey: a picture of it, or the transparency of an image (white where it has none).
 
     Raises:
         UserError: it is missing, torn, of no known kind, or too large.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with file.image() as image:
             if image.width * image.height > LIMIT:
                 raise UserError(
-                    f"{path} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
+                    f"{file} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
                     advice="Make the mask smaller.",
                 )
             image.load()
@@ -41,7 +41,7 @@ def open_mask(path: Path, *, alpha: bool) -> Image.Image:
             return _alpha(shown) if alpha else _grey(shown)
     except UNREADABLE as error:
         raise UserError(
-            f"The mask {path} cannot be used: {reason_of(path, error)}.",
+            f"The mask {file} cannot be used: {reason_of(file, error)}.",
             advice="Save it again with an image editor, or delete it.",
         ) from error
 

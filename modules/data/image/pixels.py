@@ -10,12 +10,12 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass
 from math import ceil
-from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageCms, ImageOps
 
-from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.image_errors import LIMIT, UNREADABLE
+from modules.data.source.source import DataFile, reason_of
 from modules.errors import UserError
 
 VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
@@ -75,7 +75,7 @@ def apply_crop(image: Image.Image, crop: Crop, filter: Image.Resampling = Image.
     return image.resize((width, height), filter, box=box, reducing_gap=3.0)
 
 
-def open_image(path: Path, scale: float = 1.0) -> Image.Image:
+def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
     """An image as 8-bit RGB, turned as its EXIF says.
 
     `scale` says what part of its size is wanted: a JPEG is then decoded smaller, but at least twice as large as wanted,
@@ -85,10 +85,10 @@ def open_image(path: Path, scale: float = 1.0) -> Image.Image:
         UserError: it is missing, torn, of no known kind, or larger than `LIMIT`.
     """
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with file.image() as image:
             if image.width * image.height > LIMIT:
                 raise UserError(
-                    f"{path} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
+                    f"{file} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
                     advice="Make it smaller, or take it out of the folder.",
                 )
             if scale < 0.5:
@@ -97,24 +97,9 @@ def open_image(path: Path, scale: float = 1.0) -> Image.Image:
             return _rgb(ImageOps.exif_transpose(image))
     except UNREADABLE as error:
         raise UserError(
-            f"{path} cannot be used: {reason_of(path, error)}.",
+            f"{file} cannot be used: {reason_of(file, error)}.",
             advice="Copy it again or save it anew with an image editor, or take it out of the folder.",
         ) from error
-
-
-def reason_of(path: Path, error: BaseException) -> str:
-    """Why Pillow could not read a file, in words."""
-    if isinstance(error, FileNotFoundError):
-        return "it is not there"
-    if isinstance(error, PermissionError):
-        return "there is no permission to read it"
-    if path.is_file() and not path.stat().st_size:
-        return "it is empty"
-    if isinstance(error, UnidentifiedImageError):
-        return "it is no image, or damaged at its beginning"
-    if "truncated" in str(error).lower():
-        return "it is torn: its end is missing"
-    return f"it is damaged ({str(error) or type(error).__name__})"
 
 
 def _rgb(image: Image.Image) -> Image.Image:

@@ -1,8 +1,8 @@
-"""The ways an image may be seen, which of them a showing gets, and the keys they are cached under.
+"""The ways an image may be seen, which of them a example gets, and the keys they are cached under.
 
-A draw of crop, rotation and colours is a variant. Of those K are kept (concepts.N.variants), and every showing draws
-one of them; with K = 0 each showing makes a draw of its own. Flips come on top. Whether anything is cached changes
-nothing: the same showing has the same look.
+A draw of crop, rotation and colours is a variant. Of those K are kept (concepts.N.variants), and every example draws
+one of them; with K = 0 each example makes a draw of its own. Flips come on top. Whether anything is cached changes
+nothing: the same example has the same variant.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from itertools import product
 from math import ceil
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +22,7 @@ from modules.data.image.augment import augmentation_of, margin_for, rotated, wit
 from modules.data.image.masks import Box, crop_around, crop_keeping, open_mask
 from modules.data.image.pixels import VERSION, Crop, apply_crop, crop_for, open_image, size_conditioning
 from modules.data.index import Index, Item
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
@@ -30,7 +30,7 @@ from modules.system.seeds import seed_of, uniform_of
 
 
 class Content(NamedTuple):
-    """What an image's files hold, as far as looks depend on it."""
+    """What an image's files hold, as far as variants depend on it."""
 
     digest: str  # of the image's bytes
     mask: str = ""  # of the mask's bytes, "alpha" and those of the image, or "" for none
@@ -65,7 +65,11 @@ class Variant:
 
 
 def content_of(
-    index: Index, row: int, digest: str, digest_of: Callable[[Path], str], box: Callable[[Path, bool, str], Box | None]
+    index: Index,
+    row: int,
+    digest: str,
+    digest_of: Callable[[DataFile], str],
+    box: Callable[[DataFile, bool, str], Box | None],
 ) -> Content:
     """What a row's image, of this digest, holds; and its mask, if its concept wants one.
 
@@ -82,7 +86,7 @@ def content_of(
 
 
 def variants_of(item: Item, concept: Concept, content: Content) -> list[Variant]:
-    """Every look that the cache holds of an image, each once; none of a concept that is encoded at each showing."""
+    """Every variant that the cache holds of an image, each once; none of a concept that is encoded at each example."""
     if concept.live:
         return []
     many = concept.variants if concept.varies else 1
@@ -92,14 +96,14 @@ def variants_of(item: Item, concept: Concept, content: Content) -> list[Variant]
 
 
 def variant_count(concept: Concept) -> int:
-    """How many looks of each image the cache holds at most."""
+    """How many variants of each image the cache holds at most."""
     return 0 if concept.live else (
         (concept.variants if concept.varies else 1) * len(_flips(concept)) * (2 if concept.flip_vertical else 1)
     )  # fmt: skip
 
 
 def variant_of(item: Item, concept: Concept, content: Content, *rng_key: int | str) -> Variant:
-    """The look of the showing at `rng_key`: one of `variants_of`, or, where nothing is cached, any."""
+    """The variant of the example at `rng_key`: one of `variants_of`, or, where nothing is cached, any."""
     flips = _flips(concept)
     flip = flips[seed_of("flip", *rng_key) % 2] if len(flips) == 2 else flips[0]
     upside_down = concept.flip_vertical and seed_of("upside down", *rng_key) % 2 == 1
@@ -113,7 +117,7 @@ def variant_of(item: Item, concept: Concept, content: Content, *rng_key: int | s
 
 
 def is_masked(settings: Masks, content: Content, *rng_key: int | str) -> bool:
-    """Whether the showing at `rng_key` is with the image's mask: without, its whole image counts."""
+    """Whether the example at `rng_key` is with the image's mask: without, its whole image counts."""
     return bool(content.mask) and uniform_of("unmasked", *rng_key) >= settings.unmasked_probability
 
 
@@ -145,36 +149,36 @@ def _cropped_variant(item: Item, concept: Concept, content: Content, *rng_key: i
 # Pixels ---------------------------------------------------------------------------------------------------------------
 
 
-def load_pixels(path: Path, width: int, height: int, looks: Sequence[Variant]) -> list[np.ndarray]:
-    """What looks of one image show, each (H, W, 3) uint8. `width` and `height` are those that the index has.
+def load_pixels(file: DataFile, width: int, height: int, variants: Sequence[Variant]) -> list[np.ndarray]:
+    """What variants of one image show, each (H, W, 3) uint8. `width` and `height` are those that the index has.
 
     Raises:
         UserError: the image cannot be decoded, or is another than when it was scanned.
     """
-    image = open_image(path, max(variant.crop.scale(height) for variant in looks))
+    image = open_image(file, max(variant.crop.scale(height) for variant in variants))
     # A JPEG may come in a half, a quarter or an eighth of its size.
     if (image.width, image.height) not in [(ceil(width / n), ceil(height / n)) for n in (1, 2, 4, 8)]:
-        raise UserError(f"{path} was changed since it was scanned.", advice="Start the run again.")
-    return [_render(image, variant) for variant in looks]
+        raise UserError(f"{file} was changed since it was scanned.", advice="Start the run again.")
+    return [_render(image, variant) for variant in variants]
 
 
-def load_condition(path: Path, variant: Variant) -> np.ndarray:
-    """What a look shows of a picture that stands for the image, of any size: (H, W, 3) uint8.
-
-    Raises:
-        UserError: it cannot be decoded.
-    """
-    return _render(open_image(path), variant)
-
-
-def load_masks(path: Path, alpha: bool, looks: Sequence[Variant]) -> list[np.ndarray]:
-    """What looks of an image show of its mask, each (H, W) uint8.
+def load_condition(file: DataFile, variant: Variant) -> np.ndarray:
+    """What a variant shows of a picture that stands for the image, of any size: (H, W, 3) uint8.
 
     Raises:
         UserError: it cannot be decoded.
     """
-    mask = open_mask(path, alpha=alpha)
-    return [_render(mask, replace(variant, colours=()), Image.Resampling.BILINEAR) for variant in looks]
+    return _render(open_image(file), variant)
+
+
+def load_masks(file: DataFile, alpha: bool, variants: Sequence[Variant]) -> list[np.ndarray]:
+    """What variants of an image show of its mask, each (H, W) uint8.
+
+    Raises:
+        UserError: it cannot be decoded.
+    """
+    mask = open_mask(file, alpha=alpha)
+    return [_render(mask, replace(variant, colours=()), Image.Resampling.BILINEAR) for variant in variants]
 
 
 def _render(image: Image.Image, variant: Variant, filter: Image.Resampling = Image.Resampling.LANCZOS) -> np.ndarray:

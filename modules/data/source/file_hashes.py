@@ -2,84 +2,60 @@
 
 from __future__ import annotations
 
-import json
 import threading
-import time
-import zlib
-from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
-from modules.system.files import sha256_of
+from modules.data.source.source import DataFile
+from modules.system.read_cache import ReadCache, Row
 
-# See modules/data/source/scan_cache.py: a file changed within one tick of the clock looks unchanged.
-TICK_NS = 50_000_000
+HASHES = "sha256 1"
+WRITE_EVERY = 200  # files: a killed run reads as many again
 
 
 class FileHashes:
-    """sha256 of files, kept in `<folder>/digests.log`: one line a file, each with a checksum, only ever appended to.
-
-    Torn or damaged lines are passed over; the file is then read anew. Several threads and processes may use it.
-    """
+    """sha256 of files, kept in the read cache of a folder. Several threads may ask."""
 
     def __init__(self, folder: Path) -> None:
-        self._log = folder / "digests.log"
-        self._known: dict[str, tuple[list[int], str]] = {}
-        self._file: BinaryIO | None = None
+        self._cache = ReadCache(folder)
+        self._new: dict[str, Row] = {}
         self._guard = threading.Lock()
-        if self._log.exists():
-            for line in self._log.read_bytes().split(b"\n"):
-                self._believe(line)
 
-    def _believe(self, line: bytes) -> None:
-        check, _, body = line.partition(b" ")
-        if check == b"%08x" % zlib.crc32(body):
-            path, stamp, digest = json.loads(body)
-            self._known[path] = stamp, digest
-
-    def of(self, path: Path) -> str:
+    def of(self, file: DataFile) -> str:
         """Hex sha256 of a file's bytes.
 
         Raises:
             OSError: it cannot be read.
         """
-        name = str(path.absolute())
-        stamp = _stamp(path)
-        known = self._known.get(name)
-        if known and known[0] == stamp:
-            return known[1]
-        digest = sha256_of(path)
-        settled = time.time_ns() - max(stamp[1], stamp[2]) > TICK_NS
-        if settled and stamp == _stamp(path):
-            with self._guard:
-                self._known[name] = stamp, digest
-                with suppress(OSError):  # a full disk is no fault of the image; the next run reads it once more
-                    self._append(name, stamp, digest)
+        name, stamp = str(file), file.stamp()
+        if (new := self._new.get(name)) and new[0] == stamp and not stamp.is_fresh():
+            return new[1].decode()
+        if known := self._cache.get(HASHES, {name: stamp}).get(name):
+            return known.decode()
+        digest = file.sha256()
+        if stamp == file.stamp():  # else it was written while it was read
+            self._keep(name, (stamp, digest.encode()))
         return digest
 
-    def _append(self, name: str, stamp: list[int], digest: str) -> None:
-        body = json.dumps([name, stamp, digest]).encode()
-        if self._file is None:
-            self._log.parent.mkdir(parents=True, exist_ok=True)
-            # Unbuffered: a line is one write at the end of the file, so that two processes do not mix theirs.
-            self._file = self._log.open("ab", buffering=0)
-            self._file.write(b"\n")  # ends a line that a kill may have torn
-        self._file.write(b"%08x %s\n" % (zlib.crc32(body), body))
+    def _keep(self, name: str, row: Row) -> None:
+        with self._guard:
+            self._new[name] = row
+            if len(self._new) >= WRITE_EVERY:
+                self._write()
+
+    def _write(self) -> None:
+        self._cache.put(HASHES, self._new)
+        self._new = {}
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._file:
-            self._file.close()
-            self._file = None
+        """Keep what was found, and let go of the file."""
+        with self._guard:
+            self._write()
+        self._cache.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
-
-
-def _stamp(path: Path) -> list[int]:
-    stat = path.stat()
-    return [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino]

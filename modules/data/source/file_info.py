@@ -8,32 +8,19 @@ from __future__ import annotations
 import codecs
 import json
 import os
-from os import stat_result
-from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from modules.data.image.pixels import reason_of
 from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.source.source import CaptionFile, DataFile, reason_of
 from modules.errors import printable
 from modules.text import in_bytes
 
 MAX_CAPTION_BYTES = 100_000
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112
-
-
-class Stamp(NamedTuple):
-    """Changes whenever a file is written. ctime catches tools that put the old mtime back."""
-
-    size: int
-    mtime_ns: int
-    ctime_ns: int
-
-
-NO_STAMP = Stamp(-1, 0, 0)  # of a file that is not there
 
 
 class ImageInfo(NamedTuple):
@@ -47,19 +34,11 @@ class CaptionInfo(NamedTuple):
     problem: str  # what is wrong with the file and what to do; empty of a good one
 
 
-class TextFile(NamedTuple):
-    """A file with captions of an image: where it is, or would be, and what of a JSON file is meant."""
-
-    path: Path
-    stamp: Stamp
-    key: str
-
-
 class ReadJob(NamedTuple):
-    """What is to be read; an empty path is not."""
+    """What is to be read of an image; None of the image itself: only its captions."""
 
-    image: str
-    captions: tuple[TextFile, ...]
+    image: DataFile | None
+    captions: tuple[CaptionFile, ...]
 
 
 class FileInfo(NamedTuple):
@@ -67,61 +46,61 @@ class FileInfo(NamedTuple):
     captions: tuple[CaptionInfo | None, ...]
 
 
-def stamp_of(stat: stat_result) -> Stamp:
-    return Stamp(stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
-
-
 def read_jobs(jobs: list[ReadJob]) -> list[FileInfo]:
-    """The facts of many files: the unit of work of a worker process."""
+    """What many files say: the unit of work of a worker process."""
     return [
         FileInfo(
-            read_image_info(Path(image)) if image else None, tuple(read_caption(text.path, text.key) for text in texts)
+            read_image_info(job.image) if job.image else None,
+            tuple(read_caption(text.file, text.field) for text in job.captions),
         )
-        for image, texts in jobs
+        for job in jobs
     ]
 
 
-def read_image_info(path: Path) -> ImageInfo:
+def read_image_info(file: DataFile) -> ImageInfo:
     """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with file.open() as stream, Image.open(stream, formats=FORMATS) as image:
             width, height = image.size
-            # Pillow turns TIFF by itself, and has turned its size already.
-            turned = image.format != "TIFF" and _exif(image, path).get(ORIENTATION) in SIDEWAYS
+            # Pillow rotates TIFF by itself, and has swapped its size already.
+            sideways = image.format != "TIFF" and _exif(image, stream).get(ORIENTATION) in SIDEWAYS
     except UNREADABLE as error:
-        return ImageInfo(0, 0, reason_of(path, error))
+        return ImageInfo(0, 0, reason_of(file, error))
     if width * height > LIMIT:
         return ImageInfo(0, 0, f"it has {width} x {height} pixels, more than {LIMIT // 10**6} million")
-    return ImageInfo(height, width, "") if turned else ImageInfo(width, height, "")
+    return ImageInfo(height, width, "") if sideways else ImageInfo(width, height, "")
 
 
-def _exif(image: Image.Image, path: Path) -> Image.Exif:
+def _exif(image: Image.Image, stream: BinaryIO) -> Image.Exif:
     """Pillow decodes a whole PNG to look for EXIF behind its pixels, which hardly any has: so look first."""
-    if isinstance(image, PngImageFile) and not _has_late_metadata(path):
+    if isinstance(image, PngImageFile) and not _has_late_metadata(stream):
         return Image.Image.getexif(image)
     return image.getexif()
 
 
-def _has_late_metadata(path: Path) -> bool:
-    """Whether a PNG has EXIF or text after its first pixels."""
-    with path.open("rb") as file:
-        file.seek(8)
+def _has_late_metadata(stream: BinaryIO) -> bool:
+    """Whether a PNG has EXIF or text after its first pixels. The stream is then where it was."""
+    before = stream.tell()
+    try:
+        stream.seek(8)
         pixels = False
-        while len(head := file.read(8)) == 8:
+        while len(head := stream.read(8)) == 8:
             kind = head[4:]
             if pixels and kind in (b"eXIf", b"tEXt", b"zTXt", b"iTXt"):
                 return True
             pixels = pixels or kind == b"IDAT"
-            file.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
-    return False
+            stream.seek(int.from_bytes(head[:4], "big") + 4, os.SEEK_CUR)
+        return False
+    finally:
+        stream.seek(before)
 
 
-def read_caption(path: Path, key: str = "") -> CaptionInfo:
-    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark. Of JSON, what `key` names."""
-    shown = printable(path, line=True)
+def read_caption(file: DataFile, field: str = "") -> CaptionInfo:
+    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark. Of JSON, what `field` names."""
+    shown = printable(file, line=True)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_CAPTION_BYTES + 1)
+        with file.open() as stream:
+            data = stream.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:
         return CaptionInfo([], f"{shown}: cannot be read ({error.strerror}). Check its permissions.")
     if len(data) > MAX_CAPTION_BYTES:
@@ -136,15 +115,15 @@ def read_caption(path: Path, key: str = "") -> CaptionInfo:
         where = data.index(b"\0")
         advice = "Open it in a text editor and save it as UTF-8, or delete it if it is no text."
         return CaptionInfo([], f"{shown}: the byte at position {where} is zero, which text never holds. {advice}")
-    if path.suffix.lower() == ".json":
+    if file.suffix.lower() == ".json":
         try:
-            text = json_caption(text, key)
+            text = json_caption(text, field)
         except ValueError as error:
             return CaptionInfo([], f"{shown}: {error}. Mend it, or take other files for captions.")
     return CaptionInfo([line.strip() for line in text.splitlines() if line.strip()], "")
 
 
-def json_caption(document: str, key: str) -> str:
+def json_caption(document: str, field: str) -> str:
     """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
 
     Raises:
@@ -157,7 +136,7 @@ def json_caption(document: str, key: str) -> str:
     if not isinstance(held, dict):
         raise ValueError("it is no JSON object, which begins with {")
     values = cast("dict[str, Any]", held)
-    found = next((name for name in ([key] if key else ["caption", "tags"]) if values.get(name)), key or "caption")
+    found = next((name for name in ([field] if field else ["caption", "tags"]) if values.get(name)), field or "caption")
     said = values.get(found) or ""
     if isinstance(said, list) and all(isinstance(one, str) for one in cast("list[object]", said)):
         return (", " if found == "tags" else "\n").join(cast("list[str]", said))

@@ -1,4 +1,4 @@
-"""Notices that files change while a run is on: their stamps are compared when their turn comes.
+"""Notices that files change while a run is on: their stamps are compared when they come up.
 
 What was encoded of a file before it changed is used to the end of the run: it is what was asked for at the start. What
 is read as it comes up is read as it is now, or another image of the same bucket takes its place.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 
 from modules.data.index import Index
+from modules.data.source.source import DataFile
 from modules.preset.sections.concept import Concept
+from modules.system.stamps import NO_STAMP
 
 KINDS = {
     "image gone": ("was deleted", "images were deleted"),
@@ -52,15 +53,11 @@ class FileWatch:
         """`encoded`: images are read once, before training, and not as they come up."""
         self._note, self._encoded = note, encoded
         self._guard = threading.Lock()
-        self._seen: dict[str, set[str]] = {kind: set() for kind in KINDS}
-        self.lost: set[int] = set()  # rows whose image is needed and cannot be read
-        # 16 bytes a row; the paths of captions follow from those of images.
-        concepts = [index.concepts[number] for number in index.concept_numbers]
-        paths = [index.path(row) for row in range(len(index))]
-        stamps = [
-            (_stamp(path), _stamp_of_all(captions_of(path, concept)))
-            for path, concept in zip(paths, concepts, strict=True)
-        ]
+        self._changed: dict[str, set[str]] = {kind: set() for kind in KINDS}
+        self.missing: set[int] = set()  # rows whose image is needed and cannot be read
+        # 16 bytes a row; where captions are follows from where images are.
+        files = [index.file(row) for row in range(len(index))]
+        stamps = [(_number(file), _number_of_all(captions_of(file))) for file in files]
         self._images, self._captions = np.array(stamps, dtype=np.int64).reshape(-1, 2).T
 
     def without(self, rows: set[int]) -> None:
@@ -68,64 +65,63 @@ class FileWatch:
         out = list(rows)
         self._images, self._captions = np.delete(self._images, out), np.delete(self._captions, out)
 
-    def same(self, row: int, path: Path) -> bool:
+    def is_unchanged(self, row: int, file: DataFile) -> bool:
         """Whether an image is as it was."""
-        return bool(_stamp(path) == self._images[row])
+        return bool(_number(file) == self._images[row])
 
-    def look(self, row: int, path: Path, concept: Concept) -> None:
-        """Compare an item's files with what they were, and say what is found, once for each kind."""
+    def check(self, row: int, file: DataFile, concept: Concept) -> None:
+        """Compare an item's files with what they were, and report what is found, once for each kind."""
         encoded = self._encoded and not concept.live
-        now = _stamp(path)
-        if now != self._images[row] and (encoded or now != NOTHING):  # else it is lost, which is told then
-            self.found("image live" if not encoded else "image gone" if now == NOTHING else "image", path)
-        captions = captions_of(path, concept)
-        if captions and (said := _stamp_of_all(captions)) != self._captions[row]:
+        now = _number(file)
+        if now != self._images[row] and (encoded or now != NOTHING):  # else it is missing, which is said then
+            self._report("image live" if not encoded else "image gone" if now == NOTHING else "image", file)
+        captions = captions_of(file)
+        if captions and (of_all := _number_of_all(captions)) != self._captions[row]:
             new = self._captions[row] == NOTHING
-            there = next((caption for caption in captions if _stamp(caption)), captions[0])
-            self.found("caption new" if new else "caption gone" if said == NOTHING else "caption", there)
+            there = next((caption for caption in captions if _number(caption)), captions[0])
+            self._report("caption new" if new else "caption gone" if of_all == NOTHING else "caption", there)
 
-    def mark_missing(self, row: int, path: Path) -> None:
+    def mark_missing(self, row: int, file: DataFile) -> None:
         """An image that is needed cannot be read: nobody shows it again in this run."""
         with self._guard:
-            self.lost.add(row)
-        self.found("lost", path)
+            self.missing.add(row)
+        self._report("lost", file)
 
-    def found(self, kind: str, path: Path) -> None:
+    def _report(self, kind: str, file: DataFile) -> None:
         with self._guard:
-            first = not self._seen[kind]
-            self._seen[kind].add(str(path))
+            first = not self._changed[kind]
+            self._changed[kind].add(str(file))
         if first:
             what = KINDS[kind][0]
             self._note(
-                f"{path} {what} while the run is on: {WHAT_IS_USED[kind]}. "
-                "Others like it are counted, and told at the end."
+                f"{file} {what} while the run is on: {WHAT_IS_USED[kind]}. Others like it are counted, and listed at "
+                "the end."
             )
 
-    def told(self) -> list[str]:
+    def summary(self) -> list[str]:
         """What changed, a sentence for each kind that several files are of."""
         return [
             f"{len(seen)} {KINDS[kind][1]} while the run was on: {WHAT_WAS_USED[kind]}."
-            for kind, seen in self._seen.items()
+            for kind, seen in self._changed.items()
             if len(seen) > 1
         ]
 
 
-def captions_of(path: Path, concept: Concept) -> list[Path]:
+def captions_of(file: DataFile) -> list[DataFile]:
     """The caption files of an image, whether they are there or not."""
-    return list(dict.fromkeys(path.with_name(f"{path.stem}{source.ending}") for source in concept.caption_files))
+    return [DataFile(file.source, key) for key in file.source.caption_keys(file.key)]
 
 
-def _stamp_of_all(paths: list[Path]) -> int:
+def _number_of_all(files: list[DataFile]) -> int:
     """One number for several files; 0 if none is there."""
-    stamps = [_stamp(path) for path in paths]
-    return stamps[0] if len(stamps) == 1 else hash(tuple(stamps)) if any(stamps) else NOTHING
+    numbers = [_number(file) for file in files]
+    return numbers[0] if len(numbers) == 1 else hash(tuple(numbers)) if any(numbers) else NOTHING
 
 
-def _stamp(path: Path) -> int:
+def _number(file: DataFile) -> int:
     """A number that changes whenever a file is written; 0 if it is not there."""
-    try:
-        stat = path.stat()
-    except OSError:
+    stamp = file.stamp()
+    if stamp == NO_STAMP:
         return NOTHING
     # Not the time of the last change of its rights or links: a program that links files changes nothing here.
-    return hash((stat.st_size, stat.st_mtime_ns)) or 1
+    return hash((stamp.size, stamp.mtime_ns)) or 1

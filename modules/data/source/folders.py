@@ -1,4 +1,4 @@
-"""What lies in a concept's folder: its images, and the caption files of each, in an order that all systems agree on."""
+"""A folder as a source: its images, and the caption files of each, in an order that all systems agree on."""
 
 from __future__ import annotations
 
@@ -8,85 +8,117 @@ import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO
 
-from modules.data.source.file_info import NO_STAMP, Stamp, TextFile, stamp_of
+from modules.data.source.source import CaptionFile, DataFile, Entry, Listing
 from modules.errors import UserError, printable, system_error
 from modules.preset.sections.concept import Concept
 from modules.system.sorting import natural_key
+from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
 KINDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff")
 MASK, CONDITION = "-masklabel.png", "-condlabel.png"  # behind the name of the image that they belong to
 NOT_IMAGES = (MASK, CONDITION)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """An image that was found, and its caption files, which may not be there."""
-
-    concept: int
-    inside: str  # path in the concept's folder, with "/"
-    path: Path
-    stamp: Stamp
-    captions: tuple[TextFile, ...]  # in the order of the concept's caption_files
-    mask: str = ""  # path in the concept's folder; "" where there is none
-    condition: str = ""
-
-
-class Listing(NamedTuple):
-    """What a concept's folder holds: images, and what looks like one or like a caption and is none."""
-
-    entries: list[Entry]  # naturally sorted: 2 before 10, capitals or not
-    unreadable_images: list[tuple[Path, str]]  # and why they cannot be read
-    unreadable_captions: list[tuple[Path, str]]
-    orphan_captions: list[Path]  # caption files that no image stands beside
-
-
-def images_in(number: int, concept: Concept, folder: Path) -> list[Entry]:
-    """The images of a concept. Raises as `list_folder`."""
-    return list_folder(number, concept, folder).entries
-
-
-def list_folder(number: int, concept: Concept, folder: Path) -> Listing:
-    """Everything in a concept's folder that has to do with images.
-
-    Raises:
-        UserError: the folder is missing, is none, cannot be opened, or holds no image.
-    """
-    title = concept.name or folder.name or f"number {number + 1}"
-    try:
-        _refuse_no_folder(title, concept, folder)
-    except OSError as error:  # a name that is too long, links in a circle
-        raise system_error(error) or error from error
-    odd: list[tuple[Path, str]] = []
-    endings = tuple(dict.fromkeys(source.ending.lower() for source in concept.caption_files))
-    try:
-        files = {inside: entry for inside, entry in _files(folder, "", concept.subfolders, set(), odd, endings)}
-        found = _entries(number, concept, folder, files)
-    except PermissionError as error:
-        raise UserError(
-            f'The concept "{title}": there is no permission to read {error.filename}.',
-            advice="Change the permissions of the folder, or choose another one.",
-        ) from error
-    unreadable_captions = [(path, why) for path, why in odd if path.name.lower().endswith(endings)]
-    unreadable_images = [(path, why) for path, why in odd if path.suffix.lower() in KINDS]
-    if not found:
-        first = (
-            f" {printable(unreadable_images[0][0].name, line=True)}: {unreadable_images[0][1]}."
-            if unreadable_images
-            else ""
-        )
-        raise UserError(
-            f'The concept "{title}": {_why_empty(concept, folder, len(files))}{first}', advice=_KINDS_ADVICE
-        )
-    own = {text.path for entry in found for text in entry.captions}
-    lone = [folder / inside for inside in files if inside.lower().endswith(endings) and folder / inside not in own]
-    return Listing(
-        sorted(found, key=lambda entry: natural_key(entry.inside)), unreadable_images, unreadable_captions, lone
-    )
-
-
 _KINDS_ADVICE = f"Images are files that end in {', '.join(KINDS)}."
+
+Files = dict[str, os.DirEntry[str]]  # by key
+Unreadable = list[tuple[str, str]]  # keys, and why
+
+
+@dataclass(frozen=True)
+class FolderSource:
+    """The folder of the preset's `number`-th concept. Keys are paths inside it."""
+
+    folder: Path
+    concept: Concept
+    number: int = 0
+
+    def __hash__(self) -> int:
+        return hash(self.folder)  # a concept has sixty settings
+
+    @property
+    def title(self) -> str:
+        return self.folder.name
+
+    @property
+    def place(self) -> str:
+        return str(self.folder)
+
+    def open(self, key: str) -> BinaryIO:
+        path = self.path(key)
+        if path.exists() and not path.is_file():  # reading a pipe or a device may never end
+            raise FileNotFoundError(errno.ENOENT, "it is not a file", str(path))
+        return path.open("rb")
+
+    def stamp(self, key: str) -> Stamp:
+        try:
+            return stamp_of(self.path(key).stat())
+        except OSError:
+            return NO_STAMP
+
+    def caption_keys(self, key: str) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(f"{_stem(key)}{source.ending}" for source in self.concept.caption_files))
+
+    def address(self, key: str) -> str:
+        return os.path.join(self.folder, key.replace("/", os.sep))  # noqa: PTH118 - ten times as fast, for every row
+
+    def path(self, key: str) -> Path:
+        return self.folder / key
+
+    def listing(self) -> Listing:
+        """Naturally sorted: 2 before 10, capitals or not."""
+        title = self.concept.name or self.folder.name or f"number {self.number + 1}"
+        try:
+            _refuse_no_folder(title, self.concept, self.folder)
+        except OSError as error:  # a name that is too long, links in a circle
+            raise system_error(error) or error from error
+        unreadable: Unreadable = []
+        endings = tuple(dict.fromkeys(source.ending.lower() for source in self.concept.caption_files))
+        try:
+            walked = _files(self.folder, "", self.concept.subfolders, set(), unreadable, endings)
+            files = dict(walked)
+            found = self._entries(files)
+        except PermissionError as error:
+            raise UserError(
+                f'The concept "{title}": there is no permission to read {error.filename}.',
+                advice="Change the permissions of the folder, or choose another one.",
+            ) from error
+        images = [(key, why) for key, why in unreadable if key.lower().endswith(KINDS)]
+        if not found:
+            first = f" {printable(images[0][0].rpartition('/')[2], line=True)}: {images[0][1]}." if images else ""
+            raise UserError(
+                f'The concept "{title}": {_why_empty(self.concept, self.folder, len(files))}{first}',
+                advice=_KINDS_ADVICE,
+            )
+        own = {text.file.key for entry in found for text in entry.captions if isinstance(text, CaptionFile)}
+        return Listing(
+            sorted(found, key=lambda entry: natural_key(entry.file.key)),
+            [(self.address(key), why) for key, why in images],
+            [(self.address(key), why) for key, why in unreadable if key.lower().endswith(endings)],
+            [self.address(key) for key in files if key.lower().endswith(endings) and key not in own],
+        )
+
+    def _entries(self, files: Files) -> list[Entry]:
+        texts = [(source, _by_stem(source.ending, files)) for source in self.concept.caption_files]
+        beside = {key.lower(): key for key in files if key.lower().endswith(NOT_IMAGES)}
+        found: list[Entry] = []
+        for key, entry in files.items():
+            name = key.lower()
+            if not name.endswith(KINDS) or name.endswith(NOT_IMAGES):
+                continue
+            captions: list[CaptionFile] = []
+            for source, named in texts:
+                text = named.get(_stem(key))
+                stamp = stamp_of(files[text].stat()) if text else NO_STAMP
+                captions.append(CaptionFile(DataFile(self, text or f"{_stem(key)}{source.ending}"), stamp, source.key))
+            mask, condition = (beside.get(f"{_stem(name)}{end}", "") for end in NOT_IMAGES)
+            found.append(Entry(DataFile(self, key), stamp_of(entry.stat()), tuple(captions), mask, condition))
+        return found
+
+
+def on_disk(path: Path) -> DataFile:
+    """A file that belongs to no concept."""
+    return DataFile(FolderSource(path.parent, Concept()), path.name)
 
 
 def _files(
@@ -94,12 +126,12 @@ def _files(
     above: str,
     deep: bool,
     seen: set[tuple[int, int]],
-    odd: list[tuple[Path, str]],
+    unreadable: Unreadable,
     endings: tuple[str, ...],
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    """(path inside the concept, entry) of every visible file. A folder that links lead to twice is taken once.
+    """(key, entry) of every printable file. A folder that links lead to twice is taken once.
 
-    What is neither a file nor a folder goes into `odd`: reading a pipe or a device may never end.
+    What is neither a file nor a folder goes into `unreadable`: reading a pipe or a device may never end.
     """
     about = folder.stat()
     if (about.st_dev, about.st_ino) in seen:
@@ -112,11 +144,11 @@ def _files(
             continue
         why = _why_unreadable(entry, endings)
         if why:
-            odd.append((Path(entry.path), why))
+            unreadable.append((f"{above}{entry.name}", why))
         elif not entry.is_dir():
             yield f"{above}{entry.name}", entry
         elif deep:
-            yield from _files(Path(entry.path), f"{above}{entry.name}/", deep, seen, odd, endings)
+            yield from _files(Path(entry.path), f"{above}{entry.name}/", deep, seen, unreadable, endings)
 
 
 def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> str:
@@ -130,35 +162,16 @@ def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> str:
         return "it is a link that leads back to itself" if circle else f"it cannot be read ({error.strerror})"
     if stat.S_ISDIR(mode):
         return "it is a folder" if entry.name.lower().endswith(endings) else ""
-    return "" if stat.S_ISREG(mode) else "it is no file, but a pipe or a device"
-
-
-def _entries(number: int, concept: Concept, folder: Path, files: dict[str, os.DirEntry[str]]) -> list[Entry]:
-    texts = [(source, _by_stem(source.ending, files)) for source in concept.caption_files]
-    beside = {inside.lower(): inside for inside in files if inside.lower().endswith(NOT_IMAGES)}
-    found: list[Entry] = []
-    for inside, entry in files.items():
-        name = inside.lower()
-        if not name.endswith(KINDS) or name.endswith(NOT_IMAGES):
-            continue
-        captions: list[TextFile] = []
-        for source, named in texts:
-            text = named.get(_stem(inside))
-            stamp = stamp_of(files[text].stat()) if text else NO_STAMP
-            captions.append(TextFile(folder / (text or f"{_stem(inside)}{source.ending}"), stamp, source.key))
-        mask, condition = (beside.get(f"{_stem(name)}{end}", "") for end in NOT_IMAGES)
-        stamp = stamp_of(entry.stat())
-        found.append(Entry(number, inside, folder / inside, stamp, tuple(captions), mask, condition))
-    return found
+    return "" if stat.S_ISREG(mode) else "it is a pipe or a device, not a file"
 
 
 def _by_stem(ending: str, files: Iterable[str]) -> dict[str, str]:
     """The files with an ending, in capitals or not, by what stands before it."""
-    return {inside[: -len(ending)]: inside for inside in files if inside.lower().endswith(ending.lower())}
+    return {key[: -len(ending)]: key for key in files if key.lower().endswith(ending.lower())}
 
 
-def _stem(inside: str) -> str:
-    return inside.rpartition(".")[0]
+def _stem(key: str) -> str:
+    return key.rpartition(".")[0]
 
 
 def _refuse_no_folder(title: str, concept: Concept, folder: Path) -> None:

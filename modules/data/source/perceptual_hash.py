@@ -1,27 +1,26 @@
 """What only the pixels of an image say: whether they can be read to the end, what they look like, what is transparent.
 
-Every image is decoded once in its life, as small as its format allows, and what was seen is kept in the cache folder
+Every image is decoded once in its life, as small as its format allows, and what they say is kept in the read cache
 while the file does not change: 10,000 photos of 512 pixels take about 10 seconds of one core, and then half a second.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import pyarrow as pa
 from PIL import Image
 
-from modules.data.image.pixels import KINDS, reason_of
-from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.image.pixels import KINDS
+from modules.data.image_errors import LIMIT, UNREADABLE
 from modules.data.index import Index
-from modules.data.source.file_info import NO_STAMP, ORIENTATION, Stamp, stamp_of
+from modules.data.source.file_info import ORIENTATION
 from modules.data.source.parallel_read import map_in_threads
-from modules.data.source.scan_cache import TICK_NS
-from modules.system.files import staged_file
+from modules.data.source.source import DataFile, reason_of
+from modules.system.read_cache import ReadCache
 
 SIDE = 32  # of the grey image that the hash is made of
 THUMB = 8  # of the colours that are kept to confirm it
@@ -32,7 +31,7 @@ Stop = Callable[[], bool]
 
 
 class PixelInfo(NamedTuple):
-    """What one look at the pixels found."""
+    """What the pixels of an image say."""
 
     reason: str  # why they cannot be read; empty of a good image
     hash: int  # 64 bits that change little where the picture changes little; 0 of a picture without shapes
@@ -43,44 +42,43 @@ class PixelInfo(NamedTuple):
     mode: str  # as Pillow calls it: "RGB", "CMYK", "I;16"
 
 
-SCHEMA = pa.schema(
-    [
-        ("path", pa.large_string()),
-        *((name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns")),
-        ("reason", pa.large_string()),
-        ("hash", pa.uint64()),
-        ("thumb", pa.binary()),
-        ("see_through", pa.float32()),
-        ("moves", pa.bool_()),
-        ("orientation", pa.int8()),
-        ("mode", pa.string()),
-    ],
-    metadata={"seachange": "fingerprints 1"},
-)
+PIXELS = "pixels 1"
 
 
-def fingerprints(index: Index, memo: Path, report: Report, stop: Stop) -> list[PixelInfo]:
-    """A fingerprint of each row, or of as many as were looked at before `stop` said so: those are kept all the same."""
-    known = _read(memo)
-    paths = [index.path(row) for row in range(len(index))]
-    stamps = [_stamp(path) for path in paths]
-    found: list[PixelInfo | None] = [_cached(known, path, stamp) for path, stamp in zip(paths, stamps, strict=True)]
-    unknown = [row for row, info in enumerate(found) if info is None]
-    for done, info in enumerate(map_in_threads(pixel_info_of, (paths[row] for row in unknown), stop)):
-        found[unknown[done]] = info
-        if done % 50 == 0:
-            report(len(paths) - len(unknown) + done, len(paths))
-    if unknown:
-        mine = {str(path): (stamp, info) for path, stamp, info in zip(paths, stamps, found, strict=True) if info}
-        _write(memo, {**known, **mine})
+def read_pixel_info(index: Index, cache: Path, report: Report, stop: Stop) -> list[PixelInfo]:
+    """What the pixels of each row say, or of as many as were decoded before `stop` said so: those are kept, too.
+
+    `cache` is the folder of the read cache.
+    """
+    files = [index.file(row) for row in range(len(index))]
+    stamps = [file.stamp() for file in files]
+    with ReadCache(cache) as known:
+        before = known.get(PIXELS, {str(file): stamp for file, stamp in zip(files, stamps, strict=True)})
+        found = [_decoded(before[name]) if (name := str(file)) in before else None for file in files]
+        unknown = [row for row, info in enumerate(found) if info is None]
+        for done, info in enumerate(map_in_threads(pixel_info_of, (files[row] for row in unknown), stop)):
+            found[unknown[done]] = info
+            if done % 50 == 0:
+                report(len(files) - len(unknown) + done, len(files))
+        new = ((row, info) for row in unknown if (info := found[row]))
+        known.put(PIXELS, {str(files[row]): (stamps[row], _encoded(info)) for row, info in new})
     first_missing = next((row for row, info in enumerate(found) if info is None), len(found))
     return [info for info in found[:first_missing] if info]
 
 
-def pixel_info_of(path: Path) -> PixelInfo:
+def _encoded(info: PixelInfo) -> bytes:
+    return json.dumps(info._replace(thumb=info.thumb.hex())).encode()  # pyright: ignore[reportArgumentType]
+
+
+def _decoded(value: bytes) -> PixelInfo:
+    info = PixelInfo(*json.loads(value))
+    return info._replace(thumb=bytes.fromhex(info.thumb))  # pyright: ignore[reportArgumentType]
+
+
+def pixel_info_of(file: DataFile) -> PixelInfo:
     """Decode an image, as small as its format allows: a JPEG at an eighth of its size, and yet to its last byte."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with file.image() as image:
             if image.width * image.height > LIMIT:
                 return _unreadable_info(
                     f"it has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million"
@@ -94,7 +92,7 @@ def pixel_info_of(path: Path) -> PixelInfo:
             transparent_share = _transparent_share(image)
             thumb, grey = _small(image)
     except UNREADABLE as error:
-        return _unreadable_info(reason_of(path, error))
+        return _unreadable_info(reason_of(file, error))
     return PixelInfo("", hash_of(grey), thumb.tobytes(), transparent_share, is_animated, orientation, mode)
 
 
@@ -144,54 +142,3 @@ def hash_of(grey: np.ndarray) -> int:
     low = (_DCT[:8] @ grey.astype(np.float64) @ _DCT[:8].T).ravel()
     bits = low > np.median(low[1:])
     return int(np.packbits(bits).view(">u8")[0])
-
-
-# The memo ----------------------------------------------------------------------------------------------------------
-
-Known = dict[str, tuple[Stamp, PixelInfo]]
-
-
-def _stamp(path: Path) -> Stamp:
-    try:
-        return stamp_of(path.stat())
-    except OSError:
-        return NO_STAMP
-
-
-def _cached(known: Known, path: Path, stamp: Stamp) -> PixelInfo | None:
-    before = known.get(str(path))
-    return before[1] if before and before[0] == stamp != NO_STAMP else None
-
-
-def _read(memo: Path) -> Known:
-    """What a file remembers. Nothing, if it is missing, torn, or of another release: it can be made again."""
-    try:
-        with pa.memory_map(str(memo)) as source:
-            table = pa.ipc.open_file(source).read_all()
-            if table.schema != SCHEMA or table.schema.metadata != SCHEMA.metadata:
-                return {}
-            columns = [column.to_pylist() for column in table.itercolumns()]
-    except (OSError, pa.ArrowInvalid):
-        return {}
-    return {
-        path: (Stamp(size, mtime, ctime), PixelInfo(*rest))
-        for path, size, mtime, ctime, *rest in zip(*columns, strict=True)
-    }
-
-
-def _write(memo: Path, known: Known) -> None:
-    """Replace the file as a whole, without what has only just been written: see modules/data/source/scan_cache.py."""
-    now = time.time_ns()
-    rows = [
-        (path, *stamp, *info)
-        for path, (stamp, info) in known.items()
-        if stamp != NO_STAMP and now - max(stamp.mtime_ns, stamp.ctime_ns) >= TICK_NS
-    ]
-    columns: Sequence[Sequence[object]] = list(zip(*rows, strict=True)) or [()] * len(SCHEMA)
-    table = pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-    try:
-        with staged_file(memo) as draft, pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-            writer.write_table(table)
-    except OSError:
-        # Only the next check would have gained: that the folder cannot be written is said by paths.py.
-        return

@@ -1,17 +1,17 @@
-"""From folders to an index: lists files, reads headers and captions, and names everything that is wrong at once.
+"""From sources to an index: lists images, reads headers and captions, and names everything that is wrong at once.
 
-1. List the files of each concept's folder, sorted the same way on every system.
-2. Take what an earlier scan wrote of files that have not changed since (`memo`); read the others, in worker processes
-   if they are many.
-3. Refuse captions that cannot be read, put bad images aside, give each good one its bucket, and write the memo.
+1. List the images of each concept's source, sorted the same way on every system.
+2. Take what an earlier scan read of files that have not changed since (`scan_cache`); read the others, in worker
+   processes if they are many.
+3. Refuse captions that cannot be read, put bad images aside, give each good one its bucket, and keep what was read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -19,15 +19,16 @@ import pyarrow as pa
 from modules.data.balance import balanced
 from modules.data.buckets import BucketTable, resolutions_of
 from modules.data.index import SCHEMA, BadImage, Index
-from modules.data.source.file_info import FileInfo, ReadJob
-from modules.data.source.folders import Entry, Listing, list_folder
+from modules.data.source.file_info import FileInfo
+from modules.data.source.kinds import source_of
 from modules.data.source.parallel_read import read_file_infos
-from modules.data.source.scan_cache import ScanCache
+from modules.data.source.scan_cache import completed, forget_gone, job_of, keep, known_infos
+from modules.data.source.source import Entry, Listing, Source
 from modules.data.text.captions import caption_texts_of
 from modules.data.validation_split import with_held_out
 from modules.errors import Problems, UserError, printable
 from modules.preset.preset import Preset
-from modules.system.bundled import resolve
+from modules.system.read_cache import ReadCache
 
 MAX_LISTED = 20  # problems of one kind that are named one by one
 
@@ -35,59 +36,52 @@ Report = Callable[[int, int], None]
 Stop = Callable[[], bool]
 
 
-def scan(preset: Preset, *, memo: Path | None, report: Report, stop: Stop) -> Index:
-    """All images of the enabled concepts. `memo` is a file that makes the next scan fast; `report` gets (done, total).
+class Image(NamedTuple):
+    """An image of a concept, and what is known of it."""
 
-    When `stop` says so, what was read is kept in the memo, and the index holds only that.
+    concept: int
+    entry: Entry
+    info: FileInfo
+
+    @property
+    def lines(self) -> list[list[str]]:
+        """Of each caption file, in their order."""
+        return [info.lines if info else [] for info in self.info.captions]
+
+    @property
+    def reason(self) -> str:
+        """Why it cannot be used; empty of a good one."""
+        return self.info.image.reason if self.info.image else ""
+
+
+def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> Index:
+    """All images of the enabled concepts. `cache`: the folder whose read cache makes the next scan fast.
+
+    `report` gets (done, total). When `stop` says so, what was read is kept, and the index holds only that.
 
     Raises:
-        UserError: no concept, a folder that is missing or has no images, or nothing but bad ones.
-        Problems: caption files that cannot be read.
+        UserError: no concept, a source that is missing or has no images, or nothing but bad ones.
+        Problems: captions that cannot be read.
     """
-    folders = [resolve(concept.path) for concept in preset.concepts]
-    listings = _listed(preset, folders)
-    entries, bad = _split([entry for listing in listings for entry in listing.entries])
-    bad += [BadImage(path, why) for listing in listings for path, why in listing.unreadable_images]
-    known = ScanCache.read(memo) if memo else ScanCache()
-    jobs = [_job(entry, known) for entry in entries]
-    unknown = [number for number, job in enumerate(jobs) if job.image or job.captions]
-    report(len(entries) - len(unknown), len(entries))
-
-    def advance(done: int) -> None:
-        report(len(entries) - len(unknown) + done, len(entries))
-
-    new = read_file_infos([jobs[number] for number in unknown], preset.general.workers, advance, stop)
-    for number, facts in zip(unknown, new, strict=False):  # shorter where it was stopped
-        known.learn(entries[number], facts, jobs[number].captions)
-    if memo and unknown:
-        with suppress(OSError):  # a full disk: the next scan reads them once more; the cache waits for room and says so
-            known.write(memo, entries, {folders[entry.concept] for entry in entries})
-    left_out = set(unknown[len(new) :])
-    here = [entry for n, entry in enumerate(entries) if n not in left_out]
-    return _index(preset, folders, here, known, bad, _notes(listings))
+    sources = [source_of(concept, number) for number, concept in enumerate(preset.concepts)]
+    listings = _listed(preset, sources)
+    found, bad = _named_in_text(listings)
+    bad += [BadImage(place, why) for listing in listings.values() for place, why in listing.unreadable_images]
+    with ReadCache(cache) as known:
+        images = _read(found, known, preset.general.workers, report, stop)
+        notes = [*_notes(listings.values()), *([known.note] if known.note else [])]
+    return _index(preset, sources, images, bad, notes)
 
 
-def _split(entries: list[Entry]) -> tuple[list[Entry], list[BadImage]]:
-    """Entries, and those whose names are bytes that are no text: they could be neither stored nor shown."""
-    good: list[Entry] = []
-    bad: list[BadImage] = []
-    for entry in entries:
-        shown = entry.inside.encode("utf-8", "replace").decode()
-        if shown == entry.inside:
-            good.append(entry)
-        else:
-            bad.append(BadImage(entry.path.parent / Path(shown).name, "its name is not valid UTF-8; rename it"))
-    return good, bad
-
-
-def _listed(preset: Preset, folders: list[Path]) -> list[Listing]:
-    found: list[Listing] = []
+def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
+    """What the source of each enabled concept holds, by the number of the concept."""
+    found: dict[int, Listing] = {}
     problems: list[UserError] = []
-    enabled = [(number, concept) for number, concept in enumerate(preset.concepts) if concept.enabled]
-    for number, concept in enabled:
+    enabled = [number for number, concept in enumerate(preset.concepts) if concept.enabled]
+    for number in enabled:
         try:
-            found.append(list_folder(number, concept, folders[number]))
-            _refuse_unreadable_caption_files(found[-1])
+            found[number] = sources[number].listing()
+            _refuse_unreadable_caption_files(found[number])
         except UserError as problem:
             problems.append(problem)
     if len(problems) > 1:
@@ -96,33 +90,66 @@ def _listed(preset: Preset, folders: list[Path]) -> list[Listing]:
         raise problems[0]
     if not enabled:
         raise UserError(
-            "There are no images to train on: " + ("every concept is off." if folders else "there is no concept."),
+            "There are no images to train on: " + ("every concept is off." if sources else "there is no concept."),
             advice="Add a folder of images in the tab concepts, or name one with --concept FOLDER.",
         )
     return found
 
 
-def _job(entry: Entry, known: ScanCache) -> ReadJob:
-    """What must still be read of an image and of its caption files."""
-    image, captions = known.facts(entry)
-    unread = tuple(text for text, said in zip(entry.captions, captions, strict=True) if said is None)
-    return ReadJob("" if image else str(entry.path), unread)
+def _named_in_text(listings: Mapping[int, Listing]) -> tuple[list[tuple[int, Entry]], list[BadImage]]:
+    """(concept, entry) of all images, and those whose names are bytes that are no text: they could not be stored."""
+    good: list[tuple[int, Entry]] = []
+    bad: list[BadImage] = []
+    for number, listing in listings.items():
+        for entry in listing.entries:
+            key = entry.file.key
+            if key.encode("utf-8", "replace").decode() == key:
+                good.append((number, entry))
+            else:
+                place = str(entry.file).encode("utf-8", "replace").decode()
+                bad.append(BadImage(place, "its name is not valid UTF-8; rename it"))
+    return good, bad
+
+
+def _read(found: list[tuple[int, Entry]], cache: ReadCache, workers: int, report: Report, stop: Stop) -> list[Image]:
+    """What is known of each image, or read now; without those that were not reached when `stop` said so."""
+    entries = [entry for _, entry in found]
+    infos = known_infos(cache, entries)
+    jobs = [job_of(entry, info) for entry, info in zip(entries, infos, strict=True)]
+    unknown = [place for place, job in enumerate(jobs) if job.image or job.captions]
+    report(len(entries) - len(unknown), len(entries))
+
+    def advance(done: int) -> None:
+        report(len(entries) - len(unknown) + done, len(entries))
+
+    new = read_file_infos([jobs[place] for place in unknown], workers, advance, stop)
+    done = unknown[: len(new)]
+    for place, info in zip(done, new, strict=True):
+        infos[place] = completed(infos[place], info)
+    if done:
+        keep(cache, [entries[place] for place in done], [jobs[place] for place in done], new)
+        forget_gone(cache, entries)
+    left_out = set(unknown[len(new) :])
+    return [
+        Image(number, entry, info)
+        for place, ((number, entry), info) in enumerate(zip(found, infos, strict=True))
+        if place not in left_out
+    ]
 
 
 def _refuse_unreadable_caption_files(listing: Listing) -> None:
     if listing.unreadable_captions:
-        path, why = listing.unreadable_captions[0]
-        more = (
-            f" {len(listing.unreadable_captions) - 1} more are like it." if len(listing.unreadable_captions) > 1 else ""
-        )
+        place, why = listing.unreadable_captions[0]
+        count = len(listing.unreadable_captions) - 1
+        more = f" {count} more are like it." if count else ""
         raise UserError(
-            f"{printable(path, line=True)} is named as a caption file, but {why}.{more}", advice="Move it away."
+            f"{printable(place, line=True)} is named as a caption file, but {why}.{more}", advice="Move it away."
         )
 
 
-def _notes(listings: list[Listing]) -> list[str]:
-    """What lies in the folders and is not used."""
-    lone = [path for listing in listings for path in listing.orphan_captions]
+def _notes(listings: Iterable[Listing]) -> list[str]:
+    """What lies beside the images and is not used."""
+    lone = [place for listing in listings for place in listing.orphan_captions]
     if not lone:
         return []
     one, first = len(lone) == 1, printable(lone[0], line=True)
@@ -132,59 +159,57 @@ def _notes(listings: list[Listing]) -> list[str]:
 
 
 def _index(
-    preset: Preset,
-    folders: list[Path],
-    entries: list[Entry],
-    known: ScanCache,
-    unread: list[BadImage],
-    notes: list[str],
+    preset: Preset, sources: list[Source], images: list[Image], unread: list[BadImage], notes: list[str]
 ) -> Index:
     bucket_table = BucketTable(preset)
-    facts = [known.facts(entry) for entry in entries]
-    _refuse_unreadable_captions(facts)
-    torn = [BadImage(e.path, f.image.reason) for e, f in zip(entries, facts, strict=True) if f.image and f.image.reason]
-    _refuse_concepts_of_bad_images(preset, entries, facts)
-    good = [(e, f.image, f.captions) for e, f in zip(entries, facts, strict=True) if f.image and not f.image.reason]
-    widths = np.array([image.width for _, image, _ in good], dtype=np.int32)
-    heights = np.array([image.height for _, image, _ in good], dtype=np.int32)
-    lines = [[said.lines if said else [] for said in captions] for _, _, captions in good]
-    columns = {
-        "concept": [entry.concept for entry, _, _ in good],
-        "path": [entry.inside for entry, _, _ in good],
-        "width": widths,
-        "height": heights,
-        "bucket": np.zeros(len(good), dtype=np.int32),
-        "image": np.arange(len(good), dtype=np.int32),
-        "mask": [entry.mask if preset.concepts[entry.concept].masks == "file" else "" for entry, _, _ in good],
-        "condition": [entry.condition for entry, _, _ in good],
-        "lines": lines,
-    }
-    notes = [*notes, *_missing_caption_notes(preset, [entry for entry, _, _ in good], lines)]
-    table = _per_resolution(pa.table(columns, schema=SCHEMA), preset, bucket_table)
-    images = np.bincount([entry.concept for entry, _, _ in good], minlength=len(preset.concepts))
-    concepts = balanced(preset.concepts, images.tolist()) if preset.prior.balance else preset.concepts
-    index = Index(table, concepts, folders, bucket_table.all, bad=[*unread, *torn], notes=notes)
+    _refuse_unreadable_captions(image.info for image in images)
+    torn = [BadImage(str(image.entry.file), image.reason) for image in images if image.reason]
+    _refuse_concepts_of_bad_images(sources, images)
+    good = [image for image in images if not image.reason]
+    table = _table(preset, good)
+    notes = [*notes, *_missing_caption_notes(preset, sources, good)]
+    table = _per_resolution(table, preset, bucket_table)
+    counts = np.bincount([image.concept for image in good], minlength=len(preset.concepts))
+    concepts = balanced(preset.concepts, counts.tolist()) if preset.prior.balance else preset.concepts
+    index = Index(table, concepts, sources, bucket_table.all, bad=[*unread, *torn], notes=notes)
     return with_held_out(index, preset.validation)
 
 
-def _missing_caption_notes(preset: Preset, entries: list[Entry], lines: list[list[list[str]]]) -> Iterator[str]:
+def _table(preset: Preset, images: list[Image]) -> pa.Table:
+    """One row an image, in no bucket yet."""
+    sizes = [image.info.image[:2] if image.info.image else (0, 0) for image in images]
+    columns = {
+        "concept": [image.concept for image in images],
+        "path": [image.entry.file.key for image in images],
+        "width": [width for width, _ in sizes],
+        "height": [height for _, height in sizes],
+        "bucket": np.zeros(len(images), dtype=np.int32),
+        "image": np.arange(len(images), dtype=np.int32),
+        "mask": [image.entry.mask if preset.concepts[image.concept].masks == "file" else "" for image in images],
+        "condition": [image.entry.condition for image in images],
+        "lines": [image.lines for image in images],
+    }
+    return pa.table(columns, schema=SCHEMA)
+
+
+def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[Image]) -> Iterator[str]:
     """Say how many images lack a caption, or one of several files that are used together."""
     bare = total = 0
     missing, among = Counter[tuple[int, str]](), Counter[int]()
-    for entry, files in zip(entries, lines, strict=True):
-        concept = preset.concepts[entry.concept]
+    for image in images:
+        concept, lines = preset.concepts[image.concept], image.lines
         total += bool(concept.caption_files)
-        among[entry.concept] += 1
-        if all(files):
+        among[image.concept] += 1
+        if all(lines):
             continue
-        bare += not any(files) and not any(caption_texts_of(concept, entry.inside, files))
+        bare += not any(lines) and not any(caption_texts_of(concept, image.entry.file.key, lines))
         if concept.several != "first" and len(concept.caption_sources) > 1:
-            silent = [source.ending for source, said in zip(concept.caption_files, files, strict=True) if not said]
-            missing.update((entry.concept, ending) for ending in dict.fromkeys(silent))
+            silent = [source.ending for source, said in zip(concept.caption_files, lines, strict=True) if not said]
+            missing.update((image.concept, ending) for ending in dict.fromkeys(silent))
     if bare:
         yield f"{bare} of {total} images have no caption."
     for (number, ending), times in missing.items():
-        name = preset.concepts[number].name or resolve(preset.concepts[number].path).name
+        name = preset.concepts[number].name or sources[number].title
         yield f'The concept "{name}": {times} of {among[number]} images have nothing in a {ending} file.'
 
 
@@ -206,8 +231,9 @@ def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) 
     return found.set_column(place, SCHEMA.field("bucket"), numbers)
 
 
-def _refuse_unreadable_captions(facts: Iterable[FileInfo]) -> None:
-    problems = list(dict.fromkeys(said.problem for f in facts for said in f.captions if said and said.problem))
+def _refuse_unreadable_captions(infos: Iterable[FileInfo]) -> None:
+    captions = [caption for info in infos for caption in info.captions if caption]
+    problems = list(dict.fromkeys(caption.problem for caption in captions if caption.problem))
     if not problems:
         return
     more = len(problems) - MAX_LISTED
@@ -216,15 +242,14 @@ def _refuse_unreadable_captions(facts: Iterable[FileInfo]) -> None:
     raise Problems(f"{len(problems)} caption file{'' if one else 's'} cannot be read:", listed)
 
 
-def _refuse_concepts_of_bad_images(preset: Preset, entries: list[Entry], facts: list[FileInfo]) -> None:
-    reasons: dict[int, list[str]] = {}
-    for entry, fact in zip(entries, facts, strict=True):
-        reasons.setdefault(entry.concept, []).append(fact.image.reason if fact.image else "")
-    for number, found in reasons.items():
-        if all(found):
-            first = next(entry for entry in entries if entry.concept == number)
+def _refuse_concepts_of_bad_images(sources: list[Source], images: list[Image]) -> None:
+    by_concept: dict[int, list[Image]] = {}
+    for image in images:
+        by_concept.setdefault(image.concept, []).append(image)
+    for number, own in by_concept.items():
+        if all(image.reason for image in own):
             raise UserError(
-                f"None of the {len(found)} images in {resolve(preset.concepts[number].path)} can be used. "
-                f"The first is {printable(first.path.name, line=True)}: {found[0]}.",
+                f"None of the {len(own)} images in {sources[number].place} can be used. "
+                f"The first is {printable(own[0].entry.file.name, line=True)}: {own[0].reason}.",
                 advice="Copy the images again, or choose another folder.",
             )

@@ -1,125 +1,86 @@
-"""What earlier scans have read, by file: an Arrow table in which each row is believed while its files do not change."""
+"""What earlier scans have read of images and captions: each is believed while its file does not change."""
 
 from __future__ import annotations
 
-import os
-import time
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import NamedTuple
+import json
+from collections.abc import Sequence
 
-import pyarrow as pa
+from modules.data.source.file_info import CaptionInfo, FileInfo, ImageInfo, ReadJob
+from modules.data.source.source import CaptionFile, Entry, Source
+from modules.system.read_cache import ReadCache, Row
+from modules.system.stamps import NO_STAMP
 
-from modules.data.source.file_info import NO_STAMP, CaptionInfo, FileInfo, ImageInfo, Stamp, TextFile
-from modules.data.source.folders import Entry
-from modules.system.files import staged_file
-
-SCHEMA = pa.schema(
-    [
-        ("path", pa.large_string()),
-        *((name, pa.int64()) for name in ("size", "mtime_ns", "ctime_ns")),
-        ("width", pa.int32()),
-        ("height", pa.int32()),
-        ("reason", pa.large_string()),
-        ("captions", pa.large_list(pa.large_string())),
-        *((name, pa.large_list(pa.int64())) for name in ("caption_sizes", "caption_mtimes_ns", "caption_ctimes_ns")),
-        ("keys", pa.large_list(pa.large_string())),
-        ("lines", pa.large_list(pa.large_list(pa.large_string()))),
-    ],
-    metadata={"seachange": "scan 2"},
-)
-
-# A file written twice within one tick of the file system's clock has the same stamp twice. So what was read of a file
-# that had only just been written is believed for this scan and not kept for the next.
-TICK_NS = 50_000_000
-
-
-class CachedInfo(NamedTuple):
-    """What was read of an image and its caption files, and the stamps of the files that it was read from."""
-
-    stamp: Stamp
-    image: ImageInfo
-    texts: tuple[tuple[TextFile, CaptionInfo], ...]
-
-
+IMAGES, CAPTIONS = "images 1", "captions 1"
 NO_LINES = CaptionInfo([], "")  # of a file that is not there
-NO_INFO = CachedInfo(NO_STAMP, ImageInfo(0, 0, ""), ())
 
 
-class ScanCache:
-    """Facts by path of the image."""
+def known_infos(cache: ReadCache, entries: Sequence[Entry]) -> list[FileInfo]:
+    """What is known of each entry as it is now: by its source, or from an earlier scan; None for what is not."""
+    images = cache.get(IMAGES, {str(entry.file): entry.stamp for entry in entries if not entry.size})
+    captions = cache.get(
+        CAPTIONS, {_name(text): text.stamp for entry in entries for text in _files(entry) if text.stamp != NO_STAMP}
+    )
 
-    def __init__(self) -> None:
-        self._known: dict[str, CachedInfo] = {}
+    def image(entry: Entry) -> ImageInfo | None:
+        if entry.size:
+            return ImageInfo(*entry.size, "")
+        found = images.get(str(entry.file))
+        return None if found is None else ImageInfo(*json.loads(found))
 
-    @classmethod
-    def read(cls, file: Path) -> ScanCache:
-        """What a file remembers. Nothing, if it is missing, torn, or of another release: it can be made again."""
-        memo = cls()
-        try:
-            with pa.memory_map(str(file)) as source:
-                table = pa.ipc.open_file(source).read_all()
-                if table.schema != SCHEMA or table.schema.metadata != SCHEMA.metadata:
-                    return memo
-                table.validate(full=True)  # else damaged offsets would be followed to anywhere in memory
-                if any(column.null_count for column in table.itercolumns()):
-                    return memo
-                columns = [column.to_pylist() for column in table.itercolumns()]
-        except (OSError, pa.ArrowException, ValueError, MemoryError):
-            return memo
-        for path, s, m, c, width, height, reason, *texts in zip(*columns, strict=True):
-            if len({len(column) for column in texts}) != 1:
-                return cls()
-            read = tuple(
-                (TextFile(Path(name), Stamp(*stamp), key), CaptionInfo(lines, ""))
-                for name, *stamp, key, lines in zip(*texts, strict=True)
-            )
-            memo._known[path] = CachedInfo(Stamp(s, m, c), ImageInfo(width, height, reason), read)
-        return memo
+    def caption(text: CaptionFile | tuple[str, ...]) -> CaptionInfo | None:
+        if not isinstance(text, CaptionFile):
+            return CaptionInfo(list(text), "")
+        if text.stamp == NO_STAMP:
+            return NO_LINES
+        found = captions.get(_name(text))
+        return None if found is None else CaptionInfo(json.loads(found), "")
 
-    def facts(self, entry: Entry) -> FileInfo:
-        """What is known of an entry as it is now; None for what is not, or has no file."""
-        known = self._known.get(str(entry.path), NO_INFO)
-        read = dict(known.texts)
-        texts = tuple(NO_LINES if text.stamp == NO_STAMP else read.get(text) for text in entry.captions)
-        return FileInfo(known.image if known.stamp == entry.stamp else None, texts)
-
-    def learn(self, entry: Entry, facts: FileInfo, read: Sequence[TextFile]) -> None:
-        """Take in what was read of an entry, and of these caption files; what was not read of it is as before."""
-        known = self._known.get(str(entry.path), NO_INFO)
-        if facts.image:
-            known = known._replace(stamp=entry.stamp, image=facts.image)
-        if read:
-            new = {text: found for text, found in zip(read, facts.captions, strict=True) if found}
-            again = {(text.path, text.key) for text in new}
-            kept = [known_text for known_text in known.texts if (known_text[0].path, known_text[0].key) not in again]
-            known = known._replace(texts=(*kept, *new.items()))
-        self._known[str(entry.path)] = known
-
-    def write(self, file: Path, entries: Sequence[Entry], folders: Iterable[Path]) -> None:
-        """Replace the file as a whole. It forgets what is no longer in these folders, and keeps what lies elsewhere."""
-        now = time.time_ns()
-        here = tuple(f"{folder}{os.sep}" for folder in folders)
-        kept = {str(entry.path) for entry in entries}
-        rows = [
-            _row(path, known, now) for path, known in self._known.items() if path in kept or not path.startswith(here)
-        ]
-        columns = list(zip(*(row for row in rows if row), strict=True)) or [()] * len(SCHEMA)
-        table = pa.table([pa.array(c, f.type) for c, f in zip(columns, SCHEMA, strict=True)], schema=SCHEMA)
-        with staged_file(file) as draft, pa.OSFile(str(draft), "wb") as sink, pa.ipc.new_file(sink, SCHEMA) as writer:
-            writer.write_table(table)
+    return [FileInfo(image(entry), tuple(caption(text) for text in entry.captions)) for entry in entries]
 
 
-def _row(path: str, known: CachedInfo, now: int) -> tuple[object, ...] | None:
-    if _fresh(known.stamp, now):
-        return None
-    kept = [(text, said) for text, said in known.texts if not said.problem and not _fresh(text.stamp, now)]
-    stamps = zip(*(text.stamp for text, _ in kept), strict=True) if kept else ([], [], [])
-    return (
-        path, *known.stamp, *known.image, [str(text.path) for text, _ in kept], *map(list, stamps),
-        [text.key for text, _ in kept], [said.lines for _, said in kept],
-    )  # fmt: skip
+def job_of(entry: Entry, known: FileInfo) -> ReadJob:
+    """What must still be read of an image and of its captions."""
+    pairs = zip(entry.captions, known.captions, strict=True)
+    unread = tuple(text for text, info in pairs if info is None and isinstance(text, CaptionFile))
+    return ReadJob(None if known.image else entry.file, unread)
 
 
-def _fresh(stamp: Stamp, now: int) -> bool:
-    return now - max(stamp.mtime_ns, stamp.ctime_ns) < TICK_NS
+def completed(known: FileInfo, read: FileInfo) -> FileInfo:
+    """What was known of an entry, and what its job has read now."""
+    rest = iter(read.captions)
+    return FileInfo(known.image or read.image, tuple(info or next(rest) for info in known.captions))
+
+
+def keep(cache: ReadCache, entries: Sequence[Entry], jobs: Sequence[ReadJob], read: Sequence[FileInfo]) -> None:
+    """Keep what these jobs have read. What is wrong with a caption file is read again: it is soon mended."""
+    images: dict[str, Row] = {}
+    captions: dict[str, Row] = {}
+    for entry, job, info in zip(entries, jobs, read, strict=True):
+        if info.image:
+            images[str(entry.file)] = entry.stamp, json.dumps(info.image).encode()
+        for text, found in zip(job.captions, info.captions, strict=True):
+            if found and not found.problem:
+                captions[_name(text)] = text.stamp, json.dumps(found.lines).encode()
+    cache.put(IMAGES, images)
+    cache.put(CAPTIONS, captions)
+
+
+def forget_gone(cache: ReadCache, entries: Sequence[Entry]) -> None:
+    """Forget what is no longer in their sources. What is there and not among them may be another concept's."""
+    here = {str(entry.file) for entry in entries} | {_name(text) for entry in entries for text in _files(entry)}
+    for source in {id(entry.file.source): entry.file.source for entry in entries}.values():
+        prefix = source.address("")
+
+        def is_gone(name: str, source: Source = source, start: int = len(prefix)) -> bool:
+            return name not in here and source.stamp(name[start:].partition("\n")[0]) == NO_STAMP
+
+        for table in (IMAGES, CAPTIONS):
+            cache.forget(table, [name for name in cache.names(table, prefix) if is_gone(name)])
+
+
+def _files(entry: Entry) -> list[CaptionFile]:
+    return [text for text in entry.captions if isinstance(text, CaptionFile)]
+
+
+def _name(text: CaptionFile) -> str:
+    return f"{text.file}\n{text.field}"

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from modules.data.image.pixels import crop_for, open_image, pixels_of
+from modules.data.source.folders import on_disk
 from modules.errors import UserError
 from modules.families import Family
 from modules.preset.sections.sampling import Prompt
@@ -60,5 +61,5 @@ def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:
     file = resolve(path)
     if not file.is_file():
         raise UserError(f"The image {path} does not exist.", advice="Choose another one, or leave it out.")
-    image: Image.Image = open_image(file)
+    image: Image.Image = open_image(on_disk(file))
     return pixels_of(image, crop_for(image.width, image.height, size), flip=False)

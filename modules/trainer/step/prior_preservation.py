@@ -121,7 +121,7 @@ class TeacherCache:
             return self.cache.get(self._keys[item.key, number])["answer"]
         except (DamagedRecord, KeyError) as error:
             raise UserError(
-                f"The cache in {self.cache.folder} has lost the base model's prediction for {item.path.name}.",
+                f"The cache in {self.cache.folder} has lost the base model's prediction for {item.file.name}.",
                 advice="Continue from the last backup with --resume: missing predictions are computed again first.",
             ) from error
 

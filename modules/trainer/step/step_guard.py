@@ -151,6 +151,6 @@ def _not_finite(value: float) -> str:
 
 
 def _named(items: Sequence[Item]) -> str:
-    names = list(dict.fromkeys(printable(item.path.name, line=True) for item in items))
+    names = list(dict.fromkeys(printable(item.file.name, line=True) for item in items))
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     return f"In the batch: {', '.join(names[:MAX_NAMES])}{more}."

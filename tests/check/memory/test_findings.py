@@ -24,6 +24,7 @@ from modules.check.memory.memory_tracker import Ledger, counted
 from modules.check.memory.step_memory import StepBytes, bytes_in, measure_step
 from modules.data.batches import Batch
 from modules.data.index import Item
+from modules.data.source.folders import on_disk
 from modules.families import Family
 from modules.messages import Finding
 from modules.methods import attach
@@ -49,7 +50,7 @@ def open_inputs(workspace: Path, *settings: str, sdxl: bool = False) -> tuple[Pr
 def batch_of(preset: Preset, family: Family, count: int) -> Batch:
     heard = family.encode_text(["a robot"]).rows() * count
     return Batch(
-        items=(Item(0, 0, Path(), "", 64, 64, (64, 64), ("a robot",), ()),) * count,
+        items=(Item(0, 0, on_disk(Path("a.png")), "", 64, 64, (64, 64), ("a robot",), ()),) * count,
         repeats=(0,) * count,
         captions=("a robot",) * count,
         latents_BChw=torch.zeros(count, 4, 8, 8),

@@ -14,10 +14,7 @@ import torch
 from modules.data.cache import shards
 from modules.data.cache import store as cache_module
 from modules.data.cache.store import Cache, DamagedRecord
-from modules.data.source import file_hashes
-from modules.data.source.file_hashes import FileHashes
 from modules.errors import UserError
-from tests.data.pictures import aged, rewritten
 
 ROOT = Path(__file__).parents[3]
 
@@ -82,7 +79,7 @@ def test_a_later_run_goes_on_in_the_same_shard(tmp_path: Path) -> None:
 
 
 def test_a_full_shard_is_followed_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shards, "FULL", 1000)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1000)
     monkeypatch.setattr(cache_module, "OPEN_FILES", 2)
     with Cache(tmp_path) as cache:
         for i in range(30):
@@ -249,43 +246,3 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_cache_whole(tmp_path: Path)
         assert key(3) not in cache
     with Cache(tmp_path) as cache:
         assert all(is_entry(cache.get(key(i)), i) for i in (0, 1, 2, 4))
-
-
-def test_digests_are_remembered_until_a_file_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path, folder = tmp_path / "a.bin", tmp_path / "cache"
-    path.write_bytes(b"one")
-    aged(tmp_path)
-    reads: list[Path] = []
-    read = file_hashes.sha256_of
-    monkeypatch.setattr(file_hashes, "sha256_of", lambda p: (reads.append(p), read(p))[1])
-    with FileHashes(folder) as known:
-        assert known.of(path) == known.of(path) == sha256(b"one").hexdigest()
-    with FileHashes(folder) as known:
-        known.of(path)
-    assert len(reads) == 1
-    rewritten(path, b"two")  # the same size and mtime
-    with FileHashes(folder) as known:
-        assert known.of(path) == sha256(b"two").hexdigest()
-
-
-def test_torn_and_damaged_digests_are_passed_over(tmp_path: Path) -> None:
-    paths = [tmp_path / f"{i}.bin" for i in range(3)]
-    for path in paths:
-        path.write_text(path.name)
-    aged(tmp_path)
-    with FileHashes(tmp_path / "cache") as known:
-        right = [known.of(path) for path in paths]
-    log = tmp_path / "cache" / "digests.log"
-    data = log.read_bytes()
-    log.write_bytes(data.replace(right[0].encode(), right[1].encode())[:-20])
-    for _ in range(2):
-        with FileHashes(tmp_path / "cache") as known:
-            assert [known.of(path) for path in paths] == right
-
-
-def test_a_file_that_was_just_written_is_not_remembered(tmp_path: Path) -> None:
-    path = tmp_path / "a.bin"
-    with FileHashes(tmp_path / "cache") as known:
-        for content in (b"one", b"two", b"six"):
-            path.write_bytes(content)
-            assert known.of(path) == sha256(content).hexdigest()

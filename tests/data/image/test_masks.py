@@ -12,6 +12,7 @@ from modules.data.image.masks import Box, box_of, crop_around, crop_keeping, dow
 from modules.data.image.pixels import Crop, crop_for
 from modules.data.image.variants import Content, Variant, load_masks, load_pixels, variant_of
 from modules.data.index import Item
+from modules.data.source.folders import on_disk
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from tests.data.pictures import picture, preset_of, scanned
@@ -36,7 +37,7 @@ def test_masks_and_conditions_are_no_images_and_belong_to_one(tmp_path: Path) ->
     for name in ("A-MASKLABEL.PNG",):
         (tmp_path / name).rename(tmp_path / "a-MaskLabel.png")
     index = scanned(preset_of({"path": str(tmp_path), "masks": "file"}))
-    assert [item.path.name for item in index] == ["a.jpg", "b.png"]
+    assert [item.file.name for item in index] == ["a.jpg", "b.png"]
     assert [item.mask.name if item.mask else "" for item in index] == ["a-MaskLabel.png", "b-masklabel.png"]
     assert [item.condition.name if item.condition else "" for item in index] == ["", "b-condlabel.png"]
     without = scanned(preset_of({"path": str(tmp_path)}))
@@ -49,18 +50,18 @@ def test_a_mask_is_grey_and_what_is_transparent_in_it_is_black(tmp_path: Path) -
     drawn = Image.new("RGBA", (4, 4), (255, 255, 255, 0))
     drawn.putpixel((1, 1), (255, 255, 255, 255))
     drawn.save(tmp_path / "layer.png")
-    assert np.asarray(open_mask(tmp_path / "grey.png", alpha=False)).tolist() == [[200] * 4] * 4
-    assert np.asarray(open_mask(tmp_path / "deep.png", alpha=False)).tolist() == [[200] * 4] * 4
-    layer = np.asarray(open_mask(tmp_path / "layer.png", alpha=False))
+    assert np.asarray(open_mask(on_disk(tmp_path / "grey.png"), alpha=False)).tolist() == [[200] * 4] * 4
+    assert np.asarray(open_mask(on_disk(tmp_path / "deep.png"), alpha=False)).tolist() == [[200] * 4] * 4
+    layer = np.asarray(open_mask(on_disk(tmp_path / "layer.png"), alpha=False))
     assert (layer[1, 1], layer.sum()) == (255, 255)
-    assert np.array_equal(np.asarray(open_mask(tmp_path / "layer.png", alpha=True)), layer)
-    assert np.asarray(open_mask(tmp_path / "grey.png", alpha=True)).min() == 255  # none: all of it counts
+    assert np.array_equal(np.asarray(open_mask(on_disk(tmp_path / "layer.png"), alpha=True)), layer)
+    assert np.asarray(open_mask(on_disk(tmp_path / "grey.png"), alpha=True)).min() == 255  # none: all of it counts
 
 
 def test_a_mask_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a-masklabel.png").write_bytes(b"no picture")
     with pytest.raises(UserError, match=r"The mask .*a-masklabel.png cannot be used: it is no image"):
-        open_mask(tmp_path / "a-masklabel.png", alpha=False)
+        open_mask(on_disk(tmp_path / "a-masklabel.png"), alpha=False)
 
 
 def test_latents_see_the_mean_of_each_square() -> None:
@@ -118,13 +119,13 @@ def test_a_mask_goes_where_its_image_goes(tmp_path: Path, crop: str) -> None:
     Image.fromarray(spot.astype(np.uint8)).resize((200, 120), Image.Resampling.BOX).save(tmp_path / "m.png")
     chances = {"flip": True, "flip_vertical": True, "random_crop": True, "rotation": 25, "variants": 0}
     concept = Concept.model_validate({**chances, "masks": "file", "mask_crop": crop})
-    box = box_of(open_mask(tmp_path / "m.png", alpha=False))
-    here = Item(0, 0, tmp_path / "a.png", "0/a.png", 400, 240, (64, 80), ("",), ())
+    box = box_of(open_mask(on_disk(tmp_path / "m.png"), alpha=False))
+    here = Item(0, 0, on_disk(tmp_path / "a.png"), "0/a.png", 400, 240, (64, 80), ("",), ())
     found: list[Variant] = []
     for epoch in range(12):
         variant = variant_of(here, concept, Content("d", "m", box), epoch)
-        (mask,) = load_masks(tmp_path / "m.png", False, [variant])
-        (image,) = load_pixels(tmp_path / "a.png", 400, 240, [variant])
+        (mask,) = load_masks(on_disk(tmp_path / "m.png"), False, [variant])
+        (image,) = load_pixels(on_disk(tmp_path / "a.png"), 400, 240, [variant])
         assert np.abs(mask.astype(float) - image[..., 0]).mean() < 2
         assert mask.max() > 240
         found.append(variant)

@@ -9,6 +9,7 @@ from PIL import Image, ImageCms
 from modules.data.image import pixels
 from modules.data.image.pixels import Crop, crop_for, open_image, pixels_of, size_conditioning
 from modules.data.source.file_info import read_image_info
+from modules.data.source.folders import on_disk
 from modules.errors import UserError
 from tests.data.pictures import picture
 
@@ -35,8 +36,8 @@ def test_rotation_by_exif_is_applied_and_the_header_agrees(tmp_path: Path, orien
     exif[0x0112] = orientation
     options = {"lossless": True} if suffix == "webp" else {}
     stored.save(tmp_path / f"a.{suffix}", exif=exif, **options)
-    assert np.array_equal(np.asarray(open_image(tmp_path / f"a.{suffix}")), QUARTERS)
-    assert read_image_info(tmp_path / f"a.{suffix}") == (3, 2, "")
+    assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / f"a.{suffix}"))), QUARTERS)
+    assert read_image_info(on_disk(tmp_path / f"a.{suffix}")) == (3, 2, "")
 
 
 def test_exif_behind_the_pixels_of_a_png_is_found(tmp_path: Path) -> None:
@@ -48,13 +49,13 @@ def test_exif_behind_the_pixels_of_a_png_is_found(tmp_path: Path) -> None:
     end = start + 12 + int.from_bytes(data[start : start + 4], "big")
     tail = data.index(b"IEND") - 4
     (tmp_path / "b.png").write_bytes(data[:start] + data[end:tail] + data[start:end] + data[tail:])
-    assert read_image_info(tmp_path / "b.png")[:2] == open_image(tmp_path / "b.png").size == (2, 3)
+    assert read_image_info(on_disk(tmp_path / "b.png"))[:2] == open_image(on_disk(tmp_path / "b.png")).size == (2, 3)
 
 
 def test_transparent_parts_are_white(tmp_path: Path) -> None:
     rgba = np.dstack([QUARTERS, np.array([[255, 0, 255], [128, 255, 0]], np.uint8)])
     Image.fromarray(rgba).save(tmp_path / "a.png")
-    found = np.asarray(open_image(tmp_path / "a.png"))
+    found = np.asarray(open_image(on_disk(tmp_path / "a.png")))
     assert found[0].tolist() == [[255, 0, 0], [255, 255, 255], [0, 0, 255]]
     assert found[1].tolist() == [[127, 127, 127], [255, 255, 255], [255, 255, 255]]
 
@@ -62,11 +63,11 @@ def test_transparent_parts_are_white(tmp_path: Path) -> None:
 def test_palettes_and_their_transparent_colour_are_honoured(tmp_path: Path) -> None:
     image = Image.fromarray(QUARTERS).convert("P", palette=Image.Palette.ADAPTIVE)
     image.save(tmp_path / "plain.png")
-    assert np.array_equal(np.asarray(open_image(tmp_path / "plain.png")), QUARTERS)
+    assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / "plain.png"))), QUARTERS)
     black = image.getpixel((0, 1))
     assert isinstance(black, int)
     image.save(tmp_path / "clear.gif", transparency=black)
-    found = np.asarray(open_image(tmp_path / "clear.gif"))
+    found = np.asarray(open_image(on_disk(tmp_path / "clear.gif")))
     assert found[1, 0].tolist() == [255, 255, 255]
     assert found[0].tolist() == QUARTERS[0].tolist()
 
@@ -74,25 +75,25 @@ def test_palettes_and_their_transparent_colour_are_honoured(tmp_path: Path) -> N
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_16_bits_are_scaled_and_not_clipped(tmp_path: Path, suffix: str) -> None:
     Image.fromarray(np.array([[0, 257, 32896, 65535]], np.uint16)).save(tmp_path / f"a.{suffix}")
-    found = np.asarray(open_image(tmp_path / f"a.{suffix}"))
+    found = np.asarray(open_image(on_disk(tmp_path / f"a.{suffix}")))
     assert found[0, :, 0].tolist() == [0, 1, 128, 255]
 
 
 def test_32_bits_are_scaled_by_what_they_hold(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 100_000, 200_000]], np.int32)).save(tmp_path / "a.tif")
-    assert np.asarray(open_image(tmp_path / "a.tif"))[0, :, 1].tolist() == [0, 128, 255]
+    assert np.asarray(open_image(on_disk(tmp_path / "a.tif")))[0, :, 1].tolist() == [0, 128, 255]
 
 
 def test_grey_with_alpha_and_bits_are_read(tmp_path: Path) -> None:
     Image.fromarray(np.array([[[10, 255], [10, 0]]], np.uint8)).save(tmp_path / "la.png")
-    assert np.asarray(open_image(tmp_path / "la.png"))[0, :, 2].tolist() == [10, 255]
+    assert np.asarray(open_image(on_disk(tmp_path / "la.png")))[0, :, 2].tolist() == [10, 255]
     Image.fromarray(np.array([[True, False]])).save(tmp_path / "bits.png")
-    assert np.asarray(open_image(tmp_path / "bits.png"))[0, :, 0].tolist() == [255, 0]
+    assert np.asarray(open_image(on_disk(tmp_path / "bits.png")))[0, :, 0].tolist() == [255, 0]
 
 
 def test_cmyk_is_read_as_colours(tmp_path: Path) -> None:
     Image.new("CMYK", (8, 8), (0, 255, 255, 0)).save(tmp_path / "red.jpg", quality=100)
-    red, green, blue = np.asarray(open_image(tmp_path / "red.jpg"))[4, 4].tolist()
+    red, green, blue = np.asarray(open_image(on_disk(tmp_path / "red.jpg")))[4, 4].tolist()
     assert red > 200
     assert green < 60
     assert blue < 60
@@ -100,13 +101,13 @@ def test_cmyk_is_read_as_colours(tmp_path: Path) -> None:
 
 def test_a_broken_colour_profile_is_passed_over(tmp_path: Path) -> None:
     Image.fromarray(QUARTERS).save(tmp_path / "a.png", icc_profile=b"no profile at all")
-    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), QUARTERS)
+    assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / "a.png"))), QUARTERS)
 
 
 def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(QUARTERS).save(tmp_path / "a.png", icc_profile=profile)
-    assert np.array_equal(np.asarray(open_image(tmp_path / "a.png")), QUARTERS)
+    assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / "a.png"))), QUARTERS)
 
 
 def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
@@ -114,7 +115,7 @@ def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
     for name in ("a.gif", "a.webp", "a.png"):
         options = {"lossless": True} if name == "a.webp" else {}
         frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], duration=50, **options)
-        assert np.asarray(open_image(tmp_path / name))[0, 0].tolist()[:3] == [255, 0, 0]
+        assert np.asarray(open_image(on_disk(tmp_path / name)))[0, 0].tolist()[:3] == [255, 0, 0]
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "gif", "bmp", "tif", "avif"])
@@ -125,16 +126,16 @@ def test_torn_and_empty_and_foreign_files_are_errors_in_words(tmp_path: Path, su
         path = tmp_path / f"{name}.{suffix}"
         path.write_bytes(content)
         with pytest.raises(UserError, match=f"{name}.{suffix}"):
-            open_image(path)
+            open_image(on_disk(path))
     with pytest.raises(UserError, match="not there"):
-        open_image(tmp_path / "missing.png")
+        open_image(on_disk(tmp_path / "missing.png"))
 
 
 def test_an_image_made_to_fill_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = picture(tmp_path / "a.png", 40, 40)
     monkeypatch.setattr(pixels, "LIMIT", 1000)
     with pytest.raises(UserError, match="40 x 40 pixels"):
-        open_image(path)
+        open_image(on_disk(path))
 
 
 @pytest.mark.parametrize(("width", "height"), [(32, 32), (100, 37), (37, 100), (33, 31), (1000, 700), (7, 9), (1, 500)])
@@ -161,7 +162,7 @@ def test_random_places_reach_both_ends() -> None:
 
 
 def test_an_image_of_its_buckets_size_is_not_touched(tmp_path: Path) -> None:
-    image = open_image(picture(tmp_path / "a.png", 40, 24))
+    image = open_image(on_disk(picture(tmp_path / "a.png", 40, 24)))
     assert np.array_equal(pixels_of(image, crop_for(40, 24, (24, 40)), flip=False), np.asarray(image))
 
 
@@ -190,9 +191,9 @@ def test_resizing_keeps_a_fine_pattern_grey() -> None:
 def test_a_large_jpeg_is_decoded_smaller_and_shows_the_same(tmp_path: Path) -> None:
     path = picture(tmp_path / "a.jpg", 803, 600, quality=95)
     crop = crop_for(803, 600, (64, 64))
-    small = open_image(path, crop.scale(600))
+    small = open_image(on_disk(path), crop.scale(600))
     assert 2 * 86 <= small.width < 803
-    difference = pixels_of(small, crop, flip=False).astype(int) - pixels_of(open_image(path), crop, flip=False)
+    difference = pixels_of(small, crop, flip=False).astype(int) - pixels_of(open_image(on_disk(path)), crop, flip=False)
     assert np.abs(difference).max() <= 3
 
 

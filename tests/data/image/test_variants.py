@@ -21,13 +21,14 @@ from modules.data.image.variants import (
     variants_of,
 )
 from modules.data.index import Item
+from modules.data.source.folders import on_disk
 from modules.preset.sections.concept import Concept
 
 WIDE = (96, 160)
 
 
 def item(path: Path = Path("a.png"), width: int = 160, height: int = 96, bucket: tuple[int, int] = (32, 48)) -> Item:
-    return Item(0, 0, path, "0/a.png", width, height, bucket, ("",), ())
+    return Item(0, 0, on_disk(path), "0/a.png", width, height, bucket, ("",), ())
 
 
 def looks(concept: Concept, count: int = 400) -> list[Variant]:
@@ -40,7 +41,7 @@ def concept_with(effect: str, amount: float, **others: Any) -> Concept:
 
 def shown(path: Path, variant: Variant) -> np.ndarray:
     with Image.open(path) as image:
-        return load_pixels(path, image.width, image.height, [variant])[0]
+        return load_pixels(on_disk(path), image.width, image.height, [variant])[0]
 
 
 @pytest.fixture

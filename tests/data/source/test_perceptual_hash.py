@@ -11,7 +11,9 @@ from PIL import Image
 from modules.data.index import Index
 from modules.data.source import perceptual_hash as module
 from modules.data.source.duplicates import MAX_HASH_DISTANCE, near_duplicates
-from modules.data.source.perceptual_hash import PixelInfo, fingerprints, pixel_info_of
+from modules.data.source.folders import on_disk
+from modules.data.source.perceptual_hash import PixelInfo, pixel_info_of, read_pixel_info
+from modules.data.source.source import DataFile
 from tests.data.pictures import aged, picture, preset_of, scanned
 
 
@@ -23,53 +25,46 @@ def index(tmp_path: Path) -> Index:
     return scanned(preset_of({"path": str(tmp_path / "images")}))
 
 
-def looked(index: Index, memo: Path, stop_after: int = 1000) -> list[PixelInfo]:
+def looked(index: Index, cache: Path, stop_after: int = 1000) -> list[PixelInfo]:
     asked = iter(range(10_000))
-    return fingerprints(index, memo, lambda done, total: None, lambda: next(asked) >= stop_after)
+    return read_pixel_info(index, cache, lambda done, total: None, lambda: next(asked) >= stop_after)
 
 
 def test_what_was_seen_is_not_decoded_again(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    first = looked(index, tmp_path / "memo.arrow")
+    first = looked(index, tmp_path / "cache")
 
-    def loud(path: Path) -> PixelInfo:
-        raise AssertionError(path)
+    def loud(file: DataFile) -> PixelInfo:
+        raise AssertionError(file)
 
     monkeypatch.setattr(module, "pixel_info_of", loud)
-    assert looked(index, tmp_path / "memo.arrow") == first
+    assert looked(index, tmp_path / "cache") == first
 
 
 def test_a_changed_file_is_decoded_again(index: Index, tmp_path: Path) -> None:
-    first = looked(index, tmp_path / "memo.arrow")
-    index.path(2).write_bytes(b"torn")
-    assert looked(index, tmp_path / "memo.arrow")[2].reason == "it is no image, or damaged at its beginning"
-    assert looked(index, tmp_path / "memo.arrow")[3] == first[3]
+    first = looked(index, tmp_path / "cache")
+    index.file(2).path.write_bytes(b"torn")
+    assert looked(index, tmp_path / "cache")[2].reason == "it is no image, or damaged at its beginning"
+    assert looked(index, tmp_path / "cache")[3] == first[3]
 
 
 def test_a_file_that_has_gone_is_said_and_not_remembered(index: Index, tmp_path: Path) -> None:
-    data = index.path(1).read_bytes()
-    index.path(1).unlink()
-    assert looked(index, tmp_path / "memo.arrow")[1].reason == "it is not there"
-    index.path(1).write_bytes(data)
-    assert not looked(index, tmp_path / "memo.arrow")[1].reason
-
-
-@pytest.mark.parametrize("damage", [b"", b"ARROW1", b"x" * 4000], ids=["empty", "cut", "other"])
-def test_a_torn_memo_is_made_again(damage: bytes, index: Index, tmp_path: Path) -> None:
-    first = looked(index, tmp_path / "memo.arrow")
-    (tmp_path / "memo.arrow").write_bytes(damage)
-    assert looked(index, tmp_path / "memo.arrow") == first
+    data = index.file(1).path.read_bytes()
+    index.file(1).path.unlink()
+    assert looked(index, tmp_path / "cache")[1].reason == "it is not there"
+    index.file(1).path.write_bytes(data)
+    assert not looked(index, tmp_path / "cache")[1].reason
 
 
 def test_who_stops_keeps_what_was_seen(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert len(looked(index, tmp_path / "memo.arrow", stop_after=2)) == 2
+    assert len(looked(index, tmp_path / "cache", stop_after=2)) == 2
     decoded: list[str] = []
 
-    def counting(path: Path) -> PixelInfo:
-        decoded.append(path.name)
-        return pixel_info_of(path)
+    def counting(file: DataFile) -> PixelInfo:
+        decoded.append(file.name)
+        return pixel_info_of(file)
 
     monkeypatch.setattr(module, "pixel_info_of", counting)
-    assert len(looked(index, tmp_path / "memo.arrow")) == 5
+    assert len(looked(index, tmp_path / "cache")) == 5
     assert sorted(decoded) == ["2.png", "3.png", "4.png"]
 
 
@@ -78,9 +73,9 @@ def test_an_image_without_its_end_is_torn_in_every_format(suffix: str, tmp_path:
     noise = np.random.default_rng(0).integers(0, 256, (400, 400, 3), dtype=np.uint8)
     path = tmp_path / f"a.{suffix}"
     Image.fromarray(noise).save(path)
-    assert not pixel_info_of(path).reason
+    assert not pixel_info_of(on_disk(path)).reason
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
-    assert pixel_info_of(path).reason
+    assert pixel_info_of(on_disk(path)).reason
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "I;16", "I"])
@@ -89,14 +84,16 @@ def test_every_kind_of_pixel_has_a_fingerprint(mode: str, tmp_path: Path) -> Non
     ramp = np.linspace(0, 255, 300 * 200).reshape(200, 300)
     image = Image.fromarray((ramp * 257).astype(np.uint16) if mode[0] == "I" else ramp.astype(np.uint8))
     (image if mode == "I;16" else image.convert(mode)).save(path)
-    found = pixel_info_of(path)
+    found = pixel_info_of(on_disk(path))
     assert (found.reason, len(found.thumb)) == ("", 192)
     assert found.hash
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LIMIT", 1000)
-    assert pixel_info_of(picture(tmp_path / "a.png", 64, 64)).reason.startswith("it has 64 x 64 pixels, more than")
+    assert pixel_info_of(on_disk(picture(tmp_path / "a.png", 64, 64))).reason.startswith(
+        "it has 64 x 64 pixels, more than"
+    )
 
 
 # Look-alikes ----------------------------------------------------------------------------------------------------------

@@ -9,13 +9,12 @@ import pytest
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
 from modules.data.source.scan import scan
-from modules.data.source.scan_cache import ScanCache
 from modules.errors import Problems, UserError
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
 
 def names(folder: Path, **concept: object) -> list[str]:
-    return [item.path.name for item in scanned(preset_of({"path": str(folder), **concept}))]
+    return [item.file.name for item in scanned(preset_of({"path": str(folder), **concept}))]
 
 
 def captioned(folder: Path, content: bytes) -> tuple[str, ...]:
@@ -54,7 +53,7 @@ def test_an_item_says_what_training_must_know(tmp_path: Path) -> None:
     assert (item.width, item.height) == (64, 32)
     assert item.bucket[1] > item.bucket[0]
     assert item.captions == ("one", "two")
-    assert item.path == tmp_path / "on" / "deep" / "a.png"
+    assert item.file.path == tmp_path / "on" / "deep" / "a.png"
 
 
 def test_captions_of_all_honest_encodings_are_read(tmp_path: Path) -> None:
@@ -85,7 +84,7 @@ def test_all_strange_captions_are_named_together_but_not_hundreds(tmp_path: Path
         picture(tmp_path / f"{i}.png")
         (tmp_path / f"{i}.txt").write_bytes(b"\xff")
     with pytest.raises(Problems) as caught:
-        scanned(preset_of({"path": str(tmp_path)}), tmp_path / "memo.arrow")
+        scanned(preset_of({"path": str(tmp_path)}), tmp_path / "cache")
     assert len(caught.value.problems) == 21
     assert caught.value.problems[-1] == "... and 10 more"
 
@@ -106,8 +105,8 @@ def test_bad_images_are_put_aside_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "text.png").write_text("hello")
     (tmp_path / "empty.jpg").touch()
     index = scanned(preset_of({"path": str(tmp_path)}))
-    assert [item.path.name for item in index] == ["good.png"]
-    assert {bad.path.name: bad.reason for bad in index.bad} == {
+    assert [item.file.name for item in index] == ["good.png"]
+    assert {bad.name: bad.reason for bad in index.bad} == {
         "text.png": "it is no image, or damaged at its beginning",
         "empty.jpg": "it is empty",
     }
@@ -121,10 +120,10 @@ def test_a_name_that_is_no_text_is_put_aside(tmp_path: Path) -> None:
             file.write(data)
     except OSError:
         pytest.skip("this file system takes only names that are text")
-    index = scanned(preset_of({"path": str(tmp_path)}), tmp_path / "memo.arrow")
+    index = scanned(preset_of({"path": str(tmp_path)}), tmp_path / "cache")
     assert len(index) == 1
     assert "UTF-8" in index.bad[0].reason
-    str(index.bad[0].path).encode()
+    index.bad[0].place.encode()
 
 
 @pytest.mark.parametrize(
@@ -170,12 +169,12 @@ class Counting:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.images: list[str] = []
         self.captions: list[str] = []
-        self._read = parallel_read.read_all
-        monkeypatch.setattr(parallel_read, "read_all", self)
+        self._read = parallel_read.read_jobs
+        monkeypatch.setattr(parallel_read, "read_jobs", self)
 
-    def __call__(self, jobs: list[parallel_read.Job]) -> list[parallel_read.FileInfo]:
-        self.images += [Path(job.image).name for job in jobs if job.image]
-        self.captions += [text.path.name for job in jobs for text in job.captions]
+    def __call__(self, jobs: list[parallel_read.ReadJob]) -> list[parallel_read.FileInfo]:
+        self.images += [job.image.name for job in jobs if job.image]
+        self.captions += [text.file.name for job in jobs for text in job.captions]
         return self._read(jobs)
 
     def drained(self) -> tuple[list[str], list[str]]:
@@ -185,16 +184,16 @@ class Counting:
 
 
 def test_the_next_scan_reads_only_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder, memo = tmp_path / "set", tmp_path / "cache" / "scan.arrow"
+    folder, cache = tmp_path / "set", tmp_path / "cache"
     for i in range(5):
         picture(folder / f"{i}.png", shade=i)
         (folder / f"{i}.txt").write_text(f"robot {i}")
     preset = preset_of({"path": str(folder)})
     aged(folder)
     count = Counting(monkeypatch)
-    first = list(scanned(preset, memo))
+    first = list(scanned(preset, cache))
     assert len(count.drained()[0]) == 5
-    assert list(scanned(preset, memo)) == first
+    assert list(scanned(preset, cache)) == first
     assert count.drained() == ([], [])
 
     picture(folder / "1.png", 64, 32)
@@ -203,50 +202,56 @@ def test_the_next_scan_reads_only_what_changed(tmp_path: Path, monkeypatch: pyte
     (folder / "3.png").unlink()
     picture(folder / "6.png")
     aged(folder)
-    second = scanned(preset, memo)
+    second = scanned(preset, cache)
     assert count.drained() == (["1.png", "4.png", "6.png"], ["2.txt"])
-    assert [item.path.name for item in second] == ["0.png", "1.png", "2.png", "4.png", "6.png"]
+    assert [item.file.name for item in second] == ["0.png", "1.png", "2.png", "4.png", "6.png"]
     assert second[1].width == 64
     assert second[2].captions == ("human 2",)
     (folder / "2.txt").unlink()
-    assert scanned(preset, memo)[2].captions == ("",)
+    assert scanned(preset, cache)[2].captions == ("",)
 
 
-def test_a_memo_serves_several_presets_and_other_resolutions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    memo = tmp_path / "scan.arrow"
+def test_a_read_cache_serves_several_presets_and_other_resolutions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "cache"
     for name in "ab":
         picture(tmp_path / name / "x.png", 64, 64)
     aged(tmp_path)
     count = Counting(monkeypatch)
-    scanned(preset_of({"path": str(tmp_path / "a")}), memo)
-    scanned(preset_of({"path": str(tmp_path / "b")}), memo)
+    scanned(preset_of({"path": str(tmp_path / "a")}), cache)
+    scanned(preset_of({"path": str(tmp_path / "b")}), cache)
     count.drained()
-    assert scanned(preset_of({"path": str(tmp_path / "a")}, resolution=64), memo)[0].bucket == (64, 64)
-    assert scanned(preset_of({"path": str(tmp_path / "b")}), memo)[0].bucket == (32, 32)
+    assert scanned(preset_of({"path": str(tmp_path / "a")}, resolution=64), cache)[0].bucket == (64, 64)
+    assert scanned(preset_of({"path": str(tmp_path / "b")}), cache)[0].bucket == (32, 32)
     assert count.drained() == ([], [])
 
 
 def test_a_file_written_just_now_is_not_believed_next_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = picture(tmp_path / "set" / "a.png")
     count = Counting(monkeypatch)
-    preset, memo = preset_of({"path": str(tmp_path / "set")}), tmp_path / "scan.arrow"
+    preset, cache = preset_of({"path": str(tmp_path / "set")}), tmp_path / "cache"
     os.utime(path, ns=(0, 2**62))  # as if written at this very moment
-    scanned(preset, memo)
-    scanned(preset, memo)
+    scanned(preset, cache)
+    scanned(preset, cache)
     assert count.drained()[0] == ["a.png", "a.png"]
 
 
-def test_a_torn_memo_is_made_again(tmp_path: Path) -> None:
-    folder, memo = tmp_path / "set", tmp_path / "scan.arrow"
+def test_a_damaged_read_cache_is_put_aside_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, cache = tmp_path / "set", tmp_path / "cache"
     picture(folder / "a.png")
     aged(folder)
     preset = preset_of({"path": str(folder)})
-    first = list(scanned(preset, memo))
-    memo.write_bytes(memo.read_bytes()[:-40])
-    assert list(scanned(preset, memo)) == first
-    memo.write_bytes(b"")
-    assert list(scanned(preset, memo)) == first
-    assert ScanCache.read(memo)._known  # pyright: ignore[reportPrivateUsage]
+    first = list(scanned(preset, cache))
+    file = cache / "read-cache.sqlite"
+    file.write_bytes(b"x" * 5000)
+    index = scanned(preset, cache)
+    assert list(index) == first
+    assert "read-cache.sqlite was damaged" in index.notes[0]
+    assert (cache / "read-cache.sqlite.damaged").read_bytes() == b"x" * 5000
+    count = Counting(monkeypatch)
+    assert not any("damaged" in note for note in scanned(preset, cache).notes)
+    assert count.drained() == ([], [])
 
 
 def test_workers_read_the_same_as_one_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -257,7 +262,7 @@ def test_workers_read_the_same_as_one_process(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(parallel_read, "CHUNK", 2)
     preset = preset_of({"path": str(tmp_path)}, general={"workers": 2})
     alone = scanned(preset)
-    monkeypatch.setattr(parallel_read, "WORTH_WORKERS", 0)
+    monkeypatch.setattr(parallel_read, "MIN_JOBS_FOR_WORKERS", 0)
     together = scanned(preset)
     assert list(together) == list(alone)
     assert together.bad == alone.bad
@@ -268,15 +273,15 @@ def test_stopping_ends_early_and_what_was_read_is_kept(tmp_path: Path, monkeypat
         picture(tmp_path / "set" / f"{i}.png")
     aged(tmp_path)
     monkeypatch.setattr(parallel_read, "CHUNK", 2)
-    preset, memo = preset_of({"path": str(tmp_path / "set")}), tmp_path / "scan.arrow"
+    preset, cache = preset_of({"path": str(tmp_path / "set")}), tmp_path / "cache"
     seen: list[tuple[int, int]] = []
     index = scan(
-        preset, memo=memo, report=lambda done, total: seen.append((done, total)), stop=lambda: seen[-1][0] >= 4
+        preset, cache=cache, report=lambda done, total: seen.append((done, total)), stop=lambda: seen[-1][0] >= 4
     )
     assert len(index) == 4
     assert seen[-1] == (4, 6)
     count = Counting(monkeypatch)
-    assert len(scanned(preset, memo)) == 6
+    assert len(scanned(preset, cache)) == 6
     assert count.drained()[0] == ["4.png", "5.png"]
 
 
@@ -287,5 +292,5 @@ def test_rows_can_be_left_out_and_keys_stay(tmp_path: Path) -> None:
     fewer = index.without([(1, "it is torn")])
     assert [item.key for item in fewer] == ["0/0.png", "0/2.png", "0/3.png"]
     assert [item.row for item in fewer] == [0, 1, 2]
-    assert [(bad.path.name, bad.reason) for bad in fewer.bad] == [("1.png", "it is torn")]
+    assert [(bad.name, bad.reason) for bad in fewer.bad] == [("1.png", "it is torn")]
     assert len(index) == 4

@@ -13,7 +13,8 @@ from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.index import Index
 from modules.data.order import Example
-from modules.data.source.folders import images_in
+from modules.data.source.kinds import source_of
+from modules.data.source.source import CaptionFile
 from modules.errors import Problems, UserError
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.concept import Concept
@@ -84,8 +85,9 @@ def test_endings_are_found_in_capitals_and_their_files_are_not_called_strange(fo
     assert index[1].captions == ("A dog.", "x")
     (note,) = [note for note in index.notes if "belong" in note]
     assert note == f"1 caption file belongs to no image: {folder / 'lone.tags.txt'}."
-    entries = images_in(0, Concept(path=str(folder), more_captions="-t.txt"), folder)
-    assert [text.path.name for text in entries[0].captions] == ["a.txt", "a-t.txt"]
+    entries = source_of(Concept(path=str(folder), more_captions="-t.txt")).listing().entries
+    files = [text.file.name for text in entries[0].captions if isinstance(text, CaptionFile)]
+    assert files == ["a.txt", "a-t.txt"]
 
 
 def test_json_files_give_what_stands_under_a_key(folder: Path) -> None:

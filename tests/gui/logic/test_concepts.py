@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.gui.concepts.dataset_scan import count, first_images, index_of, preview_of, statistics
+from app.gui.concepts.dataset_scan import count, index_of, preview_of, statistics
 from app.gui.session.worker import Report, Stop, Worker
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
@@ -42,11 +42,12 @@ def test_the_numbers_of_a_concept_alone_even_if_it_is_off(folder: Path) -> None:
     assert found
     assert (found.images, found.captioned, found.missing, found.alternatives) == (5, 3, 2, 5)
     assert sum(found.buckets.values()) == 5
-    assert found.smallest == (folder / "2.png", 64, 64)
+    assert found.smallest
+    assert (found.smallest[0].path, *found.smallest[1:]) == (folder / "2.png", 64, 64)
     assert found.enlarged == 1
     assert found.pixels == 3 * 300 * 200 + 64 * 64 + 256 * 256
     assert [[path.name for path in group] for group in found.duplicates] == [["0.png", "copy.png"]]
-    assert [bad.path.name for bad in found.bad] == ["torn.png"]
+    assert [bad.name for bad in found.bad] == ["torn.png"]
 
 
 def test_captions_from_names_or_a_prompt_are_not_missing(folder: Path) -> None:
@@ -70,12 +71,6 @@ def test_counting_can_be_stopped(folder: Path) -> None:
     statistics(preset(folder), 1, lambda *_: None, lambda: True)
 
 
-def test_the_first_images_are_for_the_card_and_nothing_is_shown_for_what_cannot_be_read(folder: Path) -> None:
-    assert [path.name for path in first_images(Concept(path=str(folder)), 2)] == ["0.png", "1.png"]
-    assert first_images(Concept(path="/not/there")) == []
-    assert len(first_images(Concept(path="starter:robot"))) == 4
-
-
 @pytest.mark.parametrize("random_crop", [False, True])
 def test_the_preview_is_what_training_gets(folder: Path, tmp_path: Path, random_crop: bool) -> None:
     (folder / "torn.png").unlink()
@@ -94,10 +89,10 @@ def test_the_preview_is_what_training_gets(folder: Path, tmp_path: Path, random_
             preview = preview_of(index, row, here, draw)
             batch = loader.batch([Example(row, 0)], draw)
             assert batch.captions == (preview.caption,)
-            assert batch.sizes_B6[0].tolist() == list(preview.look.sizes(index[row]))
+            assert batch.sizes_B6[0].tolist() == list(preview.variant.sizes(index[row]))
             height, width = index[row].bucket
             assert preview.image.size == (width, height)
-            flips.add(preview.look.flip)
+            flips.add(preview.variant.flip)
             captions.add(preview.caption)
     assert flips == {False, True}
     assert "" in captions and len(captions) > 4

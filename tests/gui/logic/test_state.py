@@ -8,9 +8,9 @@ from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
 from app.gui.draft.user_folder import settings_folder
 from app.gui.draft.window_state import MOST_RECENT, WindowState
-from modules.system.locks import Lock, LockTaken
 from modules.preset.files import store
 from modules.system.bundled import ROOT
+from modules.system.locks import Lock, LockTaken
 
 
 @pytest.fixture

@@ -257,7 +257,7 @@ def test_a_step_whose_loss_is_no_number_is_left_out_and_its_items_are_named(meth
         weights.append([p.detach().clone() for p in learner.method.parameters().values()])
         if learner.clock.step != 3:
             return 1.0
-        seen.append({item.path.name for item in batch.items})
+        seen.append({item.file.name for item in batch.items})
         return NAN
 
     poison(monkeypatch, factor)

@@ -10,7 +10,7 @@ from PIL import Image, ImageTk
 
 from app.gui.kit.base.events import events, keyboard
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
-from app.gui.kit.images.loader import Pictures
+from app.gui.kit.images.loader import Pictures, Place
 
 SETTLES_MS = 80
 
@@ -38,7 +38,7 @@ class ImageView(Painted, tk.Canvas):
         )
         self.surface = surface_of(master)
         self._pictures, self._empty, self._on_open = pictures, empty, on_open
-        self.path: Path | None = None
+        self.path: Place | None = None
         self._photo: ImageTk.PhotoImage | None = None
         self._pending = ""
         self._drawn = False
@@ -53,7 +53,7 @@ class ImageView(Painted, tk.Canvas):
             self.configure(cursor="hand2")
         self.follow_theme()
 
-    def show(self, path: Path | None) -> None:
+    def show(self, path: Place | None) -> None:
         """Another picture; the old one stays until the new one is decoded."""
         if path != self.path or self._drawn:
             self.path, self._drawn = path, False
@@ -70,7 +70,7 @@ class ImageView(Painted, tk.Canvas):
         return max(self.winfo_width() - px(4), 1), max(self.winfo_height() - px(4), 1)
 
     def open(self) -> None:
-        if self.path is not None and self._on_open is not None:
+        if isinstance(self.path, Path) and self._on_open is not None:
             self._on_open(self.path)
 
     def paint(self) -> None:
@@ -105,7 +105,7 @@ class ImageView(Painted, tk.Canvas):
         if photo is not None:
             self._put(photo, "")
 
-    def _arrived(self, path: Path, photo: ImageTk.PhotoImage | None) -> None:
+    def _arrived(self, path: Place, photo: ImageTk.PhotoImage | None) -> None:
         if self.winfo_exists() and path == self.path:
             self._put(photo, "" if photo is not None else f"{path.name} cannot be read as a picture")
 

@@ -16,11 +16,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 from PIL import Image, ImageOps, ImageTk
 
 from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.system.stamps import Stamp, stamp_of
 
 THUMB = 192  # pixels of the longer side in the cache on disk
 THREADS = 2
@@ -32,10 +33,24 @@ WAITING = 400  # requests; older ones are forgotten and asked again when they ar
 Done = Callable[["ImageTk.PhotoImage | None"], object]
 
 
+class PictureFile(Protocol):
+    """A picture that need not be a file of its own. As a text it says where it is."""
+
+    @property
+    def name(self) -> str: ...
+
+    def open(self) -> BinaryIO: ...
+
+    def stamp(self) -> Stamp: ...
+
+
+Place = Path | PictureFile
+
+
 class Key(NamedTuple):
     """What was asked for: a file, the box it must fit, and whether it comes from the cache on disk."""
 
-    path: Path
+    place: Place
     wide: int
     high: int
     thumb: bool
@@ -61,25 +76,25 @@ class Pictures:
         self._timer = ""
         self._threads: list[threading.Thread] = []
 
-    def thumb(self, path: Path, size: int, done: Done) -> ImageTk.PhotoImage | None:
-        """The picture at `path`, at most `size` pixels long: now, or None and later through `done`."""
-        return self._ask(Key(path, size, size, True), done)
+    def thumb(self, place: Place, size: int, done: Done) -> ImageTk.PhotoImage | None:
+        """The picture at a place, at most `size` pixels long: now, or None and later through `done`."""
+        return self._ask(Key(place, size, size, True), done)
 
-    def cover(self, path: Path, box: tuple[int, int], done: Done) -> ImageTk.PhotoImage | None:
+    def cover(self, place: Place, box: tuple[int, int], done: Done) -> ImageTk.PhotoImage | None:
         """A thumbnail that fills the box: what is too much at the sides is cut off."""
-        return self._ask(Key(path, max(box[0], 1), max(box[1], 1), True, cover=True), done)
+        return self._ask(Key(place, max(box[0], 1), max(box[1], 1), True, cover=True), done)
 
-    def picture(self, path: Path, box: tuple[int, int], done: Done) -> ImageTk.PhotoImage | None:
+    def picture(self, place: Place, box: tuple[int, int], done: Done) -> ImageTk.PhotoImage | None:
         """As large as fits into `box` (pixels), never larger than it is on disk times four."""
-        return self._ask(Key(path, max(box[0], 1), max(box[1], 1), False), done)
+        return self._ask(Key(place, max(box[0], 1), max(box[1], 1), False), done)
 
-    def failed(self, path: Path, size: int) -> bool:
+    def failed(self, place: Place, size: int) -> bool:
         """Whether this thumbnail was asked for and could not be read."""
-        return self._shown.get(Key(path, size, size, True), False) is None
+        return self._shown.get(Key(place, size, size, True), False) is None
 
-    def forget(self, path: Path) -> None:
+    def forget(self, place: Place) -> None:
         """The file has changed: decode it anew when it is asked for."""
-        for key in [key for key in self._shown if key.path == path]:
+        for key in [key for key in self._shown if key.place == place]:
             del self._shown[key]
 
     def close(self) -> None:
@@ -133,13 +148,13 @@ class Pictures:
 
     def _decoded(self, key: Key) -> Image.Image:
         if not key.thumb:
-            return opened(key.path, (key.wide, key.high))
-        kept = self._kept(key.path)
+            return opened(key.place, (key.wide, key.high))
+        kept = self._kept(key.place)
         if kept is not None and kept.is_file():
             with Image.open(kept) as image:
                 small = image.convert("RGB")
         else:
-            small = opened(key.path, (max(THUMB, key.wide), max(THUMB, key.high)))
+            small = opened(key.place, (max(THUMB, key.wide), max(THUMB, key.high)))
             if kept is not None:
                 with suppress(OSError):  # a full disk: it is decoded again the next time
                     keep(small, kept)
@@ -148,11 +163,12 @@ class Pictures:
         small.thumbnail((key.wide, key.high), Image.Resampling.LANCZOS)
         return small
 
-    def _kept(self, path: Path) -> Path | None:
+    def _kept(self, place: Place) -> Path | None:
         if self._folder is None:
             return None
-        known = path.stat()
-        name = hashlib.sha1(f"{path.absolute()}|{known.st_mtime_ns}|{known.st_size}".encode()).hexdigest()
+        known = stamp_of(place.stat()) if isinstance(place, Path) else place.stamp()
+        where = place.absolute() if isinstance(place, Path) else place
+        name = hashlib.sha1(f"{where}|{known.mtime_ns}|{known.size}".encode()).hexdigest()
         return self._folder / name[:2] / f"{name}.jpg"
 
     def _tick(self) -> None:
@@ -178,15 +194,16 @@ class Pictures:
             done(picture)
 
 
-def opened(path: Path, box: tuple[int, int]) -> Image.Image:
-    """The picture at `path`, upright, on white where it is transparent, as large as fits into `box` pixels.
+def opened(place: Place, box: tuple[int, int]) -> Image.Image:
+    """The picture at a place, upright, on white where it is transparent, as large as fits into `box` pixels.
 
     Raises:
         OSError: it is no picture, or torn.
     """
-    with Image.open(path, formats=FORMATS) as image:
+    stream = place.open("rb") if isinstance(place, Path) else place.open()
+    with stream, Image.open(stream, formats=FORMATS) as image:
         if image.width * image.height > LIMIT:  # a few kilobytes can claim to be gigabytes
-            raise OSError(f"{path} has more than {LIMIT} pixels")
+            raise OSError(f"{place} has more than {LIMIT} pixels")
         image.draft("RGB", (box[0] * 2, box[1] * 2))
         upright = ImageOps.exif_transpose(image)
         flat = on_white(upright)

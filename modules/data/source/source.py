@@ -1,0 +1,175 @@
+"""Where images come from: rows with a key that never changes, and their bytes.
+
+Nothing above this protocol opens an image, a mask or a caption by its path: it may lie in an archive, or in no file at
+all. A folder (`folders`) is the first kind of source; `kinds` lists all of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, NamedTuple, Protocol
+
+from PIL import Image, UnidentifiedImageError
+
+from modules.data.image_errors import FORMATS
+from modules.system.stamps import Stamp
+
+
+class Source(Protocol):
+    """The images of one concept.
+
+    Keys are the same on every machine, with "/" between their parts: random draws and caches hang on them. A source is
+    pickled into worker processes, and any thread may ask it: it opens things when it is asked, not when it is made.
+    """
+
+    @property
+    def title(self) -> str:
+        """What a person calls it, where the concept has no name."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where it is, in messages."""
+        ...
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder that it reads; None where it reads none."""
+        ...
+
+    def listing(self) -> Listing:
+        """Everything in it that has to do with images.
+
+        Raises:
+            UserError: it cannot be read, or holds no image.
+        """
+        ...
+
+    def open(self, key: str) -> BinaryIO:
+        """The bytes under a key, to be read from any place.
+
+        Raises:
+            OSError: they are gone, or cannot be read.
+        """
+        ...
+
+    def stamp(self, key: str) -> Stamp:
+        """What changes when the bytes under a key do; NO_STAMP where they are gone."""
+        ...
+
+    def caption_keys(self, key: str) -> tuple[str, ...]:
+        """Where the captions of an image are, or would be; none where they have no bytes of their own."""
+        ...
+
+    def address(self, key: str) -> str:
+        """What a key is called in messages and in the read cache: no other source has the same."""
+        ...
+
+    def path(self, key: str) -> Path | None:
+        """The file on disk that a person may open or change; None where there is no such file."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class DataFile:
+    """An image, a mask or a caption of a source. As a text it is what a person finds it by."""
+
+    source: Source
+    key: str
+
+    def __str__(self) -> str:
+        return self.source.address(self.key)
+
+    @property
+    def name(self) -> str:
+        """The last part of its key."""
+        return self.key.rpartition("/")[2]
+
+    @property
+    def suffix(self) -> str:
+        """As ".png"; "" where there is none."""
+        return PurePosixPath(self.key).suffix
+
+    @property
+    def path(self) -> Path | None:
+        """The file on disk that a person may open or change."""
+        return self.source.path(self.key)
+
+    def open(self) -> BinaryIO:
+        """As `Source.open`."""
+        return self.source.open(self.key)
+
+    def stamp(self) -> Stamp:
+        """As `Source.stamp`."""
+        return self.source.stamp(self.key)
+
+    @contextmanager
+    def image(self) -> Generator[Image.Image]:
+        """It as Pillow opens it: nothing is decoded yet.
+
+        Raises:
+            UNREADABLE: it cannot be read, or is no image.
+        """
+        with self.open() as file, Image.open(file, formats=FORMATS) as image:
+            yield image
+
+    def sha256(self) -> str:
+        """Hex digest of its bytes.
+
+        Raises:
+            OSError: it cannot be read.
+        """
+        with self.open() as file:
+            digest = hashlib.sha256()
+            while piece := file.read(2**20):
+                digest.update(piece)
+            return digest.hexdigest()
+
+
+def reason_of(file: DataFile, error: BaseException) -> str:
+    """Why Pillow could not read a file, in words."""
+    if isinstance(error, FileNotFoundError):
+        return "it is not there"
+    if isinstance(error, PermissionError):
+        return "there is no permission to read it"
+    if not file.stamp().size:
+        return "it is empty"
+    if isinstance(error, UnidentifiedImageError):
+        return "it is no image, or damaged at its beginning"
+    if "truncated" in str(error).lower():
+        return "it is torn: its end is missing"
+    return f"it is damaged ({str(error) or type(error).__name__})"
+
+
+class CaptionFile(NamedTuple):
+    """A file with captions of an image, which may not be there, and what of a JSON file is meant."""
+
+    file: DataFile
+    stamp: Stamp
+    field: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """An image that a source lists, and what it knows of it without opening anything."""
+
+    file: DataFile
+    stamp: Stamp
+    # In the order of the concept's caption_files: a file to be read, or the lines themselves.
+    captions: tuple[CaptionFile | tuple[str, ...], ...]
+    mask: str = ""  # key; "" where there is none
+    condition: str = ""
+    size: tuple[int, int] | None = None  # width and height as a viewer shows it, where the source knows them
+
+
+class Listing(NamedTuple):
+    """What a source holds: images, and what looks like one or like a caption and is none."""
+
+    entries: list[Entry]
+    unreadable_images: list[tuple[str, str]]  # how a person finds each, and why it cannot be read
+    unreadable_captions: list[tuple[str, str]]
+    orphan_captions: list[str]  # captions that no image stands beside
