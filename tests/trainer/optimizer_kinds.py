@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from modules.preset.optimizers import Optimizer
-from modules.preset.validate import UNIONS
+from modules.preset.optimizers import OPTIMIZERS, Optimizer
+from modules.preset.setting_info import kind_of
 
-ALL: list[type[Optimizer]] = UNIONS["optimizer"]  # type: ignore[assignment]
+ALL = OPTIMIZERS
+NAMED = {kind_of(kind): kind for kind in ALL}
 KINDS = [kind for kind in ALL if not kind.paged]
 FORMATS = [  # schedule-free in bf16 is refused by modules/preset/rules/training.py: its own average would be rounded
-    pytest.param(kind, dtype, id=f"{kind.__name__} {dtype}")
+    pytest.param(kind, dtype, id=f"{kind_of(kind)} {dtype}")
     for kind in KINDS
     for dtype in (torch.float32, torch.bfloat16)
     if not (kind.is_schedule_free and dtype is torch.bfloat16)

@@ -7,33 +7,8 @@ import torch
 from torch import Tensor, nn
 
 from modules.methods import Group
-from modules.preset.optimizers import (
-    ADOPT,
-    CAME,
-    LAMB,
-    SGD,
-    Adafactor,
-    Adagrad,
-    Adagrad8bit,
-    Adam,
-    Adam8bit,
-    AdamW,
-    AdamW8bit,
-    Adan,
-    AdEMAMix,
-    AdEMAMix8bit,
-    Lion,
-    Lion8bit,
-    Muon,
-    NAdam,
-    RAdam,
-    RMSprop,
-    RMSprop8bit,
-    ScheduleFreeAdamW,
-    ScheduleFreeSGD,
-    SGD8bit,
-)
 from modules.trainer.step.optimizers import MixedPrecisionOptimizer
+from tests.trainer.optimizer_kinds import NAMED
 
 RATE, STEPS = 0.01, 3
 
@@ -218,30 +193,30 @@ def schedule_free_adamw(w: Tensor, gradients: list[Tensor]) -> Tensor:
 
 
 TABLE = [
-    (Adam(), adam),
-    (AdamW(weight_decay=0.1), adamw),
-    (Adam8bit(), adam),  # weights below 4,096 numbers keep their state in 32 bits
-    (AdamW8bit(weight_decay=0.1), adamw),
-    (NAdam(), nadam),
-    (AdEMAMix(beta3=0.99, weight_decay=0.1), ademamix),
-    (AdEMAMix8bit(beta3=0.99, weight_decay=0.1), ademamix),
-    (ADOPT(beta2=0.99), adopt),
-    (Adan(), adan),
-    (LAMB(weight_decay=0.1), lamb),
-    (Adagrad(), adagrad),
-    (Adagrad8bit(), adagrad),
-    (RMSprop(), rmsprop),
-    (RMSprop8bit(), rmsprop),
-    (SGD(), sgd),
-    (SGD8bit(), sgd),
-    (SGD(nesterov=True), nesterov),
-    (Lion(weight_decay=0.1), lion),
-    (Lion8bit(), lion_8_bit),
-    (Adafactor(), adafactor),
-    (Adafactor(scale_parameter=True), adafactor_scaled),
-    (CAME(), came),
-    (ScheduleFreeSGD(), schedule_free_sgd),
-    (ScheduleFreeAdamW(), schedule_free_adamw),
+    (NAMED["adam"](), adam),
+    (NAMED["adamw"](weight_decay=0.1), adamw),
+    (NAMED["adam8bit"](), adam),  # weights below 4,096 numbers keep their state in 32 bits
+    (NAMED["adamw8bit"](weight_decay=0.1), adamw),
+    (NAMED["nadam"](), nadam),
+    (NAMED["ademamix"](beta3=0.99, weight_decay=0.1), ademamix),
+    (NAMED["ademamix8bit"](beta3=0.99, weight_decay=0.1), ademamix),
+    (NAMED["adopt"](beta2=0.99), adopt),
+    (NAMED["adan"](), adan),
+    (NAMED["lamb"](weight_decay=0.1), lamb),
+    (NAMED["adagrad"](), adagrad),
+    (NAMED["adagrad8bit"](), adagrad),
+    (NAMED["rmsprop"](), rmsprop),
+    (NAMED["rmsprop8bit"](), rmsprop),
+    (NAMED["sgd"](), sgd),
+    (NAMED["sgd8bit"](), sgd),
+    (NAMED["sgd"](nesterov=True), nesterov),
+    (NAMED["lion"](weight_decay=0.1), lion),
+    (NAMED["lion8bit"](), lion_8_bit),
+    (NAMED["adafactor"](), adafactor),
+    (NAMED["adafactor"](scale_parameter=True), adafactor_scaled),
+    (NAMED["came"](), came),
+    (NAMED["schedule_free_sgd"](), schedule_free_sgd),
+    (NAMED["schedule_free_adamw"](), schedule_free_adamw),
 ]
 
 
@@ -271,8 +246,8 @@ def test_steps_are_those_of_the_paper(settings, formula) -> None:
 def test_radam_divides_only_once_it_has_seen_enough() -> None:
     start, gradients = drawn(8)
     short, long = (radam(start.double(), [g.double() for g in gradients[:n]]) for n in (4, 8))
-    assert torch.allclose(taken(RAdam(), start, gradients[:4]), short.float(), atol=2e-6)
-    assert torch.allclose(taken(RAdam(), start, gradients), long.float(), atol=2e-6)
+    assert torch.allclose(taken(NAMED["radam"](), start, gradients[:4]), short.float(), atol=2e-6)
+    assert torch.allclose(taken(NAMED["radam"](), start, gradients), long.float(), atol=2e-6)
 
 
 def test_muon_steps_by_rotations_and_gives_the_rest_to_adamw() -> None:
@@ -281,7 +256,7 @@ def test_muon_steps_by_rotations_and_gives_the_rest_to_adamw() -> None:
     matrix, kernel, bias = nn.Parameter(start), nn.Parameter(torch.randn(8, 3, 3, 3)), nn.Parameter(torch.randn(12))
     named = {"matrix": matrix, "kernel": kernel, "bias": bias}
     before = {name: weight.detach().clone() for name, weight in named.items()}
-    optimizer = MixedPrecisionOptimizer(Muon(weight_decay=0.0), [Group("denoiser", named, RATE)], seed=1)
+    optimizer = MixedPrecisionOptimizer(NAMED["muon"](weight_decay=0.0), [Group("denoiser", named, RATE)], seed=1)
     matrix.grad, kernel.grad, bias.grad = gradients[0].clone(), torch.randn(8, 3, 3, 3), torch.randn(12)
     of_the_bias = bias.grad.clone()
     optimizer.set_rates({"denoiser": RATE})

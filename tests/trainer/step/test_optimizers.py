@@ -5,9 +5,9 @@ from torch import nn
 
 from modules.errors import UserError
 from modules.methods import Group
-from modules.preset.optimizers import AdamW, DAdaptAdam, Muon, Other, PagedAdamW, Prodigy
+from modules.preset.optimizers import Other
 from modules.trainer.step.optimizers import MixedPrecisionOptimizer, stochastic_round
-from tests.trainer.optimizer_kinds import ALL, FORMATS, KINDS, soon
+from tests.trainer.optimizer_kinds import ALL, FORMATS, KINDS, NAMED, soon
 
 FAST = {"adagrad": 0.5, "adagrad8bit": 0.5, "schedule_free_sgd": 0.5, "schedule_free_radam": 0.2, "radam": 0.1}
 
@@ -133,18 +133,17 @@ def test_paged_optimizers_want_a_card_and_say_so(kind) -> None:
 def test_bitsandbytes_waits_for_paged_optimizers_alone() -> None:
     from bitsandbytes.optim import optimizer as theirs
 
-    from modules.preset.optimizers import AdamW8bit
     from modules.trainer.step import optimizer_factory
 
-    optimizer(AdamW8bit(), nn.Parameter(torch.zeros(4)))
+    optimizer(NAMED["adamw8bit"](), nn.Parameter(torch.zeros(4)))
     assert theirs.sync_gpu is not theirs.sync_gpu_as_it_was
-    optimizer_factory._wait(PagedAdamW.paged)
+    optimizer_factory._wait(NAMED["paged_adamw"].paged)
     assert theirs.sync_gpu is theirs.sync_gpu_as_it_was
 
 
 def test_one_rate_for_all_is_not_spoilt_by_a_part_that_has_stopped() -> None:
     a, b = nn.Parameter(torch.ones(4)), nn.Parameter(torch.ones(4))
-    for settings in (Prodigy(), DAdaptAdam()):
+    for settings in (NAMED["prodigy"](), NAMED["dadapt_adam"]()):
         update = MixedPrecisionOptimizer(settings, [Group("one", {"a": a}, 1.0), Group("two", {"b": b}, 1.0)], seed=1)
         update.set_rates({"one": 0.0, "two": 0.7})
         assert [slot["lr"] for slot in update.inner.param_groups] == [0.7, 0.7]
@@ -156,7 +155,7 @@ def test_matrices_and_vectors_of_a_part_have_its_rate_in_muon_and_resume(tmp_pat
         weights = [nn.Parameter(torch.randn(shape)) for shape in ((5,), (6, 5), (4, 3, 3, 3), (7,))]
         one, two = dict(enumerate(weights[:3])), {3: weights[3]}
         groups = [Group("one", {str(k): w for k, w in one.items()}, 0.1), Group("two", {"3": two[3]}, 0.2)]
-        return MixedPrecisionOptimizer(Muon(beta1=beta), groups, seed=1), weights
+        return MixedPrecisionOptimizer(NAMED["muon"](beta1=beta), groups, seed=1), weights
 
     def go(update: MixedPrecisionOptimizer, weights: list[nn.Parameter], steps: range) -> None:
         for step in steps:
@@ -238,7 +237,7 @@ def test_updates_far_below_the_precision_of_bf16_are_not_lost() -> None:
     start, steps, rate = 0.02, 200, 1.5e-6
     parameter = nn.Parameter(torch.full((20_000,), start, dtype=torch.bfloat16))
     begin = parameter.detach().float().mean().item()
-    update = optimizer(AdamW(weight_decay=0.0), parameter)
+    update = optimizer(NAMED["adamw"](weight_decay=0.0), parameter)
     for step in range(steps):
         parameter.grad = torch.ones_like(parameter)
         update.set_rates({"denoiser": rate})
@@ -257,7 +256,7 @@ def test_chunks_of_bf16_weights_give_the_same_as_all_at_once(monkeypatch) -> Non
     for limit in (1, 2**30):
         monkeypatch.setattr("modules.trainer.step.optimizers.CHUNK", limit)
         parameters = [nn.Parameter(torch.full((40, i + 1), 1.0, dtype=torch.bfloat16)) for i in range(4)]
-        update = optimizer(AdamW(), *parameters)
+        update = optimizer(NAMED["adamw"](), *parameters)
         for step in range(3):
             for parameter in parameters:
                 parameter.grad = torch.full_like(parameter, 0.5)
@@ -269,8 +268,8 @@ def test_chunks_of_bf16_weights_give_the_same_as_all_at_once(monkeypatch) -> Non
 
 def test_a_hyper_parameter_changed_on_resume_counts() -> None:
     parameter = nn.Parameter(torch.zeros(4, 4))
-    update = optimizer(AdamW(weight_decay=0.5), parameter)
+    update = optimizer(NAMED["adamw"](weight_decay=0.5), parameter)
     train(update, parameter, range(2))
-    again = optimizer(AdamW(weight_decay=0.1), parameter)
+    again = optimizer(NAMED["adamw"](weight_decay=0.1), parameter)
     again.load_state_dict(update.state_dict())
     assert again.inner.param_groups[0]["weight_decay"] == 0.1
