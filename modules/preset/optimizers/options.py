@@ -24,7 +24,8 @@ class Option(NamedTuple):
     @property
     def field(self) -> tuple[type, Any]:
         """Its type and its declaration in a section."""
-        setting = Setting(self.default, self.label, level="expert", description=self.help, aliases=self.aliases, **self.about)
+        texts: dict[str, Any] = {"description": self.help, "aliases": self.aliases}
+        setting = Setting(self.default, self.label, level="expert", **texts, **self.about)
         return type(self.default), setting
 
 
@@ -68,7 +69,8 @@ CLIP = Option(
 )
 D0 = Option(
     "d0", "Initial D (d0)", 1e-6,
-    "The learning rate it begins with. It only ever grows: raise it to 1e-5 if nothing is learnt in the first 100 steps.",
+    "The learning rate it begins with. It only ever grows: raise it to 1e-5 if nothing is learnt in the first 100 "
+    "steps.",
     {"gt": 0, "le": 1},
 )  # fmt: skip
 BIAS_CORRECTION = Option("use_bias_correction", "Bias correction", True, "Corrects the first steps, as Adam does.", {})

@@ -71,7 +71,8 @@ SCHEDULE_FREE_OPTIONS = (
     ),
     Option(
         "weight_lr_power", "Learning rate weighting", 2.0,
-        "How much steps at a low learning rate (of the warm-up) count less in the average. Usual: 2.", {"ge": 0, "le": 10},
+        "How much steps at a low learning rate (of the warm-up) count less in the average. Usual: 2.",
+        {"ge": 0, "le": 10},
     ),
 )  # fmt: skip
 PAGED: dict[str, Any] = {"paged": True, "synchronizes": True}
