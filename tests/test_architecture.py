@@ -1,23 +1,28 @@
 """The house rules that no linter knows."""
 
 import ast
-import re
+from collections import Counter, defaultdict
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from modules.preset.validate import all_settings
+from modules.data.image.augment import EFFECTS
+from modules.preset.optimizers import Optimizer
+from modules.preset.sections.concept import Concept
+from modules.preset.sections.method import Lora
 from modules.system.bundled import ROOT
+from tests.setting_reads import Reads, of_a_preset, settings_of
 
 FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py") if path.stat().st_size)
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "misc", "common", "base", "manager"}
+BOTTOM = ROOT / "app/gui/kit/base"  # a floor and no drawer: what everything that is drawn stands on
 LONGEST_FILE, LONGEST_FUNCTION, USUAL_FUNCTION = 400, 50, 45
+MOST_IN_A_FOLDER = 15
 
 # Settings that reach their use without being named there.
-READ_THROUGH_A_DUMP = {
-    "optimizer": "Optimizer.keywords hands all of them to the optimizer's class",
-}
+READ_THROUGH_A_DUMP = (Optimizer,)  # `keywords` hands all of them to the optimizer's class
+READ_BY_NAME = {(Concept, f"{effect}{ending}") for effect in EFFECTS for ending in ("", "_fixed")}  # image/augment.py
 
 
 @cache
@@ -34,13 +39,27 @@ def functions() -> list[tuple[int, str]]:
     ]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_a_file_says_what_it_is_and_fits_on_a_few_screens(path: Path) -> None:
-    caption = (ast.get_docstring(tree_of(path)) or "").partition("\n")[0]
-    assert caption, "the first line of a file is its caption on the plan"
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
-    assert path.stem not in FORBIDDEN_NAMES
-    assert not FORBIDDEN_NAMES & set(path.relative_to(ROOT).parts)
+def test_a_file_says_what_it_is_and_fits_on_a_few_screens() -> None:
+    """The first line of a file is its caption on the plan."""
+    assert [str(path.relative_to(ROOT)) for path in FILES if not ast.get_docstring(tree_of(path))] == []
+    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert {path: count for path, count in lines.items() if count > LONGEST_FILE} == {}
+    names = {path: {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN_NAMES for path in FILES}
+    assert {path for path, found in names.items() if found and BOTTOM not in path.parents} == set()
+
+
+def test_a_folder_can_be_seen_at_a_glance() -> None:
+    found = Counter(str(path.parent.relative_to(ROOT)) for path in FILES if path.stem != "__init__")
+    assert {folder: count for folder, count in found.items() if count > MOST_IN_A_FOLDER} == {}
+
+
+def test_the_folder_of_a_file_tells_it_from_others_of_its_name() -> None:
+    """Editors show a file by its name, and where two are open by the folder too: "tags.py - captions"."""
+    found: dict[str, list[str]] = defaultdict(list)
+    for path in FILES:
+        if path.stem != "__init__":
+            found[f"{path.parent.name}/{path.name}"].append(str(path.relative_to(ROOT)))
+    assert [paths for paths in found.values() if len(paths) > 1] == []
 
 
 def test_functions_can_be_read_at_a_glance() -> None:
@@ -51,18 +70,32 @@ def test_functions_can_be_read_at_a_glance() -> None:
 
 
 def test_every_setting_is_read_by_some_code() -> None:
-    code = "\n".join(path.read_text(encoding="utf-8") for path in FILES if "preset" not in path.parts)
-    preset = (ROOT / "modules/preset/preset.py").read_text(encoding="utf-8")
-    own = "\n".join(path.read_text(encoding="utf-8") for path in FILES if "preset" in path.parts)
+    reads = Reads(map(tree_of, FILES))
     unread = [
-        setting.path
-        for setting in all_settings()
-        if setting.path.partition(".")[0] not in READ_THROUGH_A_DUMP
-        and not re.search(rf"\b{setting.path.rpartition('.')[2]}\b", code + preset)
-        # A distribution or a schedule is a formula of its own settings, and stands beside them.
-        and not re.search(rf"\b(self|times|schedule)\.{setting.path.rpartition('.')[2]}\b", own)
+        f"{section.__name__}.{name}"
+        for section in dict.fromkeys(of_a_preset())
+        for name in settings_of(section)
+        if (section, name) not in reads
+        and (section, name) not in READ_BY_NAME
+        and not issubclass(section, READ_THROUGH_A_DUMP)
     ]
     assert unread == []
+
+
+@pytest.mark.parametrize(
+    ("code", "is_read"),
+    [
+        ("def f(preset: Preset): return preset.method.layers", True),
+        ("def f(tree): return tree.layers", False),  # something else of that name
+        ("layers = 3", False),
+        ("def f(run):\n    if isinstance(run, Lora): return run.layers", True),
+        ("class A:\n    method: Lora\ndef f(a: A): return a.method.layers", True),
+        ("class A:\n    method: Path\ndef f(a: A): return a.method.layers", False),
+        ("def made() -> Preset: ...\ndef f():\n    recipe = made()\n    return recipe.method.layers", True),
+    ],
+)
+def test_a_setting_is_read_where_its_section_is_asked_for_it(code: str, is_read: bool) -> None:
+    assert ((Lora, "layers") in Reads([ast.parse(code)])) == is_read
 
 
 def test_no_file_of_the_program_reads_the_clock_to_draw_lots() -> None:

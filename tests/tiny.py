@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 from pathlib import Path
+from shutil import copytree, rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import torch
@@ -55,7 +58,21 @@ def tiny_sdxl(folder: Path, *, seed: int = 0, unet: dict[str, Any] | None = None
     return _written(folder, seed, {**UNET, **XL, **(unet or {})}, {"scaling_factor": 0.13025}, both, scheduler)
 
 
-def _written(
+def _written(folder: Path, *what: Any) -> Path:
+    """A copy of the model that this test process has made of the same arguments before: making one takes longer."""
+    key = json.dumps(what, sort_keys=True)
+    if key not in _MADE:
+        made = Path(mkdtemp(prefix="tiny-"))
+        atexit.register(rmtree, made, ignore_errors=True)
+        _MADE[key] = _make(made, *what)
+    copytree(_MADE[key], folder, dirs_exist_ok=True)
+    return folder
+
+
+_MADE: dict[str, Path] = {}
+
+
+def _make(
     folder: Path,
     seed: int,
     unet: dict[str, Any],

@@ -272,22 +272,21 @@ def test_columns_and_rows_of_a_dora_are_told_apart() -> None:
         merged_weight(weight, LoraTensors.of(down, up, 1.0, torch.ones(1, 3)))
 
 
-def test_a_locon_with_tucker_is_read(tmp_path: Path) -> None:
-    """LyCORIS, modules/locon.py: down 1x1, a core with the kernel, up 1x1."""
+@pytest.mark.parametrize(("alpha", "scale"), [({}, 1.0), ({"alpha": torch.tensor(0.5)}, 0.25)], ids=["as rank", "own"])
+def test_a_locon_with_tucker_is_read(alpha: dict[str, Tensor], scale: float, tmp_path: Path) -> None:
+    """LyCORIS, modules/locon.py: down 1x1, a core with the kernel, up 1x1; times alpha / rank."""
     torch.manual_seed(0)
     down, mid, up = torch.randn(2, 16, 1, 1), torch.randn(2, 2, 3, 3), torch.randn(16, 2, 1, 1)
     name = "lora_unet_mid_block_resnets_0_conv1"
-    save_file(
-        {f"{name}.lora_down.weight": down, f"{name}.lora_mid.weight": mid, f"{name}.lora_up.weight": up},
-        tmp_path / "x.safetensors",
-    )
+    held = {"lora_down.weight": down, "lora_mid.weight": mid, "lora_up.weight": up, **alpha}
+    save_file({f"{name}.{key}": tensor for key, tensor in held.items()}, tmp_path / "x.safetensors")
     [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names()).values()
     x = torch.randn(1, 16, 5, 5)
     conv = torch.nn.functional.conv2d
     weight = torch.zeros(16, 16, 3, 3)
     torch.testing.assert_close(
         conv(x, merged_weight(weight, update), padding=1),
-        conv(conv(conv(x, down), mid, padding=1), up),
+        scale * conv(conv(conv(x, down), mid, padding=1), up),
         rtol=1e-4,
         atol=1e-4,
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import atexit
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
+from shutil import copytree, rmtree
+from tempfile import mkdtemp
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from modules.messages import BackupSaved, Channel, Command, Event, Finished, ModelSaved, Started, Stop, Train
+from modules.messages import BackupSaved, Channel, Command, Event, FillCache, Finished, ModelSaved, Started, Stop, Train
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import Values
 from modules.preset.rules.rules import validate
@@ -38,9 +42,30 @@ def values(workspace: Path, *settings: str, base: Values = ROBOT) -> dict[str, A
 
 
 def run(
-    preset: dict[str, Any], *, resume: str = "", answer: Callable[[Event], Command | None] | None = None
-) -> list[Event]:
-    """Do a run to its end and give its events. `answer` gives the command that an event moves its user to."""
+    preset: dict[str, Any], *, resume: str = "", answer: Callable[[Event], Command | None] | None = None,
+    cold: bool = False,
+) -> list[Event]:  # fmt: skip
+    """Do a run to its end and give its events. `answer` gives the command that an event moves its user to.
+
+    Where the workspace has no cache yet, it begins with what runs of ROBOT encode, unless `cold`: encoding is half the
+    time of a small run, and keys are made of contents, so that whatever else a preset wants is encoded as ever.
+    """
+    place = Path(preset["general"]["cache"] or Path(preset["general"]["workspace"]) / "cache")
+    if not cold and not place.exists():
+        copytree(encoded(), place)
+    return _run(preset, resume, answer)
+
+
+@cache
+def encoded() -> Path:
+    """The cache of ROBOT's images and captions, made once in a test process (tests/conftest.py: before any test)."""
+    folder = Path(mkdtemp(prefix="encoded-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    run_job(FillCache(values(folder)), Channel.open())
+    return folder / "cache"
+
+
+def _run(preset: dict[str, Any], resume: str, answer: Callable[[Event], Command | None] | None) -> list[Event]:
     channel = Channel.open()
     events: list[Event] = []
 

@@ -37,6 +37,9 @@ IMPORTS = 450 * 2**20
 # What stays resident after PyTorch's kernels have run for the first time: their code, packed weights, threads' buffers;
 # measured with a step of a tiny model.
 KERNELS = 50 * 2**20
+# Share of what tensors take on a CPU that lies between them: an allocator keeps what is freed, and the next block does
+# not always fit there. Of ten measured cases it was 6 to 22 % (tests/benchmarks/RESULTS.md).
+FRAGMENTATION = 0.1
 T = TypeVar("T")
 
 

@@ -8,7 +8,6 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +18,6 @@ import torch
 from torch import Tensor
 
 from modules.check.example_batch import example_batch
-from modules.check.memory.glibc_heap import Exact, Heap
 from modules.check.memory.memory_tracker import Ledger, address_of, counted
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
@@ -34,8 +32,6 @@ from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
-
-STATE_COUNTS = 0.05  # share of what is held from which the optimizer's state changes where the rest finds room
 
 
 @dataclass(frozen=True)
@@ -105,14 +101,7 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
     still = ledger.live
     watch = _Watch(ledger, learner)
     learner.learn(batches)
-    held, update = ledger.live, watch.update
-    # Once more, where it matters into which holes the optimizer's state was put
-    if learner.device.type == "cpu" and held - still > held * STATE_COUNTS:
-        watch.passes = 0
-        learner.learn(batches)
-        update = max(update, watch.update)
-    else:
-        watch.passes += held - still
+    held = ledger.live
     return StepBytes(
         weights=weights,
         trained=trained,
@@ -120,9 +109,9 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
         gradients=gradients,
         state=held - still,
         average=average,
-        passes=watch.passes - held + given,
+        passes=watch.passes - still + given,
         passes_gradients=watch.gradients,
-        update=update - held + given,
+        update=ledger.peak - held + given,
     )
 
 
@@ -137,12 +126,6 @@ class _Watch:
         learner.optimizer.inner.register_step_pre_hook(lambda *_: self._turn())
         ledger.restart()
 
-    @property
-    def update(self) -> int:
-        """The peak since the passes were over; the next step begins."""
-        self._arrived = self._seen = 0
-        return self.ledger.rest()
-
     def _arrive(self, parameter: Tensor) -> None:
         if self.ledger.peak > self._seen:  # the peak is younger than the gradient before this one
             self._seen, self.gradients = self.ledger.peak, self._arrived
@@ -151,7 +134,7 @@ class _Watch:
 
     def _turn(self) -> None:
         if not self.passes:
-            self.passes = self.ledger.rest()
+            self.passes = self.ledger.restart()
 
 
 def image_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
@@ -189,7 +172,7 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
         with autocast(copy.options.device, copy.options.dtype):
             times = torch.zeros(2 * together, dtype=torch.int64, device=latents.device)
             copy.predict(torch.cat([latents] * 2), times, condition)
-        drawing = ledger.rest() - still
+        drawing = ledger.restart() - still
         copy.decode_image(latents)
         return drawing, ledger.peak - still
 
@@ -226,13 +209,8 @@ def bytes_in(tensors: Iterable[Tensor]) -> int:
 def _meta_copy(family: Family, preset: Preset, parts: Iterable[str]) -> Generator[tuple[Ledger, Family]]:
     options = load_options(preset)
     _import_parts(family)
-    with counted(_allocator(options.device)) as ledger:
+    with counted() as ledger:
         yield ledger, family.meta_copy(options, parts)
-
-
-def _allocator(device: torch.device) -> type[Heap | Exact]:
-    """Whose holes are known: glibc's. Others are taken for perfect."""
-    return Heap if device.type == "cpu" and sys.platform == "linux" else Exact
 
 
 _IMPORTED: set[str] = set()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import weakref
 from dataclasses import asdict
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,6 @@ from modules.check.memory.findings import (
     severity,
     with_changes,
 )
-from modules.check.memory.glibc_heap import DIRECT, HUGE, Heap
 from modules.check.memory.memory_tracker import Ledger, counted
 from modules.check.memory.step_memory import StepBytes, bytes_in, measure_step
 from modules.data.batches import Batch
@@ -176,54 +174,23 @@ def test_a_ledger_forgets_what_is_dropped_and_remembers_the_height() -> None:
     assert (ledger.live, ledger.peak) == (0, 8000)
 
 
+def test_a_new_peak_begins_at_what_is_alive() -> None:
+    with Ledger() as ledger:
+        one = torch.zeros(1000)
+        torch.zeros(2000)
+        assert ledger.restart() == 12_000
+        assert ledger.peak == ledger.live == 4000
+        two = one + 1
+        assert ledger.peak == 8000
+    del two
+
+
 def test_hollow_tensors_take_no_memory() -> None:
     with counted() as ledger:
         huge = torch.zeros(2**40)
         assert ledger.live == 2**42
         assert bool(huge.isnan().any()) is False
         assert weakref.ref(huge)() is huge
-
-
-# The heap
-
-
-def test_a_heap_keeps_a_hole_until_something_fits_into_it() -> None:
-    heap = Heap()
-    first, second, third = (heap.take(8 * 2**20) for _ in range(3))
-    before = heap.resident
-    heap.give(second)
-    assert heap.resident == before  # a hole is still the process's own
-    small = heap.take(4 * 2**20)
-    assert heap.resident == before  # it went into the hole
-    big = heap.take(12 * 2**20)
-    assert heap.resident >= before + 12 * 2**20  # this one did not fit
-    for block in (first, third, small, big):
-        heap.give(block)
-    assert heap.resident == 0
-
-
-def test_large_blocks_leave_no_holes() -> None:
-    heap = Heap()
-    blocks = [heap.take(DIRECT) for _ in range(3)]
-    heap.give(blocks[1])
-    assert heap.resident == 2 * DIRECT
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_a_heap_never_hands_out_memory_twice_and_ends_empty(seed: int) -> None:
-    chance = torch.Generator().manual_seed(seed)
-    heap, held = Heap(), list[tuple[int, int]]()
-    for _ in range(600):
-        if held and torch.rand((), generator=chance) < 0.48:
-            heap.give(held.pop(int(torch.randint(len(held), (), generator=chance))))
-        else:
-            held.append(heap.take(int(10 ** (2 + 5.4 * float(torch.rand((), generator=chance))))))
-        spans = sorted(block for block in held if block[0] >= 0)
-        assert all(start + size <= other for (start, size), (other, _) in pairwise(spans))
-        assert heap.resident >= sum(size for _, size in held) - HUGE * len(held)
-    for block in held:
-        heap.give(block)
-    assert heap.resident == 0
 
 
 # The room
