@@ -84,7 +84,7 @@ def held_in(family: Any, preset: Any) -> set[str]:
 
 def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dict[str, float]:
     """In this process: what the check counts, in bytes, and how long that took."""
-    from modules.check.memory.phases import KERNELS
+    from modules.check.memory.phases import FRAGMENTATION, KERNELS
     from modules.check.memory.step_memory import BatchShape, step_bytes
 
     preset = preset_for(name, batch, settings)
@@ -94,7 +94,7 @@ def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dic
         family, preset, BatchShape((size, size), "a robot", caches_text=not preset.trains_text), held_in(family, preset)
     )
     return {
-        "bytes": KERNELS + found.held + max(found.passes, found.update), "held": found.held, "passes": found.passes,
+        "bytes": KERNELS + (1 + FRAGMENTATION) * (found.held + max(found.passes, found.update)), "held": found.held, "passes": found.passes,
         "update": found.update, "seconds": time.process_time() - began,
     }  # fmt: skip
 
