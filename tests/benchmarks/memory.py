@@ -94,7 +94,8 @@ def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dic
         family, preset, BatchShape((size, size), "a robot", caches_text=not preset.trains_text), held_in(family, preset)
     )
     return {
-        "bytes": KERNELS + (1 + FRAGMENTATION) * (found.held + max(found.passes, found.update)), "held": found.held, "passes": found.passes,
+        "bytes": KERNELS + (1 + FRAGMENTATION) * (found.held + max(found.passes, found.update)),
+        "held": found.held, "passes": found.passes,
         "update": found.update, "seconds": time.process_time() - began,
     }  # fmt: skip
 
