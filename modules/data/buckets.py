@@ -113,13 +113,10 @@ def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) ->
     return tuple(sorted(shapes, key=lambda shape: (log(shape[1]) - log(shape[0]), shape)))
 
 
-def nearest_bucket(width: int, height: int, buckets: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The bucket whose aspect ratio is nearest, measured by its logarithm: 2:1 is as far from a square as 1:2."""
-    return buckets[int(nearest_buckets(np.array([width]), np.array([height]), buckets)[0])]
-
-
 def nearest_buckets(widths: np.ndarray, heights: np.ndarray, buckets: Sequence[tuple[int, int]]) -> np.ndarray:
-    """The number of each image's bucket, (N,) int32. Of two equally near ones, the one nearer to a square is taken.
+    """The number of each image's bucket, (N,) int32: the one whose aspect ratio is nearest.
+
+    Measured by the logarithm: 2:1 is as far from a square as 1:2. Of two equally near ones the one nearer to a square.
 
     log(w) - log(h) changes only its sign when an image is turned, to the last bit, so a turned image always lands in
     the transposed bucket.

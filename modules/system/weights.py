@@ -188,21 +188,6 @@ class ShardedFiles(Weights):
         return tuple(path for shard in self._shards.values() for path in shard.files)
 
 
-class InMemoryWeights(Weights):
-    """Tensors in memory, seen as a file."""
-
-    def __init__(self, tensors: Mapping[str, Tensor], metadata: Mapping[str, str] | None = None) -> None:
-        self._tensors = tensors
-        self.metadata = metadata or {}
-        self.shapes = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-
-    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
-        return self._tensors[name].detach()
-
-    def dtype(self, name: str) -> torch.dtype:
-        return self._tensors[name].dtype
-
-
 # Writing --------------------------------------------------------------------------------------------------------------
 
 

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
-import random
+from collections.abc import Sequence
 
+import numpy as np
 import pytest
 
-from modules.data.buckets import buckets, nearest_bucket, step_of
+from modules.data.buckets import buckets, nearest_buckets, step_of
 from modules.errors import UserError
 
 
@@ -37,11 +38,13 @@ def test_a_longest_side_leaves_out_longer_buckets() -> None:
 
 def test_a_turned_image_lands_in_the_transposed_bucket() -> None:
     shapes = buckets(1024, 64)
-    draw = random.Random(1)
-    for _ in range(2000):
-        width, height = draw.randint(1, 5000), draw.randint(1, 5000)
-        upright = nearest_bucket(width, height, shapes)
-        assert nearest_bucket(height, width, shapes) == upright[::-1], (width, height)
+    widths, heights = np.random.default_rng(1).integers(1, 5000, (2, 2000))
+    upright, turned = nearest_buckets(widths, heights, shapes), nearest_buckets(heights, widths, shapes)
+    assert all(shapes[one] == shapes[other][::-1] for one, other in zip(upright, turned, strict=True))
+
+
+def nearest_bucket(width: int, height: int, shapes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    return shapes[int(nearest_buckets(np.array([width]), np.array([height]), shapes)[0])]
 
 
 def test_the_distance_is_in_log_aspect_ratio() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from modules.catalog.layers import UNET_SETS
@@ -18,7 +19,7 @@ from modules.families.parts.lora_targets import lora_targets
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
 from modules.formats.checkpoint import Link, open_clip_links, planned, unet_path, vae_links
-from modules.system.weights import InMemoryWeights, PlannedTensor
+from modules.system.weights import PlannedTensor, open_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 FAMILIES = {"sd15": Sd, "sdxl": Sdxl}
@@ -140,13 +141,15 @@ def test_query_key_and_value_are_fused_in_this_order():
     assert all(torch.equal(links[n].read(fused.make()), tensor) for n, tensor in ours.items())
 
 
-def test_a_vaes_attention_is_read_with_and_without_its_kernel_sides():
+def test_a_vaes_attention_is_read_with_and_without_its_kernel_sides(tmp_path):
     name = "decoder.mid_block.attentions.0.to_q.weight"
     link = vae_links([name], {"block_out_channels": [8, 16]}, "")[name]
     assert link.theirs == "decoder.mid.attn_1.q.weight"
     weight = torch.randn(4, 4)
     for lying in (weight, weight[:, :, None, None]):
-        assert torch.equal(building.renamed(InMemoryWeights({link.theirs: lying}), {name: link}).read(name), weight)
+        save_file({link.theirs: lying}, tmp_path / "vae.safetensors")
+        found = building.renamed(open_weights(tmp_path / "vae.safetensors"), {name: link})
+        assert torch.equal(found.read(name), weight)
 
 
 def test_a_layer_without_a_place_is_a_bug_and_not_dropped():

@@ -12,7 +12,6 @@ from safetensors.torch import load_file, save_file
 
 from modules.errors import UserError
 from modules.system.weights import (
-    InMemoryWeights,
     PlannedTensor,
     SafetensorsFile,
     first_names,
@@ -153,11 +152,6 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path):
     for name in ("picture.png", "absent.safetensors"):
         with pytest.raises(UserError):
             open_weights(tmp_path / name)
-
-
-def test_tensors_in_memory_look_like_a_file():
-    held = InMemoryWeights(TENSORS)
-    assert torch.equal(held.read("a"), TENSORS["a"]) and held.dtype("half") == torch.float16 and not held.files
 
 
 def test_long_lists_of_names_are_shortened():

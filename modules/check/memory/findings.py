@@ -24,7 +24,7 @@ from modules.preset.validate import preset_of
 from modules.trainer.preparation import caches_latents, resident_components
 
 GB = 2**30
-UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 9 % of what was measured (tests/benchmarks/RESULTS.md)
+UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 13 % of what was measured (tests/benchmarks/RESULTS.md)
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
 
@@ -215,7 +215,7 @@ def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
     if found.on_card:
         where = "The desktop and other programs need some of the card too, and PyTorch keeps a few per cent in reserve."
     else:
-        where = "It is main memory, because the run is on the CPU; runs that were measured took up to 9 % more or less."
+        where = "It is main memory, because the run is on the CPU; runs that were measured took 1 to 15 % more."
     text = f"Most is needed while {peak.title[0].lower()}{peak.title[1:]}. {where}"
     return Finding(
         name="memory.peak",

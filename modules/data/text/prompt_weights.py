@@ -72,11 +72,6 @@ def parse_prompt_weights(text: str) -> list[WeightedText]:
     return _joined(reader.pieces)
 
 
-def without_weights(text: str) -> str:
-    """The words alone, as an encoder would read them without any weights."""
-    return " ".join(piece.text.strip() for piece in parse_prompt_weights(text) if piece.text.strip())
-
-
 def _joined(pieces: list[WeightedText]) -> list[WeightedText]:
     found: list[WeightedText] = []
     for piece in pieces:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from modules.data.text.prompt_weights import parse_prompt_weights, without_weights
+from modules.data.text.prompt_weights import parse_prompt_weights
 from modules.data.text.tokenizer import PromptTokenizer, Tokenizer
 from modules.system.bundled import resolve
 
@@ -44,7 +44,6 @@ def test_break_is_a_word_of_its_own_in_capitals() -> None:
         ("a hill", True),
     ]
     assert not any(piece.breaks for piece in parse_prompt_weights("a heartBREAK, a break, BREAKS"))
-    assert without_weights("a (robot:1.3) BREAK [hill]") == "a robot hill"
 
 
 @pytest.fixture
