@@ -220,7 +220,7 @@ def at_phase(title: str, command: Command, done: int = 1) -> Callable[[Event], C
 @pytest.mark.parametrize("command", [Stop(), Stop(now=True)], ids=["stop", "stop now"])
 def test_a_stop_while_images_are_encoded_ends_at_once_and_keeps_what_is_done(command, tmp_path: Path) -> None:
     preset = values(tmp_path, "training.steps=2")
-    events = run(preset, answer=at_phase("Encoding images", command, 5))
+    events = run(preset, answer=at_phase("Encoding images", command, 5), cold=True)
     assert events[-1] == Finished(stopped=True)
     assert not any(isinstance(event, Started | BackupSaved | ModelSaved) for event in events)
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]  # no run began

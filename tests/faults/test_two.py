@@ -28,11 +28,11 @@ def test_what_is_learnt_does_not_depend_on_what_was_cached_before(tmp_path: Path
     """A kill or another run may have encoded a part: encoding in other company changes the last bits."""
     pictures = shutil.copytree(resolve("starter:robot"), tmp_path / "pictures")
     concept = f"concepts.0.path={pictures}"
-    whole = folder_of(run(values(tmp_path / "whole", "training.steps=2", concept)))
+    whole = folder_of(run(values(tmp_path / "whole", "training.steps=2", concept), cold=True))
     later = sorted(pictures.glob("*.png"))[3:]
     for picture in later:
         picture.rename(picture.with_suffix(".later"))
-    run(values(tmp_path / "parts", "training.steps=1", concept))
+    run(values(tmp_path / "parts", "training.steps=1", concept), cold=True)
     for picture in later:
         picture.with_suffix(".later").rename(picture)
     assert_equal(trained(whole), trained(folder_of(run(values(tmp_path / "parts", "training.steps=2", concept)))))
@@ -49,7 +49,7 @@ def test_an_image_that_changes_while_it_is_read_is_put_aside(tmp_path: Path, mon
         return decode(path, *more)  # type: ignore[arg-type]
 
     monkeypatch.setattr(fill, "load_pixels", edited)
-    events = run(values(tmp_path, "training.steps=1", f"concepts.0.path={pictures}"))
+    events = run(values(tmp_path, "training.steps=1", f"concepts.0.path={pictures}"), cold=True)
     said = [event.text for event in events if isinstance(event, Note) and victim.name in event.text]
     assert any("changed while it was read" in text for text in said), said
 

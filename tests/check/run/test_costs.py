@@ -62,7 +62,7 @@ def test_sizes_are_those_of_a_real_run(settings: tuple[str, ...], tmp_path: Path
     family = open_family(preset, lambda event: None)
     sizes = sizes_of(family, preset)
     cache = cache_bytes(family, preset, scanned(preset), sizes)
-    events = run(given)
+    events = run(given, cold=True)
     backup = next((folder_of(events) / "backups").glob("step-*"))
     assert sizes.backup == pytest.approx(size(backup), rel=0.1)
     assert sizes.model == pytest.approx(size(model_of(events)), rel=0.1)

@@ -127,7 +127,9 @@ def test_a_sample_that_cannot_be_written_is_waited_for_too(disk: Path, tmp_path:
 
 def test_filling_the_cache_waits_for_room(disk: Path, tmp_path: Path) -> None:
     user = Filling(disk, lambda event: isinstance(event, Phase) and event.title == "Encoding images")
-    events = run(values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user)
+    events = run(
+        values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
+    )
     assert [type(event) for event in events if isinstance(event, Paused | Continued)] == [Paused, Continued]
     assert end_of(events).step == 1
 
@@ -135,14 +137,18 @@ def test_filling_the_cache_waits_for_room(disk: Path, tmp_path: Path) -> None:
 def test_a_disk_that_was_full_from_the_start_is_waited_for(disk: Path, tmp_path: Path) -> None:
     (disk / "cache").mkdir()
     user = Filling(disk, lambda event: isinstance(event, Phase))
-    events = run(values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user)
+    events = run(
+        values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
+    )
     assert sum(isinstance(event, Paused) for event in events) == 1
     assert end_of(events).step == 1
 
 
 def test_stopping_while_the_cache_waits_ends_without_a_run(disk: Path, tmp_path: Path) -> None:
     user = Filling(disk, lambda event: isinstance(event, Phase) and event.title == "Encoding images", Stop())
-    events = run(values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user)
+    events = run(
+        values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
+    )
     assert end_of(events).stopped
     assert any(isinstance(event, Note) and "What is encoded was not written" in event.text for event in events)
     assert not (tmp_path / "away" / "test").exists()
@@ -245,7 +251,7 @@ RUN = """
 import sys
 from pathlib import Path
 from tests.trainer.runs import folder_of, run, values
-print(folder_of(run(values(Path(sys.argv[1]), "training.steps=6"))))
+print(folder_of(run(values(Path(sys.argv[1]), "training.steps=6"), cold=True)))
 """
 
 
@@ -256,7 +262,7 @@ def test_two_runs_at_once_in_one_workspace_and_one_cache_both_end_as_one_alone_d
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    alone = run(values(tmp_path / "alone", "training.steps=6"))
+    alone = run(values(tmp_path / "alone", "training.steps=6"), cold=True)
     folders: list[Path] = []
     for process in pair:
         out, errors = process.communicate(timeout=120)
