@@ -6,7 +6,6 @@ import copy
 import weakref
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
@@ -34,16 +33,10 @@ from modules.trainer.preparation import open_family, scan_images
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from tests.check.rooms import mended, subject_of
-from tests.tiny import tiny_sd, tiny_sdxl
+from tests.tiny import BLOCKS, tiny_sd, tiny_sdxl
 from tests.trainer.runs import values
 
 GB = 2**30
-
-
-# One block of each kind: operations are counted one by one, and what has more of them only takes longer.
-BLOCKS: dict[str, Any] = {
-    "block_out_channels": [8], "down_block_types": ["CrossAttnDownBlock2D"], "up_block_types": ["CrossAttnUpBlock2D"],
-}  # fmt: skip
 
 
 def open_inputs(workspace: Path, *settings: str, sdxl: bool = False) -> tuple[Preset, Family]:
