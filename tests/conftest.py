@@ -1,16 +1,22 @@
 """Small and alike everywhere: one thread, no network; and what most runs would encode, encoded once."""
 
+import gc
 import os
 import sys
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+import pytest
+
+# Read by torch and others when they are imported, which nobody has done yet: who only hands out tests needs neither.
+os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
-import pytest
-import torch
+gc.disable()  # imports make a million things that stay: looking through them again and again takes a tenth of the time
 
-torch.set_num_threads(1)
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
