@@ -120,9 +120,18 @@ class LayersPicker(Frame):
         self._pending = ""
         self._offer()
         text, alone = str(self._context.draft.get(self._path) or ""), self._path != LAYERS_PATH
-        self.link.disable("" if self._family().variants else "The layers of this type of model are not listed.")
+        self._offer_tree()
         words, wrong = told_in_short(self._context.draft.preset(), text, alone=alone)
         self.share.set(words, "error" if wrong else "text2")
+
+    def _offer_tree(self) -> None:
+        """The way to the tree, for a family whose layers are listed."""
+        if bool(self._family().variants) == bool(self.link.winfo_manager()):
+            return
+        if self._family().variants:
+            self.link.pack(side="left", before=self.share)
+        else:
+            self.link.pack_forget()
 
     def _show_entry(self) -> None:
         self.entry.pack(fill="x", pady=(px(6), 0), before=self._foot)

@@ -158,9 +158,8 @@ class TextEncoders(Section):
             return handler(values)
         given = cast("dict[str, Any]", values)
         known = {name: given[name] for name in given if name in cls.model_fields or name in encoder_names()}
-        errors = [
-            InitErrorDetails(type="extra_forbidden", loc=(name,), input=given[name]) for name in given.keys() - known
-        ]
+        errors: list[InitErrorDetails] = []
+        found = None
         try:
             found = handler({name: {} for name in encoder_names()} | known)
         except ValidationError as error:
@@ -168,8 +167,9 @@ class TextEncoders(Section):
                 InitErrorDetails(type=each["type"], loc=each["loc"], input=each["input"], ctx=each.get("ctx", {}))
                 for each in error.errors()
             ]
-            raise ValidationError.from_exception_data(cls.__name__, errors) from None
-        if errors:
+        unknown = (name for name in given if name not in known)
+        errors += [InitErrorDetails(type="extra_forbidden", loc=(name,), input=given[name]) for name in unknown]
+        if found is None or errors:
             raise ValidationError.from_exception_data(cls.__name__, errors)
         return found
 

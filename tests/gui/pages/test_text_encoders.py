@@ -60,6 +60,7 @@ def test_layers_that_are_not_listed_are_chosen_by_name_without_a_count(
     context.draft.put("model.family", "pretend")
     page = page_of(context, "method")
     pump(lambda: page.form.row("method.layers") is not None)
-    picker = page.form.row("method.layers").made.widget.inner
+    picker = page.form.row("method.layers").made.widget
     pump(lambda: "attention" in picker._names)
+    pump(lambda: not picker.link.winfo_manager())
     assert picker.share.cget("text") == "" and picker.open() is None
