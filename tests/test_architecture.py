@@ -122,3 +122,41 @@ def test_families_and_methods_never_meet_in_a_name() -> None:
         and any(method in node.name.lower() for method in methods)
     ]
     assert both == []
+
+
+# Who has to do with the images and captions of a data set. Only a source opens them: they may lie in no file at all.
+DATA_ROOMS = (
+    "modules/data/*.py", "modules/data/image/*.py", "modules/data/text/*.py", "modules/data/cache/fill.py",
+    "modules/data/cache/masks.py", "modules/data/source/*.py", "modules/check/images/*.py",
+    "modules/check/captions/*.py", "app/gui/concepts/*.py", "app/gui/captions/*.py",
+)  # fmt: skip
+MAY_OPEN = {
+    "modules/data/source/source.py": "asks the source, and gives Pillow what that opened",
+    "modules/data/source/file_info.py": "gives Pillow what a source opened",
+    "modules/data/source/folders.py": "is the source of files in folders",
+    "modules/data/text/tokenizer.py": "reads the files of a model",
+}
+
+
+def test_nothing_above_a_source_opens_an_image_or_a_caption_by_its_path() -> None:
+    opened = [
+        f"{path.relative_to(ROOT)}:{call.lineno} {ast.unparse(call)[:60]}"
+        for pattern in DATA_ROOMS
+        for path in sorted(ROOT.glob(pattern))
+        if path.relative_to(ROOT).as_posix() not in MAY_OPEN
+        for call in ast.walk(tree_of(path))
+        if isinstance(call, ast.Call) and _opens_a_path(call)
+    ]
+    assert opened == []
+
+
+def _opens_a_path(call: ast.Call) -> bool:
+    if isinstance(call.func, ast.Name):
+        return call.func.id in {"open", "sha256_of"}
+    if not isinstance(call.func, ast.Attribute):
+        return False
+    of, name = ast.unparse(call.func.value), call.func.attr
+    with_mode = bool(call.args) and isinstance(call.args[0], ast.Constant)
+    return name in {"read_bytes", "read_text", "stat"} or (
+        name == "open" and (with_mode or of in {"Image", "os", "io"})
+    )

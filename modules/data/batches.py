@@ -200,22 +200,14 @@ class BatchLoader:
         Raises:
             MissingImage: an image is needed that cannot be read.
         """
-        items = [self.index[example.row] for example in examples]
+        items, when = [self.index[example.row] for example in examples], {"epoch": epoch, "step": step}
         concepts = [self.index.concepts[item.concept] for item in items]
         answers = [self._answer(*shown, epoch) for shown in zip(items, concepts, examples, strict=True)]
-        rng_keys = [
-            (self.seed, *((epoch, item.key, s.repeat) if answer < 0 else (ANSWER, item.key, answer)))
-            for item, s, answer in zip(items, examples, answers, strict=True)
-        ]
+        rng_keys = self._rng_keys(items, examples, answers, epoch)
         captions = [
-            caption_for(
-                item.caption_texts,
-                concept,
-                "caption",
-                *rng_key,
-                **({"epoch": epoch, "step": step} if answer < 0 else {}),
-            )
-            for item, concept, rng_key, answer in zip(items, concepts, rng_keys, answers, strict=True)
+            # An answer that was kept belongs to no epoch and no step.
+            caption_for(item.caption_texts, concept, "caption", *key, **({} if answer >= 0 else when))
+            for item, concept, key, answer in zip(items, concepts, rng_keys, answers, strict=True)
         ]
         variants = [
             variant_of(item, concept, self.contents[item.row], *rng_key)
@@ -245,6 +237,14 @@ class BatchLoader:
             if any(isinstance(one, CacheMiss) for one in (*(latents or ()), *(text or ())))
             else self.finished(whole)
         )
+
+    def _rng_keys(
+        self, items: Sequence[Item], examples: Sequence[Example], answers: Sequence[int], epoch: int
+    ) -> list[tuple[int | str, ...]]:
+        return [
+            (self.seed, *((epoch, item.key, example.repeat) if answer < 0 else (ANSWER, item.key, answer)))
+            for item, example, answer in zip(items, examples, answers, strict=True)
+        ]
 
     def _weight(self, concept: Concept) -> float:
         return concept.loss_weight * (self.prior.weight if concept.kind in PRIOR_KINDS else 1)

@@ -47,7 +47,6 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
     Raises:
         UserError: unknown, gated, or there is no internet.
     """
-    from huggingface_hub import snapshot_download  # noqa: PLC0415
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,
         HfHubHTTPError,
@@ -56,24 +55,13 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
         RepositoryNotFoundError,
     )  # fmt: skip
 
-    def download(patterns: tuple[str, ...]) -> Path:
-        return Path(
-            snapshot_download(
-                name,
-                allow_patterns=[*patterns],
-                ignore_patterns=[*IGNORED_FILES],
-                local_files_only=offline,
-                cache_dir=cache,
-            )
-        )
-
     try:
         wanted = (*ALWAYS, *(f"{each}/*.safetensors*" for each in folders))
-        folder = download(wanted)
+        folder = _snapshot(name, wanted, offline, cache)
         # Pickles only where there is nothing better: an old model has both, and they are as large again.
         if any(folder.glob(f"{folders[0]}/*.safetensors*")):
             return folder
-        return download((*wanted, *(f"{each}/*.bin*" for each in folders)))
+        return _snapshot(name, (*wanted, *(f"{each}/*.bin*" for each in folders)), offline, cache)
     except GatedRepoError as error:
         raise UserError(
             f"{name} is gated: its owner wants to know who uses it.",
@@ -92,6 +80,20 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
         raise UserError(
             f"{name} could not be downloaded: {redact_secrets(str(error))}.", advice="Try again later."
         ) from error
+
+
+def _snapshot(name: str, patterns: tuple[str, ...], offline: bool, cache: Path | None) -> Path:
+    from huggingface_hub import snapshot_download  # noqa: PLC0415
+
+    return Path(
+        snapshot_download(
+            name,
+            allow_patterns=[*patterns],
+            ignore_patterns=[*IGNORED_FILES],
+            local_files_only=offline,
+            cache_dir=cache,
+        )
+    )
 
 
 def _unreachable(name: str, offline: bool) -> UserError:

@@ -129,9 +129,9 @@ class CaptionEditor(Frame):
 
     def _load(self, caption: Caption | None) -> None:
         self._clean = shown_text(caption) if caption else ""
-        self.text.disable("Choose an image" if caption is None else caption.problem)
+        self.text.disable("Choose an image" if caption is None else caption.problem or caption.fixed)
         self.text.set(self._unsaved.get(self.number, self._clean))
-        self._say_error(caption.problem if caption else "")
+        self._say_error(caption.problem or caption.fixed if caption else "")
         self._say_state()
         self._count()
 
@@ -142,7 +142,7 @@ class CaptionEditor(Frame):
 
     def _count(self) -> None:
         caption = self._work.captions.all[self.number] if self.number >= 0 else None
-        if caption is None or caption.problem:
+        if caption is None or caption.problem or caption.fixed:
             self._tokens.pack_forget()
             return
         self._tokens.pack(fill="x", pady=(px(5), 0), before=self._back.master)

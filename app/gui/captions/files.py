@@ -29,6 +29,7 @@ class Caption:
     file: DataFile
     data: bytes | None
     problem: str = ""  # why the file cannot be read as text; it is then not edited
+    fixed: str = ""  # why what can be read cannot be changed
 
     @cached_property
     def text(self) -> str:
@@ -103,14 +104,24 @@ def _read(concept: int, entry: Entry) -> list[Caption]:
     files = list({file.key: file for file in files}.values())  # two fields of one file
     key, stem = entry.file.key, len(entry.file.name.rpartition(".")[0])
     names = [f"{key} · {file.name[stem:]}" if len(files) > 1 else key for file in files]
-    return [_read_file(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
+    found = [_read_file(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
+    lines = [text for text in entry.captions if not isinstance(text, CaptionFile)]
+    return found + [_listed(concept, entry, text) for text in lines]
+
+
+def _listed(concept: int, entry: Entry, lines: tuple[str, ...]) -> Caption:
+    """What a source says itself, without any file."""
+    data = "\n".join(lines).encode()
+    return Caption(concept, entry.file, entry.file.key, entry.file, data, fixed=_fixed(entry.file))
+
+
+def _fixed(file: DataFile) -> str:
+    return f"The captions of {file} are not in a file of their own, and cannot be changed here."
 
 
 def _read_file(caption: Caption) -> Caption:
     file = caption.file
-    caption = replace(caption, data=bytes_of(file))
-    if file.path is None:
-        return replace(caption, problem=f"{file} is not a file of its own, and cannot be changed here.")
+    caption = replace(caption, data=bytes_of(file), fixed="" if file.path else _fixed(caption.image))
     if file.suffix.lower() == ".json":
         return replace(caption, problem=f"{file} is JSON. Change it in a text editor.")
     try:

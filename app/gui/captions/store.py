@@ -138,8 +138,8 @@ class CaptionStore:
         after: dict[int, bytes | None] = {}
         for number, text in texts.items():
             caption = self.all[number]
-            if caption.problem:
-                raise UserError(caption.problem)
+            if caption.problem or caption.fixed:
+                raise UserError(caption.problem or caption.fixed)
             data = caption.with_text(text) if text.strip() else None
             if data != caption.data:
                 before[number], after[number] = caption.data, data

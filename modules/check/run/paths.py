@@ -62,15 +62,16 @@ def used_folders(preset: Preset) -> Iterator[UsedFolder]:
     yield UsedFolder("cache", "general.cache", Path(general.cache), written=True)
     if preset.output.path:
         yield UsedFolder("finished model", "output.path", ModelPaths(preset).wanted.parent, written=True)
-    source = Path(preset.model.source)
-    if not is_bundled(preset.model.source) and source.is_absolute() and source.exists():
-        yield UsedFolder("base model", "model.source", source, written=False)
+    model = Path(preset.model.source)
+    if not is_bundled(preset.model.source) and model.is_absolute() and model.exists():
+        yield UsedFolder("base model", "model.source", model, written=False)
     for number, concept in enumerate(preset.concepts):
-        if concept.enabled and concept.path and not is_bundled(concept.path):
-            yield UsedFolder(
-                f'images of "{concept.name or Path(concept.path).name}"', f"concepts.{number}.path",
-                Path(concept.path), written=False,
-            )  # fmt: skip
+        if not concept.enabled or not concept.path or is_bundled(concept.path):
+            continue
+        source = source_of(concept, number)
+        if source.folder is not None:
+            title = f'images of "{concept.name or source.title}"'
+            yield UsedFolder(title, f"concepts.{number}.path", source.folder, written=False)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
