@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from modules.messages import BackupSaved, Channel, Command, Event, FillCache, Finished, ModelSaved, Started, Stop, Train
+from modules.messages import BackupSaved, Channel, Command, Event, Finished, ModelSaved, RunTool, Started, Stop, Train
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import Values
 from modules.preset.rules.rules import validate
@@ -61,7 +61,7 @@ def encoded() -> Path:
     """The cache of ROBOT's images and captions, made once in a test process (tests/conftest.py: before any test)."""
     folder = Path(mkdtemp(prefix="encoded-"))
     atexit.register(rmtree, folder, ignore_errors=True)
-    run_job(FillCache(values(folder)), Channel.open())
+    run_job(RunTool("cache", {"preset": values(folder)}), Channel.open())
     return folder / "cache"
 
 

@@ -14,6 +14,7 @@ from modules.check.wording import counted, share, short
 from modules.data.text.captions import caption_of_name, undrawn_caption, with_affixes
 from modules.messages import Finding, Fix
 from modules.preset.preset import Preset
+from modules.system.stamps import NO_STAMP
 
 MISSING_SHARE = 0.05  # the share of images without a caption above which they spoil what the others teach
 DUPLICATE_SHARE = 0.1  # the share of captions that stand beside several images above which it is worth a word
@@ -75,8 +76,9 @@ def _reason(texts: Captions, said: ImageCaptions) -> str:
     if mode == "file":
         image = texts.file_of(said)
         endings = [source.ending for source in concept.caption_files]
-        ways = [way for ending in endings for way in (ending, ending.upper())]
-        there = any(image.with_name(f"{image.stem}{way}").exists() for way in ways)
+        parts = [key.rpartition(".") for key in image.source.caption_keys(image.key)]
+        ways = [f"{stem}.{way}" for stem, _, ending in parts for way in (ending, ending.upper())]
+        there = any(image.source.stamp(key) != NO_STAMP for key in ways)
         return f"with an empty {endings[0]} file" if there else f"without a {' or '.join(endings)} file"
     return "whose name says nothing" if mode == "filename" else "of a concept whose caption for all is empty"
 
