@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from modules.check.captions import tags, token_limits
+from modules.check.captions import common_tags, token_limits
 from modules.check.captions.texts import Captions, ImageCaptions, captions_of, invisible_characters
 from modules.check.context import CheckContext
 from modules.check.wording import counted, share, short
@@ -37,7 +37,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     yield from _alternatives(texts)
     yield from _braces(texts)
     yield from _invisible(texts)
-    yield from tags.findings(texts)
+    yield from common_tags.findings(texts)
 
 
 # Missing --------------------------------------------------------------------------------------------------------------

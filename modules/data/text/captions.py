@@ -19,9 +19,9 @@ from itertools import islice, product
 from pathlib import PurePosixPath
 
 from modules.data.text.random_choice import FirstChoice, KeyedChoice, Name, RandomChoice, all_outcomes
-from modules.data.text.replacements import with_replacements
 from modules.data.text.tags import joined, with_tag_settings
 from modules.data.text.wildcards import with_wildcards
+from modules.data.text.word_changes import with_replacements
 from modules.preset.sections.concept import Concept
 from modules.preset.text.caption_sources import shares_of
 

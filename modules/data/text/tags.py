@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from modules.data.text.random_choice import Name, RandomChoice
-from modules.data.text.replacements import with_case
+from modules.data.text.word_changes import with_case
 from modules.preset.sections.concept import Concept
 from modules.preset.text.tag_patterns import matcher
 
