@@ -171,6 +171,10 @@ class LayerTree:
     # How it is built --------------------------------------------------------------------------------------------------
 
     def _roots(self) -> Iterator[Node]:
+        if not all(side in self._sets for side in SIDES):  # no U-Net: the sets that it has
+            for name in self._sets:
+                yield from self._set_node(name)
+            return
         for name in ENDS[:2]:
             yield from self._set_node(name)
         for side in SIDES:
