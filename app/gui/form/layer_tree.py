@@ -76,11 +76,13 @@ class LayerTree:
         for place, name in enumerate(self.names):
             self._places.setdefault(_prefix(name), []).append(place)
         self.everything = (1 << len(self.names)) - 1
+        self._is_unet = all(side in sets for side in SIDES)
         self.roots = tuple(self._roots())
         self._nodes = {node.term: node for root in self.roots for node in root.walk()}
         block = re.compile(rf"({NUMBERED.pattern})(\.\d)?")
-        named = [name for name in sets if not block.fullmatch(name) and name not in self._nodes]
-        masks = {name: self._held(sets[name].patterns) for name in [*named, *SIDES]}
+        hidden = self._nodes.keys() - {*SIDES} if self._is_unet else set[str]()
+        named = [name for name in sets if not block.fullmatch(name) and name not in hidden]
+        masks = {name: self._held(sets[name].patterns) for name in named}
         # In the catalog's order, and only those that pick something here.
         self.sets = {name: masks[name] for name in sets if masks.get(name)}
         self._terms = {**self.sets, **{term: node.mask for term, node in self._nodes.items()}}
@@ -171,7 +173,7 @@ class LayerTree:
     # How it is built --------------------------------------------------------------------------------------------------
 
     def _roots(self) -> Iterator[Node]:
-        if not all(side in self._sets for side in SIDES):  # no U-Net: the sets that it has
+        if not self._is_unet:
             for name in self._sets:
                 yield from self._set_node(name)
             return

@@ -13,7 +13,7 @@ from app.gui.form.schedule_curve import ScheduleCurve
 from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.page import Page
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, FamilyCard
 from modules.preset.paths import Values
 from modules.preset.sections.training import encoder_names
 
@@ -142,11 +142,14 @@ class TrainingPage(SettingsPage):
         link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
 
     def titles(self) -> dict[str, Callable[[], str]]:
-        def first() -> str:
-            card = FAMILIES[str(self.context.draft.get("model.family"))]
-            return "Text encoder 1" if len(card.text_encoders) > 1 else "Text encoder"
+        def card() -> FamilyCard:
+            return FAMILIES[str(self.context.draft.get("model.family"))]
 
-        return {"training.text_encoder_1": first, "optimizer": lambda: "Optimizer"}
+        return {
+            "training.denoiser": lambda: f"Denoiser ({card().component('denoiser').title})",
+            "training.text_encoder_1": lambda: f"Text encoder{' 1' * (len(card().text_encoders) > 1)}",
+            "optimizer": lambda: "Optimizer",
+        }
 
 
 METHODS = {

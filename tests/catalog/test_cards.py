@@ -1,0 +1,55 @@
+"""Cards of families: what they say is so, and nobody else knows a family by name."""
+
+from __future__ import annotations
+
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from modules.catalog import FAMILIES, FamilyCard
+from modules.families import family_class
+
+ROOT = Path(__file__).parents[2]
+CARDS = pytest.mark.parametrize("name", FAMILIES)
+
+
+@CARDS
+def test_a_card_and_its_family_are_of_one_name_and_its_classes_are_there(name: str) -> None:
+    card = FAMILIES[name]
+    family = family_class(name)
+    assert (family.name, family.card) == (name, card)
+    assert family.text_encoders == card.text_encoders
+    for spec in card.components:
+        module, _, kind = spec.class_path.partition(":")
+        assert isinstance(getattr(import_module(module), kind), type)
+        assert bool(spec.tokenizer) == spec.reads_text
+
+
+@CARDS
+def test_components_are_a_denoiser_a_vae_and_text_encoders_by_their_numbers(name: str) -> None:
+    encoders = [f"text_encoder_{number}" for number in range(1, len(FAMILIES[name].text_encoders) + 1)]
+    assert FAMILIES[name].component_names == ("denoiser", "vae", *encoders)
+
+
+def test_only_families_and_the_catalog_know_a_family_by_name() -> None:
+    """But for the default of the setting that chooses one."""
+    names = {*FAMILIES, *(variant.kind for card in FAMILIES.values() for variant in card.variants)} - {"starter"}
+    literal = re.compile(rf"""["']({"|".join(names)})["']""")
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for room in ("app", "modules")
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if not path.is_relative_to(ROOT / "modules" / "families")
+        and not path.is_relative_to(ROOT / "modules" / "catalog")
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if literal.search(line)
+    ]
+    assert [line.partition(":")[0] for line in found] == ["modules/preset/sections/model.py"], found
+
+
+def test_a_setting_is_used_unless_the_card_says_otherwise_for_it_or_what_it_stands_in() -> None:
+    card = FamilyCard("x", "x", (), 64, 64, 8, {}, not_used=("words", "model.clip_skip"))
+    assert card.uses("model.vae") and card.uses("words_of_mine")
+    assert not card.uses("words") and not card.uses("words.0.token") and not card.uses("model.clip_skip")
