@@ -17,6 +17,7 @@ from modules.data.text.token_cache import TokenCache
 from modules.data.text.tokenizer import whole_word_pattern
 from modules.families import Family
 from modules.messages import Finding, Fix
+from modules.system.read_cache import ReadCache
 
 TOKENIZED_AT_ONCE = 1000  # captions that are counted between two looks at the user's wishes
 MAX_CHUNKS = 64  # that model.max_chunks allows
@@ -162,19 +163,19 @@ def _encoder_groups(family: Family) -> list[tuple[str, ...]]:
 
 
 def _lengths(context: CheckContext, encoder: str, captions: list[str]) -> Lengths:
-    """The chunks of every caption: from the memo, or counted now and kept there."""
+    """The chunks of every caption: from the read cache, or counted now and kept there."""
     family = context.family
     assert family is not None
-    memo = TokenCache(Path(context.preset.general.cache) / "tokens.sqlite", family.tokenizer_key(encoder))
-    found = memo.known(captions)
-    new = [caption for caption in captions if caption not in found]
-    for start in range(0, len(new), TOKENIZED_AT_ONCE):
-        context.progress("Counting tokens", start, len(new))
-        first_names = {
-            caption: family.chunk_lengths(encoder, caption) for caption in new[start : start + TOKENIZED_AT_ONCE]
-        }
-        memo.learn(first_names)
-        found.update(first_names)
+    with ReadCache(Path(context.preset.general.cache)) as cache:
+        counted_before = TokenCache(cache, family.tokenizer_key(encoder))
+        found = counted_before.get(captions)
+        new = [caption for caption in captions if caption not in found]
+        for start in range(0, len(new), TOKENIZED_AT_ONCE):
+            context.progress("Counting tokens", start, len(new))
+            part = new[start : start + TOKENIZED_AT_ONCE]
+            lengths = {caption: family.chunk_lengths(encoder, caption) for caption in part}
+            counted_before.put(lengths)
+            found.update(lengths)
     return found
 
 

@@ -1,25 +1,26 @@
 """How fast this machine trained what, so that the check of the next run can say how long it will take.
 
-Kept in `<cache>/speeds.json`, an entry for each shape of a run; a run renews its own once a minute and when it ends.
+Kept in the read cache, a value for each shape of a run; a run renews its own once a minute and when it ends.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import torch
 
 from modules.preset.preset import Preset
 from modules.system.devices import device_named
-from modules.system.files import write_text
 from modules.system.power import PowerMeter
+from modules.system.read_cache import ReadCache
+from modules.system.stamps import ALWAYS
 
-FILE = "speeds.json"
+SPEEDS, OLD_FILE = "speeds 1", "speeds.json"
 SKIPPED = 3  # steps at the start, in which kernels are chosen and memory is found
 FEWEST = 3  # steps that say something
 WRITE_EVERY = 60.0  # seconds
@@ -90,15 +91,15 @@ def _name_of(device: torch.device) -> str:
 
 
 def save_speed(cache: Path, shape: Shape, speed: Speed) -> None:
-    """Keep a speed, in the place of what was known of this shape.
+    """Keep a speed, in the place of what was known of this shape, if that can be done."""
+    with ReadCache(cache) as kept:
+        kept.put(SPEEDS, {_name(shape): (ALWAYS, json.dumps(asdict(speed)).encode())})
+        oldest_first = sorted(_read(kept).items(), key=lambda pair: pair[1].when)
+        kept.forget(SPEEDS, [_name(old) for old, _ in oldest_first[:-MOST]])
 
-    Raises:
-        OSError: the file cannot be written.
-    """
-    known = {entry: value for entry, value in _known(cache).items() if entry != shape}
-    newest = sorted({**known, shape: speed}.items(), key=lambda pair: pair[1].when)[-MOST:]
-    entries = [{"shape": asdict(entry), "speed": asdict(value)} for entry, value in newest]
-    write_text(cache / FILE, json.dumps({"version": 1, "speeds": entries}, indent=1))
+
+def _name(shape: Shape) -> str:
+    return json.dumps(asdict(shape))
 
 
 def load_speed(cache: Path, shape: Shape) -> Speed | None:
@@ -118,14 +119,27 @@ def load_speed(cache: Path, shape: Shape) -> Speed | None:
 
 
 def _known(cache: Path) -> dict[Shape, Speed]:
-    """What the file holds. Nothing, if it is missing, torn, or of another release: the next run makes it anew."""
+    """The speeds in a cache, and in the file that held them in earlier releases."""
+    with ReadCache(cache) as kept:
+        return {**_read_old(cache / OLD_FILE), **_read(kept)}
+
+
+def _read(kept: ReadCache) -> dict[Shape, Speed]:
+    return _speeds([(json.loads(name), json.loads(value)) for name, value in kept.all(SPEEDS).items()])
+
+
+def _read_old(file: Path) -> dict[Shape, Speed]:
+    """Nothing, if it is missing or torn."""
     try:
-        content = json.loads((cache / FILE).read_text(encoding="utf-8"))
-        entries = cast("list[Mapping[str, Any]]", content["speeds"]) if content["version"] == 1 else []
-        found = {Shape(**entry["shape"]): Speed(**entry["speed"]) for entry in entries}
-        return {shape: speed for shape, speed in found.items() if shape.pixels > 0 and 0 < speed.step < 1e6}
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return _speeds([(entry["shape"], entry["speed"]) for entry in content["speeds"]])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return {}
+
+
+def _speeds(entries: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]]) -> dict[Shape, Speed]:
+    found = {Shape(**shape): Speed(**speed) for shape, speed in entries}
+    return {shape: speed for shape, speed in found.items() if shape.pixels > 0 and 0 < speed.step < 1e6}
 
 
 class SpeedRecorder:
@@ -164,7 +178,4 @@ class SpeedRecorder:
             return
         drawing = self._drawing / self._drawn if self._drawn else 0.0
         watts = sum(self._watts) / len(self._watts) if self._watts and min(self._watts) > 0 else 0.0
-        try:
-            save_speed(self._cache, self._shape, Speed(self._seconds / counted, drawing, watts, time.time()))
-        except OSError:
-            return  # only the next check would have gained: a run must not end, nor wait, for it
+        save_speed(self._cache, self._shape, Speed(self._seconds / counted, drawing, watts, time.time()))

@@ -14,6 +14,7 @@ from modules.check.captions.token_limits import tokens_read
 from modules.data.text.tokenizer import PromptTokenizer, Tokenizer
 from modules.messages import Event, Finding, Phase
 from modules.preset.paths import put
+from modules.system import read_cache
 from modules.system.bundled import resolve
 from tests.check.subjects import captioned, found, open_inputs, pictures
 from tests.tiny import tiny_sdxl
@@ -133,23 +134,23 @@ def test_what_was_counted_once_is_not_counted_again(tmp_path: Path) -> None:
     assert counted(tmp_path) == 1
 
 
-def test_a_damaged_memo_costs_only_time(tmp_path: Path) -> None:
+def test_a_damaged_read_cache_costs_only_time(tmp_path: Path) -> None:
     pictures(tmp_path / "images", *[(64, 64)] * 3)
     counted(tmp_path)
-    memo = tmp_path / "cache" / "tokens.sqlite"
-    memo.write_bytes(b"torn" + memo.read_bytes()[4:])
+    kept = tmp_path / "cache" / "read-cache.sqlite"
+    kept.write_bytes(b"torn" + kept.read_bytes()[4:])
     assert counted(tmp_path) == 3
     assert counted(tmp_path) == 0
 
 
-def test_a_memo_that_another_program_holds_costs_only_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from modules.data.text import token_cache
-
-    monkeypatch.setattr(token_cache, "PATIENCE_S", 0.01)
+def test_a_read_cache_that_another_program_holds_costs_only_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_cache, "BUSY_S", 0.01)
     pictures(tmp_path / "images", *[(64, 64)] * 3)
     counted(tmp_path)
     (tmp_path / "images" / "1.txt").write_text("something else", encoding="utf-8")
-    other = sqlite3.connect(tmp_path / "cache" / "tokens.sqlite")
+    other = sqlite3.connect(tmp_path / "cache" / "read-cache.sqlite")
     other.execute("BEGIN EXCLUSIVE")
     assert counted(tmp_path) == 3
     other.rollback()

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from modules.check.run.costs import findings
 from modules.check.run.sizes import cache_bytes, sizes_of
 from modules.messages import CheckPreset, Finding
 from modules.preset.rules.rules import validate
+from modules.system.read_cache import ReadCache
 from modules.trainer.preparation import open_family
-from modules.trainer.run_folder.throughput import FILE, Speed, load_speed, save_speed, shape_of
+from modules.trainer.run_folder import throughput
+from modules.trainer.run_folder.throughput import OLD_FILE, Speed, load_speed, save_speed, shape_of
 from modules.trainer.run_folder.workspace import with_absolute_paths
 from tests.check.rooms import mended, subject_of
 from tests.data.pictures import scanned
@@ -166,7 +169,7 @@ def test_a_probe_measures_real_steps_and_keeps_nothing_but_times(method: str, tm
     given = values(tmp_path, f"method.kind={method}", *word, "concepts.0.prefix=<new> ", "training.accumulation=2")
     finding = told(given, probe=True)["costs.time"]
     assert "8 steps of" in finding.title
-    assert {path.name for path in tmp_path.rglob("*")} <= {"cache", "speeds.json"}
+    assert {path.name for path in tmp_path.rglob("*")} <= {"cache", "read-cache.sqlite"}
     assert told(given)["costs.time"].title == finding.title
 
 
@@ -185,12 +188,31 @@ def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pyte
 @pytest.mark.parametrize(
     "text", ["", "{", "[]", '{"version": 2}', '{"version": 1, "speeds": [{"shape": {}, "speed": {"step": "x"}}]}']
 )
-def test_a_torn_memory_of_speeds_is_made_anew(text: str, tmp_path: Path) -> None:
+def test_a_torn_file_of_speeds_of_an_earlier_release_is_passed_over(text: str, tmp_path: Path) -> None:
     shape = shape_of(with_absolute_paths(validate(values(tmp_path))), 100)
-    tmp_path.joinpath(FILE).write_text(text)
+    tmp_path.joinpath(OLD_FILE).write_text(text)
     assert load_speed(tmp_path, shape) is None
     save_speed(tmp_path, shape, Speed(2.0))
     assert load_speed(tmp_path, shape) == Speed(2.0)
+
+
+def test_speeds_of_an_earlier_release_are_still_known(tmp_path: Path) -> None:
+    shape = shape_of(with_absolute_paths(validate(values(tmp_path))), 100)
+    entry = {"shape": asdict(shape), "speed": {"step": 2.5, "drawing": 0.5, "watts": 0.0, "when": 7.0, "exact": True}}
+    tmp_path.joinpath(OLD_FILE).write_text(json.dumps({"version": 1, "speeds": [entry]}))
+    assert load_speed(tmp_path, shape) == Speed(2.5, 0.5, when=7.0)
+    save_speed(tmp_path, shape, Speed(2.0))
+    assert load_speed(tmp_path, shape) == Speed(2.0)
+
+
+def test_only_the_newest_speeds_are_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(throughput, "MOST", 2)
+    shapes = [shape_of(with_absolute_paths(validate(values(tmp_path))), 100 + number) for number in range(3)]
+    for when, shape in enumerate(shapes):
+        save_speed(tmp_path, shape, Speed(2.0, when=when))
+    with ReadCache(tmp_path) as kept:
+        assert len(kept.all("speeds 1")) == 2
+    assert not load_speed(tmp_path, shapes[0])
 
 
 def test_the_newest_speed_of_a_shape_counts_and_other_shapes_stay(tmp_path: Path) -> None:
