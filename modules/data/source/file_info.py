@@ -16,9 +16,9 @@ from PIL.PngImagePlugin import PngImageFile
 from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
 from modules.data.source.source import CaptionFile, DataFile, reason_of
 from modules.errors import printable
-from modules.text import in_bytes
+from modules.text import KB, in_bytes
 
-MAX_CAPTION_BYTES = 100_000
+MAX_CAPTION_BYTES = 100 * KB
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112
 
