@@ -213,7 +213,7 @@ def test_sigterm_on_a_full_disk_ends_the_command_line_with_a_sentence_and_no_suc
         while "Paused" not in (line := process.stdout.readline()):
             lines.append(line)
             assert line, (lines, process.stderr.read() if process.stderr else "")
-        assert "is full: 0 bytes free" in line
+        assert "is full: 0 kB free" in line
         process.send_signal(signal.SIGTERM)
         rest, errors = process.communicate(timeout=60)
     assert process.returncode == 2
