@@ -11,6 +11,7 @@ from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import SampleImage
 from app.gui.session.open_external import open_external
 from modules.messages import SampleReady
+from modules.text import counted
 
 CELL = (150, 150)
 GAP = 10
@@ -46,8 +47,7 @@ class MadeImages(Frame):
 
     def in_words(self, folder: str) -> str:
         """How many there are, and where."""
-        count = len(self.shots)
-        return f"{count} image{'' if count == 1 else 's'} in {folder}"
+        return f"{counted(len(self.shots), 'image')} in {folder}"
 
     def _paint(self, cell: Cell, index: int) -> None:
         path, size = self.shots[index].path, cell.picture_size

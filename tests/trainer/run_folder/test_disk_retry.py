@@ -84,7 +84,7 @@ def test_a_full_disk_is_waited_for_and_told_once_with_its_figures(disk: Path) ->
     assert isinstance(paused, Paused)
     assert isinstance(continue_count, Continued)
     assert paused.reason == (
-        f"The disk with {disk / 'backups'} is full: 0 kB free, a backup needs 512 kB. Make room. "
+        f"The disk with {disk / 'backups'} is full: 0 kB free, a backup needs 512 kB. Free some space. "
         "The run then continues by itself."
     )
     assert is_whole(first)
@@ -206,7 +206,7 @@ def test_a_cache_that_cannot_be_closed_on_a_full_disk_has_lost_nothing(disk: Pat
         (errno.EACCES, "There is no permission to write a backup to /x"),
         (errno.EROFS, "The disk with /x is read-only: a backup cannot be written."),
         (errno.ENOENT, "/x no longer exists: a backup cannot be written."),
-        (errno.EIO, "The disk with /x fails (Input/output error): a backup cannot be written."),
+        (errno.EIO, "The disk with /x is failing (Input/output error): a backup cannot be written."),
     ],
 )
 def test_each_trouble_has_its_words(number: int, words: str) -> None:
