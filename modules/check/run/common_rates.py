@@ -41,7 +41,7 @@ MAX_USUAL_VIEWS: dict[Kind, int] = {"lora": 250, "full": 120, "embedding": 1000}
 
 
 def common_rate(preset: Preset, component: str, resolution: int) -> RateRange | None:
-    """What people set as learning rate of a part; None for a family of which nothing is known here.
+    """What people set as learning rate of a part; None for a family or a method of which nothing is known here.
 
     A LoRA's scale (alpha / rank) counts as well: half of it wants twice the rate. `resolution`: the model's own.
     """
@@ -49,7 +49,7 @@ def common_rate(preset: Preset, component: str, resolution: int) -> RateRange | 
         return LEARNING_RATE_FREE
     kind = "embedding" if component == "words" else kind_of(preset)
     if resolution < SMALL_RESOLUTION:
-        usual = SMALL_MODEL[kind]
+        usual = SMALL_MODEL.get(kind)
     elif component.startswith("text_encoder"):
         usual = TEXT.get(kind)
     else:

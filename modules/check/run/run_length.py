@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import ceil
+from math import ceil, inf
 
 from modules.check.context import CheckContext
 from modules.check.run import rates
@@ -64,7 +64,7 @@ def _dividing(plan: Plan) -> list[Fix]:
 def _length(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
     yield from _unseen(preset, index, plan)
     number, shown = most_shown(index, plan)
-    usual = MAX_USUAL_VIEWS[kind_of(preset)]
+    usual = MAX_USUAL_VIEWS.get(kind_of(preset), inf)
     if shown > usual:
         fewer = max(1, int(plan.steps * usual / shown))
         yield Finding(
