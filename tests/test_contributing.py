@@ -16,7 +16,7 @@ from torch import nn
 
 from modules.families import LoadOptions
 from modules.messages import Event, Note
-from modules.preset.optimizers import plain
+from modules.preset.optimizers import table
 from modules.preset.preset import Preset
 from modules.preset.setting_info import knobs
 from modules.system.bundled import ROOT
@@ -57,16 +57,13 @@ def test_the_setting_has_a_label_and_a_help(module: Any) -> None:
     assert (info.path, info.label, info.default) == ("shout", "Shout", False) and "log" in info.help
 
 
-def test_the_optimizer_takes_a_step(module: Any) -> None:
+def test_the_optimizer_takes_a_step() -> None:
     (code,) = blocks("Add an optimizer")
-    head = "\n".join(
-        f"from {plain.__name__} import {name}" for name in ("Any", "ClassVar", "Literal", "NoDecay", "Setting")
-    )
-    settings = module(f"{head}\n\n\n{code}", "an_optimizer").ASGD()
-    library, name = settings.target.split(":")
+    (made,) = eval(f"({code.strip()})", vars(table))
+    library, name = made.target.split(":")
     weight = nn.Parameter(torch.ones(3))
     weight.grad = torch.ones(3)
-    getattr(sys.modules[library], name)([weight], lr=0.1, **settings.keywords()).step()
+    getattr(sys.modules[library], name)([weight], lr=0.1, **made().keywords()).step()
     assert (weight < 1).all()
 
 
