@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
 def _report_error(error: UserError, options: argparse.Namespace) -> int:
     sys.stderr.write(f"{error}\n")
     if getattr(options, "events", None) == "json":  # a program that reads events is told there, too
-        sys.stdout.write(f"{encode(Failed(str(error)))}\n")
+        sys.stdout.write(f"{encode(Failed(str(error), fixes=error.fixes, problems=error.report))}\n")
     return 2
 
 

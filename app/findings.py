@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from modules.errors import printable
 from modules.messages import Finding, Fix, Severity
+from modules.sentences.printable import printable
 from modules.text import amount
 
 SEVERITY_HEADINGS: dict[Severity, str] = {

@@ -61,7 +61,7 @@ def preset_values(options: Options) -> Values:
         values["concepts"] = _concepts_with_folders(
             values.get("concepts"), [_concept_folder(folder) for folder in options.concept]
         )
-        problems = [problem for problem in problems if not problem.startswith("concepts.")]
+        problems = [problem for problem in problems if not problem.path.startswith("concepts.")]
     if options.workspace:
         put(values, "general.workspace", str(options.workspace.expanduser().absolute()))
     if getattr(options, "name", ""):

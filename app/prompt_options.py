@@ -15,6 +15,7 @@ from modules.preset.paths import Values, get
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt, sampler_named
 from modules.preset.setting_info import knobs
+from modules.sentences.render import PLAIN
 
 OF_ALL = [setting for setting in knobs(Prompt) if setting.path not in ("prompt", "enabled")]
 
@@ -57,7 +58,7 @@ def _parsed_sampler(name: str | None) -> Values:
 def _prompts_from_file(path: Path) -> list[Values]:
     found = read_prompts(path.expanduser())
     for note in found.notes:
-        sys.stderr.write(f"{path.name}, {note}\n")
+        sys.stderr.write(f"{path.name}, {PLAIN.sentence(note)}\n")
     return found.prompts
 
 

@@ -13,7 +13,7 @@ from modules.errors import Problems
 from modules.messages import RunTool
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo, knobs
-from modules.preset.validate import TITLE, examine_section
+from modules.preset.validate import CANNOT_BE_USED, examine_section
 from modules.tools import Tool
 
 IMAGES = "samples"  # the folder of images for which no other is named, where one stands
@@ -70,7 +70,7 @@ def message_of(tool: Tool, options: argparse.Namespace) -> RunTool:
         values["out"] = str(Path(IMAGES).absolute())
     settings, wrong = examine_section(tool.settings, values)
     if settings is None:
-        raise Problems(TITLE, list(wrong.values()))
+        raise Problems(CANNOT_BE_USED, list(wrong.values()))
     return RunTool(tool.name, settings.model_dump(mode="json"))
 
 

@@ -13,7 +13,6 @@ import threading
 import time
 from typing import IO
 
-from modules.errors import printable
 from modules.messages import (
     Channel,
     CheckPreset,
@@ -31,6 +30,7 @@ from modules.messages import (
     decode,
     encode,
 )
+from modules.sentences.printable import printable
 from modules.session import Session
 
 TICK = 0.05  # seconds between two sendings: at most 20 messages of progress a second

@@ -16,6 +16,10 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transfor
 from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 
+from modules.sentences.catalogue import CATALOGUE
+from modules.sentences.problem import Fix, Problem
+from modules.sentences.render import PLAIN
+
 Level = Literal["info", "warning", "error"]
 Severity = Literal["stop", "hurt", "know"]  # a run cannot start; its result will be worse; worth knowing
 T = TypeVar("T")
@@ -101,19 +105,12 @@ class Note:
 class Paused:
     step: int
     reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
+    retries: bool = False  # it tries again by itself; else it waits to be continued
 
 
 @message
 class Continued:
     step: int
-
-
-@message
-class Fix:
-    """Settings that would help, in a few words: a button in the window, a `--set` on the command line."""
-
-    label: str
-    changes: dict[str, Any]  # path of a setting -> its new value
 
 
 # JSON knows no tuples; what earlier releases wrote is "mends".
@@ -124,17 +121,34 @@ Fixes = Annotated[list[Fix], Field(validation_alias=AliasChoices("fixes", "mends
 
 @message
 class Finding:
-    """What the pre-flight check found."""
+    """What the check before a run found: a problem, how bad it is, and what would help."""
 
-    name: str  # "captions.cut": what this is, in every run and release
+    code: str  # "captions.cut", or a variant of it behind a colon: "captions.cut:too-long"
     severity: Severity
-    title: str  # one sentence with its number: "62 % of the captions are longer than 75 tokens."
-    text: str = ""  # why it matters and what to do, in one to three sentences
-    setting: str = ""  # path of the setting that it is about, or of the section: "concepts.0.path"
+    path: str = ""  # of the setting that it is about, or of the section: "concepts.0.path"
+    values: dict[str, Any] = field(default_factory=dict[str, Any])  # that its sentences name
     fixes: Fixes = field(default_factory=list[Fix])
     bars: list[Bar] = field(default_factory=list[Bar])  # a histogram
     unit: str = ""  # of the bars: "captions", "bytes", "seconds"
     items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
+    # The same in the words of the command line, for logs and other programs: what it is with its number, and why it
+    # matters. Who has other words makes them from `problem`.
+    title: str = ""
+    text: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.title and self.code in CATALOGUE:
+            object.__setattr__(self, "title", PLAIN.what(self.problem))
+            object.__setattr__(self, "text", PLAIN.advice(self.problem))
+
+    @property
+    def problem(self) -> Problem:
+        return Problem(self.code, self.path, self.values)
+
+    @property
+    def name(self) -> str:
+        """What it is in every variant, run and release: by this a person mutes it."""
+        return self.code.partition(":")[0]
 
 
 @message
@@ -142,6 +156,7 @@ class Failed:
     message: str  # for the user
     details: str = ""  # for the log: the traceback
     fixes: Fixes = field(default_factory=list[Fix])  # what would help, if that is known
+    problems: list[Problem] = field(default_factory=list[Problem])  # the message as data; empty of a fault
 
 
 @message

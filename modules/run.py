@@ -24,6 +24,7 @@ from modules.methods import Method, attach, check_layers, check_start_file
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
+from modules.sentences.render import PLAIN
 from modules.system.collecting import gc_paused
 from modules.tools import tool_named
 from modules.trainer.class_images import with_class_images
@@ -48,7 +49,7 @@ from modules.trainer.step.learner import Learner
 from modules.trainer.step.optimizer_factory import check_optimizer
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from modules.trainer.step.prior_preservation import TeacherCache
-from modules.trainer.step.schedule import told
+from modules.trainer.step.schedule import scaled_rate
 from modules.trainer.trainer import Trainer, run_length
 from modules.trainer.validation import Validator
 
@@ -147,9 +148,10 @@ def _train(
     records.step = max(resumed_from, 0)
     records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from))
     records.text("preset", (outputs.folder / "preset.json").read_text(encoding="utf-8"))
+    scaled = scaled_rate(preset)
     facts = [
         *method.notes(),
-        *told(preset),
+        *([PLAIN.what(scaled)] if scaled else []),
         *prior_preservation.notes(preset, loader.index),
         *learner.notes(),
     ]

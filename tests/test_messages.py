@@ -26,13 +26,16 @@ from modules.messages import (
     decode,
     encode,
 )
+from modules.sentences.problem import Problem, problem
 
 EXAMPLES: dict[Any, Any] = {
     str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
     list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
     dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
     typing.Literal["info", "warning", "error"]: "error", typing.Literal["stop", "hurt", "know"]: "hurt",
-    list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})], list[tuple[str, float]]: [("75 and less", 12.0)],
+    list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})],
+    list[Problem]: [problem("value.int", "training.steps", "training.epochs", value="3.5")],
+    list[tuple[str, float]]: [("75 and less", 12.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
 }  # fmt: skip
 

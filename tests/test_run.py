@@ -196,7 +196,7 @@ def test_live_settings_change_and_others_are_refused_in_words(tmp_path: Path) ->
     [
         ({"prompt": "x", "stepps": 3}, "Did you mean steps?"),
         ({"prompt": "x", "steps": 0}, "steps: 0 is out of range"),
-        ({"prompt": "x", "width": 70}, "width: 70 is no multiple of 8"),
+        ({"prompt": "x", "width": 70}, "width: 70 is not a multiple of 8"),
         ({"prompt": "x", "sampler": "eulr"}, 'Did you mean "euler"?'),
         ("a cat", "must be a group of settings"),
     ],

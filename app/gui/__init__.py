@@ -29,7 +29,7 @@ def open_window() -> int:
         try:
             window = opened()
         except NoDisplay as error:
-            sys.stderr.write(f"{error.args[0]}\nThere is no screen to show the window on. {HEADLESS}\n")
+            sys.stderr.write(f"{error}\nThere is no screen to show the window on. {HEADLESS}\n")
             return 2
     window.app.mainloop()
     return 0

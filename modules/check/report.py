@@ -15,10 +15,11 @@ from modules.check.memory import findings as memory
 from modules.check.run import costs, paths, precision, run_length, unused_settings, validation
 from modules.check.run.run_length import Plan
 from modules.check.start import Tell, finding_of, open_inputs, settings_findings
-from modules.check.wording import counted
 from modules.errors import Problems, UserError
 from modules.messages import Event, Finding, Note, Phase, Result, Severity
 from modules.preset.rules.rules import validate
+from modules.sentences.numbers import plural
+from modules.sentences.render import PLAIN
 from modules.trainer.control import Control
 from modules.trainer.run_folder.workspace import with_absolute_paths
 
@@ -38,14 +39,14 @@ CHECKS: dict[str, Check] = {
     "costs": costs.findings,
 }
 STAGE_TITLES = {
-    "paths": "Looking at the folders",
+    "paths": "Checking folders",
     "arithmetic": "Counting steps",
-    "captions": "Reading the captions",
-    "images": "Looking into the images",
-    "precision": "Weighing the precision",
-    "idle": "Looking for what does nothing",
-    "validation": "Looking at what is measured",
-    "memory": "Estimating the memory",
+    "captions": "Reading captions",
+    "images": "Reading image files",
+    "precision": "Checking precision",
+    "idle": "Checking unused settings",
+    "validation": "Checking validation",
+    "memory": "Estimating memory",
     "costs": "Estimating time and disk",
 }
 
@@ -79,7 +80,7 @@ def check(
     except Problems as error:
         for finding in settings_findings(error.problems):
             counter.tell(finding)
-        return Result("check", f"{_counts(counter)} The rest is looked at when these settings are mended.")
+        return Result("check", f"{_counts(counter)} The rest is checked when these settings are fixed.")
     context = replace(open_inputs(preset, counter.tell, control), probe=probe, start=start)
     for name in CHECKS:
         control.check()
@@ -108,8 +109,8 @@ QUICK_CHECKS: tuple[Check, ...] = (
 
 def warnings(context: CheckContext) -> Iterator[Note]:
     """What a run says of itself before it loads anything: what the quick rooms find that will hurt."""
-    for room in QUICK_CHECKS:
-        for finding in room(context):
+    for check_one in QUICK_CHECKS:
+        for finding in check_one(context):
             if finding.severity != "know":
                 yield Note(f"{finding.title} {finding.text}".strip(), "warning")
 
@@ -124,14 +125,16 @@ def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> I
 
 
 def _counts(counter: FindingCounter) -> str:
-    """ "2 will keep it from starting, 3 will hurt, 4 are worth knowing." """
+    """ "2 errors, 3 warnings, 4 notes." """
     number = counter.found
-    said = [f"{number['stop']:,} will keep it from starting"] if number["stop"] else ["The preset can start"]
-    if number["hurt"]:
-        said.append(f"{number['hurt']:,} will hurt")
-    if number["know"]:
-        said.append(f"{number['know']:,} {'is' if number['know'] == 1 else 'are'} worth knowing")
-    return f"{', '.join(said)}."
+    rows: tuple[tuple[Severity, str], ...] = (
+        ("stop", "# error|# errors"),
+        ("hurt", "# warning|# warnings"),
+        ("know", "# note|# notes"),
+    )
+    counts = [plural(number[severity], forms) for severity, forms in rows if number[severity]]
+    said = ["" if number["stop"] else "The preset can start", *counts]
+    return f"{', '.join(filter(None, said))}."
 
 
 def _summary(context: CheckContext) -> list[str]:
@@ -144,6 +147,7 @@ def _summary(context: CheckContext) -> list[str]:
         buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
         shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))
         more = ", ..." if len(buckets) > 12 else ""
-        lines.append(f"{counted(index.images, 'image')} in {counted(len(buckets), 'bucket')} ({shapes}{more}).")
-        lines.append(Plan.of(preset, index).sentence)
+        images, count = plural(index.images, "# image|# images"), plural(len(buckets), "# bucket|# buckets")
+        lines.append(f"{images} in {count} ({shapes}{more}).")
+        lines.append(PLAIN.what(Plan.of(preset, index).in_numbers))
     return lines

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from modules.check.context import CheckContext
@@ -15,6 +15,8 @@ from modules.methods import check_layers, check_start_file
 from modules.methods.textual_inversion import existing_tokens, token_problems
 from modules.preset.preset import Preset
 from modules.preset.validate import setting_at
+from modules.sentences.problem import Problem, as_it_is
+from modules.sentences.render import PLAIN, fix
 from modules.system.devices import device_named
 from modules.trainer.control import Control
 from modules.trainer.preparation import (
@@ -65,43 +67,35 @@ def finding_on_error(
         return None
 
 
-def finding_of(error: UserError, name: str, setting: str, fixes: list[Fix]) -> Finding:
+def finding_of(error: UserError, name: str, path: str, fixes: list[Fix]) -> Finding:
     """An error that would end a run before it begins, as a finding of the check."""
-    title, _, rest = str(error.args[0]).partition("\n")
-    items: list[str] = []
-    if isinstance(error, Problems):
-        items, rest = list(error.problems[:MAX_ITEMS]), ""
-        if len(error.problems) == 1:
-            title, items = error.problems[0], []
-    fixes = [*fixes, *(Fix(**mend) for mend in error.fixes)]
-    return Finding(name, "stop", title.removesuffix(":"), f"{rest} {error.advice}".strip(), setting, fixes, items=items)
+    problems = error.problems if isinstance(error, Problems) else ()
+    what = problems[0] if len(problems) == 1 else error.problem
+    items = [PLAIN.line(each) for each in problems[:MAX_ITEMS]] if len(problems) > 1 else []
+    return Finding(name, "stop", path, {"problem": what}, [*fixes, *error.fixes], items=items)
 
 
-def settings_findings(problems: tuple[str, ...]) -> list[Finding]:
+def settings_findings(problems: Sequence[Problem]) -> list[Finding]:
     """Settings that no run could begin with, one finding each."""
-    found: list[Finding] = []
-    for problem in problems:
-        title, stop, rest = problem.partition(". ")
-        path = problem.partition(":")[0]
-        setting = path if setting_at(path) else problem.split()[0].rstrip(":")
-        found.append(Finding("settings", "stop", title + stop.strip(), rest, setting if setting_at(setting) else ""))
-    return found
+    return [
+        Finding("settings", "stop", each.path if setting_at(each.path) else "", {"problem": each}) for each in problems
+    ]
 
 
 # The model ------------------------------------------------------------------------------------------------------------
 
 
 def _device_is_there(preset: Preset, tell: Tell) -> bool:
-    mend = Fix("Take what this machine has", {"general.device": "auto"})
+    ways = [fix("fix.device-auto", {"general.device": "auto"})]
     found = finding_on_error(
-        tell, "device.missing", "general.device", lambda: device_named(preset.general.device), [mend]
+        tell, "device.missing", "general.device", lambda: device_named(preset.general.device), ways
     )  # fmt: skip
     return found is not None
 
 
 def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
     for note in family.notes:
-        tell(Finding("model.guessed", "know", note, setting="objective.prediction"))
+        tell(Finding("model.guessed", "know", "objective.prediction", {"problem": as_it_is(note)}))
     able = _usable_sampler(family)
     changes: dict[str, Any] = {
         f"sampling.prompts.{n}.{name}": value
@@ -109,10 +103,11 @@ def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
         if prompt.enabled and not _can_sample(prompt.sampler, family, prompt.spacing)
         for name, value in {"sampler": able, "spacing": "default"}.items()
     }
-    fixes = [Fix(f"Draw with {able}", changes)] if able else []
+    fixes = [fix("fix.sampler", changes, sampler=able)] if able else []
     finding_on_error(tell, "samples.cannot-draw", "sampling.prompts", lambda: check_samplers(preset, family), fixes)
     if preset.method.kind != "embedding":
-        fixes = [Fix("Take the usual layers", {"method.layers": type(preset.method).model_fields["layers"].default})]
+        usual = {"method.layers": type(preset.method).model_fields["layers"].default}
+        fixes = [fix("fix.usual-layers", usual)]
         finding_on_error(tell, "layers.none", "method.layers", lambda: check_layers(family, preset), fixes)
     finding_on_error(tell, "start.cannot-use", "method.start_from", lambda: check_start_file(family, preset))
 
@@ -142,28 +137,20 @@ def _first_missing_folder(preset: Preset) -> str:
 
 
 def _check_tokens(context: CheckContext) -> None:
-    """New words that could not be learnt: wrongly spelt, known to the model, or in no caption."""
+    """New tokens that could not be learned: wrongly spelt, known to the model, or in no caption."""
     preset, tell = context.preset, context.tell
-    for problem in token_problems(preset.words):
-        tell(Finding("words.spelling", "stop", problem, setting="words"))
+    for each in token_problems(preset.words):
+        tell(Finding("words.spelling", "stop", "words", {"problem": each}))
     known = existing_tokens(context.family, preset.words) if context.family else []
     for number, word in enumerate(preset.words):
         if word in known:
-            tell(_existing_token(number, word.token))
-    for word in tokens_without_caption(preset, context.index) if context.index else []:
+            other = f"<{word.token.strip('<>')}-1>"
+            tell(Finding("words.known", "stop", f"words.{number}.token", {"token": word.token, "other": other}))
+    for token in tokens_without_caption(preset, context.index) if context.index else []:
         prefixes = {
-            f"concepts.{n}.prefix": f"{word} {concept.prefix}"
+            f"concepts.{n}.prefix": f"{token} {concept.prefix}"
             for n, concept in enumerate(preset.concepts)
             if concept.enabled
         }
-        title = f"No caption holds the word {word}: it could not be learnt."
-        text = "Put it into the captions, or in front of all of them."
-        mend = Fix(f"Put {word} before every caption", prefixes)
-        tell(Finding("words.lost", "stop", title, text, "concepts.0.prefix", [mend]))
-
-
-def _existing_token(number: int, token: str) -> Finding:
-    other = f"<{token.strip('<>')}-1>"
-    title = f'The model knows the word "{token}" already.'
-    text = f"Choose a word that does not exist, such as {other}, and write it into the captions."
-    return Finding("words.known", "stop", title, text, f"words.{number}.token")
+        ways = [fix("fix.prefix", prefixes, token=token)]
+        tell(Finding("words.lost", "stop", "concepts.0.prefix", {"token": token}, ways))

@@ -8,6 +8,9 @@ import zlib
 
 from PIL import Image, UnidentifiedImageError
 
+from modules.errors import UserError
+from modules.sentences.problem import problem
+
 LIMIT = 200_000_000  # pixels of an image; more is a mistake, or a file made to fill memory
 
 # What Pillow may take a file for, whatever its name says. Its other kinds are rare, and one of them (EPS) is a program
@@ -19,6 +22,14 @@ UNREADABLE = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
     struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
+
+
+class UnusableImage(UserError):
+    """A file that cannot be used as an image or a mask. `reason` says why without its path, for lists of such files."""
+
+    def __init__(self, code: str, file: object, reason: str) -> None:
+        super().__init__(problem(code, file=str(file), reason=reason))
+        self.reason = reason
 
 
 class MissingImage(Exception):

@@ -21,6 +21,7 @@ from modules.formats.tensors import write_tensors
 from modules.methods.method import Export, Group, Method
 from modules.preset.preset import Preset
 from modules.preset.sections.words import Word
+from modules.sentences.problem import Problem, problem
 from modules.system.devices import DTYPES
 from modules.system.seeds import seed_of
 
@@ -248,22 +249,20 @@ def existing_tokens(family: Family, words: tuple[Word, ...]) -> list[Word]:
     return [word for word in words if any(len(family.token_ids(e, word.token)) == 1 for e in family.text_encoders)]
 
 
-def token_problems(words: tuple[Word, ...]) -> list[str]:
-    """What is wrong with how the words are spelt."""
+def token_problems(words: tuple[Word, ...]) -> list[Problem]:
+    """What is wrong with how the tokens are spelt."""
     problems = [
-        f'words: "{word.token}" has other characters than letters, digits, < > - and _.'
+        problem("token.characters", "words", token=word.token)
         for word in words
         if not re.fullmatch(r"[\w<>-]+", word.token) or not file_stem(word.token).strip("-_")
     ]
     stems = [file_stem(word.token).lower() for word in words]  # files and CLIP's tokenizer know no upper case
     problems += [
-        f'words: "{word.token}" stands there twice, or differs from another only in < > or upper case.'
-        for i, word in enumerate(words)
-        if stems[i] in stems[:i]
+        problem("token.twice", "words", token=word.token) for i, word in enumerate(words) if stems[i] in stems[:i]
     ]
     return problems
 
 
 def _check_words(words: tuple[Word, ...]) -> None:
     if problems := token_problems(words):
-        raise Problems("The new words cannot be learnt as they are:", problems)
+        raise Problems(Problem("tokens.wrong"), problems)

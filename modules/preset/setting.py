@@ -17,7 +17,8 @@ from pydantic import (
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, PydanticKnownError, core_schema
 
-from modules.errors import CONTROL_CHARACTERS
+from modules.errors import BadValue
+from modules.sentences.printable import CONTROL_CHARACTERS
 
 Level = Literal["basic", "expert"]
 Scope = Literal["recipe", "machine"]
@@ -59,7 +60,7 @@ class Section(BaseModel):
             broken = value.find("\n") if about.field_name in SINGLE_LINE else -1
             if forging or broken >= 0:
                 found = forging[0] if forging else "\n"
-                raise ValueError(f"holds the control character U+{ord(found):04X}: type it anew without it")
+                raise BadValue("value.control-character", character=f"U+{ord(found):04X}")
         return value
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
 from modules.preset.setting import OneOf, Section, When
+from modules.sentences.problem import Problem
+from modules.sentences.render import PLAIN
 
 
 @dataclass(frozen=True)
@@ -31,7 +34,7 @@ class SettingInfo:
     when: When | None = None
     live: bool = False
     aliases: tuple[str, ...] = ()  # what other programs call it
-    limits: str = ""  # "1 or more", "above 0, at most 10"
+    bounds: Mapping[str, float] = dataclass_field(default_factory=dict[str, float])  # {"ge": 1, "le": 10}
     required: bool = False  # has no default; only tools have such settings
     flag: str = ""  # what the command line calls a tool's setting, where that is not its name
     labels: Mapping[str, str] | None = None  # what the window calls the choices of a tool's setting
@@ -43,6 +46,16 @@ class SettingInfo:
         if self.table is not None:
             return tuple(self.table.table)
         return get_args(self.kind) if get_origin(self.kind) is Literal else ()
+
+    @property
+    def limits(self) -> str:
+        """The bounds in words: "at least 1, at most 10"; "" where there are none."""
+        return PLAIN.what(limits_problem(self.bounds)) if self.bounds else ""
+
+
+def limits_problem(bounds: Mapping[str, float]) -> Problem:
+    """Bounds as a part of a sentence."""
+    return Problem(f"limits.{'-'.join(bounds)}", values=dict(bounds))
 
 
 def knobs(section: type[Section], prefix: str = "", when: When | None = None) -> Iterator[SettingInfo]:
@@ -98,7 +111,7 @@ def _setting_info(
         help_text,
         field.annotation,
         default,
-        limits=_limits(field),
+        bounds=_bounds(field),
         required=field.is_required(),
         table=next((limit for limit in field.metadata if isinstance(limit, OneOf)), None),
         entry=entry,
@@ -106,15 +119,14 @@ def _setting_info(
     )
 
 
-def _limits(field: FieldInfo) -> str:
-    words = {Ge: "at least", Gt: "above", Le: "at most", Lt: "below"}
-    found = [
-        f"{word} {getattr(limit, bound.__name__.lower())}"
-        for limit in field.metadata
-        for bound, word in words.items()
+def _bounds(info: FieldInfo) -> dict[str, float]:
+    """Bounds by their names in pydantic, the lower one first."""
+    return {
+        bound.__name__.lower(): getattr(limit, bound.__name__.lower())
+        for bound in (Ge, Gt, Le, Lt)
+        for limit in info.metadata
         if isinstance(limit, bound)
-    ]
-    return ", ".join(found)
+    }
 
 
 def _entry_section(annotation: Any) -> type[Section] | None:

@@ -1,4 +1,4 @@
-"""What is wrong with the values of a preset, in words: every wrong value and unknown key at once."""
+"""What is wrong with the values of a preset: every wrong value and unknown key at once."""
 
 from __future__ import annotations
 
@@ -14,15 +14,16 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from modules.catalog import most_text_encoders
-from modules.errors import MAX_LISTED, Problems, printable
+from modules.errors import MAX_LISTED, BadValue, Problems
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
-from modules.preset.setting_info import SettingInfo, kind_of, knobs, sections_in
+from modules.preset.setting_info import SettingInfo, kind_of, knobs, limits_problem, sections_in
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 
 MAX_PATH_LENGTH = 100  # characters; no setting's is half as long
-TITLE = "These settings cannot be used:"
-NO_TEXT = "{}: holds bytes that are no text in UTF-8: rename the file, or type it anew."
+CANNOT_BE_USED = Problem("preset.wrong")
 S = TypeVar("S", bound=Section)
 UNIONS = {
     name: members for name, field in Preset.model_fields.items() if len(members := sections_in(field.annotation)) > 1
@@ -37,16 +38,16 @@ def preset_of(values: Values) -> Preset:
     """
     preset, found = examine(values)
     if found:
-        raise Problems(TITLE, list(found.values()))
+        raise Problems(CANNOT_BE_USED, list(found.values()))
     return preset
 
 
-def examine(values: Values) -> tuple[Preset, dict[str, str]]:
-    """The preset with every wrong value left at its default, and what is wrong: a sentence by path."""
+def examine(values: Values) -> tuple[Preset, dict[str, Problem]]:
+    """The preset with every wrong value left at its default, and what is wrong, by path."""
     values = with_kinds(values)
-    found: dict[str, str] = {}
+    found: dict[str, Problem] = {}
     for path in list(_undecodable_texts(values)):  # file names of Linux may be any bytes, a preset holds only text
-        found[path] = NO_TEXT.format(printable(path))
+        found[path] = problem("value.not-utf8", printable(path, line=True))
         _drop(values, path)
     for _ in range(3):  # pydantic reports all of one layer; dropping a wrong value can show what stood behind it
         try:
@@ -54,21 +55,22 @@ def examine(values: Values) -> tuple[Preset, dict[str, str]]:
         except ValidationError as error:
             details = error.errors(include_url=False)
         for detail in details:
+            path = _path(detail["loc"])
             if len(found) < MAX_LISTED:  # more are only counted: a name that is like each takes time to find
-                path, sentence = _sentence(detail, values)
+                wrong = _problem(detail, path, values)
+                found.setdefault(f"{path}.kind" if detail["type"] == "union_tag_invalid" else path, wrong)
             else:
-                path = _path(detail["loc"])
-                sentence = f"{path}: cannot be used."
-            found.setdefault(path, sentence)
+                found.setdefault(path, problem("value.wrong", path))
         for path in sorted((_path(d["loc"]) for d in details), reverse=True):
             _drop(values, path)
         values = with_kinds(values)
     return Preset(), found
 
 
-def examine_section(section: type[S], values: Values) -> tuple[S | None, dict[str, str]]:
+def examine_section(section: type[S], values: Values) -> tuple[S | None, dict[str, Problem]]:
     """A section that stands in no preset, such as the settings of a tool; or None and what is wrong, by path."""
-    if found := {path: NO_TEXT.format(printable(path)) for path in _undecodable_texts(values)}:
+    found = {path: problem("value.not-utf8", printable(path, line=True)) for path in _undecodable_texts(values)}
+    if found:
         return None, found
     try:
         return section.model_validate_json(json.dumps(values), strict=True), {}
@@ -77,7 +79,7 @@ def examine_section(section: type[S], values: Values) -> tuple[S | None, dict[st
     known = {setting.path: setting for setting in _with_entries(section)}
     for detail in details:
         path = ".".join(map(str, detail["loc"]))
-        found.setdefault(path, _value_sentence(path, detail, known.get(_any_entry(path))))
+        found.setdefault(path, _value_problem(detail, path, known.get(_any_entry(path))))
     return None, found
 
 
@@ -124,61 +126,64 @@ def _path(location: Sequence[int | str]) -> str:
     return ".".join(names)
 
 
-def _sentence(detail: ErrorDetails, values: Values) -> tuple[str, str]:
-    """The path, and a sentence that begins with it."""
-    path, kind = _path(detail["loc"]), detail["type"]
+def _problem(detail: ErrorDetails, path: str, values: Values) -> Problem:
+    """A problem by the type of pydantic's error, never by its text."""
+    kind = detail["type"]
     if kind == "extra_forbidden":
-        return path, unknown_setting(path, values)
+        return unknown_setting(path, values)
     if kind == "union_tag_invalid":
         kinds = [kind_of(member) for member in UNIONS[path]]
-        return f"{path}.kind", f"{path}.kind: {_shown(detail.get('ctx', {})['tag'])} is none of {_listed(kinds)}."
-    return path, _value_sentence(path, detail, setting_at(path, values))
+        return problem("value.choice", f"{path}.kind", value=shown_json(detail.get("ctx", {})["tag"]), choices=kinds)
+    return _value_problem(detail, path, setting_at(path, values))
 
 
-def _value_sentence(path: str, detail: ErrorDetails, setting: SettingInfo | None) -> str:
+def _value_problem(detail: ErrorDetails, path: str, setting: SettingInfo | None) -> Problem:
     kind, context = detail["type"], detail.get("ctx", {})
     if kind == "missing":
-        return f"{path}: must be given."
+        return problem("value.missing", path)
     if kind == "extra_forbidden":
-        return f"{printable(path, line=True)[:MAX_PATH_LENGTH]}: there is no such setting."
-    shown = _shown(detail["input"])
+        return problem("setting.unknown", printable(path, line=True)[:MAX_PATH_LENGTH])
+    shown = shown_json(detail["input"])
     if kind == "literal_error" and setting:
-        near = get_close_matches(str(detail["input"]), [str(choice) for choice in setting.choices], 1)
-        hint = f' Did you mean "{near[0]}"?' if near else ""
-        return f"{path}: {shown} is none of {_listed(setting.choices)}.{hint}"
+        return _no_choice(path, shown, str(detail["input"]), setting)
     if kind in LIMITS and setting:
-        return f"{path}: {shown} is out of range: it must be {setting.limits}{f' {setting.unit}' * bool(setting.unit)}."
-    if kind == "value_error":
-        return f"{path}: {shown} {context['error']}."
-    words = SCHEMA_ERRORS.get(kind)
-    return f"{path}: {shown} {words.format(**context) if words else detail['msg']}."
+        code = "value.out-of-range-unit" if setting.unit else "value.out-of-range"
+        return problem(code, path, value=shown, limits=limits_problem(setting.bounds), unit=setting.unit)
+    if kind == "value_error" and isinstance(error := context.get("error"), BadValue):
+        return problem(error.code, path, value=shown, **error.values)
+    lengths = {name: limit for name, limit in context.items() if isinstance(limit, int)}
+    return problem(SCHEMA_ERRORS.get(kind, "value.wrong"), path, value=shown, **lengths)
+
+
+def _no_choice(path: str, shown: str, text: str, setting: SettingInfo) -> Problem:
+    near = get_close_matches(text, [str(choice) for choice in setting.choices], 1)
+    if near:
+        return problem("value.choice-near", path, value=shown, choices=list(setting.choices), near=near[0])
+    return problem("value.choice", path, value=shown, choices=list(setting.choices))
 
 
 LIMITS = {"greater_than", "greater_than_equal", "less_than", "less_than_equal"}
 SCHEMA_ERRORS = {
-    "int_type": "is no whole number",
-    "int_parsing_size": "is too large a number",
-    "int_from_float": "is no whole number",
-    "float_type": "is no number",
-    "finite_number": "is no finite number",
-    "bool_type": "must be true or false",
-    "string_type": "must be text in quotes",
-    "string_too_long": "is too long: at most {max_length} characters",
-    "string_too_short": "is too short: at least {min_length} characters",
-    "too_long": "has too many entries: at most {max_length}",
-    "too_short": "has too few entries: at least {min_length}",
-    "tuple_type": "must be a list, in square brackets",
-    "model_type": "must be a group of settings, in braces",
-    "dict_type": "must be a group of settings, in braces",
-    "model_attributes_type": "must be a group of settings, in braces",
+    "int_type": "value.int",
+    "int_from_float": "value.int",
+    "int_parsing_size": "value.int-too-large",
+    "float_type": "value.float",
+    "finite_number": "value.finite",
+    "bool_type": "value.bool",
+    "string_type": "value.string",
+    "string_too_long": "value.string-too-long",
+    "string_too_short": "value.string-too-short",
+    "too_long": "value.too-long",
+    "too_short": "value.too-short",
+    "tuple_type": "value.list",
+    "model_type": "value.section",
+    "dict_type": "value.section",
+    "model_attributes_type": "value.section",
 }
 
 
-def _listed(choices: Sequence[Any]) -> str:
-    return ", ".join(f'"{choice}"' for choice in choices)
-
-
-def _shown(value: Any) -> str:
+def shown_json(value: Any) -> str:
+    """A value as a file of JSON would hold it, shortened."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
 
@@ -233,20 +238,17 @@ def _any_entry(path: str) -> str:
     return ".".join("0" if name.isdecimal() else name for name in path.split("."))
 
 
-def unknown_setting(path: str, values: Values) -> str:
-    """A sentence about a key that no setting has: where it belongs, or the nearest name."""
+def unknown_setting(path: str, values: Values) -> Problem:
+    """A key that no setting has: where it belongs, or the nearest name."""
     places = [setting.when for setting in all_settings() if setting.path == _any_entry(path) and setting.when]
     owners = [when for when in places if when.path.partition(".")[0] in UNIONS and when.path.endswith(".kind")]
     if owners:
-        kinds = _listed([kind for when in owners for kind in when.values])
         asked = owners[0].path
-        return (
-            f'{path}: belongs to {asked} {kinds}, and here that is "{get(values, asked)}". '
-            f"Leave it out, or change {asked}."
-        )
+        kinds = [kind for when in owners for kind in when.values]
+        return problem("setting.of-another-kind", path, asked, owner=asked, kinds=kinds, kind=get(values, asked))
     near = closest_path(path) if len(path) <= MAX_PATH_LENGTH else ""
-    path = path if len(path) <= MAX_PATH_LENGTH else f"{path[:MAX_PATH_LENGTH]}..."
-    return f"{printable(path, line=True)}: there is no such setting." + (f" Did you mean {near}?" if near else "")
+    shown = printable(path if len(path) <= MAX_PATH_LENGTH else f"{path[:MAX_PATH_LENGTH]}...", line=True)
+    return problem("setting.unknown-near", shown, near=near) if near else problem("setting.unknown", shown)
 
 
 def closest_path(path: str) -> str:

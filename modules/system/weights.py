@@ -27,7 +27,8 @@ from typing import Any, BinaryIO, cast
 import torch
 from torch import Tensor
 
-from modules.errors import UserError, printable
+from modules.errors import UserError
+from modules.sentences.printable import printable
 from modules.text import in_bytes
 
 Shape = tuple[int, ...]

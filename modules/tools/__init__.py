@@ -17,7 +17,7 @@ from modules.errors import Problems, UserError
 from modules.messages import Event
 from modules.preset.paths import Values
 from modules.preset.setting import Section
-from modules.preset.validate import TITLE, examine_section
+from modules.preset.validate import CANNOT_BE_USED, examine_section
 
 Result = Literal["images", "path", "words"]  # images as they are made; a file or a folder; what it says on the way
 
@@ -47,7 +47,7 @@ class Tool:
         """
         settings, wrong = examine_section(self.settings, values)
         if wrong:
-            raise Problems(TITLE, list(wrong.values()))
+            raise Problems(CANNOT_BE_USED, list(wrong.values()))
         return import_module(self.module).run(settings, tell, control)
 
 

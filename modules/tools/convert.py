@@ -9,6 +9,7 @@ from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.messages import Note, Phase
 from modules.preset.setting import Section, Setting
+from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.trainer.control import Control
@@ -99,7 +100,7 @@ def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
     if not target.exists():
         return
     if not overwrite:
-        raise UserError(f"{target} exists already.", advice="Choose another name, or add --overwrite.")
+        raise UserError(problem("output.exists", file=str(target)))
     if target.is_dir() == single:
         old, new = ("folder", "file") if single else ("file", "folder")
         raise UserError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from modules.data.index import Index
 from modules.data.source.scan import scan
 from modules.data.text.captions import undrawn_caption
 from modules.diffusion.solvers import scheduler_for
-from modules.errors import Problems, UserError, printable
+from modules.errors import Problems, UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Note, Phase
 from modules.preset.preset import Preset
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
 from modules.system.devices import DTYPES, device_named, use_threads
 from modules.trainer.control import Control
@@ -106,14 +109,14 @@ def check_samplers(preset: Preset, family: Family) -> None:
     if layers := {prompt.perturbation_layers for prompt in prompts if prompt.perturbation != "none"}:
         names = family.parameter_names("denoiser")
         asked += [partial(attention_layers, family.card, names, wanted) for wanted in sorted(layers)]
-    problems: list[str] = []
+    problems: list[Problem] = []
     for ask in asked:
         try:
             ask()
         except UserError as error:
-            problems.append(f"sampling.prompts: {error}")
+            problems.append(replace(error.problem, path=error.problem.path or "sampling.prompts"))
     if problems:
-        raise Problems("The samples cannot be drawn:", problems)
+        raise Problems(Problem("samples.cannot-be-made"), problems)
 
 
 def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
@@ -159,8 +162,7 @@ def check_embedding_tokens(preset: Preset, index: Index) -> None:
     """
     if lost := tokens_without_caption(preset, index):
         raise Problems(
-            "These embeddings cannot be learnt, because no caption contains their token:",
-            [f'{word}: put it into the captions, for example with concepts.0.prefix "{word} ".' for word in lost],
+            Problem("tokens.without-caption"), [problem("token.without-caption", token=token) for token in lost]
         )
 
 

@@ -12,18 +12,21 @@ from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import get
 
 CUT = Finding(
-    "captions.cut",
+    "test.cut",
     "hurt",
-    "62 % of the captions are cut.",
-    "What stands behind the cut is never learnt. " * 5,
     "model.max_chunks",
+    {},
     [Fix("Read 3 chunks", {"model.max_chunks": 3, "schedule.warmup": "5 %"})],
     [("1 to 75", 38), ("76 to 150", 62)],
     "captions",
     ["blue sky", "a\x1b[31mred\nhat"],
+    "62 % of the captions are cut.",
+    "What stands behind the cut is never learnt. " * 5,
 )
-SEE = Finding("memory.parts", "know", "It takes 11.2 GB.", bars=[("weights", 7.5 * 2**30), ("none", 0)], unit="bytes")
-STOP = Finding("model.cannot-open", "stop", "There is no model.")
+SEE = Finding(
+    "memory.parts", "know", title="It takes 11.2 GB.", bars=[("weights", 7.5 * 2**30), ("none", 0)], unit="bytes"
+)
+STOP = Finding("test.no-model", "stop", title="There is no model.")
 
 
 def test_the_worst_stands_first_and_nothing_is_left_out() -> None:

@@ -63,7 +63,7 @@ def test_it_counts_what_a_run_would_do(tmp_path: Path) -> None:
     text = answer(check(tmp_path, "training.steps=0", "training.epochs=3", "training.accumulation=3"))
     assert "Stable Diffusion 1 and 2, LoRA. Trained: denoiser. The model was made for 128 pixels" in text
     assert "16 images in 1 bucket (64x64: 16)." in text
-    assert "9 steps in 3 epochs of 3 steps; a step learns from 6 images" in text
+    assert "9 steps in 3 epochs of 3 steps; a step trains on 6 images" in text
 
 
 def test_shapes_are_counted_by_width_and_height(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_what_a_run_would_refuse_is_a_finding(settings: tuple[str, ...], name: s
     stops = [finding for finding in found(do(CheckPreset(preset))) if finding.severity == "stop"]
     assert [finding.name for finding in stops] == [name]
     assert words in stops[0].title
-    assert stops[0].setting
+    assert stops[0].path
     for mend in stops[0].fixes:
         mended = do(CheckPreset(apply_overrides(preset, [option(path, value) for path, value in mend.changes.items()])))
         assert not any(finding.severity == "stop" for finding in found(mended)), mend
@@ -154,7 +154,7 @@ def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
     preset["training"]["batch_size"] = 0
     preset["general"]["sed"] = 1
     events = do(CheckPreset(preset))
-    assert {(finding.severity, finding.setting) for finding in found(events)} == {
+    assert {(finding.severity, finding.path) for finding in found(events)} == {
         ("stop", "training.batch_size"),
         ("stop", ""),
     }
@@ -181,7 +181,7 @@ def test_caption_files_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 def test_a_check_can_be_left(tmp_path: Path) -> None:
     def user(event: Event) -> Command | None:
-        return Stop() if isinstance(event, Phase) and event.title == "Reading the captions" else None
+        return Stop() if isinstance(event, Phase) and event.title == "Reading captions" else None
 
     events = do(CheckPreset(values(tmp_path)), user)
     assert events[-1] == Finished(stopped=True)
@@ -213,6 +213,6 @@ def test_all_rooms_together_find_nothing_that_hurts_a_first_run(all_rooms: None,
 def test_a_run_says_by_itself_what_will_hurt(tmp_path: Path) -> None:
     events = do(Train(values(tmp_path, "training.steps=1", "training.learning_rate=0.4")))
     said = [event.text for event in events if isinstance(event, Note) and event.level == "warning"]
-    assert any("is 100 times above what people use" in text for text in said)
-    assert any("14 of 16 images are never shown." in text for text in said)
+    assert any("is 100 times above the usual" in text for text in said)
+    assert any("14 of 16 images are never shown (88 %)." in text for text in said)
     assert not any(isinstance(event, Finding) for event in events)

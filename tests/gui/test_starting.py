@@ -12,9 +12,9 @@ from modules.errors import UserError
 from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Started, Stop, Train
 from tests.gui.desks import desk_at, sent
 
-HURTS = Finding("captions.long", "hurt", "9 captions are too long.")
-STOPS = Finding("output.taken", "stop", "The file is there already.")
-KNOWN = Finding("memory.fits", "know", "It takes 2 GB.")
+HURTS = Finding("test.long", "hurt", title="9 captions are too long.")
+STOPS = Finding("test.taken", "stop", title="The file is there already.")
+KNOWN = Finding("memory.fits", "know", title="It takes 2 GB.")
 
 
 class Flow:

@@ -22,7 +22,7 @@ from modules.data.image.pixels import open_image
 from modules.data.source.file_info import read_caption, read_image_info
 from modules.data.source.folders import on_disk
 from modules.data.text.captions import caption_for, caption_texts_of, possible_captions
-from modules.errors import UserError, printable
+from modules.errors import UserError
 from modules.methods.layer_selection import can_backtrack_forever
 from modules.preset.files import store
 from modules.preset.files.jsonfile import parse_object
@@ -30,6 +30,8 @@ from modules.preset.files.naming import RESERVED, run_name
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import all_settings, examine
+from modules.sentences.printable import printable
+from modules.sentences.render import PLAIN
 from modules.system.weights import SafetensorsFile
 from modules.trainer.sampling.image_files import file_name
 from tests.inputs.test_weights import packed
@@ -91,7 +93,8 @@ def test_any_value_of_any_setting_is_taken_or_named_by_its_path(laid: dict[str, 
         inside[name] = value
     preset, found = examine(values)
     assert isinstance(preset, Preset)
-    for path, sentence in found.items():
+    for path, problem in found.items():
+        sentence = PLAIN.line(problem)
         assert sentence.startswith(printable(path)), (path, sentence)
         assert len(sentence) < 1000
 

@@ -12,6 +12,7 @@ import pytest
 
 from modules import messages as m
 from modules.engine import Engine
+from modules.sentences.problem import problem
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -82,7 +83,8 @@ def examples() -> list[m.Message]:
     values: dict[str, Any] = {
         "preset": {"version": 1}, "settings": {"out": "x"}, "prompt": {"prompt": "x"}, "value": [1],
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
-        "level": "error", "severity": "stop", "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
+        "level": "error", "severity": "stop", "values": {"count": 3},
+        "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "float": 0.5, "bool": True}
     made: list[m.Message] = []

@@ -49,7 +49,7 @@ def test_a_preset_holds_only_what_differs(path: Path) -> None:
 def test_a_starter_preset_runs_as_it_is(path: Path) -> None:
     preset = read(path)
     assert (missing_settings(preset) == []) == (path.parent.name == "Starter")
-    assert missing_settings(preset.model_copy(update={"concepts": ()}))[0].startswith("concepts")
+    assert missing_settings(preset.model_copy(update={"concepts": ()}))[0].path == "concepts"
 
 
 def test_the_learning_rate_is_usual_for_the_method(path: Path) -> None:

@@ -12,6 +12,7 @@ from app.gui.captions.selection import CaptionSelection, reading
 from app.gui.captions.store import Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Cell, Choice, EmptyState, Entry, Frame, Option, RoundFrame, ScrollArea, VirtualGrid, px
 from app.gui.page import Page, header_of
 from app.gui.session.worker_poll import WorkerPoll
@@ -148,7 +149,7 @@ class CaptionsPage(Page):
             self._line.set(f"Reading captions: {done:,} of {total:,}")
 
     def _failed(self, error: UserError) -> None:
-        self._line.set(str(error), "error")
+        self._line.set(error.text(WORDS), "error")
 
     def _arrived(self, captions: Sequence[Caption]) -> None:
         self.editor.forget()

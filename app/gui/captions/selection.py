@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from app.gui.captions.files import Caption, read_captions
 from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.session.worker import Outcome, Report, Stop, Worker
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
@@ -71,7 +72,7 @@ class CaptionSelection:
                 self._say(f"Caption of {name} {'saved' if text.strip() else 'removed'}", "Undo", self._undo_action())
                 self._notify_listeners([number])
         except UserError as error:
-            return str(error)
+            return error.text(WORDS)
         return ""
 
     def add_tag(self, numbers: Sequence[int], tag: str) -> str:
@@ -90,7 +91,7 @@ class CaptionSelection:
         try:
             changed = self._in_background(act)
         except UserError as error:
-            return str(error)
+            return error.text(WORDS)
         if changed:
             self._say(f"{words} {captions_in_words(changed)}", "Undo", self._undo_action())
             self._notify_listeners(numbers)
@@ -129,7 +130,7 @@ class CaptionSelection:
         try:
             step = self._in_background(act)
         except UserError as error:
-            self._say(str(error))
+            self._say(error.text(WORDS))
             return None
         if step is None:
             return None

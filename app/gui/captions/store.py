@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
 from modules.errors import Problems, UserError
+from modules.sentences.problem import Problem
 from modules.system.bundled import ROOT
 
 Lines = Callable[[list[str]], list[str]]
@@ -198,7 +199,7 @@ class CaptionStore:
         changed = [self.all[number].file for number, data in now.items() if bytes_of(self.all[number].file) != data]
         if changed:
             raise Problems(
-                "Another program has changed these captions meanwhile; nothing was written. Open the page anew:",
+                Problem("captions.changed"),
                 [str(file) for file in changed[:20]],
             )
         written: list[int] = []

@@ -7,6 +7,7 @@ from typing import Any
 
 from app.gui.captions.selection import CaptionSelection, captions_in_words
 from app.gui.captions.store import compiled
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Entry, Frame, Label, Option, Segmented, Switch, popup, px
 from modules.errors import UserError
 
@@ -155,7 +156,7 @@ class CaptionTags(Frame):
         try:
             pattern = compiled(find, regex=self.regex.get(), match_case=self.case.get())
         except UserError as error:
-            self._say_found(str(error), wrong=True)
+            self._say_found(error.text(WORDS), wrong=True)
             return
         captions = self._work.captions.all
         found = sum(any(pattern.search(line) for line in captions[number].lines) for number in self.numbers)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from app.gui.captions.token_count import CHUNK_TOKENS, chunks, token_counter
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Frame, Label
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
@@ -50,7 +51,7 @@ class TokenLines(Frame):
         self._write(count)
 
     def _failed(self, error: UserError) -> None:
-        self._lay([(str(error), "error")])
+        self._lay([(error.text(WORDS), "error")])
 
     def _write(self, count: Counter) -> None:
         lines, concept = self._shown_for

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from app.gui.captions.token_count import CHUNK_TOKENS, token_counter
 from app.gui.captions.token_lines import Counter
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Frame, Label, px
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
@@ -74,7 +75,7 @@ class CaptionVariants(Frame):
         self._count()
 
     def _failed(self, error: UserError) -> None:
-        self.title.set(str(error), "error")
+        self.title.set(error.text(WORDS), "error")
 
     def _count(self) -> None:
         for (_, _, label), caption in zip(self._rows, self._captions, strict=False):

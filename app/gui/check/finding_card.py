@@ -9,7 +9,8 @@ from typing import Any
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext
 from app.gui.draft.finding_labels import describe_changes
-from app.gui.draft.labels import breadcrumb, in_words
+from app.gui.draft.labels import breadcrumb
+from app.gui.draft.problem_labels import WORDS, finding_text, finding_title
 from app.gui.kit import Badge, Bar, BarList, Button, Card, Frame, Label, LinkButton, px, tip
 from app.gui.pages import page_for
 from modules.messages import Finding, Fix
@@ -49,12 +50,12 @@ class FindingCard(Card):
         Label(head, image=image, role=role, size=18).pack(side="left", anchor="n", padx=(0, px(10)), pady=px(2))
         self.badge = Badge(head, words, TONES[self.finding.severity])
         self.badge.pack(side="right", anchor="n", padx=(px(10), 0))
-        self.title = Label(head, in_words(self.finding.title), font="bold", wrap=True)
+        self.title = Label(head, finding_title(self.finding), font="bold", wrap=True)
         self.title.pack(side="left", fill="x", expand=True, pady=px(2))
         self.inside = Frame(self.body)
         self.inside.pack(fill="x", padx=(px(28), 0))
-        if self.finding.text:
-            Label(self.inside, in_words(self.finding.text), role="text2", wrap=True).pack(fill="x", pady=(px(4), 0))
+        if text := finding_text(self.finding):
+            Label(self.inside, text, role="text2", wrap=True).pack(fill="x", pady=(px(4), 0))
         yield
         if self.finding.bars:
             self._histogram()
@@ -113,7 +114,8 @@ class FindingCard(Card):
         return f"Show {what}" if self.items is None else "Hide"
 
     def _offer(self, fix: Fix) -> None:
-        label = fix.label if len(fix.label) <= LONGEST else f"{fix.label[: LONGEST - 1]}\u2026"
+        label = WORDS.label(fix)
+        label = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}\u2026"
         hint = describe_changes(fix.changes)
         button = Button(self.inside, label, partial(self.fix, fix), image="wrench", hint=hint)
         button.pack(anchor="w", pady=(px(8) if not self.fixes else px(4), 0))
@@ -122,10 +124,10 @@ class FindingCard(Card):
     def _links(self) -> None:
         line = Frame(self.inside)
         line.pack(fill="x", pady=(px(8), 0))
-        if self.finding.setting:
+        if self.finding.path:
             way = LinkButton(line, "Go to setting", self.go)
             way.pack(side="left")
-            tip(way, breadcrumb(self.finding.setting, self.context.draft.values))
+            tip(way, breadcrumb(self.finding.path, self.context.draft.values))
         if self.finding.severity != "stop":
             quiet = partial(self._on_mute, self.finding.name)
             LinkButton(line, "Don't tell me again", quiet, role="text3").pack(side="right")
@@ -136,5 +138,5 @@ class FindingCard(Card):
             self.context.notify(wrong, role="changed")
 
     def go(self) -> None:
-        path = self.finding.setting
+        path = self.finding.path
         self.context.go(page_for(path), path)

@@ -14,12 +14,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from app.gui.draft.problem_labels import WORDS, failure_text, finding_title
 from app.gui.run_control import begin
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_state import WindowEvent
 from modules.errors import UserError
 from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Severity
 from modules.preset.paths import Values, get
+from modules.preset.validate import setting_at
 
 if TYPE_CHECKING:
     from app.gui.context import AppContext
@@ -107,7 +109,7 @@ class Checks:
         if ends:
             (key, values), self._asked = self._asked, None
             if not isinstance(event, EngineDied) and not (isinstance(event, Finished) and event.stopped):
-                failure = event.message if isinstance(event, Failed) else ""
+                failure = failure_text(event) if isinstance(event, Failed) else ""
                 found = tuple(sorted(self._found, key=lambda finding: ORDER.index(finding.severity)))
                 self._store(Result(key, values, found, self._clock(), failure))
 
@@ -153,7 +155,7 @@ class Checks:
         found = self.current()
         stops = [finding for finding in self.listed(found) if finding.severity == "stop"] if found else []
         more = f" And {len(stops) - 1} more." if len(stops) > 1 else ""
-        return f"{stops[0].title}{more}" if stops else ""
+        return f"{finding_title(stops[0])}{more}" if stops else ""
 
     @property
     def start_anyway(self) -> bool:
@@ -198,7 +200,7 @@ class Checks:
 
     def muted(self, result: Result) -> dict[str, str]:
         """The kinds that were found and are not told: a title by name."""
-        return {finding.name: finding.title for finding in result.findings if self._muted(finding)}
+        return {finding.name: finding_title(finding) for finding in result.findings if self._muted(finding)}
 
     def mute(self, name: str, *, off: bool = True) -> None:
         """Do not tell this kind again in this project; or do so again."""
@@ -230,8 +232,11 @@ def checks_for(context: AppContext) -> Checks:
 
 def changed(context: AppContext, fix: Fix) -> str:
     """Change the draft as a mend says, as one change. Returns why it cannot be changed so, or ""."""
+    unknown = next((path for path in fix.changes if setting_at(path) is None), "")
+    if unknown:
+        return f"There is no setting called {unknown} here."
     try:
-        wrong = context.draft.apply(fix.changes, fix.label)
-    except KeyError as error:
-        return f"There is no setting called {error.args[0]} here."
+        wrong = context.draft.apply(fix.changes, WORDS.label(fix))
+    except KeyError:  # an entry of a list that is gone
+        return "That setting is not there any more."
     return f"That cannot be set: {wrong}" if wrong else ""

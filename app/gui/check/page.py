@@ -9,6 +9,7 @@ from app.gui.check.finding_card import LOOKS, FindingCard
 from app.gui.check.findings import Result, checks_for
 from app.gui.context import AppContext
 from app.gui.draft.finding_labels import counted
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import (
     Button,
     EmptyState,
@@ -269,7 +270,7 @@ class CheckPage(Page):
         try:
             self.checks.run()
         except UserError as error:
-            self.context.notify(str(error), role="changed")
+            self.context.notify(error.text(WORDS), role="changed")
         self.refresh()
 
     def _mute(self, name: str, *, off: bool = True) -> None:

@@ -9,6 +9,7 @@ from PIL import Image, ImageDraw, ImageEnhance
 from app.gui.captions.variants import DRAWS, CaptionVariants
 from app.gui.concepts.dataset_scan import Preview, captions_ahead, index_of, preview_of, row_of_draw
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Cell, Frame, ImageView, Label, VirtualGrid, px, theme
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker import Worker
@@ -134,7 +135,7 @@ class ConceptPreview(Frame):
     def _failed(self, error: UserError) -> None:
         if self._listed is not None and not self._looking.busy and self._index is None:
             self._grid.show(0)
-        self._view.draw(None, str(error))
+        self._view.draw(None, error.text(WORDS))
         for label in (self._place, self._how, self._caption, self._count):
             label.set("")
         self._line.set("")

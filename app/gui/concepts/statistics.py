@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.gui.concepts.dataset_scan import Statistics, count
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Bar, BarList, Button, Frame, Label, Progress, ScrollArea, px
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker_poll import WorkerPoll
@@ -73,7 +74,7 @@ class ConceptStatistics(Frame):
     def _failed(self, error: UserError) -> None:
         self._area.body.clear()
         self._stand("It could not be counted", "error")
-        Label(self._area.body, str(error), wrap=True).pack(fill="x")
+        Label(self._area.body, error.text(WORDS), wrap=True).pack(fill="x")
 
     def _show(self, found: Statistics) -> None:
         self._stand("As the files are now", "text2")

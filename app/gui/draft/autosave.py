@@ -17,6 +17,7 @@ from typing import Any, cast
 
 from app.gui.draft.draft import Draft
 from app.gui.draft.parsing import InvalidInput
+from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.state import Baseline, DraftState, values_of
 from app.gui.draft.user_folder import settings_folder
 from modules.errors import UserError
@@ -73,7 +74,7 @@ class Project:
             return False
         preset, wrong = examine(loaded.values)
         if wrong:
-            self.note = "Some settings of the last project were left out: " + " ".join(wrong.values())
+            self.note = "Some settings of the last project were left out: " + " ".join(map(WORDS.line, wrong.values()))
         self.interrupted = source == self.path and self._crashed()
         draft.restore(_state(values_of(preset), _sidecar(source)))
         self._saved = draft.state

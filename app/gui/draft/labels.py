@@ -7,20 +7,11 @@ from itertools import pairwise
 from typing import Any
 
 from app.gui.draft.choice_labels import choice_label
-from app.gui.draft.visibility import schema_path
 from modules.preset.paths import Values
 from modules.preset.setting_info import SettingInfo
-from modules.preset.validate import all_settings, setting_at
+from modules.preset.validate import setting_at
 from modules.text import counted
 
-# What the command line advises, and what the window says instead.
-WINDOW_WORDS = {
-    "Give a folder: --concept FOLDER.": "Add a folder of images on the page Concepts.",
-    "Set enabled on one of them.": "Switch one of them on.",
-    "Choose another name, or add --overwrite.": "Choose another name, or switch “Replace” on.",
-    "Give a file, a folder or a Hugging Face name.": "Choose a file or a folder, or write a Hugging Face name.",
-}
-PATHS = re.compile(r"\b[a-z]+(?:\.[a-z0-9_]+)+\b")
 ARROW = " \u203a "
 SINGULAR = {"batches": "batch", "times an epoch": "time an epoch", "images an epoch": "image an epoch"}
 NAMES = {"concepts": "concept", "prompts": "prompt", "words": "word"}
@@ -47,25 +38,6 @@ def breadcrumb(path: str, values: Values | None = None) -> str:
 
 def _part(name: str, setting: SettingInfo) -> str:
     return f"{setting.section} {name[-1]}" if name[-1:].isdecimal() else setting.section
-
-
-def in_words(sentence: str, path: str = "") -> str:
-    """A sentence of the schema with its paths as a person sees them; the leading path is left out if it is `path`."""
-    if path and sentence.startswith(f"{path}: "):
-        sentence = sentence[len(path) + 2 :]
-        sentence = sentence[:1].upper() + sentence[1:]
-    for theirs, ours in WINDOW_WORDS.items():
-        sentence = sentence.replace(theirs, ours)
-    return PATHS.sub(lambda match: f"“{breadcrumb(match[0])}”" if setting_at(match[0]) else match[0], sentence)
-
-
-def paths_in(sentence: str) -> list[str]:
-    """The settings that a sentence names, in its order, each once."""
-    leading = sentence.partition(":")[0]
-    known = {setting.path for setting in all_settings()}
-    found = [leading] if schema_path(leading) in known else []
-    found += [match for match in PATHS.findall(sentence) if schema_path(match) in known]
-    return list(dict.fromkeys(found))
 
 
 def value_text(setting: SettingInfo, value: Any) -> str:

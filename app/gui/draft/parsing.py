@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from app.gui.draft.labels import in_words, number_text
+from app.gui.draft.labels import number_text
+from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.visibility import schema_path
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import UNIONS, examine
+from modules.sentences.problem import Problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +58,17 @@ def judged(path: str, value: Any, values: Values, typed: str | None = None) -> t
     alone, place = _alone(path, value, values)
     preset, wrong = examine(alone)
     if wrong:
-        return value, _why(place, value, next(iter(wrong.values())), typed)
+        return value, _why(value, next(iter(wrong.values())), typed)
     return get(preset.model_dump(mode="json"), place), ""
 
 
-def _why(place: str, value: Any, sentence: str, typed: str | None) -> str:
-    written_so = str(value) if typed is None else typed.strip()
-    if not written_so:
-        return "Something must stand here."
-    # A person typed no quotes: `"4x" is no whole number` reads as if they belonged to it.
-    shown = json.dumps(value, ensure_ascii=False)
-    return in_words(sentence, place).replace(shown, f"“{written_so}”" if isinstance(value, str) else written_so, 1)
+def _why(value: Any, wrong: Problem, typed: str | None) -> str:
+    text = str(value) if typed is None else typed.strip()
+    if not text:
+        return WORDS.what(Problem("value.empty"))
+    # A person typed no quotes: `"4x" is not a number` reads as if they belonged to it.
+    shown = f"“{text}”" if isinstance(value, str) else text
+    return WORDS.sentence(replace(wrong, values={**wrong.values, "value": shown}))
 
 
 def _alone(path: str, value: Any, values: Values) -> tuple[Values, str]:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 from app.gui.draft.draft import Draft, values_of
 from app.gui.draft.preset_diff import Difference, differences, with_preset_values
+from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.user_folder import settings_folder
 from modules.catalog import FAMILIES
 from modules.errors import Problems, UserError
 from modules.preset.files import store
 from modules.preset.files.jsonfile import read_object
 from modules.preset.preset import Preset
-from modules.preset.validate import TITLE, examine
+from modules.preset.validate import examine
+from modules.sentences.problem import problem
 from modules.system.bundled import ROOT
 from modules.system.files import write_text
 from modules.system.sorting import natural_key
@@ -223,7 +225,7 @@ def from_text(text: str) -> Preset:
     loaded = store.load_text(text[first : last + 1], "The pasted text", Path.cwd())
     preset, found = examine(loaded.values)
     if problems := [*loaded.problems, *found.values()]:
-        raise Problems(f"The pasted text\n{TITLE}", problems)
+        raise Problems(problem("preset-file.wrong", file="The pasted text"), problems)
     return preset
 
 
@@ -251,7 +253,7 @@ def _parsed(path: Path, group: str, own: bool) -> Entry:
     try:
         return Entry(path, group, own, store.read(path))
     except UserError as error:
-        return Entry(path, group, own, None, str(error))
+        return Entry(path, group, own, None, error.text(WORDS))
 
 
 def _free(path: Path) -> Path:

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from app.gui.draft.labels import in_words, page_of, paths_in
+from app.gui.draft.labels import page_of
 from app.gui.draft.parsing import InvalidInput
+from app.gui.draft.problem_labels import lines_by_path
 from app.gui.draft.visibility import active_settings, is_visible, is_visible_at
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
@@ -48,9 +49,7 @@ class DraftState:
     def errors(self) -> dict[str, str]:
         found = {path: bad.error for path, bad in self.bad.items() if is_visible_at(path, self.values)}
         preset, wrong = examine(self.frozen)
-        for sentence in (*wrong.values(), *conflicts(preset), *missing_settings(preset)):
-            path = next(iter(paths_in(sentence)), "")
-            text = in_words(sentence, path)
+        for path, text in lines_by_path([*wrong.values(), *conflicts(preset), *missing_settings(preset)]).items():
             found[path] = f"{found[path]}\n{text}" if path in found else text
         return found
 

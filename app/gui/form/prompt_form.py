@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
+from app.gui.draft.problem_labels import WORDS, name_of
 from app.gui.form.controls import options_of, placeholder_of
 from app.gui.kit import Choice, Entry, FormRow, Frame, LinkButton, PathEntry, Switch, TextArea, px
-from modules.errors import UserError
+from modules.errors import Problems
 from modules.preset.paths import Values
 from modules.preset.preset import Preset
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt
 from modules.preset.setting_info import SettingInfo, knobs
 from modules.preset.validate import examine, setting_at
+from modules.sentences.render import Renderer
 
 OWN: dict[str, str] = {"width": "As trained", "height": "As trained"}  # what 0 means
 BASIC = ("prompt", "negative", "seed", "width", "height")
@@ -111,25 +112,23 @@ class PromptForm(Frame):
             except ValueError:
                 return text, "Must be a number" if isinstance(setting.default, float) else "Must be a whole number"
         _, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [{name: value}]}})
-        sentence = next(iter(wrong.values()), "").removeprefix(f"{PATH}{name}: ")
-        return value, sentence[:1].upper() + sentence[1:]
+        return value, next((WORDS.sentence(problem) for problem in wrong.values()), "")
 
     def _conflicts(self, values: Values) -> bool:
-        """Whether settings contradict one another; each sentence stands under the setting that it begins with."""
+        """Whether settings contradict one another; each problem stands under the setting that it is about."""
         try:
             prompt_of(values)
-        except UserError as error:
-            for line in str(error).splitlines()[1:]:
-                name, _, sentence = line.lstrip(" -").partition(": ")
-                whole = not sentence or name not in FIELDS
-                named = re.match(r"[a-z_]+", name)
-                at = named[0] if whole and named and named[0] in FIELDS else name if not whole else "prompt"
+        except Problems as error:
+            for problem in error.problems:
+                at = problem.path if problem.path in FIELDS else "prompt"
                 if at not in self.rows:
                     self.unfold()
-                text = line.lstrip(" -") if whole else sentence
-                self.rows[at].error(text[:1].upper() + text[1:])
+                self.rows[at].error(PROMPT_WORDS.sentence(problem))
             return True
         return False
+
+
+PROMPT_WORDS = Renderer(lambda name: f"“{knob_of(name).label}”" if name in FIELDS else name_of(name))
 
 
 def knob_of(name: str) -> SettingInfo:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from app.gui.draft.choice_labels import choice_label
+from app.gui.draft.problem_labels import WORDS
 from app.gui.form.form import SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.kit import Frame, Label, LinkButton, px
@@ -87,12 +88,12 @@ class SamplingPage(SettingsPage):
         try:
             found = read_prompts(path)
         except UserError as error:
-            self.context.notify(str(error))
+            self.context.notify(error.text(WORDS))
             return
         new = [{**USUAL, **prompt} for prompt in found.prompts]
         self.context.draft.put("sampling.prompts", [*self.list.entries(), *new])
         many = "1 prompt" if len(new) == 1 else f"{len(new)} prompts"
-        left_out = f" Left out: {found.notes[0]}" if found.notes else ""
+        left_out = f" Left out: {WORDS.sentence(found.notes[0])}" if found.notes else ""
         self.context.notify(f"{many} from {path.name}.{left_out}", "Undo", self.context.draft.undo)
 
     def _import(self) -> None:

@@ -10,6 +10,7 @@ from app.gui.draft import preset_library
 from app.gui.draft.preset_diff import Difference, differences, with_preset_values
 from app.gui.draft.preset_library import OWN
 from app.gui.draft.preset_library import Entry as PresetEntry
+from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.state import values_of
 from app.gui.kit import Answer, Button, Choice, Dialog, Entry, Frame, Label, LinkButton, Option, ScrollArea, popup, px
 from app.gui.presets.user_presets import OwnPresets
@@ -221,7 +222,7 @@ class SaveAs(Dialog):
         try:
             path = self._context.library.save(name, self._context.draft, overwrite=self._replace)
         except UserError as error:
-            self.error.set(str(error))
+            self.error.set(error.text(WORDS))
             self.entry.invalid(True)
             if (self._context.library.own / f"{name}.json").exists():
                 self._replace = True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.gui.context import AppContext
 from app.gui.draft.preset_library import DeletedPreset
 from app.gui.draft.preset_library import Entry as PresetEntry
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Answer, Button, Dialog, EmptyState, Entry, Frame, Label, ScrollArea, px
 from modules.errors import UserError
 
@@ -54,7 +55,7 @@ class OwnPresets(Dialog):
         try:
             path = self._context.library.rename(entry, text)
         except UserError as error:
-            self._say(str(error), "error")
+            self._say(error.text(WORDS), "error")
         else:
             self._say(f"Renamed to \u201c{path.stem}\u201d.", "good")
         self.after_idle(self.fill)  # the line that asked is still being heard

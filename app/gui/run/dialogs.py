@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any
 
 from app.gui.draft.finding_labels import describe_changes
+from app.gui.draft.problem_labels import WORDS, failure_text
 from app.gui.kit import Answer, App, Button, Dialog, Label, LogView, px
 from app.gui.run_control import Resumable
 from app.gui.session.engine_client import EngineDied
@@ -69,7 +70,8 @@ def failed(
     answers = [Answer("Close")]
     if back is not None and what == "train":
         answers.append(Answer(f"Continue from backup step {back.step:,}", back, "primary", "play"))
-    message = "\n\n".join(filter(None, [event.message, lost_steps_text(back).strip() if back else ""]))
+    what = failure_text(event) if isinstance(event, Failed) else event.message
+    message = "\n\n".join(filter(None, [what, lost_steps_text(back).strip() if back else ""]))
     details = event.details
     if details and not died and printed:
         details = "\n".join([details, "", "The engine's last lines:", *printed])
@@ -90,7 +92,7 @@ def _offer(dialog: ErrorDialog, fixes: Sequence[Fix]) -> None:
         Label(dialog.body, "What would help:", font="bold").pack(anchor="w", pady=(0, px(4)))
     for fix in fixes:
         act = partial(dialog.close, fix)
-        Button(dialog.body, fix.label, act, image="wrench", hint=describe_changes(fix.changes)).pack(
+        Button(dialog.body, WORDS.label(fix), act, image="wrench", hint=describe_changes(fix.changes)).pack(
             anchor="w", pady=px(3)
         )
 
@@ -117,7 +119,7 @@ def broken(app: App, kind: type[BaseException], error: BaseException, trace: Tra
 
 def refused(app: App, title: str, error: UserError) -> Dialog:
     """What cannot be done, and what to do instead."""
-    return Dialog(app, title, str(error), (Answer("Close", kind="primary"),), width=520)
+    return Dialog(app, title, error.text(WORDS), (Answer("Close", kind="primary"),), width=520)
 
 
 def ask_continue(app: App, found: Resumable, on_answer: Callable[[str], object]) -> Dialog:

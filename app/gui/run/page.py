@@ -17,10 +17,11 @@ from app.gui.run.run_list import LIVE, Comparison, RunList, log_lines, summary_t
 from app.gui.run.run_source import LiveRun, PastRun, SampleImage
 from app.gui.run.sample_now import SampleNowDialog
 from app.gui.run.status import RunStatus
+from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import event_text, status_text
 from app.gui.session.run_state import WindowEvent
-from modules.messages import Finished, Started
+from modules.messages import Failed, Finished, Started
 
 TICK_MS, SOON_MS = 250, 10
 EDGE = 20
@@ -178,10 +179,11 @@ class RunPage(Page):
             words, below = "Two runs compared", ""
         elif isinstance(self.source, PastRun):
             run_summary = self.source.run.summary
-            words, below = f"{self.source.title}: {summary_text(run_summary)}", run_summary.failure.partition("\n")[0]
+            words, below = f"{self.source.title}: {summary_text(run_summary)}", run_summary.reason
         else:
             words, below = status_text(running), "   ·   ".join(self._recent_events[-3:])
-        self.status.notify(words, below, "error" if live and words.startswith("Ended with") else "text")
+        failed = not running.busy and isinstance(running.ended, Failed | EngineDied)
+        self.status.notify(words, below, "error" if live and failed else "text")
         self.status.meters.refresh(self.context.meters.latest)
         training = running.what == "train" and running.state in ("training", "paused")
         self.sample.disable("" if training else "Nothing is being trained now.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import failure_text
 from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slider, px
 from app.gui.run.charts import LossCard
 from app.gui.run.image_viewer import ImageViewer
@@ -74,10 +75,9 @@ def summary_text(summary: Summary) -> str:
 
 def option_note(summary: Summary) -> str:
     """The same for a line of a list; of a run that failed the reason, as far as there is room beside its name."""
-    reason = summary.failure.partition("\n")[0].partition(". ")[0].strip(". ")
-    if not reason:
+    if not summary.reason:
         return summary_text(summary)
-    words = f"failed {ago(time.time() - summary.when)}: {reason}"
+    words = f"failed {ago(time.time() - summary.when)}: {summary.reason}"
     return words if len(words) <= ROOM else f"{words[: ROOM - 1].rstrip()}\u2026"
 
 
@@ -88,7 +88,7 @@ def log_lines(run: Run) -> list[Line]:
     lines += [Line(0, "info", f"Backup at step {step:,}") for step, _ in reversed(run.backups())]
     lines += [Line(0, "info", f"Model saved: {path.name}") for path in run.models()]
     if isinstance(records.end, Failed):
-        lines.append(Line(0, "error", records.end.message))
+        lines.append(Line(0, "error", failure_text(records.end)))
     return [
         *lines,
         Line(0, "info", f"{run_summary.status.capitalize()} at step {run_summary.step:,} of {run_summary.steps:,}"),

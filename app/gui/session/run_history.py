@@ -13,6 +13,7 @@ from typing import Literal
 from PIL import Image
 
 from app.gui.draft.preset_diff import Difference, differences
+from app.gui.draft.problem_labels import failure_headline, failure_text
 from app.gui.draft.state import values_of
 from app.gui.session.event_log import EventLog, last_events
 from modules.data.image_errors import FORMATS, UNREADABLE
@@ -48,7 +49,8 @@ class Summary:
     step: int
     steps: int
     when: float  # seconds since 1970, of the last thing that happened
-    failure: str = ""
+    failure: str = ""  # why it failed, whole
+    reason: str = ""  # the same in one sentence
     best: int = -1  # step of the best validation; -1: none is known
 
 
@@ -181,7 +183,7 @@ def _prompt_in(path: Path) -> str:
 def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
     events = last_events(run.folder / "events.jsonl")
     status: Status = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off"
-    step, steps, failure, best = 0, 0, "", -1
+    step, steps, failed, best = 0, 0, list[Failed](), -1
     for event in events:
         match event:
             case Progress() | Started():
@@ -190,7 +192,7 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
             case Finished():
                 status, step = ("stopped" if event.stopped else "finished"), event.step
             case Failed():
-                status, failure = "failed", event.message
+                status, failed = "failed", [event]
             case SampleReady():
                 step = max(step, event.step)
             case Validated():
@@ -198,9 +200,10 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
             case _:
                 continue
         if isinstance(event, Started | Progress) and status not in ("running", "cut off"):
-            status, failure = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off", ""
+            status, failed = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off", []
     title = _title(run)
-    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, best)
+    failure, reason = "".join(map(failure_text, failed)), "".join(map(failure_headline, failed))
+    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, reason, best)
 
 
 def _title(run: Run) -> str:

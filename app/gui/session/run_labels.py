@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import phase_text
 from app.gui.session.run_state import RunState
@@ -39,7 +40,9 @@ def end_text(running: RunState) -> str:
             return "Not running"
         case Finished() as end:
             return "Stopped" if end.stopped else "Finished"
-        case Failed() | EngineDied():
+        case Failed():
+            return f"Ended with an error: {failure_text(running.ended)}"
+        case EngineDied():
             return f"Ended with an error: {running.ended.message}"
         case _:
             return "Not running"
@@ -60,6 +63,6 @@ def event_text(event: object) -> str:
             return ""
 
 
-def pause_advice(reason: str) -> str:
-    """What the button says that lets a run go on which paused by itself: it asked something, or something is amiss."""
-    return "Continue" if reason.endswith("?") else "Try again"
+def pause_advice(*, retries: bool) -> str:
+    """What the button says that lets a run go on which paused by itself: something is amiss, or it asked something."""
+    return "Try again" if retries else "Continue"

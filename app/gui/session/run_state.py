@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
 from modules.event_text import sentence
 from modules.messages import (
@@ -60,6 +61,7 @@ class RunState:
     backup_step: int = -1  # of the newest backup of this run; -1 for none
     model: Path | None = None  # the newest model that this run saved
     pause_reason: str = ""  # why it paused by itself; "" while it does not
+    retries: bool = False  # it tries again by itself
     ended: Finished | Failed | EngineDied | None = None
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
@@ -133,6 +135,7 @@ class RunState:
     def _pause(self, event: Paused | Continued) -> None:
         """Filling the cache can wait for room, too: then it goes on preparing."""
         self.pause_reason = event.reason if isinstance(event, Paused) else ""
+        self.retries = isinstance(event, Paused) and event.retries
         going = "training" if self.started else "preparing"
         if self.state != "stopping":
             self.state = "paused" if isinstance(event, Paused) else going
@@ -159,7 +162,9 @@ def in_words(event: WindowEvent) -> str:
     match event:
         case Note():
             return event.text  # its level is its colour
-        case Failed() | EngineDied():
+        case Failed():
+            return failure_text(event)
+        case EngineDied():
             return event.message
         case SampleReady():
             return f"{sentence(event)}: {event.prompt}"

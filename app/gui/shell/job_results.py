@@ -7,6 +7,7 @@ from pathlib import Path
 
 from app.gui.check.findings import changed
 from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
 from app.gui.run import dialogs
 from app.gui.run_control import Job, Resumable, guarded
 from app.gui.session.engine_client import EngineDied
@@ -34,7 +35,7 @@ class JobResults:
             case Note(level="error"):
                 self._context.notify(event.text, role="error")
             case Paused():
-                self._paused(event.reason)
+                self._paused(event)
             case Continued():
                 self._paused_dialog = ""
             case _:
@@ -51,11 +52,12 @@ class JobResults:
         else:
             self._close()
 
-    def _paused(self, reason: str) -> None:
-        """A run waits by itself, and tries again by itself: each reason is said once."""
-        if reason and reason != self._paused_dialog:
-            self._context.notify(f"Paused: {reason}", pause_advice(reason), self._job.pause_or_continue, role="changed")
-        self._paused_dialog = reason
+    def _paused(self, event: Paused) -> None:
+        """A run waits by itself: each reason is said once."""
+        if event.reason and event.reason != self._paused_dialog:
+            way_on = pause_advice(retries=event.retries)
+            self._context.notify(f"Paused: {event.reason}", way_on, self._job.pause_or_continue, role="changed")
+        self._paused_dialog = event.reason
 
     def _failed(self, event: Failed | EngineDied) -> None:
         context = self._context
@@ -76,9 +78,9 @@ class JobResults:
             return
         back = self._job.lost() if self._context.running.what == "train" else None
         if back is None:
-            self._context.notify(f"Changed: {answer.label}", "Start again", self._context.start)
+            self._context.notify(f"Changed: {WORDS.label(answer)}", "Start again", self._context.start)
         else:
-            words = f"Changed: {answer.label}"
+            words = f"Changed: {WORDS.label(answer)}"
             self._context.notify(words, f"Continue from step {back.step:,}", lambda: self._resume(back))
 
     def _resume(self, back: Resumable) -> None:

@@ -10,6 +10,7 @@ from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
 from app.gui.draft import finding_labels
+from app.gui.draft.problem_labels import failure_headline
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
 from app.gui.run_control import Job
 from app.gui.session import number_format
@@ -138,8 +139,8 @@ class RunBar(Frame):
 
     def _show_again(self) -> None:
         """What hinders a run may be gone: it can be asked to look at once."""
-        if reason := self._context.running.pause_reason:
-            self.again.set(pause_advice(reason))
+        if self._context.running.pause_reason:
+            self.again.set(pause_advice(retries=self._context.running.retries))
             self.again.pack(side="left", padx=(0, px(10)), after=self.start)
         else:
             self.again.pack_forget()
@@ -184,8 +185,10 @@ class RunBar(Frame):
         if running.what == "check" and not isinstance(running.ended, EngineDied):
             return self._checked()
         match running.ended:
-            case Failed() | EngineDied():
-                return running.ended.message.partition("\n")[0].partition(": ")[0].partition(". ")[0], "error", 0.0
+            case Failed():
+                return failure_headline(running.ended), "error", 0.0
+            case EngineDied():
+                return "The engine has stopped", "error", 0.0
             case Finished(stopped=True):
                 return f"Stopped{step}", "text", 0.0
             case Finished():

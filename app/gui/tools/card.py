@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.draft.labels import in_words
+from app.gui.draft.problem_labels import WORDS, failure_text
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
 from app.gui.run_control import begin
 from app.gui.session.engine_client import EngineDied
@@ -65,7 +65,7 @@ class ToolCard(Card):
         try:
             begin(self.context, self.tool.name, RunTool(self.tool.name, settings))
         except UserError as error:
-            self.tell(in_words(str(error)), "error")
+            self.tell(error.text(WORDS), "error")
             return
         self.owns_job, self._notes = True, []
         if self.images is not None:
@@ -113,7 +113,7 @@ class ToolCard(Card):
             case Result():
                 self._notes.append(event.text)
             case Failed() | EngineDied():
-                self._ended(in_words(event.message), "error")
+                self._ended(failure_text(event) if isinstance(event, Failed) else event.message, "error")
             case Finished():
                 self._ended("\n".join([*self._notes[-12:], self._result_text(event)]), "text")
             case SampleReady() if self.images is not None:

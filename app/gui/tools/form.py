@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from app.gui.context import AppContext
 from app.gui.draft.parsing import read
+from app.gui.draft.problem_labels import WORDS
 from app.gui.form.controls import ControlCallbacks, control_of
 from app.gui.form.prompt_form import PromptForm
 from app.gui.kit import FormRow, Frame, LinkButton, px
@@ -92,9 +93,10 @@ class ToolForm(Frame):
             put(values, name, value)
         _, wrong = examine_section(self._tool.settings, values)
         for name, field in self.fields.items():
-            sentence = next((text for path, text in wrong.items() if f"{path}.".startswith(f"{name}.")), "")
-            words = sentence.partition(": ")[2]
-            field.complain(words[:1].upper() + words[1:])
+            words = next(
+                (WORDS.sentence(each) for path, each in wrong.items() if f"{path}.".startswith(f"{name}.")), ""
+            )
+            field.complain(words)
             if words and self.settings[name].level == "expert":
                 self.unfold()
         return None if wrong else values

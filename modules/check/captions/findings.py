@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from modules.check.captions import common_tags, token_limits
 from modules.check.captions.texts import Captions, ImageCaptions, captions_of, invisible_characters
 from modules.check.context import CheckContext
-from modules.check.wording import counted, share, short
+from modules.check.wording import part_of, short
 from modules.data.text.captions import caption_of_name, undrawn_caption, with_affixes
 from modules.messages import Finding, Fix
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import fix
 from modules.system.stamps import NO_STAMP
 
 MISSING_SHARE = 0.05  # the share of images without a caption above which they spoil what the others teach
@@ -50,37 +52,33 @@ def _missing(texts: Captions) -> Iterator[Finding]:
         return
     concepts = {said.concept for said in bare}
     named = all(with_affixes("", texts.index.concepts[n]).strip() for n in concepts)
-    what = "They get only the trigger word, prefix and suffix of their concept." if named else (
-        "They teach what the model draws when nothing is asked for."
-    )  # fmt: skip
     yield Finding(
-        "captions.missing",
+        "captions.missing:named" if named else "captions.missing",
         "hurt" if not named and len(bare) >= MISSING_SHARE * len(asked) else "know",
-        f"{share(len(bare), len(asked), 'images')} have no caption{_reasons(texts, bare)}.",
-        f"{what} Write a {_ending(texts, concepts)} file of the same name beside each image, or choose where else "
-        "captions come from.",
-        setting=f"concepts.{bare[0].concept}.captions",
-        fixes=_by_names(texts, concepts),
+        f"concepts.{bare[0].concept}.captions",
+        {**part_of(len(bare), len(asked)), "reasons": _reasons(texts, bare), "ending": _ending(texts, concepts)},
+        _by_names(texts, concepts),
         items=[texts.name_of(said) for said in bare[:NAMED]],
     )
 
 
-def _reasons(texts: Captions, bare: list[ImageCaptions]) -> str:
+def _reasons(texts: Captions, bare: list[ImageCaptions]) -> list[Problem]:
     reasons = Counter(_reason(texts, said) for said in bare)
-    return ": " + ", ".join(f"{times:,} {reason}" for reason, times in reasons.most_common())
+    return [problem(code, count=count, ending="".join(endings[:1]), endings=list(endings))
+            for (code, endings), count in reasons.most_common()]  # fmt: skip
 
 
-def _reason(texts: Captions, said: ImageCaptions) -> str:
+def _reason(texts: Captions, said: ImageCaptions) -> tuple[str, tuple[str, ...]]:
+    """Why an image has no caption, and the endings of the files that could hold one."""
     concept = texts.concept_of(said)
-    mode = concept.captions
-    if mode == "file":
-        image = texts.file_of(said)
-        endings = [source.ending for source in concept.caption_files]
-        parts = [key.rpartition(".") for key in image.source.caption_keys(image.key)]
-        ways = [f"{stem}.{way}" for stem, _, ending in parts for way in (ending, ending.upper())]
-        there = any(image.source.stamp(key) != NO_STAMP for key in ways)
-        return f"with an empty {endings[0]} file" if there else f"without a {' or '.join(endings)} file"
-    return "whose name says nothing" if mode == "filename" else "of a concept whose caption for all is empty"
+    if concept.captions != "file":
+        return ("missing.filename" if concept.captions == "filename" else "missing.concept"), ()
+    image = texts.file_of(said)
+    endings = tuple(source.ending for source in concept.caption_files)
+    parts = [key.rpartition(".") for key in image.source.caption_keys(image.key)]
+    ways = [f"{stem}.{way}" for stem, _, ending in parts for way in (ending, ending.upper())]
+    there = any(image.source.stamp(key) != NO_STAMP for key in ways)
+    return ("missing.empty-file" if there else "missing.no-file"), endings
 
 
 def _ending(texts: Captions, concepts: set[int]) -> str:
@@ -96,7 +94,7 @@ def _by_names(texts: Captions, concepts: set[int]) -> list[Fix]:
             if not by_file or not caption_of_name(texts.name_of(said)):
                 return []
     changes = {f"concepts.{number}.captions": "filename" for number in sorted(concepts)}
-    return [Fix("Take the names of the files as captions", changes)]
+    return [fix("fix.captions-from-names", changes)]
 
 
 def _dropped(preset: Preset) -> Iterator[Finding]:
@@ -104,15 +102,13 @@ def _dropped(preset: Preset) -> Iterator[Finding]:
     if not much:
         return
     number, worst = max(much.items(), key=lambda each: each[1].caption_dropout)
+    changes = {f"concepts.{n}.caption_dropout": USUAL_DROPPED for n in much}
     yield Finding(
         "captions.dropped",
         "hurt",
-        f"{100 * worst.caption_dropout:.0f} % of the showings have their caption dropped.",
-        f"Little is then learnt of what the words mean. Usual is {USUAL_DROPPED}, or 0.",
-        setting=f"concepts.{number}.caption_dropout",
-        fixes=[
-            Fix(f"Drop {100 * USUAL_DROPPED:.0f} %", {f"concepts.{n}.caption_dropout": USUAL_DROPPED for n in much})
-        ],
+        f"concepts.{number}.caption_dropout",
+        {"share": worst.caption_dropout, "usual": USUAL_DROPPED},
+        [fix("fix.dropout", changes, share=USUAL_DROPPED)],
     )
 
 
@@ -120,7 +116,7 @@ def _dropped(preset: Preset) -> Iterator[Finding]:
 
 
 def _words(preset: Preset, texts: Captions) -> Iterator[Finding]:
-    """New words that some captions of a concept hold and others lack; a concept without the word may be meant so."""
+    """Tokens that some captions of a concept hold and others lack; a concept without the token may be meant so."""
     for word in preset.words:
         lacking, among = list[ImageCaptions](), 0
         for number in {said.concept for said in texts.said}:
@@ -134,10 +130,8 @@ def _words(preset: Preset, texts: Captions) -> Iterator[Finding]:
             yield Finding(
                 "captions.word",
                 "hurt",
-                f"{share(len(lacking), among, 'images')} lack the word {word.token} in their caption.",
-                "They teach it nothing, and cost time. Put it into their captions, or into the prefix of their "
-                "concept.",
-                setting=f"concepts.{lacking[0].concept}.prefix",
+                f"concepts.{lacking[0].concept}.prefix",
+                {**part_of(len(lacking), among), "token": word.token},
                 items=[texts.name_of(said) for said in lacking[:NAMED]],
             )
 
@@ -150,22 +144,14 @@ def _duplicates(texts: Captions) -> Iterator[Finding]:
             own[line] += times
     total, twice = own.total(), {line: times for line, times in own.items() if times > 1}
     if len(own) == 1 and total > 1:
-        yield Finding(
-            "captions.same",
-            "know",
-            f'All {total:,} captions are the same: "{short(next(iter(own)))}".',
-            "Everything that the images have in common then goes to these words: the background and the light as "
-            "well. Captions that name what differs keep that out.",
-            setting="concepts",
-        )
+        yield Finding("captions.same", "know", "concepts", {"count": total, "caption": short(next(iter(own)))})
     elif sum(twice.values()) > DUPLICATE_SHARE * total:
         yield Finding(
             "captions.duplicates",
             "know",
-            f"{share(sum(twice.values()), total, 'captions')} stand beside several images.",
-            "Images with one caption are one thing to the model. Look whether they should differ.",
-            setting="concepts",
-            items=[f"{short(line)} ({times:,} images)" for line, times in Counter(twice).most_common(NAMED)],
+            "concepts",
+            part_of(sum(twice.values()), total),
+            items=[f"{short(line)} ({times:,})" for line, times in Counter(twice).most_common(NAMED)],
         )
 
 
@@ -176,10 +162,8 @@ def _alternatives(texts: Captions) -> Iterator[Finding]:
         yield Finding(
             "captions.alternatives",
             "know",
-            f"{share(len(several), len(files), 'images')} have a caption of several lines.",
-            "Each line is a caption of its own, and one is drawn for each showing. If a caption was only wrapped, "
-            "switch on that its lines belong together.",
-            setting=f"concepts.{several[0].concept}.wrapped",
+            f"concepts.{several[0].concept}.wrapped",
+            part_of(len(several), len(files)),
             items=[texts.name_of(said) for said in several[:NAMED]],
         )
 
@@ -195,11 +179,9 @@ def _braces(texts: Captions) -> Iterator[Finding]:
         yield Finding(
             "captions.braces",
             "know",
-            f"{counted(len(found), 'caption holds', 'captions hold')} words in braces with a bar between, and they are "
-            "read as they stand.",
-            "If one of these words is to be drawn for each showing, switch that on.",
-            setting=f"concepts.{numbers[0]}.wildcards",
-            fixes=[Fix("Draw one of them", {f"concepts.{number}.wildcards": True for number in numbers})],
+            f"concepts.{numbers[0]}.wildcards",
+            {"count": len(found)},
+            [fix("fix.wildcards", {f"concepts.{number}.wildcards": True for number in numbers})],
             items=[texts.name_of(said) for said in found[:NAMED]],
         )
 
@@ -208,20 +190,12 @@ def _invisible(texts: Captions) -> Iterator[Finding]:
     found = {
         said.row: (said, signs) for said in texts.said if (signs := list(invisible_characters("".join(said.lines))))
     }
-    if not found:
-        return
-    yield Finding(
-        "captions.signs",
-        "know",
-        f"{counted(len(found), 'caption has signs', 'captions have signs')} that nobody sees.",
-        "The text encoder reads them as if they were letters. They come from copied text, or from a file that was "
-        "converted wrongly: delete them.",
-        setting="concepts",
-        items=[
+    if found:
+        items = [
             f"{texts.name_of(said)}: {', '.join(map(_character_name, signs))}"
             for said, signs in [*found.values()][:NAMED]
-        ],
-    )
+        ]
+        yield Finding("captions.signs", "know", "concepts", {"count": len(found)}, items=items)
 
 
 def _character_name(sign: str) -> str:

@@ -9,14 +9,17 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 from modules.check.captions.texts import Captions
 from modules.check.context import CheckContext
-from modules.check.wording import counted, listed, share
+from modules.check.wording import part_of
 from modules.data.text.token_cache import TokenCache
 from modules.data.text.tokenizer import whole_word_pattern
 from modules.families import Family
-from modules.messages import Finding, Fix
+from modules.messages import Finding
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import fix
 from modules.system.read_cache import ReadCache
 
 TOKENIZED_AT_ONCE = 1000  # captions that are counted between two looks at the user's wishes
@@ -38,9 +41,10 @@ class EncoderGroup:
     times: Counter[str]  # images that each caption stands beside
 
     @property
-    def name(self) -> str:
+    def name(self) -> Problem:
+        """What they are called, as a part of a sentence."""
         numbers = [encoder.rpartition("_")[2] for encoder in self.encoders]
-        return f"text encoder{'s' * (len(numbers) > 1)} {listed(numbers)}"
+        return problem("encoders", count=len(numbers), numbers=numbers)
 
 
 def findings(context: CheckContext, texts: Captions) -> Iterator[Finding]:
@@ -64,32 +68,24 @@ def _too_long(group: EncoderGroup, family: Family, texts: Captions) -> Iterator[
     if not long:
         return
     needed = max(len(chunks) for chunks in group.lengths.values())
-    longest = max(sum(chunks) for chunks in group.lengths.values())
-    bars = _bars(group)
+    values: dict[str, Any] = {
+        "encoders": group.name,
+        "chunk": group.chunk_size,
+        "needed": needed,
+        "longest": max(sum(chunks) for chunks in group.lengths.values()),
+    }
+    path, bars = "model.max_chunks", _bars(group)
     if not cut:
-        yield Finding(
-            "captions.long",
-            "know",
-            f"{share(long, total, 'captions')} are longer than the {group.chunk_size} tokens of {group.name}.",
-            f"They are read in up to {needed} chunks of {group.chunk_size}, and nothing is cut: the longest has "
-            f"{longest:,} tokens. A chunk more costs a little memory and time.",
-            setting="model.max_chunks",
-            bars=bars,
-            unit="captions",
-        )
+        yield Finding("captions.long", "know", path, {**part_of(long, total), **values}, bars=bars, unit="captions")
         return
     lost, items = _lost(group, family, texts, most)
-    chunk_size = f"{counted(most, 'chunk')} of {group.chunk_size} tokens"
     helps = needed <= MAX_CHUNKS
-    advice = f"Raise model.max_chunks to {needed}." if helps else "Shorten them: that is longer than can be read."
     yield Finding(
-        "captions.cut",
+        "captions.cut" if helps else "captions.cut:too-long",
         "hurt",
-        f"{share(cut, total, 'captions')} are cut after {chunk_size} by {group.name}; {lost} never seen.",
-        f"What stands behind the cut is never learnt, and what it shows is learnt as part of the rest. The longest has "
-        f"{longest:,} tokens. {advice}",
-        setting="model.max_chunks",
-        fixes=[Fix(f"Read up to {needed} chunks", {"model.max_chunks": needed})] if helps else [],
+        path,
+        {**part_of(cut, total), **values, "most": most, "lost": lost},
+        [fix("fix.max-chunks", {path: needed}, chunks=needed)] if helps else [],
         bars=bars,
         unit="captions",
         items=items,
@@ -116,21 +112,21 @@ def _bars(group: EncoderGroup) -> list[tuple[str, float]]:
 # What is lost ---------------------------------------------------------------------------------------------------------
 
 
-def _lost(group: EncoderGroup, family: Family, texts: Captions, most: int) -> tuple[str, list[str]]:
-    """What is never seen, in words, and which tags these are most often."""
+def _lost(group: EncoderGroup, family: Family, texts: Captions, most: int) -> tuple[Problem, list[str]]:
+    """How much is never read, and which tags these are most often."""
     cut = {caption: chunks for caption, chunks in group.lengths.items() if len(chunks) > most}
     if not texts.tags:
         whole = sum(sum(chunks) * group.times[caption] for caption, chunks in group.lengths.items())
         unread = sum((sum(c) - tokens_read(c, most, group.chunk_size)) * group.times[text] for text, c in cut.items())
-        return f"{share(unread, whole, 'tokens')} are", []
+        return problem("lost.tokens", **part_of(unread, whole)), []
     count = _counter(family, group.encoders[0])
     gone = Counter[str]()
     for caption, chunks in cut.items():
         for tag in _unseen_tags(caption, tokens_read(chunks, most, group.chunk_size), sum(chunks), count):
             gone[tag] += group.times[caption]
     every = sum(sum(map(bool, map(str.strip, text.split(",")))) * times for text, times in group.times.items())
-    items = [f"{tag} (in {counted(times, 'caption')})" for tag, times in gone.most_common(20)]
-    return f"{share(gone.total(), every, 'tags')} are", items
+    items = [f"{tag} ({times:,})" for tag, times in gone.most_common(20)]
+    return problem("lost.tags", **part_of(gone.total(), every)), items
 
 
 def _unseen_tags(caption: str, read: int, total: int, count: Callable[[str], int]) -> list[str]:

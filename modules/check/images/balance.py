@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from modules.check.wording import counted
 from modules.data.index import Index
 from modules.data.order import examples_per_epoch
-from modules.messages import Finding, Fix
+from modules.messages import Finding
 from modules.preset.sections.concept import Concept
+from modules.sentences.render import fix
 
 UNEVEN = 4  # times as often
 VERY_UNEVEN = 10
@@ -66,14 +66,17 @@ def _uneven(shares: list[ConceptShare]) -> Iterator[Finding]:
     yield Finding(
         "images.balance",
         "hurt" if times >= VERY_UNEVEN else "know",
-        f'"{most.title}" is shown {times:.0f} times as often as "{least.title}": {most.examples:,} and '
-        f"{counted(least.examples, 'showing')} an epoch.",
-        "What is shown rarely is learnt late, or not at all. Raise the repeats of the small concepts, or lower those "
-        "of the large ones, unless you want it so.",
         f"concepts.{least.number}.repeats",
-        [Fix("Show each concept about equally often", changes)],
+        {
+            "most": most.title,
+            "least": least.title,
+            "times": times,
+            "most_shown": most.examples,
+            "least_shown": least.examples,
+        },
+        [fix("fix.balance", changes)],
         bars=[(share.title, float(share.examples)) for share in shares],
-        unit="showings an epoch",
+        unit="times an epoch",
     )
 
 
@@ -87,18 +90,11 @@ def _shown(share: ConceptShare, examples: int) -> dict[str, object]:
 
 def _single(share: ConceptShare) -> Iterator[Finding]:
     if share.images == 1:
-        yield Finding(
-            "images.single",
-            "hurt",
-            f'"{share.title}" holds one image.',
-            "The model will learn that picture by heart: its background and its pose as much as what it shows. Add "
-            "more, taken in other places and other light.",
-            f"concepts.{share.number}.path",
-        )
+        yield Finding("images.single", "hurt", f"concepts.{share.number}.path", {"concept": share.title})
 
 
 def _left_out(share: ConceptShare) -> Iterator[Finding]:
-    """A concept of which an epoch shows only a part. What the whole run never shows is said in arithmetic.py."""
+    """A concept of which an epoch shows only a part. What the whole run never shows is said in run_length.py."""
     if share.examples >= share.images or share.concept.kind != "train":
         return
     changes = {f"concepts.{share.number}.samples": 0, f"concepts.{share.number}.repeats": 1.0}
@@ -106,9 +102,12 @@ def _left_out(share: ConceptShare) -> Iterator[Finding]:
     yield Finding(
         "images.left-out",
         "know",
-        f'An epoch shows {share.examples:,} of the {counted(share.images, "image")} of "{share.title}".',
-        f"The others have their turn in the epochs that follow: each comes up about every "
-        f"{share.images / share.examples:.1f} epochs.",
         f"concepts.{share.number}.{'samples' if share.concept.samples else 'repeats'}",
-        [Fix(f'Show every image of "{share.title}" in each epoch', changes)],
+        {
+            "concept": share.title,
+            "shown": share.examples,
+            "images": share.images,
+            "epochs": share.images / share.examples,
+        },
+        [fix("fix.show-all", changes, concept=share.title)],
     )

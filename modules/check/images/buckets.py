@@ -7,12 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 
 from modules.check.context import CheckContext
-from modules.check.wording import counted, first_items, percent, share_of
+from modules.check.wording import first_items, part_of
 from modules.data.buckets import buckets_of, nearest_buckets
 from modules.data.index import Bucket, Index
 from modules.errors import UserError
-from modules.messages import Finding, Fix
+from modules.messages import Finding
 from modules.preset.preset import Preset
+from modules.sentences.render import fix
+from modules.text import percent
 
 ENLARGED = 1.05  # times: less is seen by nobody
 MUCH_ENLARGED = 1.5
@@ -34,13 +36,11 @@ def findings(context: CheckContext, index: Index) -> Iterator[Finding]:
 
 def _overview(index: Index) -> Finding:
     sizes = {f"{width}x{height}": float(len(rows)) for (height, width), rows in index.bucket_rows().items()}
-    shapes = "1 shape" if len(sizes) == 1 else f"{len(sizes)} shapes"
     return Finding(
         "images.buckets",
         "know",
-        f"{counted(index.images, 'image')} in {shapes}.",
-        "Images are resized to the shape that is nearest to their own, and each batch holds one shape.",
         "training.resolution",
+        {"count": index.images, "buckets": len(sizes)},
         bars=list(sizes.items())[:MOST_BARS],
         unit="images",
     )
@@ -57,15 +57,13 @@ def _enlarged(preset: Preset, index: Index) -> Iterator[Finding]:
     worst = small[np.argsort(-scales[small], kind="stable")]
     much = int((scales > MUCH_ENLARGED).sum())
     resolution = 0 if preset.training.resolutions else _resolution_for(preset, index)
+    lower = fix("fix.resolution", {"training.resolution": resolution}, resolution=resolution)
     yield Finding(
         "images.small",
         "hurt" if much >= 0.1 * len(index) else "know",
-        f"{share_of(len(small), len(index), 'image')} are smaller than their bucket; the smallest is enlarged "
-        f"{scales[worst[0]]:.1f} times.",
-        "The model learns their blur as if it belonged to the picture. Take larger originals, leave the smallest out, "
-        "or train at a lower resolution.",
         "training.resolution",
-        [Fix(f"Train at {resolution} pixels", {"training.resolution": resolution})] if resolution else [],
+        {**part_of(len(small), len(index)), "times": float(scales[worst[0]])},
+        [lower] if resolution else [],
         items=first_items(f"{index.file(int(row))}: enlarged {scales[row]:.1f} times" for row in worst[:20]),
     )
 
@@ -108,21 +106,29 @@ def _squeezed(preset: Preset, index: Index) -> Iterator[Finding]:
     kinds, counts = np.unique(numbers[lost], return_counts=True)
     height, width = free[int(kinds[counts.argmax()])]
     needed = max(max(free[int(kind)]) for kind in kinds)
-    bad = len(lost) >= 0.05 * len(index)
     order = lost[np.argsort(then[lost] - now[lost], kind="stable")]
     yield Finding(
         "images.squeezed",
-        "hurt" if bad else "know",
-        f"{width}x{height} cannot occur: the longest side is {longest}. {share_of(len(lost), len(index), 'image')} "
-        f"lose {percent(float(now[lost].mean()))} of their area instead of {percent(float(then[lost].mean()))}.",
-        "What is cut away is never learnt: heads and feet, of portraits. A longer side costs no memory, because the "
-        "area of a bucket stays the same.",
+        "hurt" if len(lost) >= 0.05 * len(index) else "know",
         "training.max_side",
-        [Fix(f"Allow sides up to {needed} pixels", {"training.max_side": needed})],
+        {
+            **part_of(len(lost), len(index)),
+            "width": width,
+            "height": height,
+            "longest": longest,
+            "now": float(now[lost].mean()),
+            "then": float(then[lost].mean()),
+        },
+        [fix("fix.max-side", {"training.max_side": needed}, side=needed)],
         bars=[(f"{free[int(k)][1]}x{free[int(k)][0]}", float(c)) for k, c in zip(kinds, counts, strict=True)],
         unit="images",
-        items=first_items(f"{index.file(int(row))}: loses {percent(float(now[row]))}" for row in order[:20]),
+        items=_losses(index, now, order),
     )
+
+
+def _losses(index: Index, shares: Numbers, rows: Numbers) -> list[str]:
+    """Files with what is cut off them."""
+    return first_items(f"{index.file(int(row))}: loses {percent(float(shares[row]))}" for row in rows[:20])
 
 
 def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
@@ -138,12 +144,9 @@ def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
     yield Finding(
         "images.cut",
         "hurt" if len(much) >= 0.1 * len(index) else "know",
-        f"{share_of(len(much), len(index), 'image')} lose more than {percent(MUCH_CUT)} of their area at the edges; "
-        f"the worst loses {percent(float(shares[worst[0]]))}.",
-        "They are longer or narrower than their bucket. The middle is kept: cut them yourself where something else "
-        "matters.",
         "training.resolution",
-        items=first_items(f"{index.file(int(row))}: loses {percent(float(shares[row]))}" for row in worst[:20]),
+        {**part_of(len(much), len(index)), "much": MUCH_CUT, "worst": float(shares[worst[0]])},
+        items=_losses(index, shares, worst),
     )
 
 
@@ -153,18 +156,13 @@ def _oversized(preset: Preset, index: Index) -> Iterator[Finding]:
     huge = np.flatnonzero(pixels > HUGE * areas)
     if not len(huge):
         return
-    largest = int(huge[pixels[huge].argmax()])
+    order = huge[np.argsort(-pixels[huge], kind="stable")]
     yield Finding(
         "images.huge",
         "know",
-        f"{share_of(len(huge), len(index), 'image')} have more than {HUGE} times the pixels that are used; the largest "
-        f"has {pixels[largest] / 1e6:.0f} million.",
-        "That harms nothing. Only the first start takes longer, because each must be read once.",
         "training.resolution",
-        items=first_items(
-            f"{index.file(int(row))}: {index.widths[row]}x{index.heights[row]}"
-            for row in huge[np.argsort(-pixels[huge], kind="stable")][:20]
-        ),
+        {**part_of(len(huge), len(index)), "times": HUGE, "largest": float(pixels[order[0]]) / 1e6},
+        items=first_items(f"{index.file(int(r))}: {index.widths[r]}x{index.heights[r]}" for r in order[:20]),
     )
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from modules.check.context import CheckContext
 from modules.check.images import augmentation, balance, buckets
-from modules.check.wording import counted, first_items, share_of
+from modules.check.wording import first_items, part_of
 from modules.data.image.pixels import KINDS
 from modules.data.index import Index
 from modules.data.source.duplicates import near_duplicates
@@ -18,11 +18,12 @@ from modules.data.source.file_hashes import FileHashes
 from modules.data.source.perceptual_hash import PixelInfo, read_pixel_info
 from modules.data.source.source import DataFile
 from modules.messages import Finding, Phase, Severity
+from modules.sentences.problem import problem
 
 MUCH = 0.1  # of the images
 CLEAR = 0.01  # of the pixels: less is a soft edge
 GREY_TOLERANCE = 3  # levels of 255 between red, green and blue
-TITLE = "Looking into the images"
+TITLE = "Reading image files"
 
 
 @dataclass(frozen=True)
@@ -79,14 +80,11 @@ def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]
         return
     total = len(index) + len(index.bad)
     everything = len(bad) == total
-    one = len(bad) == 1
     yield Finding(
-        "images.unreadable",
+        "images.unreadable:all" if everything else "images.unreadable",
         "stop" if everything else "hurt",
-        f"{share_of(len(bad), total, 'image')} cannot be read{'' if everything else ' and will be left out'}.",
-        f"Copy {'it' if one else 'them'} again, save {'it' if one else 'them'} anew with an image editor, or take "
-        f"{'it' if one else 'them'} out of the folder.",
         "concepts",
+        part_of(len(bad), total),
         items=first_items(bad),
     )
 
@@ -97,24 +95,11 @@ def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]
 def _copies(seen: ReadImages, cache: Path) -> Iterator[Finding]:
     groups = near_duplicates(seen.prints)
     exact = _exact(seen, groups, cache)
-    yield from _copies_finding(
-        seen,
-        exact,
-        "images.copies",
-        "the same file as another",
-        "What is there twice is learnt twice as much. Delete the copies, unless you want it so.",
-    )
+    yield from _copies_finding(seen, exact, "images.copies")
     # Of exact copies, one stands for all: the rest was said.
     spare = {place for group in exact for place in group[1:]}
     near = [rest for group in groups if len(rest := [place for place in group if place not in spare]) > 1]
-    yield from _copies_finding(
-        seen,
-        near,
-        "images.alike",
-        "nearly the same picture as another",
-        "Smaller or compressed copies, or pictures of one series: together they count for more than the others, and "
-        "the model learns them by heart. Keep the best of each.",
-    )
+    yield from _copies_finding(seen, near, "images.alike")
 
 
 def _exact(seen: ReadImages, groups: Sequence[Sequence[int]], cache: Path) -> list[list[int]]:
@@ -139,22 +124,20 @@ def _digest(digests: FileHashes, file: DataFile) -> str:
         return ""
 
 
-def _copies_finding(
-    seen: ReadImages, groups: Sequence[Sequence[int]], name: str, what: str, text: str
-) -> Iterator[Finding]:
+def _copies_finding(seen: ReadImages, groups: Sequence[Sequence[int]], code: str) -> Iterator[Finding]:
     if not groups:
         return
     spare = sum(len(group) - 1 for group in groups)
     concepts = seen.index.concept_numbers
     across = sum(len({int(concepts[seen.rows[place]]) for place in group}) > 1 for group in groups)
-    apart = f" {counted(across, 'picture')} stand{'s' if across == 1 else ''} in several concepts." if across else ""
-    verb = "is" if spare == 1 else "are"
     yield Finding(
-        name,
+        code,
         "hurt" if spare >= MUCH * len(seen.rows) else "know",
-        f"{share_of(spare, len(seen.rows), 'image')} {verb} {what}.{apart}",
-        text,
         "concepts",
+        {
+            **part_of(spare, len(seen.rows)),
+            "across": [problem("copies.in-several-concepts", count=across)] if across else [],
+        },
         items=first_items(" = ".join(str(seen.file(place)) for place in group[:4]) for group in groups),
     )
 
@@ -164,66 +147,25 @@ def _copies_finding(
 
 @dataclass(frozen=True)
 class Trait:
-    """Something that some images are, and what is done about it."""
+    """Something that some images are; the catalogue says what is done about it."""
 
-    name: str
+    code: str
     is_so: Callable[[PixelInfo], bool]
-    one: str
-    many: str
-    text: str
     severity: Severity = "know"
 
     def finding(self, seen: ReadImages) -> Iterator[Finding]:
         odd = seen.where(self.is_so)
         if odd:
-            yield Finding(
-                self.name,
-                self.severity,
-                f"{share_of(len(odd), len(seen.rows), 'image')} {self.one if len(odd) == 1 else self.many}.",
-                self.text,
-                "concepts",
-                items=first_items(seen.file(place) for place in odd),
-            )
+            items = first_items(seen.file(place) for place in odd)
+            yield Finding(self.code, self.severity, "concepts", part_of(len(odd), len(seen.rows)), items=items)
 
 
 TRAITS = (
-    Trait(
-        "images.transparent",
-        lambda one: one.transparent_share > CLEAR,
-        "is partly transparent",
-        "are partly transparent",
-        "What is transparent is laid on white, and the model learns the white. Put another background behind it "
-        "yourself if you want one.",
-    ),
-    Trait(
-        "images.turned",
-        lambda one: one.orientation > 1,
-        "is turned by a mark of the camera (EXIF)",
-        "are turned by a mark of the camera (EXIF)",
-        "Seachange turns them as image viewers do. Nothing needs to be done.",
-    ),
-    Trait(
-        "images.animated",
-        lambda one: one.is_animated,
-        "holds more than one picture",
-        "hold more than one picture",
-        "Only the first picture of an animation is trained on. Save the others as files of their own if you want them.",
-    ),
-    Trait(
-        "images.cmyk",
-        lambda one: one.mode == "CMYK",
-        "has colours for print (CMYK)",
-        "have colours for print (CMYK)",
-        "They are turned into the colours of a screen, by their profile where they have one. Look at them once in the "
-        "tab concepts: without a profile colours may come out differently than you know them.",
-    ),
-    Trait(
-        "images.16-bit",
-        lambda one: one.mode in KINDS,
-        "has 16 bits a pixel",
-        "have 16 bits a pixel",
-        "They are scaled to 8 bits, as every model wants them. Nothing needs to be done.",
-    ),
+    Trait("images.transparent", lambda one: one.transparent_share > CLEAR),
+    Trait("images.turned", lambda one: one.orientation > 1),
+    Trait("images.animated", lambda one: one.is_animated),
+    Trait("images.cmyk", lambda one: one.mode == "CMYK"),
+    Trait("images.16-bit", lambda one: one.mode in KINDS),
 )
 
 
@@ -233,13 +175,5 @@ def _colourless(seen: ReadImages) -> Iterator[Finding]:
     grey = np.flatnonzero(np.ptp(thumbs, axis=2).max(axis=1) <= GREY_TOLERANCE)
     if not len(grey) or len(grey) == len(seen.rows):
         return
-    verb = "has" if len(grey) == 1 else "have"
-    yield Finding(
-        "images.colourless",
-        "know",
-        f"{share_of(len(grey), len(seen.rows), 'image')} {verb} no colour.",
-        "The model learns black and white along with what they show, unless their captions say it, for example with "
-        '"black and white photo".',
-        "concepts",
-        items=first_items(seen.file(int(place)) for place in grey),
-    )
+    items = first_items(seen.file(int(place)) for place in grey)
+    yield Finding("images.colourless", "know", "concepts", part_of(len(grey), len(seen.rows)), items=items)

@@ -21,9 +21,10 @@ from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
+from modules.sentences.problem import problem
+from modules.sentences.render import fix
 from modules.trainer.preparation import caches_latents, resident_components
 
-GB = 2**30
 UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 13 % of what was measured (tests/benchmarks/RESULTS.md)
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
@@ -55,7 +56,7 @@ def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: in
     over = found.peak.total - limit
     fixes: list[Fix] = []
     if over > -UNCERTAINTY * limit:
-        fixes = [mend for mend, _ in estimator.fixes(context, found.peak.total, limit)]
+        fixes = [each for each, _ in estimator.fixes(context, found.peak.total, limit)]
     yield _finding(found, limit, fixes)
     if found.on_card:
         yield from _main_memory(found)
@@ -96,77 +97,79 @@ class MemoryEstimator:
         steps = memory_fixes(context.preset)
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
-        for number, (label, change) in enumerate(steps):
+        for number, step in enumerate(steps):
             context.progress("Looking for what would fit", number, len(steps))
-            changed = with_changes(context.preset, change)
+            changed = with_changes(context.preset, step.changes)
             if changed is not None and (size := self.estimate(changed).peak.total) < 0.98 * now:
-                alone.append((Fix(f"{label}: {_gb(size)} instead of {_gb(now)}", change), size))
-            if reached > (1 - UNCERTAINTY) * limit and (more := with_changes(together, change)) is not None:
+                what = problem(step.code, **step.values)
+                alone.append((fix("fix.memory", step.changes, what=what, after=size, before=now), size))
+            if reached > (1 - UNCERTAINTY) * limit and (more := with_changes(together, step.changes)) is not None:
                 size = self.estimate(more).peak.total
                 if size < 0.98 * reached:
-                    together, reached, changes = more, size, {**changes, **change}
+                    together, reached, changes = more, size, {**changes, **step.changes}
         one_is_enough = any(size <= (1 - UNCERTAINTY) * limit for _, size in alone)
         if len(changes) > 1 and not one_is_enough and alone:
-            yield Fix(f"All that helps, until it fits: {_gb(reached)} instead of {_gb(now)}", changes), reached
+            yield fix("fix.memory-all", changes, after=reached, before=now), reached
         yield from alone
 
 
-def memory_fixes(preset: Preset) -> list[tuple[str, dict[str, Any]]]:
+def memory_fixes(preset: Preset) -> list[Fix]:
     """Settings that need less memory, those that cost the result least first."""
     return [*_slower_settings(preset), *_coarser_settings(preset), *_smaller_settings(preset)]
 
 
-Changes = Iterator[tuple[str, dict[str, Any]]]
+Fixes = Iterator[Fix]
 
 
-def _slower_settings(preset: Preset) -> Changes:
+def _slower_settings(preset: Preset) -> Fixes:
     """What costs time and leaves the result as it is."""
     training = preset.training
     if not training.gradient_checkpointing:
-        yield "Gradient checkpointing", {"training.gradient_checkpointing": True}
+        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
     for size in sorted({training.batch_size // 2, 1}, reverse=True):
         if 0 < size < training.batch_size and training.batch_size % size == 0:
             times = training.accumulation * training.batch_size // size
-            yield f"Batches of {size}, {times} a step", {"training.batch_size": size, "training.accumulation": times}
+            changes = {"training.batch_size": size, "training.accumulation": times}
+            yield fix("fix.smaller-batches", changes, size=size, times=times)
     if training.ema and training.ema_device == "same":
-        yield "The moving average in main memory", {"training.ema_device": "cpu"}
+        yield fix("fix.ema-on-cpu", {"training.ema_device": "cpu"})
 
 
-def _coarser_settings(preset: Preset) -> Changes:
+def _coarser_settings(preset: Preset) -> Fixes:
     """What rounds more."""
     training, optimizer = preset.training, preset.optimizer
     if preset.model.dtype == "fp32":
-        yield "Precision bf16 for what is not trained", {"model.dtype": "bf16"}
+        yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
     if optimizer.state_bytes > 2:
-        yield "The 8-bit optimizer", {"optimizer.kind": "adamw8bit"}
+        yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
     if training.weights == "fp32" and preset.method.kind != "embedding":
-        yield "Trained weights in bf16", {"training.weights": "bf16", "model.dtype": "bf16"}
+        yield fix("fix.trained-bf16", {"training.weights": "bf16", "model.dtype": "bf16"})
     if optimizer.kind != "adafactor":
-        yield "The optimizer Adafactor", {"optimizer.kind": "adafactor"}
+        yield fix("fix.adafactor", {"optimizer.kind": "adafactor"})
 
 
-def _smaller_settings(preset: Preset) -> Changes:
+def _smaller_settings(preset: Preset) -> Fixes:
     """What leaves something out."""
     if preset.training.ema:
-        yield "No moving average", {"training.ema": False}
+        yield fix("fix.without-ema", {"training.ema": False})
     if preset.resolution >= 512:
         smaller = preset.resolution * 3 // 4 // 64 * 64
-        yield f"Images of {smaller} pixels", {"training.resolution": smaller}
+        yield fix("fix.smaller-images", {"training.resolution": smaller}, side=smaller)
     yield from _smaller_samples(preset)
 
 
-def _smaller_samples(preset: Preset) -> Changes:
+def _smaller_samples(preset: Preset) -> Fixes:
     change: dict[str, Any] = {}
     for number, prompt in enumerate(preset.sampling.prompts):
         for side in ("width", "height"):
             if prompt.enabled and (getattr(prompt, side) or preset.resolution) > 512:
                 change[f"sampling.prompts.{number}.{side}"] = 512
     if change:
-        yield "Samples of 512 pixels", change
+        yield fix("fix.smaller-samples", change)
 
 
 def with_changes(preset: Preset, changes: Mapping[str, Any]) -> Preset | None:
-    """The preset with a mend's changes; None where they clash with another setting."""
+    """The preset with a fix's changes; None where they conflict with another setting."""
     settings = [f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in changes.items()]
     changed = preset_of(apply_overrides(preset.model_dump(mode="json"), settings))
     return None if conflicts(changed) else changed
@@ -205,32 +208,24 @@ def _one_of_each(index: Index) -> list[int]:
     return list(seen.values())
 
 
-# Words ----------------------------------------------------------------------------------------------------------------
+# Findings -------------------------------------------------------------------------------------------------------------
 
 
 def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
     peak = found.peak
-    has = "the card has" if found.on_card else "of this computer's memory is free:"
-    title = f"The run will take about {_gb(peak.total)}; {has} {_gb(limit)}."
-    if found.on_card:
-        where = "The desktop and other programs need some of the card too, and PyTorch keeps a few per cent in reserve."
-    else:
-        where = "It is main memory, because the run is on the CPU; runs that were measured took 1 to 15 % more."
-    text = f"Most is needed while {peak.title[0].lower()}{peak.title[1:]}. {where}"
     return Finding(
-        name="memory.peak",
-        severity=severity(peak.total, limit),
-        title=title,
-        text=text,
-        setting="training.batch_size",
-        fixes=fixes,
+        "memory.peak:card" if found.on_card else "memory.peak:cpu",
+        severity(peak.total, limit),
+        "training.batch_size",
+        {"needed": peak.total, "limit": limit, "stage": peak.title},
+        fixes,
         bars=[(label, float(size)) for label, size in sorted(peak.parts.items(), key=lambda row: -row[1]) if size],
         unit="bytes",
     )
 
 
 def severity(needed: int, limit: int) -> Severity:
-    """How bad it is to need so much where there is so much; an estimate may be off by DOUBT either way."""
+    """How bad it is to need so much where there is so much; an estimate may be off by UNCERTAINTY either way."""
     if needed > (1 + UNCERTAINTY) * limit:
         return "stop"
     return "hurt" if needed > (1 - UNCERTAINTY) * limit else "know"
@@ -241,16 +236,10 @@ def _main_memory(found: Estimate) -> Iterator[Finding]:
     free, peak = psutil.virtual_memory().available, found.main_peak
     if peak.total > (1 - UNCERTAINTY) * free:
         yield Finding(
-            name="memory.main",
-            severity="hurt",
-            title=f"{peak.title} will take about {_gb(peak.total)} of main memory; {_gb(free)} is free.",
-            text="Close other programs, or save in a smaller precision.",
-            setting="output.dtype",
+            "memory.main",
+            "hurt",
+            "output.dtype",
+            {"stage": peak.title, "needed": peak.total, "limit": free},
             bars=[(label, float(size)) for label, size in peak.parts.items()],
             unit="bytes",
         )
-
-
-def _gb(size: int) -> str:
-    """As cards are sold: 12 GB are 12 times 2^30 bytes."""
-    return f"{size / GB:.1f} GB" if size >= GB / 10 else f"{size / 2**20:.0f} MB"

@@ -12,12 +12,13 @@ from modules.check.context import CheckContext
 from modules.check.run.plan import Plan, samplings, times_due, validations
 from modules.check.run.probe import measure
 from modules.check.run.sizes import PNG_SHARE, STEP_NOTES, Sizes, cache_bytes, sizes_of
-from modules.check.wording import counted, in_bytes, in_time, rounded
 from modules.messages import Finding, Fix, Severity
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
 from modules.preset.text.interval import SECONDS, Interval
 from modules.preset.validate import preset_of
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import fix
 from modules.system.disks import device_of, free_bytes
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.throughput import Speed, load_speed, shape_of
@@ -46,14 +47,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 
 
 def _unknown_time() -> Finding:
-    return Finding(
-        "costs.time",
-        "know",
-        "Nothing like this has been trained on this machine yet: how long it takes is not known.",
-        "It shows a few steps after the start. To know it before, add --probe to the check: it loads the model and "
-        "measures a few real steps.",
-        "training.steps",
-    )
+    return Finding("costs.time:unknown", "know", "training.steps")
 
 
 def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> Finding:
@@ -65,18 +59,19 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
     validating = _validating(preset, plan, speed, validation_images)
     whole = steps + samples + validating
     kwh = speed.watts * whole / 3.6e6
-    energy = f", and {rounded(kwh)} kWh for the graphics card" if kwh else ""
-    each = f"{rounded(speed.step)} seconds" if speed.step >= 0.1 else f"{rounded(1000 * speed.step)} milliseconds"
-    source = "As measured on this machine with these settings." if speed.exact else (
-        "Worked out from a run on this machine with other batches or another resolution: only roughly."
-    )  # fmt: skip
-    undrawn = "" if speed.drawing or not (drawn and prompts) else " How long the samples take is not known yet."
+    undrawn = not speed.drawing and drawn and prompts
     return Finding(
         "costs.time",
         "know",
-        f"About {in_time(whole)}: {counted(plan.steps, 'step')} of {each}{energy}.",
-        f"{source} Reading and encoding the images comes first, and is kept for the next run.{undrawn}",
         "training.steps" if preset.training.steps else "training.epochs",
+        {
+            "whole": whole,
+            "steps": plan.steps,
+            "step": speed.step,
+            "energy": [problem("time.energy", kwh=kwh)] if kwh else [],
+            "source": Problem("time.measured" if speed.exact else "time.derived"),
+            "samples": [Problem("time.samples-unknown")] if undrawn else [],
+        },
         bars=[
             ("steps", round(steps, 1)),
             *([("samples", round(samples, 1))] if samples else []),
@@ -127,30 +122,17 @@ class DiskUse:
 
 def _disk(context: CheckContext, plan: Plan, sizes: Sizes, cache: int, seconds: float | None) -> Iterator[Finding]:
     written = list(disk_use(context.preset, plan, sizes, cache, seconds))
-    total = sum(one.size for one in written)
     severity, worst = _worst_disk(written)
-    room = free_bytes(worst.place)
-    needed = _by_disk(written)[device_of(worst.place)]
-    where = f"the disk with {worst.place}"
-    title = {
-        "know": f"The run will write about {in_bytes(total)}; {in_bytes(room)} are free.",
-        "hurt": f"The run will write about {in_bytes(needed)} to {where}, where {in_bytes(room)} are free.",
-        "stop": f"The run needs about {in_bytes(needed)} on {where}, and {in_bytes(room)} are free.",
-    }[severity]
-    text = {
-        "know": "Backups are counted as many as are kept, and one more while it is written.",
-        "hurt": "Hardly any room would be left, for this run and everything else on that disk.",
-        "stop": "The disk would be full before the end. Make room, choose another folder, or write less.",
-    }[severity]
-    if severity == "hurt" and needed > room:
-        text = "It fits only if some of it was encoded before, which is not looked for here. Otherwise make room first."
+    free, needed = free_bytes(worst.place), _by_disk(written)[device_of(worst.place)]
+    code = {"know": "costs.disk", "hurt": "costs.disk:nearly-full", "stop": "costs.disk:full"}[severity]
+    if severity == "hurt" and needed > free:
+        code = "costs.disk:if-cached"
     yield Finding(
-        "costs.disk",
+        code,
         severity,
-        title,
-        text,
         "general.workspace",
-        [] if severity == "know" else list(_mends(context, plan, cache, seconds)),
+        {"total": sum(one.size for one in written), "needed": needed, "free": free, "folder": str(worst.place)},
+        [] if severity == "know" else list(_smaller_fixes(context, plan, cache, seconds)),
         bars=[(one.title, float(one.size)) for one in written if one.size],
         unit="bytes",
     )
@@ -203,22 +185,22 @@ def _worst_disk(written: list[DiskUse]) -> tuple[Severity, DiskUse]:
     return ("stop" if need - encoded > room else "hurt"), worst
 
 
-def _mends(context: CheckContext, plan: Plan, cache: int, seconds: float | None) -> Iterator[Fix]:
+def _smaller_fixes(context: CheckContext, plan: Plan, cache: int, seconds: float | None) -> Iterator[Fix]:
     """Settings with which it would fit."""
     preset, family = context.preset, context.family
     assert family is not None
     ways: list[tuple[str, dict[str, Any]]] = []
     if preset.backup.keep > 1:
-        ways.append(("Keep one backup", {"backup.keep": 1}))
+        ways.append(("fix.one-backup", {"backup.keep": 1}))
     if preset.backup.save_every != "never":
-        ways.append(("Save no models on the way", {"backup.save_every": "never"}))
+        ways.append(("fix.no-models-on-the-way", {"backup.save_every": "never"}))
     if len(ways) == 2:
-        ways.append(("Keep one backup, and save no models on the way", {**ways[0][1], **ways[1][1]}))
+        ways.append(("fix.one-backup-no-models", {**ways[0][1], **ways[1][1]}))
     found = False
-    for label, changes in ways:
+    for code, changes in ways:
         if found and len(changes) > 1:
             return  # one of them is enough
         changed = preset_of(apply_overrides(preset.model_dump(mode="json"), [f"{k}={v}" for k, v in changes.items()]))
         if _worst_disk(list(disk_use(changed, plan, sizes_of(family, changed), cache, seconds)))[0] == "know":
             found = True
-            yield Fix(label, changes)
+            yield fix(code, changes)

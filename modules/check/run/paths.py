@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from modules.check.context import CheckContext
-from modules.check.wording import in_bytes, listed
 from modules.data.source.kinds import source_of
-from modules.messages import Finding, Fix
+from modules.messages import Finding
 from modules.preset.files.naming import RESERVED, run_name
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import fix
 from modules.system.bundled import is_bundled
 from modules.system.disks import cloud_service, disk_of, free_bytes, write_error
 from modules.trainer.run_folder.model_paths import ModelPaths
@@ -23,6 +24,12 @@ from modules.trainer.run_folder.model_paths import ModelPaths
 LONGEST_ON_WINDOWS = 259  # characters of a path, where the system's long paths are off
 FORBIDDEN_ON_WINDOWS = r'[<>:"|?*\x00-\x1f]'
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+VARIANTS = {  # of paths.not-writable
+    errno.ELOOP: "link-loop",
+    errno.EROFS: "read-only",
+    errno.ENOTDIR: "through-a-file",
+    errno.ENOENT: "broken-link",
+}
 # The longest names that a run makes inside its folder: a sample with a whole prompt, a backup, records.
 LONGEST_INSIDE = (
     f"samples/.000500 - 1 - {'x' * 60}.png.1234567.part",
@@ -35,10 +42,14 @@ LONGEST_INSIDE = (
 class UsedFolder:
     """A folder that the run uses."""
 
-    title: str
+    title: Problem
     setting: str
     path: Path
     written: bool
+
+    @property
+    def is_cache(self) -> bool:
+        return self.setting == "general.cache"
 
 
 def findings(context: CheckContext) -> Iterator[Finding]:
@@ -58,19 +69,19 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 def used_folders(preset: Preset) -> Iterator[UsedFolder]:
     """Every folder that a run reads or writes, once each."""
     general = preset.general
-    yield UsedFolder("workspace", "general.workspace", Path(general.workspace), written=True)
-    yield UsedFolder("cache", "general.cache", Path(general.cache), written=True)
+    yield UsedFolder(Problem("folder.workspace"), "general.workspace", Path(general.workspace), written=True)
+    yield UsedFolder(Problem("folder.cache"), "general.cache", Path(general.cache), written=True)
     if preset.output.path:
-        yield UsedFolder("finished model", "output.path", ModelPaths(preset).wanted.parent, written=True)
+        yield UsedFolder(Problem("folder.model"), "output.path", ModelPaths(preset).wanted.parent, written=True)
     model = Path(preset.model.source)
     if not is_bundled(preset.model.source) and model.is_absolute() and model.exists():
-        yield UsedFolder("base model", "model.source", model, written=False)
+        yield UsedFolder(Problem("folder.base"), "model.source", model, written=False)
     for number, concept in enumerate(preset.concepts):
         if not concept.enabled or not concept.path or is_bundled(concept.path):
             continue
         source = source_of(concept, number)
         if source.folder is not None:
-            title = f'images of "{concept.name or source.title}"'
+            title = problem("folder.concept", name=concept.name or source.title)
             yield UsedFolder(title, f"concepts.{number}.path", source.folder, written=False)
 
 
@@ -85,25 +96,16 @@ def _unwritable(places: list[UsedFolder]) -> Iterator[Finding]:
         if error is None or any(f"{place.path}{os.sep}".startswith(f"{path}{os.sep}") for path in told):
             continue
         told.add(str(place.path))
-        title, text = _in_words(place, error)
-        yield Finding("paths.not-writable", "stop", title, text, place.setting)
-
-
-def _in_words(place: UsedFolder, error: OSError) -> tuple[str, str]:
-    where = f"the {place.title} ({place.path})"
-    if error.errno in FULL:
-        free = in_bytes(free_bytes(place.path))
-        return f"The disk with {where} is full: {free} free.", "Make room there, or choose another folder."
-    if error.errno == errno.ELOOP:
-        return f"The path of {where} is a link that leads to itself.", "Delete the link, or choose another folder."
-    if error.errno == errno.EROFS:
-        return f"The disk with {where} can only be read.", "Choose a folder on another disk."
-    if error.errno == errno.ENOTDIR:
-        return f"Nothing can be written to {where}: {error.filename} is a file.", "Choose another folder."
-    if error.errno == errno.ENOENT:
-        return f"The path of {where} leads through a link to nowhere.", "Is a drive not connected? Or choose another."
-    reason = error.strerror or str(error)
-    return f"Nothing can be written to {where}: {reason}.", "Choose another folder, or change its rights."
+        values = {
+            "place": place.title,
+            "folder": str(place.path),
+            "free": free_bytes(place.path) if error.errno in FULL else 0,
+            "file": str(error.filename),
+            "reason": error.strerror or str(error),
+        }
+        variant = "full" if error.errno in FULL else VARIANTS.get(error.errno or 0)
+        code = f"paths.not-writable:{variant}" if variant else "paths.not-writable"
+        yield Finding(code, "stop", place.setting, values)
 
 
 # One inside the other -------------------------------------------------------------------------------------------------
@@ -124,21 +126,12 @@ def _inside_concepts(preset: Preset) -> Iterator[Finding]:
             yield Finding(
                 "paths.workspace-inside-concept",
                 "hurt",
-                f'The workspace lies inside the concept "{title}", which reads its sub-folders.',
-                "The samples of this run would be training images of the next one, and the model would learn from its "
-                f"own mistakes. Choose a workspace outside of {folder}, or do not include sub-folders.",
                 "general.workspace",
-                [Fix("Do not include sub-folders", {f"concepts.{number}.subfolders": False})],
+                {"concept": title, "folder": str(folder)},
+                [fix("fix.no-subfolders", {f"concepts.{number}.subfolders": False})],
             )
         elif _of_a_run(folder, workspace, concept.subfolders):
-            yield Finding(
-                "paths.concept-inside-run",
-                "hurt",
-                f'The concept "{title}" holds samples that a run has drawn.',
-                "A model that learns from its own pictures learns its own mistakes. If you want just that, copy the "
-                "good ones to a folder of their own.",
-                setting,
-            )
+            yield Finding("paths.concept-inside-run", "hurt", setting, {"concept": title})
 
 
 def _of_a_run(folder: Path, workspace: Path, subfolders: bool) -> bool:
@@ -161,16 +154,12 @@ def _real(path: Path) -> Path:
 def _on_network(places: list[UsedFolder]) -> Iterator[Finding]:
     far = [place for place in places if disk_of(place.path).network]
     if far:
-        cache = any(place.title == "cache" for place in far)
+        cache = any(place.is_cache for place in far)
         yield Finding(
-            "paths.network",
+            "paths.network:cache" if cache else "paths.network",
             "hurt" if cache else "know",
-            f"{_titles(far)} on a network share.",
-            "Every step reads the cache, and a share that is gone for a moment pauses the run. Put the cache on a disk "
-            "of this machine."
-            if cache
-            else "Reading and writing take longer there, and a share that is gone for a moment pauses the run.",
             "general.cache" if cache else far[0].setting,
+            {"places": [place.title for place in far]},
             items=[str(place.path) for place in far],
         )
 
@@ -178,15 +167,8 @@ def _on_network(places: list[UsedFolder]) -> Iterator[Finding]:
 def _synced(places: list[UsedFolder]) -> Iterator[Finding]:
     for place in places:
         if place.written and (program := cloud_service(place.path)):
-            yield Finding(
-                "paths.synced",
-                "know",
-                f"{program} copies the {place.title} to the internet.",
-                "Backups and caches are large and change all the time: that takes bandwidth and paid room, and a file "
-                "that is being copied may be locked. Choose a folder outside, or pause it while you train.",
-                place.setting,
-                items=[str(place.path)],
-            )
+            values = {"program": program, "place": place.title}
+            yield Finding("paths.synced", "know", place.setting, values, items=[str(place.path)])
             return
 
 
@@ -196,16 +178,11 @@ def _in_memory(places: list[UsedFolder]) -> Iterator[Finding]:
     if gone:
         yield Finding(
             "paths.in-memory",
-            "hurt" if any(place.title != "cache" for place in gone) else "know",
-            f"{_titles(gone)} in the machine's memory.",
-            "What is there takes memory, and is gone when the machine restarts. Choose a folder on a real disk.",
+            "hurt" if any(not place.is_cache for place in gone) else "know",
             gone[0].setting,
+            {"places": [place.title for place in gone]},
             items=[str(place.path) for place in gone],
         )
-
-
-def _titles(places: list[UsedFolder]) -> str:
-    return f"The {listed([place.title for place in places])} lie{'s' if len(places) == 1 else ''}"
 
 
 # Names ----------------------------------------------------------------------------------------------------------------
@@ -215,13 +192,7 @@ def _renamed(preset: Preset) -> Iterator[Finding]:
     wanted = (preset.general.name or preset.title).strip()
     name = run_name(preset)
     if wanted and name != wanted:
-        yield Finding(
-            "paths.renamed",
-            "know",
-            f'The folder of the run will be called "{name}".',
-            f'Not every system allows "{wanted}" as the name of a folder.',
-            "general.name",
-        )
+        yield Finding("paths.renamed", "know", "general.name", {"name": name, "wanted": wanted})
 
 
 def names_on_windows(preset: Preset, *, long_paths: bool) -> Iterator[Finding]:
@@ -232,23 +203,10 @@ def names_on_windows(preset: Preset, *, long_paths: bool) -> Iterator[Finding]:
     longest = max((str(root / PurePosixPath(path)) for path in inside), key=len)
     if len(longest) > LONGEST_ON_WINDOWS and not long_paths:
         over = len(longest) - LONGEST_ON_WINDOWS
-        yield Finding(
-            "paths.too-long",
-            "stop",
-            f"Files of this run would have paths of {len(longest)} characters; Windows allows {LONGEST_ON_WINDOWS}.",
-            f"Choose a workspace whose path is {over} characters shorter, such as C:\\train, or a shorter name, or "
-            "turn on long paths in Windows.",
-            "general.workspace",
-            items=[longest],
-        )
+        values = {"length": len(longest), "most": LONGEST_ON_WINDOWS, "over": over}
+        yield Finding("paths.too-long", "stop", "general.workspace", values, items=[longest])
     if preset.output.path and (piece := _forbidden(PureWindowsPath(preset.output.path))):
-        yield Finding(
-            "paths.forbidden-name",
-            "stop",
-            f'Windows does not allow "{piece}" as a name.',
-            'Leave out < > : " | ? *, dots and spaces at the end, and names of devices such as CON or NUL.',
-            "output.path",
-        )
+        yield Finding("paths.forbidden-name", "stop", "output.path", {"name": piece})
 
 
 def _forbidden(path: PureWindowsPath) -> str:

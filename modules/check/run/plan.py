@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from modules.check.wording import counted
 from modules.data.index import Index
 from modules.data.order import epoch_length, epoch_order, examples_per_epoch
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
+from modules.sentences.problem import Problem, problem
 
 MAX_EPOCHS = 50  # that are played through to find what is never shown
 MAX_VIEWS = 5_000_000
@@ -50,12 +50,11 @@ class Plan:
         return self.steps / self.steps_per_epoch
 
     @property
-    def sentence(self) -> str:
-        step = f"a step learns from {counted(self.per_step, 'image')}"
-        if self.accumulation > 1:
-            step += f", {self.at_once} at once, {self.accumulation} times"
-        each = counted(self.steps_per_epoch, "step")
-        return f"{counted(self.steps, 'step')} in {counted(self.epochs, 'epoch')} of {each}; {step}."
+    def in_numbers(self) -> Problem:
+        """Its steps and epochs as a sentence."""
+        code = "plan.step-accumulated" if self.accumulation > 1 else "plan.step"
+        step = problem(code, images=self.per_step, at_once=self.at_once, accumulation=self.accumulation)
+        return problem("plan", steps=self.steps, epochs=self.epochs, epoch=self.steps_per_epoch, batch=step)
 
 
 def times_due(interval: str, plan: Plan) -> int | None:

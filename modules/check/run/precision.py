@@ -8,13 +8,15 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from modules.catalog import component_label
 from modules.check.context import CheckContext
 from modules.check.memory.step_memory import trained_sizes
+from modules.check.wording import component_name
 from modules.families import Family
-from modules.messages import Finding, Fix
+from modules.messages import Finding
 from modules.methods import select_layers
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem
+from modules.sentences.render import fix
 from modules.system.devices import device_named
 
 MAX_TENSORS = 32  # of a part that are looked at, the larger the likelier
@@ -48,18 +50,18 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
         if not len(sizes):
             continue
         moved, usual = share_moved(sizes, rate, "bf16"), float(sizes.median())
-        often = max(1, round(ulp(usual, "bf16") / rate))
-        fp32 = Fix("Trained weights in fp32", {"training.weights": "fp32"})
         yield Finding(
-            name=f"precision.rounding.{component}",
-            severity="know",
-            title=f"At learning rate {rate:g} plain bfloat16 would move {_percent(moved)} of the weights of the "
-            f"{_named(component)}; stochastic rounding is on.",
-            text=f"A usual weight ({usual:.2g}) moves in about 1 of {often:,} steps then, by a whole notch, and on "
-            f"average exactly as far as it should; nothing is lost, but each weight is noisier. Weights in fp32 have "
-            f"no such noise and take twice the memory.",
-            setting="training.weights",
-            fixes=[fp32] if moved < HALF_LOST else [],
+            "precision.rounding",
+            "know",
+            "training.weights",
+            {
+                "component": component_name(component),
+                "rate": rate,
+                "moved": moved,
+                "usual": usual,
+                "often": max(1, round(ulp(usual, "bf16") / rate)),
+            },
+            [fix("fix.weights-fp32", {"training.weights": "fp32"})] if moved < HALF_LOST else [],
             bars=[("moved by plain rounding", moved), ("left where they are", 1 - moved)],
             unit="share of weights",
         )
@@ -115,75 +117,31 @@ def _device(preset: Preset) -> Iterator[Finding]:
         major, minor = torch.cuda.get_device_capability(device)
         yield from card_findings(preset, (major, minor))
     elif dtype == "fp16":
-        yield Finding(
-            name="precision.cpu_fp16",
-            severity="hurt",
-            title="fp16 on a CPU is slow, and 65,504 is the largest number it can hold.",
-            text="fp32 is right for a CPU; bf16 saves the same memory and overflows as late as fp32.",
-            setting="model.dtype",
-            fixes=[Fix("Compute in fp32", {"model.dtype": "fp32"})],
-        )
+        fp32 = fix("fix.compute-fp32", {"model.dtype": "fp32"})
+        yield Finding("precision.cpu_fp16", "hurt", "model.dtype", fixes=[fp32])
 
 
 def card_findings(preset: Preset, capability: tuple[int, int]) -> Iterator[Finding]:
     """What a card of this compute capability makes of the precision. bf16 needs 8.0: Ampere, the RTX 30 series."""
-    dtype, can = preset.model.dtype, capability >= (8, 0)
-    version = f"{capability[0]}.{capability[1]}"
+    dtype, can, path = preset.model.dtype, capability >= (8, 0), "model.dtype"
+    values = {"version": f"{capability[0]}.{capability[1]}"}
+    bf16 = fix("fix.compute-bf16", {path: "bf16"})
     if dtype == "bf16" and not can:
-        changes = {"model.dtype": "fp16", "training.weights": "fp32"}
-        yield Finding(
-            name="precision.old_card",
-            severity="hurt",
-            title=f"bf16 needs a card of compute capability 8.0; this one has {version}.",
-            text="It is imitated and several times slower. fp16 is fast here; weights that are trained then stay in "
-            "fp32, and their gradients are scaled so that none gets lost.",
-            setting="model.dtype",
-            fixes=[Fix("Compute in fp16", changes)],
-        )
+        fp16 = fix("fix.compute-fp16", {path: "fp16", "training.weights": "fp32"})
+        yield Finding("precision.old_card", "hurt", path, values, [fp16])
     if dtype == "fp16" and can:
-        yield Finding(
-            name="precision.fp16",
-            severity="know",
-            title=f"fp16 holds no number above 65,504; this card (compute capability {version}) can do bf16.",
-            text="Steps whose gradients are too large for fp16 are left out. bf16 is as fast and does not overflow.",
-            setting="model.dtype",
-            fixes=[Fix("Compute in bf16", {"model.dtype": "bf16"})],
-        )
+        yield Finding("precision.fp16", "know", path, values, [bf16])
     if dtype == "fp32" and can:
-        yield Finding(
-            name="precision.slow",
-            severity="know",
-            title="fp32 takes twice the memory of bf16 for 24 instead of 8 bits that hardly show in the result.",
-            text="What is trained stays in fp32 in any case, as set in training.weights. bf16 is also much faster on "
-            "this card.",
-            setting="model.dtype",
-            fixes=[Fix("Compute in bf16", {"model.dtype": "bf16"})],
-        )
+        yield Finding("precision.slow", "know", path, values, [bf16])
 
 
 def _vae(preset: Preset) -> Iterator[Finding]:
-    model = preset.model
-    fp32 = [Fix("VAE in fp32", {"model.vae_dtype": "fp32"})]
+    model, path = preset.model, "model.vae_dtype"
+    fp32 = fix("fix.vae-fp32", {path: "fp32"})
     if model.vae_dtype == "fp16" and not preset.card.fp16_vae and not model.vae:
-        yield Finding(
-            name="precision.vae",
-            severity="hurt",
-            title=f"{preset.card.short_title}'s own VAE goes beyond fp16's largest number, 65,504: images turn black.",
-            text="Latents that are no numbers spoil the training; the VAE works a short time only, so fp32 costs "
-            "little. There are VAEs made for fp16: model.vae.",
-            setting="model.vae_dtype",
-            fixes=fp32,
-        )
+        yield Finding("precision.vae:fp16", "hurt", path, {"family": preset.card.short_title}, [fp32])
     elif model.vae_dtype == "bf16":
-        yield Finding(
-            name="precision.vae",
-            severity="know",
-            title="The VAE computes in bf16, whose numbers are off by up to 0.4 %.",
-            text="Fine detail of the images is learnt a little coarser. Latents are encoded once and kept in fp32, so "
-            "that fp32 costs some time at the start and nothing after it.",
-            setting="model.vae_dtype",
-            fixes=fp32,
-        )
+        yield Finding("precision.vae:bf16", "know", path, fixes=[fp32])
 
 
 # The optimizer --------------------------------------------------------------------------------------------------------
@@ -198,28 +156,14 @@ def _small_tensors(preset: Preset, family: Family) -> Iterator[Finding]:
     if not small:
         return
     share = sum(small) / sum(sizes)
-    plain = Fix("The plain optimizer", {"optimizer.kind": preset.optimizer.eight_bit})
+    rest = Problem("small-tensors.saves-nothing" if share > HALF_LOST else "small-tensors.saves")
+    plain = fix("fix.plain-optimizer", {"optimizer.kind": preset.optimizer.eight_bit})
     yield Finding(
-        name="precision.small_tensors",
-        severity="know",
-        title=f"{len(small):,} of {len(sizes):,} trained tensors are too small for the 8-bit optimizer.",
-        text=f"It keeps tensors below {SMALL_TENSOR:,} numbers in 32 bits, which is right for them. They are "
-        f"{_percent(share)} of all that is trained"
-        + (
-            ": 8 bits save next to nothing here." if share > HALF_LOST else ", so that 8 bits save memory all the same."
-        ),
-        setting="optimizer.kind",
-        fixes=[plain] if share > HALF_LOST else [],
+        "precision.small_tensors",
+        "know",
+        "optimizer.kind",
+        {"small": len(small), "count": len(sizes), "limit": SMALL_TENSOR, "share": share, "rest": rest},
+        [plain] if share > HALF_LOST else [],
         bars=[("in 8 bits", float(sum(sizes) - sum(small))), ("in 32 bits", float(sum(small)))],
         unit="numbers",
     )
-
-
-def _percent(share: float) -> str:
-    if 0 < share < 0.01:
-        return "less than 1 %"
-    return f"{share:.0%}".replace("%", " %")
-
-
-def _named(component: str) -> str:
-    return component_label(component).removeprefix("the ")

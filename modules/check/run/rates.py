@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from math import floor
 
-from modules.catalog import component_label
 from modules.check.context import CheckContext
 from modules.check.run.common_rates import RateRange, common_rate, scale_of
 from modules.check.run.plan import Plan
-from modules.check.wording import counted, one_figure, rounded
-from modules.messages import Finding, Fix
+from modules.check.wording import component_name, one_figure
+from modules.messages import Finding
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval, WarmUp
+from modules.sentences.problem import problem
+from modules.sentences.render import fix
 from modules.trainer.step.ema import decay_at
-from modules.trainer.step.schedule import told
+from modules.trainer.step.schedule import scaled_rate
 
 HIGH, FAR_HIGH = 2.0, 4.0  # times above the highest usual rate: worth a word, and harm
 LOW, FAR_LOW = 3.0, 10.0  # times below the lowest
@@ -42,21 +43,16 @@ def length_findings(preset: Preset, plan: Plan) -> Iterator[Finding]:
 
 
 def _rates(preset: Preset, resolution: int) -> Iterator[Finding]:
-    for sentence in told(preset):
-        yield Finding(
-            "arithmetic.scaled-rate",
-            "know",
-            sentence,
-            "Each part's own learning rate is scaled alike. What people use is meant for the rate that comes of it.",
-            setting="training.scale_rate",
-        )
-    clipped = preset.training.clip_gradients > 0
+    training = preset.training
+    if scaled := scaled_rate(preset):
+        yield Finding(scaled.code, "know", scaled.path, scaled.values)
+    clipped = training.clip_gradients > 0
     for component, path, rate in _trained(preset):
         usual = common_rate(preset, component, resolution)
         if usual is None:
             continue
-        scaled = rate * preset.training.rate_scale
-        above, below = scaled / usual.high, usual.low / scaled
+        effective = rate * training.rate_scale
+        above, below = effective / usual.high, usual.low / effective
         if above > HIGH:
             yield _unusual_rate(preset, component, path, rate, usual, above)
         elif below > LOW:
@@ -65,38 +61,34 @@ def _rates(preset: Preset, resolution: int) -> Iterator[Finding]:
             yield Finding(
                 "arithmetic.clip",
                 "know",
-                f"Gradients are not clipped, and the learning rate of {_name(component)} is {rate:g}.",
-                "At a high rate a single odd image can throw the run off. Clipping at 1 costs nothing.",
-                setting="training.clip_gradients",
-                fixes=[Fix("Clip gradients at 1", {"training.clip_gradients": 1.0})],
+                "training.clip_gradients",
+                {"component": component_name(component), "rate": rate},
+                [fix("fix.clip", {"training.clip_gradients": 1.0})],
             )
             clipped = True
 
 
 def _unusual_rate(preset: Preset, component: str, path: str, rate: float, usual: RateRange, times: float) -> Finding:
     """`times` above the highest usual rate, or with a minus below the lowest."""
-    high, scale, good = times > 0, scale_of(preset), one_figure(usual.best / preset.training.rate_scale)
-    rate *= preset.training.rate_scale
+    high, scale = times > 0, scale_of(preset)
+    good = one_figure(usual.best / preset.training.rate_scale)
     far = FAR_HIGH if high else FAR_LOW
-    where = f"for {type(preset.method).__doc__} with {type(preset.optimizer).__doc__}"
-    if scale != 1:
-        where += f" at alpha / rank {rounded(scale)}"
-    harm = "Weights are moved too far at each step, and the model breaks down." if high else (
-        "The run may end before anything is learnt."
-    )  # fmt: skip
     return Finding(
-        "arithmetic.rate",
+        "arithmetic.rate:high" if high else "arithmetic.rate:low",
         "hurt" if abs(times) > far else "know",
-        f"The learning rate of {_name(component)}, {rate:.4g}, is {rounded(abs(times))} times "
-        f"{'above' if high else 'below'} what people use.",
-        f"Usual {where} is {one_figure(usual.low):g} to {one_figure(usual.high):g}. {harm}",
-        setting=path,
-        fixes=[Fix(f"Set it to {good:g}", {path: good})],
+        path,
+        {
+            "component": component_name(component),
+            "rate": rate * preset.training.rate_scale,
+            "times": abs(times),
+            "method": type(preset.method).__doc__,
+            "optimizer": type(preset.optimizer).__doc__,
+            "scale": [problem("rate.at-scale", scale=scale)] if scale != 1 else [],
+            "low": one_figure(usual.low),
+            "high": one_figure(usual.high),
+        },
+        [fix("fix.set-to", {path: good}, value=good)],
     )
-
-
-def _name(component: str) -> str:
-    return "the new words" if component == "words" else component_label(component)
 
 
 def _trained(preset: Preset) -> Iterator[tuple[str, str, float]]:
@@ -113,22 +105,16 @@ def _trained(preset: Preset) -> Iterator[tuple[str, str, float]]:
 
 def _same_rate(preset: Preset) -> Iterator[Finding]:
     rates = {component: rate for component, _, rate in _trained(preset)}
-    same = [
-        component
-        for component in rates
-        if component.startswith("text_encoder") and rates[component] == rates.get("denoiser")
-    ]
+    same = [name for name in rates if name.startswith("text_encoder") and rates[name] == rates.get("denoiser")]
     if not same or preset.optimizer.is_learning_rate_free:
         return
     good = one_figure(rates["denoiser"] / 3)
     yield Finding(
         "arithmetic.text-rate",
         "hurt" if preset.method.kind == "full" else "know",
-        f"{' and '.join(map(_name, same)).capitalize()} learn{'s' * (len(same) == 1)} at the rate of the "
-        f"denoiser, {rates['denoiser']:g}.",
-        "A text encoder forgets sooner what words mean: usual is a third to a tenth of the denoiser's rate.",
-        setting=f"training.{same[0]}.learning_rate",
-        fixes=[Fix(f"Set it to {good:g}", {f"training.{component}.learning_rate": good for component in same})],
+        f"training.{same[0]}.learning_rate",
+        {"components": [component_name(name) for name in same], "rate": rates["denoiser"]},
+        [fix("fix.set-to", {f"training.{name}.learning_rate": good for name in same}, value=good)],
     )
 
 
@@ -140,15 +126,12 @@ def _warmup(preset: Preset, plan: Plan) -> Iterator[Finding]:
     if warm <= LONG_WARMUP * plan.steps:
         return
     whole = warm >= plan.steps
-    what = f"is longer than the run of {plan.steps:,}" if warm > plan.steps else f"fills the run of {plan.steps:,}"
     yield Finding(
-        "arithmetic.warmup",
+        "arithmetic.warmup:whole" if whole else "arithmetic.warmup",
         "hurt" if whole else "know",
-        f"The warm-up of {counted(warm, 'step')} "
-        f"{what if whole else f'takes {100 * warm / plan.steps:.0f} % of the run of {plan.steps:,}'}.",
-        "The learning rate never reaches its value." if whole else "Usual is 5 %.",
-        setting="schedule.warmup",
-        fixes=[Fix("Warm up for 5 % of the run", {"schedule.warmup": "5 %"})],
+        "schedule.warmup",
+        {"warm": warm, "steps": plan.steps, "share": warm / plan.steps},
+        [fix("fix.warm-up", {"schedule.warmup": "5 %"})],
     )
 
 
@@ -159,24 +142,22 @@ def _ema(preset: Preset, plan: Plan) -> Iterator[Finding]:
     start = initial_weights_share(training.ema_decay, plan.steps, training.ema_every)
     reached = decay_at(training.ema_decay, plan.steps)
     if start > FIRST_WEIGHTS_SHARE:
-        yield Finding(
-            "arithmetic.ema",
-            "hurt",
-            f"After {counted(plan.steps, 'step')} the moving average is still {100 * start:.0f} % the first weights.",
-            "What is sampled and saved is then mostly the model as it was. So short a run needs no average.",
-            setting="training.ema",
-            fixes=[Fix("Switch the moving average off", {"training.ema": False})],
-        )
+        without = fix("fix.no-ema", {"training.ema": False})
+        yield Finding("arithmetic.ema", "hurt", "training.ema", {"steps": plan.steps, "share": start}, [without])
     elif reached < training.ema_decay:
         fitting = max(0.0, floor(1000 * reached) / 1000)
         yield Finding(
-            "arithmetic.ema",
+            "arithmetic.ema:decay",
             "know",
-            f"The EMA decay of {training.ema_decay:g} is not reached in {counted(plan.steps, 'step')}.",
-            f"It rises with the steps and ends at {reached:.3g}: the average then looks back over about "
-            f"{counted(round(1 / (1 - reached)), 'step')}, not {round(1 / (1 - training.ema_decay)):,}.",
-            setting="training.ema_decay",
-            fixes=[Fix(f"Set it to {fitting:g}", {"training.ema_decay": fitting})],
+            "training.ema_decay",
+            {
+                "decay": training.ema_decay,
+                "steps": plan.steps,
+                "reached": reached,
+                "span": round(1 / (1 - reached)),
+                "wanted": round(1 / (1 - training.ema_decay)),
+            },
+            [fix("fix.set-to", {"training.ema_decay": fitting}, value=fitting)],
         )
 
 
@@ -201,18 +182,12 @@ def _stops(preset: Preset) -> dict[str, Interval]:
 
 
 def _pointless_ends(preset: Preset) -> Iterator[Finding]:
-    """A part that is to stop after minutes: only steps and epochs are counted for that."""
+    """A component that is to stop after minutes: only steps and epochs are counted for that."""
     for component, end in _stops(preset).items():
         if end.unit in ("second", "minute", "hour"):
             path = f"training.{component}.stop_after"
-            yield Finding(
-                "arithmetic.stop-after",
-                "know",
-                f"{_name(component).capitalize()} is to stop after {end}, which never happens.",
-                "Only steps and epochs count here, because the same run must end the same way on every machine.",
-                setting=path,
-                fixes=[Fix("Let it train to the end", {path: "never"})],
-            )
+            to_the_end = fix("fix.train-to-the-end", {path: "never"})
+            yield Finding("arithmetic.stop-after:time", "know", path, {"end": str(end)}, [to_the_end])
 
 
 def _ends(preset: Preset, plan: Plan) -> Iterator[Finding]:
@@ -220,23 +195,17 @@ def _ends(preset: Preset, plan: Plan) -> Iterator[Finding]:
     for component, step in at.items():
         if step is not None and step >= plan.steps:
             path = f"training.{component}.stop_after"
-            yield Finding(
-                "arithmetic.stop-after",
-                "know",
-                f"{_name(component).capitalize()} is to stop after step {step:,}, and the run has {plan.steps:,}.",
-                "The setting changes nothing.",
-                setting=path,
-                fixes=[Fix("Let it train to the end", {path: "never"})],
-            )
+            values = {"step": step, "steps": plan.steps}
+            to_the_end = fix("fix.train-to-the-end", {path: "never"})
+            yield Finding("arithmetic.stop-after:end", "know", path, values, [to_the_end])
     last = [step for step in at.values() if step is not None and step < plan.steps]
     if at and len(last) == len(at):
         yield Finding(
             "arithmetic.nothing-left",
             "hurt",
-            f"Nothing is left to train after step {max(last):,} of {plan.steps:,}: the run ends there.",
-            "Every part has its end before that of the run, and the schedule of the learning rate is cut off.",
-            setting=f"training.{next(iter(at))}.stop_after",
-            fixes=[Fix(f"End the run after {max(last):,} steps", {"training.steps": max(last)})],
+            f"training.{next(iter(at))}.stop_after",
+            {"step": max(last), "steps": plan.steps},
+            [fix("fix.end-after", {"training.steps": max(last)}, steps=max(last))],
         )
 
 

@@ -25,12 +25,12 @@ from modules.data.image.variants import (
     text_key,
     variants_of,
 )
+from modules.data.image_errors import UnusableImage
 from modules.data.index import Index
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import A, Stop, T, map_in_threads
 from modules.data.source.source import DataFile, reason_of
 from modules.data.text.captions import possible_captions
-from modules.errors import UserError
 from modules.system.devices import is_out_of_memory
 
 Report = Callable[[str, int, int], None]
@@ -85,8 +85,8 @@ def fill_latents(
         row, variants = job
         try:
             pixels = load_pixels(index.file(row), int(index.widths[row]), int(index.heights[row]), variants)
-        except UserError as error:
-            return _reason(index.file(row), error)
+        except UnusableImage as error:
+            return error.reason
         # Else one picture would be kept under the name of another, for every later run.
         return pixels if same(row, index.file(row)) else "it was changed while it was read"
 
@@ -146,11 +146,6 @@ def in_smaller_batches(work: Callable[[Sequence[A]], T], things: Sequence[A]) ->
     yield from in_smaller_batches(work, things[half:])
 
 
-def _reason(file: DataFile, error: UserError) -> str:
-    """Why an image cannot be used, without its name: whoever lists bad images names it."""
-    return str(error.args[0]).removeprefix(f"{file} ").removeprefix("cannot be used: ").rstrip(".")
-
-
 def pixels_to_tensor(pixels: Sequence[np.ndarray]) -> Tensor:
     """Pixels (H, W, 3) of 8 bits to (B, 3, H, W), fp32 in [-1, 1]."""
     return torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).contiguous().to(torch.float32) / 127.5 - 1
@@ -165,8 +160,8 @@ def find_undecodable(
     def problem(row: int) -> str:
         try:
             open_image(index.file(row))
-        except UserError as error:
-            return _reason(index.file(row), error)
+        except UnusableImage as error:
+            return error.reason
         return ""
 
     bad: BadRows = []

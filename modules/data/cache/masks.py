@@ -27,7 +27,7 @@ from modules.data.image.variants import (
     mask_key,
     variants_of,
 )
-from modules.data.image_errors import MissingImage
+from modules.data.image_errors import MissingImage, UnusableImage
 from modules.data.index import Index, Item
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import Stop, map_in_threads
@@ -52,7 +52,7 @@ def contents_of(
                 contents[row] = content_of(index, row, digests[row], known.of, partial(_box, cache))
             except OSError as error:
                 bad.append((row, f"its mask cannot be read: {reason_of(index.mask_file(row)[0], error)}"))
-            except UserError as error:
+            except UnusableImage as error:
                 bad.append((row, _reason(error)))
             if done % 100 == 0:
                 report("Reading masks", done, len(wanted))
@@ -74,8 +74,8 @@ def _box(cache: Cache, file: DataFile, alpha: bool, digest: str) -> Box | None:
     return (held[0], held[1], held[2], held[3]) if held else None
 
 
-def _reason(error: UserError) -> str:
-    return f"its mask {str(error.args[0]).removeprefix('The mask ').rstrip('.')}"
+def _reason(error: UnusableImage) -> str:
+    return f"its mask cannot be used: {error.reason}"
 
 
 def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: Report, stop: Stop) -> BadRows:
@@ -87,7 +87,7 @@ def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: 
         row, variants = job
         try:
             return [downscaled(mask) for mask in load_masks(*index.mask_file(row), list(variants.values()))]
-        except UserError as error:
+        except UnusableImage as error:
             return _reason(error)
 
     bad: BadRows = []

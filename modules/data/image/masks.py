@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from modules.data.image.pixels import Crop, crop_for
-from modules.data.image_errors import LIMIT, UNREADABLE
+from modules.data.image_errors import LIMIT, UNREADABLE, UnusableImage
 from modules.data.source.source import DataFile, reason_of
-from modules.errors import UserError
 
 FACTOR = 8  # pixels on a side of what is averaged to one
 WHITE_LEVEL = 128  # of 255: what is darker is no part of what a crop must keep
@@ -27,23 +26,18 @@ def open_mask(file: DataFile, *, alpha: bool) -> Image.Image:
     """A mask as 8-bit grey: a picture of it, or the transparency of an image (white where it has none).
 
     Raises:
-        UserError: it is missing, torn, of no known kind, or too large.
+        UnusableImage: it is missing, torn, of no known kind, or too large.
     """
     try:
         with file.image() as image:
             if image.width * image.height > LIMIT:
-                raise UserError(
-                    f"{file} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
-                    advice="Make the mask smaller.",
-                )
+                size = f"{image.width} x {image.height} pixels"
+                raise UnusableImage("mask.unusable", file, f"it has {size}, more than {LIMIT // 10**6} million")
             image.load()
             shown = ImageOps.exif_transpose(image)
             return _alpha(shown) if alpha else _grey(shown)
     except UNREADABLE as error:
-        raise UserError(
-            f"The mask {file} cannot be used: {reason_of(file, error)}.",
-            advice="Save it again with an image editor, or delete it.",
-        ) from error
+        raise UnusableImage("mask.unusable", file, reason_of(file, error)) from error
 
 
 def has_alpha(image: Image.Image) -> bool:

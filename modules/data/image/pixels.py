@@ -14,9 +14,8 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from modules.data.image_errors import LIMIT, UNREADABLE
+from modules.data.image_errors import LIMIT, UNREADABLE, UnusableImage
 from modules.data.source.source import DataFile, reason_of
-from modules.errors import UserError
 
 VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
 KINDS = {"I;16", "I;16L", "I;16B", "I;16N", "I"}  # 16 bits a pixel, as Pillow spells it
@@ -82,24 +81,19 @@ def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
     which is much faster and leaves resizing enough to work with.
 
     Raises:
-        UserError: it is missing, torn, of no known kind, or larger than `LIMIT`.
+        UnusableImage: it is missing, torn, of no known kind, or larger than `LIMIT`.
     """
     try:
         with file.image() as image:
             if image.width * image.height > LIMIT:
-                raise UserError(
-                    f"{file} has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million.",
-                    advice="Make it smaller, or take it out of the folder.",
-                )
+                size = f"{image.width} x {image.height} pixels"
+                raise UnusableImage("image.too-large", file, f"it has {size}, more than {LIMIT // 10**6} million")
             if scale < 0.5:
                 image.draft(image.mode, (ceil(image.width * scale * 2), ceil(image.height * scale * 2)))
             image.load()
             return _rgb(ImageOps.exif_transpose(image))
     except UNREADABLE as error:
-        raise UserError(
-            f"{file} cannot be used: {reason_of(file, error)}.",
-            advice="Copy it again or save it anew with an image editor, or take it out of the folder.",
-        ) from error
+        raise UnusableImage("image.unusable", file, reason_of(file, error)) from error
 
 
 def _rgb(image: Image.Image) -> Image.Image:

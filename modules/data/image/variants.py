@@ -21,9 +21,9 @@ from PIL import Image
 from modules.data.image.augment import augmentation_of, margin_for, rotated, with_colours
 from modules.data.image.masks import Box, crop_around, crop_keeping, open_mask
 from modules.data.image.pixels import VERSION, Crop, apply_crop, crop_for, open_image, size_conditioning
+from modules.data.image_errors import UnusableImage
 from modules.data.index import Index, Item
 from modules.data.source.source import DataFile
-from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
 from modules.system.seeds import seed_of, uniform_of
@@ -153,12 +153,12 @@ def load_pixels(file: DataFile, width: int, height: int, variants: Sequence[Vari
     """What variants of one image show, each (H, W, 3) uint8. `width` and `height` are those that the index has.
 
     Raises:
-        UserError: the image cannot be decoded, or is another than when it was scanned.
+        UnusableImage: the image cannot be decoded, or is another than when it was scanned.
     """
     image = open_image(file, max(variant.crop.scale(height) for variant in variants))
     # A JPEG may come in a half, a quarter or an eighth of its size.
     if (image.width, image.height) not in [(ceil(width / n), ceil(height / n)) for n in (1, 2, 4, 8)]:
-        raise UserError(f"{file} was changed since it was scanned.", advice="Start the run again.")
+        raise UnusableImage("image.changed", file, "it was changed since it was scanned")
     return [_render(image, variant) for variant in variants]
 
 
@@ -166,7 +166,7 @@ def load_condition(file: DataFile, variant: Variant) -> np.ndarray:
     """What a variant shows of a picture that stands for the image, of any size: (H, W, 3) uint8.
 
     Raises:
-        UserError: it cannot be decoded.
+        UnusableImage: it cannot be decoded.
     """
     return _render(open_image(file), variant)
 
@@ -175,7 +175,7 @@ def load_masks(file: DataFile, alpha: bool, variants: Sequence[Variant]) -> list
     """What variants of an image show of its mask, each (H, W) uint8.
 
     Raises:
-        UserError: it cannot be decoded.
+        UnusableImage: it cannot be decoded.
     """
     mask = open_mask(file, alpha=alpha)
     return [_render(mask, replace(variant, colours=()), Image.Resampling.BILINEAR) for variant in variants]

@@ -15,7 +15,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
 from modules.data.source.source import CaptionFile, DataFile, reason_of
-from modules.errors import printable
+from modules.sentences.printable import printable
 from modules.text import KB, in_bytes
 
 MAX_CAPTION_BYTES = 100 * KB

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from modules.data.source.source import CaptionFile, DataFile, Entry, Listing
-from modules.errors import UserError, printable, system_error
+from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
+from modules.sentences.printable import printable
 from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 

@@ -26,11 +26,11 @@ from modules.data.source.scan_cache import completed, forget_gone, job_of, keep,
 from modules.data.source.source import Entry, Listing, Source
 from modules.data.text.captions import caption_texts_of
 from modules.data.validation_split import with_held_out
-from modules.errors import Problems, UserError, printable
+from modules.errors import Problems, UserError
 from modules.preset.preset import Preset
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.system.read_cache import ReadCache
-
-MAX_LISTED = 20  # problems of one kind that are named one by one
 
 Report = Callable[[int, int], None]
 Stop = Callable[[], bool]
@@ -82,10 +82,10 @@ def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
         try:
             found[number] = sources[number].listing()
             _refuse_unreadable_caption_files(found[number])
-        except UserError as problem:
-            problems.append(problem)
+        except UserError as error:
+            problems.append(error)
     if len(problems) > 1:
-        raise Problems("Some concepts cannot be read:", [str(problem) for problem in problems])
+        raise Problems(Problem("concepts.unreadable"), [each for error in problems for each in error.report])
     if problems:
         raise problems[0]
     if not enabled:
@@ -236,10 +236,7 @@ def _refuse_unreadable_captions(infos: Iterable[FileInfo]) -> None:
     problems = list(dict.fromkeys(caption.problem for caption in captions if caption.problem))
     if not problems:
         return
-    more = len(problems) - MAX_LISTED
-    listed = problems[:MAX_LISTED] + ([f"... and {more} more"] if more > 0 else [])
-    one = len(problems) == 1
-    raise Problems(f"{len(problems)} caption file{'' if one else 's'} cannot be read:", listed)
+    raise Problems(problem("captions.unreadable", count=len(problems)), problems)
 
 
 def _refuse_concepts_of_bad_images(sources: list[Source], images: list[Image]) -> None:

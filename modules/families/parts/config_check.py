@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
 from modules.catalog import FamilyCard
-from modules.errors import UserError, printable
+from modules.errors import UserError
+from modules.sentences.printable import printable
 
 T = TypeVar("T")
 DOWNLOAD = "The folder is damaged, or was changed: download the model again."

@@ -12,8 +12,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn, cast
 
-from modules.errors import Problems, UserError, printable, system_error
+from modules.errors import Problems, UserError, system_error
 from modules.preset.paths import Values
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 
 MAX_BYTES = 5_000_000
 MAX_DEPTH = 50
@@ -37,7 +39,7 @@ def parse_object(text: str, path: Path | str) -> Values:
             none.
     """
     if _depth(text) > MAX_DEPTH:
-        raise UserError(f"{path} is nested more than {MAX_DEPTH} levels deep.", advice="That is no file of settings.")
+        raise UserError(problem("json.too-deep", file=str(path), most=MAX_DEPTH))
     twice: list[str] = []
 
     def members(pairs: list[tuple[str, Any]]) -> Values:
@@ -55,58 +57,58 @@ def parse_object(text: str, path: Path | str) -> Values:
         )
         json.dumps(values, ensure_ascii=False).encode()
     except json.JSONDecodeError as error:
-        raise UserError(
-            f"{path} is no valid JSON: {error.msg.lower()} in line {error.lineno}, column {error.colno}.",
-            advice="Mend that place: a comma or a quote is often missing just before it.",
-        ) from error
+        reason, line, column = error.msg.lower(), error.lineno, error.colno
+        wrong = problem("json.invalid", file=str(path), reason=reason, line=line, column=column)
+        raise UserError(wrong) from error
     except UnicodeEncodeError as error:
-        raise UserError(f"{path} holds half of a character (\\ud800 to \\udfff alone).", advice="Mend it.") from error
+        raise UserError(problem("json.half-a-character", file=str(path))) from error
     if twice:
-        raise Problems(f"{path}: settings that stand there twice:", [f"{name}: keep one of them." for name in twice])
+        raise Problems(problem("json.keys-twice", file=str(path)), [problem("json.key-twice", name) for name in twice])
     if not isinstance(values, dict):
-        raise UserError(f"{path} holds no settings.", advice="A preset begins with { and ends with }.")
+        raise UserError(problem("json.no-object", file=str(path)))
     return cast("Values", values)
 
 
 def _text(path: Path) -> str:
     about = _stat(path)
     if stat.S_ISDIR(about.st_mode):
-        raise UserError(f"{path} is a folder.", advice="Name a preset or project file (.json) in it.")
+        raise UserError(problem("file.folder", file=str(path)))
     if not stat.S_ISREG(about.st_mode):  # reading a pipe or a device may never end
-        raise UserError(f"{path} is no file, but a pipe or a device.", advice="Name a preset or project file (.json).")
+        raise UserError(problem("file.not-a-file", file=str(path)))
     if about.st_size > MAX_BYTES:
-        raise UserError(
-            f"{path} is larger than {MAX_BYTES // 1_000_000} MB.", advice="That is no preset. Was another file meant?"
-        )
+        raise UserError(problem("file.too-large", file=str(path), most=MAX_BYTES // 1_000_000))
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{path} is no text in UTF-8 (byte {error.start}).", advice="Save it as UTF-8 in your editor."
-        ) from error
+        raise UserError(problem("file.not-utf8", file=str(path), byte=error.start)) from error
     except PermissionError as error:
-        raise UserError(f"{path} may not be read.", advice="Check the permissions of the file.") from error
+        raise UserError(problem("file.not-readable", file=str(path))) from error
 
 
 def _stat(path: Path) -> os.stat_result:
     try:
         return path.stat()
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise UserError(f"There is no file {printable(path, line=True)}.", advice=_similar_files(path)) from error
+        raise UserError(
+            problem("file.missing", file=printable(path, line=True), advice=_similar_files(path))
+        ) from error
     except PermissionError as error:
-        raise UserError(f"{path} may not be read.", advice="Check the permissions of its folder.") from error
+        raise UserError(problem("file.folder-not-readable", file=str(path))) from error
     except OSError as error:  # a name of 300 letters, links in a circle
-        raise system_error(error) or UserError(f"{path} cannot be used: {error}.") from error
+        raise system_error(error) or UserError(
+            problem("file.unusable", file=str(path), reason=str(error), advice="")
+        ) from error
     except ValueError as error:
-        raise UserError(f"There is no file {printable(path, line=True)}.", advice="Check the path.") from error
+        shown = printable(path, line=True)
+        raise UserError(problem("file.missing", file=shown, advice=Problem("file.check-path"))) from error
 
 
-def _similar_files(path: Path) -> str:
+def _similar_files(path: Path) -> Problem:
     if not path.parent.is_dir():
-        return f"There is no folder {path.parent} either."
+        return problem("file.no-folder", folder=str(path.parent))
     names = sorted(file.name for file in path.parent.glob("*.json"))
     near = get_close_matches(path.name, names, 3, 0.4) or names[:5]
-    return f"In that folder there are: {', '.join(near)}." if near else "That folder holds no preset."
+    return problem("file.neighbours", names=near) if near else Problem("file.no-neighbours")
 
 
 def _depth(text: str) -> int:
@@ -119,7 +121,7 @@ def _depth(text: str) -> int:
 
 
 def _refuse_number(word: str) -> NoReturn:
-    raise UserError(f"A preset holds {word}, which is no number.", advice="Write a finite number in its place.")
+    raise UserError(problem("json.not-a-number", word=word))
 
 
 def _finite_float(text: str) -> float:
@@ -128,4 +130,6 @@ def _finite_float(text: str) -> float:
 
 
 def _bounded_int(text: str) -> int:
-    return int(text) if len(text) <= 30 else _refuse_number(f"{text[:10]}... with {len(text)} digits")
+    if len(text) > 30:
+        raise UserError(problem("json.too-many-digits", start=text[:10], count=len(text)))
+    return int(text)

@@ -13,6 +13,7 @@ from typing import cast
 from modules.errors import UserError
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
+from modules.sentences.problem import problem
 
 
 def migrate(values: Values) -> Values:
@@ -23,16 +24,9 @@ def migrate(values: Values) -> Values:
     """
     version = values.get("version")
     if type(version) is not int or version < 0:
-        raise UserError(
-            "The file does not say which version of the settings it was written for, or says it in a wrong way.",
-            advice=f'Write "version": {Preset.VERSION} into it.',
-        )
+        raise UserError(problem("preset-file.no-version", version=Preset.VERSION))
     if version > Preset.VERSION:
-        raise UserError(
-            f"The file was written by a newer Seachange (settings version {version}; this one reads up to "
-            f"{Preset.VERSION}).",
-            advice="Update Seachange, or ask for the file in the older form.",
-        )
+        raise UserError(problem("preset-file.newer", version=version, known=Preset.VERSION))
     values = deepcopy(values)
     for old in range(version, Preset.VERSION):
         STEPS[old](values)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from modules.errors import CONTROL_CHARACTERS
 from modules.preset.preset import Preset
+from modules.sentences.printable import CONTROL_CHARACTERS
 
 MAX_BYTES = 200  # of 255 that file systems allow: a number, an ending and a temporary name come on top
 RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))}

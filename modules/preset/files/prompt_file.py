@@ -16,6 +16,7 @@ from typing import Any, cast
 from modules.errors import Problems, UserError
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import sampler_named
+from modules.sentences.problem import Problem, problem
 
 MAX_BYTES = 4_000_000
 
@@ -56,10 +57,10 @@ OTHER_MODELS = {"g", "cn", "ctr", "rcfg", "fs", "am"}
 
 @dataclass
 class PromptFile:
-    """The prompts of a file, and what of it could not be used, in words."""
+    """The prompts of a file, and what of it could not be used."""
 
     prompts: list[Values] = field(default_factory=list[Values])
-    notes: list[str] = field(default_factory=list[str])
+    notes: list[Problem] = field(default_factory=list[Problem])
 
 
 def read_prompts(path: Path) -> PromptFile:
@@ -71,25 +72,26 @@ def read_prompts(path: Path) -> PromptFile:
     """
     text = _text(path)
     entries = _tables(path, text) if path.suffix.lower() in (".toml", ".json") else _lines(text)
-    found, problems = PromptFile(), list[str]()
+    found, problems = PromptFile(), list[Problem]()
     for where, entry in entries:
         _add_prompt(found, problems, where, entry)
     if problems:
-        raise Problems(f"{path}: these prompts cannot be used:", problems)
+        raise Problems(problem("prompts.wrong", file=str(path)), problems)
     if not found.prompts:
-        raise UserError(f"{path} holds no prompts.", advice="Write one on each line.")
+        raise UserError(problem("prompts.none", file=str(path)))
     return found
 
 
 def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise UserError(f"{path} is too large for a file of prompts.", advice="Choose the right file.")
+            raise UserError(problem("prompts.too-large", file=str(path)))
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserError(f"{path} cannot be read: {(error.strerror or str(error)).lower()}.") from error
+        reason = (error.strerror or str(error)).lower()
+        raise UserError(problem("prompts.not-readable", file=str(path), reason=reason)) from error
     except UnicodeDecodeError as error:
-        raise UserError(f"{path} is no text in UTF-8.", advice="Save it as UTF-8.") from error
+        raise UserError(problem("prompts.not-utf8", file=str(path))) from error
 
 
 # Lines ----------------------------------------------------------------------------------------------------------------
@@ -121,7 +123,7 @@ def _tables(path: Path, text: str) -> Iterator[tuple[str, Values]]:
     try:
         held: Any = tomllib.loads(text) if path.suffix.lower() == ".toml" else json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: {error}.", advice="Correct it, or use a .txt file.") from error
+        raise UserError(problem("prompts.damaged", file=str(path), reason=str(error))) from error
     shared: Values = {}
     if isinstance(held, dict):  # kohya's TOML: [prompt] holds what all share, [[prompt.subset]] each of them
         table = cast("Values", held).get("prompt", held)
@@ -129,7 +131,7 @@ def _tables(path: Path, text: str) -> Iterator[tuple[str, Values]]:
         shared = {key: value for key, value in table.items() if key != "subset"}
         held = table.get("subset", [{}] if "prompt" in shared else [])
     if not isinstance(held, list):
-        raise UserError(f"{path} is no list of prompts.", advice="Put them into square brackets.")
+        raise UserError(problem("prompts.no-list", file=str(path)))
     for number, entry in enumerate(cast("list[Any]", held), 1):
         own: Values = {"prompt": entry} if isinstance(entry, str) else entry if isinstance(entry, dict) else {}
         yield f"prompt {number}", {**shared, **own}
@@ -138,7 +140,7 @@ def _tables(path: Path, text: str) -> Iterator[tuple[str, Values]]:
 # Both -----------------------------------------------------------------------------------------------------------------
 
 
-def _add_prompt(found: PromptFile, problems: list[str], where: str, entry: Values) -> None:
+def _add_prompt(found: PromptFile, problems: list[Problem], where: str, entry: Values) -> None:
     prompt: Values = {"prompt": str(entry.get("prompt", ""))}
     tables = {option.name: option for option in OPTIONS.values()}
     for key, value in entry.items():
@@ -146,24 +148,24 @@ def _add_prompt(found: PromptFile, problems: list[str], where: str, entry: Value
         if option is not None:
             _set(prompt, problems, f"{where}, {key}", option, str(value))
         elif key not in {"prompt", "enum"}:
-            why = "is for other models" if key in OTHER_MODELS else "is not known"
-            found.notes.append(f"{where}: --{key} {why} and is left out.")
+            code = "prompts.other-model" if key in OTHER_MODELS else "prompts.unknown-option"
+            found.notes.append(problem(code, where=where, option=key))
     if prompt["prompt"] or len(prompt) > 1:
         found.prompts.append(prompt)
 
 
-def _set(prompt: Values, problems: list[str], where: str, option: Option, text: str) -> None:
+def _set(prompt: Values, problems: list[Problem], where: str, option: Option, text: str) -> None:
     if option.setting == "sampler":
         named = sampler_named(text)
         if named is None:
-            problems.append(f'{where}: no sampler is called "{text}".')
+            problems.append(problem("prompts.no-sampler", where=where, name=text))
         else:
             prompt |= named
         return
     try:
         value = option.read(text)
     except (ValueError, OverflowError):
-        problems.append(f"{where}: {text} is no number.")
+        problems.append(problem("prompts.no-number", where=where, text=text))
         return
     sized = option.setting in ("width", "height")
     prompt[option.setting] = max(64, value - value % 8) if sized and value else value

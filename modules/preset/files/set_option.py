@@ -11,6 +11,7 @@ from modules.errors import Problems
 from modules.preset.paths import Values, get, put
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, setting_at, unknown_setting
+from modules.sentences.problem import Problem, problem
 
 
 def apply_overrides(values: Values, settings: Sequence[str]) -> Values:
@@ -21,24 +22,23 @@ def apply_overrides(values: Values, settings: Sequence[str]) -> Values:
     """
     values, problems = apply_valid_overrides(values, settings)
     if problems:
-        raise Problems("These settings of --set cannot be used:", problems)
+        raise Problems(Problem("options.wrong"), problems)
     return values
 
 
-def apply_valid_overrides(values: Values, settings: Sequence[str]) -> tuple[Values, list[str]]:
+def apply_valid_overrides(values: Values, settings: Sequence[str]) -> tuple[Values, list[Problem]]:
     """As `apply_overrides`, but with what is wrong beside the values: to be told together with whatever else is."""
-    values, problems = deepcopy(values), list[str]()
+    values, problems = deepcopy(values), list[Problem]()
     for setting in sorted(settings, key=_kinds_first):
         path, equals, text = setting.partition("=")
         path = path.strip()
         info = setting_at(path)
         if not equals:
-            problems.append(f"{setting}: write --set path=value, for example --set training.batch_size=4.")
+            problems.append(problem("option.no-value", option=setting))
         elif info is None:
             problems.append(unknown_setting(path, values))
         elif not _put(values, path, parsed_value(info, text)):
-            counted = "Entries count from 0, and new ones go last."
-            problems.append(f"{path[:60]}: there is no such entry in the list. {counted}")
+            problems.append(problem("option.no-entry", path[:60]))
     return values, problems
 
 

@@ -19,7 +19,8 @@ from modules.preset.files.migrate import migrate
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
-from modules.preset.validate import TITLE, UNIONS, all_settings, examine
+from modules.preset.validate import UNIONS, all_settings, examine, shown_json
+from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled
 from modules.system.files import write_text
 
@@ -32,7 +33,7 @@ class Loaded:
     """A file as it was read: not judged yet, so that the command line can lay its own values over it."""
 
     values: Values
-    problems: tuple[str, ...]  # what this kind of file may not hold; it is left out of `values`
+    problems: tuple[Problem, ...]  # what this kind of file may not hold; it is left out of `values`
 
 
 def read(path: Path) -> Preset:
@@ -45,7 +46,7 @@ def read(path: Path) -> Preset:
     loaded = load(path)
     preset, found = examine(loaded.values)
     if problems := [*loaded.problems, *found.values()]:
-        raise Problems(f"{path}\n{TITLE}", problems)
+        raise Problems(problem("preset-file.wrong", file=str(path)), problems)
     return preset
 
 
@@ -57,7 +58,7 @@ def values_of(path: Path) -> Values:
     """
     loaded = load(path)
     if loaded.problems:
-        raise Problems(f"{path}\n{TITLE}", loaded.problems)
+        raise Problems(problem("preset-file.wrong", file=str(path)), loaded.problems)
     return loaded.values
 
 
@@ -85,7 +86,7 @@ def _loaded(values: Values, folder: Path) -> Loaded:
     if kind == "project":
         make_paths_absolute(values, folder)
         return Loaded(values, ())
-    wrong_kind = [] if kind == "preset" else [f'kind: {json.dumps(kind)} is none of "preset", "project".']
+    wrong_kind = [] if kind == "preset" else [problem("preset-file.kind", "kind", value=shown_json(kind))]
     private = list(_private_paths(values))
     for name in private:
         _remove(values, name)
@@ -129,16 +130,8 @@ def _private_paths(values: Values) -> Iterator[str]:
                 yield path
 
 
-def _private_path_problem(path: str) -> str:
-    if path.startswith("concepts."):
-        return (
-            f"{path}: a preset holds no folder of one machine. Give it on the command line (--concept FOLDER), or make "
-            'the file a project ("kind": "project").'
-        )
-    return (
-        f"{path}: belongs to one machine, not into a preset. Leave it out, give it on the command line "
-        f'(--set {path}=...), or make the file a project ("kind": "project").'
-    )
+def _private_path_problem(path: str) -> Problem:
+    return problem("preset-file.private-folder" if path.startswith("concepts.") else "preset-file.private", path)
 
 
 def _remove(values: Values, path: str) -> None:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
 from modules.preset.optimizers.optimizer import Optimizer
 from modules.preset.setting import Setting
 
@@ -19,8 +20,7 @@ LIBRARIES = (
     "torch.optim", "bitsandbytes.optim", "pytorch_optimizer", "prodigyopt", "prodigyplus", "schedulefree",
     "lion_pytorch",
 )  # fmt: skip
-LISTED = ", ".join(LIBRARIES)
-TAKEN = {"lr": "training.learning_rate", "params": "the method"}  # what is not theirs to say
+TAKEN = ("lr", "params")  # what is not theirs to say
 LONGEST = 500  # characters
 
 
@@ -28,11 +28,11 @@ def checked_name(name: str) -> str:
     """ "library:Class", from "library.Class" too.
 
     Raises:
-        ValueError: it names something else.
+        BadValue: it names something else.
     """
     match = re.fullmatch(r"([a-z_.]+)[:.]([A-Za-z][A-Za-z0-9]*)", name.strip())
     if not match or match[1] not in LIBRARIES:
-        raise ValueError(f'must name a class of {LISTED}, such as "pytorch_optimizer:Yogi"')
+        raise BadValue("value.optimizer-class", libraries=list(LIBRARIES))
     return f"{match[1]}:{match[2]}"
 
 
@@ -40,22 +40,22 @@ def read_arguments(text: str) -> dict[str, Any]:
     """What "betas=(0.9, 0.99), eps=1e-8" says.
 
     Raises:
-        ValueError: it is no list of that kind.
+        BadValue: it is not a list of that kind.
     """
     if len(text) > LONGEST:
-        raise ValueError(f"is too long: at most {LONGEST} characters")
+        raise BadValue("value.string-too-long", max_length=LONGEST)
     try:
         call = ast.parse(f"dict({text}\n)", mode="eval").body
         if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name) or call.args:
             raise ValueError(text)
         found = {word.arg: ast.literal_eval(word.value) for word in call.keywords if word.arg}
     except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError) as error:
-        raise ValueError('must be values with names, such as "betas=(0.9, 0.99), eps=1e-8"') from error
+        raise BadValue("value.arguments") from error
     if len(found) < len(call.keywords):  # "**{...}", or a name twice
-        raise ValueError('must be values with names, such as "betas=(0.9, 0.99), eps=1e-8"')
-    for name, where in TAKEN.items():
+        raise BadValue("value.arguments")
+    for name in TAKEN:
         if name in found:
-            raise ValueError(f"says {name}, which {where} says")
+            raise BadValue("value.argument-taken", name=name)
     return found
 
 

@@ -1,4 +1,4 @@
-"""Rules about concepts: captions, class images, buckets; and about embeddings."""
+"""Rules about what is trained on: concepts, captions, images, class images, new tokens."""
 
 from __future__ import annotations
 
@@ -10,113 +10,61 @@ from modules.preset.sections.training import ENCODER
 from modules.preset.text.caption_sources import shares_of
 from modules.preset.text.resolutions import Exact, Resolution, Square, parse
 from modules.preset.text.tag_patterns import wrong_patterns
+from modules.sentences.problem import Problem, problem
+
+# Captions -------------------------------------------------------------------------------------------------------------
 
 
-def no_training_concept(preset: Preset) -> Iterator[str]:
-    """Images of every kind but one to learn from."""
-    kinds = {concept.kind for concept in preset.concepts if concept.enabled}
-    if kinds and "train" not in kinds:
-        yield (
-            f"concepts: all of them are of the kind {' or '.join(sorted(kinds))}, and nothing is to be learnt. Set the "
-            "kind of one of them to train."
-        )
+def _shares(preset: Preset) -> Iterator[Problem]:
+    """Shares that no source belongs to, or sources that have none."""
+    for number, concept in enumerate(preset.concepts):
+        path, shares, sources = f"concepts.{number}", len(shares_of(concept.shares)), len(concept.caption_sources)
+        if concept.enabled and concept.several == "pick" and shares and shares != sources:
+            yield problem("rules.shares", f"{path}.shares", f"{path}.more_captions", shares=shares, sources=sources)
 
 
-def class_images_without_prompt(preset: Preset) -> Iterator[str]:
-    """Class images of nobody knows what."""
-    made = preset.prior.made
-    if made.count and not made.prompts.strip():
-        yield (
-            f"prior.made.count {made.count} asks for class images, and prior.made.prompts says nothing. Write what to "
-            'draw, such as "a photo of a dog", or set prior.made.count to 0.'
-        )
+def _patterns(preset: Preset) -> Iterator[Problem]:
+    """Patterns of tags that are none, or could take forever."""
+    for number, concept in enumerate(preset.concepts):
+        if concept.enabled and concept.tag_list_use != "none" and concept.tag_list_patterns:
+            yield from wrong_patterns(concept.tag_list, f"concepts.{number}.tag_list")
 
 
-def embedding_without_tokens(preset: Preset) -> Iterator[str]:
-    """An embedding of nothing."""
-    if preset.method.kind == "embedding" and not any(word.train for word in preset.words):
-        yield "words: method.kind embedding learns new words, and none is given. Add one, such as words.0.token=<new>."
+# Images ---------------------------------------------------------------------------------------------------------------
 
 
-def words_of_the_family(preset: Preset) -> Iterator[str]:
-    """New words where the model can learn none."""
-    if (preset.words or preset.method.kind == "embedding") and not preset.card.uses("words"):
-        yield (
-            f"words: models of model.family {preset.model.family} cannot learn new words. Leave words empty, and take "
-            "method.kind lora or full."
-        )
-
-
-def token_names(preset: Preset) -> Iterator[str]:
-    """Words that no caption could name."""
-    for token, times in Counter(word.token for word in preset.words).items():
-        if times > 1:
-            yield f'words: "{token}" stands there {times} times. Give each word a name of its own.'
-        if not token.strip() or any(letter.isspace() for letter in token):
-            yield f'words: "{token}" contains a space, so captions could not name it. Write it as one word.'
-        if token == "denoiser" or ENCODER.fullmatch(token):  # a word would be mistaken for it in logs and charts
-            yield f'words: "{token}" is the name of a part of the model. Give the word another name.'
-
-
-def initial_values(preset: Preset) -> Iterator[str]:
-    """What a word begins with."""
-    for number, word in enumerate(preset.words):
-        path = f"words.{number}"
-        if word.file and word.start:
-            yield (f'{path}.file and {path}.start both say what "{word.token}" starts from. Leave one of them empty.')
-        if not word.train and not word.file:
-            yield (
-                f'{path}.train is off, and {path}.file names no file: "{word.token}" would say nothing. Give a file, '
-                f"or switch {path}.train on."
-            )
-
-
-def norm_while_averaging(preset: Preset) -> Iterator[str]:
-    """An average that the keeping of lengths would spoil."""
-    if not preset.optimizer.is_schedule_free:
-        return
-    for number, word in enumerate(preset.words):
-        if word.train and word.keep_norm:
-            yield (
-                f"words.{number}.keep_norm moves weights behind the back of optimizer.kind {preset.optimizer.kind}, "
-                f"which averages them. Turn words.{number}.keep_norm off, or take another optimizer."
-            )
-
-
-WORD_RULES = (words_of_the_family, token_names, initial_values, norm_while_averaging)
-
-
-def _size_steps(preset: Preset) -> Iterator[str]:
-    training = preset.training
-    step = preset.card.size_step
+def _size_steps(preset: Preset) -> Iterator[Problem]:
+    training, step = preset.training, preset.card.size_step
     for name, size in (("min_side", training.min_side), ("bucket_step", training.bucket_step)):
-        if size % step:
-            fitting = size // step * step or step
-            yield f"training.{name}: {size} is no multiple of {step}, as images must be. Set it to {fitting}."
+        yield from size_step(f"training.{name}", size, step)
     for path, size in _exact_sizes(preset):
         if size.width % step or size.height % step:
-            fitting = f"{size.width // step * step or step}x{size.height // step * step or step}"
-            yield f"{path}: {size} is no multiple of {step}, as images must be. Set it to {fitting}."
+            near = f"{size.width // step * step or step}x{size.height // step * step or step}"
+            yield problem("rules.not-a-multiple", path, size=str(size), step=step, near=near)
 
 
-def _buckets(preset: Preset) -> Iterator[str]:
+def size_step(path: str, size: int, step: int) -> Iterator[Problem]:
+    """A side that the family's latents could not have."""
+    if size % step:
+        yield problem("rules.not-a-multiple", path, size=size, step=step, near=size // step * step or step)
+
+
+def _buckets(preset: Preset) -> Iterator[Problem]:
     training = preset.training
     for path, side in _squares(preset):
         if training.max_side and training.max_side < side:
-            yield (
-                f"training.max_side {training.max_side} is shorter than the resolution of {side} ({path}), so that no "
-                "image fits its area. Set training.max_side to 0 (twice the resolution), or lower the resolution."
+            yield problem(
+                "rules.max-side", "training.max_side", path, max_side=training.max_side, side=side, resolution=path
             )
         if training.min_side > side:
-            yield (
-                f"training.min_side {training.min_side} is longer than the resolution of {side} ({path}). Set "
-                "training.min_side to 0, or raise the resolution."
+            yield problem(
+                "rules.min-side", "training.min_side", path, min_side=training.min_side, side=side, resolution=path
             )
         if training.bucket_step > side:
-            yield (
-                f"training.bucket_step {training.bucket_step} is larger than the resolution of {side} ({path}). Set "
-                "training.bucket_step to 0, or to 64."
-            )
+            yield problem(
+                "rules.bucket-step", "training.bucket_step", path,
+                bucket_step=training.bucket_step, side=side, resolution=path,
+            )  # fmt: skip
 
 
 def _squares(preset: Preset) -> Iterator[tuple[str, int]]:
@@ -136,34 +84,84 @@ def _resolutions(preset: Preset) -> Iterator[tuple[str, Resolution]]:
         yield from ((path, size) for size in parse(text))
 
 
-def _flips(preset: Preset) -> Iterator[str]:
+def _flips(preset: Preset) -> Iterator[Problem]:
     for number, concept in enumerate(preset.concepts):
         if concept.flip and concept.flip_always:
-            yield (
-                f"concepts.{number}.flip_always mirrors every image, and concepts.{number}.flip every other. Turn one "
-                "of them off."
+            yield problem("rules.flips", f"concepts.{number}.flip_always", f"concepts.{number}.flip")
+
+
+# What keeps a model from forgetting -----------------------------------------------------------------------------------
+
+
+def no_training_concept(preset: Preset) -> Iterator[Problem]:
+    """Images of every kind but those to train on."""
+    kinds = {concept.kind for concept in preset.concepts if concept.enabled}
+    if kinds and "train" not in kinds:
+        yield problem("preset.no-training-images", "concepts", kinds=sorted(kinds))
+
+
+def _class_images(preset: Preset) -> Iterator[Problem]:
+    """Class images of nobody knows what."""
+    made = preset.prior.made
+    if made.count and not made.prompts.strip():
+        yield problem("rules.class-images-without-prompt", "prior.made.count", "prior.made.prompts", count=made.count)
+
+
+# New tokens -----------------------------------------------------------------------------------------------------------
+
+
+def embedding_without_tokens(preset: Preset) -> Iterator[Problem]:
+    """An embedding of nothing."""
+    if preset.method.kind == "embedding" and not any(word.train for word in preset.words):
+        yield problem("preset.no-tokens", "words", "method.kind")
+
+
+def _tokens_of_the_family(preset: Preset) -> Iterator[Problem]:
+    """New tokens where the model can learn none."""
+    if (preset.words or preset.method.kind == "embedding") and not preset.card.uses("words"):
+        yield problem("rules.no-new-tokens", "words", "model.family", family=preset.model.family)
+
+
+def _token_names(preset: Preset) -> Iterator[Problem]:
+    """Tokens that no caption could name."""
+    for token, count in Counter(word.token for word in preset.words).items():
+        if count > 1:
+            yield problem("rules.token-twice", "words", token=token, count=count)
+        if not token.strip() or any(letter.isspace() for letter in token):
+            yield problem("rules.token-space", "words", token=token)
+        if token == "denoiser" or ENCODER.fullmatch(token):  # it would be mistaken for it in logs and charts
+            yield problem("rules.token-is-component", "words", token=token)
+
+
+def _initial_values(preset: Preset) -> Iterator[Problem]:
+    """What a token starts from."""
+    for number, word in enumerate(preset.words):
+        path = f"words.{number}"
+        if word.file and word.start:
+            yield problem("rules.token-starts", f"{path}.file", f"{path}.start", token=word.token)
+        if not word.train and not word.file:
+            yield problem("rules.token-unused", f"{path}.train", f"{path}.file", token=word.token)
+
+
+def _token_norms(preset: Preset) -> Iterator[Problem]:
+    """An average that the keeping of norms would spoil."""
+    kind = preset.optimizer.kind
+    for number, word in enumerate(preset.words if preset.optimizer.is_schedule_free else ()):
+        if word.train and word.keep_norm:
+            yield problem(
+                "rules.schedule-free-token-norm", f"words.{number}.keep_norm", "optimizer.kind", optimizer=kind
             )
 
 
-IMAGE_RULES: tuple[Callable[[Preset], Iterator[str]], ...] = (_size_steps, _buckets, _flips)
-
-
-def shares(preset: Preset) -> Iterator[str]:
-    """Shares that no source belongs to, or sources that have none."""
-    for number, concept in enumerate(preset.concepts):
-        given, sources = len(shares_of(concept.shares)), len(concept.caption_sources)
-        if concept.enabled and concept.several == "pick" and given and given != sources:
-            yield (
-                f"concepts.{number}.shares names {given} shares, and concepts.{number}.more_captions makes {sources} "
-                "sources with the first one. Give each source a share, or none."
-            )
-
-
-def patterns(preset: Preset) -> Iterator[str]:
-    """Patterns of tags that are none, or could take for ever."""
-    for number, concept in enumerate(preset.concepts):
-        if concept.enabled and concept.tag_list_use != "none" and concept.tag_list_patterns:
-            yield from (f"concepts.{number}.tag_list {why}." for why in wrong_patterns(concept.tag_list))
-
-
-CAPTION_RULES = (shares, patterns)
+DATA_RULES: tuple[Callable[[Preset], Iterator[Problem]], ...] = (
+    _shares,
+    _patterns,
+    _size_steps,
+    _buckets,
+    _flips,
+    _tokens_of_the_family,
+    _token_names,
+    _initial_values,
+    _token_norms,
+    _class_images,
+)

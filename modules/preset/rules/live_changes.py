@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from modules.errors import Problems, UserError
@@ -10,6 +11,7 @@ from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.sampling import Prompt
 from modules.preset.validate import all_settings, closest_path, examine, preset_of, setting_at
+from modules.sentences.problem import Problem, problem
 
 
 def with_live_change(preset: Preset, path: str, value: Any) -> Preset:
@@ -21,10 +23,11 @@ def with_live_change(preset: Preset, path: str, value: Any) -> Preset:
     setting = setting_at(path)
     if setting is None:
         near = closest_path(path)
-        raise UserError(f"There is no setting {path}.", advice=f"Did you mean {near}?" if near else "")
+        unknown = problem("change.unknown-near", setting=path, near=near)
+        raise UserError(unknown if near else problem("change.unknown", setting=path))
     if not setting.live:
-        live = ", ".join(setting.path for setting in all_settings() if setting.live)
-        raise UserError(f"{path} cannot change while a run is under way.", advice=f"These can: {live}.")
+        live = [setting.path for setting in all_settings() if setting.live]
+        raise UserError(problem("change.not-live", path, live=live))
     values = preset.model_dump(mode="json")
     put(values, path, value)
     return preset_of(values)
@@ -38,9 +41,12 @@ def prompt_of(values: Any) -> Prompt:
     """
     here = "sampling.prompts.0"
     preset, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [values]}})
-    found = [*wrong.values(), *(clash for clash in conflicts(preset) if here in clash)]
+    found = [*wrong.values(), *(each for each in conflicts(preset) if each.path.startswith(f"{here}."))]
     if found:
-        raise Problems(
-            "This cannot be drawn:", [said.replace(f"{here}.", "").replace(here, "prompt") for said in found]
-        )
+        raise Problems(Problem("prompt.wrong"), [_of_prompt(each, f"{here}.") for each in found])
     return preset.sampling.prompts[0]
+
+
+def _of_prompt(found: Problem, prefix: str) -> Problem:
+    """The problem of a prompt that is in no list: its settings are called by their names alone."""
+    return replace(found, path=found.path.removeprefix(prefix), also=[path.removeprefix(prefix) for path in found.also])

@@ -9,10 +9,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
+
 MAX_SOURCES = 6
 NAMES = {"name": "filename", "folder": "folder"}
 ENDING = re.compile(r"[.\-_][^\s/\\:*?\"<>|,]{1,40}")
-EXAMPLES = 'such as ".tags", "-tags.txt", ".json:tags", "name" or "folder", with commas between'
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,11 @@ def parse(text: str) -> tuple[CaptionSource, ...]:
     """Read ".tags, name"; nothing of an empty text.
 
     Raises:
-        ValueError: it is something else, in words that say what would be right.
+        BadValue: it is something else.
     """
     words = list(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if len(words) > MAX_SOURCES:
-        raise ValueError(f"names {len(words)} sources, and at most {MAX_SOURCES} are possible")
+        raise BadValue("value.too-many-sources", count=len(words), most=MAX_SOURCES)
     return tuple(CaptionSource(NAMES[word]) if word in NAMES else of_ending(word) for word in words)
 
 
@@ -41,13 +42,13 @@ def of_ending(word: str) -> CaptionSource:
     """A file beside the image by its ending, with a key behind a colon where it is JSON.
 
     Raises:
-        ValueError: it is none.
+        BadValue: it is none.
     """
     ending, colon, key = word.strip().partition(":")
     if not ENDING.fullmatch(ending) or ending.endswith("."):
-        raise ValueError(f'holds "{word.strip()}": write endings of files beside the images, {EXAMPLES}')
+        raise BadValue("value.caption-ending", word=word.strip())
     if colon and not (key.strip() and ending.lower().endswith(".json")):
-        raise ValueError(f'holds "{word.strip()}": only .json files have keys, such as ".json:tags"')
+        raise BadValue("value.caption-key", word=word.strip())
     return CaptionSource("file", ending, key.strip())
 
 
@@ -66,14 +67,14 @@ def shares_of(text: str) -> tuple[float, ...]:
     """Read "3, 1".
 
     Raises:
-        ValueError: these are no numbers, or none is above 0.
+        BadValue: these are no numbers, or none is above 0.
     """
     words = [word for word in re.split(r"[,;\s]+", text.strip()) if word]
     if any(not re.fullmatch(r"\d{1,6}(\.\d{1,6})?", word) for word in words):
-        raise ValueError('must be numbers with commas between, such as "3, 1"')
+        raise BadValue("value.shares")
     found = tuple(float(word) for word in words)
     if found and not any(found):
-        raise ValueError("holds only zeros: no source would ever be drawn")
+        raise BadValue("value.shares-zero")
     return found
 
 

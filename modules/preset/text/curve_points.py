@@ -10,26 +10,27 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
+
 Point = tuple[float, float]
 MAX_POINTS = 100  # points
-EXAMPLE = 'must be points "place:height" between 0 and 1 from left to right, such as "0:1, 0.5:0.3, 1:0"'
 
 
 def parse_points(text: str) -> tuple[Point, ...]:
     """The points (x, y), x rising.
 
     Raises:
-        ValueError: they are none, in words that say what would be.
+        BadValue: they are none.
     """
     number = r"\s*([01]|0?\.\d{1,9}|[01]\.\d{0,9})\s*"
     matches = [re.fullmatch(f"{number}:{number}", part) for part in text.split(",")[: MAX_POINTS + 1]]
     points = tuple((float(match[1]), float(match[2])) for match in matches if match)
     if len(points) < len(matches) or any(value > 1 for point in points for value in point):
-        raise ValueError(EXAMPLE)
+        raise BadValue("value.points")
     if len(points) > MAX_POINTS:
-        raise ValueError(f"has too many points: at most {MAX_POINTS}")
+        raise BadValue("value.too-many-points", most=MAX_POINTS)
     if any(later[0] <= earlier[0] for earlier, later in pairwise(points)):
-        raise ValueError("has points that do not go from left to right: no two may have the same place")
+        raise BadValue("value.points-order")
     return points
 
 

@@ -8,6 +8,8 @@ from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
+
 Unit = Literal["step", "epoch", "second", "minute", "hour", "never"]
 UNITS: tuple[Unit, ...] = ("step", "epoch", "second", "minute", "hour")
 SECONDS = {"second": 1, "minute": 60, "hour": 3600}
@@ -25,7 +27,7 @@ class Interval:
         """Read "50 steps" or "never".
 
         Raises:
-            ValueError: it is neither, in words that say what would be.
+            BadValue: it is neither.
         """
         words = text.strip().lower()
         if words == "never":
@@ -33,9 +35,9 @@ class Interval:
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*([a-z]+?)s?", words)
         unit = cast("Unit", match[2]) if match and match[2] in UNITS else None
         if not match or unit is None or float(match[1]) <= 0:
-            raise ValueError('must be a number with a unit, such as "50 steps", "1 epoch", "10 minutes", or "never"')
+            raise BadValue("value.interval")
         if unit in ("step", "epoch") and float(match[1]) % 1:
-            raise ValueError(f"must be a whole number of {unit}s")
+            raise BadValue("value.interval-whole", unit=f"{unit}s")
         return cls(float(match[1]), unit)
 
     def __str__(self) -> str:
@@ -57,11 +59,11 @@ class WarmUp:
         """Read "100 steps" or "5 %".
 
         Raises:
-            ValueError: it is neither.
+            BadValue: it is neither.
         """
         match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)\s*(steps?|%)", text.strip().lower())
         if not match or (match[2] != "%" and float(match[1]) % 1) or (match[2] == "%" and float(match[1]) > 100):
-            raise ValueError('must be a number of steps or a share of the run, such as "100 steps" or "5 %"')
+            raise BadValue("value.warm-up")
         return cls(share=float(match[1]) / 100) if match[2] == "%" else cls(steps=int(float(match[1])))
 
     def steps_of(self, total: int) -> int:

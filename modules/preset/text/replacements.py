@@ -7,6 +7,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
+
 ARROW = "=>"
 MAX_LETTERS = 200  # letters of what comes in: a preset from a stranger must not blow captions up
 
@@ -16,7 +18,7 @@ def parse_replacements(text: str) -> dict[str, str]:
     """What is replaced by what. The first rule for a word holds.
 
     Raises:
-        ValueError: a line is no rule.
+        BadValue: a line is no rule.
     """
     found: dict[str, str] = {}
     for number, line in enumerate(text.splitlines(), 1):
@@ -24,11 +26,9 @@ def parse_replacements(text: str) -> dict[str, str]:
             continue
         old, arrow, new = line.partition(ARROW)
         if not arrow or not old.strip():
-            raise ValueError(
-                f'holds the line {number}, which is no rule. Write "old => new", or "old =>" to take it out'
-            )
+            raise BadValue("value.replacement", line=number)
         if len(new.strip()) > MAX_LETTERS:
-            raise ValueError(f"holds the line {number}, whose new words are longer than {MAX_LETTERS} letters")
+            raise BadValue("value.replacement-long", line=number, most=MAX_LETTERS)
         found.setdefault(old.strip(), new.strip())
     return found
 

@@ -8,6 +8,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from modules.errors import BadValue
+
 SMALLEST, LARGEST, MOST = 8, 8192, 8
 FINE = 8  # pixels per latent: sides are multiples of it
 
@@ -40,24 +42,24 @@ def parse(text: str) -> tuple[Resolution, ...]:
     """Read "512, 832x1216"; nothing of an empty text.
 
     Raises:
-        ValueError: it is something else, in words that say what would be right.
+        BadValue: it is something else.
     """
     found = tuple(dict.fromkeys(_one(word) for word in re.split(r"[,;\s]+", text.strip()) if word))
     if len(found) > MOST:
-        raise ValueError(f"names {len(found)} sizes, and at most {MOST} are possible")
+        raise BadValue("value.too-many-resolutions", count=len(found), most=MOST)
     return found
 
 
 def _one(word: str) -> Resolution:
     match = re.fullmatch(r"(\d{1,5})(?:[xX\u00d7](\d{1,5}))?", word)
     if not match:
-        raise ValueError('must be sizes in pixels, such as "512, 768" or "832x1216" (width x height)')
+        raise BadValue("value.resolutions")
     sides = [int(side) for side in match.groups() if side]
     for side in sides:
         if not SMALLEST <= side <= LARGEST:
-            raise ValueError(f"holds {side}, and a size must be between {SMALLEST} and {LARGEST} pixels")
+            raise BadValue("value.resolution-range", side=side, smallest=SMALLEST, largest=LARGEST)
         if side % FINE:
-            raise ValueError(f"holds {side}, which is no multiple of {FINE}: take {side // FINE * FINE}")
+            raise BadValue("value.resolution-step", side=side, step=FINE, near=side // FINE * FINE)
     return Square(sides[0]) if len(sides) == 1 else Exact(sides[0], sides[1])
 
 

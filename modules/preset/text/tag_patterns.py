@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
+
+from modules.sentences.problem import Problem, problem
 
 MAX_REPEATS = 3  # * + ? {} in one pattern
 MAX_GROUPS = 3
@@ -21,24 +24,25 @@ _ESCAPED = re.compile(r"\\.")
 _CLASS = re.compile(r"\[\^?\]?[^\]]*\]")
 
 
-def wrong_patterns(text: str) -> Iterator[str]:
-    """Say what is wrong with a list of patterns, one a line: yields nothing of a good one."""
+def wrong_patterns(text: str, path: str = "") -> Iterator[Problem]:
+    """What is wrong with a list of patterns, one a line, of the setting at `path`; nothing with a good one."""
     lines = _lines(text)
     if len(lines) > MAX_PATTERNS:
-        yield f"holds {len(lines)} patterns, and at most {MAX_PATTERNS} are possible"
+        yield problem("pattern.too-many", path, count=len(lines), most=MAX_PATTERNS)
     for line in lines:
-        if why := _invalid_reason(line):
-            yield f'holds the pattern "{line}", which {why}'
+        if wrong := _problem(line):
+            yield replace(wrong, path=path)
 
 
-def _invalid_reason(pattern: str) -> str:
+def _problem(pattern: str) -> Problem | None:
     if len(pattern) > LONGEST_PATTERN:
-        return f"is longer than {LONGEST_PATTERN} letters"
+        return problem("pattern.too-long", pattern=pattern, most=LONGEST_PATTERN)
     try:
         re.compile(pattern)
     except (re.error, OverflowError, RecursionError) as error:
-        return f"is none: {error}"
-    return next((why for fits, why in _SLOW if fits(pattern)), "")
+        return problem("pattern.invalid", pattern=pattern, error=str(error))
+    slow = next(((code, most) for is_so, code, most in _SLOW if is_so(pattern)), None)
+    return problem(slow[0], pattern=pattern, most=slow[1]) if slow else None
 
 
 def _plain(pattern: str) -> str:
@@ -46,23 +50,16 @@ def _plain(pattern: str) -> str:
     return _CLASS.sub("x", _ESCAPED.sub("x", pattern))
 
 
-_SLOW: tuple[tuple[Callable[[str], object], str], ...] = (
-    (
-        lambda pattern: re.search(r"\\[1-9]|\(\?", pattern),
-        "refers back or looks around, which can take for ever: leave out \\1 and (?",
-    ),
-    (
-        lambda pattern: re.search(r"\)[*+?{]", _plain(pattern)),
-        "repeats a group, which can take for ever: put * + ? { } behind single letters only",
-    ),
+# What can take forever: the row of the catalogue, and how many are possible
+_SLOW: tuple[tuple[Callable[[str], object], str, int], ...] = (
+    (lambda pattern: re.search(r"\\[1-9]|\(\?", pattern), "pattern.looks-around", 0),
+    (lambda pattern: re.search(r"\)[*+?{]", _plain(pattern)), "pattern.repeats-a-group", 0),
     (
         lambda pattern: len(_REPEAT.findall(_plain(pattern))) > MAX_REPEATS,
-        f"repeats more than {MAX_REPEATS} times, which can take for ever: write several lines instead",
+        "pattern.too-many-repeats",
+        MAX_REPEATS,
     ),
-    (
-        lambda pattern: _plain(pattern).count("(") > MAX_GROUPS,
-        f"has more than {MAX_GROUPS} groups, which can take for ever: write several lines instead",
-    ),
+    (lambda pattern: _plain(pattern).count("(") > MAX_GROUPS, "pattern.too-many-groups", MAX_GROUPS),
 )
 
 
@@ -74,7 +71,7 @@ def matcher(text: str, *, patterns: bool) -> Callable[[str], bool]:
     """
     lines = _lines(text)
     names = frozenset(line.casefold() for line in lines) if not patterns else frozenset[str]()
-    known = [re.compile(line, re.IGNORECASE) for line in lines if patterns and not _invalid_reason(line)][:MAX_PATTERNS]
+    known = [re.compile(line, re.IGNORECASE) for line in lines if patterns and _problem(line) is None][:MAX_PATTERNS]
 
     @cache
     def matches(tag: str) -> bool:

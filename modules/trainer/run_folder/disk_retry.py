@@ -66,7 +66,8 @@ class DiskRetry:
         """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
         cause = str(trouble.errno)
         if reported != cause:
-            self.tell(Paused(self._step(), f"{reason} {ADVICE[_kind(trouble)]} The run then continues by itself."))
+            reason = f"{reason} {ADVICE[_kind(trouble)]} The run then continues by itself."
+            self.tell(Paused(self._step(), reason, retries=True))
         asked, stops = self.control.continue_count, self.control.stop_count
         wait = self.LAST if self.control.stopping else self.RETRY
         until = time.monotonic() + wait

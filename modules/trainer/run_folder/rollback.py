@@ -14,6 +14,8 @@ from typing import Any
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import fix
 from modules.trainer.backup import all_backups, is_whole, read_backup, step_of
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.step_guard import WINDOW
@@ -76,18 +78,12 @@ class Rollback:
 
 def too_many_rollbacks(learner: Learner) -> UserError:
     """The end of a run that went back as often as it may."""
-    guard, preset = learner.guard, learner.preset
-    rate = preset.training.learning_rate
-    lower = {"label": f"A tenth of the learning rate: {rate / 10:g}", "changes": {"training.learning_rate": rate / 10}}
-    steps = ", ".join(map(str, guard.bad_steps))
-    why = f"Of the last {WINDOW} steps, {steps} were skipped" if steps else "The trained weights contain NaN"
-    times = {0: "", 1: ", after one rollback"}.get(guard.attempt, f", after {guard.attempt} rollbacks")
-    return UserError(
-        f"{why}{times}: the run ends. No final model is written; the backups stay.",
-        advice=f"Lower training.learning_rate (it is {rate:g}; take a tenth), keep training.clip_gradients at 1 and "
-        "model.vae_dtype at fp32, and check the images named above; then continue with --resume, or start a new run.",
-        fixes=[lower],
-    )
+    guard, rate = learner.guard, learner.preset.training.learning_rate
+    lower = fix("fix.tenth-of-rate", {"training.learning_rate": rate / 10}, rate=rate / 10)
+    steps = list(guard.bad_steps)
+    why = problem("rollback.bad-steps", last=WINDOW, steps=steps) if steps else Problem("rollback.nan-weights")
+    times = [problem("rollback.times", count=guard.attempt)] if guard.attempt else []
+    return UserError(problem("rollback.too-many", why=why, times=times, rate=rate), fixes=[lower])
 
 
 def _copied(state: Any) -> Any:

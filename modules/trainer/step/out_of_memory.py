@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -12,6 +12,8 @@ from modules.data.index import Bucket
 from modules.errors import UserError
 from modules.families import Family
 from modules.preset.preset import Preset
+from modules.sentences.problem import Fix, problem
+from modules.sentences.render import fix
 from modules.text import bytes_of
 
 SLOW = 3.0  # times the usual: no other bucket makes a step so slow
@@ -59,47 +61,45 @@ class BatchSplits:
 
 def cannot_fit(preset: Preset, step: int, batch: Batch) -> UserError:
     """Not even one item at a time has room."""
-    return _with_fixes(preset, f"Memory ran out at step {step}, even with one image of {_size(batch)} at a time.")
+    return _out_of_memory(preset, "memory.step", step=step, size=_size(batch))
 
 
 def update_cannot_fit(preset: Preset, step: int) -> UserError:
     """The gradients are there, and what the optimizer needs beside them has no room."""
-    return _with_fixes(
-        preset, f"Memory ran out in the update of step {step}: there is no room for the optimizer's state."
-    )
+    return _out_of_memory(preset, "memory.update", step=step)
 
 
-def memory_fixes(preset: Preset) -> list[dict[str, Any]]:
+def memory_fixes(preset: Preset) -> Iterator[Fix]:
     """Settings that need less memory, those that cost least first."""
-    training, found = preset.training, list[dict[str, Any]]()
-
-    def add(label: str, **changes: Any) -> None:
-        found.append({"label": label, "changes": {path.replace("__", "."): v for path, v in changes.items()}})
-
+    training = preset.training
     if not training.gradient_checkpointing:
-        add("Turn on gradient checkpointing", training__gradient_checkpointing=True)
+        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
     if training.batch_size > 1:
         together = training.batch_size * training.accumulation
-        add("Batch size 1, with more gradient accumulation", training__batch_size=1, training__accumulation=together)
+        changes = {"training.batch_size": 1, "training.accumulation": together}
+        yield fix("fix.single-images", changes)
     if preset.optimizer.state_bytes > 2:
-        add("Use the 8-bit optimizer", optimizer__kind="adamw8bit")
+        yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
     if preset.model.dtype == "fp32":
-        add("Compute in bf16", model__dtype="bf16")
+        yield fix("fix.compute-bf16", {"model.dtype": "bf16"})
     if preset.method.kind == "full" and training.weights == "fp32":
-        add("Keep the trained weights in bf16", model__dtype="bf16", training__weights="bf16")
+        yield fix("fix.trained-bf16", {"model.dtype": "bf16", "training.weights": "bf16"})
     if preset.training.resolution > 256:
-        add("Smaller images", training__resolution=preset.training.resolution * 3 // 4 // 64 * 64)
-    return found
+        side = preset.training.resolution * 3 // 4 // 64 * 64
+        yield fix("fix.smaller-images", {"training.resolution": side}, side=side)
 
 
-def _with_fixes(preset: Preset, message: str) -> UserError:
-    fixes = memory_fixes(preset)
-    ways = "; ".join(
-        f"{mend['label'].lower()} ({', '.join(f'{k}={_value(v)}' for k, v in mend['changes'].items())})"
-        for mend in fixes
-    )
-    advice = f"What helps, cheapest first: {ways}." if ways else ""
-    return UserError(message, advice=f"{advice} Other programs may hold memory too: close them.".strip(), fixes=fixes)
+def _out_of_memory(preset: Preset, code: str, **values: Any) -> UserError:
+    fixes = list(memory_fixes(preset))
+    ways = [
+        problem(
+            "memory.way",
+            what=problem(each.code, **each.values),
+            settings=", ".join(f"{path}={_value(value)}" for path, value in each.changes.items()),
+        )
+        for each in fixes
+    ]
+    return UserError(problem(code, **values, ways=[problem("memory.ways", ways=ways)] if ways else []), fixes=fixes)
 
 
 def _value(value: Any) -> str:

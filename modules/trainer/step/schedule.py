@@ -16,6 +16,7 @@ from modules.methods import Group
 from modules.preset.preset import Preset
 from modules.preset.sections.schedule import Schedule
 from modules.preset.text.interval import SECONDS, Interval
+from modules.sentences.problem import Problem, problem
 
 
 def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
@@ -23,17 +24,19 @@ def rate_factor(schedule: Schedule, step: int, steps: int) -> float:
     return schedule.factor(step, steps)
 
 
-def told(preset: Preset) -> Iterator[str]:
-    """What became of the learning rate for the size of the step, in words."""
+def scaled_rate(preset: Preset) -> Problem | None:
+    """What became of the learning rate for the size of the step; None where it is not scaled."""
     training = preset.training
     if training.rate_scale == 1:
-        return
-    rate = training.learning_rate
-    what = {"batch": "the batch", "accumulation": "the accumulation", "both": "the batch and the accumulation"}
-    how = "the root of " if training.scale_by == "root" else ""
-    yield (
-        f"The learning rate {rate:g} is scaled by {how}{what[training.scale_rate]}: times {training.rate_scale:.4g}, "
-        f"{rate * training.rate_scale:.4g}."
+        return None
+    how = f"scaled.{'root-' if training.scale_by == 'root' else ''}{training.scale_rate}"
+    return problem(
+        "arithmetic.scaled-rate",
+        "training.scale_rate",
+        rate=training.learning_rate,
+        how=Problem(how),
+        factor=training.rate_scale,
+        scaled=training.learning_rate * training.rate_scale,
     )
 
 

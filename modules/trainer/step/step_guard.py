@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from modules.data.index import Item
-from modules.errors import printable
 from modules.preset.sections.training import Guards
+from modules.sentences.printable import printable
 from modules.trainer.step.meter import StepMetrics, has_arrived
 
 GOOD, GRADIENT_SPIKE, LOSS_SPIKE, GRADIENT_NAN, LOSS_NAN = range(5)  # verdicts; of several, the highest

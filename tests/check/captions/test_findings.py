@@ -39,7 +39,7 @@ def test_long_captions_are_counted_with_the_chunks_that_they_take(tmp_path: Path
     told = of(tmp_path, {"a": "a robot", "b": "a robot " * 30, "c": "a cat"})
     long = told["captions.long"]
     assert long.severity == "know"
-    assert long.title == "1 of 3 captions are longer than the 30 tokens of text encoder 1."
+    assert long.title == "1 of 3 captions (33 %) is longer than the 30 tokens of text encoder 1."
     assert "up to 3 chunks" in long.text
     assert "captions.cut" not in told
     assert sum(amount for _, amount in long.bars) == 3
@@ -51,15 +51,15 @@ def test_what_is_cut_is_told_with_the_tags_that_are_never_seen(tmp_path: Path) -
     told = of(tmp_path, {"a": f"{tags}, red, green, blue", "b": tags}, "model.max_chunks=1")
     cut = told["captions.cut"]
     assert cut.severity == "hurt"
-    assert cut.title.startswith("1 of 2 captions are cut after 1 chunk of 30 tokens by text encoder 1; ")
-    assert cut.title.endswith("3 of 23 tags are never seen.") or cut.title.endswith("13 % of the tags are never seen.")
-    assert cut.items == ["red (in 1 caption)", "green (in 1 caption)", "blue (in 1 caption)"]
+    assert cut.title.startswith("1 of 2 captions (50 %) is cut after 1 chunk of 30 tokens by text encoder 1; ")
+    assert cut.title.endswith("3 of 23 tags (13 %) are never read.")
+    assert cut.items == ["red (1)", "green (1)", "blue (1)"]
     assert cut.fixes[0].changes == {"model.max_chunks": 2}
 
 
 def test_sentences_have_tokens_that_are_never_seen_and_no_tags(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a robot " * 30, "b": "a robot"}, "model.max_chunks=1")
-    assert told["captions.cut"].title.endswith("of the tokens are never seen.")
+    assert told["captions.cut"].title.endswith("tokens (65 %) are never read.")
     assert not told["captions.cut"].items
 
 
@@ -108,7 +108,7 @@ def test_what_is_said_to_be_seen_is_what_the_encoder_gets(most: int) -> None:
 def test_tags_behind_signs_that_grow_together_are_counted_right(tmp_path: Path) -> None:
     tags = ",(red)" * 12 + ",(last)"
     told = of(tmp_path, {"a": f"a{tags}"}, "model.max_chunks=1")
-    assert told["captions.cut"].items[-1] == "(last) (in 1 caption)"
+    assert told["captions.cut"].items[-1] == "(last) (1)"
 
 
 # The memo -------------------------------------------------------------------------------------------------------------
@@ -165,7 +165,9 @@ def test_missing_and_empty_captions_are_told_apart(tmp_path: Path) -> None:
     told = of(tmp_path, {"1": "a robot", "2": None, "3": "  \n", "4": None})
     missing = told["captions.missing"]
     assert missing.severity == "hurt"
-    assert missing.title == ("3 of 4 images have no caption: 2 without a .txt file, 1 with an empty .txt file.")
+    assert missing.title == (
+        "3 of 4 images (75 %) have no caption: 2 without a .txt file and 1 with an empty .txt file."
+    )
     assert missing.items == ["2.png", "3.png", "4.png"]
     assert missing.fixes == []
 
@@ -183,7 +185,7 @@ def test_a_prefix_makes_missing_captions_harmless(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (("concepts.0.captions=filename",), "2 whose name says nothing"),
+        (("concepts.0.captions=filename",), "2 whose file name says nothing"),
         (("concepts.0.captions=prompt",), "2 of a concept whose caption for all is empty"),
     ],
     ids=["names", "prompt"],
@@ -198,12 +200,12 @@ def test_no_caption_on_purpose_is_no_finding(tmp_path: Path) -> None:
 
 def test_captions_that_are_mostly_dropped_are_found(tmp_path: Path) -> None:
     told = found(findings, tmp_path, captioned(tmp_path / "i", {"a": "x"}), "concepts.0.caption_dropout=0.75")
-    assert told["captions.dropped"].title == "75 % of the showings have their caption dropped."
+    assert told["captions.dropped"].title == "The caption is dropped 75 % of the time."
 
 
 def test_captions_without_the_new_word_are_found(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a <NEW> cat", "b": "a cat"}, "method.kind=embedding", "words.0.token=<new>")
-    assert told["captions.word"].title == "1 of 2 images lack the word <new> in their caption."
+    assert told["captions.word"].title == "1 of 2 images (50 %) lacks the token <new> in its caption."
     assert told["captions.word"].items == ["b.png"]
 
 
@@ -218,8 +220,8 @@ def test_one_caption_for_all_is_told(tmp_path: Path) -> None:
 
 def test_captions_beside_several_images_are_told(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a robot", "b": "a robot", "c": "a cat"})
-    assert told["captions.duplicates"].title == "2 of 3 captions stand beside several images."
-    assert told["captions.duplicates"].items == ["a robot (2 images)"]
+    assert told["captions.duplicates"].title == "2 of 3 captions (67 %) are used by several images."
+    assert told["captions.duplicates"].items == ["a robot (2)"]
 
 
 def test_captions_of_several_lines_are_told(tmp_path: Path) -> None:
@@ -236,7 +238,7 @@ def test_signs_that_nobody_sees_are_told_by_name(tmp_path: Path) -> None:
         "e": "x",
     }
     told = of(tmp_path, captions)["captions.signs"]
-    assert told.title == "3 captions have signs that nobody sees."
+    assert told.title == "3 captions have invisible characters."
     assert told.items == ["a.png: zero width space", "b.png: zero width no-break space", "c.png: control sign 07"]
 
 
@@ -254,9 +256,9 @@ def tagged(*lists: str) -> dict[str, str | bytes | None]:
 def test_the_most_common_and_the_single_tags_are_told(tmp_path: Path) -> None:
     lists = [f"robot, metal, toy, own {n}, {'red' if n % 2 else 'blue'}" for n in range(12)]
     told = of(tmp_path, tagged(*lists))
-    assert told["captions.tags"].title == 'The most common of 17 tags is "robot": it stands in 12 of 12 captions.'
+    assert told["captions.tags"].title == 'The most common of 17 tags is "robot": it is in 12 of 12 captions.'
     assert told["captions.tags"].bars[:3] == [("robot", 12), ("metal", 12), ("toy", 12)]
-    assert told["captions.rare-tags"].title == "12 of 17 tags stand in one caption only."
+    assert told["captions.rare-tags"].title == "12 of 17 tags (71 %) are in one caption only."
     assert "own 11" in told["captions.rare-tags"].items
 
 
@@ -275,7 +277,7 @@ def test_sentences_have_no_tags(tmp_path: Path) -> None:
 def test_braces_that_nobody_draws_from_are_told(tmp_path: Path) -> None:
     captions: dict[str, str | bytes | None] = {"a": "a {red|blue} robot", "b": "a {robot}", "c": "a | b"}
     told = of(tmp_path, captions)["captions.braces"]
-    assert told.title.startswith("1 caption holds words in braces")
+    assert told.title.startswith("1 caption has words in braces")
     assert told.items == ["a.png"]
     assert told.fixes[0].changes == {"concepts.0.wildcards": True}
     assert "captions.braces" not in of(tmp_path / "on", captions, "concepts.0.wildcards=true")

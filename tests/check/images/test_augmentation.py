@@ -49,8 +49,8 @@ def test_chance_is_never_silently_frozen(folder: Path) -> None:
     assert mended(preset, found["images.frozen"], 0).concepts[0].variants == 4
     assert mended(preset, found["images.frozen"], 1).concepts[0].live
     _, found = look(folder, "concepts.0.hue=5", "concepts.0.variants=3", "concepts.0.flip=true")
-    assert found["images.variants"].title.startswith("3 draws of each image")
-    assert "36 pictures" in found["images.variants"].text
+    assert found["images.variants"].title.startswith("3 variants of each image")
+    assert "36 images" in found["images.variants"].text
     _, found = look(folder, "concepts.0.random_crop=true", "concepts.0.variants=0")
     assert found["images.live"].severity == "know"
     quiet = {"images.frozen", "images.variants", "images.live"}
@@ -60,7 +60,7 @@ def test_chance_is_never_silently_frozen(folder: Path) -> None:
 def test_several_sizes_are_told_and_images_are_not_counted_twice(folder: Path) -> None:
     _, found = look(folder, "training.resolutions=64, 48x64")
     assert found["images.in-turn"].title == 'Each image of "pictures" is shown in 2 resolutions (64, 48x64), in turn.'
-    assert found["images.buckets"].title.startswith("6 images in 2 shapes")
+    assert found["images.buckets"].title.startswith("6 images in 2 buckets")
     assert "images.copies" not in found
 
 
@@ -72,6 +72,6 @@ def test_kinds_are_told(folder: Path, tmp_path: Path) -> None:
     settings = ("concepts.1.kind=class", "concepts.2.kind=validation")
     preset = preset_for(tmp_path / "workspace", [folder, tmp_path / "dogs", tmp_path / "held out"], *settings)
     found = said(findings, preset)
-    assert found["images.kinds"].title == "30 images are class images; 2 images are only measured."
+    assert found["images.kinds"].title == "Not simply trained on: 30 class images and 2 validation images."
     assert "images.balance" not in found
     assert "images.left-out" not in found

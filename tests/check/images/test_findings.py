@@ -40,7 +40,7 @@ def look(folder: Path, *settings: str) -> tuple[Preset, dict[str, Finding]]:
 def test_of_pictures_that_fit_only_their_shapes_are_told(folder: Path) -> None:
     _, found = look(folder)
     assert set(found) == {"images.buckets"}
-    assert found["images.buckets"].title == "10 images in 1 shape."
+    assert found["images.buckets"].title == "10 images in 1 bucket."
     assert found["images.buckets"].bars == [("64x64", 10)]
 
 
@@ -59,7 +59,7 @@ def test_a_torn_image_is_found_by_its_pixels_and_a_broken_one_by_its_header(fold
     _, found = look(folder)
     finding = found["images.unreadable"]
     assert finding.severity == "hurt"
-    assert finding.title == "2 of 12 images (17 %) cannot be read and will be left out."
+    assert finding.title == "2 of 12 images (17 %) cannot be read and will be skipped."
     assert sorted(item.split(": ")[1] for item in finding.items) == [
         "it is no image, or damaged at its beginning",
         "it is torn",
@@ -101,7 +101,8 @@ def test_portraits_that_the_longest_side_squeezes_are_named_by_their_shape(folde
     preset, found = look(folder, "training.max_side=64")
     finding = found["images.squeezed"]
     assert finding.title == (
-        "48x80 cannot occur: the longest side is 64. 5 of 15 images (33 %) lose 40 % of their area instead of 0 %."
+        "48x80 cannot occur, because training.max_side is 64: 5 of 15 images (33 %) lose 40 % of their area instead of "
+        "0 %."
     )
     assert finding.severity == "hurt"
     assert finding.fixes[0].changes == {"training.max_side": 80}
@@ -112,7 +113,7 @@ def test_a_panorama_loses_its_ends_whatever_is_set(folder: Path) -> None:
     noise(folder / "panorama.png", 640, 64, seed=40)
     _, found = look(folder)
     assert found["images.cut"].title == (
-        "1 of 11 images (9 %) lose more than 15 % of their area at the edges; the worst loses 60 %."
+        "1 of 11 images (9 %) loses more than 15 % of its area at the edges; the worst loses 60 %."
     )
 
 
@@ -131,9 +132,9 @@ def test_copies_and_look_alikes_are_told_apart(folder: Path) -> None:
     with Image.open(folder / "5.png") as image:
         image.convert("RGB").resize((48, 48)).save(folder / "again.jpg", quality=80)
     _, found = look(folder)
-    assert found["images.copies"].title == "1 of 12 images (8 %) is the same file as another."
+    assert found["images.copies"].title == "1 of 12 images (8 %) is a duplicate file."
     assert found["images.copies"].items == [f"{folder / '3.png'} = {folder / 'copy.png'}"]
-    assert found["images.alike"].title == "1 of 12 images (8 %) is nearly the same picture as another."
+    assert found["images.alike"].title == "1 of 12 images (8 %) is nearly the same as another."
     assert found["images.alike"].items == [f"{folder / '5.png'} = {folder / 'again.jpg'}"]
 
 
@@ -151,7 +152,7 @@ def test_a_picture_in_two_concepts_is_said_to_be(folder: Path, tmp_path: Path) -
     (tmp_path / "other" / "same.png").write_bytes((folder / "0.png").read_bytes())
     noise(tmp_path / "other" / "mine.png", seed=99)
     preset = preset_for(tmp_path / "workspace", [folder, tmp_path / "other"])
-    assert "1 picture stands in several concepts." in said(findings, preset)["images.copies"].title
+    assert "1 image is in several concepts." in said(findings, preset)["images.copies"].title
 
 
 def test_the_starter_pictures_are_no_copies_of_one_another(tmp_path: Path) -> None:
@@ -199,7 +200,7 @@ def test_a_concept_that_is_shown_far_too_rarely_is_found_and_evened_out(folder: 
     noise(tmp_path / "few" / "b.png", seed=71)
     preset = preset_for(tmp_path / "workspace", [folder, tmp_path / "few"], "concepts.0.repeats=6")
     finding = said(findings, preset)["images.balance"]
-    assert finding.title == '"pictures" is shown 30 times as often as "few": 60 and 2 showings an epoch.'
+    assert finding.title == '"pictures" is shown 30 times as often as "few": 60 and 2 times an epoch.'
     assert finding.severity == "hurt"
     assert finding.bars == [("pictures", 60), ("few", 2)]
     assert finding.fixes[0].changes == {"concepts.1.repeats": 30.0}
@@ -223,7 +224,7 @@ def test_images_that_wait_for_another_epoch_are_counted_and_whole_repeats_show_t
 def test_samples_that_leave_images_out_are_mended_too(folder: Path) -> None:
     preset, found = look(folder, "concepts.0.samples=4")
     finding = found["images.left-out"]
-    assert finding.setting == "concepts.0.samples"
+    assert finding.path == "concepts.0.samples"
     assert "images.left-out" not in said(findings, mended(preset, finding))
 
 

@@ -89,8 +89,8 @@ def test_a_disk_without_room_stops_the_run_and_fewer_backups_help(small_disk: Pa
     given = values(small_disk, "backup.every=1 steps", "backup.keep=10", "training.steps=40")
     finding = told(given)["costs.disk"]
     assert finding.severity == "stop"
-    assert finding.title.startswith("The run needs about 8.")
-    assert f"on the disk with {small_disk}, and 5.2 MB are free." in finding.title
+    assert finding.title.startswith("The run needs about 7.")
+    assert f"on the disk with {small_disk}, and 5.0 MB are free." in finding.title
     assert [mend.changes for mend in finding.fixes] == [{"backup.keep": 1}]
     assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "know"
 
@@ -114,7 +114,7 @@ def test_hardly_any_room_left_hurts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(costs, "room_at", lambda path: int(total / 0.95))
     finding = told(given)["costs.disk"]
     assert finding.severity == "hurt"
-    assert "Hardly any room would be left" in finding.text
+    assert "Hardly any space would be left" in finding.text
 
 
 def test_a_cache_that_is_there_already_does_not_stop_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,18 +50,18 @@ def test_a_full_disk_is_found_by_writing(tiny_disk: Path) -> None:
     (tiny_disk / "much").write_bytes(bytes(100 * 1024))
     finding = found(preset_for(tiny_disk / "workspace"))["paths.not-writable"]
     assert finding.severity == "stop"
-    assert finding.title == f"The disk with the workspace ({tiny_disk / 'workspace'}) is full: nothing free."
+    assert finding.title == f"The disk with the workspace ({tiny_disk / 'workspace'}) is full: 0 kB free."
 
 
 def test_a_disk_that_can_only_be_read_is_found_even_by_root(tiny_disk: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", tiny_disk], check=True)
     finding = found(preset_for(tiny_disk / "workspace"))["paths.not-writable"]
-    assert finding.title == f"The disk with the workspace ({tiny_disk / 'workspace'}) can only be read."
+    assert finding.title == f"The disk with the workspace ({tiny_disk / 'workspace'}) is read-only."
 
 
 def test_a_disk_in_memory_is_said_to_be_one(tiny_disk: Path) -> None:
     told = {one.name: one for one in findings(subject_of(preset_for(tiny_disk / "workspace")))}
-    assert told["paths.in-memory"].title == "The workspace and cache lie in the machine's memory."
+    assert told["paths.in-memory"].title == "In the machine's memory: the workspace and the cache."
     assert told["paths.in-memory"].severity == "hurt"
 
 
@@ -74,7 +74,7 @@ def test_each_folder_is_written_to_by_itself(tmp_path: Path) -> None:
         f"output.path={tmp_path / 'file' / 'model.safetensors'}",
     )
     told = [one for one in findings(subject_of(preset)) if one.name == "paths.not-writable"]
-    assert [(one.severity, one.setting) for one in told] == [("stop", "general.cache")]
+    assert [(one.severity, one.path) for one in told] == [("stop", "general.cache")]
     assert told[0].title == f"Nothing can be written to the cache ({tmp_path / 'file'}): {tmp_path / 'file'} is a file."
 
 
@@ -134,7 +134,7 @@ def test_a_network_share_is_known_by_its_file_system(tmp_path: Path, monkeypatch
     monkeypatch.setattr(disks.psutil, "disk_partitions", lambda all: [*real, share])
     finding = found(preset_for(tmp_path / "share" / "workspace"))["paths.network"]
     assert finding.severity == "hurt"
-    assert finding.title == "The workspace and cache lie on a network share."
+    assert finding.title == "On a network share: the workspace and the cache."
     apart = preset_for(tmp_path / "share" / "workspace", [], f"general.cache={tmp_path / 'cache'}")
     assert found(apart)["paths.network"].severity == "know"
     assert found(preset_for(tmp_path / "shared")) == {}  # begins with the same letters
@@ -180,7 +180,7 @@ def test_paths_that_windows_does_not_take_are_found_to_the_letter() -> None:
     finding = on_windows(f"{fits}y")["paths.too-long"]
     assert finding.severity == "stop"
     assert finding.title == "Files of this run would have paths of 260 characters; Windows allows 259."
-    assert "1 characters shorter" in finding.text
+    assert "1 character shorter" in finding.text
     assert on_windows(f"{fits}y", long_paths=True) == {}
 
 

@@ -54,24 +54,24 @@ def test_the_notch_of_a_format_is_the_distance_to_its_next_number() -> None:
 def test_bf16_weights_are_told_how_many_plain_rounding_would_move(tmp_path: Path) -> None:
     model = tiny_sd(tmp_path / "model")
     slow = found(tmp_path, f"model.source={model}", *FULL_BF16, "training.learning_rate=1e-7")
-    finding = slow["precision.rounding.denoiser"]
+    finding = slow["precision.rounding"]
     assert finding.severity == "know"
-    assert "At learning rate 1e-07 plain bfloat16 would move" in finding.title
+    assert "At learning rate 1e-07 plain bf16 would move" in finding.title
     assert "stochastic rounding is on" in finding.title
     moved, still = (amount for _, amount in finding.bars)
     assert moved < HALF_LOST < still
     assert [mend.changes for mend in finding.fixes] == [{"training.weights": "fp32"}]
     fast = found(tmp_path, f"model.source={model}", *FULL_BF16, "training.learning_rate=0.01")
-    assert fast["precision.rounding.denoiser"].bars[0][1] > moved
+    assert fast["precision.rounding"].bars[0][1] > moved
 
 
 def test_weights_in_fp32_end_the_finding(tmp_path: Path) -> None:
     settings = (f"model.source={tiny_sd(tmp_path / 'model')}", *FULL_BF16, "training.learning_rate=1e-7")
-    finding = found(tmp_path, *settings)["precision.rounding.denoiser"]
+    finding = found(tmp_path, *settings)["precision.rounding"]
     preset = mended(validate(values(tmp_path, *settings)), finding)
     family = open_family(preset, lambda _: None)
     left = [each.name for each in findings(subject_of(preset, family=family))]
-    assert "precision.rounding.denoiser" not in left
+    assert "precision.rounding" not in left
 
 
 def test_only_the_layers_that_are_trained_are_looked_at(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ TEXT = "training.text_encoder_1.train=true"
         (("prior.weight=0", "concepts.0.kind=prior"), "idle.prior", "hurt"),
         (
             (TEXT, "training.steps=50", "training.text_encoder_1.start_after=50 steps"),
-            "idle.start.text_encoder_1",
+            "idle.start",
             "hurt",
         ),
     ],

@@ -40,7 +40,7 @@ def test_a_preset_that_was_just_loaded_is_unchanged_and_right(draft: Draft) -> N
 
 
 def test_bad_text_stays_beside_the_last_good_value(draft: Draft) -> None:
-    assert draft.type("training.batch_size", "4x") == "“4x” is no whole number."
+    assert draft.type("training.batch_size", "4x") == "“4x” is not a whole number."
     assert draft.get("training.batch_size") == 4
     assert (draft.bad("training.batch_size") or pytest.fail()).text == "4x"
     assert list(draft.errors()) == ["training.batch_size"]
@@ -78,7 +78,7 @@ def test_what_is_typed_becomes_a_value_of_the_right_kind(draft: Draft, path: str
     ("path", "text", "words"),
     [
         ("training.batch_size", "0", "at least 1"),
-        ("training.batch_size", "1.5", "no whole number"),
+        ("training.batch_size", "1.5", "not a whole number"),
         ("training.batch_size", "", "Something must stand here."),
         ("training.learning_rate", "nan", "finite number"),
         ("sampling.every", "often", "10 minutes"),

@@ -13,11 +13,11 @@ from modules.text import amount
 from tests.gui.desks import desk_at, sent
 
 LONG = Finding(
-    "captions.long", "hurt", "9 captions are too long.", setting="model.max_chunks",
+    "test.long", "hurt", "model.max_chunks", title="9 captions are too long.",
     fixes=[Fix("Read 4 chunks", {"model.max_chunks": 4})],
 )  # fmt: skip
-FITS = Finding("memory.fits", "know", "It takes 2 GB.")
-TAKEN = Finding("output.taken", "stop", "The file is there already.")
+FITS = Finding("memory.fits", "know", title="It takes 2 GB.")
+TAKEN = Finding("test.taken", "stop", title="The file is there already.")
 
 
 class Clock:

@@ -100,7 +100,7 @@ def test_a_damaged_preset_is_listed_with_what_is_wrong(library: Library) -> None
     (library.own / "torn.json").write_text('{"version": 2, "training": {', encoding="utf-8")
     entry = library.entries()[0]
     assert entry.preset is None
-    assert "no valid JSON" in entry.problem
+    assert "not valid JSON" in entry.problem
     with pytest.raises(UserError):
         _ = entry.values
 
@@ -121,9 +121,9 @@ def test_text_goes_through_the_clipboard_and_back_with_anything_around_it(draft:
 def test_pasted_text_that_is_no_preset_is_refused_in_words() -> None:
     with pytest.raises(UserError, match="clipboard holds no preset"):
         from_text("hello")
-    with pytest.raises(UserError, match="pasted text is no valid JSON"):
+    with pytest.raises(UserError, match="pasted text is not valid JSON"):
         from_text("{hello}")
-    with pytest.raises(Problems, match=r"training\.lr: there is no such setting"):
+    with pytest.raises(Problems, match=r"training\.lr: There is no such setting"):
         from_text('{"version": 2, "training": {"lr": 1}}')
 
 

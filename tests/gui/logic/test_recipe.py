@@ -1,8 +1,10 @@
 from app.gui.draft.draft import Draft
-from app.gui.draft.labels import breadcrumb, in_words, number_text
+from app.gui.draft.labels import breadcrumb, number_text
 from app.gui.draft.preset_diff import differences
 from app.gui.draft.preset_library import Library, change_of
+from app.gui.draft.problem_labels import WORDS
 from modules.preset.files import store
+from modules.sentences.problem import as_it_is, problem
 from modules.system.bundled import ROOT
 
 LIBRARY = Library()
@@ -63,8 +65,10 @@ def test_places_are_named_as_a_person_finds_them() -> None:
     assert breadcrumb("optimizer.kind", values) == "Optimizer"
 
 
-def test_file_names_are_no_settings() -> None:
-    assert in_words("See model.safetensors and training.steps") == ("See model.safetensors and “Training \u203a Steps”")
+def test_a_problem_names_settings_as_a_person_finds_them() -> None:
+    wrong = problem("rules.flips", "concepts.1.flip_always", "concepts.1.flip")
+    assert "and “Concepts \u203a concept 2 \u203a Random flip” every other." in WORDS.sentence(wrong)
+    assert "training.steps" in WORDS.sentence(as_it_is("a file called training.steps"))
 
 
 def test_numbers_are_written_plainly() -> None:

@@ -190,9 +190,9 @@ def test_the_list_says_why_a_run_failed(tmp_path: Path) -> None:
     from app.gui.session.run_history import Summary
 
     now = time.time()
-    failed = Summary("a", "failed", 40, 600, now, "The card is full. Halve the batch.\nOr else.")
-    assert option_note(failed) == "failed just now: The card is full"
-    assert len(option_note(Summary("a", "failed", 40, 600, now, "w" * 250))) == ROOM
+    failed = Summary("a", "failed", 40, 600, now, "The card is full. Halve the batch.\nOr else.", "The card is full.")
+    assert option_note(failed) == "failed just now: The card is full."
+    assert len(option_note(Summary("a", "failed", 40, 600, now, "w" * 250, "w" * 250))) == ROOM
     assert option_note(Summary("a", "finished", 600, 600, now)) == "finished at step 600, just now"
 
 

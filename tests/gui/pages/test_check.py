@@ -15,12 +15,15 @@ from tests.gui.pages.by_hand import page_of
 Pump = Callable[..., None]
 
 CUT = Finding(
-    "captions.cut", "hurt", "62 % of the captions are longer than 75 tokens.", "They are cut.", "model.max_chunks",
+    "test.cut", "hurt", "model.max_chunks", {},
     [Fix("Raise the longest caption to 4 chunks", {"model.max_chunks": 4})],
     [("1 to 75", 12), ("76 to 150", 30)], "captions", ["a.txt", "b.txt"],
+    "62 % of the captions are longer than 75 tokens.", "They are cut.",
 )  # fmt: skip
-TAKEN = Finding("output.taken", "stop", "The file is there already.", "", "output.path")
-FITS = Finding("memory.fits", "know", "It takes 2 GB.", bars=[(f"part {n}", 2.0**30) for n in range(15)], unit="bytes")
+TAKEN = Finding("test.taken", "stop", "output.path", title="The file is there already.")
+FITS = Finding(
+    "memory.fits", "know", title="It takes 2 GB.", bars=[(f"part {n}", 2.0**30) for n in range(15)], unit="bytes"
+)
 
 
 @pytest.fixture
@@ -162,7 +165,7 @@ def test_the_switch_is_remembered(page: Any, context: AppContext) -> None:
 
 
 def test_forty_findings_come_in_slices(page: Any, context: AppContext, pump: Pump) -> None:
-    many = [Finding(f"kind.{n}", "know", f"Number {n}. " * 12, "Why. " * (n % 9)) for n in range(40)]
+    many = [Finding(f"kind.{n}", "know", title=f"Number {n}. " * 12, text="Why. " * (n % 9)) for n in range(40)]
     page.look.press()
     for event in (*many, Finished()):
         context.running.take(event)

@@ -12,6 +12,7 @@ from modules.preset.files.prompt_file import read_prompts
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import SAMPLERS, sampler_named
 from modules.preset.text.lora_tags import split_tags
+from modules.sentences.render import PLAIN
 
 
 def read(folder: Path, name: str, text: str) -> list[dict[str, object]]:
@@ -60,19 +61,19 @@ def test_what_is_for_other_models_is_said_and_left_out(tmp_path: Path) -> None:
     found = read_prompts(path)
     assert found.prompts == [{"prompt": "a cat"}]
     assert len(found.notes) == 3
-    assert "--g is for other models" in found.notes[0]
-    assert "--zz is not known" in found.notes[2]
+    assert "--g is for other models" in PLAIN.sentence(found.notes[0])
+    assert "--zz is not known" in PLAIN.sentence(found.notes[2])
 
 
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("a.txt", "a cat --s many", "line 1, s: many is no number"),
+        ("a.txt", "a cat --s many", "line 1, s: many is not a number"),
         ("a.txt", "a cat --ss magic", 'no sampler is called "magic"'),
         ("a.txt", "# nothing\n", "holds no prompts"),
         ("a.json", "{", "is damaged"),
         ("a.toml", "prompt = ", "is damaged"),
-        ("a.json", "3", "is no list"),
+        ("a.json", "3", "is not a list"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(name: str, text: str, said: str, tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_a_file_that_is_missing_or_no_text_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_prompts(tmp_path / "nothing.txt")
     (tmp_path / "picture.txt").write_bytes(b"\x89PNG\xff\xfe")
-    with pytest.raises(UserError, match="no text in UTF-8"):
+    with pytest.raises(UserError, match="not text in UTF-8"):
         read_prompts(tmp_path / "picture.txt")
 
 
@@ -124,9 +125,9 @@ def test_tags_name_files_and_are_no_words() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"cfg_plus_plus": True, "guidance": 7.0}, "the picture would burn"),
-        ({"cfg_plus_plus": True, "guidance": 0.6, "sampler": "heun"}, "takes steps it is not made for"),
-        ({"guidance_start": 0.5, "guidance_end": 0.5}, "leaves no step for guidance"),
+        ({"cfg_plus_plus": True, "guidance": 7.0}, "would be overexposed"),
+        ({"cfg_plus_plus": True, "guidance": 0.6, "sampler": "heun"}, "is not made for the steps of sampler heun"),
+        ({"guidance_start": 0.5, "guidance_end": 0.5}, "no step would be guided"),
         ({"mask": "mask.png"}, "no image that it could belong to"),
         ({"seed": -2}, "out of range"),
     ],

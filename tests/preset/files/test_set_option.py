@@ -49,13 +49,13 @@ def test_lists_grow_at_their_end() -> None:
 def test_everything_that_cannot_be_laid_is_said_together() -> None:
     with pytest.raises(Problems) as caught:
         apply_overrides({"version": 2}, ["training.epocs=5", "steps", "concepts.7.path=x"])
-    assert "Did you mean training.epochs?" in caught.value.problems[0]
-    assert "write --set path=value" in caught.value.problems[1]
-    assert "no such entry" in caught.value.problems[2]
+    assert caught.value.problems[0].values == {"near": "training.epochs"}
+    assert caught.value.problems[1].code == "option.no-value"
+    assert caught.value.problems[2].code == "option.no-entry"
 
 
 def test_a_wrong_value_is_left_for_the_schema_to_refuse() -> None:
-    with pytest.raises(Problems, match=r'training\.steps: "many" is no whole number'):
+    with pytest.raises(Problems, match=r'training\.steps: "many" is not a whole number'):
         preset_of(apply_overrides({"version": 2}, ["training.steps=many"]))
     with pytest.raises(Problems, match=r"method\.kind: \"glora\" is none of"):
         preset_of(apply_overrides(LORA, ["method.kind=glora"]))

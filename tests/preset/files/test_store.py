@@ -10,6 +10,7 @@ from modules.errors import Problems, UserError
 from modules.preset.files.store import read, shareable_values, values_of, write_preset, write_project
 from modules.preset.preset import Preset
 from modules.preset.validate import preset_of
+from modules.sentences.render import PLAIN
 from modules.system.bundled import PLACES, resolve
 
 FULL: dict[str, Any] = {
@@ -71,17 +72,17 @@ def test_machine_settings_and_folders_in_a_preset_are_refused_together(tmp_path:
     path = written(tmp_path, json.dumps(FULL))
     with pytest.raises(Problems) as caught:
         read(path)
-    named = [problem.partition(":")[0] for problem in caught.value.problems]
+    named = [problem.path for problem in caught.value.problems]
     assert named == ["general.workspace", "general.device", "concepts.0.path", "output.path"]
-    assert "--set general.workspace=..." in caught.value.problems[0]
-    assert "--concept FOLDER" in caught.value.problems[2]
+    assert "--set general.workspace=..." in PLAIN.line(caught.value.problems[0])
+    assert "--concept FOLDER" in PLAIN.line(caught.value.problems[2])
 
 
 def test_wrong_values_are_reported_with_what_does_not_belong(tmp_path: Path) -> None:
     path = written(tmp_path, '{"version": 2, "general": {"threads": 2, "seed": -1}, "kind": "prset"}')
     with pytest.raises(Problems) as caught:
         read(path)
-    assert [problem.partition(":")[0] for problem in caught.value.problems] == [
+    assert [problem.path for problem in caught.value.problems] == [
         "kind",
         "general.threads",
         "general.seed",
@@ -117,16 +118,16 @@ def test_an_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ('{"version": 2,\n "title": }', "line 2, column 11"),
-        ("", "no valid JSON"),
+        ("", "not valid JSON"),
         ("[1]", "holds no settings"),
-        ('{"version": 2, "training": {"steps": NaN}}', "NaN, which is no number"),
-        ('{"version": 2, "training": {"learning_rate": 1e999}}', "1e999, which is no number"),
+        ('{"version": 2, "training": {"steps": NaN}}', "NaN, which is not a number"),
+        ('{"version": 2, "training": {"learning_rate": 1e999}}', "1e999, which is not a number"),
         ('{"version": 2, "general": {"seed": ' + "9" * 5000 + "}}", "5000 digits"),
         ("[" * 100_000, "more than 50 levels"),
         ('{"a":' * 60 + "1" + "}" * 60, "more than 50 levels"),
         ('{"version": 2, "title": "\\ud800"}', "half of a character"),
-        ('{"version": 2, "version": 1}', "version: keep one"),
-        ('{"version": 2, "training": {"steps": 1, "steps": 2}}', "steps: keep one"),
+        ('{"version": 2, "version": 1}', "version: Keep one"),
+        ('{"version": 2, "training": {"steps": 1, "steps": 2}}', "steps: Keep one"),
         (" " * 5_000_001, "larger than 5 MB"),
     ],
     ids=lambda value: value[:20],
@@ -144,7 +145,7 @@ def test_brackets_inside_of_text_are_no_nesting(tmp_path: Path) -> None:
 def test_a_file_in_another_encoding_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "latin.json"
     path.write_bytes('{"version": 2, "title": "café"}'.encode("latin-1"))
-    with pytest.raises(UserError, match="no text in UTF-8"):
+    with pytest.raises(UserError, match="not text in UTF-8"):
         read(path)
 
 

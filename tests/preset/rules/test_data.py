@@ -5,29 +5,30 @@ import pytest
 from modules.errors import Problems
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.rules.rules import conflicts, validate
+from modules.sentences.render import PLAIN
 from tests.trainer.runs import ROBOT
 
 
 def told(*settings: str) -> list[str]:
     values = apply_overrides(ROBOT, list(settings))
     try:
-        return conflicts(validate(values))
+        return [PLAIN.line(problem) for problem in conflicts(validate(values))]
     except Problems as problems:
-        return [problem for problem in problems.problems]
+        return [PLAIN.line(problem) for problem in problems.problems]
 
 
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        (["training.bucket_step=20"], ["training.bucket_step: 20 is no multiple of 8", "16"]),
+        (["training.bucket_step=20"], ["training.bucket_step: 20 is not a multiple of 8", "16"]),
         (["training.bucket_step=128"], ["training.bucket_step 128 is larger", "training.resolution"]),
         (["training.min_side=96"], ["training.min_side 96 is longer", "64"]),
         (["training.max_side=96", "training.resolutions=64, 128"], ["training.max_side 96", "128"]),
         (["training.max_side=96", "concepts.0.resolutions=128"], ["concepts.0.resolutions"]),
         (["concepts.0.flip_always=true"], ["concepts.0.flip_always", "concepts.0.flip"]),
-        (["concepts.0.resolutions=515"], ["concepts.0.resolutions", "no multiple of 8", "512"]),
+        (["concepts.0.resolutions=515"], ["concepts.0.resolutions", "not a multiple of 8", "512"]),
         (["training.resolutions=big"], ["training.resolutions", "832x1216"]),
-        (["concepts.0.kind=validation"], ["nothing is to be learnt"]),
+        (["concepts.0.kind=validation"], ["no images to train on"]),
     ],
 )
 def test_a_clash_is_told_with_a_way_out(settings: list[str], words: list[str]) -> None:

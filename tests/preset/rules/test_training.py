@@ -8,20 +8,21 @@ import pytest
 
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
+from modules.sentences.render import PLAIN
 
 CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"kind": "loha"}, {"output": {"lora_format": "diffusers"}}, "output.lora_format diffusers has no names"),
-    ({"kind": "lora", "rank_from_file": True}, {}, "method.rank_from_file takes the sizes of a file"),
+    ({"kind": "lora", "rank_from_file": True}, {}, "method.rank_from_file takes the ranks of a file"),
     ({"kind": "oft", "groups": [{"alpha": 2.0}]}, {}, "method.groups.0.alpha scales an update"),
     ({"kind": "lora", "rate_ratio": 4.0}, {"optimizer": {"kind": "prodigy"}, "training": {"learning_rate": 1.0}},
      "method.rate_ratio 4 gives some weights"),
-    ({"kind": "lokr", "max_norm": 1.0}, {"optimizer": {"kind": "schedule_free_adamw"}}, "method.max_norm moves"),
+    ({"kind": "lokr", "max_norm": 1.0}, {"optimizer": {"kind": "schedule_free_adamw"}}, "method.max_norm changes"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("method", "others", "words"), CASES, ids=[words for _, _, words in CASES])
 def test_clashes_are_refused(method: dict[str, Any], others: dict[str, Any], words: str) -> None:
-    found = conflicts(preset_of({"version": 2, "method": method, **others}))
+    found = list(map(PLAIN.line, conflicts(preset_of({"version": 2, "method": method, **others}))))
     assert [sentence for sentence in found if sentence.startswith(words)], found
 
 

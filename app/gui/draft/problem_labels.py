@@ -1,0 +1,61 @@
+"""Problems in the words of the window: settings by page and label, and ways out that one can click."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from app.gui.draft.labels import breadcrumb
+from modules.errors import text_of
+from modules.messages import Failed, Finding
+from modules.preset.validate import setting_at
+from modules.sentences.catalogue import CATALOGUE
+from modules.sentences.problem import Problem
+from modules.sentences.render import Renderer
+
+# Rows of the catalogue whose advice is for the command line
+INSTEAD: dict[str, tuple[str, str]] = {
+    "preset.no-concepts": ("There are no images to train on.", "Add a folder of images on the page Concepts."),
+    "preset.no-model": ("No base model is chosen.", "Choose a file or a folder, or write a Hugging Face name."),
+    "output.exists": ("{file} exists already.", "Choose another name, or switch “Overwrite existing file” on."),
+    "costs.time:unknown": (
+        "Nothing like this has been trained on this machine yet: how long it takes is not known.",
+        "It shows a few steps after the start.",
+    ),
+}
+
+
+def name_of(path: str) -> str:
+    """A setting as a person finds it: “Training > Batch size”."""
+    return f"“{breadcrumb(path)}”" if setting_at(path) else path
+
+
+WORDS = Renderer(name_of, instead=INSTEAD)
+
+
+def failure_text(event: Failed) -> str:
+    """Why a job has failed; of one that an older version ran, as that version said it."""
+    return text_of(event.problems, WORDS) if event.problems else event.message
+
+
+def failure_headline(event: Failed) -> str:
+    """The same in one sentence, without advice; of a fault, or of an older version, its first line."""
+    return WORDS.headline(event.problems[0]) if event.problems else "".join(event.message.splitlines()[:1])
+
+
+def finding_title(finding: Finding) -> str:
+    """What was found; of an engine that knows more than this window, as it said it."""
+    return WORDS.what(finding.problem) if finding.code in CATALOGUE else finding.title
+
+
+def finding_text(finding: Finding) -> str:
+    """Why it matters and what to do."""
+    return WORDS.advice(finding.problem) if finding.code in CATALOGUE else finding.text
+
+
+def lines_by_path(problems: Sequence[Problem]) -> dict[str, str]:
+    """For a form: what stands under each setting, a line for each of its problems."""
+    found: dict[str, str] = {}
+    for problem in problems:
+        text = WORDS.sentence(problem)
+        found[problem.path] = f"{found[problem.path]}\n{text}" if problem.path in found else text
+    return found
