@@ -11,7 +11,7 @@ from PIL import Image
 
 from modules.catalog import FAMILIES
 from modules.families import LoadOptions
-from modules.messages import Channel, CheckPreset, Event, Finding, MakeImages, Note, SampleReady
+from modules.messages import Channel, CheckPreset, Event, Finding, Note, RunTool, SampleReady
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from modules.run import run_job
@@ -48,7 +48,7 @@ def settings(model: Path, workspace: Path, *more: str) -> dict[str, Any]:
     return values(workspace, "training.steps=4", *more, base=base)
 
 
-def performed(job: CheckPreset | MakeImages) -> list[Event]:
+def performed(job: CheckPreset | RunTool) -> list[Event]:
     channel, events = Channel.open(), list[Event]()
     channel.events.put = events.append  # type: ignore[method-assign]
     run_job(job, channel)
@@ -87,10 +87,12 @@ def test_a_lora_of_either_spelling_is_laid_over_it(model: Path, tmp_path: Path, 
     lora = model_of(run(settings(model, tmp_path / "w", f"output.lora_format={form}")))
     job = settings(model, tmp_path / "w")
     prompt = {"prompt": "a robot", "steps": 2, "width": 32, "height": 32, "seed": 5}
-    plain, changed = (
-        performed(MakeImages(job, [prompt], loras, str(tmp_path / folder)))
-        for folder, loras in (("plain", []), ("lora", [str(lora)]))
-    )
+
+    def drawn(folder: str, *loras: str) -> list[Event]:
+        wanted = {"preset": job, "prompts": [prompt], "loras": list(loras), "out": str(tmp_path / folder)}
+        return performed(RunTool("sample", wanted))
+
+    plain, changed = drawn("plain"), drawn("lora", str(lora))
     assert any("changes 8 layers" in event.text for event in changed if isinstance(event, Note))
     one, other = ([event for event in events if isinstance(event, SampleReady)] for events in (plain, changed))
     assert Path(one[0].path).read_bytes() != Path(other[0].path).read_bytes()
