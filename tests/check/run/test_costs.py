@@ -111,7 +111,7 @@ def test_what_lies_on_another_disk_is_counted_there(small_disk: Path, tmp_path: 
 def test_hardly_any_room_left_hurts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = values(tmp_path)
     total = sum(amount for _, amount in told(given)["costs.disk"].bars)
-    monkeypatch.setattr(costs, "room_at", lambda path: int(total / 0.95))
+    monkeypatch.setattr(costs, "free_bytes", lambda path: int(total / 0.95))
     finding = told(given)["costs.disk"]
     assert finding.severity == "hurt"
     assert "Hardly any space would be left" in finding.text
@@ -120,7 +120,7 @@ def test_hardly_any_room_left_hurts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_cache_that_is_there_already_does_not_stop_a_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     given = values(tmp_path)
     total = sum(amount for _, amount in told(given)["costs.disk"].bars)
-    monkeypatch.setattr(costs, "room_at", lambda path: int(total * 0.95))
+    monkeypatch.setattr(costs, "free_bytes", lambda path: int(total * 0.95))
     assert told(given)["costs.disk"].severity == "stop"
     (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "1.shard").write_bytes(b"")
