@@ -1,7 +1,8 @@
-"""What the documents name exists: paths, links, commands, settings, presets and messages."""
+"""What the documents name exists: paths, links, commands, settings; and their presets and messages can be read."""
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from collections.abc import Iterator
@@ -128,16 +129,18 @@ def test_commands_can_be_typed_so(doc: Path) -> None:
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=ids)
-def test_json_is_a_preset_or_a_message(doc: Path) -> None:
+def test_json_is_a_preset_a_message_or_a_language(doc: Path) -> None:
     for kind, block in FENCE.findall(text_of(doc)):
         if kind != "json":
             continue
         if '"version"' in block:
             loaded = store.load_text(block, doc.name, ROOT)
             assert loaded.problems == () and examine(loaded.values)[1] == {} and f'"version": {Preset.VERSION}' in block
-        else:
+        elif '"kind"' in block:
             for line in filter(None, block.splitlines()):
                 messages.decode(line)
+        else:
+            assert "sentences" in json.loads(block), "no preset, no message and no language"
 
 
 @pytest.mark.parametrize("doc", DOCS, ids=ids)
