@@ -127,7 +127,7 @@ def test_families_and_methods_never_meet_in_a_name() -> None:
 # Who has to do with the images and captions of a data set. Only a source opens them: they may lie in no file at all.
 DATA_ROOMS = (
     "modules/data/*.py", "modules/data/image/*.py", "modules/data/text/*.py", "modules/data/cache/fill.py",
-    "modules/data/cache/masks.py", "modules/data/source/*.py", "modules/check/images/*.py",
+    "modules/data/cache/masks.py", "modules/data/source/*.py", "modules/data/scan/*.py", "modules/check/images/*.py",
     "modules/check/captions/*.py", "app/gui/concepts/*.py", "app/gui/captions/*.py",
 )  # fmt: skip
 MAY_OPEN = {

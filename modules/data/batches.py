@@ -33,7 +33,7 @@ from modules.data.image.variants import Content, Variant, latents_key, load_pixe
 from modules.data.image_errors import MissingImage
 from modules.data.index import Index, Item
 from modules.data.order import Example
-from modules.data.source.file_watch import FileWatch
+from modules.data.scan.file_watch import FileWatch
 from modules.data.source.parallel_read import map_in_threads
 from modules.data.text.captions import caption_for, possible_captions
 from modules.errors import UserError

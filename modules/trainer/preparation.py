@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from modules.data.index import Index
-from modules.data.source.scan import scan
+from modules.data.scan.scan import scan
 from modules.data.text.captions import undrawn_caption
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError

@@ -12,8 +12,8 @@ import pyarrow as pa
 from PIL import Image
 
 from modules.data.index import SCHEMA, Index
+from modules.data.scan.scan import scan
 from modules.data.source.folders import FolderSource
-from modules.data.source.scan import scan
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 

@@ -10,7 +10,7 @@ from PIL import Image
 from modules.data.image.variants import Content, variants_of
 from modules.data.index import Index
 from modules.data.order import epoch_length, epoch_order
-from modules.data.source.scan import scan
+from modules.data.scan.scan import scan
 from modules.data.text.captions import possible_captions
 from modules.preset.validate import preset_of
 

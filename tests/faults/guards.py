@@ -176,9 +176,9 @@ GUARDS = [
         "tests/system/test_weights.py::test_code_in_a_pickle_never_runs",
     ),
     Guard(
-        "an image has at most so many pixels", "modules/data/source/perceptual_hash.py",
+        "an image has at most so many pixels", "modules/data/scan/perceptual_hash.py",
         "            if image.width * image.height > LIMIT:", "            if False:",
-        "tests/data/source/test_perceptual_hash.py::test_a_bomb_is_not_decoded",
+        "tests/data/scan/test_perceptual_hash.py::test_a_bomb_is_not_decoded",
     ),
     Guard(
         "TensorBoard listens on this computer", "app/gui/tools/tensorboard.py",

@@ -16,7 +16,7 @@ from modules.data.image.masks import Box, box_of, open_mask
 from modules.data.image.variants import Variant, content_of, is_masked, load_masks, load_pixels, variant_of
 from modules.data.index import BadImage, Index
 from modules.data.order import due_examples, epoch_length
-from modules.data.source.scan import scan
+from modules.data.scan.scan import scan
 from modules.data.source.source import DataFile
 from modules.data.text.captions import caption_for
 from modules.errors import UserError

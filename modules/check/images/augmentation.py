@@ -12,7 +12,7 @@ from modules.check.wording import first_items, part_of
 from modules.data.buckets import resolutions_of
 from modules.data.image.variants import variant_count
 from modules.data.index import Index
-from modules.data.source.perceptual_hash import PixelInfo
+from modules.data.scan.perceptual_hash import PixelInfo
 from modules.messages import Finding
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix

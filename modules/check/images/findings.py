@@ -13,9 +13,9 @@ from modules.check.images import augmentation, balance, buckets
 from modules.check.wording import first_items, part_of
 from modules.data.image.pixels import KINDS
 from modules.data.index import Index
-from modules.data.source.duplicates import near_duplicates
+from modules.data.scan.duplicates import near_duplicates
+from modules.data.scan.perceptual_hash import PixelInfo, read_pixel_info
 from modules.data.source.file_hashes import FileHashes
-from modules.data.source.perceptual_hash import PixelInfo, read_pixel_info
 from modules.data.source.source import DataFile
 from modules.messages import Finding, Phase, Severity
 from modules.sentences.problem import problem

@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from modules.data.source.perceptual_hash import PixelInfo
+from modules.data.scan.perceptual_hash import PixelInfo
 
 MAX_HASH_DISTANCE = 8  # of the 64 bits of two hashes: what a smaller copy or stronger compression changes
 # Levels of 255 by which any of 8 x 8 places may differ. Copies of half the size at JPEG quality 75 differ by up to 15,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from modules.data.scan.scan import scan
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
-from modules.data.source.scan import scan
 from modules.errors import Problems, UserError
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 

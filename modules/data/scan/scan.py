@@ -19,10 +19,10 @@ import pyarrow as pa
 from modules.data.balance import balanced
 from modules.data.buckets import BucketTable, resolutions_of
 from modules.data.index import SCHEMA, BadImage, Index
+from modules.data.scan.scan_cache import completed, forget_gone, job_of, keep, known_infos
 from modules.data.source.file_info import FileInfo
 from modules.data.source.kinds import source_of
 from modules.data.source.parallel_read import read_file_infos
-from modules.data.source.scan_cache import completed, forget_gone, job_of, keep, known_infos
 from modules.data.source.source import Entry, Listing, Source
 from modules.data.text.captions import caption_texts_of
 from modules.data.validation_split import with_held_out

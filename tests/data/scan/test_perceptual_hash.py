@@ -9,10 +9,10 @@ import pytest
 from PIL import Image
 
 from modules.data.index import Index
-from modules.data.source import perceptual_hash as module
-from modules.data.source.duplicates import MAX_HASH_DISTANCE, near_duplicates
+from modules.data.scan import perceptual_hash as module
+from modules.data.scan.duplicates import MAX_HASH_DISTANCE, near_duplicates
+from modules.data.scan.perceptual_hash import PixelInfo, pixel_info_of, read_pixel_info
 from modules.data.source.folders import on_disk
-from modules.data.source.perceptual_hash import PixelInfo, pixel_info_of, read_pixel_info
 from modules.data.source.source import DataFile
 from tests.data.pictures import aged, picture, preset_of, scanned
 
