@@ -12,6 +12,7 @@ from modules.preset.preset import Preset
 from modules.preset.setting import Section, When
 from modules.preset.setting_info import SettingInfo, knobs
 from modules.preset.validate import UNIONS, all_settings
+from modules.sentences.render import PLAIN
 from modules.tools import TOOLS
 
 HEAD = """# Every setting
@@ -139,7 +140,7 @@ def plain_text() -> str:
 def found(query: str) -> str:
     """What the search of the window finds, as text: our names and those of other programs."""
     results = find(query, at_most=10)
-    lines = [results.note] if results.note else []
+    lines = [PLAIN.text(results.note)] if results.note else []
     if not results.hits and not results.note:
         lines = [f"No setting is called \u201c{query.strip()}\u201d."]
     return "\n".join([*lines, *(_plain_entry(hit.setting) for hit in results.hits)]) + "\n"

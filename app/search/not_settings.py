@@ -7,7 +7,7 @@ from functools import cache
 from app.search.words import squeezed
 
 NOT_DONE = "Seachange does not do this."
-# What other programs call it: what the search says.
+# What other programs call it: what the search says, a template that names settings by their paths.
 NOTES: dict[str, str] = {
     "xformers, sdpa, mem_eff_attn, flash attention, sage attention, attn_mode, attention_mechanism, "
     "diffusers_xformers, split_attn, use_flash_attn, use_sage_attn, attention backend":
@@ -23,7 +23,7 @@ NOTES: dict[str, str] = {
     "clear_cache_before_training, clear cache, skip_cache_check, trust_cache":
         "There is nothing to clear: what is cached is found by its contents, so that nothing stale is ever used.",
     "wandb, weights and biases, comet, mlflow, wandb_api_key, log_tracker_name":
-        "Seachange reports to nobody. It writes TensorBoard logs (general.tensorboard) and shows the loss itself.",
+        "Seachange reports to nobody. It writes TensorBoard logs ({general.tensorboard}) and shows the loss itself.",
     "huggingface_token, hf token, huggingface token, hugging face token, hf_token":
         "The token is never kept in a preset: log in with hf auth login, or set HF_TOKEN.",
     "huggingface_repo_id, push_to_hub, hub_model_id, upload, async_upload":
@@ -32,14 +32,14 @@ NOTES: dict[str, str] = {
         f"{NOT_DONE} Samples are made in one go at the size of the prompt.",
     "fp8, fp8_base, fp8_base_unet, fp8_scaled, float8, quantization, quantize, quantized, nf4, int8, 4bit, "
     "load_in_4bit, qlora, gguf, svdquant, quanto, torchao, quantize_transformer":
-        f"{NOT_DONE} The base model is kept in fp32, bf16 or fp16 (model.dtype).",
+        f"{NOT_DONE} The base model is kept in fp32, bf16 or fp16 ({{model.dtype}}).",
     "blocks_to_swap, block swap, offload_fraction, layer offload, cpu offload, enable_cpu_offload, "
     "activation_offloading, cpu_offload_checkpointing, group offload, ramtorch, layer_offloading, async_offloading, "
     "offload_optimizer_device, unsloth_offload_checkpointing":
-        f"{NOT_DONE} Memory is saved by training.gradient_checkpointing, model.dtype, 8-bit and paged optimizers "
-        "(optimizer.kind), fewer trained layers (method.layers) and a smaller training.batch_size.",
+        f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.dtype}}, 8-bit and paged optimizers "
+        "({optimizer.kind}), fewer trained layers ({method.layers}) and a smaller {training.batch_size}.",
     "fused_backward_pass, fused back pass, fused_optimizer_groups, blockwise_fused_optimizers, gradient release":
-        f"{NOT_DONE} 8-bit and paged optimizers (optimizer.kind) save memory instead.",
+        f"{NOT_DONE} 8-bit and paged optimizers ({{optimizer.kind}}) save memory instead.",
     "torch_compile, compile, dynamo_backend, inductor, torch.compile":
         f"{NOT_DONE} Layers run as PyTorch runs them.",
     "multi gpu, multi_gpu, ddp, fsdp, deepspeed, zero_stage, num_processes, device_indexes, distributed, accelerate, "
@@ -49,13 +49,13 @@ NOTES: dict[str, str] = {
         f"{NOT_DONE} It trains models, adapters and embeddings.",
     "dpo, preference optimization, rlhf, reward": NOT_DONE,
     "hypernetwork, lora-fa, dylora, glora, ia3, boft, vera, ggpo":
-        f"{NOT_DONE} It trains full models, LoRA, LoHa, LoKr, OFT, DoRA and embeddings (method.kind).",
+        f"{NOT_DONE} It trains full models, LoRA, LoHa, LoKr, OFT, DoRA and embeddings ({{method.kind}}).",
     "vae training, train vae, fine_tune_vae, vb_loss_strength": f"{NOT_DONE} The VAE stays as it is.",
     "tread, crepa, layersync, self-flow, diff_output_preservation, blank_prompt_preservation, slider, concept slider, "
     "masked_prior_preservation_weight, generalized_offset_noise, v_pred_like_loss, scale_v_pred_loss_like_noise_pred, "
     "face_crop_aug_range, enable_random_circular_mask_shrink, perlin_noise": NOT_DONE,
     "lr finder, lr_find":
-        f"{NOT_DONE} The check says which learning rates are common; Prodigy (optimizer.kind) finds one itself.",
+        f"{NOT_DONE} The check says which learning rates are common; Prodigy ({{optimizer.kind}}) finds one itself.",
     "video, frames, num_frames, fps": f"{NOT_DONE} It trains on images.",
     "cloud, runpod, remote, webhook": f"{NOT_DONE} It runs on this computer.",
 }  # fmt: skip

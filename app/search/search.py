@@ -27,7 +27,8 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was found, best first; `note` says where that is done which is no setting here, or that it is not."""
+    """What was found, best first; `note` says where that is done which is no setting here, or that it is not:
+    a template of `modules.sentences`."""
 
     hits: list[Hit]
     note: str = ""

@@ -81,6 +81,10 @@ class Renderer:
         """What a fix does, in a few words."""
         return self.what(Problem(fix.code, values=fix.values)) if fix.code in CATALOGUE else fix.label
 
+    def text(self, template: str) -> str:
+        """A sentence that names nothing but settings."""
+        return self._filled(template, Problem(""))
+
     def _row(self, code: str) -> tuple[str, str]:
         return self._instead.get(code) or CATALOGUE[code]
 

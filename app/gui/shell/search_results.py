@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.gui.context import AppContext
-from app.gui.draft.labels import ARROW, breadcrumb, in_words
+from app.gui.draft.labels import ARROW, breadcrumb
+from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Card, EmptyState, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.pages import page_for
 from app.search.search import find
@@ -51,7 +52,7 @@ class Results(Frame):
         """The settings that are meant by `query`."""
         results = find(query)
         found = [Found(hit.setting.path, hit.setting, _place(hit.setting.path)) for hit in results.hits]
-        note, quoted = in_words(results.note), f"\u201c{query.strip()}\u201d"
+        note, quoted = WORDS.text(results.note), f"\u201c{query.strip()}\u201d"
         self._fill(found, quoted, note or f"No setting is called {quoted}.")
         if found and note:
             self.note.set(note)
