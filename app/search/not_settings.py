@@ -7,7 +7,7 @@ from functools import cache
 from app.search.words import squeezed
 
 NOT_DONE = "Seachange does not do this."
-# What other programs call it: what the search says, a template that names settings by their paths.
+# What other programs call it: what the search says, as a template that names settings.
 NOTES: dict[str, str] = {
     "xformers, sdpa, mem_eff_attn, flash attention, sage attention, attn_mode, attention_mechanism, "
     "diffusers_xformers, split_attn, use_flash_attn, use_sage_attn, attention backend":
@@ -36,8 +36,8 @@ NOTES: dict[str, str] = {
     "blocks_to_swap, block swap, offload_fraction, layer offload, cpu offload, enable_cpu_offload, "
     "activation_offloading, cpu_offload_checkpointing, group offload, ramtorch, layer_offloading, async_offloading, "
     "offload_optimizer_device, unsloth_offload_checkpointing":
-        f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.dtype}}, 8-bit and paged optimizers "
-        "({optimizer.kind}), fewer trained layers ({method.layers}) and a smaller {training.batch_size}.",
+        f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.dtype}}, 8-bit and paged "
+        "optimizers ({optimizer.kind}), fewer trained layers ({method.layers}) and a smaller {training.batch_size}.",
     "fused_backward_pass, fused back pass, fused_optimizer_groups, blockwise_fused_optimizers, gradient release":
         f"{NOT_DONE} 8-bit and paged optimizers ({{optimizer.kind}}) save memory instead.",
     "torch_compile, compile, dynamo_backend, inductor, torch.compile":

@@ -27,8 +27,10 @@ class Hit:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """What was found, best first; `note` says where that is done which is no setting here, or that it is not:
-    a template of `modules.sentences`."""
+    """What was found, best first.
+
+    `note` says where that is done which is no setting here, or that it is not: a template of `modules.sentences`.
+    """
 
     hits: list[Hit]
     note: str = ""
