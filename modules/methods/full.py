@@ -40,7 +40,9 @@ class FullFineTune(Method):
         dtype = DTYPES[self.preset.training.weights]
         picked = {name: module.get_parameter(name) for name in names}
         for parameter in picked.values():
-            parameter.data = parameter.data.to(dtype)  # one by one: the model is never held twice
+            # What its class holds in fp32 beside a model in less stays so. One by one: the model is never held twice.
+            kept = parameter.dtype == torch.float32 != self.family.options.dtype
+            parameter.data = parameter.data.to(torch.float32 if kept else dtype)
             parameter.requires_grad_(True)
         _guard_group_norms(module)
         module.train()

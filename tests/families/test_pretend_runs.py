@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from PIL import Image
 
 from modules.catalog import FAMILIES
@@ -80,6 +81,16 @@ def test_what_is_fine_tuned_is_saved_as_a_folder_and_drawn_with(model: Path, tmp
     one, other = (family.denoiser.get_parameter("transformer_blocks.0.to_q.weight") for family in (saved, before))
     assert not one.equal(other)
     assert saved.fingerprint("text_encoder_4") == before.fingerprint("text_encoder_4")
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_norms_in_fp32_are_trained_beside_layers_in_bf16(model: Path, tmp_path: Path, method: str) -> None:
+    bf16 = ("model.dtype=bf16", "training.weights=bf16", "training.learning_rate=1e-3", "training.steps=2")
+    folder = folder_of(run(settings(model, tmp_path, f"method.kind={method}", "method.layers=all", *bf16)))
+    found = {name: tensor.dtype for name, tensor in trained(folder).items()}
+    assert torch.bfloat16 in found.values()
+    assert all(dtype == torch.float32 for name, dtype in found.items() if ".norm." in name)
+    assert any(".norm." in name for name in found) == (method == "full")
 
 
 @pytest.mark.parametrize("form", ["kohya", "diffusers"])
