@@ -150,7 +150,7 @@ def test_stopping_while_the_cache_waits_ends_without_a_run(disk: Path, tmp_path:
         values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
     )
     assert end_of(events).stopped
-    assert any(isinstance(event, Note) and "What is encoded was not written" in event.text for event in events)
+    assert any(isinstance(event, Note) and "The cache was not written" in event.text for event in events)
     assert not (tmp_path / "away" / "test").exists()
 
 
