@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from modules.errors import UserError
 from modules.preset.sections.method import LayerGroup
-from modules.preset.text.layer_names import can_backtrack_forever, expressions
+from modules.preset.text.layer_names import LayerPattern, expressions
+from modules.preset.text.patterns import PatternError
 
 
 def select_layers(names: Iterable[str], layers: str, groups: Mapping[str, tuple[str, ...]], *, what: str) -> list[str]:
@@ -17,7 +18,7 @@ def select_layers(names: Iterable[str], layers: str, groups: Mapping[str, tuple[
         UserError: an expression cannot be read, or nothing matches. `what` says what was looked for.
     """
     patterns = [_compiled(text, groups) for text in expressions(layers, groups)]
-    found = [name for name in names if any(pattern.search(name) for pattern in patterns)]
+    found = [name for name in names if any(pattern.matches(name) for pattern in patterns)]
     if not found:
         raise UserError(
             f'method.layers: no {what} of this model matches "{layers}".',
@@ -36,7 +37,8 @@ def assign_groups(
     """
     patterns = [(group, [_compiled(text, groups) for text in expressions(group.layers, groups)]) for group in own]
     return {
-        name: next((group for group, ways in patterns if any(way.search(name) for way in ways)), None) for name in names
+        name: next((group for group, ways in patterns if any(way.matches(name) for way in ways)), None)
+        for name in names
     }
 
 
@@ -46,16 +48,11 @@ def _choices_text(groups: Mapping[str, tuple[str, ...]]) -> str:
     return ", ".join([*plain, *(['blocks such as "input 4"'] if len(plain) < len(groups) else [])])
 
 
-def _compiled(text: str, groups: Mapping[str, tuple[str, ...]]) -> re.Pattern[str]:
-    if can_backtrack_forever(text):
-        raise UserError(
-            f'method.layers: "{text[:60]}" repeats too much within itself, and could be searched for ever.',
-            advice="Write it without a repeat inside a repeated group, and with at most four such as .* in it.",
-        )
+def _compiled(text: str, groups: Mapping[str, tuple[str, ...]]) -> LayerPattern:
     try:
-        return re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
+        return LayerPattern(text)
+    except PatternError as error:
         raise UserError(
-            f'method.layers: "{text}" is not a regular expression ({error}).',
+            f'method.layers: "{text[:60]}" {error}.',
             advice=f"Use one of {_choices_text(groups)}, or mend the expression.",
         ) from None

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 
 from modules.catalog.layers import LayerSet
-from modules.preset.text.layer_names import can_backtrack_forever, invalid_reason, split
+from modules.preset.text.layer_names import LayerPattern, invalid_reason, split
 
 NUMBERED = re.compile(r"(input|middle|output) \d+")
 ENDS = ("time", "input 0", "output end")  # sets that stand beside Down, Middle and Up
@@ -100,7 +100,7 @@ class LayerTree:
             elif why := invalid_reason(part):
                 return 0, f'"{part[:60]}" {why}.'
             else:
-                found |= self._where(range(len(self.names)), re.compile(part).search)
+                found |= self._where(range(len(self.names)), LayerPattern(part).matches)
         return found, "" if found else "Nothing in this model has such a name."
 
     def text_of(self, ticked: int, before: str = "") -> str:
@@ -144,7 +144,7 @@ class LayerTree:
             for pattern in self._patterns(term)
         ]
         text = f"^(?!{'|'.join(starts)})" if starts else ""
-        if not text or can_backtrack_forever(text) or self.read(text)[0] != ticked:
+        if not text or self.read(text)[0] != ticked:
             return ""
         return text
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+from modules.preset.text.patterns import Pattern, PatternError
+
 
 def expressions(layers: str, sets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
     """The regular expressions of a list of set names and expressions; each may match anywhere in a name."""
@@ -19,33 +21,42 @@ def split(layers: str) -> tuple[str, ...]:
     return tuple(part for text in re.split(r",(?!\])", layers) if (part := text.strip()))
 
 
-# Python's expressions have no time limit. Two kinds can take longer than the age of the universe on a name of 80
-# letters: a repeat inside a repeated group, and many repeats of what matches nearly everything.
 ATOMS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
-NESTED = re.compile(r"\([^()]*(?:[*+|]|\{\d*,)[^()]*\)(?:[*+]|\{)")
-BROAD = re.compile(r"[.~](?:[*+]|\{\d*,)")
-MAX_BROAD = 4
+NOT = "^(?!"  # at its beginning an expression may say what a name must not begin with, as the window writes it
 
 
-def can_backtrack_forever(text: str) -> bool:
-    """Whether an expression could keep this machine busy for ever."""
-    plain = ATOMS.sub("~", text)
-    many = len(BROAD.findall(plain)) > MAX_BROAD
-    while not many and (shorter := re.sub(r"\(([^()*+{|]*)\)", "~", plain)) != plain:
-        plain = shorter  # groups that repeat nothing inside
-    many = many or NESTED.search(plain) is not None
-    while not many and (shorter := re.sub(r"\(([^()]*)\)(?![*+{])", r"\1", plain)) != plain:
-        plain = shorter  # groups that are not repeated: what they hold stands beside the rest
-        many = NESTED.search(plain) is not None
-    return many or len(text) > 10_000
+class LayerPattern:
+    """An expression over names of layers."""
+
+    def __init__(self, text: str) -> None:
+        """Read it.
+
+        Raises:
+            PatternError: it cannot be used.
+        """
+        end = _end_of_not(text) if text.startswith(NOT) else -1
+        self._refused = Pattern(f"^(?:{text[len(NOT) : end]})") if end > 0 else None
+        self._wanted = Pattern(f"^{text[end + 1 :]}" if end > 0 else text)
+
+    def matches(self, name: str) -> bool:
+        """Whether it stands anywhere in a name, or where it says."""
+        return self._wanted.is_in(name) and not (self._refused and self._refused.is_in(name))
+
+
+def _end_of_not(text: str) -> int:
+    """Where the bracket closes that NOT opens; -1 if nowhere."""
+    depth = 0
+    for place, sign in enumerate(ATOMS.sub(lambda found: "~" * len(found[0]), text)):
+        depth += (sign == "(") - (sign == ")")
+        if sign == ")" and not depth:
+            return place
+    return -1
 
 
 def invalid_reason(text: str) -> str:
     """What is wrong with an expression, to stand after it in a sentence; "" if it can be used."""
-    if can_backtrack_forever(text):
-        return "repeats too much within itself, and could be searched for ever"
     try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"is not a regular expression ({error})"
+        LayerPattern(text)
+    except PatternError as error:
+        return str(error)
     return ""

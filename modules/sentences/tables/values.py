@@ -91,20 +91,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "pattern.too-many": ("There are {count:# pattern|# patterns}: at most {most} are possible.", ""),
     "pattern.too-long": ('The pattern "{pattern}" is longer than {most} characters.', ""),
     "pattern.invalid": ('"{pattern}" is not a regular expression: {error}.', ""),
-    "pattern.looks-around": (
-        'The pattern "{pattern}" refers back or looks around, which can take forever.',
-        "Leave out \\1 and (?.",
-    ),
-    "pattern.repeats-a-group": (
-        'The pattern "{pattern}" repeats a group, which can take forever.',
-        "Put * + ? {{ }} behind single characters only.",
-    ),
-    "pattern.too-many-repeats": (
-        'The pattern "{pattern}" repeats more than {most} times, which can take forever.',
-        "Write several lines instead.",
-    ),
-    "pattern.too-many-groups": (
-        'The pattern "{pattern}" has more than {most} groups, which can take forever.',
-        "Write several lines instead.",
-    ),
+    "pattern.looks-around": ('The pattern "{pattern}" looks around with {found}.', "Write it without."),
+    "pattern.refers-back": ('The pattern "{pattern}" refers back with {found}.', "Write it without."),
+    "pattern.repeat-without-start": ('The pattern "{pattern}" repeats with {found}.', "Write {better}."),
 }

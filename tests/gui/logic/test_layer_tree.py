@@ -111,7 +111,9 @@ def test_an_expression_of_ones_own_stays_where_more_is_ticked() -> None:
     assert tree.read(tree.text_of(ticked, ""))[0] == ticked  # without it: name by name
 
 
-@pytest.mark.parametrize(("text", "why"), [("nobody", "no"), ("(", "regular"), ("(a+)+", "for ever"), ("", "Nothing")])
+@pytest.mark.parametrize(
+    ("text", "why"), [("nobody", "no"), ("(", "regular"), ("a(?=b)", "looks around"), ("", "Nothing")]
+)
 def test_a_text_that_picks_nothing_says_why(text: str, why: str) -> None:
     found, wrong = layers("sd", "full").tree.read(text)
     assert not found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from modules.catalog import FAMILIES
 from modules.methods.layer_selection import select_layers
-from modules.preset.text.layer_names import expressions, invalid_reason, split
+from modules.preset.text.layer_names import LayerPattern, expressions, invalid_reason, split
 
 SETS = {name: layers.patterns for name, layers in FAMILIES["sdxl"].layer_sets.items()}
 
@@ -28,7 +30,22 @@ def test_a_comma_in_brackets_is_part_of_an_expression() -> None:
     assert split("a{1[,]2}, b") == ("a{1[,]2}", "b")
 
 
-@pytest.mark.parametrize(("text", "why"), [("(", "not a regular"), ("(a+)+", "for ever"), (r"a\.b", "")])
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [("(", "not a regular"), ("a(?=b)", "looks around with (?="), (r"(a)\1", r"refers back with \1"), (r"a\.b", "")],
+)
 def test_what_is_wrong_with_an_expression_is_said(text: str, why: str) -> None:
     assert why in invalid_reason(text)
     assert bool(why) is bool(invalid_reason(text))
+
+
+def test_an_expression_may_begin_with_what_a_name_must_not_begin_with() -> None:
+    pattern = LayerPattern("^(?!mid|down_blocks\\.(0|1)\\.[)]?).*to_k")
+    names = ["mid_block.to_k", "down_blocks.0.to_k", "down_blocks.2.to_k", "up.to_q", "up.to_k"]
+    assert [name for name in names if pattern.matches(name)] == ["down_blocks.2.to_k", "up.to_k"]
+
+
+def test_an_expression_that_python_would_search_for_ever_is_done_at_once() -> None:
+    began = time.process_time()
+    assert not LayerPattern("(a+)+(a|a)*(.*.*)*=$").matches("a" * 20_000)
+    assert time.process_time() - began < 2

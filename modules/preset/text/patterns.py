@@ -1,0 +1,68 @@
+"""Regular expressions that strangers write into presets: matched by RE2, in a time that grows with the text alone.
+
+Python's own matcher can need years for (a+)+b, and a time limit would make what is drawn depend on the computer. RE2
+looks nowhere around and refers to nothing before; all else is written the same, but \\w, \\d and \\b know ASCII only.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import re2
+
+LONGEST = 10_000  # letters
+WITHOUT_START = re.compile(r"(?<!\\)\{(,\d+\})")
+
+
+class PatternError(ValueError):
+    """A pattern that cannot be used. Its text stands after the pattern in a sentence: "is longer than ..."."""
+
+    def __init__(self, text: str, code: str, **values: object) -> None:
+        """`code` and `values`: the same as a problem's, whose other value is the pattern."""
+        super().__init__(text)
+        self.code, self.values = code, values
+
+
+class Pattern:
+    """A pattern that is ready to be used."""
+
+    def __init__(self, pattern: str, *, ignore_case: bool = False) -> None:
+        """Read it.
+
+        Raises:
+            PatternError: it is none, or uses what RE2 leaves out.
+        """
+        if len(pattern) > LONGEST:
+            raise PatternError(f"is longer than {LONGEST:,} letters", "pattern.too-long", most=LONGEST)
+        if found := WITHOUT_START.search(pattern):  # for Python this begins at 0, for RE2 it is plain text
+            better = f"{{0{found[1]}"
+            text = f"repeats with {found[0]}: write {better}"
+            raise PatternError(text, "pattern.repeat-without-start", found=found[0], better=better)
+        options: Any = re2.Options()
+        options.log_errors = False
+        options.case_sensitive = not ignore_case
+        try:
+            self._compiled: Any = re2.compile(pattern.encode("utf-8", "replace"), options)
+        except re2.error as error:
+            raise _refusal(error, pattern) from error
+
+    def is_in(self, text: str) -> bool:
+        """Whether it matches anywhere in a text."""
+        return self._compiled.search(text.encode("utf-8", "replace")) is not None
+
+    def is_all_of(self, text: str) -> bool:
+        """Whether it matches a text from its beginning to its end."""
+        return self._compiled.fullmatch(text.encode("utf-8", "replace")) is not None
+
+
+def _refusal(error: Exception, pattern: str) -> PatternError:
+    first: object = error.args[0] if error.args else ""
+    why = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
+    if found := re.search(r"\(\?<?[=!]", why):
+        text = f"looks around with {found[0]}, which cannot be used here"
+        return PatternError(text, "pattern.looks-around", found=found[0])
+    if found := re.search(r"\\[1-9]", why) or re.search(r"\(\?P=\w*\)", pattern):
+        text = f"refers back with {found[0]}, which cannot be used here"
+        return PatternError(text, "pattern.refers-back", found=found[0])
+    return PatternError(f"is not a regular expression ({why})", "pattern.invalid", error=why)
