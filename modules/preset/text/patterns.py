@@ -12,13 +12,14 @@ from typing import Any
 import re2
 
 LONGEST = 10_000  # letters
+ESCAPED_OR_CLASS = re.compile(r"\\\\|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 WITHOUT_START = re.compile(r"(?<!\\)\{(,\d+\})")
 
 
 class PatternError(ValueError):
     """A pattern that cannot be used. Its text stands after the pattern in a sentence: "is longer than ..."."""
 
-    def __init__(self, text: str, code: str, **values: object) -> None:
+    def __init__(self, text: str, code: str, **values: Any) -> None:
         """`code` and `values`: the same as a problem's, whose other value is the pattern."""
         super().__init__(text)
         self.code, self.values = code, values
@@ -57,12 +58,12 @@ class Pattern:
 
 
 def _refusal(error: Exception, pattern: str) -> PatternError:
-    first: object = error.args[0] if error.args else ""
-    why = first.decode("utf-8", "replace") if isinstance(first, bytes) else str(first)
-    if found := re.search(r"\(\?<?[=!]", why):
+    plain = ESCAPED_OR_CLASS.sub("", pattern)
+    if found := re.search(r"(?<!\\)\(\?<?[=!]", plain):
         text = f"looks around with {found[0]}, which cannot be used here"
         return PatternError(text, "pattern.looks-around", found=found[0])
-    if found := re.search(r"\\[1-9]", why) or re.search(r"\(\?P=\w*\)", pattern):
+    if found := re.search(r"\\[1-9]|\(\?P=\w*\)", plain):
         text = f"refers back with {found[0]}, which cannot be used here"
         return PatternError(text, "pattern.refers-back", found=found[0])
+    why = ", ".join(each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in error.args)
     return PatternError(f"is not a regular expression ({why})", "pattern.invalid", error=why)

@@ -10,6 +10,7 @@ from modules.data.text.captions import caption_for
 from modules.data.text.tags import every_tag, split_tags
 from modules.preset.sections.concept import Concept
 from modules.preset.text.tag_patterns import matcher, wrong_patterns
+from modules.sentences.render import PLAIN
 
 
 def concept(**values: Any) -> Concept:
@@ -86,15 +87,15 @@ def test_lists_say_which_tags_drop() -> None:
         ("(?P<x>a)(?P=x)", "refers back with (?P=x)"),
         ("(?=a*)a*b", "looks around with (?="),
         ("(?<!a)b", "looks around with (?<!"),
-        ("a{,3}", "write {0,3}"),
+        ("a{,3}", "Write {0,3}"),
         ("[a-", "is not a regular expression"),
         ("a{1,60000}{9}", "is not a regular expression"),
-        ("x" * 201, "is longer than 200 letters"),
+        ("x" * 201, "is longer than 200 characters"),
     ],
 )
 def test_a_pattern_that_cannot_be_used_is_refused_in_words_and_matches_nothing(pattern: str, why: str) -> None:
     (said,) = wrong_patterns(pattern)
-    assert why in said
+    assert why in PLAIN.sentence(said)
     assert not matcher(pattern, patterns=True)("aa")
 
 
