@@ -190,7 +190,7 @@ def test_everything_wrong_in_file_and_options_is_said_together(tmp_path: Path) -
     options = parser().parse_args(["train", str(file), "--set", "training.epocs=3"])
     with pytest.raises(Problems) as caught:
         options.command(options)
-    named = [problem.partition(":")[0] for problem in caught.value.problems]
+    named = [problem.path for problem in caught.value.problems]
     assert named[:4] == ["general.threads", "training.epocs", "training.batch_size", "training.resolution"]
     assert {"model.source", "concepts"} <= set(named)
 

@@ -59,7 +59,7 @@ def test_its_help_says_what_its_settings_say(capsys: pytest.CaptureFixture[str])
     ("wrong", "said"),
     [
         (["--most", "0"], "most: 0 is out of range: it must be at least 1, at most 100 words."),
-        (["--most", "many"], 'most: "many" is no whole number.'),
+        (["--most", "many"], 'most: "many" is not a whole number.'),
     ],
     ids=["limit", "type"],
 )
@@ -82,8 +82,8 @@ def test_the_engine_refuses_settings_that_are_none(text: Path, tmp_path: Path) -
     assert isinstance(failed, Failed) and not failed.details
     assert [line.strip("- ") for line in failed.message.splitlines()[1:]] == [
         "text: 5 must be text in quotes.",
-        "out: must be given.",
-        "colour: there is no such setting.",
+        "out: This must be given.",
+        "colour: There is no such setting.",
     ]
 
 
