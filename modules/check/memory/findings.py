@@ -23,9 +23,10 @@ from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from modules.sentences.problem import problem
 from modules.sentences.render import fix
+from modules.trainer.memory_fixes import memory_fixes
 from modules.trainer.preparation import caches_latents, resident_components
 
-UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 13 % of what was measured (tests/benchmarks/RESULTS.md)
+UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 9 % of what was measured (tests/benchmarks/RESULTS.md)
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
 
@@ -94,7 +95,7 @@ class MemoryEstimator:
 
     def fixes(self, context: CheckContext, now: int, limit: int) -> Iterator[tuple[Fix, int]]:
         """What lowers the peak, by itself and then all together until it fits; each with what it comes to."""
-        steps = memory_fixes(context.preset)
+        steps = [*memory_fixes(context.preset), *_smaller_samples(context.preset)]
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
         for number, step in enumerate(steps):
@@ -113,52 +114,7 @@ class MemoryEstimator:
         yield from alone
 
 
-def memory_fixes(preset: Preset) -> list[Fix]:
-    """Settings that need less memory, those that cost the result least first."""
-    return [*_slower_settings(preset), *_coarser_settings(preset), *_smaller_settings(preset)]
-
-
-Fixes = Iterator[Fix]
-
-
-def _slower_settings(preset: Preset) -> Fixes:
-    """What costs time and leaves the result as it is."""
-    training = preset.training
-    if not training.gradient_checkpointing:
-        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
-    for size in sorted({training.batch_size // 2, 1}, reverse=True):
-        if 0 < size < training.batch_size and training.batch_size % size == 0:
-            times = training.accumulation * training.batch_size // size
-            changes = {"training.batch_size": size, "training.accumulation": times}
-            yield fix("fix.smaller-batches", changes, size=size, times=times)
-    if training.ema and training.ema_device == "same":
-        yield fix("fix.ema-on-cpu", {"training.ema_device": "cpu"})
-
-
-def _coarser_settings(preset: Preset) -> Fixes:
-    """What rounds more."""
-    training, optimizer = preset.training, preset.optimizer
-    if preset.model.dtype == "fp32":
-        yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
-    if optimizer.state_bytes > 2:
-        yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
-    if training.weights == "fp32" and preset.method.kind != "embedding":
-        yield fix("fix.trained-bf16", {"training.weights": "bf16", "model.dtype": "bf16"})
-    if optimizer.kind != "adafactor":
-        yield fix("fix.adafactor", {"optimizer.kind": "adafactor"})
-
-
-def _smaller_settings(preset: Preset) -> Fixes:
-    """What leaves something out."""
-    if preset.training.ema:
-        yield fix("fix.without-ema", {"training.ema": False})
-    if preset.resolution >= 512:
-        smaller = preset.resolution * 3 // 4 // 64 * 64
-        yield fix("fix.smaller-images", {"training.resolution": smaller}, side=smaller)
-    yield from _smaller_samples(preset)
-
-
-def _smaller_samples(preset: Preset) -> Fixes:
+def _smaller_samples(preset: Preset) -> Iterator[Fix]:
     change: dict[str, Any] = {}
     for number, prompt in enumerate(preset.sampling.prompts):
         for side in ("width", "height"):

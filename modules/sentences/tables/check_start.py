@@ -43,7 +43,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "memory.peak:cpu": (
         "The run will take about {needed:bytes}; of this computer's memory {limit:bytes} are free.",
         "The peak is at the stage {stage}. It is main memory, because the run is on the CPU; runs that were measured "
-        "took 1 to 15 % more.",
+        "took up to 9 % more or less.",
     ),
     "memory.main": (
         "{stage} will take about {needed:bytes} of main memory; {limit:bytes} are free.",

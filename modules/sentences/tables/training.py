@@ -11,7 +11,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "memory.ways": ("What helps, cheapest first: {ways:list}.", ""),
     "memory.way": ("{what} ({settings})", ""),
-    "fix.single-images": ("Batch size 1, with more gradient accumulation", ""),
     "rollback.too-many": (
         "{why}{times}: the run ends. No final model is written; the backups stay.",
         "Lower {training.learning_rate} (it is {rate:g}; take a tenth), keep {training.clip_gradients} at 1 and "

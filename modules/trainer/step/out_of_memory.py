@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
@@ -12,9 +12,9 @@ from modules.data.index import Bucket
 from modules.errors import UserError
 from modules.families import Family
 from modules.preset.preset import Preset
-from modules.sentences.problem import Fix, problem
-from modules.sentences.render import fix
+from modules.sentences.problem import problem
 from modules.text import bytes_of
+from modules.trainer.memory_fixes import memory_fixes
 
 SLOW = 3.0  # times the usual: no other bucket makes a step so slow
 FULL = 0.95  # of the card's memory
@@ -69,28 +69,8 @@ def update_cannot_fit(preset: Preset, step: int) -> UserError:
     return _out_of_memory(preset, "memory.update", step=step)
 
 
-def memory_fixes(preset: Preset) -> Iterator[Fix]:
-    """Settings that need less memory, those that cost least first."""
-    training = preset.training
-    if not training.gradient_checkpointing:
-        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
-    if training.batch_size > 1:
-        together = training.batch_size * training.accumulation
-        changes = {"training.batch_size": 1, "training.accumulation": together}
-        yield fix("fix.single-images", changes)
-    if preset.optimizer.state_bytes > 2:
-        yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
-    if preset.model.dtype == "fp32":
-        yield fix("fix.compute-bf16", {"model.dtype": "bf16"})
-    if preset.method.kind == "full" and training.weights == "fp32":
-        yield fix("fix.trained-bf16", {"model.dtype": "bf16", "training.weights": "bf16"})
-    if preset.training.resolution > 256:
-        side = preset.training.resolution * 3 // 4 // 64 * 64
-        yield fix("fix.smaller-images", {"training.resolution": side}, side=side)
-
-
 def _out_of_memory(preset: Preset, code: str, **values: Any) -> UserError:
-    fixes = list(memory_fixes(preset))
+    fixes = memory_fixes(preset)
     ways = [
         problem(
             "memory.way",

@@ -14,7 +14,6 @@ from torch import Tensor
 from modules.check.memory.findings import (
     MemoryEstimator,
     findings_within,
-    memory_fixes,
     severity,
     with_changes,
 )
@@ -29,6 +28,7 @@ from modules.messages import Finding
 from modules.methods import attach
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
+from modules.trainer.memory_fixes import memory_fixes
 from modules.trainer.preparation import open_family, scan_images
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
@@ -244,8 +244,8 @@ def test_what_may_just_fit_will_hurt(needed: int, said: str) -> None:
 
 def test_the_same_batch_in_smaller_pieces_keeps_its_size(tmp_path: Path) -> None:
     preset, _ = open_inputs(tmp_path, "training.batch_size=8", "training.accumulation=2")
-    halves = next(change for label, change in memory_fixes(preset) if label.startswith("Batches of 4"))
-    changed = with_changes(preset, halves)
+    halves = next(each for each in memory_fixes(preset) if each.label.startswith("Batches of 4"))
+    changed = with_changes(preset, halves.changes)
     assert changed is not None
     assert changed.training.batch_size * changed.training.accumulation == 16
 

@@ -1,0 +1,50 @@
+"""What lowers the memory that a run needs: settings for the check before it, and for a run that has no room."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from modules.preset.preset import Preset
+from modules.sentences.problem import Fix
+from modules.sentences.render import fix
+
+
+def memory_fixes(preset: Preset) -> list[Fix]:
+    """Settings that need less memory, those that cost the result least first."""
+    return [*_slower_settings(preset), *_coarser_settings(preset), *_smaller_settings(preset)]
+
+
+def _slower_settings(preset: Preset) -> Iterator[Fix]:
+    """What costs time and leaves the result as it is."""
+    training = preset.training
+    if not training.gradient_checkpointing:
+        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
+    for size in sorted({training.batch_size // 2, 1}, reverse=True):
+        if 0 < size < training.batch_size and training.batch_size % size == 0:
+            times = training.accumulation * training.batch_size // size
+            changes = {"training.batch_size": size, "training.accumulation": times}
+            yield fix("fix.smaller-batches", changes, size=size, times=times)
+    if training.ema and training.ema_device == "same":
+        yield fix("fix.ema-on-cpu", {"training.ema_device": "cpu"})
+
+
+def _coarser_settings(preset: Preset) -> Iterator[Fix]:
+    """What rounds more."""
+    training, optimizer = preset.training, preset.optimizer
+    if preset.model.dtype == "fp32":
+        yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
+    if optimizer.state_bytes > 2:
+        yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
+    if training.weights == "fp32" and preset.method.kind != "embedding":
+        yield fix("fix.trained-bf16", {"training.weights": "bf16", "model.dtype": "bf16"})
+    if optimizer.kind != "adafactor":
+        yield fix("fix.adafactor", {"optimizer.kind": "adafactor"})
+
+
+def _smaller_settings(preset: Preset) -> Iterator[Fix]:
+    """What leaves something out."""
+    if preset.training.ema:
+        yield fix("fix.without-ema", {"training.ema": False})
+    if preset.resolution > 256:
+        smaller = preset.resolution * 3 // 4 // 64 * 64
+        yield fix("fix.smaller-images", {"training.resolution": smaller}, side=smaller)
