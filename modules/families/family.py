@@ -193,6 +193,11 @@ class Family(ABC):
     def chunk_size(self, encoder: str) -> int:
         """How many tokens fit into one chunk, without the marks at both ends; 75 for CLIP."""
 
+    @property
+    def max_chunks(self) -> int:
+        """How many chunks of a caption are read: as the options say, or one where the family reads no more."""
+        return self.options.max_chunks if self.card.uses("model.max_chunks") else 1
+
     @abstractmethod
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         """Read captions, in chunks where they are long. Gradients flow where a text encoder is trained.

@@ -110,10 +110,18 @@ def test_a_lora_of_either_spelling_is_laid_over_it(model: Path, tmp_path: Path, 
 
 
 def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp_path: Path) -> None:
-    findings = [event for event in performed(CheckPreset(settings(model, tmp_path))) if isinstance(event, Finding)]
+    captions = tmp_path / "captions"
+    captions.mkdir()
+    for number in range(3):
+        Image.new("RGB", (64, 64), (number, 0, 0)).save(captions / f"{number}.png")
+        (captions / f"{number}.txt").write_text("a robot, " * 12, encoding="utf-8")
+    preset = settings(model, tmp_path, f'concepts=[{{"path": "{captions}"}}]')
+    findings = [event for event in performed(CheckPreset(preset)) if isinstance(event, Finding)]
     found = {finding.name: finding.severity for finding in findings}
     assert not {"stop", "error"} & set(found.values()), findings
     assert any(name.startswith("memory") for name in found), found
+    cut = next(finding for finding in findings if finding.name == "captions.cut")
+    assert "after 1 chunk" in cut.title and not cut.fixes, "it reads no more than one, and no setting changes that"
     assert any(name.startswith("costs") for name in found), found
 
 

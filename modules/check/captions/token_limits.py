@@ -62,7 +62,7 @@ def findings(context: CheckContext, texts: Captions) -> Iterator[Finding]:
 
 
 def _too_long(group: EncoderGroup, family: Family, texts: Captions) -> Iterator[Finding]:
-    most, total = family.options.max_chunks, group.times.total()
+    most, total = family.max_chunks, group.times.total()
     long = sum(group.times[caption] for caption, chunks in group.lengths.items() if len(chunks) > 1)
     cut = sum(group.times[caption] for caption, chunks in group.lengths.items() if len(chunks) > most)
     if not long:
@@ -79,7 +79,7 @@ def _too_long(group: EncoderGroup, family: Family, texts: Captions) -> Iterator[
         yield Finding("captions.long", "know", path, {**part_of(long, total), **values}, bars=bars, unit="captions")
         return
     lost, items = _lost(group, family, texts, most)
-    helps = needed <= MAX_CHUNKS
+    helps = needed <= MAX_CHUNKS and family.card.uses("model.max_chunks")
     yield Finding(
         "captions.cut" if helps else "captions.cut:too-long",
         "hurt",

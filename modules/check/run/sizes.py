@@ -141,7 +141,7 @@ def _texts(family: Family, index: Index, sizes: Sizes) -> int:
 def _chunks(family: Family, caption: str) -> int:
     counts = family.token_counts(caption)
     needed = max(ceil(tokens / family.chunk_size(name)) for name, tokens in counts.items())
-    return min(max(1, needed), family.options.max_chunks)
+    return min(max(1, needed), family.max_chunks)
 
 
 def _around(shapes: dict[str, tuple[int, ...]]) -> int:

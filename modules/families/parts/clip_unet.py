@@ -121,7 +121,7 @@ class ClipUnetFamily(DiffusersFamily):
 
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         """Chunk by chunk, each caption always in its own row; a caption that has ended says "" and is masked."""
-        most = self.options.max_chunks
+        most = self.max_chunks
         cut = {e: [words.chunks(c, most, weighted=weighted) for c in captions] for e, words in self.tokenizers.items()}
         rows = [max(len(chunks[i]) for chunks in cut.values()) for i in range(len(captions))]
         encoded = [
