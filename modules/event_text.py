@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from modules import messages as m
+from modules.language import tr
 from modules.text import counted, rate
 
 
@@ -19,7 +20,8 @@ def sentence(event: object, *, full_paths: bool = False) -> str:
 def progress_text(event: m.Progress) -> str:
     """Epoch 4 of 20, step 1,840 of 12,040."""
     epoch = min(event.epoch + 1, event.epochs)  # it counts those that are done
-    return f"epoch {epoch:,} of {event.epochs:,}, step {event.step:,} of {event.steps:,}"
+    values = {"epoch": epoch, "epochs": event.epochs, "step": event.step, "steps": event.steps}
+    return tr("epoch {epoch:,} of {epochs:,}, step {step:,} of {steps:,}", **values)
 
 
 def _name(path: str) -> str:
@@ -27,32 +29,41 @@ def _name(path: str) -> str:
 
 
 def _started(event: m.Started, place: Callable[[str], str]) -> str:
-    origin = f", continued from step {event.resumed_from:,}" if event.resumed_from >= 0 else ""
-    length = f"{counted(event.steps, 'step')} in {counted(event.epochs, 'epoch')}"
-    return f"Run {place(event.folder)}: {length}{origin}"
+    origin = tr(", continued from step {step:,}", step=event.resumed_from) if event.resumed_from >= 0 else ""
+    steps, epochs = counted(event.steps, "step"), counted(event.epochs, "epoch")
+    values = {"run": place(event.folder), "steps": steps, "epochs": epochs, "origin": origin}
+    return tr("Run {run}: {steps} in {epochs}{origin}", **values)
 
 
 def _progress(event: m.Progress, _place: Callable[[str], str]) -> str:
-    parts = [progress_text(event), f"loss {event.smooth_loss:.4f}", rate(event.steps_per_second)]
+    parts = [progress_text(event), tr("loss {value:.4f}", value=event.smooth_loss), rate(event.steps_per_second)]
     return ", ".join(filter(None, parts)).capitalize()
 
 
 def _validated(event: m.Validated, _place: Callable[[str], str]) -> str:
     """How large the loss is, how sure that is, and whether it was ever as low."""
     error = f" \u00b1 {event.error:.5f}" if event.images > 1 else ""
-    best = f"the best is {event.best_mean:.5f} of step {event.best_step:,}"
+    best = tr("the best is {loss:.5f} of step {step:,}", loss=event.best_mean, step=event.best_step)
     if event.best:
-        best = "the best so far" if event.step else "before training"
-    return f"Validation at step {event.step:,}: {event.mean:.5f}{error}, {best}"
+        best = tr("the best so far") if event.step else tr("before training")
+    values = {"step": event.step, "loss": event.mean, "error": error, "best": best}
+    return tr("Validation at step {step:,}: {loss:.5f}{error}, {best}", **values)
 
 
 def _finished(event: m.Finished, place: Callable[[str], str]) -> str:
-    where = f" at step {event.step:,}" if event.step else ""
-    return f"{'Stopped' if event.stopped else 'Finished'}{where}" + (f": {place(event.path)}" if event.path else "")
+    if event.step:
+        words = tr("Stopped at step {step:,}" if event.stopped else "Finished at step {step:,}", step=event.step)
+    else:
+        words = tr("Stopped") if event.stopped else tr("Finished")
+    return words + (f": {place(event.path)}" if event.path else "")
 
 
 def _note(event: m.Note, _place: Callable[[str], str]) -> str:
-    return event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}"
+    return event.text if event.level == "info" else f"{tr(event.level.capitalize())}: {event.text}"
+
+
+def _at_step(template: str, event: Any, place: Callable[[str], str]) -> str:
+    return tr(template, step=event.step, file=place(event.path))
 
 
 def _because(reason: str) -> str:
@@ -62,16 +73,16 @@ def _because(reason: str) -> str:
 SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.Started: _started,
     m.Progress: _progress,
-    m.Phase: lambda event, _: event.title if event.done == 0 else "",
-    m.SampleReady: lambda event, place: f"Sample at step {event.step:,}: {place(event.path)}",
+    m.Phase: lambda event, _: tr(event.title) if event.done == 0 else "",
+    m.SampleReady: lambda event, place: _at_step("Sample at step {step:,}: {file}", event, place),
     m.Validated: _validated,
-    m.BackupSaved: lambda event, place: f"Backup at step {event.step:,}: {place(event.path)}",
-    m.ModelSaved: lambda event, place: f"Model at step {event.step:,}: {place(event.path)}",
+    m.BackupSaved: lambda event, place: _at_step("Backup at step {step:,}: {file}", event, place),
+    m.ModelSaved: lambda event, place: _at_step("Model at step {step:,}: {file}", event, place),
     m.Note: _note,
-    m.Paused: lambda event, _: f"Paused at step {event.step:,}{_because(event.reason)}",
-    m.Continued: lambda event, _: f"Continued at step {event.step:,}",
+    m.Paused: lambda event, _: tr("Paused at step {step:,}{why}", step=event.step, why=_because(event.reason)),
+    m.Continued: lambda event, _: tr("Continued at step {step:,}", step=event.step),
     m.Finding: lambda event, _: event.title,
     m.Result: lambda event, _: event.text,
-    m.Failed: lambda event, _: f"Failed: {event.message}",
+    m.Failed: lambda event, _: tr("Failed: {reason}", reason=event.message),
     m.Finished: _finished,
 }

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from modules.language import plural, tr
+
 KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
 ALMOST = 0.95  # of a unit is enough to be written in it: 0.97 GB is 1.0 GB to a person, and not 993 MB
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -35,9 +37,9 @@ def bytes_of(used: float, total: float) -> str:
 def duration(seconds: float) -> str:
     """In a sentence: "80 milliseconds", "45 seconds", "12 minutes", "3 hours 20 minutes", "2 days 4 hours"."""
     if seconds < 0.1:
-        return f"{1000 * seconds:.2g} milliseconds"
+        return tr("{count:.2g} milliseconds", count=1000 * seconds)
     if seconds < 1.5 * MINUTE:
-        return f"{seconds:.2g} seconds" if round(seconds, 1) != 1 else "1 second"
+        return tr("{count:.2g} seconds", count=seconds) if round(seconds, 1) != 1 else tr("1 second")
     minutes = round(seconds / MINUTE)
     if minutes < 90:
         return counted(minutes, "minute")
@@ -55,20 +57,20 @@ def time_left(seconds: float) -> str:
         return f"{seconds:.2g} s"
     hours, minutes, rest = whole // HOUR, whole // MINUTE % 60, whole % MINUTE
     if hours:
-        return f"{hours} h {minutes:02} min"
-    return f"{minutes} min {rest:02} s" if minutes else f"{rest} s"
+        return tr("{hours} h {minutes:02} min", hours=hours, minutes=minutes)
+    return tr("{minutes} min {seconds:02} s", minutes=minutes, seconds=rest) if minutes else f"{rest} s"
 
 
 def ago(seconds: float) -> str:
     """ "just now", "5 minutes ago", "yesterday", "12 days ago"."""
     if seconds < MINUTE:
-        return "just now"
+        return tr("just now")
     if seconds < HOUR:
-        return f"{counted(int(seconds // MINUTE), 'minute')} ago"
+        return plural(int(seconds // MINUTE), "1 minute ago", "{count} minutes ago")
     if seconds < DAY:
-        return f"{counted(int(seconds // HOUR), 'hour')} ago"
+        return plural(int(seconds // HOUR), "1 hour ago", "{count} hours ago")
     days = int(seconds // DAY)
-    return "yesterday" if days == 1 else f"{counted(days, 'day')} ago"
+    return plural(days, "yesterday", "{count} days ago")
 
 
 def rate(steps_per_second: float) -> str:
@@ -80,21 +82,21 @@ def rate(steps_per_second: float) -> str:
 
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its word: "1 image", "2,000 images", "3 batches"."""
-    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+    return plural(number, f"1 {one}", f"{{count:,}} {many or f'{one}s'}")
 
 
 def percent(share: float) -> str:
     """Whole percents, but never 0 % of something, nor 100 % of what is not all."""
     whole = round(100 * share)
     if share > 0 and whole == 0:
-        return "under 1 %"
-    return "over 99 %" if share < 1 and whole == 100 else f"{whole} %"
+        return tr("under 1 %")
+    return tr("over 99 %") if share < 1 and whole == 100 else f"{whole} %"
 
 
 def listed(words: Sequence[Any]) -> str:
     """ "a", "a and b", "a, b and c"."""
     texts = [str(word) for word in words]
-    return " and ".join(filter(None, [", ".join(texts[:-1]), *texts[-1:]]))
+    return tr("{some} and {last}", some=", ".join(texts[:-1]), last=texts[-1]) if len(texts) > 1 else "".join(texts)
 
 
 def amount(value: float, unit: str) -> str:

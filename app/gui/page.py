@@ -48,9 +48,12 @@ def header_of(page: Page) -> tuple[Frame, Label]:
     """
     sheet: Any = page.master
     if hasattr(sheet, "head") and hasattr(sheet, "line"):
-        return sheet.head, sheet.line
-    bar = Frame(page)
-    bar.pack(fill="x", padx=px(20), pady=(px(12), px(8)))
-    line = Label(bar, role="text2")
-    line.pack(side="left")
-    return bar, line
+        head, line = sheet.head, sheet.line
+    else:
+        head = Frame(page)
+        head.pack(fill="x", padx=px(20), pady=(px(12), px(8)))
+        line = Label(head, role="text2", wrap=True)
+        line.pack(side="left")
+    controls = Frame(head)
+    controls.pack(side="right", before=line)  # they keep their room: the line is broken where there is too little
+    return controls, line

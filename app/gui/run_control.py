@@ -11,6 +11,7 @@ from app.gui.context import AppContext
 from app.gui.draft.state import values_of
 from app.gui.session.run_history import Run, Runs
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.messages import BackupNow, Continue, Pause, SampleNow, SaveNow, Stop, Train
 from modules.messages import Job as Task
 from modules.preset.files.naming import run_name
@@ -42,10 +43,10 @@ class Job:
     def blocked(self, *, busy: bool | None = None) -> str:
         """Why nothing can be started now; "" if it can. `busy`: whether the engine counts as at work."""
         if self._context.running.busy if busy is None else busy:
-            return "Something is running already."
+            return tr("Something is running already.")
         wrong = len(self._context.draft.errors())
         if wrong:
-            return f"{wrong} setting{'s have' if wrong > 1 else ' has'} to be mended first (F8 goes there)."
+            return fix_first(wrong)
         return ""
 
     def resumable(self) -> Resumable | None:
@@ -99,9 +100,11 @@ class Job:
         """
         preset = Run(folder).preset
         if self._context.running.busy:
-            raise UserError("Something is running already.", advice="Wait for its end, or stop it.")
+            raise UserError(tr("Something is running already."), advice=tr("Wait for its end, or stop it."))
         if preset is None:
-            raise UserError(f"The settings of {folder.name} cannot be read.", advice="Start it anew.")
+            raise UserError(
+                tr("The settings of {name} cannot be read.", name=folder.name), advice=tr("Start a new run.")
+            )
         self._train(values_of(preset), folder)
 
     def _train(self, values: dict[str, object], resume: Path | None) -> None:
@@ -121,8 +124,8 @@ class Job:
         """Why a run cannot be told anything now; "" if it can."""
         running = self._context.running
         if running.busy and running.what != "train":
-            return "Only for training runs."
-        return "" if running.state in ("training", "paused") else "Nothing is being trained now."
+            return tr("Only for training runs.")
+        return "" if running.state in ("training", "paused") else tr("No training is running.")
 
     def pause_or_continue(self) -> None:
         self._send(Continue() if self._context.running.state == "paused" else Pause())
@@ -152,8 +155,8 @@ def begin(context: AppContext, what: str, task: Task) -> None:
         context.engine.send(task)
     except OSError as error:
         raise UserError(
-            f"The engine cannot be started: {error.strerror or error}.",
-            advice="Is memory left, and is Seachange's folder .venv still there? Start Seachange again.",
+            tr("The engine cannot be started: {reason}.", reason=error.strerror or error),
+            advice=tr("Is there enough memory, and is Seachange's folder .venv still there? Start Seachange again."),
         ) from error
     context.running.begin(what)
 
@@ -164,3 +167,15 @@ def guarded(act: Callable[[], None], notify: Callable[[UserError], None]) -> Non
         act()
     except UserError as error:
         notify(error)
+
+
+def fix_first(wrong: int) -> str:
+    """Why nothing starts while settings are wrong."""
+    return plural(wrong, "Fix 1 setting first (F8).", "Fix {count} settings first (F8).")
+
+
+def busy_reason(what: str) -> str:
+    """Why a tool or a check has to wait for the job under way."""
+    if what == "train":
+        return tr("Available when the run has finished.")
+    return tr("Available when the current job has finished.")

@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal, Union, cast, get_args, get_origin
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic.fields import FieldInfo
 
+from modules.language import translated
 from modules.preset.setting import OneOf, Section, When
 from modules.sentences.problem import Problem
-from modules.sentences.render import PLAIN
+from modules.sentences.render import Renderer
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class SettingInfo:
     @property
     def limits(self) -> str:
         """The bounds in words: "at least 1, at most 10"; "" where there are none."""
-        return PLAIN.what(limits_problem(self.bounds)) if self.bounds else ""
+        return Renderer(translate=translated).what(limits_problem(self.bounds)) if self.bounds else ""
 
 
 def limits_problem(bounds: Mapping[str, float]) -> Problem:

@@ -33,13 +33,13 @@ def main() -> None:
     begun = time.thread_time()
     from app.gui.kit import App, Pictures
     from app.gui.shell.window import Window
-    from tests.gui.desks import desk_at
+    from tests.gui.contexts import context_at
 
     figures["import"] = (time.thread_time() - begun) * 1000
     with tempfile.TemporaryDirectory() as folder:
         begun = time.thread_time()
         app = App()
-        context = desk_at(Path(folder))
+        context = context_at(Path(folder))
         context.app, context.pictures = app, Pictures(app, None)
         window = Window(context)
         window.show()

@@ -16,6 +16,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.source.source import DataFile
 from modules.data.text.captions import without_empty_lines
+from modules.language import tr
 from modules.preset.paths import Values
 
 PICTURE = 236
@@ -46,11 +47,11 @@ class CaptionEditor(Frame):
         self.number = -1
         self._clean = ""  # the text as it is on the disk
         self._unsaved: dict[int, str] = {}
-        self._picture = ImageView(self, context.pictures, empty="Choose an image", height=PICTURE)
+        self._picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE)
         self._picture.pack(fill="x")
         self._about = Label(self, font="small", role="text2")
         self._about.pack(fill="x", pady=(px(6), px(8)))
-        Label(self, "Caption", font="section").pack(fill="x", pady=(0, px(4)))
+        Label(self, tr("Caption"), font="section").pack(fill="x", pady=(0, px(4)))
         self.text = TextArea(self, lines=LINES, on_change=lambda _: self._typed(), rest_ms=150)
         self.text.pack(fill="x")
         self.text.inner.bind("<FocusOut>", lambda _: self.save(), add=True)  # pyright: ignore[reportOptionalMemberAccess]
@@ -66,11 +67,13 @@ class CaptionEditor(Frame):
     def _make_buttons(self) -> None:
         bar = Frame(self)
         bar.pack(fill="x", pady=(px(8), 0))
-        self._back = Button(bar, "Previous", lambda: self._step(-1), hint="Ctrl+Shift+Return")
+        self._back = Button(bar, tr("Previous"), lambda: self._step(-1), hint="Ctrl+Shift+Return")
         self._back.pack(side="left")
-        self._on = Button(bar, "Next", lambda: self._step(1), hint="Ctrl+Return saves and goes to the next image")
+        self._on = Button(
+            bar, tr("Next"), lambda: self._step(1), hint=tr("Ctrl+Return saves and goes to the next image")
+        )
         self._on.pack(side="left", padx=px(8))
-        self._save = Button(bar, "Save", self.save, kind="primary", image="save", hint="Ctrl+S")
+        self._save = Button(bar, tr("Save"), self.save, kind="primary", image="save", hint="Ctrl+S")
         self._save.pack(side="right")
 
     @property
@@ -129,7 +132,7 @@ class CaptionEditor(Frame):
 
     def _load(self, caption: Caption | None) -> None:
         self._clean = shown_text(caption) if caption else ""
-        self.text.disable("Choose an image" if caption is None else caption.problem or caption.fixed)
+        self.text.disable(tr("Choose an image") if caption is None else caption.problem or caption.fixed)
         self.text.set(self._unsaved.get(self.number, self._clean))
         self._say_error(caption.problem or caption.fixed if caption else "")
         self._say_state()
@@ -155,8 +158,8 @@ class CaptionEditor(Frame):
             self._about.set(f"{self._work.captions.all[self.number].name}{size}")
 
     def _say_state(self) -> None:
-        self._save.disable("" if self.dirty else "Everything is saved")
-        nowhere = "" if self._work.shown else "There are no images"
+        self._save.disable("" if self.dirty else tr("Everything is saved"))
+        nowhere = "" if self._work.shown else tr("There are no images")
         self._back.disable(nowhere)
         self._on.disable(nowhere)
 

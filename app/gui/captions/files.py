@@ -12,6 +12,7 @@ from modules.data.source.kinds import source_of
 from modules.data.source.source import CaptionFile, DataFile, Entry
 from modules.data.text.captions import without_empty_lines
 from modules.errors import UserError
+from modules.language import tr
 from modules.preset.sections.concept import Concept
 from modules.system.files import staged_file
 
@@ -116,22 +117,24 @@ def _listed(concept: int, entry: Entry, lines: tuple[str, ...]) -> Caption:
 
 
 def _fixed(file: DataFile) -> str:
-    return f"The captions of {file} are not in a file of their own, and cannot be changed here."
+    return tr("The captions of {file} are not in a file of their own, and cannot be changed here.", file=file)
 
 
 def _read_file(caption: Caption) -> Caption:
     file = caption.file
     caption = replace(caption, data=bytes_of(file), fixed="" if file.path else _fixed(caption.image))
     if file.suffix.lower() == ".json":
-        return replace(caption, problem=f"{file} is JSON. Change it in a text editor.")
+        return replace(caption, problem=tr("{file} is JSON. Edit it in a text editor.", file=file))
     try:
         if caption.data is not None and len(caption.data) > MAX_CAPTION_BYTES:
-            return replace(caption, problem=f"{caption.file} is too large to be a caption.")
+            return replace(caption, problem=tr("{file} is too large to be a caption.", file=caption.file))
         readable = "\0" not in caption.text
     except UnicodeDecodeError:
         readable = False
     if not readable:
-        return replace(caption, problem=f"{caption.file} is no text in UTF-8. Save it as UTF-8 in a text editor.")
+        return replace(
+            caption, problem=tr("{file} is not UTF-8 text. Save it as UTF-8 in a text editor.", file=caption.file)
+        )
     return caption
 
 

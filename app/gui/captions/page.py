@@ -17,6 +17,7 @@ from app.gui.kit import Button, Cell, Choice, EmptyState, Entry, Frame, Option, 
 from app.gui.page import Page, header_of
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
 
 CELL = (150, 174)
@@ -32,7 +33,7 @@ class CaptionsPage(Page):
     def __init__(self, master: object, context: AppContext) -> None:
         super().__init__(master, context)
         self.work = CaptionSelection(context)
-        self.work.run_blocking = lambda work: wait_for(context.app, "Writing captions", work)
+        self.work.run_blocking = lambda work: wait_for(context.app, tr("Writing captions"), work)
         self._concepts: list[Concept] = []
         self._read_of: object = None
         self._timer = ""
@@ -67,7 +68,7 @@ class CaptionsPage(Page):
         self.tags.pack(fill="x", pady=(px(18), 0))
         self.grid_.pack(side="left", fill="both", expand=True, padx=(px(10), 0))
         yield
-        self._empty = EmptyState(self, "pencil", "", "Go to Concepts", lambda: self.context.go("concepts"))
+        self._empty = EmptyState(self, "pencil", "", tr("Go to Concepts"), lambda: self.context.go("concepts"))
         self.work.listen(self._written)
         self.work.settle = self.editor.save
         self._bind_keys()
@@ -76,14 +77,14 @@ class CaptionsPage(Page):
 
     def _make_bar(self) -> None:
         bar, self._line = header_of(self)
-        self._again = Button(bar, kind="icon", image="rotate-ccw", hint="Read the files again", on_press=self.read)
+        self._again = Button(bar, kind="icon", image="rotate-ccw", hint=tr("Read the files again"), on_press=self.read)
         self._again.pack(side="right")
-        self._which = Choice(bar, [Option(ALL, "All images")], ALL, lambda _: self._filter(), width=126)
+        self._which = Choice(bar, [Option(ALL, tr("All images"))], ALL, lambda _: self._filter(), width=126, fit=True)
         self._which.pack(side="right", padx=px(8))
-        self._tags = Choice(bar, [Option("", "Any tag")], "", lambda _: self._filter(), width=118)
+        self._tags = Choice(bar, [Option("", tr("Any tag"))], "", lambda _: self._filter(), width=118, fit=True)
         self._tags.pack(side="right")
         self._search = Entry(
-            bar, placeholder="Name or caption", on_change=lambda _: self._filter(), width=140, rest_ms=120
+            bar, placeholder=tr("Name or caption"), on_change=lambda _: self._filter(), width=140, fit=True, rest_ms=120
         )
         self._search.pack(side="right", padx=px(8))
 
@@ -135,7 +136,7 @@ class CaptionsPage(Page):
         self.editor.save()
         self._concepts = [concept for concept in self.context.draft.preset().concepts if concept.enabled]
         self._read_of = _files_of(self._concepts)
-        self._line.set("Reading captions …")
+        self._line.set(tr("Reading captions …"))
         self._waiting.start(reading(self._concepts))
 
     def _read_if_changed(self) -> None:
@@ -146,7 +147,7 @@ class CaptionsPage(Page):
 
     def _advance(self, done: int, total: int) -> None:
         if total:
-            self._line.set(f"Reading captions: {done:,} of {total:,}")
+            self._line.set(tr("Reading captions: {done:,} of {total:,}", done=done, total=total))
 
     def _failed(self, error: UserError) -> None:
         self._line.set(error.text(WORDS), "error")
@@ -165,12 +166,12 @@ class CaptionsPage(Page):
 
     def _choices(self) -> list[Option]:
         missing = len(self.work.captions.missing())
-        found = [Option(ALL, "All images"), Option(MISSING, "Without a caption", note=f"{missing:,}")]
+        found = [Option(ALL, tr("All images")), Option(MISSING, tr("Without a caption"), note=f"{missing:,}")]
         if len(self._concepts) > 1:
             for number, concept in enumerate(self._concepts):
                 if concept.caption_files:
                     name = concept.name or concept.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-                    found.append(Option(number, name, group="Concepts"))
+                    found.append(Option(number, name, group=tr("Concepts")))
         return found
 
     def _show_empty(self) -> None:
@@ -179,8 +180,8 @@ class CaptionsPage(Page):
             return
         elsewhere = [concept for concept in self._concepts if not concept.caption_files]
         self._empty.sentence.set(
-            "The concepts that are on take their captions from elsewhere, not from files."
-            if elsewhere else "No images yet. Add a folder of images on the page Concepts."
+            tr("The enabled concepts do not take their captions from text files.")
+            if elsewhere else tr("No images yet. Add a folder of images on the page Concepts.")
         )  # fmt: skip
         self._empty.place(x=0, y=0, relwidth=1, relheight=1)
         self._empty.lift()
@@ -207,22 +208,26 @@ class CaptionsPage(Page):
     def _say_counts(self) -> None:
         captions, shown = self.work.captions, len(self.work.shown)
         whole = len(captions.all)
-        words = f"{whole:,} images" if shown == whole else f"{shown:,} of {whole:,} images"
+        words = (
+            plural(whole, "1 image", "{count:,} images")
+            if shown == whole
+            else tr("{shown:,} of {whole:,} images", shown=shown, whole=whole)
+        )
         missing = len(captions.missing())
-        self._line.set(words + (f" · {missing:,} missing" if missing else ""), "text2")
+        self._line.set(words + (tr(" · {missing:,} without a caption", missing=missing) if missing else ""), "text2")
 
     def _offer_tags(self) -> None:
         self._timer = ""
         tags = self.work.captions.tags().most_common(MOST_TAGS)
-        self._tags.offer([Option("", "Any tag"), *(Option(tag, tag, note=f"{count:,}") for tag, count in tags)])
+        self._tags.offer([Option("", tr("Any tag")), *(Option(tag, tag, note=f"{count:,}") for tag, count in tags)])
 
     def _paint_cell(self, cell: Cell, index: int) -> None:
         caption = self.work.captions.all[self.work.shown[index]]
         cell.words(0, caption.image.name, "error" if caption.missing or caption.problem else "text2")
         if caption.missing:
-            cell.mark("No caption", "error")
+            cell.mark(tr("No caption"), "error")
         elif caption.problem:
-            cell.mark("Cannot be read", "error")
+            cell.mark(tr("Cannot be read"), "error")
 
         def arrived(_: object) -> None:
             if self.winfo_exists():
@@ -230,7 +235,7 @@ class CaptionsPage(Page):
 
         size = cell.picture_size
         failed = self.context.pictures.failed(caption.image, size)
-        cell.image(self.context.pictures.thumb(caption.image, size, arrived), "No picture" if failed else "")
+        cell.image(self.context.pictures.thumb(caption.image, size, arrived), tr("No picture") if failed else "")
 
     # Choosing and changing --------------------------------------------------------------------------------------------
 

@@ -11,10 +11,16 @@ from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.session.worker import Outcome, Report, Stop, Worker
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
 
 Listener = Callable[[Sequence[int]], object]
 T = TypeVar("T")
+
+# What was done to how many: for one caption, and for several.
+ADDED = ("“{text}” added to 1 caption", "“{text}” added to {count:,} captions")
+REMOVED = ("“{text}” removed from 1 caption", "“{text}” removed from {count:,} captions")
+REPLACED = ("“{text}” replaced in 1 caption", "“{text}” replaced in {count:,} captions")
 
 
 def reading(concepts: Sequence[Concept]) -> Worker[list[Caption]]:
@@ -69,23 +75,27 @@ class CaptionSelection:
         try:
             if self.captions.write(number, text):
                 name = self.captions.all[number].image.name
-                self._say(f"Caption of {name} {'saved' if text.strip() else 'removed'}", "Undo", self._undo_action())
+                saved = bool(text.strip())
+                words = (
+                    tr("Caption of {name} saved", name=name) if saved else tr("Caption of {name} removed", name=name)
+                )
+                self._say(words, tr("Undo"), self._undo_action())
                 self._notify_listeners([number])
         except UserError as error:
             return error.text(WORDS)
         return ""
 
     def add_tag(self, numbers: Sequence[int], tag: str) -> str:
-        return self._many(numbers, lambda: self.captions.add_tag(numbers, tag), f"“{tag.strip()}” added to")
+        return self._many(numbers, lambda: self.captions.add_tag(numbers, tag), ADDED, tag.strip())
 
     def remove_tag(self, numbers: Sequence[int], tag: str) -> str:
-        return self._many(numbers, lambda: self.captions.remove_tag(numbers, tag), f"“{tag.strip()}” removed from")
+        return self._many(numbers, lambda: self.captions.remove_tag(numbers, tag), REMOVED, tag.strip())
 
     def replace(self, numbers: Sequence[int], find: str, new: str, *, regex: bool, match_case: bool) -> str:
         act = lambda: self.captions.replace(numbers, find, new, regex=regex, match_case=match_case)  # noqa: E731
-        return self._many(numbers, act, f"“{find}” replaced in")
+        return self._many(numbers, act, REPLACED, find)
 
-    def _many(self, numbers: Sequence[int], act: Callable[[], int], words: str) -> str:
+    def _many(self, numbers: Sequence[int], act: Callable[[], int], words: tuple[str, str], text: str) -> str:
         """Change many at once, and say how many it were. Returns what went wrong, or ""."""
         self.settle()
         try:
@@ -93,10 +103,10 @@ class CaptionSelection:
         except UserError as error:
             return error.text(WORDS)
         if changed:
-            self._say(f"{words} {captions_in_words(changed)}", "Undo", self._undo_action())
+            self._say(plural(changed, *words, text=text), tr("Undo"), self._undo_action())
             self._notify_listeners(numbers)
         else:
-            self._say("Nothing to change: no caption differs after that")
+            self._say(tr("Nothing to change: no caption would differ"))
         return ""
 
     @property
@@ -108,10 +118,10 @@ class CaptionSelection:
         return self.captions.can_redo
 
     def undo(self) -> Step | None:
-        return self._back(self.captions.undo, "Undone")
+        return self._back(self.captions.undo, tr("Undone"))
 
     def redo(self) -> Step | None:
-        return self._back(self.captions.redo, "Done again")
+        return self._back(self.captions.redo, tr("Redone"))
 
     def _undo_action(self) -> Callable[[], None]:
         """Takes back the change that was made just now; not what came after it."""
@@ -122,7 +132,7 @@ class CaptionSelection:
             if made is not None and self.captions.last is made:
                 self.undo()
             else:
-                self._say("Something else was changed after that. Undo it first: Ctrl+Z")
+                self._say(tr("Something else was changed since. Undo that first: Ctrl+Z"))
 
         return undo
 
@@ -162,4 +172,4 @@ class CaptionSelection:
 
 
 def captions_in_words(count: int) -> str:
-    return "1 caption" if count == 1 else f"{count:,} captions"
+    return plural(count, "1 caption", "{count:,} captions")

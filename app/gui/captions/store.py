@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
 from modules.errors import Problems, UserError
+from modules.language import tr
 from modules.sentences.problem import Problem
 from modules.system.bundled import ROOT
 
@@ -89,7 +90,7 @@ class CaptionStore:
                 line if tag in tags_of(line) else ", ".join([tag, line] if front else [line, tag]) for line in lines
             ] or [tag]
 
-        return self._edit(f"“{tag}” added", numbers, add)
+        return self._edit(tr("“{tag}” added", tag=tag), numbers, add)
 
     def remove_tag(self, numbers: Iterable[int], tag: str) -> int:
         """Take a tag out of every line. Returns how many files changed.
@@ -103,7 +104,7 @@ class CaptionStore:
             kept = [", ".join(t for t in tags_of(line) if t != tag) if tag in tags_of(line) else line for line in lines]
             return [line for line in kept if line]
 
-        return self._edit(f"“{tag}” removed", numbers, remove)
+        return self._edit(tr("“{tag}” removed", tag=tag), numbers, remove)
 
     def replace(
         self, numbers: Iterable[int], find: str, new: str, *, regex: bool = False, match_case: bool = False
@@ -119,10 +120,11 @@ class CaptionStore:
             return [pattern.sub(new if regex else lambda _: new, line) for line in lines]
 
         try:
-            return self._edit(f"“{find}” replaced", numbers, change)
+            return self._edit(tr("“{find}” replaced", find=find), numbers, change)
         except (re.error, IndexError) as error:
             raise UserError(
-                f"“{new}” cannot replace what was found: {error}.", advice="Groups are written \\1, \\2."
+                tr("“{new}” cannot replace what was found: {error}.", new=new, error=error),
+                advice=tr("Groups are written \\1, \\2."),
             ) from error
 
     def _edit(self, title: str, numbers: Iterable[int], change: Lines) -> int:
@@ -156,8 +158,8 @@ class CaptionStore:
         paths = [self.all[number].file.path for number in numbers]
         if any(path and path.is_relative_to(BUNDLED) for path in paths):
             raise UserError(
-                "These images came with Seachange, and their captions stay as they are.",
-                advice="Copy the folder, and add the copy as a concept, to change them.",
+                tr("These images came with Seachange, and their captions stay as they are."),
+                advice=tr("Copy the folder, and add the copy as a concept, to change them."),
             )
 
     @property
@@ -212,8 +214,12 @@ class CaptionStore:
             for number in written:
                 put_bytes(self.all[number].file, now[number])
             raise UserError(
-                f"{error.filename or 'A caption'} cannot be written: {error.strerror or error}. Nothing was changed.",
-                advice="Check the rights of the folder and the room on the disk.",
+                tr(
+                    "{file} cannot be written: {reason}. Nothing was changed.",
+                    file=error.filename or tr("A caption"),
+                    reason=error.strerror or error,
+                ),
+                advice=tr("Check the permissions of the folder and the space on the disk."),
             ) from error
         for number, data in new.items():
             for same in self._by_file[self.all[number].address]:
@@ -230,13 +236,16 @@ def compiled(find: str, *, regex: bool, match_case: bool) -> re.Pattern[str]:
         UserError: nothing to find, or the pattern is wrong.
     """
     if not find:
-        raise UserError("There is nothing to find.", advice="Write what is to be replaced.")
+        raise UserError(tr("There is nothing to find."), advice=tr("Type what to find first."))
     try:
         return re.compile(find if regex else re.escape(find), 0 if match_case else re.IGNORECASE)
     except re.error as error:
-        where = f" at letter {error.pos + 1}" if error.pos is not None else ""
+        where = tr(" at letter {place}", place=error.pos + 1) if error.pos is not None else ""
         raise UserError(
-            f"The pattern “{find}” is wrong{where}: {error.msg}.", advice="Or switch patterns off to find it as it is."
+            tr(
+                "The regular expression “{find}” is wrong{where}: {message}.", find=find, where=where, message=error.msg
+            ),
+            advice=tr("Or switch “Regular expression” off to find the text as it is."),
         ) from error
 
 
@@ -253,5 +262,7 @@ def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
 def _checked(tag: str) -> str:
     tag = tag.strip()
     if not tag or "," in tag or "\n" in tag:
-        raise UserError("A tag is one word or a few, without a comma.", advice="Add several tags one after another.")
+        raise UserError(
+            tr("A tag is one word or a few, without a comma."), advice=tr("Add several tags one after another.")
+        )
     return tag

@@ -5,21 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.gui.captions.selection import CaptionSelection, captions_in_words
+from app.gui.captions.selection import CaptionSelection
 from app.gui.captions.store import compiled
 from app.gui.draft.problem_labels import WORDS
-from app.gui.kit import Button, Entry, Frame, Label, Option, Segmented, Switch, popup, px
+from app.gui.kit import Button, Entry, Frame, Label, Segmented, Switch, labelled, popup, px
 from modules.errors import UserError
+from modules.language import plural, tr
 
 MOST_CHIPS = 18
 GAP = 6
-SCOPES = (Option("chosen", "Chosen images"), Option("shown", "All shown"))
+SCOPES = {"chosen": "Selected", "shown": "All listed"}
 SETTLES_MS = 120
-OFFERED = (
-    Option("only", "Show only images with it"),
-    Option("add", "Add it to all of these"),
-    Option("remove", "Remove it from all of these"),
-)
+OFFERED = {
+    "only": "Show only images with it",
+    "add": "Add it to all of these",
+    "remove": "Remove it from all of these",
+}
 
 
 class CaptionTags(Frame):
@@ -36,8 +37,8 @@ class CaptionTags(Frame):
         super().__init__(master)
         self._work, self._on_filter = work, on_filter
         self._timer = ""
-        Label(self, "Tags", font="section").pack(fill="x", pady=(0, px(6)))
-        self._scope = Segmented(self, SCOPES, "shown", lambda _: self.refresh())
+        Label(self, tr("Tags"), font="section").pack(fill="x", pady=(0, px(6)))
+        self._scope = Segmented(self, labelled(SCOPES), "shown", lambda _: self.refresh())
         self._scope.pack(fill="x")
         self._whose = Label(self, font="small", role="text2")
         self._whose.pack(fill="x", pady=(px(5), px(5)))
@@ -50,28 +51,24 @@ class CaptionTags(Frame):
     def _make_tag_line(self) -> None:
         line = Frame(self)
         line.pack(fill="x", pady=(px(6), 0))
-        self.tag = Entry(line, placeholder="A tag", on_done=lambda _: None)
+        self.tag = Entry(line, placeholder=tr("A tag"), on_done=lambda _: None)
         self.tag.pack(side="left", fill="x", expand=True)
-        Button(line, "Add", self.add, image="plus").pack(side="left", padx=(px(6), 0))
-        Button(line, "Remove", self.remove).pack(side="left", padx=(px(6), 0))
+        Button(line, tr("Add"), self.add, image="plus").pack(side="left", padx=(px(6), 0))
+        Button(line, tr("Remove"), self.remove).pack(side="left", padx=(px(6), 0))
         self._tag_error = Label(self, font="small", role="error", wrap=True)
 
     def _make_replace(self) -> None:
-        self._replace_title = Label(self, "Find and replace", font="section")
+        self._replace_title = Label(self, tr("Find and replace"), font="section")
         self._replace_title.pack(fill="x", pady=(px(16), px(6)))
-        self.find = Entry(self, placeholder="Find", on_change=lambda _: self._count_found(), rest_ms=200)
+        self.find = Entry(self, placeholder=tr("Find"), on_change=lambda _: self._count_found(), rest_ms=200)
         self.find.pack(fill="x", pady=(0, px(6)))
-        self.new = Entry(self, placeholder="Replace with")
+        self.new = Entry(self, placeholder=tr("Replace with"))
         self.new.pack(fill="x")
         line = Frame(self)
         line.pack(fill="x", pady=(px(6), 0))
-        self.regex = Switch(line, False, lambda _: self._count_found())
-        self.case = Switch(line, False, lambda _: self._count_found())
-        for switch, words in ((self.regex, "Pattern"), (self.case, "Match case")):
-            switch.pack(side="left")
-            Label(line, words).pack(side="left", padx=(px(4), px(14)))
-        self._replacer = Button(line, "Replace", self.replace)
-        self._replacer.pack(side="right")
+        self._replacer = Button(line, tr("Replace"), self.replace)
+        self._replacer.pack(side="right", anchor="n")
+        self.regex, self.case = (self._option(line, words) for words in (tr("Regular expression"), tr("Match case")))
         self._found = Label(self, font="small", role="text2", wrap=True)
         self._found.pack(fill="x", pady=(px(4), px(8)))
 
@@ -101,9 +98,13 @@ class CaptionTags(Frame):
             self._timer = ""
         numbers = self.numbers
         tags = self._work.captions.tags(numbers)
-        images = "1 image" if len(numbers) == 1 else f"{len(numbers):,} images"
-        more = f", {MOST_CHIPS} most frequent" if len(tags) > MOST_CHIPS else ""
-        self._whose.set(f"{len(tags):,} tags in {images}{more}" if tags else f"No tags in {images}")
+        images = plural(len(numbers), "1 image", "{count:,} images")
+        more = tr(", {most} most frequent", most=MOST_CHIPS) if len(tags) > MOST_CHIPS else ""
+        self._whose.set(
+            plural(len(tags), "1 tag in {images}{more}", "{count:,} tags in {images}{more}", images=images, more=more)
+            if tags
+            else tr("No tags in {images}", images=images)
+        )
         self._chips.show(tags.most_common(MOST_CHIPS))
         self._count_found()
 
@@ -111,6 +112,17 @@ class CaptionTags(Frame):
         if self._timer:
             self.after_cancel(self._timer)
         super().destroy()
+
+    def _option(self, above: Frame, words: str) -> Switch:
+        """A switch with its words, on a line of its own."""
+        line = Frame(above)
+        line.pack(fill="x", pady=px(2))
+        switch = Switch(line, False, lambda _: self._count_found())
+        switch.pack(side="left")
+        label = Label(line, words)
+        label.pack(side="left", padx=px(4))
+        label.bind("<Button-1>", lambda _: switch.turn())
+        return switch
 
     # Changing ---------------------------------------------------------------------------------------------------------
 
@@ -137,7 +149,7 @@ class CaptionTags(Frame):
                 self.tag.set(tag)
                 (self.add if what == "add" else self.remove)()
 
-        popup(chip, OFFERED, picked, width=230)
+        popup(chip, labelled(OFFERED), picked, width=230)
 
     def _say_tag_error(self, problem: str) -> None:
         self.tag.invalid(bool(problem))
@@ -160,12 +172,13 @@ class CaptionTags(Frame):
             return
         captions = self._work.captions.all
         found = sum(any(pattern.search(line) for line in captions[number].lines) for number in self.numbers)
-        self._say_found(f"Found in {captions_in_words(found)}" if found else "Not found", wrong=False)
+        words = plural(found, "Found in 1 caption", "Found in {count:,} captions") if found else tr("Not found")
+        self._say_found(words, wrong=False)
 
     def _say_found(self, words: str, *, wrong: bool) -> None:
         self._found.set(words, "error" if wrong else "text2")
         self.find.invalid(wrong)
-        self._replacer.disable(words if wrong else "" if self.find.get() else "Write what is to be found")
+        self._replacer.disable(words if wrong else "" if self.find.get() else tr("Type what to find first"))
 
 
 class Chips(Frame):
@@ -184,7 +197,7 @@ class Chips(Frame):
             return
         self._shown = list(tags)
         while len(self._buttons) < len(self._shown):
-            button = Button(self, "", height=24, hint="Show, add or remove this tag")
+            button = Button(self, "", height=24, hint=tr("Show, add or remove this tag"))
             self._buttons.append(button)
             button.on_press(lambda button=button: self._press(self._buttons.index(button)))
             self._made(button)

@@ -12,6 +12,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.text.captions import with_affixes
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.paths import Values
 from modules.preset.sections.concept import Concept
 
@@ -61,13 +62,13 @@ class TokenLines(Frame):
         texts: list[tuple[str, str]] = []
         for number, line in enumerate(lines[:MOST_LINES], 1):
             tokens = max(count(with_affixes(line, read)), default=0)
-            name = f"Line {number}: " if len(lines) > 1 else ""
+            name = tr("Line {number}: ", number=number) if len(lines) > 1 else ""
             texts.append((f"{name}{in_words(tokens, most)}", "text2" if tokens <= CHUNK_TOKENS else "changed"))
         if len(lines) > MOST_LINES:
-            texts.append((f"and {len(lines) - MOST_LINES} lines more", "text2"))
+            texts.append((plural(len(lines) - MOST_LINES, "and 1 more line", "and {count} more lines"), "text2"))
         if len(lines) > 1:
-            texts.append((f"{len(lines)} lines: each showing draws one of them", "text3"))
-        self._lay(texts or [("No caption: this image is shown without words", "changed")])
+            texts.append((tr("{count} lines: one of them is picked at random each time", count=len(lines)), "text3"))
+        self._lay(texts or [(tr("No caption: this image is trained with an empty caption"), "changed")])
 
     def _lay(self, texts: list[tuple[str, str]]) -> None:
         while len(self._labels) < len(texts):
@@ -82,10 +83,16 @@ class TokenLines(Frame):
 
 def in_words(tokens: int, most_chunks: int) -> str:
     """ "93 tokens: more than 75, read in 2 chunks"."""
-    words = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+    words = plural(tokens, "1 token", "{count:,} tokens")
     if tokens <= CHUNK_TOKENS:
         return words
     pieces = chunks(tokens)
     if pieces > most_chunks:
-        return f"{words}: too long, cut after {most_chunks} chunks of {CHUNK_TOKENS}"
-    return f"{words}: more than {CHUNK_TOKENS}, read in {pieces} chunks"
+        return tr("{words}: too long, cut after {chunks}", words=words, chunks=_chunks_text(most_chunks))
+    return tr(
+        "{words}: more than {most}, read in {chunks}", words=words, most=CHUNK_TOKENS, chunks=_chunks_text(pieces)
+    )
+
+
+def _chunks_text(count: int) -> str:
+    return plural(count, "1 chunk of {tokens}", "{count} chunks of {tokens}", tokens=CHUNK_TOKENS)

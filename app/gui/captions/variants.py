@@ -12,6 +12,7 @@ from app.gui.kit import Frame, Label, px
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
+from modules.language import plural, tr
 
 DRAWS = 5
 LETTERS = 170  # of a caption that are shown
@@ -46,7 +47,7 @@ class CaptionVariants(Frame):
             self._model, self._counter = model, None
             self._counting.start(Worker(lambda *_: token_counter(*model)))
         same = len(set(captions)) == 1
-        self.title.set("Every showing says the same" if same else "The next draws" if captions else "")
+        self.title.set(tr("Same caption in every epoch") if same else tr("The next epochs") if captions else "")
         while len(self._rows) < len(captions):
             self._rows.append((
                 Label(self, font="small", role="text3", anchor="nw"), Label(self, font="small", wrap=True),
@@ -55,9 +56,9 @@ class CaptionVariants(Frame):
         for place, labels in enumerate(self._rows):
             if place < (1 if same else len(captions)):
                 text = captions[place]
-                labels[0].set("" if same else f"Epoch {first + place + 1:,}")
+                labels[0].set("" if same else tr("Epoch {epoch:,}", epoch=first + place + 1))
                 short = text if len(text) <= LETTERS else f"{text[:LETTERS]} …"
-                labels[1].set(short or "(no caption)", "text" if text else "text2")
+                labels[1].set(short or tr("(no caption)"), "text" if text else "text2")
                 labels[0].grid(row=place + 1, column=0, sticky="nw")
                 labels[1].grid(row=place + 1, column=1, sticky="ew", padx=(0 if same else px(10), px(10)))
                 labels[2].grid(row=place + 1, column=2, sticky="ne")
@@ -80,5 +81,5 @@ class CaptionVariants(Frame):
     def _count(self) -> None:
         for (_, _, label), caption in zip(self._rows, self._captions, strict=False):
             tokens = max(self._counter(caption), default=0) if self._counter else 0
-            words = "1 token" if tokens == 1 else f"{tokens:,} tokens"
+            words = plural(tokens, "1 token", "{count:,} tokens")
             label.set(words if self._counter else "", "text2" if tokens <= CHUNK_TOKENS else "changed")

@@ -13,13 +13,14 @@ from app.gui.draft.labels import breadcrumb
 from app.gui.draft.problem_labels import WORDS, finding_text, finding_title
 from app.gui.kit import Badge, Bar, BarList, Button, Card, Frame, Label, LinkButton, px, tip
 from app.gui.pages import page_for
+from modules.language import plural, tr
 from modules.messages import Finding, Fix
 from modules.text import amount
 
 LOOKS = {  # severity: icon, colour, words
     "stop": ("circle-alert", "error", "Cannot start"),
-    "hurt": ("triangle-alert", "changed", "Will hurt"),
-    "know": ("info", "text2", "Worth knowing"),
+    "hurt": ("triangle-alert", "changed", "Warning"),
+    "know": ("info", "text2", "Note"),
 }
 TONES: dict[str, Any] = {"stop": "error", "hurt": "changed", "know": "plain"}
 BARS = 12  # the others are counted
@@ -48,7 +49,7 @@ class FindingCard(Card):
         head = Frame(self.body)
         head.pack(fill="x")
         Label(head, image=image, role=role, size=18).pack(side="left", anchor="n", padx=(0, px(10)), pady=px(2))
-        self.badge = Badge(head, words, TONES[self.finding.severity])
+        self.badge = Badge(head, tr(words), TONES[self.finding.severity])
         self.badge.pack(side="right", anchor="n", padx=(px(10), 0))
         self.title = Label(head, finding_title(self.finding), font="bold", wrap=True)
         self.title.pack(side="left", fill="x", expand=True, pady=px(2))
@@ -77,8 +78,8 @@ class FindingCard(Card):
         done = [checks.is_fixed(self.finding, fix) for fix, _ in self.fixes]
         for (_, button), is_fixed in zip(self.fixes, done, strict=True):
             button.set(image="check" if is_fixed else "wrench")
-            button.disable("Done. Undo takes it back." if is_fixed else "")
-        words = "Mended" if any(done) else LOOKS[self.finding.severity][2]
+            button.disable(tr("Done. Undo takes it back.") if is_fixed else "")
+        words = tr("Fixed") if any(done) else tr(LOOKS[self.finding.severity][2])
         self.badge.set(words, "good" if any(done) else TONES[self.finding.severity])
 
     def _histogram(self) -> None:
@@ -88,7 +89,7 @@ class FindingCard(Card):
         chart.show([Bar(label, value, amount(value, unit)) for label, value in bars[:BARS]])
         chart.pack(fill="x", pady=(px(8), 0))
         if len(bars) > BARS:
-            words = f"and {len(bars) - BARS} more"
+            words = tr("and {count} more", count=len(bars) - BARS)
             Label(self.inside, words, font="small", role="text3").pack(fill="x")
 
     def _files(self) -> None:
@@ -110,8 +111,11 @@ class FindingCard(Card):
 
     def _fold_words(self) -> str:
         count = len(self.finding.items)
-        what = "it" if count == 1 else f"{count} of them" if count >= MOST_ITEMS else f"all {count}"
-        return f"Show {what}" if self.items is None else "Hide"
+        if self.items is not None:
+            return tr("Hide")
+        if count >= MOST_ITEMS:
+            return tr("Show {count} of them", count=count)
+        return plural(count, "Show it", "Show all {count}")
 
     def _offer(self, fix: Fix) -> None:
         label = WORDS.label(fix)
@@ -125,12 +129,12 @@ class FindingCard(Card):
         line = Frame(self.inside)
         line.pack(fill="x", pady=(px(8), 0))
         if self.finding.path:
-            way = LinkButton(line, "Go to setting", self.go)
+            way = LinkButton(line, tr("Go to setting"), self.go)
             way.pack(side="left")
             tip(way, breadcrumb(self.finding.path, self.context.draft.values))
         if self.finding.severity != "stop":
             quiet = partial(self._on_mute, self.finding.name)
-            LinkButton(line, "Don't tell me again", quiet, role="text3").pack(side="right")
+            LinkButton(line, tr("Hide in this project"), quiet, role="text3").pack(side="right")
 
     def fix(self, fix: Fix) -> None:
         """Change the settings so; undone in one step."""

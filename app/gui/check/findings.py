@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from app.gui.draft.problem_labels import WORDS, failure_text, finding_title
-from app.gui.run_control import begin
+from app.gui.run_control import begin, fix_first
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_state import WindowEvent
 from modules.errors import UserError
+from modules.language import tr
 from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Severity
 from modules.preset.paths import Values, get
 from modules.preset.validate import setting_at
@@ -91,9 +92,9 @@ class Checks:
             UserError: it is at work, a setting is wrong, or it cannot be started.
         """
         if self._context.running.busy:
-            raise UserError("Something is running already.", advice="Wait for its end, or stop it.")
+            raise UserError(tr("Something is running already."), advice=tr("Wait for its end, or stop it."))
         if wrong := len(self._context.draft.errors()):
-            raise UserError(f"{wrong} setting{'s have' if wrong > 1 else ' has'} to be mended first (F8 goes there).")
+            raise UserError(fix_first(wrong))
         values = self._context.draft.freeze()
         begin(self._context, "check", CheckPreset(values, start=start))
         self._asked, self._found, self.last_tried = (self.key, values), [], self.key
@@ -154,7 +155,7 @@ class Checks:
         """What keeps a run from starting, in a sentence; "" if nothing does, or if nobody knows."""
         found = self.current()
         stops = [finding for finding in self.listed(found) if finding.severity == "stop"] if found else []
-        more = f" And {len(stops) - 1} more." if len(stops) > 1 else ""
+        more = tr(" And {count} more.", count=len(stops) - 1) if len(stops) > 1 else ""
         return f"{finding_title(stops[0])}{more}" if stops else ""
 
     @property
@@ -234,9 +235,9 @@ def changed(context: AppContext, fix: Fix) -> str:
     """Change the draft as a mend says, as one change. Returns why it cannot be changed so, or ""."""
     unknown = next((path for path in fix.changes if setting_at(path) is None), "")
     if unknown:
-        return f"There is no setting called {unknown} here."
+        return tr("There is no setting called {path} here.", path=unknown)
     try:
         wrong = context.draft.apply(fix.changes, WORDS.label(fix))
     except KeyError:  # an entry of a list that is gone
-        return "That setting is not there any more."
-    return f"That cannot be set: {wrong}" if wrong else ""
+        return tr("That setting is not there any more.")
+    return tr("That cannot be set: {wrong}", wrong=wrong) if wrong else ""

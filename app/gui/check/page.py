@@ -25,8 +25,10 @@ from app.gui.kit import (
     tip,
 )
 from app.gui.page import Page, header_of
+from app.gui.run_control import busy_reason, fix_first
 from app.gui.session.number_format import phase_text
 from modules.errors import UserError
+from modules.language import tr
 from modules.messages import Finding
 from modules.text import ago
 
@@ -35,10 +37,9 @@ REST_S = 1.5  # after the last change it looks again by itself
 EDGE, BAR = 20, 10  # BAR: what the scroll bar takes of the edge
 TWO_FROM = 980
 NOTHING = (
-    "Nothing has been looked at yet. The check reads images, captions and settings, and tells what would go wrong, "
-    "without training."
+    "Not checked yet. The check reads images, captions and settings, and says what would go wrong, without training."
 )
-CLEAN = "Nothing stands in the way, and nothing is worth a word."
+CLEAN = "No problems found."
 
 
 class CheckPage(Page):
@@ -57,9 +58,9 @@ class CheckPage(Page):
 
     def build(self) -> Iterator[None]:
         head, _ = header_of(self)
-        self.start = Button(head, "Start training", self.context.start, kind="primary", image="play")
+        self.start = Button(head, tr("Start training"), self.context.start, kind="primary", image="play")
         self.start.pack(side="right")
-        self.look = Button(head, "Check now", self._look, image="rotate-ccw")
+        self.look = Button(head, tr("Check now"), self._look, image="rotate-ccw")
         self.look.pack(side="right", padx=(0, px(8)))
         yield
         self._stand()
@@ -68,7 +69,7 @@ class CheckPage(Page):
         self.list = Masonry(self.area.body, two_from=TWO_FROM)
         self.list.pack(fill="x", padx=(px(EDGE), px(EDGE - BAR)), pady=(px(2), px(10)))
         self.quiet = Frame(self.area.body)
-        self.empty = EmptyState(self, "shield", NOTHING, "Check now", self._look, button_image="check")
+        self.empty = EmptyState(self, "shield", tr(NOTHING), tr("Check now"), self._look, button_image="check")
         self._built = True
         self.refresh()
 
@@ -94,10 +95,10 @@ class CheckPage(Page):
         right.pack(side="right", padx=(px(14), 0))
         self.first = Switch(right, self.checks.check_before_start, self.checks.set_check_before_start)
         self.first.pack(side="right")
-        words = Label(right, "Check before every start", role="text2")
+        words = Label(right, tr("Check before every start"), role="text2")
         words.pack(side="right", padx=(0, px(8)))
         for widget in (words, self.first):
-            tip(widget, "Off: training starts at once, and nothing is looked at before.")
+            tip(widget, tr("Off: training starts at once, without a check."))
         self.marked = Frame(line)
         self.marked.pack(side="left", anchor="n", padx=(0, px(10)), pady=px(1))
         text_column = Frame(line)
@@ -127,28 +128,30 @@ class CheckPage(Page):
     def _refresh_buttons(self) -> None:
         running = self.context.running
         if self.checks.checking:
-            self.look.set("Cancel", image="x", hint="What was found before stays")
-            self.look.disable("It ends as soon as it can." if running.state == "stopping" else "")
+            self.look.set(tr("Cancel"), image="x", hint=tr("Keeps the findings of before"))
+            self.look.disable(tr("Stopping as soon as possible.") if running.state == "stopping" else "")
         else:
             known = self.checks.shown is not None
-            self.look.set("Check again" if known else "Check now", image="rotate-ccw", hint="Without training")
+            self.look.set(
+                tr("Check again") if known else tr("Check now"), image="rotate-ccw", hint=tr("Without training")
+            )
             self.look.disable(self._busy())
         if self.empty.button is not None:
-            self.empty.button.disable("It is being looked at." if self.checks.checking else self._busy())
-        self.start.set("Start training anyway" if self.checks.start_anyway else "Start training")
+            self.empty.button.disable(tr("The check is running.") if self.checks.checking else self._busy())
+        self.start.set(tr("Start training anyway") if self.checks.start_anyway else tr("Start training"))
         self.start.disable(self.context.start_blocked_reason())
 
     def _busy(self) -> str:
         if self.context.running.busy:
-            return "After this run." if self.context.running.what == "train" else "After the tool that is at work."
+            return busy_reason(self.context.running.what)
         wrong = len(self.context.draft.errors())
-        return f"{wrong} setting{'s are' if wrong > 1 else ' is'} wrong (F8)." if wrong else ""
+        return fix_first(wrong) if wrong else ""
 
     def _refresh_stand(self, result: Result | None) -> None:
         if result is None:
-            words, image, role = "Not checked yet", "info", "text2"
+            words, image, role = tr("Not checked yet"), "info", "text2"
         elif result.failure:
-            words, image, role = "The check could not be finished", "circle-alert", "error"
+            words, image, role = tr("The check could not be finished"), "circle-alert", "error"
         else:
             counts = self.checks.counts(result)
             worst = next((severity for severity in ("stop", "hurt") if counts[severity]), "")
@@ -163,16 +166,20 @@ class CheckPage(Page):
         """The line under it, and its colour."""
         phase = self.context.running.phase
         if self.checks.checking:
-            return (f"Checking: {phase_text(phase)}" if phase and phase.total else "Checking \u2026"), "text2"
+            return (
+                tr("Checking: {what}", what=phase_text(phase)) if phase and phase.total else tr("Checking …")
+            ), "text2"
         if result is None:
-            return "It takes seconds, and starts nothing.", "text2"
+            return tr("Takes a few seconds. Nothing is trained."), "text2"
         if result.failure:
             return result.failure, "error"
         if self.checks.stale:
-            return "Settings have changed since: check again.", "changed"
+            return tr("Settings have changed since: check again."), "changed"
         if self.checks.current() is None:
-            return f"Checked {ago(self.checks.age(result))}. What is on the disk may have changed since.", "text2"
-        return f"Checked {ago(self.checks.age(result))}, with the settings as they are.", "text2"
+            return tr(
+                "Checked {ago}. What is on the disk may have changed since.", ago=ago(self.checks.age(result))
+            ), "text2"
+        return tr("Checked {ago}, with the settings as they are.", ago=ago(self.checks.age(result))), "text2"
 
     def _show_mark(self, image: str, role: str) -> None:
         if self._mark != (image, role):
@@ -226,7 +233,7 @@ class CheckPage(Page):
             self.area.pack(fill="both", expand=True)
             return
         self.area.pack_forget()
-        self.empty.sentence.set(CLEAN if result else NOTHING)
+        self.empty.sentence.set(tr(CLEAN) if result else tr(NOTHING))
         self.empty.pack(fill="both", expand=True)
 
     def _show_quiet(self, muted: dict[str, str]) -> None:
@@ -235,11 +242,11 @@ class CheckPage(Page):
         if not muted:
             self.quiet.pack_forget()
             return
-        Label(self.quiet, "Not told in this project", font="bold", role="text2").pack(fill="x", pady=(px(4), px(4)))
+        Label(self.quiet, tr("Hidden in this project"), font="bold", role="text2").pack(fill="x", pady=(px(4), px(4)))
         for name, title in muted.items():
             line = Frame(self.quiet)
             line.pack(fill="x", pady=px(2))
-            LinkButton(line, "Tell me again", lambda name=name: self._mute(name, off=False)).pack(side="right")
+            LinkButton(line, tr("Show again"), lambda name=name: self._mute(name, off=False)).pack(side="right")
             Label(line, title, font="small", role="text3", wrap=True).pack(side="left", fill="x", expand=True)
         self.quiet.pack(fill="x", padx=(px(EDGE), px(EDGE - BAR)), pady=(0, px(20)))
 

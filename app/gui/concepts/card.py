@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from app.gui.concepts.folder_summary import FolderSummary
 from app.gui.draft.choice_labels import choice_label
 from app.gui.session.number_format import TIMES
+from modules.language import plural, tr
 from modules.preset.paths import Values
 from modules.system.bundled import SCHEME
 
@@ -19,10 +20,10 @@ LINES = 3
 PICTURE = (188, 184)  # nearly square: what is cut off a portrait is not its head
 
 SOURCES = {
-    "file": "captions from files",
-    "filename": "captions from names",
-    "folder": "captions from folders",
-    "prompt": "one caption for all",
+    "file": "caption files",
+    "filename": "file names",
+    "folder": "folder names",
+    "prompt": "one caption",
     "none": "no captions",
 }
 
@@ -31,19 +32,19 @@ def title_of(concept: Values) -> str:
     """Its name; else that of its folder."""
     path = str(concept["path"])
     folder = path.removeprefix(SCHEME).capitalize() if path.startswith(SCHEME) else Path(path).name
-    return str(concept["name"]) or folder or "New concept"
+    return str(concept["name"]) or folder or tr("New concept")
 
 
 def amount_of(concept: Values, summary: FolderSummary | None) -> str:
     """How many images, how often; the folder's name where it cannot be used."""
     if summary is None:
-        images = "Looking …"
+        images = tr("Reading …")
     elif summary.problem:
-        images = Path(str(concept["path"])).name or "no folder"
+        images = Path(str(concept["path"])).name or tr("no folder")
     else:
-        images = "1 image" if summary.images == 1 else f"{summary.images:,} images"
+        images = plural(summary.images, "1 image", "{count:,} images")
     samples = int(concept["samples"])
-    often = f"{samples:,} an epoch" if samples else f"{TIMES}{float(concept['repeats']):g}"
+    often = tr("{samples:,} per epoch", samples=samples) if samples else f"{TIMES}{float(concept['repeats']):g}"
     return f"{images} · {often}"
 
 
@@ -52,15 +53,15 @@ def state_of(concept: Values, summary: FolderSummary | None, wrong: int) -> tupl
     if summary is not None and summary.problem:
         return summary.problem, "error"
     if wrong:
-        return "1 setting is wrong" if wrong == 1 else f"{wrong} settings are wrong", "error"
+        return plural(wrong, "1 setting is wrong", "{count} settings are wrong"), "error"
     kind = "" if concept["kind"] == "train" else f"{choice_label('concepts.0.kind', concept['kind'])} · "
-    return f"{kind}{SOURCES.get(str(concept['captions']), '')}", "text2"
+    return f"{kind}{tr(SOURCES[str(concept['captions'])])}", "text2"
 
 
 def write_card(cell: Cell, concept: Values, summary: FolderSummary | None, wrong: int) -> None:
     """Fill in everything but the picture."""
     on = bool(concept["enabled"])
+    cell.switch(on)
     cell.words(0, title_of(concept), "text" if on else "text2", font="bold")
     cell.words(1, amount_of(concept, summary))
     cell.words(2, *state_of(concept, summary, wrong))
-    cell.switch(on)

@@ -20,6 +20,7 @@ from modules.data.scan.scan import scan
 from modules.data.source.source import DataFile
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
+from modules.language import tr
 from modules.preset.preset import Preset
 
 
@@ -105,7 +106,8 @@ def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]
 
 def _unreadable(file: DataFile, error: OSError) -> UserError:
     return UserError(
-        f"{file} cannot be read: {error.strerror or error}.", advice="Was the folder changed? Open the concept anew."
+        tr("{path} cannot be read: {reason}.", path=file, reason=error.strerror or error),
+        advice=tr("Was the folder changed? Open the concept anew."),
     )
 
 

@@ -10,11 +10,12 @@ from app.gui.concepts.preview import ConceptPreview
 from app.gui.concepts.settings import ConceptSettings
 from app.gui.concepts.statistics import ConceptStatistics
 from app.gui.context import AppContext
-from app.gui.kit import Answer, Dialog, Frame, Segmented, px
+from app.gui.kit import Answer, Dialog, Frame, Segmented, labelled, px
+from modules.language import tr
 
 SIZE = (1160, 720)
 SETTINGS = 486
-VIEWS = ("What training sees", "Numbers")
+VIEWS = {"preview": "What training sees", "statistics": "Statistics"}
 
 
 class ConceptDialog(Dialog):
@@ -24,7 +25,7 @@ class ConceptDialog(Dialog):
         self._context, self._number = context, number
         concept = context.draft.get(f"concepts.{number}")
         super().__init__(
-            master, title_of(concept), answers=(Answer("Close", kind="primary"),), width=SIZE[0], height=SIZE[1],
+            master, title_of(concept), answers=(Answer(tr("Close"), kind="primary"),), width=SIZE[0], height=SIZE[1],
             on_close=lambda _: None,
         )  # fmt: skip
         left = Frame(self.body, width=SETTINGS)
@@ -34,7 +35,7 @@ class ConceptDialog(Dialog):
         self.settings.pack(fill="both", expand=True)
         right = Frame(self.body)
         right.pack(side="left", fill="both", expand=True, padx=(px(20), 0))
-        self._views = Segmented(right, VIEWS, VIEWS[0], self._show_view, width=300)
+        self._views = Segmented(right, labelled(VIEWS), "preview", self._show_view, width=300)
         self._views.pack(anchor="w", pady=(0, px(12)))
         self.preview = ConceptPreview(right, context, number)
         self.numbers = ConceptStatistics(right, context, number)
@@ -80,7 +81,7 @@ class ConceptDialog(Dialog):
             self.settings.reveal(self._wanted)
 
     def _show_view(self, view: str) -> None:
-        shown, hidden = (self.preview, self.numbers) if view == VIEWS[0] else (self.numbers, self.preview)
+        shown, hidden = (self.preview, self.numbers) if view == "preview" else (self.numbers, self.preview)
         hidden.pack_forget()
         shown.pack(fill="both", expand=True)
         if shown is self.numbers:

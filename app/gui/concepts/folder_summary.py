@@ -13,6 +13,7 @@ from app.gui.session.worker import Stop, Worker
 from modules.data.source.kinds import source_of
 from modules.data.source.source import DataFile
 from modules.errors import UserError
+from modules.language import tr
 from modules.preset.paths import Values
 from modules.preset.sections.concept import Concept
 from modules.system.bundled import resolve
@@ -96,17 +97,17 @@ def summary_of(folder: str, subfolders: bool) -> FolderSummary:
 def _problem(folder: str, subfolders: bool) -> str:
     """A few words for the card; the page Concepts has no room for sentences."""
     if not folder.strip():
-        return "No folder chosen"
+        return tr("No folder chosen")
     try:
         place = resolve(folder)
         if not place.exists():
-            return "Folder not found"
+            return tr("Folder not found")
         if not place.is_dir():
-            return "Not a folder"
+            return tr("Not a folder")
         inside = any(child.is_dir() for child in place.iterdir())
     except (UserError, OSError):
-        return "Cannot be read"
-    return "Only sub-folders inside" if inside and not subfolders else "No images"
+        return tr("Cannot be read")
+    return tr("Only sub-folders inside") if inside and not subfolders else tr("No images")
 
 
 def _key(concept: Values) -> Key:

@@ -8,11 +8,12 @@ from typing import cast
 
 from app.gui.concepts.card import title_of
 from app.gui.context import AppContext
+from modules.language import plural, tr
 from modules.preset.paths import Values
 from modules.system.bundled import is_bundled
 
 LIST = "concepts"
-STARTER: Values = {"path": "starter:robot", "name": "Starter robot", "caption_dropout": 0.1, "flip": True}
+STARTER: Values = {"path": "starter:robot", "caption_dropout": 0.1, "flip": True}
 
 
 class ConceptActions:
@@ -39,15 +40,15 @@ class ConceptActions:
         folders = dict.fromkeys(path.parent if path.is_file() else path for path in paths)
         new = [folder for folder in folders if str(folder) not in known]
         if not new:
-            self._context.notify("That folder is in the list already")
+            self._context.notify(tr("That folder is in the list already"))
             return -1
         numbers = [self._draft.add(LIST, {"path": str(folder)}) for folder in new]
-        words = f"“{new[0].name}” added" if len(new) == 1 else f"{len(new):,} folders added"
-        self._context.notify(words, "Undo", self._undo_action(len(new)))
+        words = plural(len(new), "“{name}” added", "{count:,} folders added", name=new[0].name)
+        self._context.notify(words, tr("Undo"), self._undo_action(len(new)))
         return numbers[-1]
 
     def add_starter(self) -> int:
-        return self._draft.add(LIST, STARTER)
+        return self._draft.add(LIST, {**STARTER, "name": tr("Starter robot")})
 
     def duplicate(self, numbers: Sequence[int]) -> int:
         """Put a copy behind each. Returns the number of the first copy, or -1."""
@@ -62,8 +63,8 @@ class ConceptActions:
             return
         one = title_of(self.all[numbers[0]])
         self._draft.remove(LIST, *numbers)
-        words = f"“{one}” removed" if len(numbers) == 1 else f"{len(numbers):,} concepts removed"
-        self._context.notify(f"{words}. The images stay on the disk", "Undo", self._undo_action(1))
+        words = plural(len(numbers), "“{one}” removed", "{count:,} concepts removed", one=one)
+        self._context.notify(tr("{words}. The images stay on the disk", words=words), tr("Undo"), self._undo_action(1))
 
     def set_enabled(self, numbers: Sequence[int]) -> None:
         """Switch them on, or off where one of them is on; as one change."""
@@ -84,6 +85,6 @@ class ConceptActions:
                 for _ in range(times):
                     self._draft.undo()
             else:
-                self._context.notify("Something else was changed after that. Undo it first: Ctrl+Z")
+                self._context.notify(tr("Something else was changed since. Undo that first: Ctrl+Z"))
 
         return undo

@@ -23,14 +23,16 @@ from app.gui.kit import (
     Option,
     VirtualGrid,
     accept_files,
+    labelled,
     popup,
     px,
 )
 from app.gui.page import Page, header_of
 from modules.data.source.source import DataFile
+from modules.language import plural, tr
 from modules.preset.paths import Values
 
-SHOWN = (Option("all", "All"), Option("on", "On"), Option("off", "Off"), Option("wrong", "With problems"))
+SHOWN = {"all": "All", "on": "On", "off": "Off", "wrong": "With problems"}
 LOOK_MS = 60
 
 
@@ -63,10 +65,10 @@ class ConceptsPage(Page):
         yield
         self._make_choice_bar()
         self._empty = EmptyState(
-            self, "images", "Nothing to train on yet. Add a folder of images, or drop one here.",
-            "Add a folder of images", self.add_folder, button_image="plus",
+            self, "images", tr("Nothing to train on yet. Add a folder of images, or drop one here."),
+            tr("Add a folder of images"), self.add_folder, button_image="plus",
         )  # fmt: skip
-        starter = LinkButton(self._empty, "Use the starter's robot", self.use_starter, font="body")
+        starter = LinkButton(self._empty, tr("Use the starter's robot"), self.use_starter, font="body")
         starter.place(relx=0.5, rely=0.45, y=px(84), anchor="n")
         accept_files(self, self.drop)
         self._built = True
@@ -74,11 +76,16 @@ class ConceptsPage(Page):
 
     def _make_bar(self) -> None:
         bar, self._line = header_of(self)
-        Button(bar, "Add folder", self.add_folder, kind="primary", image="plus").pack(side="right")
-        self._show = Choice(bar, SHOWN, "all", lambda _: self._arrange(), width=124)
+        Button(bar, tr("Add folder"), self.add_folder, kind="primary", image="plus").pack(side="right")
+        self._show = Choice(bar, labelled(SHOWN), "all", lambda _: self._arrange(), width=124, fit=True)
         self._show.pack(side="right", padx=px(8))
         self._filter = Entry(
-            bar, placeholder="Filter concepts", on_change=lambda _: self._arrange(), width=170, rest_ms=120
+            bar,
+            placeholder=tr("Filter concepts"),
+            on_change=lambda _: self._arrange(),
+            width=170,
+            fit=True,
+            rest_ms=120,
         )
         self._filter.pack(side="right")
 
@@ -88,12 +95,17 @@ class ConceptsPage(Page):
         self._bar_words = Label(self._bar, role="text2")
         self._bar_words.pack(side="left", padx=(px(20), px(12)), pady=px(8))
         for words, image, act, hint in (
-            ("Settings", "sliders-horizontal", lambda: self._open_at(self._grid.current), "Return, or a double click"),
-            ("Duplicate", "copy", self.duplicate, "Ctrl+D"),
-            ("Remove", "trash-2", self.remove, "Delete. The images stay where they are"),
+            (
+                tr("Settings"),
+                "sliders-horizontal",
+                lambda: self._open_at(self._grid.current),
+                tr("Return, or a double click"),
+            ),
+            (tr("Duplicate"), "copy", self.duplicate, "Ctrl+D"),
+            (tr("Remove"), "trash-2", self.remove, tr("Delete. The images stay where they are")),
         ):
             Button(self._bar, words, act, kind="quiet", image=image, hint=hint).pack(side="left", pady=px(6))
-        self._turner = Button(self._bar, "Switch off", self._turn, kind="quiet", hint="Or press E")
+        self._turner = Button(self._bar, tr("Switch off"), self._turn, kind="quiet", hint=tr("Or press E"))
         self._turner.pack(side="left", pady=px(6))
 
     def _listen(self) -> None:
@@ -170,7 +182,13 @@ class ConceptsPage(Page):
         known: list[FolderSummary | None] = [self._summaries.of(each) for each in on]
         images = sum(summary.images for summary in known if summary is not None)
         more = " …" if None in known else ""
-        self._line.set(f"{len(on):,} of {len(concepts):,} on · {images:,} images{more}" if concepts else "")
+        self._line.set(
+            tr("{on:,} of {all:,} on", on=len(on), all=len(concepts))
+            + " · "
+            + plural(images, "1 image{more}", "{count:,} images{more}", more=more)
+            if concepts
+            else ""
+        )
 
     def _show_empty(self, empty: bool) -> None:
         if empty:
@@ -196,7 +214,7 @@ class ConceptsPage(Page):
                 self._grid.refresh(index)
 
         if first in self._unreadable:
-            cell.image(None, "Cannot be read")
+            cell.image(None, tr("Cannot be read"))
         else:
             cell.image(self.context.pictures.cover(first, (px(PICTURE[0]), px(PICTURE[1])), arrived))
 
@@ -212,8 +230,8 @@ class ConceptsPage(Page):
             self._bar.pack_forget()
             return
         one = title_of(self._list.all[numbers[0]])
-        self._bar_words.set(f"“{one[:28]}”" if len(numbers) == 1 else f"{len(numbers):,} chosen")
-        self._turner.set("Switch off" if self._list.any_enabled(numbers) else "Switch on")
+        self._bar_words.set(f"“{one[:28]}”" if len(numbers) == 1 else tr("{count:,} selected", count=len(numbers)))
+        self._turner.set(tr("Switch off") if self._list.any_enabled(numbers) else tr("Switch on"))
         if not self._bar.winfo_manager():
             self._bar.pack(side="bottom", fill="x", before=self._grid)
 
@@ -222,10 +240,10 @@ class ConceptsPage(Page):
         spot = Frame(self._grid, width=1, height=1)
         spot.place(x=event.x, y=event.y)
         actions = {
-            "Settings": lambda: self._open_at(index),
-            "Duplicate": self.duplicate,
-            "Switch off" if self._list.any_enabled(self.chosen()) else "Switch on": self._turn,
-            "Remove": self.remove,
+            tr("Settings"): lambda: self._open_at(index),
+            tr("Duplicate"): self.duplicate,
+            tr("Switch off") if self._list.any_enabled(self.chosen()) else tr("Switch on"): self._turn,
+            tr("Remove"): self.remove,
         }
         popup(
             spot, [Option(words, words) for words in actions], lambda words: actions[words](),
@@ -249,7 +267,7 @@ class ConceptsPage(Page):
 
     def add_folder(self) -> None:
         """Ask for a folder and add it."""
-        folder = self.context.app.ask_folder("A folder of images", self._list.last_place())
+        folder = self.context.app.ask_folder(tr("A folder of images"), self._list.last_place())
         if folder is not None:
             self.drop([folder])
 

@@ -18,6 +18,7 @@ from modules.data.image.pixels import Crop, open_image
 from modules.data.index import Index
 from modules.data.source.source import DataFile
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
 
 SETTLES_MS = 150
@@ -61,7 +62,7 @@ class ConceptPreview(Frame):
     def _make_view(self) -> None:
         top = Frame(self)
         top.pack(fill="x")
-        self._view = ImageView(top, self._context.pictures, empty="Looking …", width=VIEW, height=VIEW)
+        self._view = ImageView(top, self._context.pictures, empty=tr("Reading …"), width=VIEW, height=VIEW)
         self._view.pack(side="left")
         side = Frame(top)
         side.pack(side="left", fill="both", expand=True, padx=(px(16), 0))
@@ -69,13 +70,15 @@ class ConceptPreview(Frame):
         self._place.pack(fill="x")
         self._how = Label(side, font="small", role="text2", wrap=True)
         self._how.pack(fill="x", pady=(px(2), px(10)))
-        Label(side, "Caption", font="small", role="text2").pack(fill="x")
+        Label(side, tr("Caption"), font="small", role="text2").pack(fill="x")
         self._caption = Label(side, wrap=True)
         self._caption.pack(fill="x", pady=(px(2), px(12)))
         bar = Frame(side)
         bar.pack(side="bottom", fill="x", pady=(px(10), 0))
         self._whole = ImageView(side, self._context.pictures, width=WHOLE, height=WHOLE)
-        Button(bar, "Next draw", self.next_draw, image="sparkles", hint="As in the next epoch").pack(side="left")
+        Button(
+            bar, tr("Next epoch"), self.next_draw, image="sparkles", hint=tr("Caption, crop and flip of the next epoch")
+        ).pack(side="left")
         self._count = Label(bar, font="small", role="text2")
         self._count.pack(side="left", padx=px(10))
 
@@ -117,15 +120,15 @@ class ConceptPreview(Frame):
 
     def _advance(self, done: int, total: int) -> None:
         if total > done:
-            self._line.set(f"Looking at {total:,} images: {done:,} done")
+            self._line.set(tr("Reading images: {done:,} of {total:,}", total=total, done=done))
 
     def _arrived(self, index: Index) -> None:
         same = self._index is not None and len(index) == len(self._index)
         self._index = index
         self._images = index.one_row_per_image()
-        bad = f" · {len(index.bad):,} cannot be used" if index.bad else ""
+        bad = tr(" · {count:,} cannot be used", count=len(index.bad)) if index.bad else ""
         count = len(self._images)
-        self._line.set(f"{count:,} images{bad}" if count != 1 else f"1 image{bad}", "text2")
+        self._line.set(plural(count, "1 image{bad}", "{count:,} images{bad}", bad=bad), "text2")
         self._grid.show(count, keep=same)
         if not same and len(index):
             self._grid.select({0}, 0)
@@ -171,10 +174,10 @@ class ConceptPreview(Frame):
             self._whole.pack_forget()
         else:
             self._whole.pack(side="bottom", anchor="w")
-        self._place.set(f"{image.width} {TIMES} {image.height} bucket")
+        self._place.set(tr("{size} bucket", size=f"{image.width} {TIMES} {image.height}"))
         self._how.set(in_words(seen.preview))
-        self._caption.set(seen.preview.caption or "(no caption)", "text2" if seen.preview.dropped else "text")
-        self._count.set(f"as in epoch {self._draw + 1:,}")
+        self._caption.set(seen.preview.caption or tr("(no caption)"), "text2" if seen.preview.dropped else "text")
+        self._count.set(tr("epoch {epoch:,}", epoch=self._draw + 1))
         self.draws.show(seen.captions, self._draw)
 
     def _paint_cell(self, cell: Cell, index: int) -> None:
@@ -183,7 +186,7 @@ class ConceptPreview(Frame):
         item = self._images[index]
         cell.words(0, item.file.name)
         caption = item.captions[0]
-        cell.words(1, caption or "No caption", "text3" if caption else "changed")
+        cell.words(1, caption or tr("No caption"), "text3" if caption else "changed")
 
         def arrived(_: object) -> None:
             if self.winfo_exists():
@@ -191,18 +194,22 @@ class ConceptPreview(Frame):
 
         pictures, size = self._context.pictures, cell.picture_size
         failed = pictures.failed(item.file, size)
-        cell.image(pictures.thumb(item.file, size, arrived), "Cannot be read" if failed else "")
+        cell.image(pictures.thumb(item.file, size, arrived), tr("Cannot be read") if failed else "")
 
 
 def in_words(preview: Preview) -> str:
     """What was done to an image: "Flipped, turned by 3°, cut 12 from the top, 0 from the left"."""
     variant, crop = preview.variant, preview.variant.inner
-    done = [*(["flipped"] if variant.flip else []), *(["upside down"] if variant.upside_down else [])]
-    done += [f"turned by {variant.angle:.1f}°"] if variant.angle else []
+    done = [*([tr("flipped")] if variant.flip else []), *([tr("upside down")] if variant.upside_down else [])]
+    done += [tr("rotated by {angle:.1f}°", angle=variant.angle)] if variant.angle else []
     done += [f"{name} {amount:+.0f}°" if name == "hue" else f"{name} {amount:+.0%}" for name, amount in variant.colours]
     moved = crop.top or crop.left or crop.bucket != crop.resized
-    done.append(f"cut {crop.top} from the top, {crop.left} from the left" if moved else "nothing cut off")
-    done += ["dark parts hardly count"] if preview.mask else []
+    done.append(
+        tr("cropped {top} from the top, {left} from the left", top=crop.top, left=crop.left)
+        if moved
+        else tr("not cropped")
+    )
+    done += [tr("masked parts count little")] if preview.mask else []
     return ", ".join(done).capitalize()
 
 

@@ -8,6 +8,7 @@ from typing import cast
 from app.gui.context import AppContext
 from app.gui.form.form import SettingRow
 from app.gui.kit import Card, Frame, ScrollArea, px
+from modules.language import tr
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
 
@@ -52,7 +53,7 @@ class ConceptSettings(ScrollArea):
 
     def build(self) -> Iterator[None]:
         for title, knobs in grouped():
-            card = Card(self.body, title, action="Advanced")
+            card = Card(self.body, tr(title), action=tr("Advanced"))
             card.pack(fill="x", padx=(0, px(8)), pady=(0, px(12)))
             card.body.columnconfigure(0, weight=1)
             self._cards.append((card, knobs))
@@ -102,7 +103,10 @@ class ConceptSettings(ScrollArea):
                 self._rows[path] = SettingRow(card.body, self._context, path, label_width=LABEL)
                 yield
             self._place(path, place, wanted)
-        card.action(f"Show {folded} advanced" if folded else "Hide advanced" if advanced else "", self._turn)
+        card.action(
+            tr("Show {folded} advanced", folded=folded) if folded else tr("Hide advanced") if advanced else "",
+            self._turn,
+        )
 
     def _place(self, path: str, place: int, wanted: bool) -> None:
         row = self._rows.get(path)

@@ -9,6 +9,7 @@ from app.gui.kit import Bar, BarList, Button, Frame, Label, Progress, ScrollArea
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
+from modules.language import plural, tr
 
 MOST_BUCKETS = 16
 MOST_NAMED = 6
@@ -24,7 +25,7 @@ class ConceptStatistics(Frame):
         head.pack(fill="x", pady=(0, px(8)))
         self._words = Label(head, role="text2")
         self._words.pack(side="left")
-        self._button = Button(head, "Count", self._press, width=120)
+        self._button = Button(head, tr("Count"), self._press, width=120)
         self._button.pack(side="right")
         self._progress = Progress(self, 0.0)
         self._area = ScrollArea(self)
@@ -40,7 +41,7 @@ class ConceptStatistics(Frame):
     def stale(self) -> None:
         """The settings of the concept have changed: what is shown is no longer so."""
         if self.asked and not self._waiting.busy:
-            self._words.set("Settings changed since this was counted", "changed")
+            self._words.set(tr("Settings changed since this was counted"), "changed")
 
     def destroy(self) -> None:
         self._waiting.cancel()
@@ -49,7 +50,7 @@ class ConceptStatistics(Frame):
     def _press(self) -> None:
         if self._waiting.busy:
             self._waiting.cancel()
-            self._stand("Cancelled", "text2")
+            self._stand(tr("Cancelled"), "text2")
         else:
             self._count()
 
@@ -57,27 +58,27 @@ class ConceptStatistics(Frame):
         self.asked = True
         self._progress.set(0.0)
         self._progress.pack(fill="x", pady=(0, px(10)), before=self._area)
-        self._words.set("Looking at the images", "text2")
-        self._button.set("Cancel")
+        self._words.set(tr("Reading image files"), "text2")
+        self._button.set(tr("Cancel"))
         self._waiting.start(count(self._context.draft.preset(), self._number))
 
     def _advance(self, done: int, total: int) -> None:
         self._progress.set(done / total if total else None)
         if total:
-            self._words.set(f"Looking at the images: {100 * done // total} %", "text2")
+            self._words.set(tr("Reading image files: {percent} %", percent=100 * done // total), "text2")
 
     def _stand(self, words: str, role: str) -> None:
         self._progress.pack_forget()
-        self._button.set("Count again")
+        self._button.set(tr("Count again"))
         self._words.set(words, role)
 
     def _failed(self, error: UserError) -> None:
         self._area.body.clear()
-        self._stand("It could not be counted", "error")
+        self._stand(tr("Could not be counted"), "error")
         Label(self._area.body, error.text(WORDS), wrap=True).pack(fill="x")
 
     def _show(self, found: Statistics) -> None:
-        self._stand("As the files are now", "text2")
+        self._stand(tr("As the files are now"), "text2")
         body = self._area.body
         body.clear()
         table = Frame(body)
@@ -86,14 +87,12 @@ class ConceptStatistics(Frame):
             Label(table, label, role="text2").grid(row=row, column=0, sticky="nw", padx=(0, px(20)), pady=px(3))
             Label(table, words, role=role, wrap=True).grid(row=row, column=1, sticky="ew", pady=px(3))
         table.columnconfigure(1, weight=1)
-        self._head("Buckets")
+        self._head(tr("Buckets"))
         bars = BarList(body, label_width=110)
         bars.pack(fill="x")
         bars.show(bucket_bars(found))
-        self._list_names(
-            "The same file more than once", [" = ".join(p.name for p in group) for group in found.duplicates]
-        )
-        self._list_names("Left out", [f"{bad.name}: {bad.reason}" for bad in found.bad])
+        self._list_names(tr("Duplicate files"), [" = ".join(p.name for p in group) for group in found.duplicates])
+        self._list_names(tr("Skipped"), [f"{bad.name}: {bad.reason}" for bad in found.bad])
 
     def _head(self, title: str) -> None:
         Label(self._area.body, title, font="bold").pack(fill="x", pady=(px(14), px(4)))
@@ -101,32 +100,34 @@ class ConceptStatistics(Frame):
     def _list_names(self, title: str, names: list[str]) -> None:
         if names:
             self._head(title)
-            more = [f"and {len(names) - MOST_NAMED:,} more"] if len(names) > MOST_NAMED else []
+            more = [tr("and {count:,} more", count=len(names) - MOST_NAMED)] if len(names) > MOST_NAMED else []
             Label(self._area.body, "\n".join([*names[:MOST_NAMED], *more]), wrap=True).pack(fill="x")
 
 
 def statistics_lines(found: Statistics) -> list[tuple[str, str, str]]:
     """Label, words and the role of their colour."""
     lines = [
-        ("Images", f"{found.images:,}", "text"),
-        ("With a caption", f"{found.captioned:,}", "text"),
+        (tr("Images"), f"{found.images:,}", "text"),
+        (tr("With a caption"), f"{found.captioned:,}", "text"),
         (
-            "Without a caption",
-            f"{found.missing:,}" if found.missing else "none",
+            tr("Without a caption"),
+            f"{found.missing:,}" if found.missing else tr("none"),
             "changed" if found.missing else "text",
         ),
-        ("Captions in all", f"{found.alternatives:,}", "text"),
-        ("Pixels in all", f"{found.pixels / 1e6:,.1f} megapixels", "text"),
+        (tr("Total captions"), f"{found.alternatives:,}", "text"),
+        (tr("Total pixels"), tr("{pixels:,.1f} megapixels", pixels=found.pixels / 1000000.0), "text"),
     ]
     if found.smallest:
         file, width, height = found.smallest
-        lines.append(("Smallest", f"{file.name}, {width} {TIMES} {height}", "text"))
+        lines.append((tr("Smallest"), f"{file.name}, {width} {TIMES} {height}", "text"))
     if found.enlarged:
-        lines.append(("Will be enlarged", f"{found.enlarged:,}: smaller than their bucket", "changed"))
+        lines.append(
+            (tr("Upscaled"), tr("{enlarged:,}: smaller than their bucket", enlarged=found.enlarged), "changed")
+        )
     equal = sum(len(group) - 1 for group in found.duplicates)
-    lines.append(("Equal files", f"{equal:,} too many" if equal else "none", "changed" if equal else "text"))
+    lines.append((tr("Duplicate files"), f"{equal:,}" if equal else tr("none"), "changed" if equal else "text"))
     if found.bad:
-        lines.append(("Left out", f"{len(found.bad):,} cannot be used", "error"))
+        lines.append((tr("Skipped"), tr("{count:,} cannot be used", count=len(found.bad)), "error"))
     return lines
 
 
@@ -135,5 +136,8 @@ def bucket_bars(found: Statistics) -> list[Bar]:
     bars = [Bar(f"{width} {TIMES} {height}", images) for (height, width), images in found.buckets.items()]
     if len(bars) > MOST_BUCKETS:
         rest = bars[MOST_BUCKETS - 1 :]
-        bars = [*bars[: MOST_BUCKETS - 1], Bar(f"{len(rest)} others", sum(bar.value for bar in rest))]
+        bars = [
+            *bars[: MOST_BUCKETS - 1],
+            Bar(plural(len(rest), "1 other", "{count} others"), sum(bar.value for bar in rest)),
+        ]
     return bars

@@ -21,6 +21,7 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.state import Baseline, DraftState, values_of
 from app.gui.draft.user_folder import settings_folder
 from modules.errors import UserError
+from modules.language import tr
 from modules.preset.files import store
 from modules.preset.files.migrate import migrate
 from modules.preset.paths import Values, get, put
@@ -51,7 +52,14 @@ class Project:
                 continue
             except OSError as error:
                 return cls(
-                    path, None, 1, f"Your settings cannot be kept safely in {path.parent}: {error.strerror or error}"
+                    path,
+                    None,
+                    1,
+                    tr(
+                        "Your settings cannot be kept safely in {parent}: {reason}",
+                        parent=path.parent,
+                        reason=error.strerror or error,
+                    ),
                 )
         raise AssertionError("names never end")
 
@@ -70,11 +78,12 @@ class Project:
         try:
             loaded = store.load(source)
         except UserError as error:
-            self.note = f"The last project could not be opened: {error}"
+            self.note = tr("The last project could not be opened: {error}", error=error)
             return False
         preset, wrong = examine(loaded.values)
         if wrong:
-            self.note = "Some settings of the last project were left out: " + " ".join(map(WORDS.line, wrong.values()))
+            problems = " ".join(map(WORDS.line, wrong.values()))
+            self.note = tr("Some settings of the last project were left out: {problems}", problems=problems)
         self.interrupted = source == self.path and self._crashed()
         draft.restore(_state(values_of(preset), _sidecar(source)))
         self._saved = draft.state

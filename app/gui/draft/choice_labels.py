@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any
 
 from modules.catalog import FAMILIES
+from modules.language import tr
 from modules.preset.sections.sampling import SAMPLERS, SPACINGS
 from modules.preset.setting_info import kind_of
 from modules.preset.validate import UNIONS
@@ -86,4 +87,4 @@ def _table(path: str) -> dict[str, str]:
 
 def choice_label(path: str, choice: Any) -> str:
     """What the form calls this choice of the setting at `path` (the path of the schema)."""
-    return _table(path).get(str(choice), str(choice))
+    return tr(_table(path).get(str(choice), str(choice)))

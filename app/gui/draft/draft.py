@@ -20,6 +20,7 @@ from app.gui.draft.preset_diff import with_preset_values
 from app.gui.draft.state import Baseline, DraftState, values_of
 from app.gui.draft.tree_edit import differing_paths, replaced
 from app.gui.draft.visibility import LISTS, form_order, is_visible, schema_path
+from modules.language import tr
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
@@ -142,12 +143,12 @@ class Draft:
 
     def reset_all(self) -> None:
         """Undo all changes; can itself be undone. Machine settings and concepts stay."""
-        self._go("", self._loaded(self.base, self.base.values), title="All changes undone")
+        self._go("", self._loaded(self.base, self.base.values), title=tr("All changes undone"))
 
     def load(self, name: str, preset: Preset, *, whole: bool = False) -> None:
         """Take the values of a preset, as one change. Machine settings and concepts stay, unless `whole`."""
         values = values_of(preset) if whole else with_preset_values(self.values, values_of(preset))
-        self._go("", self._loaded(Baseline(name, values), values), title=f"{name} loaded")
+        self._go("", self._loaded(Baseline(name, values), values), title=tr("{name} loaded", name=name))
 
     def compare_with(self, name: str) -> None:
         """Count changes from here on: the draft was just saved under this name, which its runs get, too."""

@@ -7,24 +7,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.gui.draft.labels import breadcrumb, value_text
+from modules.language import plural, tr
 from modules.preset.validate import setting_at
+
+SEVERITIES = (
+    ("stop", "1 problem blocks the start", "{count} problems block the start"),
+    ("hurt", "1 warning", "{count} warnings"),
+    ("know", "1 note", "{count} notes"),
+)
 
 
 def counted(counts: Counter[str]) -> str:
-    """How it stands, in a line: "3 things will hurt, 5 worth knowing"."""
-    parts: list[str] = []
-    for severity, one, many in (
-        ("stop", "keeps it from starting", "keep it from starting"),
-        ("hurt", "will hurt", "will hurt"),
-    ):
-        if count := counts[severity]:
-            thing = "" if parts else " thing" if count == 1 else " things"
-            parts.append(f"{count}{thing} {one if count == 1 else many}")
-    if not parts:
-        parts.append("Nothing stands in the way")
-    if counts["know"]:
-        parts.append(f"{counts['know']} worth knowing")
-    return ", ".join(parts)
+    """How it stands, in a line: "2 warnings, 10 notes"."""
+    parts = [plural(counts[severity], one, other) for severity, one, other in SEVERITIES if counts[severity]]
+    return ", ".join(parts) or tr("No problems found")
 
 
 def describe_changes(changes: Mapping[str, Any]) -> str:

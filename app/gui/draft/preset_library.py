@@ -16,6 +16,7 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.user_folder import settings_folder
 from modules.catalog import FAMILIES
 from modules.errors import Problems, UserError
+from modules.language import tr
 from modules.preset.files import store
 from modules.preset.files.jsonfile import read_object
 from modules.preset.preset import Preset
@@ -162,8 +163,8 @@ class Library:
         name = name.strip()
         if not name or name.strip(".") == "" or FORBIDDEN.search(name) or len(name) > LONGEST_NAME:
             raise UserError(
-                f"“{name}” cannot be the name of a preset.",
-                advice=f'Take 1 to {LONGEST_NAME} letters, without < > : " / \\ | ? *.',
+                tr("“{name}” cannot be the name of a preset.", name=name),
+                advice=tr('Take 1 to {most} letters, without < > : " / \\ | ? *.', most=LONGEST_NAME),
             )
         return self.own / f"{name}.json"
 
@@ -219,13 +220,13 @@ def from_text(text: str) -> Preset:
     first, last = text.find("{"), text.rfind("}")
     if first < 0 or last < first:
         raise UserError(
-            "The clipboard holds no preset.",
-            advice="Copy the whole text of a preset: it begins with { and ends with }.",
+            tr("The clipboard holds no preset."),
+            advice=tr("Copy the whole text of a preset: it begins with { and ends with }."),
         )
-    loaded = store.load_text(text[first : last + 1], "The pasted text", Path.cwd())
+    loaded = store.load_text(text[first : last + 1], tr("The pasted text"), Path.cwd())
     preset, found = examine(loaded.values)
     if problems := [*loaded.problems, *found.values()]:
-        raise Problems(problem("preset-file.wrong", file="The pasted text"), problems)
+        raise Problems(problem("preset-file.wrong", file=tr("The pasted text")), problems)
     return preset
 
 
@@ -267,16 +268,19 @@ def _free(path: Path) -> Path:
 def _refuse_built_in(entry: Entry) -> None:
     if not entry.own:
         raise UserError(
-            f"“{entry.name}” ships with Seachange and stays as it is.", advice="Save it under a name of your own first."
+            tr("“{name}” ships with Seachange and cannot be changed.", name=entry.name),
+            advice=tr("Save it under a name of your own first."),
         )
 
 
 def _taken(target: Path) -> UserError:
-    return UserError(f"There is a preset “{target.stem}” already.", advice="Choose another name, or replace it.")
+    return UserError(
+        tr("There is a preset “{name}” already.", name=target.stem), advice=tr("Choose another name, or replace it.")
+    )
 
 
 def _unwritable(target: Path, error: OSError) -> UserError:
     return UserError(
-        f"{target} cannot be written: {error.strerror or error}.",
-        advice="Choose another place, or check the rights and the room on that disk.",
+        tr("{file} cannot be written: {reason}.", file=target, reason=error.strerror or error),
+        advice=tr("Choose another place, or check the permissions and the space on that disk."),
     )

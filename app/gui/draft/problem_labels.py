@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.gui.draft.labels import breadcrumb
 from modules.errors import text_of
+from modules.language import translated
 from modules.messages import Failed, Finding
 from modules.preset.validate import setting_at
 from modules.sentences.catalogue import CATALOGUE
@@ -29,7 +30,7 @@ def name_of(path: str) -> str:
     return f"“{breadcrumb(path)}”" if setting_at(path) else path
 
 
-WORDS = Renderer(name_of, instead=INSTEAD)
+WORDS = Renderer(name_of, translated, INSTEAD)
 
 
 def failure_text(event: Failed) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from app.gui.draft.user_folder import settings_folder
+from modules.language import tr
 from modules.system.files import write_text
 from modules.system.locks import Lock, LockTaken
 
@@ -93,10 +94,12 @@ class WindowState:
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            self.note = f"What the window remembered could not be read ({error}). It starts with its defaults."
+            self.note = tr(
+                "The saved state of the window could not be read ({error}). It starts with its defaults.", error=error
+            )
             return {}
         if not isinstance(data, dict):
-            self.note = "What the window remembered is damaged. It starts with its defaults."
+            self.note = tr("The saved state of the window is damaged. It starts with its defaults.")
             return {}
         return {key: value for key, value in cast("dict[str, Any]", data).items() if _fits(key, value)}
 

@@ -13,6 +13,7 @@ from app.gui.draft.parsing import written
 from app.gui.form.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
+from modules.language import tr
 from modules.preset.setting_info import SettingInfo
 
 MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.ckpt"),)
@@ -67,8 +68,10 @@ def control_of(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks)
 
 def placeholder_of(setting: SettingInfo) -> str:
     """What an empty entry stands for: what 0 does, what the help says ("Empty: the title."), or what is to be given."""
-    found = EMPTY.search(setting.help)
-    words = setting.zero or (found[1] if found else setting.help.partition(".")[0] if setting.required else "")
+    words = tr(setting.help)
+    found = EMPTY.search(words)
+    asked = words.partition(".")[0] if setting.required else ""
+    words = tr(setting.zero) if setting.zero else found[1] if found else asked
     return words[:1].upper() + words[1:]
 
 

@@ -9,6 +9,7 @@ from typing import cast
 from app.gui.context import AppContext
 from app.gui.form.setting_row import SettingRow, in_tab_order
 from app.gui.kit import Card, Frame, Masonry
+from modules.language import tr
 from modules.preset.sections.training import ENCODER
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
@@ -194,7 +195,13 @@ class Form(Masonry):
     def _finish(self, block: Block, opened: bool, folded: int, advanced: int) -> None:
         """The link that folds, the title, and whether the card is seen at all."""
         card = block.card
-        words = "Hide advanced" if advanced and opened else f"Show {folded} advanced" if folded else ""
+        words = (
+            tr("Hide advanced")
+            if advanced and opened
+            else tr("Show {folded} advanced", folded=folded)
+            if folded
+            else ""
+        )
         if words != (card.link.cget("text") if card.link else ""):
             card.action(words, lambda: self._fold(block))
         if card.title is not None:
@@ -218,4 +225,4 @@ class Form(Masonry):
     def _title(self, group: Group) -> str:
         if own := self._titles.get(group.key):
             return own()
-        return group.title
+        return tr(group.title)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 
 from app.gui.kit import Choice, Entry, Frame, Option, px
+from modules.language import tr
 
 NEVER = "never"
 UNITS = ("steps", "epochs", "minutes", "hours", "seconds", NEVER)
@@ -33,8 +34,8 @@ class IntervalEntry(Frame):
         self.reason = ""
         self.entry = Entry(self, on_change=lambda _: on_change(self.get()), on_done=lambda _: on_done(self.get()))
         self.inner = self.entry.inner
-        options = [Option(unit, unit.capitalize() if unit == NEVER else unit) for unit in units]
-        self.choice = Choice(self, options, self._unit, self._chosen, width=98)
+        options = [Option(unit, tr(unit.capitalize() if unit == NEVER else unit)) for unit in units]
+        self.choice = Choice(self, options, self._unit, self._chosen, width=98, fit=True)
         self.columnconfigure(0, weight=1)
         self.entry.grid(row=0, column=0, sticky="ew", padx=(0, px(6)))
         self.choice.grid(row=0, column=1, sticky="ew")

@@ -11,6 +11,7 @@ from math import prod
 from app.gui.form.layer_tree import LayerTree, bits
 from modules.catalog import FAMILIES
 from modules.catalog.shapes import shapes_of, variant_of
+from modules.language import tr
 from modules.preset.adapter_sizes import is_wide, parameter_count
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter, Full, LayerGroup
@@ -33,8 +34,8 @@ class Layers:
     @property
     def counted(self) -> str:
         """Which model the numbers are of."""
-        words = f"Counted for {self.title}."
-        return words if self.exact else f"{words} Your model may differ a little."
+        words = tr("Counted for {model}.", model=tr(self.title))
+        return words if self.exact else tr("{words} Your model may differ a little.", words=words)
 
 
 @dataclass(frozen=True)
@@ -151,22 +152,32 @@ def told_in_short(preset: Preset, text: str, *, alone: bool) -> tuple[str, bool]
     ticked, wrong = layers.tree.read(text)
     if wrong:
         return wrong, True
-    share, whole = share_of(layers, preset, ticked, alone=alone), f"the {preset.card.component('denoiser').title}"
+    share, whole = (
+        share_of(layers, preset, ticked, alone=alone),
+        tr("the {component}", component=tr(preset.card.component("denoiser").title)),
+    )
     if alone:
-        return f"{share.percent:.1f} % of {whole}", False
-    what = "adapted" if isinstance(preset.method, Adapter) else "trained"
-    return f"{share.percent:.1f} % of {whole} {what}, in {memory_text(share)}", False
+        return tr("{percent:.1f} % of {whole}", percent=share.percent, whole=whole), False
+    words = "{percent:.1f} % of {whole} trained, in {memory}"
+    if isinstance(preset.method, Adapter):
+        words = "{percent:.1f} % of {whole} adapted, in {memory}"
+    return tr(words, percent=share.percent, whole=whole, memory=memory_text(share)), False
 
 
 def weights_in_words(share: Share) -> str:
     """1,827,058,244 of 2,567,463,684 weights (71.2 %)"""
-    return f"{share.picked:,} of {share.whole:,} weights ({share.percent:.1f} %)"
+    return tr(
+        "{picked:,} of {whole:,} weights ({percent:.1f} %)",
+        picked=share.picked,
+        whole=share.whole,
+        percent=share.percent,
+    )
 
 
 def memory_in_words(share: Share) -> str:
     """Training takes 27.2 GB: weights 6.8, gradients 6.8, optimizer 13.6."""
-    parts = ", ".join(f"{name} {in_bytes(size)}" for name, size in share.memory)
-    return f"Training them takes {memory_text(share)}: {parts}."
+    parts = ", ".join(f"{tr(name)} {in_bytes(size)}" for name, size in share.memory)
+    return tr("Training them takes {memory}: {parts}.", memory=memory_text(share), parts=parts)
 
 
 def memory_text(share: Share) -> str:

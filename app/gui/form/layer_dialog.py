@@ -18,6 +18,7 @@ from app.gui.form.layer_counts import (
 )
 from app.gui.form.layer_tree import Line, Node, state, toggled
 from app.gui.kit import Answer, Button, Dialog, Entry, Frame, Label, LinkButton, RoundFrame, Tree, TreeLine, px, tip
+from modules.language import tr
 from modules.preset.sections.method import Adapter, Full, LayerGroup
 
 SIZE = (1120, 700)
@@ -35,9 +36,13 @@ class LayerDialog(Dialog):
     def __init__(self, context: AppContext, path: str) -> None:
         self.context, self.path = context, path
         group = path.removeprefix(f"{GROUPS}.").partition(".")[0]
-        title = "Layers that are trained" if path == LAYERS_PATH else f"Layers of group {int(group) + 1}"
+        title = (
+            tr("Layers that are trained")
+            if path == LAYERS_PATH
+            else tr("Layers of group {group}", group=int(group) + 1)
+        )
         super().__init__(
-            context.app, title, answers=(Answer("Close", kind="primary"),), width=SIZE[0], height=SIZE[1],
+            context.app, title, answers=(Answer(tr("Close"), kind="primary"),), width=SIZE[0], height=SIZE[1],
             on_close=lambda _: None,
         )  # fmt: skip
         self.ticked = 0
@@ -110,26 +115,31 @@ class LayerDialog(Dialog):
         text = str(self.context.draft.get(self.path))
         chosen = next((name for name, mask in tree.sets.items() if mask == self.ticked), "")
         known = preset.card.layer_sets
-        self.sets.show([self._set_line(name, known[name].title, chosen) for name in tree.sets])
+        self.sets.show([self._set_line(name, tr(known[name].title), chosen) for name in tree.sets])
         group_masks = [(group, tree.read(group.layers)[0]) for group in preset.method.groups]
         self.tree.show([self._line(line, group_masks) for line in self._lines(self.search.get())])
         share = share_of(self.layers, preset, self.ticked, alone=self.path != LAYERS_PATH)
-        self._note.set(known[chosen].note if chosen else "")
+        self._note.set(tr(known[chosen].note) if chosen else "")
         self._share.set(weights_in_words(share))
         self._memory.set("\n".join(self._sentences(preset, share)))
-        self._text.set(f"In the preset: {text}" if self.ticked else "")
-        wrong = "" if self.ticked else tree.read(text)[1] or f"Tick at least one. Until then it is: {text}"
+        self._text.set(tr("In the preset: {text}", text=text) if self.ticked else "")
+        wrong = (
+            "" if self.ticked else tree.read(text)[1] or tr("Tick at least one. Until then it is: {text}", text=text)
+        )
         self._wrong.set(wrong)
-        self._folder.configure(text="Fold all" if self.opened >= tree.all_terms() else "Unfold all")
+        self._folder.configure(text=tr("Collapse all") if self.opened >= tree.all_terms() else tr("Expand all"))
         self._offer_group()
 
     def _sentences(self, preset: Any, share: Any) -> list[str]:
         sentences = [memory_in_words(share)] if share.trained else []
         if isinstance(preset.method, Adapter):
-            sentences.insert(0, f"Their adapters hold {share.trained:,} numbers.")
+            sentences.insert(0, tr("{trained:,} trainable parameters.", trained=share.trained))
             if self.path == LAYERS_PATH and (more := beside(self.layers, preset.method, self.ticked).bit_count()):
                 sentences.append(
-                    f'"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.'
+                    tr(
+                        '"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.',
+                        more=more,
+                    )
                 )
         return [*sentences, self.layers.counted]
 
@@ -187,8 +197,8 @@ class LayerDialog(Dialog):
 
     def _offer_group(self) -> None:
         key = self.tree.key
-        self._group.disable("" if key else "Mark a line of the tree first.")
-        self._group.set(f"Learning rate for {self._crumbs(key)} …" if key else "Own learning rate …")
+        self._group.disable("" if key else tr("Mark a line of the tree first."))
+        self._group.set(tr("Learning rate for {what} …", what=self._crumbs(key)) if key else tr("Own learning rate …"))
 
     def _crumbs(self, key: str) -> str:
         """What a line is, with the block that it lies in: "Input 5, Transformer"."""
@@ -209,7 +219,7 @@ class LayerDialog(Dialog):
         left = Frame(self.body, width=LEFT)
         left.pack(side="left", fill="y", padx=(0, px(16)))
         left.pack_propagate(False)
-        Label(left, "Ready sets", font="small_bold", role="text2").pack(fill="x", pady=(0, px(4)))
+        Label(left, tr("Layer sets"), font="small_bold", role="text2").pack(fill="x", pady=(0, px(4)))
         self.sets = Tree(left, self.choose, boxes=False, lines=len(self.layers.tree.sets))
         self.sets.pack(fill="x")
         self._note = Label(left, font="small", role="text2", wrap=True)
@@ -226,11 +236,11 @@ class LayerDialog(Dialog):
         right.pack(side="left", fill="both", expand=True)
         head = Frame(right)
         head.pack(fill="x", pady=(0, px(8)))
-        self.search = Entry(head, placeholder="Search: input 4, cross, mlp …", on_change=self.find, rest_ms=0)
+        self.search = Entry(head, placeholder=tr("Search: input 4, cross, mlp …"), on_change=self.find, rest_ms=0)
         self.search.pack(side="left", fill="x", expand=True)
-        self._folder = LinkButton(head, "Unfold all", self.fold_all)
-        nothing = LinkButton(head, "None", lambda: self.tick_all(False))
-        everything = LinkButton(head, "All", lambda: self.tick_all(True))
+        self._folder = LinkButton(head, tr("Expand all"), self.fold_all)
+        nothing = LinkButton(head, tr("None"), lambda: self.tick_all(False))
+        everything = LinkButton(head, tr("All"), lambda: self.tick_all(True))
         for link in (nothing, everything, self._folder):
             link.pack(side="right", padx=(px(10), 0))
         around = RoundFrame(right, "input")
@@ -239,8 +249,8 @@ class LayerDialog(Dialog):
         self.tree.pack(fill="both", expand=True, padx=px(4), pady=px(4))
 
     def _build_foot(self) -> None:
-        self._group = Button(self.footer, "Own learning rate …", self.group, image="sliders-horizontal")
-        tip(self._group, "Makes a layer group of the marked line: a learning rate of its own, or none at all.")
+        self._group = Button(self.footer, tr("Own learning rate …"), self.group, image="sliders-horizontal")
+        tip(self._group, tr("Makes a layer group of the marked line: a learning rate of its own, or none at all."))
         if self.path == LAYERS_PATH:
             self._group.pack(side="left")
 
@@ -248,7 +258,7 @@ class LayerDialog(Dialog):
 def _of_group(group: LayerGroup) -> str:
     """What is special about a group, in two words."""
     if not group.train:
-        return "not trained"
+        return tr("not trained")
     if group.learning_rate:
-        return f"rate {group.learning_rate:g}"
-    return f"rank {group.rank}" if group.rank else ""
+        return tr("rate {rate:g}", rate=group.learning_rate)
+    return tr("rank {rank}", rank=group.rank) if group.rank else ""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 
 from modules.catalog.layers import LayerSet
+from modules.language import tr
 from modules.preset.text.layer_names import LayerPattern, invalid_reason, split
 
 NUMBERED = re.compile(r"(input|middle|output) \d+")
@@ -39,10 +40,16 @@ class Node:
     """A line of the tree."""
 
     term: str  # picks exactly this: a set's name, or an expression. No other node has it
-    title: str
+    titles: tuple[str, ...]  # what it is, and what of that
     words: str  # our own name for it, as it stands in files
     mask: int
     children: tuple[Node, ...] = ()
+
+    @property
+    def title(self) -> str:
+        """ "Input 1", "Input 1 (Transformer)"."""
+        first, *rest = (tr(title) for title in self.titles)
+        return f"{first} ({rest[0]})" if rest else first
 
     def walk(self) -> Iterator[Node]:
         yield self
@@ -101,7 +108,7 @@ class LayerTree:
                 return 0, f'"{part[:60]}" {why}.'
             else:
                 found |= self._where(range(len(self.names)), LayerPattern(part).matches)
-        return found, "" if found else "Nothing in this model has such a name."
+        return found, "" if found else tr("Nothing in this model has such a name.")
 
     def text_of(self, ticked: int, before: str = "") -> str:
         """A text that picks exactly this; `before`, what stood there, lends its own expressions where they still fit.
@@ -188,7 +195,7 @@ class LayerTree:
         if mask:
             words = {"down": "down_blocks", "mid": "mid_block", "up": "up_blocks"}.get(name, "")
             words = words or ", ".join(dict.fromkeys(self.names[place].split(".")[0] for place in bits(mask)))
-            yield Node(name, self._sets[name].title, words, mask, children)
+            yield Node(name, (self._sets[name].title,), words, mask, children)
 
     def _blocks(self, side: str) -> Iterator[Node]:
         """The numbered blocks of a side, in the order of the numbers."""
@@ -206,8 +213,8 @@ class LayerTree:
         title = self._sets[name].title.partition(" (")[0]
         if len(parts) == 1:
             part = parts[0]
-            return Node(name, f"{title} ({part.title})", part.words, part.mask, part.children)
-        return Node(name, title, ", ".join(prefixes), _union(part.mask for part in parts), tuple(parts))
+            return Node(name, (title, *part.titles), part.words, part.mask, part.children)
+        return Node(name, (title,), ", ".join(prefixes), _union(part.mask for part in parts), tuple(parts))
 
     def _part(self, block: str, prefix: str) -> Node:
         """A resnet, transformer or resizer, with the kinds of layers in it."""
@@ -216,11 +223,11 @@ class LayerTree:
         start, mask = re.escape(f"{prefix}."), _union(1 << place for place in inside)
         term = f"{block}.{number}" if f"{block}.{number}" in self._sets else f"{start}.*"
         kinds = (
-            Node(f"{start}{way}", title, words, self._where(inside, re.compile(start + way).match))
+            Node(f"{start}{way}", (title,), words, self._where(inside, re.compile(start + way).match))
             for title, words, way in KINDS.get(made_of, ())
         )
         children = tuple(kind for kind in kinds if kind.mask)
-        return Node(term, MADE_OF[made_of], prefix, mask, children if len(children) > 1 else ())
+        return Node(term, (MADE_OF[made_of],), prefix, mask, children if len(children) > 1 else ())
 
 
 def _lines_of(

@@ -9,6 +9,7 @@ from app.gui.form.layer_counts import told_in_short
 from app.gui.form.layer_dialog import LAYERS_PATH, LayerDialog
 from app.gui.kit import Choice, Entry, Frame, Label, LinkButton, Option, px
 from modules.catalog import FAMILIES, FamilyCard
+from modules.language import tr
 
 OWN = "\0own"  # stands for "My own choice"; no set is called so
 BLOCKS = ("input ", "middle ", "output ", "time")
@@ -39,10 +40,10 @@ class LayersPicker(Frame):
         self.entry = Entry(self, on_change=on_change, on_done=on_done, placeholder="input 4, mid", mono=True)
         self._foot = Frame(self)
         self._foot.pack(fill="x", pady=(px(3), 0))
-        self.link = LinkButton(self._foot, "Choose layers …", self.open)
-        self.link.pack(side="left")
-        self.share = Label(self._foot, font="small", role="text2", anchor="e")
-        self.share.pack(side="right", fill="x", expand=True)
+        self.link = LinkButton(self._foot, tr("Choose layers …"), self.open)
+        self.link.pack(anchor="w")
+        self.share = Label(self._foot, font="small", role="text2", wrap=True)
+        self.share.pack(fill="x", padx=px(2))
         self.inner = self.choice
         self._offer()
         self._pending = ""
@@ -99,13 +100,13 @@ class LayersPicker(Frame):
             self._names = [*sets]
             plain = [name for name in sets if not name.startswith(BLOCKS)]
             blocks = [name for name in sets if name.startswith(BLOCKS)]
-            groups = ((plain, ""), (blocks, "Single blocks"))
+            groups = ((plain, ""), (blocks, tr("Single blocks")))
             options = [
-                Option(name, sets[name].title, words=name, group=group)
+                Option(name, tr(sets[name].title), words=name, group=group)
                 for first_names, group in groups
                 for name in first_names
             ]
-            self.choice.offer([*options[: len(plain)], Option(OWN, "My own choice"), *options[len(plain) :]])
+            self.choice.offer([*options[: len(plain)], Option(OWN, tr("My own choice")), *options[len(plain) :]])
             self.set(text)
 
     def _family(self) -> FamilyCard:

@@ -9,6 +9,7 @@ from typing import Any, cast
 from app.gui.context import AppContext
 from app.gui.form.setting_row import SettingRow, in_tab_order
 from app.gui.kit import Button, Card, EmptyState, Frame, Label, Switch, px, tip
+from modules.language import tr
 from modules.preset.paths import Values
 from modules.preset.setting_info import SettingInfo, knobs
 from modules.preset.validate import setting_at
@@ -34,7 +35,7 @@ class EntryCard(Card):
     """One entry. It shows whatever the draft holds at its number."""
 
     def __init__(self, editor: ListEditor, number: int, unfolded: bool) -> None:
-        super().__init__(editor.cards, f"{editor.words.name} {number + 1}")
+        super().__init__(editor.cards, f"{tr(editor.words.name)} {number + 1}")
         self.editor, self.number, self.unfolded = editor, number, unfolded
         self.path = f"{editor.path}.{number}"
         self.rows: dict[str, SettingRow] = {}
@@ -56,16 +57,16 @@ class EntryCard(Card):
             self._summary.grid(row=len(editor.knobs), column=0, sticky="ew", padx=(px(13), 0), pady=(px(2), px(4)))
         else:
             self._summary.grid_remove()
-        link = "More settings" if folded else "Fewer settings"
+        link = tr("More settings") if folded else tr("Fewer settings")
         if editor.words.first and (self.link is None or self.link.cget("text") != link):
             self.action(link, self._fold)
         if self._switch is not None:
             self._switch.set(bool(values["enabled"]))
         count = len(editor.entries())
         reasons = (
-            "" if self.number else "It is the first.",
-            "" if self.number + 1 < count else "It is the last.",
-            "" if editor.may_be_empty or count > 1 else "The last one cannot be removed.",
+            "" if self.number else tr("This is the first one."),
+            "" if self.number + 1 < count else tr("This is the last one."),
+            "" if editor.may_be_empty or count > 1 else tr("The last one cannot be removed."),
         )
         for button, reason in zip(self._buttons, reasons, strict=True):
             if button.reason != reason:
@@ -106,7 +107,7 @@ class EntryCard(Card):
             return None
         path = f"{self.path}.enabled"
         switch = Switch(self.head, True, lambda on: self.editor.context.draft.put(path, on))
-        tip(switch, "Off: it stays in the list and is not used.")
+        tip(switch, tr("Off: it stays in the list and is not used."))
         assert self.title is not None
         switch.pack(side="left", padx=(px(10), 0))
         return switch
@@ -120,11 +121,11 @@ class EntryCard(Card):
             made.pack(side="left", padx=(px(2), 0))
             return made
 
-        editor, name = self.editor, self.editor.words.name.lower()
-        up = button("↑", "", "Move up", lambda: editor.move(self.number, self.number - 1))
-        down = button("↓", "", "Move down", lambda: editor.move(self.number, self.number + 1))
-        button("", "copy", f"Duplicate this {name}", lambda: editor.duplicate(self.number))
-        remove = button("", "trash-2", f"Remove this {name}", lambda: editor.remove(self.number))
+        editor, name = self.editor, tr(self.editor.words.name).lower()
+        up = button("↑", "", tr("Move up"), lambda: editor.move(self.number, self.number - 1))
+        down = button("↓", "", tr("Move down"), lambda: editor.move(self.number, self.number + 1))
+        button("", "copy", tr("Duplicate this {name}", name=name), lambda: editor.duplicate(self.number))
+        remove = button("", "trash-2", tr("Remove this {name}", name=name), lambda: editor.remove(self.number))
         return up, down, remove
 
 
@@ -147,11 +148,11 @@ class ListEditor(Frame):
         self.made: list[EntryCard] = []
         self._most = AT_ONCE
         self._problem = Label(self, font="small", role="error", wrap=True)
-        self._none = Label(self, words.empty, font="small", role="text2", wrap=True)
+        self._none = Label(self, tr(words.empty), font="small", role="text2", wrap=True)
         self.cards = Frame(self)
         self._foot = Frame(self)
         self._empty: EmptyState | None = None
-        self._add = Button(self._foot, words.add, self.add, image="plus")
+        self._add = Button(self._foot, tr(words.add), self.add, image="plus")
         self._more = Button(self._foot, "", self._show_more, kind="quiet")
         self._end = context.draft.watch("", self._changed)
 
@@ -179,7 +180,11 @@ class ListEditor(Frame):
     def remove(self, number: int) -> None:
         """Take it away; a line says so and can bring it back."""
         self.context.draft.remove(self.path, number)
-        self.context.notify(f"{self.words.name} {number + 1} removed", "Undo", self.context.draft.undo)
+        self.context.notify(
+            tr("{name} {number} removed", name=tr(self.words.name), number=number + 1),
+            tr("Undo"),
+            self.context.draft.undo,
+        )
 
     def move(self, number: int, to: int) -> None:
         """Its place in the list; whether it is unfolded goes with it."""
@@ -231,7 +236,7 @@ class ListEditor(Frame):
         elif seldom:
             self._none.pack(fill="x", before=self.cards, pady=(0, px(8)))
         elif self._empty is None:
-            self._empty = EmptyState(self.cards, "image", self.words.empty, self.words.add, self.add)
+            self._empty = EmptyState(self.cards, "image", tr(self.words.empty), tr(self.words.add), self.add)
             self._empty.pack(fill="x")
         if count and self._empty is not None:
             self._empty.destroy()
@@ -247,7 +252,7 @@ class ListEditor(Frame):
         else:
             self._foot.pack_forget()
         if count > len(self.made):
-            self._more.set(f"Show {min(count - len(self.made), AT_ONCE)} more")
+            self._more.set(tr("Show {count} more", count=min(count - len(self.made), AT_ONCE)))
             self._more.pack(side="left", padx=(px(8), 0))
         else:
             self._more.pack_forget()

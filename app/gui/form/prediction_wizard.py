@@ -5,7 +5,8 @@ from __future__ import annotations
 from app.gui.context import AppContext
 from app.gui.draft.finding_labels import describe_changes
 from app.gui.draft.state import values_of
-from app.gui.kit import Answer, Dialog, Frame, Label, Option, Segmented, px
+from app.gui.kit import Answer, Choice, Dialog, Frame, Label, Option, px
+from modules.language import plural, tr
 from modules.preset.guides import GUIDES, changes_of
 
 WIDTH = 620
@@ -17,16 +18,16 @@ class PredictionWizard(Dialog):
     def __init__(self, context: AppContext) -> None:
         super().__init__(
             context.app,
-            "Change what the model predicts",
-            "These settings belong together and are set at once. Ctrl+Z takes all of them back.",
-            (Answer("Cancel"), Answer("Apply", True, "primary", "check")),
+            tr("Change what the model predicts"),
+            tr("These settings belong together and are set at once. Ctrl+Z takes all of them back."),
+            (Answer(tr("Cancel")), Answer(tr("Apply"), True, "primary", "check")),
             self._closed,
             width=WIDTH,
         )
         self._context = context
         self.chosen = next(iter(GUIDES))
-        options = [Option(key, guide.title) for key, guide in GUIDES.items()]
-        self.choice = Segmented(self.body, options, self.chosen, on_change=self.choose)
+        options = [Option(key, tr(guide.title)) for key, guide in GUIDES.items()]
+        self.choice = Choice(self.body, options, self.chosen, self.choose)
         self.choice.pack(fill="x", pady=(px(4), px(10)))
         self._words = Frame(self.body)
         self._words.pack(fill="both", expand=True)
@@ -37,11 +38,11 @@ class PredictionWizard(Dialog):
         self.chosen = key
         guide = GUIDES[key]
         self._words.clear()
-        self._line(guide.what, "text")
+        self._line(tr(guide.what), "text")
         for sentence in guide.expect:
-            self._line(f"\u2022 {sentence}", "text2")
+            self._line(f"\u2022 {tr(sentence)}", "text2")
         changes = self.changes()
-        self._line("What changes" if changes else "Nothing would change.", "text", font="bold")
+        self._line(tr("What changes") if changes else tr("Nothing would change."), "text", font="bold")
         if changes:
             self._line(describe_changes(changes), "text2")
 
@@ -57,5 +58,12 @@ class PredictionWizard(Dialog):
     def _closed(self, answer: bool | None) -> None:
         changes = self.changes() if answer else {}
         if changes:
-            self._context.draft.apply(changes, GUIDES[self.chosen].title)
-            self._context.notify(f"{len(changes)} settings changed: {GUIDES[self.chosen].title}")
+            self._context.draft.apply(changes, tr(GUIDES[self.chosen].title))
+            self._context.notify(
+                plural(
+                    len(changes),
+                    "1 setting changed: {title}",
+                    "{count} settings changed: {title}",
+                    title=tr(GUIDES[self.chosen].title),
+                )
+            )

@@ -8,6 +8,7 @@ from app.gui.draft.problem_labels import WORDS, name_of
 from app.gui.form.controls import options_of, placeholder_of
 from app.gui.kit import Choice, Entry, FormRow, Frame, LinkButton, PathEntry, Switch, TextArea, px
 from modules.errors import Problems
+from modules.language import tr
 from modules.preset.paths import Values
 from modules.preset.preset import Preset
 from modules.preset.rules.live_changes import prompt_of
@@ -43,7 +44,7 @@ class PromptForm(Frame):
         self._values, self._lines = values, lines
         for name in BASIC:
             self._row(name, values.get(name), lines)
-        self._fold = LinkButton(self, MORE, self.unfold)
+        self._fold = LinkButton(self, tr(MORE), self.unfold)
         self._fold.pack(anchor="w", pady=(px(4), px(4)))
 
     def unfold(self) -> None:
@@ -79,9 +80,9 @@ class PromptForm(Frame):
 
     def _row(self, name: str, value: Any, lines: int) -> None:
         setting = knob_of(name)
-        label = "Prompts" if self._many and name == "prompt" else setting.label
-        words = "One prompt on each line." if self._many and name == "prompt" else setting.help
-        row = FormRow(self, label, words=words, unit=setting.unit, label_width=self._wide)
+        label = tr("Prompts") if self._many and name == "prompt" else tr(setting.label)
+        words = tr("One prompt on each line.") if self._many and name == "prompt" else tr(setting.help)
+        row = FormRow(self, label, words=words, unit=tr(setting.unit) if setting.unit else "", label_width=self._wide)
         self.rows[name] = row
         shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         if name == "prompt":
@@ -93,7 +94,7 @@ class PromptForm(Frame):
         elif setting.widget == "file":
             control = PathEntry(row, shown, what="file", placeholder=placeholder_of(setting))
         else:
-            control = Entry(row, "" if name in OWN else shown, placeholder=OWN.get(name, ""))
+            control = Entry(row, "" if name in OWN else shown, placeholder=tr(OWN[name]) if name in OWN else "")
             if name in OWN and value:
                 control.set(shown)
         self.controls[name] = control
@@ -110,7 +111,9 @@ class PromptForm(Frame):
             try:
                 value = float(value) if isinstance(setting.default, float) else int(value)
             except ValueError:
-                return text, "Must be a number" if isinstance(setting.default, float) else "Must be a whole number"
+                return text, tr("Must be a number") if isinstance(setting.default, float) else tr(
+                    "Must be a whole number"
+                )
         _, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [{name: value}]}})
         return value, next((WORDS.sentence(problem) for problem in wrong.values()), "")
 

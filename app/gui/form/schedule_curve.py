@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from app.gui.context import AppContext
 from app.gui.kit import Frame, LinePlot, px, tip
+from modules.language import tr
 from modules.preset.preset import Preset
 from modules.preset.sections.schedule import POINT_KINDS, Schedule
 from modules.preset.text.curve_points import Point, format_points
@@ -29,9 +30,11 @@ class ScheduleCurve(Frame):
     def __init__(self, master: Frame, context: AppContext) -> None:
         super().__init__(master)
         self._context = context
-        self.plot = LinePlot(self, ("start", "end"), on_change=self._put, follow=self._follow, read_out=self._read_out)
+        self.plot = LinePlot(
+            self, (tr("start"), tr("end")), on_change=self._put, follow=self._follow, read_out=self._read_out
+        )
         self.plot.pack(fill="x", padx=(px(SIDE), px(8)), pady=(px(2), px(8)))
-        tip(self.plot, lambda: HAND if self.plot.points else "")
+        tip(self.plot, lambda: tr(HAND) if self.plot.points else "")
         self._shown: tuple[Schedule, int] | None = None
         self._preset: Preset = context.draft.preset()
         self._ends = [context.draft.watch(path, lambda _: self._refresh()) for path in ("schedule", "training")]
@@ -51,7 +54,7 @@ class ScheduleCurve(Frame):
         drawn = schedule.kind in POINT_KINDS
         points = [(self._in_run(x), y) for x, y in schedule.drawn] if drawn else []
         self.plot.show(line_of(schedule, steps), points)
-        self.plot.ends("start", f"step {steps:,}" if self._preset.training.steps else "end")
+        self.plot.ends(tr("start"), tr("step {step:,}", step=steps) if self._preset.training.steps else tr("end"))
 
     @property
     def _warm(self) -> float:
@@ -77,5 +80,5 @@ class ScheduleCurve(Frame):
 
     def _read_out(self, x: float, height: float) -> str:
         training = self._preset.training
-        where = f"step {x * training.steps:,.0f}" if training.steps else f"{x:.0%}".replace("%", " %")
+        where = tr("step {step:,}", step=round(x * training.steps)) if training.steps else f"{x:.0%}".replace("%", " %")
         return f"{where}: {training.learning_rate * training.rate_scale * height:.3g}"

@@ -10,10 +10,11 @@ from app.gui.draft.labels import value_text
 from app.gui.form.controls import Control, ControlCallbacks, control_of
 from app.gui.kit import FormRow, Frame, Label, px, the_tip
 from app.gui.session.live_settings import LiveChanges
+from modules.language import tr
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
 
-LIVE = "Also changes a run under way."
+LIVE = "Also changes the run that is going on."
 LABEL = 178
 
 
@@ -44,8 +45,8 @@ class SettingRow(FormRow):
             raise KeyError(path)
         self.setting, self.path, self.context = found, path, context
         super().__init__(
-            master, label or found.label, words=self._help, unit=found.unit, on_reset=self._reset,
-            label_width=label_width,
+            master, label or tr(found.label), words=self._help, unit=tr(found.unit) if found.unit else "",
+            on_reset=self._reset, label_width=label_width,
         )  # fmt: skip
         self._shown: tuple[Any, str | None] | None = None
         self._typing = False
@@ -126,18 +127,19 @@ class SettingRow(FormRow):
         setting, draft = self.setting, self.context.draft
         original = draft.original(self.path)
         usual = value_text(setting, original)
-        lines = [setting.help, "", f"Preset: {usual}"] if draft.base.name else [setting.help, "", f"Usual: {usual}"]
+        compared = tr("Preset: {value}", value=usual) if draft.base.name else tr("Default: {value}", value=usual)
+        lines = [tr(setting.help), "", compared]
         if setting.limits:
-            lines.append(f"Allowed: {setting.limits}")
+            lines.append(tr("Allowed: {limits}", limits=setting.limits))
         if setting.live:
-            lines.append(LIVE)
-        return "\n".join([*lines, f"Key: {self.path}"])
+            lines.append(tr(LIVE))
+        return "\n".join([*lines, tr("Key: {path}", path=self.path)])
 
     def _tell_live(self) -> None:
         """While a run is under way, say that this setting goes to it."""
         on = self.context.live is not None and self.context.live.under_way
         if on and self._note is None:
-            self._note = Label(self, LIVE, font="small", role="text2", wrap=True)
+            self._note = Label(self, tr(LIVE), font="small", role="text2", wrap=True)
         if self._note is not None:
             if on:
                 self._note.grid(row=2, column=2, columnspan=3, sticky="ew", pady=(0, px(4)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.gui.context import AppContext
 from app.gui.kit import Frame, Histogram, px
+from modules.language import tr
 from modules.preset.sections.timesteps import Times
 
 BARS, DRAWS = 48, 1536
@@ -24,7 +25,7 @@ class TimesCurve(Frame):
     def __init__(self, master: Frame, context: AppContext) -> None:
         super().__init__(master)
         self._context = context
-        self.bars = Histogram(self, ("clean image", "all noise"))
+        self.bars = Histogram(self, (tr("clean image"), tr("all noise")))
         self.bars.pack(fill="x", padx=(px(SIDE), px(8)), pady=(px(2), px(8)))
         self._shown: Times | None = None
         self._end = context.draft.watch("objective.times", lambda _: self._refresh())

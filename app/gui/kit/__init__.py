@@ -28,6 +28,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     PathEntry(master, text, what="file" | "folder" | "save" | "model", kinds, on_change, placeholder)
     Choice(master, options, value, on_change)          .offer(options) .open()
                                    options: words, or Option(value, label, note, reason, group, words)
+                                   labelled({value: label}): options with translated labels
     Segmented(master, options, value, on_change)       Switch(master, on, on_change) .turn()
     Slider(master, low, high, value, on_change, step)  .limits(low, high)
 
@@ -85,7 +86,7 @@ from app.gui.kit.controls.entry import Entry
 from app.gui.kit.controls.form_row import FormRow
 from app.gui.kit.controls.nav_list import Entry as NavEntry
 from app.gui.kit.controls.nav_list import NavList
-from app.gui.kit.controls.option_list import Option, fitting
+from app.gui.kit.controls.option_list import Option, fitting, labelled
 from app.gui.kit.controls.path_entry import PathEntry
 from app.gui.kit.controls.popup import Popup, popup
 from app.gui.kit.controls.segmented import Segmented
@@ -163,6 +164,7 @@ __all__ = [
     "fitting",
     "icon",
     "keyboard",
+    "labelled",
     "liked_mode",
     "mark",
     "mark_file",

@@ -28,7 +28,7 @@ class PageCard:
 SETTINGS = "app.gui.pages.settings:"
 PAGES: tuple[PageCard, ...] = (
     PageCard("general", "General", "Run, seed, this machine", "settings-2", f"{SETTINGS}GeneralPage", ("general",)),
-    PageCard("model", "Model", "What is trained, what comes out", "box", f"{SETTINGS}ModelPage", ("model", "output")),
+    PageCard("model", "Model", "Base model and output", "box", f"{SETTINGS}ModelPage", ("model", "output")),
     PageCard("concepts", "Concepts", "Your images", "images", "app.gui.concepts.page:ConceptsPage", ("concepts",)),
     PageCard(
         "training", "Training", "Length, rate, memory, loss and noise", "graduation-cap", f"{SETTINGS}TrainingPage",
@@ -38,16 +38,16 @@ PAGES: tuple[PageCard, ...] = (
         "method", "Method", "LoRA, full fine-tune or embedding", "layers", f"{SETTINGS}MethodPage", ("method", "words")
     ),
     PageCard(
-        "sampling", "Sampling", "Images on the way, validation", "sparkles", "app.gui.pages.sampling:SamplingPage",
+        "sampling", "Sampling", "Sample images, validation", "sparkles", "app.gui.pages.sampling:SamplingPage",
         ("sampling", "validation"),
     ),
-    PageCard("backup", "Backup", "To continue later", "shield", f"{SETTINGS}BackupPage", ("backup",)),
+    PageCard("backup", "Backup", "Continue later, save models", "shield", f"{SETTINGS}BackupPage", ("backup",)),
     PageCard("check", "Check", "Before you start", "check", "app.gui.check.page:CheckPage"),
     PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.run.page:RunPage", pane=False),
     PageCard(
         "captions",
         "Captions",
-        "What your images are called",
+        "The texts of your images",
         "pencil",
         "app.gui.captions.page:CaptionsPage",
         pane=False,

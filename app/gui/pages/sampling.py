@@ -12,6 +12,7 @@ from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.kit import Frame, Label, LinkButton, px
 from app.gui.pages.settings import SettingsPage
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import Prompt
@@ -27,13 +28,17 @@ def _of_a_prompt(values: Values) -> str:
     spacing = values["spacing"]
     if spacing != "default":
         sampler = f"{sampler} {choice_label('sampling.prompts.0.spacing', spacing)}"
-    parts = [sampler, f"{values['steps']} steps", f"guidance {values['guidance']:g}"]
+    parts = [
+        sampler,
+        plural(int(values["steps"]), "1 step", "{count} steps"),
+        tr("guidance {value:g}", value=values["guidance"]),
+    ]
     if values["cfg_plus_plus"]:
         parts[-1] += " (CFG++)"
     if values["perturbation"] != "none":
         parts.append(choice_label("sampling.prompts.0.perturbation", values["perturbation"]))
     if values["image"]:
-        parts.append(f"from {Path(values['image']).name}")
+        parts.append(tr("from {file}", file=Path(values["image"]).name))
     return " · ".join(parts)
 
 
@@ -50,14 +55,14 @@ def _next_lora(others: Sequence[Values]) -> Values:
 PROMPTS = ListLabels(
     "Prompt",
     "Add a prompt",
-    "Nothing is drawn on the way. Add a prompt to see what the model learns.",
+    "No samples are made while training. Add a prompt to see what the model learns.",
     first=("prompt", "negative", "seed", "width", "height"),
     summary=_of_a_prompt,
     new=_next_prompt,
     unfold=0,
 )
 LORAS = ListLabels(
-    "LoRA", "Add a LoRA", "Samples are drawn without other LoRA files.", new=_next_lora, seldom=True
+    "LoRA", "Add a LoRA", "Samples use no other LoRA files.", new=_next_lora, seldom=True
 )  # fmt: skip
 
 
@@ -67,12 +72,12 @@ class SamplingPage(SettingsPage):
     sections = ("sampling", "validation")
 
     def under(self, inside: Frame) -> Iterator[None]:
-        Label(inside, "Prompts", font="section").pack(fill="x", pady=(px(18), px(2)))
-        LinkButton(inside, "Read prompts from a file \u2026", self._import).pack(anchor="w", pady=(0, px(6)))
+        Label(inside, tr("Prompts"), font="section").pack(fill="x", pady=(px(18), px(2)))
+        LinkButton(inside, tr("Read prompts from a file …"), self._import).pack(anchor="w", pady=(0, px(6)))
         self.list = ListEditor(inside, self.context, "sampling.prompts", PROMPTS)
         self.list.pack(fill="x")
         yield from self.list.build()
-        Label(inside, "LoRA files to draw with", font="section").pack(fill="x", pady=(px(18), px(8)))
+        Label(inside, tr("LoRA files for samples"), font="section").pack(fill="x", pady=(px(18), px(8)))
         self.loras = ListEditor(inside, self.context, "sampling.loras", LORAS)
         self.loras.pack(fill="x")
         yield from self.loras.build()
@@ -92,11 +97,15 @@ class SamplingPage(SettingsPage):
             return
         new = [{**USUAL, **prompt} for prompt in found.prompts]
         self.context.draft.put("sampling.prompts", [*self.list.entries(), *new])
-        many = "1 prompt" if len(new) == 1 else f"{len(new)} prompts"
-        left_out = f" Left out: {WORDS.sentence(found.notes[0])}" if found.notes else ""
-        self.context.notify(f"{many} from {path.name}.{left_out}", "Undo", self.context.draft.undo)
+        many = plural(len(new), "1 prompt", "{count} prompts")
+        left_out = tr(" Skipped: {what}", what=WORDS.sentence(found.notes[0])) if found.notes else ""
+        self.context.notify(
+            tr("{prompts} from {file}.{skipped}", prompts=many, file=path.name, skipped=left_out),
+            tr("Undo"),
+            self.context.draft.undo,
+        )
 
     def _import(self) -> None:
-        path = self.context.app.ask_open_file("Prompts in kohya's notation", KINDS)
+        path = self.context.app.ask_open_file(tr("Prompts in kohya's notation"), KINDS)
         if path is not None:
             self.take(path)

@@ -14,6 +14,7 @@ from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.page import Page
 from modules.catalog import FAMILIES, FamilyCard
+from modules.language import tr
 from modules.preset.paths import Values
 from modules.preset.sections.training import encoder_names
 
@@ -90,7 +91,7 @@ class ModelPage(SettingsPage):
         """Which files are taken, and models to start from."""
         under.columnconfigure(0, minsize=px(SIDE))
         under.columnconfigure(1, weight=1)
-        words = "A .safetensors or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:"
+        words = tr("A .safetensors or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:")
         Label(under, words, font="small", role="text2", wrap=True).grid(row=0, column=1, sticky="ew", padx=px(2))
         links = Frame(under)
         links.grid(row=1, column=1, sticky="ew", pady=(0, px(4)))
@@ -138,39 +139,42 @@ class TrainingPage(SettingsPage):
         TimesCurve(under, self.context).pack(fill="x")
 
     def _guide(self, under: Frame) -> None:
-        link = LinkButton(under, "Change what the model predicts \u2026", lambda: PredictionWizard(self.context))
+        link = LinkButton(under, tr("Change what the model predicts …"), lambda: PredictionWizard(self.context))
         link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
 
     def titles(self) -> dict[str, Callable[[], str]]:
         def card() -> FamilyCard:
             return FAMILIES[str(self.context.draft.get("model.family"))]
 
+        def first() -> str:
+            return tr("Text encoder 1") if len(card().text_encoders) > 1 else tr("Text encoder")
+
         return {
-            "training.denoiser": lambda: f"Denoiser ({card().component('denoiser').title})",
-            "training.text_encoder_1": lambda: f"Text encoder{' 1' * (len(card().text_encoders) > 1)}",
-            "optimizer": lambda: "Optimizer",
+            "training.denoiser": lambda: tr("Denoiser ({name})", name=card().component("denoiser").title),
+            "training.text_encoder_1": first,
+            "optimizer": lambda: tr("Optimizer"),
         }
 
 
 METHODS = {
-    "lora": "A small file that is laid over the model. Quick, needs little memory, and can be shared and mixed.",
+    "lora": "A small add-on file for the model. Quick, needs little memory, and can be shared and combined.",
     "loha": "Like a LoRA, of a higher rank at the same size. Some find it better for styles; a little slower.",
     "lokr": "Like a LoRA, in much smaller files or, with full matrices, close to a full fine-tune.",
-    "oft": "Turns what layers say instead of adding to it. Keeps more of the model; not every program reads it.",
-    "full": "The whole model learns. Best for large collections; needs much memory and gives a large file.",
-    "embedding": "The model stays as it is and learns a new word. Tiny files; good for one thing or one style.",
+    "oft": "Rotates weights instead of adding to them. Keeps more of the model; not every program reads it.",
+    "full": "All weights of the model are trained. Best for large datasets; needs much memory and gives a large file.",
+    "embedding": "Textual inversion: the model stays, a new token is trained. Tiny files; good for one thing or style.",
 }
 WORDS = ListLabels(
-    "Word",
-    "Add a word",
-    "No new word is learnt. One can be learnt with any method.",
+    "Embedding",
+    "Add an embedding",
+    "No embedding (textual inversion) is trained. One can be trained with any method.",
     new=lambda others: {"token": _new_word(others)},
     seldom=True,
 )
 GROUPS = ListLabels(
     "Layer group",
     "Add a layer group",
-    "All trained layers learn alike. A group gives some of them a rate or rank of their own, or leaves them out.",
+    "All layers are trained alike. A group gives some a learning rate or rank of their own, or leaves them out.",
     seldom=True,
 )
 
@@ -194,10 +198,10 @@ class MethodPage(SettingsPage):
     def under(self, inside: Frame) -> Iterator[None]:
         self._grouped = Frame(inside)
         self._grouped.pack(fill="x")
-        Label(self._grouped, "Layer groups", font="section").pack(fill="x", pady=(px(18), px(8)))
+        Label(self._grouped, tr("Layer groups"), font="section").pack(fill="x", pady=(px(18), px(8)))
         self.groups = ListEditor(self._grouped, self.context, "method.groups", GROUPS)
         self.groups.pack(fill="x")
-        self._words_title = Label(inside, "New words", font="section")
+        self._words_title = Label(inside, tr("Embeddings"), font="section")
         self._words_title.pack(fill="x", pady=(px(18), px(8)))
         self._show()
         yield from self.groups.build()
@@ -225,7 +229,7 @@ class MethodPage(SettingsPage):
 
     def _show(self) -> None:
         kind = str(self.context.draft.get("method.kind"))
-        self.words.set(METHODS.get(kind, ""))
+        self.words.set(tr(METHODS.get(kind, "")))
         if self.context.draft.get("method.groups") is None:  # nothing of the model itself is trained
             self._grouped.pack_forget()
         else:

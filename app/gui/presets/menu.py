@@ -16,11 +16,12 @@ from app.gui.kit import Answer, Button, Choice, Dialog, Entry, Frame, Label, Lin
 from app.gui.presets.user_presets import OwnPresets
 from app.gui.run.dialogs import refused
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.preset.preset import Preset
-from modules.text import counted
 
 KINDS = (("Presets and projects", "*.json"),)
 WIDTH = 470
+LONGEST = 60  # letters of a value in the list of changes
 
 
 class PresetMenu:
@@ -40,26 +41,34 @@ class PresetMenu:
             [*(self._option(entry) for entry in entries), *self._opened_lately()],
             self.choose,
             current=next((entry for entry in entries if entry.name == name and entry.preset), None),
-            search="Search presets",
+            search=tr("Search presets"),
             width=WIDTH,
             footer=self._footer,
         )
 
     def _option(self, entry: PresetEntry) -> Option:
         if entry.preset is None:
-            return Option(entry, entry.name, reason="cannot be read", group=entry.group)
+            return Option(
+                entry, entry.name, reason=tr("cannot be read"), group=tr(entry.group) if entry.own else entry.group
+            )
         count = len(preset_library.change_of(self._context.draft, entry))
         if entry.name == self._context.draft.base.name:
-            note = f"current, {count} changed" if count else "current"
+            note = tr("current, {count} changed", count=count) if count else tr("current")
         else:
-            note = counted(count, "setting differs", "settings differ") if count else "the same settings"
-        return Option(entry, entry.name, note, group=entry.group, words=f"{entry.family} {entry.note}")
+            note = plural(count, "1 setting differs", "{count} settings differ") if count else tr("the same settings")
+        return Option(
+            entry,
+            entry.name,
+            note,
+            group=tr(entry.group) if entry.own else entry.group,
+            words=f"{entry.family} {entry.note}",
+        )
 
     def _opened_lately(self) -> list[Option]:
         """Files from anywhere else."""
         own = self._context.library.own
         files = [path for path in self._context.window_state.recent() if path.parent != own]
-        return [Option(path, path.stem, path.parent.name, group="Opened lately", words=str(path)) for path in files]
+        return [Option(path, path.stem, path.parent.name, group=tr("Recent files"), words=str(path)) for path in files]
 
     def _footer(self, frame: Frame, close: Callable[[], None]) -> None:
         def after(act: Callable[[], object]) -> Callable[[], None]:
@@ -71,16 +80,16 @@ class PresetMenu:
 
         first = Frame(frame)
         first.pack(fill="x")
-        Button(first, "Save as preset", after(self.save_as), kind="primary").pack(side="left")
-        Button(first, "Open file", after(self.open_file)).pack(side="left", padx=px(8))
+        Button(first, tr("Save as preset"), after(self.save_as), kind="primary").pack(side="left")
+        Button(first, tr("Open file"), after(self.open_file)).pack(side="left", padx=px(8))
         if self._context.draft.changed_paths():
-            LinkButton(first, "Undo all changes", after(self.reset), font="body", role="changed").pack(side="right")
+            LinkButton(first, tr("Undo all changes"), after(self.reset), font="body", role="changed").pack(side="right")
         second = Frame(frame)
         second.pack(fill="x", pady=(px(8), 0))
         for words, act in (
-            ("Copy as text", self.copy),
-            ("Paste from text", self.paste),
-            ("Rename or delete", self.manage),
+            (tr("Copy as text"), self.copy),
+            (tr("Paste from text"), self.paste),
+            (tr("Rename or delete"), self.manage),
         ):
             LinkButton(second, words, after(act)).pack(side="left", padx=(0, px(14)))
 
@@ -94,7 +103,7 @@ class PresetMenu:
             self.offer(entry.name, entry.preset, entry.note)
 
     def open_file(self) -> None:
-        path = self._context.app.ask_open_file("Open a preset or a project", KINDS)
+        path = self._context.app.ask_open_file(tr("Open a preset or a project"), KINDS)
         if path is not None:
             self.open_path(path)
 
@@ -103,7 +112,7 @@ class PresetMenu:
         try:
             opened = preset_library.open_file(path)
         except UserError as error:
-            refused(self._context.app, f"{path.name} cannot be opened", error)
+            refused(self._context.app, tr("{name} cannot be opened", name=path.name), error)
             return
         self._context.window_state.opened(path)
         self.offer(opened.name, opened.preset, opened.preset.note, whole=opened.project)
@@ -113,9 +122,9 @@ class PresetMenu:
         try:
             preset = preset_library.from_text(self._context.app.pasted())
         except UserError as error:
-            refused(self._context.app, "There is no preset to paste", error)
+            refused(self._context.app, tr("There is no preset to paste"), error)
             return
-        self.offer(preset.title or "Pasted preset", preset, preset.note)
+        self.offer(preset.title or tr("Pasted preset"), preset, preset.note)
 
     def offer(self, name: str, preset: Preset, note: str = "", *, whole: bool = False) -> Dialog | None:
         """Show what would change; load it at once where nothing would."""
@@ -124,20 +133,29 @@ class PresetMenu:
         changes = differences(old, values if whole else with_preset_values(old, values))
         if not changes:
             self._context.draft.load(name, preset, whole=whole)
-            self._context.notify(f"{name}: the settings are the same already")
+            self._context.notify(tr("{name}: the settings are the same already", name=name))
             return None
 
         def answered(answer: object) -> None:
             if answer:
                 self._context.draft.load(name, preset, whole=whole)
-                self._context.notify(f"{name} loaded: {counted(len(changes), 'setting')} changed", "Undo", self._undo)
+                self._context.notify(
+                    plural(
+                        len(changes),
+                        "{name} loaded: 1 setting changed",
+                        "{name} loaded: {count} settings changed",
+                        name=name,
+                    ),
+                    tr("Undo"),
+                    self._undo,
+                )
 
         return _question(self._context, name, note, changes, whole, answered)
 
     def reset(self) -> None:
         """Undo all changes; that can be undone, too."""
         self._context.draft.reset_all()
-        self._context.notify("All changes undone", "Undo", self._undo)
+        self._context.notify(tr("All changes undone"), tr("Undo"), self._undo)
 
     # Keeping and sharing ----------------------------------------------------------------------------------------------
 
@@ -147,7 +165,7 @@ class PresetMenu:
 
     def copy(self) -> None:
         self._context.app.copy(preset_library.text_of(self._context.draft))
-        self._context.notify("The preset is on the clipboard as text", role="good")
+        self._context.notify(tr("The preset is on the clipboard as text"), role="good")
 
     def manage(self) -> Dialog:
         return OwnPresets(self._context)
@@ -161,13 +179,13 @@ def _question(
     whole: bool,
     answered: Callable[[object], None],
 ) -> Dialog:
-    unchanged = "" if whole else " Your concepts and the settings of this machine stay as they are."
+    unchanged = "" if whole else tr(" Your concepts and the settings of this machine stay as they are.")
     count = len(changes)
     dialog = Dialog(
         context.app,
-        f"Load {name}?",
-        f"{note}\n\n".lstrip() + f"{counted(count, 'setting changes', 'settings change')}:{unchanged}",
-        (Answer("Cancel"), Answer("Load", True, "primary")),
+        tr("Load {name}?", name=name),
+        f"{note}\n\n".lstrip() + plural(count, "This 1 setting changes.", "These {count} settings change.") + unchanged,
+        (Answer(tr("Cancel")), Answer(tr("Load"), True, "primary")),
         answered,
         width=640,
     )
@@ -178,15 +196,15 @@ def _question(
     area.body.columnconfigure(0, weight=2, uniform="words")
     area.body.columnconfigure(1, weight=3, uniform="words")
     for row, change in enumerate(changes):
-        Label(area.body, change.label, role="text2").grid(row=row, column=0, sticky="w", pady=px(4))
+        Label(area.body, change.label, role="text2", wrap=True).grid(row=row, column=0, sticky="new", pady=px(4))
         words = f"{_short(change.old)}  \u2192  {_short(change.new)}"
-        Label(area.body, words).grid(row=row, column=1, sticky="w", padx=(px(10), 0))
+        Label(area.body, words, wrap=True).grid(row=row, column=1, sticky="new", padx=(px(10), 0), pady=px(4))
     return dialog
 
 
 def _short(words: str) -> str:
-    words = words or "not used"
-    return words if len(words) <= 28 else f"{words[:27]}\u2026"
+    words = words or tr("not used")
+    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}\u2026"
 
 
 class SaveAs(Dialog):
@@ -196,13 +214,13 @@ class SaveAs(Dialog):
         self._context = context
         super().__init__(
             context.app,
-            "Save as preset",
-            f"It is kept under \u201c{OWN}\u201d. Concepts and the settings of this machine are not part of it.",
-            (Answer("Cancel"), Answer("Save", "save", "primary", "save")),
+            tr("Save as preset"),
+            tr("It is saved under “{group}”, without concepts and settings of this machine.", group=tr(OWN)),
+            (Answer(tr("Cancel")), Answer(tr("Save"), "save", "primary", "save")),
             check=self._saved,
         )
         base = context.draft.base.name
-        self.entry = Entry(self.body, base, placeholder="Name", on_change=lambda _: self._fresh())
+        self.entry = Entry(self.body, base, placeholder=tr("Name"), on_change=lambda _: self._fresh())
         self.entry.pack(fill="x", pady=(px(6), px(4)))
         self.error = Label(self.body, "", font="small", role="error", wrap=True)
         self.error.pack(fill="x")
@@ -212,7 +230,7 @@ class SaveAs(Dialog):
     def _fresh(self) -> None:
         """Another name: what was said about the last one does not count."""
         self._replace = False
-        self.buttons[-1].set("Save")
+        self.buttons[-1].set(tr("Save"))
         self.entry.invalid(False)
         self.error.set("")
 
@@ -226,8 +244,8 @@ class SaveAs(Dialog):
             self.entry.invalid(True)
             if (self._context.library.own / f"{name}.json").exists():
                 self._replace = True
-                self.buttons[-1].set("Replace it")
+                self.buttons[-1].set(tr("Replace it"))
             return False
         self._context.window_state.opened(path)
-        self._context.notify(f"Saved as \u201c{path.stem}\u201d", role="good")
+        self._context.notify(tr("Saved as “{name}”", name=path.stem), role="good")
         return True

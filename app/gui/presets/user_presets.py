@@ -8,6 +8,7 @@ from app.gui.draft.preset_library import Entry as PresetEntry
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Answer, Button, Dialog, EmptyState, Entry, Frame, Label, ScrollArea, px
 from modules.errors import UserError
+from modules.language import tr
 
 HIGH = 300
 
@@ -18,9 +19,9 @@ class OwnPresets(Dialog):
     def __init__(self, context: AppContext) -> None:
         super().__init__(
             context.app,
-            "Your presets",
-            "Rename or delete what you saved. What is deleted goes to a trash folder beside the presets.",
-            (Answer("Close", kind="primary"),),
+            tr("Your presets"),
+            tr("Rename or delete what you saved. What is deleted goes to a trash folder beside the presets."),
+            (Answer(tr("Close"), kind="primary"),),
             width=560,
         )
         self._context = context
@@ -36,7 +37,7 @@ class OwnPresets(Dialog):
         self._area.body.clear()
         mine = [entry for entry in self._context.library.entries() if entry.own]
         if not mine:
-            EmptyState(self._area.body, "bookmark", "You have not saved a preset yet.").pack(fill="x")
+            EmptyState(self._area.body, "bookmark", tr("You have not saved a preset yet.")).pack(fill="x")
         for entry in mine:
             self._line(entry)
 
@@ -46,7 +47,12 @@ class OwnPresets(Dialog):
         name = Entry(line, entry.name, on_done=lambda text: self._rename(entry, text))
         name.pack(side="left", fill="x", expand=True, padx=(0, px(8)))
         Button(
-            line, "", lambda: self._delete(entry), kind="icon", image="trash-2", hint=f"Delete \u201c{entry.name}\u201d"
+            line,
+            "",
+            lambda: self._delete(entry),
+            kind="icon",
+            image="trash-2",
+            hint=tr("Delete “{name}”", name=entry.name),
         ).pack(side="left")
 
     def _rename(self, entry: PresetEntry, text: str) -> None:
@@ -57,7 +63,7 @@ class OwnPresets(Dialog):
         except UserError as error:
             self._say(error.text(WORDS), "error")
         else:
-            self._say(f"Renamed to \u201c{path.stem}\u201d.", "good")
+            self._say(tr("Renamed to “{name}”.", name=path.stem), "good")
         self.after_idle(self.fill)  # the line that asked is still being heard
 
     def _delete(self, entry: PresetEntry) -> None:
@@ -66,18 +72,18 @@ class OwnPresets(Dialog):
         except (UserError, OSError) as error:
             self._say(str(error), "error")
             return
-        self._say(f"\u201c{entry.name}\u201d is in the trash.", "text2", gone)
+        self._say(tr("“{name}” is in the trash.", name=entry.name), "text2", gone)
         self.after_idle(self.fill)
 
     def _say(self, words: str, role: str, gone: DeletedPreset | None = None) -> None:
         self.note.clear()
         Label(self.note, words, role=role).pack(side="left", pady=px(6))
         if gone is not None:
-            Button(self.note, "Bring it back", lambda: self._bring_back(gone), kind="quiet", image="undo-2").pack(
+            Button(self.note, tr("Restore"), lambda: self._bring_back(gone), kind="quiet", image="undo-2").pack(
                 side="left", padx=px(10)
             )
 
     def _bring_back(self, gone: DeletedPreset) -> None:
         path = self._context.library.restore(gone)
-        self._say(f"\u201c{path.stem}\u201d is back.", "good")
+        self._say(tr("“{name}” is restored.", name=path.stem), "good")
         self.after_idle(self.fill)

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.gui.kit import Choice, Compare, Frame, Label, Option, Slider, px
 from app.gui.run.run_source import Key, SampleImage, by_prompt
+from modules.language import tr
 
 ASKED_SECONDS = 10  # a sample that was asked for stays in view
 
@@ -58,7 +59,7 @@ class BeforeAfter(Frame):
     def position(self) -> str:
         """Where the slider stands, in words: "10 of 10"."""
         count = len(self._groups.get(self._key, [])) if self._key is not None else 0
-        return f"{(self._index % count) + 1} of {count}" if count else ""
+        return tr("{index} of {count}", index=self._index % count + 1, count=count) if count else ""
 
     def show(self, shots: Sequence[SampleImage]) -> None:
         """All samples of the run that is shown. One that was asked for just now is what the person wants to see."""
@@ -139,8 +140,8 @@ class BeforeAfter(Frame):
 
 def prompt_text(shot: SampleImage) -> str:
     """The caption of a sample."""
-    return f"“{shot.prompt}”" if shot.prompt else "(empty prompt)"
+    return f"“{shot.prompt}”" if shot.prompt else tr("(empty prompt)")
 
 
 def step_text(shot: SampleImage) -> str:
-    return f"step {shot.step:,}"
+    return tr("step {step:,}", step=shot.step)

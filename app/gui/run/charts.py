@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from app.gui.kit import Card, Chart, Curve, Frame, Label, LinkButton, Segmented, Switch, px, tip
+from app.gui.kit import Card, Chart, Curve, Frame, Label, LinkButton, Segmented, Switch, labelled, px, tip
 from app.gui.run.run_source import Points, RunSource
+from modules.language import tr
 from modules.messages import Validated
 
 EMPTY = "Nothing has been validated yet."
@@ -18,7 +19,7 @@ class Validations:
     def __init__(self, source: RunSource, chart: Chart, *, named: bool) -> None:
         """`named`: the curves carry the story's title, and there is only the mean of each."""
         self.source, self._chart, self._named = source, chart, named
-        self.mean = chart.series(source.title if named else "all", exact=True)
+        self.mean = chart.series(source.title if named else tr("all"), exact=True)
         self._concepts: dict[str, Curve] = {}
         self._drawn = (source.generation, 0)
 
@@ -49,7 +50,7 @@ class ValidationChart(Chart):
     """`follow([source])` or two of them; `refresh` adds what came since."""
 
     def __init__(self, master: Any, *, height: float) -> None:
-        super().__init__(master, empty=EMPTY, height=height)
+        super().__init__(master, empty=tr(EMPTY), height=height)
         self._followed: list[Validations] = []
 
     def follow(self, sources: Sequence[RunSource]) -> None:
@@ -68,10 +69,10 @@ class ValidationChart(Chart):
     def best(self) -> str:
         """The best of a single run, in words."""
         last = self._followed[0].source.validations[-1:] if len(self._followed) == 1 else []
-        return f"Best: {last[0].best_mean:.4f} at step {last[0].best_step:,}" if last else ""
+        return tr("Best: {loss:.4f} at step {step:,}", loss=last[0].best_mean, step=last[0].best_step) if last else ""
 
 
-VIEWS = ("Training", "Validation")
+VIEWS = {"training": "Training", "validation": "Validation"}
 
 
 class PlottedRun:
@@ -100,16 +101,20 @@ class LossCard(Card):
     """
 
     def __init__(self, master: Any) -> None:
-        super().__init__(master, "Loss")
+        super().__init__(master, tr("Loss"))
         if self.title is None:
             raise AssertionError("a card with a title has one")
         self._followed: list[PlottedRun] = []
-        self.reset = LinkButton(self.head, "Show all", self._reset)
-        self.which = Segmented(self.head, VIEWS, VIEWS[0], self._show_view)
+        self.reset = LinkButton(self.head, tr("Show all"), self._reset)
+        self.which = Segmented(self.head, labelled(VIEWS), "training", self._show_view)
         self.best = Label(self.head, "", font="small", role="text2")
-        self.rate_switch = self._switch("Learning rate", "Draws the learning rate over the loss.", self._show_rate)
-        self.log_switch = self._switch("Log scale", "Makes small changes visible late in a run.", self._show_log)
-        self.chart = Chart(self.body, empty="The loss appears here when training begins.", height=160)
+        self.rate_switch = self._switch(
+            tr("Learning rate"), tr("Draws the learning rate over the loss."), self._show_rate
+        )
+        self.log_switch = self._switch(
+            tr("Log scale"), tr("Makes small changes visible late in a run."), self._show_log
+        )
+        self.chart = Chart(self.body, empty=tr("The loss appears here when training begins."), height=160)
         self.validation = ValidationChart(self.body, height=160)
         self.chart.pack(fill="both", expand=True)
 
@@ -119,13 +124,13 @@ class LossCard(Card):
         self._followed = []
         several = len(sources) > 1
         for source in sources:  # the losses first: they take the strongest colours
-            loss = self.chart.series(source.title if several else "loss")
+            loss = self.chart.series(source.title if several else tr("loss"))
             self._followed.append(PlottedRun(source, loss, loss))
         for followed in self._followed:
-            name = f"learning rate of {followed.source.title}" if several else "learning rate"
+            name = tr("learning rate of {title}", title=followed.source.title) if several else tr("learning rate")
             followed.rate = self.chart.series(name, second=True)
         self.validation.follow(sources)
-        self._show_view(VIEWS[0])
+        self._show_view("training")
         self._show_rate(self.rate_switch.get())
         self.refresh()
 
@@ -140,7 +145,7 @@ class LossCard(Card):
 
     @property
     def _validation_shown(self) -> bool:
-        return self.which.get() == VIEWS[1]
+        return self.which.get() == "validation"
 
     @property
     def _front(self) -> Chart:
@@ -153,7 +158,7 @@ class LossCard(Card):
             if chart is not front:
                 chart.pack_forget()
         front.pack(fill="both", expand=True)
-        self.rate_switch.disable("" if front is self.chart else "Only over the loss of the training.")
+        self.rate_switch.disable("" if front is self.chart else tr("Only over the loss of the training."))
         self.refresh()
 
     @staticmethod

@@ -14,6 +14,7 @@ from app.gui.kit import Answer, App, Button, Dialog, Label, LogView, px
 from app.gui.run_control import Resumable
 from app.gui.session.engine_client import EngineDied
 from modules.errors import UserError
+from modules.language import plural, tr
 from modules.messages import Failed, Fix
 
 DETAILS_HIGH = 230
@@ -29,14 +30,14 @@ class ErrorDialog(Dialog):
         title: str,
         message: str,
         details: str,
-        answers: tuple[Answer, ...] = (Answer("Close"),),
+        answers: tuple[Answer, ...] | None = None,
         on_close: Callable[[Any], object] | None = None,
     ) -> None:
         super().__init__(app, title, message, answers, on_close, width=560)
         self._app, self._details = app, details.strip()
         self.log: LogView | None = None
         if self._details:
-            self.more = Button(self.footer, "Show details", self.show_details, kind="quiet", image="chevron-down")
+            self.more = Button(self.footer, tr("Show details"), self.show_details, kind="quiet", image="chevron-down")
             self.more.pack(side="left")
 
     def show_details(self) -> None:
@@ -46,13 +47,13 @@ class ErrorDialog(Dialog):
         self.log = LogView(self.body, lines=10)
         self.log.pack(fill="both", expand=True)
         self.log.append([("info", line) for line in self._details.splitlines()])
-        self.more.set("Copy details", image="copy")
+        self.more.set(tr("Copy details"), image="copy")
         self.more.on_press(self._copy)
         self.geometry(f"{px(720)}x{self.winfo_height() + px(DETAILS_HIGH)}")
 
     def _copy(self) -> None:
         self._app.copy(self._details)
-        self.more.set("Copied", image="check")
+        self.more.set(tr("Copied"), image="check")
 
 
 def failed(
@@ -66,15 +67,15 @@ def failed(
         on_answer: gets that backup, or a mend that came with the event.
     """
     died = isinstance(event, EngineDied)
-    title = "The engine has stopped" if died else FAILED.get(what, "That did not work")
-    answers = [Answer("Close")]
+    title = tr("The engine has stopped") if died else tr(FAILED.get(what, "That did not work"))
+    answers = [Answer(tr("Close"))]
     if back is not None and what == "train":
-        answers.append(Answer(f"Continue from backup step {back.step:,}", back, "primary", "play"))
-    what = failure_text(event) if isinstance(event, Failed) else event.message
-    message = "\n\n".join(filter(None, [what, lost_steps_text(back).strip() if back else ""]))
+        answers.append(Answer(tr("Continue from backup step {step:,}", step=back.step), back, "primary", "play"))
+    why = failure_text(event) if isinstance(event, Failed) else event.message
+    message = "\n\n".join(filter(None, [why, lost_steps_text(back).strip() if back else ""]))
     details = event.details
     if details and not died and printed:
-        details = "\n".join([details, "", "The engine's last lines:", *printed])
+        details = "\n".join([details, "", tr("The engine's last lines:"), *printed])
 
     def closed(answer: Resumable | Fix | None) -> None:
         if answer is not None:
@@ -89,7 +90,7 @@ def failed(
 def _offer(dialog: ErrorDialog, fixes: Sequence[Fix]) -> None:
     """What would help: a button each, which changes the settings and closes."""
     if fixes:
-        Label(dialog.body, "What would help:", font="bold").pack(anchor="w", pady=(0, px(4)))
+        Label(dialog.body, tr("What would help:"), font="bold").pack(anchor="w", pady=(0, px(4)))
     for fix in fixes:
         act = partial(dialog.close, fix)
         Button(dialog.body, WORDS.label(fix), act, image="wrench", hint=describe_changes(fix.changes)).pack(
@@ -101,8 +102,12 @@ def lost_steps_text(found: Resumable) -> str:
     """How much is done again; nothing where nothing is lost."""
     if not found.lost:
         return ""
-    again = "1 step since then is" if found.lost == 1 else f"{found.lost:,} steps since then are"
-    return f" The run had reached step {found.reached:,}: the {again} done again if you continue."
+    return plural(
+        found.lost,
+        " The run had reached step {reached:,}: 1 step is repeated if you continue.",
+        " The run had reached step {reached:,}: {count:,} steps are repeated if you continue.",
+        reached=found.reached,
+    )
 
 
 def broken(app: App, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> ErrorDialog:
@@ -110,29 +115,36 @@ def broken(app: App, kind: type[BaseException], error: BaseException, trace: Tra
     details = "".join(traceback.format_exception(kind, error, trace))
     return ErrorDialog(
         app,
-        "The window made a mistake",
-        "This is a fault in Seachange, not in your settings. A run is not affected, and what you edited is kept. "
-        "If it happens again, please report it with the details.",
+        tr("Something went wrong in the window"),
+        tr(
+            "This is a fault in Seachange, not in your settings. A run is not affected, and what "
+            "you edited is kept. If it happens again, please report it with the details."
+        ),
         details,
     )
 
 
 def refused(app: App, title: str, error: UserError) -> Dialog:
     """What cannot be done, and what to do instead."""
-    return Dialog(app, title, error.text(WORDS), (Answer("Close", kind="primary"),), width=520)
+    return Dialog(app, title, error.text(WORDS), (Answer(tr("Close"), kind="primary"),), width=520)
 
 
 def ask_continue(app: App, found: Resumable, on_answer: Callable[[str], object]) -> Dialog:
     """Start where the last run of this name was stopped, or anew? Answers "continue" or "anew"; Escape says nothing."""
     return Dialog(
         app,
-        "Continue where it stopped?",
-        f"\u201c{found.folder.name}\u201d was stopped and has a backup at step {found.step:,}. It can go on exactly "
-        f"there.{lost_steps_text(found)} Starting anew makes a new folder beside it; the old run stays as it is.",
+        tr("Continue where it stopped?"),
+        tr(
+            "“{name}” was stopped and has a backup at step {step:,}. It can continue from there.{lost} "
+            "A new run gets a folder of its own; the old run stays as it is.",
+            name=found.folder.name,
+            step=found.step,
+            lost=lost_steps_text(found),
+        ),
         (
-            Answer("Cancel"),
-            Answer("Start anew", "anew"),
-            Answer(f"Continue at step {found.step:,}", "continue", "primary", "play"),
+            Answer(tr("Cancel")),
+            Answer(tr("New run"), "anew"),
+            Answer(tr("Continue at step {step:,}", step=found.step), "continue", "primary", "play"),
         ),
         lambda answer: on_answer(answer) if answer else None,
         width=540,
@@ -143,16 +155,16 @@ def ask_close(app: App, what: str, on_stop: Callable[[], object]) -> Dialog:
     """The window is to close while something runs."""
     training = what == "train"
     message = (
-        "Closing the window ends the run. It makes a backup first, and you can continue from there next time."
+        tr("Closing the window ends the run. It makes a backup first, and you can continue from there next time.")
         if training
-        else "Closing the window ends what the engine is doing now."
+        else tr("Closing the window ends what the engine is doing now.")
     )
-    stop = "Stop with a backup and close" if training else "Stop and close"
+    stop = tr("Stop with a backup and close") if training else tr("Stop and close")
     return Dialog(
         app,
-        "Training is running" if training else "The engine is at work",
+        tr("Training is running") if training else tr("The engine is busy"),
         message,
-        (Answer("Keep running"), Answer(stop, "stop", "danger", "square")),
+        (Answer(tr("Do not close")), Answer(stop, "stop", "danger", "square")),
         lambda answer: on_stop() if answer else None,
         width=520,
     )

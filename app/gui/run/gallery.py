@@ -11,6 +11,7 @@ from typing import Any
 
 from app.gui.kit import Cell, Frame, PictureTable
 from app.gui.run.run_source import SampleImage, by_prompt
+from modules.language import tr
 
 
 class Gallery(Frame):
@@ -36,7 +37,7 @@ class Gallery(Frame):
         steps = sorted({shot.step for shot in shots if shot.number})
         columns = max(len(steps), *(len(group) for group in groups if not group[0].number), 0, 0)
         self._rows = [_row(group, steps, columns) for group in groups]
-        self.table.show([group[0].prompt or "(empty prompt)" for group in groups], columns)
+        self.table.show([group[0].prompt or tr("(empty prompt)") for group in groups], columns)
 
     def select(self, shot: SampleImage) -> None:
         """Mark the sample that is shown elsewhere."""

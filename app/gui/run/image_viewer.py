@@ -12,6 +12,7 @@ from app.gui.context import AppContext
 from app.gui.kit import Button, Dialog, ImageView, Label, px, theme
 from app.gui.run.run_source import SampleImage, by_prompt
 from app.gui.session.open_external import open_external
+from modules.language import tr
 
 SHARE = 0.86  # of the window
 
@@ -26,25 +27,25 @@ class ImageViewer(Dialog):
         shots: Sequence[SampleImage],
         shot: SampleImage,
         *,
-        name: Callable[[SampleImage], str] = lambda shot: f"Step {shot.step:,}",
+        name: Callable[[SampleImage], str] = lambda shot: tr("Step {step:,}", step=shot.step),
     ) -> None:
         window = master.winfo_toplevel()
         high = window.winfo_height() * SHARE / theme.scale
         wide = min(window.winfo_width() * SHARE / theme.scale, max(high, 480) * 1.2)
-        super().__init__(master, "Sample", width=wide, height=high)
+        super().__init__(master, tr("Sample"), width=wide, height=high)
         self.context, self.shot, self._called = context, shot, name
         self._rows = list(by_prompt(shots).values())
         self.words = Label(self.body, "", wrap=True)
         self.facts = Label(self.body, "", font="small", role="text2", wrap=True)
         self.facts.pack(side="bottom", fill="x")
         self.words.pack(side="bottom", fill="x", pady=(px(8), px(2)))
-        self.view = ImageView(self.body, context.pictures, empty="This image is gone.", height=200)
+        self.view = ImageView(self.body, context.pictures, empty=tr("This image file no longer exists."), height=200)
         self.view.pack(fill="both", expand=True)
         for key, across, down in (("Left", -1, 0), ("Right", 1, 0), ("Up", 0, -1), ("Down", 0, 1)):
             self.bind(f"<{key}>", lambda _, across=across, down=down: self.go(across, down))
-        for words, across in (("Previous", -1), ("Next", 1)):
+        for words, across in ((tr("Previous"), -1), (tr("Next"), 1)):
             Button(self.footer, words, lambda across=across: self.go(across, 0)).pack(side="left", padx=(0, px(8)))
-        Button(self.footer, "Open folder", self._open_folder, kind="quiet", image="folder-open").pack(side="left")
+        Button(self.footer, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open").pack(side="left")
         self._refresh()
 
     def go(self, across: int, down: int) -> str:
@@ -62,7 +63,7 @@ class ImageViewer(Dialog):
 
     def _refresh(self) -> None:
         self.view.show(self.shot.path if self.shot.path.is_file() else None)
-        self.words.set(self.shot.prompt or "(empty prompt)")
+        self.words.set(self.shot.prompt or tr("(empty prompt)"))
         facts = settings_in(self.shot.path)
         self.facts.set(self._called(self.shot) + (f"   ·   {facts}" if facts else ""))
 

@@ -7,23 +7,24 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Card, Level, LogView, Option, Segmented, px
+from app.gui.kit import Button, Card, Level, LogView, Segmented, labelled, px
 from app.gui.session.run_state import Line
+from modules.language import tr
 
-FILTERS = (Option("info", "All"), Option("warning", "Warnings"), Option("error", "Errors"))
+FILTERS = {"info": "All", "warning": "Warnings", "error": "Errors"}
 
 
 class LogCard(Card):
     """`follow` the lines of this window, or `show` those of an old run."""
 
     def __init__(self, master: Any, context: AppContext) -> None:
-        super().__init__(master, "Log")
+        super().__init__(master, tr("Log"))
         self.context = context
         self._lines: Sequence[Line] = ()
         self._shown = 0
-        self.copy = Button(self.head, "Copy", self._copy, kind="quiet", image="copy", height=26)
+        self.copy = Button(self.head, tr("Copy"), self._copy, kind="quiet", image="copy", height=26)
         self.copy.pack(side="right")
-        self.filter = Segmented(self.head, FILTERS, "info", self._only)
+        self.filter = Segmented(self.head, labelled(FILTERS), "info", self._only)
         self.filter.pack(side="right", padx=(0, px(8)))
         self.view = LogView(self.body, lines=5)
         self.view.pack(fill="both", expand=True)
@@ -45,7 +46,7 @@ class LogCard(Card):
 
     def _copy(self) -> None:
         self.context.app.copy(self.view.content())
-        self.context.notify("The log is on the clipboard.")
+        self.context.notify(tr("The log is on the clipboard."))
 
 
 def level(line: Line) -> Level:

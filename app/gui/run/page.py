@@ -21,6 +21,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import event_text, status_text
 from app.gui.session.run_state import WindowEvent
+from modules.language import tr
 from modules.messages import Failed, Finished, Started
 
 TICK_MS, SOON_MS = 250, 10
@@ -67,7 +68,7 @@ class RunPage(Page):
         self._pictures()
         yield
         self.empty = EmptyState(
-            self.stage, "chart-line", NOTHING, "Start training", self.context.start, button_image="play"
+            self.stage, "chart-line", tr(NOTHING), tr("Start training"), self.context.start, button_image="play"
         )  # fmt: skip
         self._built = True
         self.follow(self.live)
@@ -109,8 +110,10 @@ class RunPage(Page):
         if self.comparison is not None:
             self.comparison.destroy()
         self.comparison = Comparison(self.stage, self.context, self.runs.run(str(mine)), self.runs.run(folder))
-        self.choice.set(f"{mine} and {folder}")
-        self.choice.offer([*self._choices(), Option(f"{mine} and {folder}", f"{mine.name} and {Path(folder).name}")])
+        both = f"{mine} and {folder}"
+        self.choice.set(both)
+        names = tr("{one} and {other}", one=mine.name, other=Path(folder).name)
+        self.choice.offer([*self._choices(), Option(both, names)])
         self.refresh()
 
     def refresh(self) -> None:
@@ -176,27 +179,27 @@ class RunPage(Page):
         running = self.context.running
         live = self.source is self.live and self.comparison is None
         if self.comparison is not None:
-            words, below = "Two runs compared", ""
+            words, below = tr("Two runs compared"), ""
         elif isinstance(self.source, PastRun):
             run_summary = self.source.run.summary
             words, below = f"{self.source.title}: {summary_text(run_summary)}", run_summary.reason
         else:
             words, below = status_text(running), "   ·   ".join(self._recent_events[-3:])
         failed = not running.busy and isinstance(running.ended, Failed | EngineDied)
-        self.status.notify(words, below, "error" if live and failed else "text")
+        self.status.show(words, below, "error" if live and failed else "text")
         self.status.meters.refresh(self.context.meters.latest)
         training = running.what == "train" and running.state in ("training", "paused")
-        self.sample.disable("" if training else "Nothing is being trained now.")
-        self.folder.disable("" if self.source.folder else "There is no run yet.")
+        self.sample.disable("" if training else tr("No training is running."))
+        self.folder.disable("" if self.source.folder else tr("There is no run yet."))
         self._refresh_resume()
         enough = self.source.folder is not None and bool(self.runs.options(self.source.folder))
-        self.beside.disable("" if enough else "There is no other run to compare with.")
+        self.beside.disable("" if enough else tr("There is no other run to compare with."))
 
     def _refresh_resume(self) -> None:
         """An old run with a backup can go on."""
         source = self.source
         if isinstance(source, PastRun) and self.comparison is None and source.backups:
-            self.resume.disable("Something is running already." if self.context.running.busy else "")
+            self.resume.disable(tr("Something is running already.") if self.context.running.busy else "")
             self.resume.pack(side="left", padx=(px(8), 0), after=self.folder)
         else:
             self.resume.pack_forget()
@@ -206,18 +209,18 @@ class RunPage(Page):
     def _tools(self) -> None:
         line = Frame(self)
         line.pack(fill="x", padx=px(EDGE), pady=(px(4), px(10)))
-        self.sample = Button(line, "Sample now", self._sample_now, image="camera")
+        self.sample = Button(line, tr("Sample now"), self._sample_now, image="camera")
         self.sample.pack(side="right")  # first: it keeps its room in a narrow window
         self.choice = Choice(line, self._choices(), LIVE, self._chosen, width=260)
         self.choice.pack(side="left")
-        self.beside = Button(line, "Compare with", self._ask_other, kind="quiet", image="layers")
+        self.beside = Button(line, tr("Compare with …"), self._ask_other, kind="quiet", image="layers")
         self.beside.pack(side="left", padx=(px(8), 0))
-        self.folder = Button(line, "Open folder", self._open_folder, kind="quiet", image="folder-open")
+        self.folder = Button(line, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open")
         self.folder.pack(side="left", padx=(px(8), 0))
-        self.resume = Button(line, "Continue it", self._resume, kind="quiet", image="play")
+        self.resume = Button(line, tr("Continue run"), self._resume, kind="quiet", image="play")
 
     def _pictures(self) -> None:
-        self.side = card = Card(self.main, "Before and after")
+        self.side = card = Card(self.main, tr("Before and after"))
         card.grid(row=0, column=1, rowspan=2, sticky="nsew")
         self.position = Label(card.head, "", font="small", role="text2")
         self.position.pack(side="right")
@@ -250,12 +253,12 @@ class RunPage(Page):
             self._recent_events.append(words)
 
     def _choices(self) -> list[Option]:
-        return [Option(LIVE, "This window's run"), *self.runs.options()]
+        return [Option(LIVE, tr("This window's run")), *self.runs.options()]
 
     def _offer(self) -> None:
         self.choice.offer(self._choices())
         if self._built and self.runs.found:
-            self.empty.sentence.set(f"{NOTHING} Runs of the past can be opened above.")
+            self.empty.sentence.set(f"{tr(NOTHING)} {tr('Runs of the past can be opened above.')}")
 
     def _chosen(self, value: str) -> None:
         if value == LIVE:

@@ -13,14 +13,22 @@ from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slide
 from app.gui.run.charts import LossCard
 from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import PastRun, SampleImage
-from app.gui.session.run_history import Run, Runs, Summary, pairs_between, settings_between
+from app.gui.session.run_history import Run, Runs, Status, Summary, pairs_between, settings_between
 from app.gui.session.run_state import Line
 from app.gui.session.worker import Worker
+from modules.language import plural, tr
 from modules.messages import Failed
 from modules.system.bundled import in_program_folder
 from modules.text import ago
 
 LIVE = "live"
+STATUS_LABELS: dict[Status, str] = {
+    "finished": "finished",
+    "stopped": "stopped",
+    "failed": "failed",
+    "running": "running",
+    "cut off": "interrupted",
+}
 ROOM = 48  # letters beside the name of a run in a list
 
 
@@ -69,29 +77,35 @@ class RunList:
 
 def summary_text(summary: Summary) -> str:
     """How a run stands, in a few words."""
-    best = f", best at {summary.best:,}" if summary.best > 0 else ""
-    return f"{summary.status} at step {summary.step:,}{best}, {ago(time.time() - summary.when)}"
+    best = tr(", best at {step:,}", step=summary.best) if summary.best > 0 else ""
+    status, when = tr(STATUS_LABELS[summary.status]), ago(time.time() - summary.when)
+    return tr("{status} at step {step:,}{best}, {when}", status=status, step=summary.step, best=best, when=when)
 
 
 def option_note(summary: Summary) -> str:
     """The same for a line of a list; of a run that failed the reason, as far as there is room beside its name."""
     if not summary.reason:
         return summary_text(summary)
-    words = f"failed {ago(time.time() - summary.when)}: {summary.reason}"
+    words = tr("failed {when}: {reason}", when=ago(time.time() - summary.when), reason=summary.reason)
     return words if len(words) <= ROOM else f"{words[: ROOM - 1].rstrip()}\u2026"
 
 
 def log_lines(run: Run) -> list[Line]:
     """What is known of an old run, as lines of a log."""
     records, run_summary = run.records, run.summary
+    status = tr(STATUS_LABELS[run_summary.status]).capitalize()
     lines = [Line(0, note.level, note.text) for note in records.notes]
-    lines += [Line(0, "info", f"Backup at step {step:,}") for step, _ in reversed(run.backups())]
-    lines += [Line(0, "info", f"Model saved: {path.name}") for path in run.models()]
+    lines += [Line(0, "info", tr("Backup at step {step:,}", step=step)) for step, _ in reversed(run.backups())]
+    lines += [Line(0, "info", tr("Model saved: {name}", name=path.name)) for path in run.models()]
     if isinstance(records.end, Failed):
         lines.append(Line(0, "error", failure_text(records.end)))
     return [
         *lines,
-        Line(0, "info", f"{run_summary.status.capitalize()} at step {run_summary.step:,} of {run_summary.steps:,}"),
+        Line(
+            0,
+            "info",
+            tr("{status} at step {step:,} of {steps:,}", status=status, step=run_summary.step, steps=run_summary.steps),
+        ),
     ]
 
 
@@ -120,16 +134,18 @@ class Comparison(Frame):
 
     def _settings(self, one: Run, other: Run) -> None:
         found = settings_between(one, other)
-        self.settings = Card(self, "1 setting differs" if len(found) == 1 else f"{len(found)} settings differ")
+        self.settings = Card(self, plural(len(found), "1 setting differs", "{count} settings differ"))
         self.settings.grid(row=1, column=0, sticky="nsew", padx=(0, px(14)))
         if not found:
             known = one.preset is not None and other.preset is not None
-            words = "Both runs have the same settings." if known else "One of the runs left no readable settings."
+            words = (
+                tr("Both runs have the same settings.") if known else tr("One of the runs left no readable settings.")
+            )
             Label(self.settings.body, words, role="text2").pack(fill="x")
             return
         area = ScrollArea(self.settings.body)
         area.pack(fill="both", expand=True)
-        heads = ("Setting", one.name, other.name)
+        heads = (tr("Setting"), one.name, other.name)
         rows = [heads, *((each.label, each.old or "\u2013", each.new or "\u2013") for each in found)]
         area.body.columnconfigure((0, 1, 2), weight=1, uniform="words")
         for row, cells in enumerate(rows):
@@ -139,10 +155,10 @@ class Comparison(Frame):
                 label.grid(row=row, column=column, sticky="new", padx=(0, px(12)), pady=px(3))
 
     def _samples(self, one: Run, other: Run) -> None:
-        card = Card(self, "Samples side by side")
+        card = Card(self, tr("Samples side by side"))
         card.grid(row=0, column=1, rowspan=2, sticky="nsew")
         if not self.pairs:
-            words = "The runs have no sample of the same prompt."
+            words = tr("The runs have no sample of the same prompt.")
             Label(card.body, words, role="text2", wrap=True).pack(fill="x")
             return
         self.prompt = Label(card.body, "", font="small", role="text2", wrap=True)
@@ -166,9 +182,16 @@ class Comparison(Frame):
         """Show a pair of samples."""
         pair = self.pairs[number]
         for (words, view), sample, source in zip(self.views, pair, self.sources, strict=True):
-            words.set(f"{source.title}, step {sample.step:,}")
+            words.set(tr("{title}, step {step:,}", title=source.title, step=sample.step))
             view.show(sample.path)
-        self.prompt.set(f"“{self.sources[0].run.prompt_of(pair[0])}”   ·   pair {number + 1} of {len(self.pairs)}")
+        self.prompt.set(
+            tr(
+                "“{prompt}”   ·   pair {number} of {count}",
+                prompt=self.sources[0].run.prompt_of(pair[0]),
+                number=number + 1,
+                count=len(self.pairs),
+            )
+        )
 
     def _open(self, path: Path) -> None:
         shots: Sequence[SampleImage] = [shot for source in self.sources for shot in source.shots]

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from app.gui.session.run_history import Run
 from app.gui.session.run_state import RunState
+from modules.language import tr
 from modules.messages import SampleReady, Started, Validated
 
 BITE = 100_000  # bytes of an old run that are read in one tick of the window
@@ -76,7 +77,7 @@ class LiveRun:
 
     @property
     def title(self) -> str:
-        return self.folder.name if self.folder else "This run"
+        return self.folder.name if self.folder else tr("This run")
 
     @property
     def folder(self) -> Path | None:

@@ -7,6 +7,7 @@ from typing import Any, cast
 from app.gui.context import AppContext
 from app.gui.form.prompt_form import FIELDS, PromptForm, knob_of
 from app.gui.kit import Answer, Dialog, ScrollArea
+from modules.language import plural, tr
 from modules.messages import SampleNow
 from modules.preset.paths import Values
 
@@ -22,12 +23,12 @@ class SampleNowDialog(Dialog):
 
     def __init__(self, master: Any, context: AppContext) -> None:
         self.context = context
-        answers = [Answer("Cancel"), Answer("Sample", ONE, "primary", "camera")]
+        answers = [Answer(tr("Cancel")), Answer(tr("Sample"), ONE, "primary", "camera")]
         if prompts := enabled_prompts(context):
-            words = "The preset's prompt" if len(prompts) == 1 else f"All {len(prompts)} prompts of the preset"
+            words = plural(len(prompts), "The preset's prompt", "All {count} prompts of the preset")
             answers.insert(1, Answer(words, ALL))
         super().__init__(
-            master, "Sample now", MESSAGE, answers, self._closed, check=self._judge, width=620, height=560
+            master, tr("Sample now"), tr(MESSAGE), answers, self._closed, check=self._judge, width=620, height=560
         )  # fmt: skip
         area = ScrollArea(self.body)
         area.pack(fill="both", expand=True)
@@ -50,9 +51,9 @@ class SampleNowDialog(Dialog):
         if not self.context.running.busy or not self.context.engine.send(
             SampleNow(self._read if answer == ONE else None)
         ):
-            self.context.notify("The run has ended: there is nothing to draw with.")
+            self.context.notify(tr("The run has ended: no sample can be made."))
             return
-        self.context.notify("The sample is made after this step.")
+        self.context.notify(tr("The sample is made after this step."))
 
 
 def enabled_prompts(context: AppContext) -> list[Values]:

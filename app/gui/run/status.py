@@ -23,7 +23,7 @@ class RunStatus(RoundFrame):
         self.status_label.pack(fill="x", expand=True)
         self.events = Label(words, "", font="small", role="text2")
 
-    def notify(self, words: str, below: str = "", role: str = "text") -> None:
+    def show(self, words: str, below: str = "", role: str = "text") -> None:
         """What is so now, and in grey what happened last."""
         room = self.status_label.winfo_width()
         self.status_label.set(fitting(words, room, "bold") if room > 1 else words, role)

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import IO
 
+from modules.language import tr
 from modules.messages import Command, Event, Failed, Finished, Job, Note, Quit, decode, encode
 from modules.system.bundled import ROOT
 
@@ -158,7 +159,7 @@ class EngineProcess:
                 try:
                     event = decode(line)
                 except ValueError as error:
-                    event = Note(f"The engine said something that was not understood: {error}", "warning")
+                    event = Note(tr("A message from the engine could not be read: {error}", error=error), "warning")
                 if isinstance(event, Finished | Failed):
                     self.busy = False
                 self._tell(event)  # pyright: ignore[reportArgumentType]  an engine sends no commands
@@ -175,19 +176,21 @@ class EngineProcess:
         self._commands.put(None)
         working, self.busy = self.busy, False
         if not self._expected or working:
-            details = "\n".join([f"Exit code {code}.", *self._printed])
+            details = "\n".join([tr("Exit code {code}.", code=code), *self._printed])
             self._tell(EngineDied(_words(code, working), details, working))
 
 
 def _words(code: int, working: bool) -> str:
     """Why a process may have ended so, and what to do."""
-    cause = f"(exit code {code})"
+    cause = tr("(exit code {code})", code=code)
     if code in (-getattr(signal, "SIGKILL", 9), 137):
-        cause = "because the system ended it: most often the memory was full"
+        cause = tr("because the system ended it: most often it was out of memory")
     elif code < 0:
-        cause = f"(signal {-code}: a fault in a driver or a library)"
-    way_back = "Continue from the last backup, or start again." if working else "It starts again with the next job."
-    return f"The engine has stopped {cause}. The window is not affected. {way_back}"
+        cause = tr("(signal {signal}: a fault in a driver or a library)", signal=-code)
+    way_back = (
+        tr("Continue from the last backup, or start again.") if working else tr("It starts again with the next job.")
+    )
+    return tr("The engine has stopped {cause}. The window is not affected. {way_back}", cause=cause, way_back=way_back)
 
 
 def _environment() -> dict[str, str]:

@@ -18,6 +18,7 @@ from app.gui.draft.state import values_of
 from app.gui.session.event_log import EventLog, last_events
 from modules.data.image_errors import FORMATS, UNREADABLE
 from modules.errors import UserError
+from modules.language import tr
 from modules.messages import Failed, Finished, Progress, SampleReady, Started, Validated
 from modules.preset.files import store
 from modules.preset.preset import Preset
@@ -100,7 +101,7 @@ class Run:
             if name := NAME.fullmatch(path.name):
                 found.append(Sample(path, int(name[1]), int(name[2]), name[3]))
             elif name := OVERVIEW.fullmatch(path.name):
-                found.append(Sample(path, int(name[1]), 0, "All prompts"))
+                found.append(Sample(path, int(name[1]), 0, tr("All prompts")))
         return sorted(found, key=lambda sample: (sample.step, sample.number, sample.path.name))
 
     def last_sample(self) -> Sample | None:

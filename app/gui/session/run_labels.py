@@ -7,6 +7,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import phase_text
 from app.gui.session.run_state import RunState
 from modules.event_text import progress_text
+from modules.language import tr
 from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
 
 STATE_LABELS = {
@@ -23,38 +24,39 @@ def status_text(running: RunState) -> str:
         return end_text(running)
     now = running.progress if running.what == "train" else None
     if running.pause_reason:
-        return f"Paused: {running.pause_reason}"
+        return tr("Paused: {reason}", reason=running.pause_reason)
     if phase := running.phase:
         return f"{phase_text(phase)}   \u00b7   {progress_text(now)}" if now else phase_text(phase)
     if now is None:
-        return STATE_LABELS[running.state]
-    return f"{STATE_LABELS[running.state]}: {progress_text(now)}"
+        return tr(STATE_LABELS[running.state])
+    return f"{tr(STATE_LABELS[running.state])}: {progress_text(now)}"
 
 
 def end_text(running: RunState) -> str:
     """How the last job ended."""
     match running.ended:
         case Finished() as end if running.what == "train":
-            return f"{'Stopped' if end.stopped else 'Finished'} at step {end.step:,}"
+            words = "Stopped at step {step:,}" if end.stopped else "Finished at step {step:,}"
+            return tr(words, step=end.step)
         case Finished() if running.what == "check":
-            return "Not running"
+            return tr("Not running")
         case Finished() as end:
-            return "Stopped" if end.stopped else "Finished"
+            return tr("Stopped") if end.stopped else tr("Finished")
         case Failed():
-            return f"Ended with an error: {failure_text(running.ended)}"
+            return tr("Ended with an error: {message}", message=failure_text(running.ended))
         case EngineDied():
-            return f"Ended with an error: {running.ended.message}"
+            return tr("Ended with an error: {message}", message=running.ended.message)
         case _:
-            return "Not running"
+            return tr("Not running")
 
 
 def event_text(event: object) -> str:
     """What an event adds to the line of things that happened: "" for most."""
     match event:
         case BackupSaved():
-            return f"Backup at step {event.step:,}"
+            return tr("Backup at step {step:,}", step=event.step)
         case ModelSaved():
-            return f"Model saved at step {event.step:,}"
+            return tr("Model saved at step {step:,}", step=event.step)
         case Note(level="warning" | "error"):
             return event.text
         case Paused() if event.reason:
@@ -65,4 +67,4 @@ def event_text(event: object) -> str:
 
 def pause_advice(*, retries: bool) -> str:
     """What the button says that lets a run go on which paused by itself: something is amiss, or it asked something."""
-    return "Try again" if retries else "Continue"
+    return tr("Try again") if retries else tr("Continue")

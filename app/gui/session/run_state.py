@@ -12,6 +12,7 @@ from typing import Literal
 from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
 from modules.event_text import sentence
+from modules.language import tr
 from modules.messages import (
     BackupSaved,
     Continued,
@@ -82,7 +83,7 @@ class RunState:
         """A job was sent to the engine: forget the last one."""
         self.state, self.what, self.ended = "preparing", what, None
         self.phase, self.pause_reason = JUST_SENT, ""
-        self.log.append(Line(time.time(), "info", f"New job: {what}"))
+        self.log.append(Line(time.time(), "info", tr("New job: {what}", what=what)))
         if what == "train":
             self.started = self.progress = None
             self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1

@@ -14,6 +14,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import pause_advice
 from app.gui.session.run_state import WindowEvent
+from modules.language import plural, tr
 from modules.messages import Continued, Failed, Finished, Fix, Note, Paused
 from modules.preset.sections.method import ADAPTERS
 
@@ -45,8 +46,13 @@ class JobResults:
         """Stop with a backup, and close when that is done."""
         self.closing = True
         if self._context.running.busy:
-            until = "the backup is made" if self._context.running.what == "train" else "the engine has stopped"
-            self._context.notify(f"The window closes when {until}")
+            training = self._context.running.what == "train"
+            words = (
+                "The window closes when the backup is made"
+                if training
+                else "The window closes when the engine has stopped"
+            )
+            self._context.notify(tr(words))
             if self._context.running.state != "stopping":
                 self._job.stop()
         else:
@@ -55,8 +61,8 @@ class JobResults:
     def _paused(self, event: Paused) -> None:
         """A run waits by itself: each reason is said once."""
         if event.reason and event.reason != self._paused_dialog:
-            way_on = pause_advice(retries=event.retries)
-            self._context.notify(f"Paused: {event.reason}", way_on, self._job.pause_or_continue, role="changed")
+            said, way_on = tr("Paused: {reason}", reason=event.reason), pause_advice(retries=event.retries)
+            self._context.notify(said, way_on, self._job.pause_or_continue, role="changed")
         self._paused_dialog = event.reason
 
     def _failed(self, event: Failed | EngineDied) -> None:
@@ -78,15 +84,16 @@ class JobResults:
             return
         back = self._job.lost() if self._context.running.what == "train" else None
         if back is None:
-            self._context.notify(f"Changed: {WORDS.label(answer)}", "Start again", self._context.start)
+            words = tr("Changed: {label}", label=WORDS.label(answer))
+            self._context.notify(words, tr("Start again"), self._context.start)
         else:
-            words = f"Changed: {WORDS.label(answer)}"
-            self._context.notify(words, f"Continue from step {back.step:,}", lambda: self._resume(back))
+            words = tr("Changed: {label}", label=WORDS.label(answer))
+            self._context.notify(words, tr("Continue from step {step:,}", step=back.step), lambda: self._resume(back))
 
     def _resume(self, back: Resumable) -> None:
         guarded(
             lambda: self._job.start(back.folder),
-            lambda error: (dialogs.refused(self._context.app, "That cannot be started", error), None)[1],
+            lambda error: (dialogs.refused(self._context.app, tr("That cannot be started"), error), None)[1],
         )
 
     def _finished(self, event: Finished) -> None:
@@ -97,17 +104,21 @@ class JobResults:
         if running.what != "train":
             return  # its card says so
         folder = running.folder
-        words = f"Stopped at step {event.step:,}" if event.stopped else f"Finished: {event.step:,} steps"
+        words = (
+            tr("Stopped at step {step:,}", step=event.step)
+            if event.stopped
+            else plural(event.step, "Finished: 1 step", "Finished: {count:,} steps")
+        )
         if event.stopped and running.backup_step == event.step > 0:
-            words += ", with a backup. Start continues there"
+            words += tr(", with a backup. Start continues there")
         if folder is None:
             self._context.notify(words)
             return
         made, tries = running.model, []
         if made is not None and self._context.draft.get("method.kind") in ADAPTERS:
-            tries = [("Try this LoRA", lambda: self._context.go("tools", str(made)))]
+            tries = [(tr("Try this LoRA"), lambda: self._context.go("tools", str(made)))]
         role = "text2" if event.stopped else "good"
-        self._context.notify(words, "Open folder", lambda: self._open(folder), role=role, more=tries)
+        self._context.notify(words, tr("Open folder"), lambda: self._open(folder), role=role, more=tries)
 
     def _open(self, folder: Path) -> None:
         if problem := open_external(folder):

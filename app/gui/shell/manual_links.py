@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.gui.context import AppContext
 from app.gui.kit import Frame, LinkButton, px
 from app.gui.session.open_external import open_external
+from modules.language import tr
 from modules.system.bundled import ROOT
 
 MANUAL = ROOT / "resources/manual"
@@ -24,7 +25,7 @@ class ManualLinks(Frame):
         super().__init__(master)
         self._context = context
         self.links = {
-            page: LinkButton(self, title, lambda page=page: self._open(page)) for title, page in PAGES.items()
+            page: LinkButton(self, tr(title), lambda page=page: self._open(page)) for title, page in PAGES.items()
         }
         for link in self.links.values():
             link.pack(side="left", padx=(0, px(14)))

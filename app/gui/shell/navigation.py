@@ -8,6 +8,7 @@ from collections.abc import Callable
 from app.gui.context import AppContext
 from app.gui.kit import Button, Divider, Frame, NavEntry, NavList, px
 from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard
+from modules.language import tr
 
 WIDTH = 184
 
@@ -22,12 +23,12 @@ class Navigation(Frame):
         self._context = context
         self.pack_propagate(False)
         Divider(self).pack(side="right", fill="y")
-        entries = [NavEntry(card.key, card.title, card.image, card.key == FIRST_OF_THE_REST) for card in PAGES]
+        entries = [NavEntry(card.key, tr(card.title), card.image, card.key == FIRST_OF_THE_REST) for card in PAGES]
         self.list = NavList(self, entries, go)
         self.list.pack(fill="x", pady=(px(12), 0))
-        Button(self, "Help", help_, kind="quiet", image="circle-help", hint="What to try first, and the keys").pack(
-            side="bottom", anchor="w", padx=px(8), pady=px(10)
-        )
+        Button(
+            self, tr("Help"), help_, kind="quiet", image="circle-help", hint=tr("What to try first, and the keys")
+        ).pack(side="bottom", anchor="w", padx=px(8), pady=px(10))
 
     def refresh(self) -> None:
         """The badges as the draft is now."""

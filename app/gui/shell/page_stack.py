@@ -9,6 +9,7 @@ from app.gui.context import AppContext
 from app.gui.kit import EmptyState, Frame, Label, px
 from app.gui.page import Page
 from app.gui.pages import PageCard
+from modules.language import tr
 
 SLICE_S = 0.006  # of building at once, then the window draws and listens
 
@@ -21,8 +22,8 @@ class PageView(Frame):
         self.card = card
         self.head = head = Frame(self)  # a page may put a few controls at its right
         head.pack(fill="x", padx=px(20), pady=(px(14), px(10)))
-        Label(head, card.title, font="title").pack(side="left")
-        self.line = Label(head, card.line, role="text2")
+        Label(head, tr(card.title), font="title").pack(side="left")
+        self.line = Label(head, tr(card.line), role="text2", wrap=True)
         self.line.pack(side="left", padx=px(12), pady=(px(6), 0))
         self._rest: Iterator[None] | None = None
         self.page: Page | None = None
@@ -36,7 +37,7 @@ class PageView(Frame):
         except ModuleNotFoundError as error:
             if not (error.name or "").startswith("app."):
                 raise
-            EmptyState(self, self.card.image, "This page is not there yet.").pack(fill="both", expand=True)
+            EmptyState(self, self.card.image, tr("This page does not exist yet.")).pack(fill="both", expand=True)
             return
         self.page.pack(fill="both", expand=True)
         self._rest = iter(self.page.build())

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from app.gui.context import AppContext
+from modules.language import tr
 
 EVERY_S = 2.0
 
@@ -34,7 +35,9 @@ class Persistence:
         except OSError as error:
             if not self._reported:
                 self._reported = True
-                context.notify(f"Your settings cannot be kept: {error.strerror or error}", role="error")
+                context.notify(
+                    tr("Your settings cannot be kept: {reason}", reason=error.strerror or error), role="error"
+                )
 
     def close(self) -> None:
         """For the last time; ends what works beside the window."""

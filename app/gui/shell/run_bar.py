@@ -15,11 +15,12 @@ from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
 from app.gui.run_control import Job
 from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.run_labels import pause_advice
+from app.gui.session.run_labels import end_text, pause_advice
 from app.gui.session.run_state import JUST_SENT
 from modules.event_text import progress_text
+from modules.language import plural, tr
 from modules.messages import Failed, Finished
-from modules.text import counted, rate, time_left
+from modules.text import rate, time_left
 from modules.tools import TOOLS
 
 HEIGHT = 60
@@ -48,10 +49,10 @@ class RunBar(Frame):
         self.calm_s, self._toggled = CALM_S, 0.0
         self.pack_propagate(False)
         Divider(self).pack(side="top", fill="x")
-        self.start = Button(self, "Start training", self.toggle, kind="primary", image="play", width=154, height=36)
+        self.start = Button(self, tr("Start training"), self.toggle, kind="primary", image="play", width=154, height=36)
         self.start.pack(side="left", padx=(px(16), px(10)))
         self.problems = Button(self, "", actions.problem, kind="alarm", image="circle-alert", height=36)
-        self.again = Button(self, "Try again", job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
+        self.again = Button(self, tr("Try again"), job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
         self._icons()
         self._middle()
 
@@ -62,11 +63,11 @@ class RunBar(Frame):
             return made
 
         Frame(self, width=8).pack(side="right")
-        self.log = button("terminal", self._actions.log, "Show the log")
-        self.save = button("save", self._job.save_now, "Save the model now")
-        self.sample = button("camera", self._actions.sample, "Make a sample now")
-        self.backup = button("shield", self._job.backup_now, "Make a backup now")
-        self.pause = button("pause", self._job.pause_or_continue, "Pause")
+        self.log = button("terminal", self._actions.log, tr("Show the log"))
+        self.save = button("save", self._job.save_now, tr("Save the model now"))
+        self.sample = button("camera", self._actions.sample, tr("Make a sample now"))
+        self.backup = button("shield", self._job.backup_now, tr("Make a backup now"))
+        self.pause = button("pause", self._job.pause_or_continue, tr("Pause"))
 
     def _middle(self) -> None:
         middle = Frame(self)
@@ -109,30 +110,30 @@ class RunBar(Frame):
             button.disable(reason)
         self._show_again()
         paused = running.state == "paused"
-        self.pause.set(image="play" if paused else "pause", hint="Go on" if paused else "Pause")
+        self.pause.set(image="play" if paused else "pause", hint=tr("Go on") if paused else tr("Pause"))
 
     def _show_start(self) -> None:
         running = self._context.running
         if not running.busy or self._starting.checking:
             checks = checks_for(self._context)
-            words = "Start anyway" if checks.start_anyway else "Start training"
+            words = tr("Start anyway") if checks.start_anyway else tr("Start training")
             self.start.set(words, kind="primary", image="play", hint="Ctrl+Return")
             self.start.disable(self._starting.start_blocked_reason())
             return
         training = running.what == "train"
         if running.state == "stopping":
-            hint = "Does not wait for the backup" if training else "Does not wait"
-            self.start.set("Stop now", kind="danger", image="square", hint=hint)
+            hint = tr("Does not wait for the backup") if training else tr("Does not wait")
+            self.start.set(tr("Stop now"), kind="danger", image="square", hint=hint)
         else:
-            words = "Stop training" if training else "Stop"
-            hint = "Makes a backup first" if training else "Nothing is started" if self._starting.waiting else ""
+            words = tr("Stop training") if training else tr("Stop")
+            hint = tr("Makes a backup first") if training else tr("No run is started") if self._starting.waiting else ""
             self.start.set(words, kind="danger", image="square", hint=hint)
         self.start.enable()
 
     def _show_problems(self) -> None:
         wrong = len(self._context.draft.errors())
         if wrong:
-            self.problems.set(counted(wrong, "problem"), hint="Go to the next one (F8)")
+            self.problems.set(plural(wrong, "1 problem", "{count} problems"), hint=tr("Go to the next one (F8)"))
             self.problems.pack(side="left", padx=(0, px(10)), after=self.start)
         else:
             self.problems.pack_forget()
@@ -154,11 +155,18 @@ class RunBar(Frame):
             return self._checking()
         share = running.progress.step / max(running.progress.steps, 1) if running.progress else 0.0
         if running.state == "stopping":
-            doing = f": {running.phase.title}" if running.phase else " after this step, with a backup"
-            return (f"Stopping{doing}" if running.what == "train" else "Stopping"), "text", share
+            return self._stopping(), "text", share
         if running.pause_reason:
-            return f"Paused: {running.pause_reason}", "changed", share
+            return tr("Paused: {reason}", reason=running.pause_reason), "changed", share
         return self._going(share)
+
+    def _stopping(self) -> str:
+        running = self._context.running
+        if running.what != "train":
+            return tr("Stopping")
+        if running.phase:
+            return tr("Stopping: {what}", what=tr(running.phase.title))
+        return tr("Stopping after this step, with a backup")
 
     def _going(self, share: float) -> tuple[str, str, float | None]:
         running = self._context.running
@@ -167,13 +175,13 @@ class RunBar(Frame):
             return number_format.phase_text(phase), "text", phase.done / phase.total if phase.total else None
         if running.progress is None:
             doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
-            return f"{doing} \u2026", "text", None
-        word = "Paused" if running.state == "paused" else "Training"
+            return f"{tr(doing)} \u2026", "text", None
+        word = tr("Paused") if running.state == "paused" else tr("Training")
         return f"{word}: {progress_text(running.progress)}", "text", share
 
     def _checking(self) -> tuple[str, str, float | None]:
         phase = self._context.running.phase
-        doing = "Checking before the start" if self._starting.waiting else "Checking"
+        doing = tr("Checking before the start") if self._starting.waiting else tr("Checking")
         if phase is None or phase == JUST_SENT:
             return f"{doing} \u2026", "text", None
         share = phase.done / phase.total if phase.total else None
@@ -181,33 +189,32 @@ class RunBar(Frame):
 
     def _at_rest(self) -> tuple[str, str, float]:
         running = self._context.running
-        step = f" at step {running.progress.step:,}" if running.progress and running.what == "train" else ""
         if running.what == "check" and not isinstance(running.ended, EngineDied):
             return self._checked()
         match running.ended:
             case Failed():
                 return failure_headline(running.ended), "error", 0.0
             case EngineDied():
-                return "The engine has stopped", "error", 0.0
+                return tr("The engine has stopped"), "error", 0.0
             case Finished(stopped=True):
-                return f"Stopped{step}", "text", 0.0
+                return end_text(running), "text", 0.0
             case Finished():
-                return f"Finished{step}", "text", 1.0
+                return end_text(running), "text", 1.0
             case _:
-                return "Ready to train", "text2", 0.0
+                return tr("Ready to train"), "text2", 0.0
 
     def _checked(self) -> tuple[str, str, float]:
         """After a look: what it says of the settings of now."""
         checks = checks_for(self._context)
         found = checks.current()
         if found is None or found.failure:
-            return "Ready to train", "text2", 0.0
+            return tr("Ready to train"), "text2", 0.0
         counts = checks.counts(found)
         role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
-        return f"Checked: {finding_labels.counted(counts)}", role, 0.0
+        return tr("Checked: {findings}", findings=finding_labels.counted(counts)), role, 0.0
 
 
 def _figures(steps_per_second: float, loss: float, seconds: float) -> str:
-    left = f"{time_left(seconds)} left" if seconds > 0 else ""
+    left = tr("{time} left", time=time_left(seconds)) if seconds > 0 else ""
     parts = (rate(steps_per_second), number_format.loss(loss), left)
     return "    ".join(part for part in parts if part)

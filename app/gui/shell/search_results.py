@@ -12,12 +12,19 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Card, EmptyState, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.pages import page_for
 from app.search.search import find
+from modules.language import plural, tr
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
-from modules.text import counted
 
 FIRST_ROWS = 10  # laid out before the window draws; the others follow in slices
 CRUMBS = 220
+# Titles over the results: for one, for several, for none.
+FOUND = ("1 setting for {subject}", "{count} settings for {subject}", "No settings for {subject}")
+DIFFERENT = (
+    "1 setting different from {subject}",
+    "{count} settings different from {subject}",
+    "No settings different from {subject}",
+)
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Results(Frame):
         results = find(query)
         found = [Found(hit.setting.path, hit.setting, _place(hit.setting.path)) for hit in results.hits]
         note, quoted = WORDS.text(results.note), f"\u201c{query.strip()}\u201d"
-        self._fill(found, quoted, note or f"No setting is called {quoted}.")
+        self._fill(found, FOUND, quoted, note or tr("No setting is called {words}.", words=quoted))
         if found and note:
             self.note.set(note)
             self.note.pack(fill="x", padx=px(20), pady=(0, px(10)), after=self.title)
@@ -63,18 +70,18 @@ class Results(Frame):
         draft = self._context.draft
         knobs = [(path, setting_at(path, draft.values)) for path in draft.changed_paths()]
         found = [Found(path, setting, breadcrumb(path, draft.values)) for path, setting in knobs if setting is not None]
-        base = f"\u201c{draft.base.name}\u201d" if draft.base.name else "the preset"
-        self._fill(found, base, f"Nothing differs from {base}.", "different from")
+        base = f"\u201c{draft.base.name}\u201d" if draft.base.name else tr("the preset")
+        self._fill(found, DIFFERENT, base, tr("Nothing differs from {preset}.", preset=base))
 
-    def _fill(self, found: list[Found], subject: str, none: str, link: str = "for") -> None:
+    def _fill(self, found: list[Found], title: tuple[str, str, str], subject: str, none: str) -> None:
         for row in (self.note, *self._shown):
             row.pack_forget()
         self._shown, self.paths = [], [each.path for each in found]
         if self._empty is not None:
             self._empty.destroy()
             self._empty = None
-        count = counted(len(found), "setting") if found else "No settings"
-        self.title.set(f"{count} {link} {subject}")
+        one, many, nothing = title
+        self.title.set(plural(len(found), one, many, subject=subject) if found else tr(nothing, subject=subject))
         if not found:
             self.card.pack_forget()
             self._empty = EmptyState(self, "search", none)
@@ -121,15 +128,17 @@ class Results(Frame):
         place.pack_propagate(False)
         place.pack(side="right", anchor="n")
         words = ARROW.join(found.breadcrumb.split(ARROW)[:-1]) or found.breadcrumb
-        LinkButton(place, words, lambda: self._go(found.path), role="text3").pack(side="right", padx=px(6))
+        link = LinkButton(place, words, lambda: self._go(found.path), role="text3")
+        link.configure(wraplength=px(CRUMBS - 12), justify="right")
+        link.pack(side="right", padx=px(6))
         if live:
             from app.gui.form.setting_row import SettingRow  # noqa: PLC0415  the form is not needed to open the window
 
             SettingRow(line, self._context, found.path).pack(side="left", fill="x", expand=True)
         else:
-            Label(line, found.setting.label, role="text3").pack(side="left", padx=(px(13), 0), pady=px(8))
+            Label(line, tr(found.setting.label), role="text3").pack(side="left", padx=(px(13), 0), pady=px(8))
             listed = ".0." in found.path
-            why = "for each entry of the list" if listed else "does not apply to what is chosen now"
+            why = tr("for each entry of the list") if listed else tr("does not apply now")
             Label(line, why, font="small", role="text3").pack(side="left", padx=px(14))
         return line
 

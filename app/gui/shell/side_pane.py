@@ -11,6 +11,7 @@ from app.gui.run.hardware_meters import MachineMeters
 from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import LiveRun
 from app.gui.shell.page_stack import PageStack
+from modules.language import tr
 
 FROM = 1100  # pixels of the window; below, the pane closes itself
 WIDTH, WIDER, WIDER_FROM = 316, 380, 1700
@@ -76,12 +77,12 @@ class LivePane(Frame):
         self._drawn = (-1, 0, 0)  # generation, losses and samples that are on the screen
         head = Frame(self)
         head.pack(fill="x", padx=px(EDGE), pady=(px(14), px(8)))
-        Label(head, "Latest sample", font="section").pack(side="left")
+        Label(head, tr("Latest sample"), font="section").pack(side="left")
         self.position = Label(head, "", font="small", role="text2")
         self.position.pack(side="right")
         self.pictures = BeforeAfter(self, context.pictures, on_open=self._open, on_change=self._moved)
         self.pictures.pack(fill="x", padx=px(EDGE))
-        Label(self, "Loss", font="section").pack(fill="x", padx=px(EDGE), pady=(px(14), px(4)))
+        Label(self, tr("Loss"), font="section").pack(fill="x", padx=px(EDGE), pady=(px(14), px(4)))
         self.chart = Chart(self, full=False, height=80)
         self.chart.pack(fill="x", padx=px(EDGE))
         self._curve = self.chart.series("loss")

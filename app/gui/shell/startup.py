@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from app.gui.context import AppContext
 from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
@@ -16,6 +18,10 @@ from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
 from app.gui.shell.welcome import welcome
 from app.gui.shell.window import Window
+from modules import language
+from modules.language import tr
+
+LANGUAGE = "language.json"  # in the folder of the user's settings
 
 
 def opened(engine: Engine | None = None) -> Window:
@@ -24,6 +30,7 @@ def opened(engine: Engine | None = None) -> Window:
     Raises:
         NoDisplay: there is no screen.
     """
+    note = use_language(settings_folder() / LANGUAGE)
     window_state = WindowState()
     wanted = window_state.get("theme", str)
     mode: Mode = wanted if wanted in ("dark", "light") else liked_mode()
@@ -32,8 +39,19 @@ def opened(engine: Engine | None = None) -> Window:
     restored = context.project.restore(context.draft)
     window = Window(context)
     window.show()
-    app.after_idle(lambda: _show_welcome(window, restored))
+    app.after_idle(lambda: _show_welcome(window, restored, note))
     return window
+
+
+def use_language(path: Path) -> str:
+    """Speak the language of this file, if there is one. Returns what is wrong with it, or ""."""
+    if not path.exists():
+        return ""
+    try:
+        language.use(language.load(path))
+    except language.LocaleError as error:
+        return str(error)
+    return ""
 
 
 def _context(app: App, window_state: WindowState, engine: Engine) -> AppContext:
@@ -54,17 +72,17 @@ def _context(app: App, window_state: WindowState, engine: Engine) -> AppContext:
     )
 
 
-def _show_welcome(window: Window, restored: bool) -> None:
+def _show_welcome(window: Window, restored: bool, note: str) -> None:
     """What there is to say at the start; and the engine warms up while it is read."""
     context = window.context
     context.meters.start()
-    note = context.project.note or context.window_state.note
+    note = note or context.project.note or context.window_state.note
     if note:
         context.notify(note, role="changed")
     elif context.project.is_copy:
-        context.notify("Another window is open: this one works on a copy of its project")
+        context.notify(tr("Another window is open: this one works on a copy of its project"))
     elif restored and context.project.interrupted:
-        context.notify("Your last edit was restored", role="good")
+        context.notify(tr("Your last edit was restored"), role="good")
     if not context.window_state.get("welcomed", bool):
         context.window_state.put("welcomed", True)
         _when_measured(window)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from app.gui.context import AppContext
 from app.gui.kit import Button, Choice, Divider, Entry, Frame, Label, LinkButton, mark, px, theme
+from modules.language import tr
 
 HEIGHT = 56
 SEARCH_REST_MS = 120
@@ -29,7 +30,7 @@ class PresetButton(Choice):
     """The name of the preset; opens the list of presets."""
 
     def __init__(self, master: Frame, on_open: Callable[[PresetButton], object]) -> None:
-        super().__init__(master, [], "", width=250, image="bookmark", placeholder="No preset")
+        super().__init__(master, [], "", width=250, image="bookmark", placeholder=tr("No preset"))
         self._on_open = on_open
 
     def open(self) -> None:
@@ -54,9 +55,10 @@ class TopBar(Frame):
         self._buttons(actions)
         self.search = Entry(
             self,
-            placeholder="Search all settings   Ctrl+F",
+            placeholder=tr("Search all settings   Ctrl+F"),
             on_change=actions.search,
             width=260,
+            fit=True,
             rest_ms=SEARCH_REST_MS,
         )
         self.search.pack(side="right", padx=(px(12), px(10)))
@@ -67,22 +69,22 @@ class TopBar(Frame):
             made.pack(side="right", padx=(0, px(6)))
             return made
 
-        self.pane = button("panel-right", actions.pane, "Show or hide the live pane (Ctrl+P)")
-        self.theme = button("sun" if theme.mode == "dark" else "moon", actions.theme, "Dark or light (Ctrl+L)")
-        self.redo = button("redo-2", actions.redo, "Redo (Ctrl+Shift+Z)")
-        self.undo = button("undo-2", actions.undo, "Undo (Ctrl+Z)")
+        self.pane = button("panel-right", actions.pane, tr("Show or hide the live pane (Ctrl+P)"))
+        self.theme = button("sun" if theme.mode == "dark" else "moon", actions.theme, tr("Dark or light (Ctrl+L)"))
+        self.redo = button("redo-2", actions.redo, tr("Redo (Ctrl+Shift+Z)"))
+        self.undo = button("undo-2", actions.undo, tr("Undo (Ctrl+Z)"))
 
     def refresh(self) -> None:
         draft = self._context.draft
         self.preset.set(draft.base.name)
         changed = len(draft.changed_paths())
         if changed:
-            self.changed.set(f"{changed} changed")
+            self.changed.set(tr("{changed} changed", changed=changed))
             self.changed.pack(side="left", padx=px(10), after=self.preset)
         else:
             self.changed.pack_forget()
-        self.undo.disable("" if draft.can_undo else "Nothing to undo.")
-        self.redo.disable("" if draft.can_redo else "Nothing to redo.")
+        self.undo.disable("" if draft.can_undo else tr("Nothing to undo."))
+        self.redo.disable("" if draft.can_redo else tr("Nothing to redo."))
 
     def refresh_theme(self) -> None:
         self.theme.set(image="sun" if theme.mode == "dark" else "moon")

@@ -8,6 +8,7 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.pages import page_for
 from app.gui.shell.page_stack import PageView
+from modules.language import tr
 
 
 class UndoActions:
@@ -20,12 +21,12 @@ class UndoActions:
     def undo(self) -> None:
         page = self._page()
         if page is None or not page.undo():
-            self._show(self._context.draft.undo(), "Undone")
+            self._show(self._context.draft.undo(), tr("Undone"))
 
     def redo(self) -> None:
         page = self._page()
         if page is None or not page.redo():
-            self._show(self._context.draft.redo(), "Done again")
+            self._show(self._context.draft.redo(), tr("Redone"))
 
     def by_key(self, *, redo: bool = False) -> None:
         """What is being typed counts as a change first; a text of several lines undoes its own letters."""

@@ -10,6 +10,7 @@ from app.gui.kit import Answer, Dialog, Frame, Label, px
 from app.gui.session.hardware import Card
 from app.gui.shell.keys import KEYS
 from app.gui.shell.manual_links import ManualLinks
+from modules.language import tr
 from modules.system.bundled import in_program_folder
 from modules.text import GB, whole_gb
 
@@ -21,20 +22,23 @@ def welcome(context: AppContext, on_start: Callable[[], object]) -> Dialog:
     """Shown once; `on_start` is the button that trains the Starter at once."""
     dialog = Dialog(
         context.app,
-        "Welcome to Seachange",
-        "Here you teach an image model something new: a thing, a person, a style.",
-        (Answer("Look around"), Answer("Start the first training", "start", "primary", "play")),
+        tr("Welcome to Seachange"),
+        tr("Here you teach an image model something new: a thing, a person, a style."),
+        (Answer(tr("Look around")), Answer(tr("Start the first training"), "start", "primary", "play")),
         lambda answer: on_start() if answer else None,
         width=WIDTH,
     )
     starter = context.library.starter()
-    name = starter.name if starter else "The Starter"
+    name = starter.name if starter else tr("The Starter")
     _point(
         dialog.body,
         "sparkles",
-        "Try this first",
-        f"\u201c{name}\u201d is loaded. Press Start and watch: a small model that came with Seachange learns to draw a "
-        "robot, in a few minutes and on any computer.",
+        tr("Try this first"),
+        tr(
+            "“{name}” is loaded. Press Start and watch: a small model that came with Seachange "
+            "learns to draw a robot, in a few minutes and on any computer.",
+            name=name,
+        ),
     )
     _places(dialog.body, context)
     return dialog
@@ -42,7 +46,7 @@ def welcome(context: AppContext, on_start: Callable[[], object]) -> Dialog:
 
 def help_(context: AppContext) -> Dialog:
     """Asked for: the same places, and the keys."""
-    dialog = Dialog(context.app, "Help", "", (Answer("Close", kind="primary"),), width=WIDTH)
+    dialog = Dialog(context.app, tr("Help"), "", (Answer(tr("Close"), kind="primary"),), width=WIDTH)
     _places(dialog.body, context)
     table = Frame(dialog.body)
     table.pack(fill="x", pady=(px(14), 0))
@@ -51,7 +55,9 @@ def help_(context: AppContext) -> Dialog:
     for index, (_, keys, words) in enumerate(KEYS.values()):
         column, row = divmod(index, half)
         Label(table, keys, font="mono", role="accent").grid(row=row, column=2 * column, sticky="w", pady=px(3))
-        Label(table, words, role="text2").grid(row=row, column=2 * column + 1, sticky="w", padx=(px(12), px(16)))
+        Label(table, tr(words), role="text2", wrap=True).grid(
+            row=row, column=2 * column + 1, sticky="ew", padx=(px(12), px(16))
+        )
     ManualLinks(dialog.body, context).pack(fill="x", pady=(px(14), 0))
     return dialog
 
@@ -61,8 +67,11 @@ def _places(body: Frame, context: AppContext) -> None:
     _point(
         body,
         "folder-open",
-        "Where your runs are kept",
-        f"{workspace}\nEach run has a folder there with its samples, backups and models. You can change it on General.",
+        tr("Where your runs are kept"),
+        tr(
+            "{folder}\nEach run has a folder there with its samples, backups and models. You can change it on General.",
+            folder=workspace,
+        ),
     )
     reading = context.meters.latest
     title, words = what_fits(reading.card if reading else None, context.library.entries())
@@ -73,8 +82,8 @@ def what_fits(card: Card | None, presets: list[Entry]) -> tuple[str, str]:
     """The card that was found, and the largest presets that are made for it."""
     if card is None:
         return (
-            "No NVIDIA card was found",
-            "The Starter presets train on any computer. The larger models need a graphics card with 8 GB or more.",
+            tr("No NVIDIA card was found"),
+            tr("The Starter presets train on any computer. The larger models need a graphics card with 8 GB or more."),
         )
     room = card.memory_total / GB + SPARE_GB
     fitting: dict[str, list[str]] = {}
@@ -86,9 +95,9 @@ def what_fits(card: Card | None, presets: list[Entry]) -> tuple[str, str]:
                 kinds.append(kind)
     title = f"{card.name}, {whole_gb(card.memory_total)}"
     if not fitting:
-        return title, "That is less than the large models need; the Starter presets train on any computer."
+        return title, tr("That is less than the large models need; the Starter presets train on any computer.")
     listed = "; ".join(f"{group}: {', '.join(kinds)}" for group, kinds in fitting.items())
-    return title, f"What fits: {listed}. The presets are sorted by the memory they need."
+    return title, tr("What fits: {presets}. Presets are sorted by the memory they need.", presets=listed)
 
 
 def _point(body: Frame, image: str, title: str, words: str) -> None:

@@ -26,6 +26,7 @@ from app.gui.shell.top_bar import TopBar, TopBarActions
 from app.gui.shell.undo_actions import UndoActions
 from app.gui.shell.welcome import help_
 from modules.errors import UserError
+from modules.language import tr
 
 TICK_MS = 50
 ZOOM_STEP = 10
@@ -44,7 +45,7 @@ class Window:
         self.job_results = JobResults(context, self.job, self.close)
         self.persistence = Persistence(context)
         self._fill_context()
-        self.app.on_error = self._broken
+        self.app.on_error = self.report_fault
         self._error_dialog: dialogs.ErrorDialog | None = None
         self._close_dialog: Dialog | None = None  # whether to close
         self._stale = True
@@ -128,7 +129,7 @@ class Window:
         bind_keys(self.app, actions, self._number)
         self.app.bind("<Configure>", self._resized, add=True)
         self.app.protocol("WM_DELETE_WINDOW", self.close)
-        accept_files(self.app, self._dropped)
+        accept_files(self.app, self.drop)
 
     # Ways -------------------------------------------------------------------------------------------------------------
 
@@ -214,6 +215,7 @@ class Window:
         """End what is under way; a run that waits for the look before it does not begin."""
         self.pre_start.cancel()
         self.job.stop()
+        self._mark_stale()  # the button says so at once, and not when the engine answers
 
     def _begin(self, folder: Path | None) -> None:
         guarded(lambda: self.job.start(folder), self._refused)
@@ -236,7 +238,7 @@ class Window:
         self.bar.toggle()
 
     def _refused(self, error: UserError) -> None:
-        dialogs.refused(self.app, "That cannot be started", error)
+        dialogs.refused(self.app, tr("That cannot be started"), error)
 
     # Looks ------------------------------------------------------------------------------------------------------------
 
@@ -291,7 +293,7 @@ class Window:
     def _resized(self, event: Any) -> None:
         self.side.resized(event)  # asked each time: another text size makes another side
 
-    def _dropped(self, paths: Sequence[Path]) -> None:
+    def drop(self, paths: Sequence[Path]) -> None:
         """A preset is opened; folders become concepts."""
         folders = [path for path in paths if path.is_dir()]
         for folder in folders:
@@ -301,7 +303,7 @@ class Window:
         elif paths:
             self.presets.open_path(paths[0])
 
-    def _broken(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    def report_fault(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
         if (
             self._error_dialog is None or not self._error_dialog.winfo_exists()
         ):  # one at a time: a fault in a tick comes again

@@ -8,13 +8,14 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, failure_text
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
-from app.gui.run_control import begin
+from app.gui.run_control import begin, busy_reason, fix_first
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import phase_text
 from app.gui.session.run_state import WindowEvent
 from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from modules.errors import UserError
+from modules.language import tr
 from modules.messages import Failed, Finished, Note, Phase, Result, RunTool, SampleReady, Stop
 from modules.tools import Tool
 
@@ -23,18 +24,18 @@ class ToolCard(Card):
     """Any tool of the table; the engine does one job at a time."""
 
     def __init__(self, master: Any, context: AppContext, tool: Tool) -> None:
-        super().__init__(master, tool.title)
+        super().__init__(master, tr(tool.title))
         self.context, self.tool = context, tool
         self.owns_job = False  # the job under way is this card's
         self._notes: list[str] = []
-        Label(self.body, tool.help, role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
+        Label(self.body, tr(tool.help), role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
         self.form = ToolForm(self.body, context, tool)
         self.form.pack(fill="x")
         self.line = line = Frame(self.body)
         line.pack(fill="x", pady=(px(8), px(4)))
-        self.button = Button(line, tool.title, self.run, kind="primary", image=tool.icon)
+        self.button = Button(line, tr(tool.title), self.run, kind="primary", image=tool.icon)
         self.button.pack(side="left")
-        self.stop = Button(line, "Stop", self._stop, image="square")
+        self.stop = Button(line, tr("Stop"), self._stop, image="square")
         self.stands = Label(line, "", role="text2")
         self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
         self.bar = Progress(self.body, 0.0)
@@ -49,7 +50,7 @@ class ToolCard(Card):
     def blocked(self) -> str:
         """Why it cannot start, in words, beside the engine being busy."""
         wrong = len(self.context.draft.errors()) if self._takes_the_project else 0
-        return f"{wrong} setting{'s are' if wrong > 1 else ' is'} wrong (F8)." if wrong else ""
+        return fix_first(wrong) if wrong else ""
 
     @property
     def _takes_the_project(self) -> bool:
@@ -77,12 +78,12 @@ class ToolCard(Card):
     def refresh(self) -> None:
         """Called now and then: whether it can start now."""
         if self.owns_job:
-            self.button.disable("It is at work.")
+            self.button.disable(tr("This is running."))
             self.stop.pack(side="left", padx=(px(8), 0), after=self.button)
-            self.stop.disable("It ends as soon as it can." if self.context.running.state == "stopping" else "")
+            self.stop.disable(tr("Stopping as soon as possible.") if self.context.running.state == "stopping" else "")
             return
         self.stop.pack_forget()
-        busy = "After this run." if self.context.running.what == "train" else "After the tool that is at work."
+        busy = busy_reason(self.context.running.what)
         reason = busy if self.context.running.busy else self.blocked()
         self.button.disable(reason)
         self.stands.set(reason)
@@ -123,10 +124,10 @@ class ToolCard(Card):
 
     def _result_text(self, event: Finished) -> str:
         if event.stopped:
-            return "Stopped."
+            return tr("Stopped.")
         if self.images is not None:
             return self.images.in_words(event.path)
-        return f"Written: {event.path}" if event.path else "Done."
+        return tr("Written: {path}", path=event.path) if event.path else tr("Done.")
 
     def _ended(self, words: str, role: str) -> None:
         self.owns_job = False

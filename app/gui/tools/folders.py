@@ -11,6 +11,7 @@ from app.gui.kit import Button, Card, Frame, Label, px
 from app.gui.session.open_external import open_external
 from app.gui.tools.card import ActionListCard
 from app.gui.tools.tensorboard import TensorBoard
+from modules.language import tr
 from modules.system.bundled import in_program_folder
 
 
@@ -27,18 +28,18 @@ class TensorBoardCard(Card):
     """Starts it, opens the browser when it answers, and ends it with the window."""
 
     def __init__(self, master: Any, context: AppContext) -> None:
-        super().__init__(master, "TensorBoard")
+        super().__init__(master, tr("TensorBoard"))
         self.context = context
         self._answers: SimpleQueue[str] = SimpleQueue()
         self.board = TensorBoard(self._answers.put)
         self._starting = False
-        sentence = "Curves of all runs in the workspace, in your browser."
+        sentence = tr("Curves of all runs in the workspace, in your browser.")
         Label(self.body, sentence, role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
         line = Frame(self.body)
         line.pack(fill="x", pady=(px(2), px(4)))
-        self.button = Button(line, "Open TensorBoard", self.start, kind="primary", image="chart-line")
+        self.button = Button(line, tr("Open TensorBoard"), self.start, kind="primary", image="chart-line")
         self.button.pack(side="left")
-        self.stop = Button(line, "Stop", self._stop, image="square")
+        self.stop = Button(line, tr("Stop"), self._stop, image="square")
         self.stands = Label(line, "", role="text2")
         self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
 
@@ -53,7 +54,7 @@ class TensorBoardCard(Card):
             return
         self._starting = True
         self.board.start(workspace_of(self.context))
-        self.stands.set("Starting; it takes a few seconds …", "text2")
+        self.stands.set(tr("Starting; it takes a few seconds …"), "text2")
         self.stop.pack(side="left", padx=(px(8), 0), after=self.button)
 
     def refresh(self) -> None:
@@ -63,13 +64,13 @@ class TensorBoardCard(Card):
             if self._starting and not self.board.alive:
                 self._starting = False
                 self.stop.pack_forget()
-                self.stands.set(f"It has ended: {self.board.last_output()}", "error")
+                self.stands.set(tr("It has ended: {last_output}", last_output=self.board.last_output()), "error")
             return
         self._starting = False
         self._open(address)
 
     def _open(self, address: str) -> None:
-        self.stands.set(open_external(address) or f"It runs at {address}", "text2")
+        self.stands.set(open_external(address) or tr("It runs at {address}", address=address), "text2")
 
     def _stop(self) -> None:
         self._starting = False
@@ -82,12 +83,12 @@ class FoldersCard(ActionListCard):
     """Where everything is kept."""
 
     def __init__(self, master: Any, context: AppContext) -> None:
-        super().__init__(master, "Folders")
+        super().__init__(master, tr("Folders"))
         self.context = context
         self._lines = [
-            (self._add("Workspace", lambda: workspace_of(context)), lambda: workspace_of(context)),
-            (self._add("Your presets", lambda: context.library.own), lambda: context.library.own),
-            (self._add("Cache", lambda: cache_of(context)), lambda: cache_of(context)),
+            (self._add(tr("Workspace"), lambda: workspace_of(context)), lambda: workspace_of(context)),
+            (self._add(tr("Your presets"), lambda: context.library.own), lambda: context.library.own),
+            (self._add(tr("Cache"), lambda: cache_of(context)), lambda: cache_of(context)),
         ]
 
     def refresh(self) -> None:
@@ -96,7 +97,7 @@ class FoldersCard(ActionListCard):
             label.set(str(place()))
 
     def _add(self, words: str, place: Any) -> Label:
-        return self.line_of(words, str(place()), "Open", "folder-open", lambda: self._open(place()))
+        return self.line_of(words, str(place()), tr("Open"), "folder-open", lambda: self._open(place()))
 
     def _open(self, place: Path) -> None:
         if problem := open_external(place):

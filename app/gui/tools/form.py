@@ -13,6 +13,7 @@ from app.gui.form.prompt_form import PromptForm
 from app.gui.kit import FormRow, Frame, LinkButton, px
 from app.gui.run.sample_now import first_prompt
 from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
+from modules.language import tr
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo, knobs
 from modules.preset.validate import examine_section
@@ -48,13 +49,13 @@ class ToolForm(Frame):
         self._tool = tool
         self.settings = {setting.path: setting for setting in knobs(tool.settings)}
         self.fields: dict[str, Field] = {}
-        hidden = [setting.label.lower() for setting in self.settings.values() if setting.level == "expert"]
+        hidden = [tr(setting.label).lower() for setting in self.settings.values() if setting.level == "expert"]
         self._folded = bool(hidden)
         self.columnconfigure(0, weight=1)
         for setting in self.settings.values():
             kind = FIELDS.get(setting.widget, ListRow if isinstance(setting.default, tuple) else ValueField)
             self.fields[setting.path] = kind(self, context, setting)
-        self.more = LinkButton(self, f"More: {', '.join(hidden)}", self.unfold)
+        self.more = LinkButton(self, tr("More: {settings}", settings=", ".join(hidden)), self.unfold)
         self.lay_out()
 
     def lay_out(self) -> None:
@@ -111,8 +112,12 @@ class ValueField:
 
     def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
         self._form, self._setting = form, setting
-        words = f"{setting.help}\n\nAllowed: {setting.limits}" if setting.limits else setting.help
-        self.widget = FormRow(form, setting.label, words=words, unit=setting.unit, label_width=LABEL)
+        words = tr(setting.help)
+        if setting.limits:
+            words = f"{words}\n\n{tr('Allowed: {limits}', limits=setting.limits)}"
+        self.widget = FormRow(
+            form, tr(setting.label), words=words, unit=tr(setting.unit) if setting.unit else "", label_width=LABEL
+        )
         self.made = control_of(
             self.widget, setting, ControlCallbacks(self._changed, self._changed, form.lay_out, context, setting.path)
         )
@@ -122,7 +127,7 @@ class ValueField:
     def read(self) -> Any:
         typed = self.made.widget.get()
         if self._setting.required and not typed:
-            self.complain("Something must stand here")
+            self.complain(tr("Required"))
             return None
         value = read(self._setting, typed) if isinstance(typed, str) else typed
         return typed_path(value) if self._setting.widget in PATHS else value

@@ -10,8 +10,8 @@ from app.gui.kit import Button, Cell, Frame, VirtualGrid, px
 from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import SampleImage
 from app.gui.session.open_external import open_external
+from modules.language import plural, tr
 from modules.messages import SampleReady
-from modules.text import counted
 
 CELL = (150, 150)
 GAP = 10
@@ -27,7 +27,7 @@ class MadeImages(Frame):
         self.shots: list[SampleImage] = []
         self.grid_of_images = VirtualGrid(self, self._paint, cell=CELL, lines=0, on_open=self._open)
         self.grid_of_images.pack(fill="both", expand=True)
-        Button(self, "Open folder", self._open_folder, kind="quiet", image="folder-open").pack(
+        Button(self, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open").pack(
             anchor="w", pady=(px(6), 0)
         )
 
@@ -47,7 +47,8 @@ class MadeImages(Frame):
 
     def in_words(self, folder: str) -> str:
         """How many there are, and where."""
-        return f"{counted(len(self.shots), 'image')} in {folder}"
+        count = len(self.shots)
+        return plural(count, "1 image in {folder}", "{count} images in {folder}", folder=folder)
 
     def _paint(self, cell: Cell, index: int) -> None:
         path, size = self.shots[index].path, cell.picture_size
@@ -58,7 +59,9 @@ class MadeImages(Frame):
             self.grid_of_images.refresh(index)
 
     def _open(self, index: int) -> None:
-        ImageViewer(self, self.context, self.shots, self.shots[index], name=lambda shot: f"Image {shot.step}")
+        ImageViewer(
+            self, self.context, self.shots, self.shots[index], name=lambda shot: tr("Image {step}", step=shot.step)
+        )
 
     def _open_folder(self) -> None:
         if self.shots and (problem := open_external(self.shots[-1].path.parent)):

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from app.gui.context import AppContext
 from app.gui.kit import Button, Entry, FormRow, Frame, LinkButton, PathEntry, px
+from modules.language import tr
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo
 
@@ -25,9 +26,9 @@ class ModelRow:
 
     def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
         self._context = context
-        self.widget = FormRow(form, setting.label, words=setting.help, label_width=LABEL)
+        self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         source = str(context.draft.get("model.source") or "")
-        words = f"The project's: {source}" if source else setting.help.rstrip(".")
+        words = tr("The project's: {source}", source=source) if source else tr(setting.help).rstrip(".")
         self.model = PathEntry(self.widget, what="model", placeholder=words)
         self.widget.put(self.model)
 
@@ -35,7 +36,7 @@ class ModelRow:
         preset = self._context.draft.freeze()
         model = typed_path(self.model.get())
         if not model and not self._context.draft.get("model.source"):
-            self.complain("Choose a model: the project names none")
+            self.complain(tr("Choose a model: the project names none"))
             return None
         if model:
             preset = cast("Values", {**preset, "model": {**preset["model"]}})
@@ -57,10 +58,10 @@ class ListRow:
         del context
         self._paths = setting.widget == "files"
         self.entries: list[Entry | PathEntry] = []
-        self.widget = FormRow(form, setting.label, words=setting.help, label_width=LABEL)
+        self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         both = Frame(self.widget)
         self._lines = Frame(both, height=1)
-        words = "Add a file" if self._paths else "Add one"
+        words = tr("Add a file") if self._paths else tr("Add one")
         LinkButton(both, words, lambda: self.add().focus_set()).pack(side="bottom", anchor="w")
         self.widget.put(both)
 
@@ -68,8 +69,8 @@ class ListRow:
         """One more entry."""
         line = Frame(self._lines)
         line.pack(fill="x", pady=px(2))
-        entry = PathEntry(line, text, kinds=WEIGHTS, placeholder="A file") if self._paths else Entry(line, text)
-        Button(line, "", lambda: self._remove(entry), kind="icon", image="x", hint="Without this one").pack(
+        entry = PathEntry(line, text, kinds=WEIGHTS, placeholder=tr("A file")) if self._paths else Entry(line, text)
+        Button(line, "", lambda: self._remove(entry), kind="icon", image="x", hint=tr("Remove it")).pack(
             side="right", padx=(px(6), 0)
         )
         entry.pack(fill="x", expand=True)

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from modules.language import tr
+
 HOST = "127.0.0.1"
 LOOKS_S = 0.2
 ENDS_S = 3.0
@@ -66,7 +68,7 @@ class TensorBoard:
 
     def last_output(self) -> str:
         """What it printed last, for when it ended by itself."""
-        return next((line for line in reversed(self._output) if line), "it said nothing")
+        return next((line for line in reversed(self._output) if line), tr("it said nothing"))
 
     def _listen(self, process: subprocess.Popen[bytes]) -> None:
         """To its end, so that a full pipe never holds it up."""

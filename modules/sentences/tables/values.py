@@ -31,7 +31,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "limits.gt-le": ("above {gt}, at most {le}", ""),
     "limits.gt-lt": ("above {gt}, below {lt}", ""),
     "value.missing": ("This must be given.", ""),
-    "value.empty": ("Something must stand here.", ""),
+    "value.empty": ("Required.", ""),
     # Names
     "setting.unknown": ("There is no such setting.", ""),
     "setting.unknown-near": ("There is no such setting.", "Did you mean {near:setting}?"),

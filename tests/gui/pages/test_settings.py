@@ -16,9 +16,8 @@ from app.gui.pages import PAGES
 from modules.messages import Change
 from modules.preset.preset import Preset
 from modules.preset.validate import all_settings
-from tests.gui.conftest import Pump
-from tests.gui.pages.by_hand import page_of, row_alone, type_into, words_in
-from tests.gui.pages.conftest import Listening
+from tests.gui.by_hand import page_of, row_alone, type_into, words_in
+from tests.gui.conftest import Listening, Pump
 
 FORMS = [card.key for card in PAGES if card.sections and card.key != "concepts"]
 

@@ -9,9 +9,9 @@ from tkinter import filedialog, ttk
 from typing import Any
 
 from app.gui.kit.base.theme import px, theme
+from modules.language import tr
 
 FileKinds = Sequence[tuple[str, str]]
-ALL = ("All files", "*")
 # ttk's style: options by role of colour. "." is what all widgets of ttk begin with.
 STYLES: dict[str, dict[str, str]] = {
     ".": {"background": "card", "foreground": "text", "bordercolor": "border", "focuscolor": "accent"},
@@ -27,7 +27,7 @@ STYLES: dict[str, dict[str, str]] = {
 
 def ask_open_file(parent: tk.Misc, title: str, kinds: FileKinds = (), folder: Path | None = None) -> Path | None:
     """A file that exists, or None if the person thought better of it."""
-    return _chosen(filedialog.askopenfilename(**_asked(parent, title, folder), filetypes=[*kinds, ALL]))
+    return _chosen(filedialog.askopenfilename(**_asked(parent, title, folder), filetypes=_kinds(kinds)))
 
 
 def ask_folder(parent: tk.Misc, title: str, folder: Path | None = None) -> Path | None:
@@ -43,9 +43,13 @@ def ask_save_file(
             **_asked(parent, title, folder),
             initialfile=name,
             defaultextension=Path(name).suffix,
-            filetypes=[*kinds, ALL],
+            filetypes=_kinds(kinds),
         )
     )
+
+
+def _kinds(kinds: FileKinds) -> list[tuple[str, str]]:
+    return [*((tr(title), patterns) for title, patterns in kinds), (tr("All files"), "*")]
 
 
 def _asked(parent: tk.Misc, title: str, folder: Path | None) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from app.gui.kit.base.image_cleanup import sweep
 from app.gui.kit.base.theme import Mode, px, theme, within
 from app.gui.kit.base.toolkit import customtkinter
 from modules.errors import UserError
+from modules.language import tr
 
 SMALLEST = (960, 620)
 SWEEP_MS = 500
@@ -45,8 +46,8 @@ class App(customtkinter.CTk):
             super().__init__(className="Seachange")
         except tk.TclError as error:
             raise NoDisplay(
-                f"No window can be opened: {error}.",
-                advice="Without a screen, train with: ./start-ui.sh train <preset>. See ./start-ui.sh --help.",
+                tr("No window can be opened: {error}.", error=error),
+                advice=tr("Without a screen, train with: ./start-ui.sh train <preset>. See ./start-ui.sh --help."),
             ) from error
         self.withdraw()
         self.on_error: Failed | None = None

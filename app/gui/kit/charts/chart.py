@@ -10,6 +10,7 @@ from app.gui.kit.base.events import events
 from app.gui.kit.base.theme import Painted, mixed, px, surface_of, theme
 from app.gui.kit.charts.axis import Axis, number
 from app.gui.kit.charts.curve import SMOOTH, Curve
+from modules.language import tr
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (10, 3, 2, 3))
 LEAST_DRAG = 6
@@ -26,14 +27,14 @@ class Chart(Painted, tk.Canvas):
         self,
         master: tk.Misc,
         *,
-        empty: str = "The loss appears here.",
+        empty: str = "",
         full: bool = True,
         width: float = 284,
         height: float = 90,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=full, width=px(width), height=px(height))
         self.surface = surface_of(master)
-        self._empty, self._full, self._size = empty, full, (width, height)
+        self._empty, self._full, self._size = empty or tr("The loss appears here."), full, (width, height)
         self.curves: list[Curve] = []
         self._log = False
         self._smooth = SMOOTH
@@ -294,9 +295,9 @@ class Chart(Painted, tk.Canvas):
         at = [(curve, curve.nearest(step)) for curve in drawn]
         if not self._full:
             return f"{step:,.0f}: {number(drawn[0].soft[at[0][1]])}"
-        lines = [f"step {step:,.0f}"]
+        lines = [tr("step {step:,.0f}", step=step)]
         for curve, index in at:
-            soft = "" if not curve.smoothed else f"   smoothed {number(curve.soft[index])}"
+            soft = "" if not curve.smoothed else tr("   smoothed {value}", value=number(curve.soft[index]))
             lines.append(f"{curve.name} {number(curve.raw[index])}{soft}")
         return "\n".join(lines)
 

@@ -34,7 +34,7 @@ class Button(Painted, tk.Canvas):
         image: name of an icon.
         hint: what the tip says while the button is enabled.
         role: another colour of the text.
-        width: pixels at 100 %; 0 for as wide as the words.
+        width: pixels at 100 %, or as wide as longer words need; an icon keeps it.
     """
 
     def __init__(  # noqa: PLR0913
@@ -138,7 +138,8 @@ class Button(Painted, tk.Canvas):
         width, height = self._wanted
         square = self._kind == "icon" and not self.text
         needs = px(height) if square else self._content() + px(28)
-        self.configure(width=px(width) or needs, height=px(height))
+        fixed = self._kind == "icon" or not self.text
+        self.configure(width=(px(width) or needs) if fixed else max(px(width), needs), height=px(height))
         self._arrange()
 
     def _content(self) -> int:

@@ -13,6 +13,9 @@ from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from app.gui.kit.base.tip import show_reason
 from app.gui.kit.controls.option_list import Option, fitting
 from app.gui.kit.controls.popup import Popup, popup
+from modules.language import tr
+
+FITS = 220
 
 
 class Choice(Painted, tk.Canvas):
@@ -22,6 +25,7 @@ class Choice(Painted, tk.Canvas):
         options: Options, or plain words that stand for themselves.
         value: what is chosen first.
         on_change: called with the new value.
+        fit: wide enough for the longest option, up to FITS pixels.
     """
 
     def __init__(
@@ -32,14 +36,15 @@ class Choice(Painted, tk.Canvas):
         on_change: Callable[[Any], object] | None = None,
         *,
         width: float = 120,
+        fit: bool = False,
         image: str = "",
-        placeholder: str = "Choose",
+        placeholder: str = "",
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=0, takefocus=1, width=1, height=1)
         self.surface = surface_of(master)
         self._choices: list[Option] = as_options(options)
-        self._value, self._on_change, self._wide = value, on_change, width
-        self._image, self._placeholder = image, placeholder
+        self._value, self._on_change, self._wide, self._fit = value, on_change, width, fit
+        self._image, self._placeholder = image, placeholder or tr("Choose")
         self._ring = self._over = self._wrong = False
         self.reason = ""
         self._box = RoundBox(self)
@@ -69,6 +74,7 @@ class Choice(Painted, tk.Canvas):
     def offer(self, options: Sequence[Option | str]) -> None:
         """Other options."""
         self._choices = as_options(options)
+        self.configure(width=self._width())
         self._arrange()
 
     def open(self) -> Popup | None:
@@ -90,12 +96,16 @@ class Choice(Painted, tk.Canvas):
         fill = theme.colour("hover" if self._over and not self.reason else "raised")
         edge = theme.colour("error") if self._wrong else theme.colour("accent") if self._ring else fill
         behind = theme.colour(self.surface)
-        self.configure(bg=behind, width=px(self._wide), height=px(30))
+        self.configure(bg=behind, width=self._width(), height=px(30))
         self._box.paint(px(7), fill, edge, behind, px(2) if self._ring else px(1))
         self.itemconfigure(self._chevron, image=icon("chevron-down", "text3" if self.reason else "text", 16))
         if self._icon:
             self.itemconfigure(self._icon, image=icon(self._image, "text2", 16))
         self._arrange()
+
+    def _width(self) -> int:
+        longest = max((theme.measure(option.label, "body") for option in self._choices), default=0) if self._fit else 0
+        return max(px(self._wide), min(longest + px(44), px(FITS)) if longest else 0)
 
     def _arrange(self) -> None:
         wide, high = self.winfo_width(), self.winfo_height()

@@ -23,11 +23,12 @@ class Entry(Painted, tk.Canvas):
         on_change: called with the text when typing rests for a quarter of a second, and before `on_done`.
         on_done: called with the text on Return and when the focus leaves after a change.
         width: pixels at 100 %; the layout may stretch it.
+        fit: at least as wide as the placeholder.
         mono: in the font of the log.
         rest_ms: how long typing must rest; 0 tells of every key.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
         master: tk.Misc,
         text: str = "",
@@ -36,12 +37,13 @@ class Entry(Painted, tk.Canvas):
         on_change: OnChange | None = None,
         on_done: OnChange | None = None,
         width: float = 120,
+        fit: bool = False,
         mono: bool = False,
         rest_ms: int = REST_MS,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=0, takefocus=0, width=px(width), height=px(30))
         self.surface = surface_of(master)
-        self._wide, self._font = width, "mono" if mono else "body"
+        self._wide, self._fit, self._font = width, placeholder if fit else "", "mono" if mono else "body"
         self._on_change, self._done, self._rest_ms = on_change, on_done, rest_ms
         self._before = self._reported = text
         self._pending = ""
@@ -121,7 +123,7 @@ class Entry(Painted, tk.Canvas):
         edge = theme.colour(
             "error" if self._wrong else "accent" if self._focused else "hairline" if self.reason else "border"
         )
-        self.configure(bg=theme.colour(self.surface), width=px(self._wide), height=px(30))
+        self.configure(bg=theme.colour(self.surface), width=self._width(), height=px(30))
         self._box.paint(px(7), fill, edge, theme.colour(self.surface), px(2) if self._focused else px(1))
         text = theme.colour("text")
         self.inner.configure(
@@ -130,6 +132,9 @@ class Entry(Painted, tk.Canvas):
         )  # fmt: skip
         if self._placeholder is not None:
             self._placeholder.configure(bg=fill, fg=theme.colour("text3"), font=theme.font(self._font))
+
+    def _width(self) -> int:
+        return max(px(self._wide), theme.measure(self._fit, self._font) + px(20) if self._fit else 0)
 
     def destroy(self) -> None:
         self._forget()

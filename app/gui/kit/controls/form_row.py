@@ -11,6 +11,7 @@ from app.gui.kit.base.label import Label
 from app.gui.kit.base.theme import px
 from app.gui.kit.base.tip import Words, tip
 from app.gui.kit.controls.button import Button
+from modules.language import tr
 
 LABEL = 178
 UNIT = 56
@@ -112,7 +113,7 @@ class FormRow(Frame):
         if self._arrow is None:
             self._arrow = Button(
                 self, "", self._on_reset, kind="icon", image="rotate-ccw", role="changed", height=26,
-                hint=f"{self._label_text}: back to the preset's value",
+                hint=tr("{label}: back to the preset's value", label=self._label_text),
             )  # fmt: skip
         if self._changed:
             self._arrow.grid(row=0, column=4)

@@ -11,6 +11,7 @@ from app.gui.kit.base.events import events, leave_to_window
 from app.gui.kit.base.icons import icon
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from app.gui.kit.base.tip import tip
+from modules.language import tr
 
 ROW = 36
 
@@ -168,5 +169,8 @@ class NavRow(Painted, tk.Canvas):
 
     def _tip_text(self) -> str:
         changed, wrong = self._counts
-        parts = [f"{wrong} to mend" if wrong else "", f"{changed} changed from the preset" if changed else ""]
+        parts = [
+            tr("{wrong} to fix", wrong=wrong) if wrong else "",
+            tr("{changed} changed from the preset", changed=changed) if changed else "",
+        ]
         return ", ".join(part for part in parts if part)

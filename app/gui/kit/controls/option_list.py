@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from app.gui.kit.base.scroll_bar import SlimBar
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
+from modules.language import tr
 
 LINE = 32
 MEASURED = 200
@@ -137,7 +138,12 @@ class OptionList(Painted, tk.Canvas):
         wide, line, fits = self.winfo_width(), px(LINE), self._fits()
         if not self._rows:
             self.create_text(
-                px(10), line // 2, anchor="w", text="Nothing found", fill=theme.colour("text3"), font=theme.font("body")
+                px(10),
+                line // 2,
+                anchor="w",
+                text=tr("Nothing found"),
+                fill=theme.colour("text3"),
+                font=theme.font("body"),
             )
         for place, row in enumerate(self._rows[self._first : self._first + fits + 1]):
             self._draw_row(row, self._first + place, place * line, wide)
@@ -158,7 +164,7 @@ class OptionList(Painted, tk.Canvas):
         if index == self.marked:
             self.create_rectangle(0, top, wide, top + line, fill=theme.colour("selection"), width=0)
         grey = bool(row.reason)
-        note = row.reason or ("current" if row.value == self._current and not row.note else row.note)
+        note = row.reason or (tr("current") if row.value == self._current and not row.note else row.note)
         right = wide - px(12)
         if note:
             item = self.create_text(
@@ -182,6 +188,11 @@ class OptionList(Painted, tk.Canvas):
         if 0 <= self._at(event.y) < len(self._rows):
             self.marked = self._at(event.y)
             self.pick_marked()
+
+
+def labelled(labels: Mapping[str, str]) -> list[Option]:
+    """Options with the labels of a table, in the language of now: {"on": "Switched on"}."""
+    return [Option(value, tr(label)) for value, label in labels.items()]
 
 
 def fitting(text: str, width: int, font: str) -> str:

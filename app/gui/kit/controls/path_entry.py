@@ -13,6 +13,7 @@ from app.gui.kit.base.theme import px
 from app.gui.kit.controls.button import Button
 from app.gui.kit.controls.dropping import accept_files
 from app.gui.kit.controls.entry import Entry, OnChange
+from modules.language import tr
 
 
 class PathEntry(Frame):
@@ -47,9 +48,9 @@ class PathEntry(Frame):
         asks: dict[str, Callable[[], Path | None]] = {"file": self._file, "folder": self._folder, "save": self._save}
         buttons = {"model": ("file", "folder")}.get(what, (what,))
         looks = {
-            "file": ("file-text", "Choose a file"),
-            "folder": ("folder-open", "Choose a folder"),
-            "save": ("save", "Choose where"),
+            "file": ("file-text", tr("Choose a file")),
+            "folder": ("folder-open", tr("Choose a folder")),
+            "save": ("save", tr("Choose where")),
         }
         for column, each in enumerate(buttons, start=1):
             image, hint = looks[each]
@@ -92,10 +93,10 @@ class PathEntry(Frame):
         return next((place for place in (here, *here.parents) if place.is_dir()), None) if self.get() else None
 
     def _file(self) -> Path | None:
-        return ask_open_file(self, "Choose a file", self._kinds, self._start())
+        return ask_open_file(self, tr("Choose a file"), self._kinds, self._start())
 
     def _folder(self) -> Path | None:
-        return ask_folder(self, "Choose a folder", self._start())
+        return ask_folder(self, tr("Choose a folder"), self._start())
 
     def _save(self) -> Path | None:
-        return ask_save_file(self, "Choose where", kinds=self._kinds, folder=self._start())
+        return ask_save_file(self, tr("Choose where"), kinds=self._kinds, folder=self._start())

@@ -16,6 +16,7 @@ from app.gui.kit.base.frame import Frame
 from app.gui.kit.base.theme import px, theme
 from app.gui.kit.controls.entry import Entry
 from app.gui.kit.controls.option_list import Option, OptionList
+from modules.language import tr
 
 WIDEST = 480
 MOST_LINES = 9
@@ -57,7 +58,7 @@ class Popup(tk.Frame):
         self._focus_before = top.focus_get()
         body = Frame(self, "panel")
         body.pack(fill="both", expand=True, padx=1, pady=1)
-        searching = asked.search if asked.search is not None else ("Search" if len(asked.options) > LONG else "")
+        searching = asked.search if asked.search is not None else (tr("Search") if len(asked.options) > LONG else "")
         self.entry: Entry | None = None
         if searching:
             self.entry = Entry(body, placeholder=searching, on_change=self._narrow, rest_ms=0)

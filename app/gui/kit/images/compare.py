@@ -12,6 +12,7 @@ from PIL import ImageTk
 from app.gui.kit.base.events import events, leave_to_window
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from app.gui.kit.images.loader import Pictures
+from modules.language import tr
 
 SETTLES_MS = 80
 STEP = 0.02
@@ -28,13 +29,14 @@ class Compare(Painted, tk.Frame):
         master: tk.Misc,
         pictures: Pictures,
         *,
-        empty: str = "Samples appear here while training.",
+        empty: str = "",
         on_open: Callable[[Path], object] | None = None,
         size: float = 284,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=1, width=px(size), height=px(size))
         self.surface = surface_of(master)
-        self._pictures, self._empty, self._on_open = pictures, empty, on_open
+        self._pictures, self._on_open = pictures, on_open
+        self._empty = empty or tr("Samples appear here while training.")
         self.share = 0.5
         self._paths: list[Path | None] = [None, None]
         self._photos: list[ImageTk.PhotoImage | None] = [None, None]
@@ -51,7 +53,7 @@ class Compare(Painted, tk.Frame):
         # Words on a picture of any colour: white on a shadow.
         self._shadows = [canvas.create_text(0, 0, fill="#000000") for canvas in (self._before, self._after)]
         self._words = [canvas.create_text(0, 0, fill="#FFFFFF") for canvas in (self._before, self._after)]
-        self._note = self._after.create_text(0, 0, text=empty, justify="center")
+        self._note = self._after.create_text(0, 0, text=self._empty, justify="center")
         self._listen()
         self.follow_theme()
 

@@ -57,7 +57,8 @@ class Cell:
         self._canvas.itemconfigure(self._back, image="")
 
     def words(self, line: int, text: str, role: str = "text2", *, font: str = "small") -> None:
-        cut = fitting(text, self._size[0] - px(16), font)
+        beside = px(SWITCH[0] + SWITCH[2] - 4) if self._switch and line == len(self._lines) - 1 else 0
+        cut = fitting(text, self._size[0] - px(16) - beside, font)
         self._canvas.itemconfigure(self._lines[line], text=cut, fill=theme.colour(role), font=theme.font(font))
 
     def mark(self, text: str, role: str = "changed") -> None:

@@ -11,6 +11,7 @@ from PIL import Image, ImageTk
 from app.gui.kit.base.events import events, keyboard
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from app.gui.kit.images.loader import Pictures, Place
+from modules.language import tr
 
 SETTLES_MS = 80
 
@@ -107,7 +108,7 @@ class ImageView(Painted, tk.Canvas):
 
     def _arrived(self, path: Place, photo: ImageTk.PhotoImage | None) -> None:
         if self.winfo_exists() and path == self.path:
-            self._put(photo, "" if photo is not None else f"{path.name} cannot be read as a picture")
+            self._put(photo, "" if photo is not None else tr("{name} cannot be read as an image", name=path.name))
 
     def _put(self, photo: ImageTk.PhotoImage | None, words: str) -> None:
         self._photo = photo

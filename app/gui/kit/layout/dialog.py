@@ -11,6 +11,7 @@ from app.gui.kit.base.frame import Divider, Frame
 from app.gui.kit.base.label import Label
 from app.gui.kit.base.theme import Painted, px, theme
 from app.gui.kit.controls.button import Button, Kind
+from modules.language import tr
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Dialog(Painted, tk.Toplevel):
     Args:
         title: what the title bar and the head say.
         message: words under the head, wrapped.
-        answers: the buttons, from left to right; the last is the one that Return presses.
+        answers: the buttons, from left to right; the last is the one that Return presses. None: one that closes.
         on_close: called with the answer after the dialog has gone.
         check: called with an answer before closing; False keeps the dialog open.
     """
@@ -44,7 +45,7 @@ class Dialog(Painted, tk.Toplevel):
         master: tk.Misc,
         title: str,
         message: str = "",
-        answers: Sequence[Answer] = (Answer("Close"),),
+        answers: Sequence[Answer] | None = None,
         on_close: Callable[[Any], object] | None = None,
         *,
         check: Callable[[Any], bool] | None = None,
@@ -70,7 +71,7 @@ class Dialog(Painted, tk.Toplevel):
         self.body = Frame(self)
         self.body.pack(fill="both", expand=True, padx=px(20), pady=(px(4), px(12)))
         self.buttons: list[Button] = []
-        for each in reversed(answers):
+        for each in reversed(answers if answers is not None else (Answer(tr("Close")),)):
             press = self._pressing(each.value)
             button = Button(self.footer, each.label, press, kind=each.kind, image=each.image)
             button.pack(side="right", padx=(px(8), 0))
@@ -120,7 +121,7 @@ class Dialog(Painted, tk.Toplevel):
 
     def _show(self) -> None:
         self.update_idletasks()
-        wide = px(self._size[0])
+        wide = min(max(px(self._size[0]), self.footer.winfo_reqwidth() + 2 * px(20)), self.winfo_screenwidth())
         self.geometry(f"{wide}x{self.winfo_reqheight()}")
         self.update_idletasks()
         high = min(px(self._size[1]) or self.winfo_reqheight(), self.winfo_screenheight() - px(60))

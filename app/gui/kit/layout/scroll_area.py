@@ -46,6 +46,8 @@ class ScrollArea(Painted, tk.Canvas):
         if not str(widget).startswith(str(self.body)):
             return
         self.update_idletasks()
+        if not widget.winfo_exists():  # what was left to do took it away
+            return
         top = widget.winfo_rooty() - self.body.winfo_rooty()
         bottom = top + widget.winfo_height()
         high, whole = self.winfo_height(), max(self.body.winfo_height(), 1)

@@ -11,6 +11,7 @@ from app.gui.kit.base.label import Label
 from app.gui.kit.base.link import LinkButton
 from app.gui.kit.base.theme import px
 from app.gui.kit.controls.button import Button
+from modules.language import tr
 
 STAYS_MS = 6000
 OFFERS_MS = 20_000  # with a way back: who reads what happened needs time to want that
@@ -31,7 +32,7 @@ class Toast(RoundFrame):
         self.words.pack(side="left", pady=px(9))
         for words, act in actions:
             LinkButton(self, words, partial(self._act, act), font="bold").pack(side="left", padx=(px(14), 0))
-        Button(self, "", self.close, kind="icon", image="x", hint="Dismiss", height=26).pack(
+        Button(self, "", self.close, kind="icon", image="x", hint=tr("Dismiss"), height=26).pack(
             side="left", padx=(px(8), px(6))
         )
         self.stays = OFFERS_MS if actions else STAYS_MS

@@ -16,6 +16,7 @@ from app.gui.kit.base.scroll_bar import WIDTH, SlimBar
 from app.gui.kit.base.shapes import FINER
 from app.gui.kit.base.theme import Painted, mixed, px, rgb, surface_of, theme
 from app.gui.kit.controls.option_list import fitting
+from modules.language import tr
 
 LINE = 28
 INDENT = 20
@@ -58,11 +59,12 @@ class Tree(Painted, tk.Canvas):
         on_mark: Callable[[str], object] = lambda key: None,
         boxes: bool = True,
         lines: int = 12,
-        empty: str = "Nothing found",
+        empty: str = "",
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=1, width=1, height=px(LINE) * lines)
         self.surface = surface_of(master)
-        self._tick, self._fold, self._mark, self._boxes, self._empty = on_tick, on_fold, on_mark, boxes, empty
+        self._tick, self._fold, self._mark, self._boxes = on_tick, on_fold, on_mark, boxes
+        self._empty = empty or tr("Nothing found")
         self.lines: Sequence[TreeLine] = ()
         self.marked = -1
         self.first = 0

@@ -1,0 +1,211 @@
+"""Every setting of the schema in the states that show it: seen, changed by hand, reset, undone, refused in words."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("tkinter", reason="this Python has no tkinter")
+
+from app.gui.context import AppContext
+from app.gui.draft.draft import Draft
+from app.gui.draft.labels import value_text
+from app.gui.draft.parsing import judged, written
+from app.gui.form.form import SettingRow
+from app.gui.form.interval_entry import IntervalEntry
+from app.gui.form.layers_picker import LayersPicker
+from app.gui.kit import Button, Choice, Segmented, Switch
+from app.gui.pages import PAGES
+from modules.preset.setting_info import SettingInfo, kind_of
+from modules.preset.validate import UNIONS, all_settings
+from tests.gui.by_hand import choose, page_of, row_alone, type_into, words_in
+from tests.gui.conftest import Pump
+
+# A switch beside the title, not a row
+IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled")
+KNOBS = [setting for setting in all_settings() if not setting.entry and setting.path not in IN_THE_HEAD]
+
+
+OTHER = {  # texts that mean something
+    "concepts.0.caption_ending": ".tags", "concepts.0.more_captions": ".caption", "concepts.0.shares": "2, 1",
+    "concepts.0.replacements": "a => b", "concepts.0.resolutions": "640", "training.resolutions": "640",
+    "optimizer.name": "torch.optim:Adamax", "optimizer.arguments": "eps=1e-3", "schedule.points": "0:0.5, 1:0",
+}  # fmt: skip
+
+
+def name_of(setting: SettingInfo) -> str:
+    return f"{setting.path}-{'-'.join(map(str, setting.when.values))}" if setting.when else setting.path
+
+
+def bring_in_play(draft: Draft, setting: SettingInfo) -> None:
+    """Choose whatever shows this setting."""
+    above, _, name = setting.path.partition(".0.")
+    if name and not draft.get(above):
+        draft.add(above)
+    if "text_encoder_2" in setting.path:
+        draft.put("model.family", "sdxl")
+    if setting.when is not None:
+        path = (
+            setting.when.path if "." in setting.when.path else f"{setting.path.rpartition('.')[0]}.{setting.when.path}"
+        )
+        bring_in_play(draft, next(other for other in all_settings() if other.path == path))
+        draft.put(path, setting.when.values[0])
+    section, _, name = setting.path.partition(".")
+    if section in UNIONS and not draft.is_visible(setting, setting.path):
+        owner = next(member for member in UNIONS[section] if name in member.model_fields)
+        draft.put(f"{section}.kind", kind_of(owner))
+        if setting.when is not None:
+            draft.put(setting.when.path, setting.when.values[0])
+    assert draft.is_visible(setting, setting.path)
+
+
+def row_for(context: AppContext, setting: SettingInfo) -> SettingRow:
+    """The row on its page; for concepts, whose page is another's, the row alone."""
+    key = setting.path.partition(".")[0]
+    if key == "concepts":
+        return row_alone(context, setting.path)
+    card = next(card for card in PAGES if key in card.sections)
+    page = page_of(context, card.key)
+    page.reveal(setting.path)
+    return page.row_of(setting.path)
+
+
+def another(setting: SettingInfo, draft: Draft) -> Any:
+    """A value that differs and is good."""
+    now = draft.get(setting.path)
+    if setting.path in OTHER:
+        return OTHER[setting.path]
+    if setting.kind is bool:
+        return not now
+    if setting.choices:
+        return next(choice for choice in setting.choices if choice != now)
+    if setting.widget in ("interval", "warmup"):
+        return "7 steps"
+    if isinstance(now, str):
+        return "<other>" if setting.path.endswith("token") else "other"
+    tried = (now + 1, now - 1) if setting.kind is int else (now / 2, now + 0.25)
+    return next(value for value in tried if value != now and not judged(setting.path, value, draft.values)[1])
+
+
+def set_by_hand(row: SettingRow, value: Any) -> None:
+    """As a person would: keys on the control."""
+    control = row.made.widget
+    if isinstance(control, Switch):
+        control.focus_force()
+        control.event_generate("<space>")
+    elif isinstance(control, Choice | Segmented):
+        choose(control, value)
+    elif isinstance(control, LayersPicker):
+        control.choice.focus_force()
+        choose(control.choice, "\0own")
+        type_into(control.entry.inner, str(value))
+    elif isinstance(control, IntervalEntry):
+        choose(control.choice, str(value).split()[1])
+        type_into(control.entry.inner, str(value).split()[0])
+    elif row.setting.widget == "lines":
+        control.inner.insert("1.0", str(value))
+        control.flush()
+    else:
+        type_into(control.inner, written(value))
+
+
+def arrow_of(row: SettingRow) -> Button | None:
+    """The arrow back, if it is to be seen."""
+    return next((child for child in row.winfo_children() if isinstance(child, Button) and child.winfo_manager()), None)
+
+
+def shown_in(row: SettingRow) -> Any:
+    """What the control says; where it shows words in the place of a 0, that 0."""
+    shown = row.made.widget.get()
+    return 0 if row.setting.zero and shown == "" else shown
+
+
+@pytest.mark.parametrize("setting", KNOBS, ids=name_of)
+def test_a_setting_is_shown_on_its_page_changed_reset_undone_and_redone(
+    context: AppContext, pump: Pump, setting: SettingInfo
+) -> None:
+    draft = context.draft
+    bring_in_play(draft, setting)
+    if setting.widget == "layers":
+        draft.put(setting.path, "all")
+    row = row_for(context, setting)
+    pump(row.winfo_ismapped)
+    assert row.setting.label in words_in(row)
+    before, value = draft.get(setting.path), another(setting, draft)
+
+    set_by_hand(row, value)
+    assert draft.get(setting.path) == value
+    assert draft.errors().get(setting.path, "") in ["", *words_in(row)]
+    original = draft.original(setting.path)
+    if original != value:
+        arrow = arrow_of(row)
+        assert arrow is not None, "a changed setting has an arrow back"
+        arrow.press()
+        assert draft.get(setting.path) == original
+        assert arrow_of(row) is None
+        draft.undo()
+        assert draft.get(setting.path) == value
+        assert shown_in(row) in (value, written(value))
+        draft.redo()
+        assert draft.get(setting.path) == original
+        draft.undo()
+    while draft.get(setting.path) != before:
+        assert draft.undo()
+    # "1 epoch" is shown as 1 and epochs.
+    assert str(shown_in(row)).rstrip("s") in (str(before).rstrip("s"), written(before).rstrip("s"))
+
+
+TYPED = [
+    setting for setting in KNOBS
+    if setting.kind in (int, float) or setting.widget in ("interval", "warmup")
+    or setting.path.endswith((".token", ".tag_separator"))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("setting", TYPED, ids=name_of)
+def test_wrong_text_stands_there_with_a_sentence_until_escape(
+    context: AppContext, pump: Pump, setting: SettingInfo
+) -> None:
+    draft = context.draft
+    bring_in_play(draft, setting)
+    if setting.widget == "interval":
+        draft.put(setting.path, "7 steps")
+    row = row_for(context, setting)
+    good = draft.get(setting.path)
+    wrong = "" if setting.kind is str and not setting.widget else "soon"
+    inner = row.made.key_targets[0]
+
+    type_into(inner, wrong)
+    sentence = draft.errors()[setting.path]
+    assert sentence
+    assert sentence in words_in(row), "it stands under the control"
+    assert inner.get() == wrong, "what was typed stays"
+    assert draft.get(setting.path) == good, "the last good value stays"
+
+    inner.event_generate("<Escape>")
+    before = written(good).split()[0] if setting.widget else written(good)
+    assert inner.get() == ("" if setting.zero and good == 0 else before)
+    assert setting.path not in draft.errors()
+    assert sentence not in words_in(row)
+
+
+@pytest.mark.parametrize("setting", [setting for setting in TYPED if setting.limits], ids=name_of)
+def test_a_number_out_of_range_is_refused_in_words(context: AppContext, setting: SettingInfo) -> None:
+    bring_in_play(context.draft, setting)
+    row = row_for(context, setting)
+    type_into(row.made.key_targets[0], "-100000")
+    assert any("-100000 is out of range" in words for words in words_in(row))
+
+
+def test_a_nothing_that_stands_for_something_says_so_and_means_zero(context: AppContext, pump: Pump) -> None:
+    setting = next(setting for setting in KNOBS if setting.path == "training.steps")
+    context.draft.put(setting.path, 300)
+    row = row_for(context, setting)
+    pump(row.winfo_ismapped)
+    assert row.made.widget.get() == "300"
+    type_into(row.made.key_targets[0], "")
+    assert context.draft.get(setting.path) == 0
+    assert setting.path not in context.draft.errors()
+    context.draft.put(setting.path, 300)
+    context.draft.undo()
+    assert row.made.widget.get() == ""
+    assert value_text(setting, 0) == "epochs decide"

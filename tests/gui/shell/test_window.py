@@ -1,0 +1,316 @@
+"""The window with its real pages, and an engine that only listens."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.gui.context import AppContext
+from app.gui.session.engine_client import EngineDied
+from modules.messages import (
+    Failed,
+    Finished,
+    Phase,
+    Progress,
+    Started,
+    Stop,
+    Train,
+)
+from tests.gui.contexts import context_at, run_folder, sent
+from tests.gui.person import Person, tip_of
+
+Pump = Callable[..., None]
+
+
+@pytest.fixture
+def context(root: Any, tmp_path: Path) -> AppContext:
+    from app.gui.kit import Pictures
+
+    context = context_at(tmp_path)
+    context.app, context.pictures = root, Pictures(root, None)
+    return context
+
+
+@pytest.fixture
+def window(context: AppContext, root: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    from app.gui.shell.window import Window
+
+    key_targets = root.on_error
+    made = Window(context)
+    root.on_error = key_targets
+    monkeypatch.setattr(root, "destroy", lambda: None)
+    made.show()
+    pump()
+    yield made
+    monkeypatch.undo()
+    made.leave()
+
+
+def dialog(window: Any) -> Any:
+    from app.gui.kit import Dialog
+
+    open_ = [child for child in window.app.winfo_children() if isinstance(child, Dialog)]
+    return open_[-1] if open_ else None
+
+
+def words_in(shown: Any) -> str:
+    from app.gui.kit import Label
+
+    return " ".join(str(child.cget("text")) for child in shown.winfo_children() if isinstance(child, Label))
+
+
+def settle(pump: Pump) -> None:
+    """Two ticks of the window: what is so now is on the screen."""
+    end = time.monotonic() + 0.12
+    pump(lambda: time.monotonic() > end)
+
+
+def badge(window: Any, page: str) -> str:
+    """What the tip of a page in the navigation says."""
+    return tip_of(window.navigation.list.rows[page])
+
+
+def heard(window: Any, pump: Pump, *events: Any) -> None:
+    for event in events:
+        window.context.engine.inbox.put(event)
+    window.app.after(1, lambda: None)
+    pump(lambda: window.context.inbox.tick() or True)
+    settle(pump)
+
+
+def test_every_page_opens_and_is_kept(window: Any, pump: Pump) -> None:
+    from app.gui.pages import PAGES
+
+    for card in PAGES:
+        window.go(card.key)
+        pump(lambda: window.pages.front.whole)
+        assert window.pages.front.page.winfo_ismapped(), card.key
+        assert window.navigation.list.chosen == card.key
+    pages = {key: sheet.page for key, sheet in window.pages.page_views.items()}
+    for card in PAGES:
+        window.go(card.key)
+        assert window.pages.front.page is pages[card.key]
+    window.toggle_theme()
+    pump()
+
+
+def test_changes_and_errors_are_counted_where_they_are(window: Any, pump: Pump) -> None:
+    draft = window.context.draft
+    draft.put("training.steps", 77)
+    draft.type("training.batch_size", "0")
+    draft.put("method.rank", 5)
+    settle(pump)
+    assert window.top.changed.cget("text") == "2 changed"
+    assert badge(window, "training") == "1 to fix, 1 changed from the preset"
+    assert badge(window, "method") == "1 changed from the preset"
+    assert window.bar.problems.text == "1 problem"
+    assert not window.bar.start.enabled
+
+
+def test_f8_goes_to_the_problem_and_start_does_nothing_else(window: Any, pump: Pump) -> None:
+    window.context.draft.type("training.batch_size", "0")
+    window.app.event_generate("<F8>")
+    pump(lambda: window.pages.front.card.key == "training")
+    assert window.pages.front.whole
+    window.go("general")
+    window.start()
+    assert window.pages.front.card.key == "training"
+    assert sent(window.context) == []
+
+
+def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
+    window.bar.start.press()
+    assert isinstance(sent(window.context)[0], Train)
+    heard(window, pump, Phase("Reading images", 3, 16))
+    assert window.bar.words.cget("text") == "Reading images: 3 of 16"
+    heard(
+        window,
+        pump,
+        Started("/runs/a", 600, 10, 60),
+        Progress(1840, 12040, 3, 20, [[1840, 0.1]], 0.0912, {}, 1.92, 5311),
+    )
+    assert window.bar.words.cget("text") == "Training: epoch 4 of 20, step 1,840 of 12,040"
+    assert window.bar.right.cget("text") == "1.92 it/s    loss 0.0912    1:28:31 left"
+    assert window.bar.start.text == "Stop training"
+    window.bar.start.press()
+    assert sent(window.context)[1:] == []  # a double click on Start does not stop
+    window.bar.calm_s = 0.0
+    window.bar.start.press()
+    settle(pump)
+    assert window.bar.start.text == "Stop now"
+    window.bar.start.press()
+    assert sent(window.context)[1:] == [Stop(), Stop(now=True)]
+    heard(window, pump, Finished(1840, stopped=True))
+    assert window.bar.start.text == "Start training"
+    assert window.bar.words.cget("text") == "Stopped at step 1,840"
+
+
+def test_a_stopped_run_is_offered_to_go_on(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, "Robot LoRA", step=12, end="stopped")
+    window.start()
+    asked = dialog(window)
+    assert [button.text for button in asked.buttons] == ["Cancel", "New run", "Continue at step 12"]
+    asked.close(None)
+    assert sent(window.context) == []
+    window.start()
+    dialog(window).buttons[-1].press()
+    [train] = sent(window.context)
+    assert train.resume == str(folder)
+
+
+@pytest.mark.parametrize(
+    "event", [Failed("The card is full.", "a traceback"), EngineDied("It died.", "Exit code -9.", True)]
+)
+def test_a_failure_says_why_and_leads_back(window: Any, pump: Pump, tmp_path: Path, event: Any) -> None:
+    folder = run_folder(tmp_path, "Robot LoRA", step=12, end="")
+    window.context.running.begin("train")
+    heard(window, pump, Started(str(folder), 600, 10, 60), event)
+    shown = dialog(window)
+    assert shown.buttons[-1].text == "Continue from backup step 12"
+    shown.more.press()
+    pump(lambda: shown.log is not None and shown.log.winfo_ismapped())
+    assert event.details in shown.log.content()
+    shown.more.press()
+    assert event.details in window.app.pasted()
+    shown.buttons[-1].press()
+    [train] = sent(window.context)
+    assert train.resume == str(folder)
+
+
+def test_closing_while_it_trains_asks_and_waits_for_the_backup(window: Any, pump: Pump) -> None:
+    window.context.running.begin("train")
+    window.close()
+    dialog(window).close(None)
+    assert sent(window.context) == []
+    window.close()
+    dialog(window).buttons[-1].press()
+    assert sent(window.context) == [Stop()]
+    assert not window.context.engine.closed
+    heard(window, pump, Finished(5, stopped=True))
+    assert window.context.engine.closed
+
+
+def test_the_cross_pressed_twice_asks_once(window: Any, pump: Pump) -> None:
+    from app.gui.kit import Dialog
+
+    window.context.running.begin("train")
+    window.close()
+    window.close()
+    assert sum(isinstance(child, Dialog) for child in window.app.winfo_children()) == 1
+
+
+def test_a_failure_while_closing_is_said_first(window: Any, pump: Pump) -> None:
+    window.context.running.begin("train")
+    window.job_results.close_after_stop()
+    heard(window, pump, Failed("The disk is full."))
+    assert not window.context.engine.closed
+    dialog(window).close(None)
+    window.close()
+    assert window.context.engine.closed
+
+
+def test_the_search_lies_over_the_page_and_escape_brings_it_back(window: Any, pump: Pump) -> None:
+    window.go("model")
+    window.app.event_generate("<Control-f>")
+    window.top.search.set("")
+    window.search("learning rate")
+    pump(lambda: window.results.winfo_ismapped() and window.results.paths[:1] == ["training.learning_rate"])
+    window.search("no such thing at all")
+    assert window.results.paths == []
+    window.app.event_generate("<Escape>")
+    pump()
+    assert window.pages.front.page.winfo_ismapped()
+    assert window.navigation.list.chosen == "model"
+
+
+def test_what_differs_can_be_listed(window: Any, person: Person) -> None:
+    window.context.draft.put("training.steps", 77)
+    window.show_changed()
+    assert window.results.paths == ["training.steps"]
+    person.click("Training", nth=1)  # beside the setting; the first one is in the navigation
+    assert window.pages.front.card.key == "training"
+
+
+def test_an_undo_shows_what_it_changed(window: Any, pump: Pump) -> None:
+    window.context.draft.put("method.rank", 5)
+    window.go("general")
+    window.app.event_generate("<Control-z>")
+    pump(lambda: window.pages.front.card.key == "method")
+    assert not window.context.draft.changed("method.rank")
+    window.app.event_generate("<Control-Z>")
+    pump(lambda: window.context.draft.changed("method.rank"))
+
+
+def test_the_pane_goes_where_there_is_no_room(window: Any, pump: Pump) -> None:
+    window.go("training")
+    pump(window.side.pane.winfo_ismapped)
+    window.go("run")
+    pump(lambda: not window.side.pane.winfo_ismapped())
+    window.go("training")
+    window.app.geometry("1000x700")
+    pump(lambda: not window.side.pane.winfo_ismapped() and window.app.winfo_width() == 1000)
+    window.app.geometry("1280x800")
+    pump(window.side.pane.winfo_ismapped)
+    window.toggle_pane()
+    pump(lambda: not window.side.pane.winfo_ismapped())
+    assert window.context.window_state.get("pane") is False
+
+
+def test_larger_text_builds_everything_anew_on_the_same_page(window: Any, pump: Pump) -> None:
+    from app.gui.kit import theme
+
+    window.go("method")
+    window.app.event_generate("<Control-plus>")
+    before = window.frame
+    pump(lambda: window.frame is not before)
+    assert window.pages.front.card.key == "method"
+    assert (theme.percent, window.context.window_state.get("text_size")) == (110, 110)
+    pump(window.side.pane.winfo_ismapped)
+    window.app.geometry("1100x700")
+    pump(lambda: not window.side.pane.winfo_ismapped())
+
+
+def test_keys_lead_to_pages(window: Any, pump: Pump) -> None:
+    window.app.event_generate("<Control-Key-3>")
+    pump(lambda: window.pages.front.card.key == "concepts")
+    window.app.event_generate("<Control-l>")
+    pump(lambda: window.context.window_state.get("theme") == "light")
+
+
+def test_dropped_folders_become_concepts_and_files_are_opened(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    window.drop([folder])
+    assert window.context.draft.get("concepts")[-1]["path"] == str(folder)
+    assert window.pages.front.card.key == "concepts"
+    broken = tmp_path / "broken.json"
+    broken.write_text("{")
+    window.drop([broken])
+    assert "cannot be opened" in dialog(window).title()
+
+
+def test_what_is_edited_is_kept_without_being_asked(window: Any, pump: Pump) -> None:
+    window.context.draft.put("training.steps", 77)
+    window.persistence.save()
+    assert '"steps": 77' in window.context.project.path.read_text()
+
+
+def test_a_fault_of_the_window_is_said_once(window: Any, pump: Pump) -> None:
+    error = ZeroDivisionError("of the test")
+    window.report_fault(ZeroDivisionError, error, None)
+    first = dialog(window)
+    window.report_fault(ZeroDivisionError, error, None)
+    assert dialog(window) is first
+
+
+def test_the_welcome_and_the_help_can_be_read(window: Any, pump: Pump) -> None:
+    from app.gui.shell.welcome import welcome
+
+    window.help()
+    pump(lambda: dialog(window).winfo_viewable())
+    dialog(window).close(None)
+    started: list[int] = []
+    welcome(window.context, lambda: started.append(1)).buttons[-1].press()
+    assert started == [1]

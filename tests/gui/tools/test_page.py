@@ -1,0 +1,221 @@
+"""The page "Tools": what each card sends, shows and says."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from app.gui.context import AppContext
+from app.gui.tools.tensorboard import TensorBoard
+from modules.messages import Failed, Finished, Phase, RunTool, SampleReady, Stop
+from tests.gui.person import Person
+from tests.tools.pretend import ROW
+
+Pump = Callable[..., None]
+
+
+@pytest.fixture
+def cards(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterator[dict[str, Any]]:
+    """The cards of the page: tools by their name, the others by that of their class."""
+    from app.gui.kit import Pictures
+    from app.gui.tools.card import ToolCard
+    from app.gui.tools.page import ToolsPage
+
+    context.draft.put("general.workspace", str(tmp_path / "workspace"))
+    context.draft.put("model.source", "starter:model")
+    context.draft.add("concepts", {"path": "starter:robot"})
+    context.pictures = Pictures(root, tmp_path / "thumbs")
+    page = ToolsPage(root, context)
+    page.pack(fill="both", expand=True)
+    for _ in page.build():
+        root.update()
+    page.shown()
+    pump()
+    yield {card.tool.name if isinstance(card, ToolCard) else type(card).__name__: card for card in page.cards}
+    page.destroy()
+    context.pictures.close()
+
+
+def words(card: Any) -> str:
+    return str(card.result.cget("text"))
+
+
+def fill(card: Any, **values: Any) -> None:
+    for name, value in values.items():
+        field = card.form.fields[name]
+        field.made.widget.set(value) if hasattr(field, "made") else field.show(value)
+
+
+def choose(switch: Any, on: bool) -> None:
+    """By a click."""
+    switch.update()
+    if switch.get() != on:
+        switch.event_generate("<ButtonRelease-1>", x=2, y=2)
+
+
+def prompt(card: Any, **values: str) -> None:
+    for name, value in values.items():
+        card.form.fields["prompts"].widget.controls[name].set(value)
+
+
+def test_images_are_asked_for_with_every_prompt(cards: Any, engine: Any, context: AppContext, tmp_path: Path) -> None:
+    card = cards["sample"]
+    prompt(card, prompt="a robot\n\na boat\n", seed="5")
+    fill(card, count="2", loras=[str(tmp_path / "style.safetensors"), ""])
+    card.button.press()
+    (sent,) = engine.sent
+    assert isinstance(sent, RunTool) and sent.name == context.running.what == "sample"
+    assert [(p["prompt"], p["seed"]) for p in sent.settings["prompts"]] == [("a robot", 5), ("a boat", 5)]
+    assert (sent.settings["count"], sent.settings["loras"]) == (2, [str(tmp_path / "style.safetensors")])
+    assert sent.settings["preset"]["model"]["source"] == "starter:model"
+
+
+def test_another_model_goes_into_the_job_and_not_into_the_project(cards: Any, engine: Any, context: AppContext) -> None:
+    card = cards["sample"]
+    prompt(card, prompt="a robot")
+    card.form.show("preset", "somebody/model")
+    card.button.press()
+    assert engine.sent[0].settings["preset"]["model"]["source"] == "somebody/model"
+    assert context.draft.get("model.source") == "starter:model"
+
+
+def test_images_appear_as_they_come_and_open_large(
+    cards: Any, context: AppContext, pump: Pump, tmp_path: Path, root: Any
+) -> None:
+    from app.gui.run.image_viewer import ImageViewer
+
+    card = cards["sample"]
+    prompt(card, prompt="a robot")
+    card.button.press()
+    path = tmp_path / "000001 - 42 - a robot.png"
+    Image.new("RGB", (64, 64), (200, 60, 60)).save(path)
+    context.running.take(Phase("Making images", 3, 20))
+    assert card.stands.cget("text") == "Making images: 15 %"
+    context.running.take(SampleReady(str(path), "a robot", 0, 1))
+    context.running.take(Finished(path=str(tmp_path)))
+    pump(card.images.grid_of_images.winfo_viewable)
+    assert card.images.grid_of_images.count == 1 and "1 image in" in words(card)
+    assert context.running.samples == [], "the samples of a run are another thing"
+    card.images.grid_of_images.focus_force()
+    card.images.grid_of_images.event_generate("<Home>")
+    card.images.grid_of_images.event_generate("<Return>")
+    pump(lambda: [child for child in root.winfo_children() if isinstance(child, ImageViewer)])
+    (dialog,) = [child for child in root.winfo_children() if isinstance(child, ImageViewer)]
+    pump(dialog.winfo_viewable)
+    assert dialog.facts.cget("text") == "Image 1"
+    dialog.close(None)
+
+
+def test_what_is_wrong_stands_under_its_field(cards: Any, person: Person, engine: Any, context: AppContext) -> None:
+    card = cards["sample"]
+    fill(card, count="0")
+    card.button.press()
+    assert person.finds("0 is out of range: it must be at least 1, at most 1000.")
+    prompt(card, width="100")
+    card.button.press()
+    assert person.finds("multiple of 8")
+    assert engine.sent == [] and not context.running.busy
+
+
+def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: AppContext, tmp_path: Path) -> None:
+    card = cards["convert"]
+    card.button.press()
+    assert person.finds("Required")
+    fill(card, model="starter:model", out=str(tmp_path / "out"), dtype="fp16", format="single_file")
+    card.button.press()
+    settings = {"model": "starter:model", "out": str(tmp_path / "out"), "dtype": "fp16", "format": "single_file"}
+    assert engine.sent == [RunTool("convert", {**settings, "parts": "", "family": "auto", "overwrite": False})]
+    context.running.take(Failed("out.safetensors exists already."))
+    assert words(card) == "out.safetensors exists already." and card.button.enabled
+
+
+def test_advanced_settings_of_a_tool_are_a_click_away(cards: Any, engine: Any) -> None:
+    card = cards["sample"]
+    assert not card.form.fields["out"].widget.winfo_manager()
+    card.form.more.press()
+    assert card.form.fields["out"].widget.winfo_manager() and not card.form.more.winfo_manager()
+
+
+def test_a_lora_that_was_just_trained_is_put_into_the_tool_that_draws(cards: Any, tmp_path: Path) -> None:
+    card = cards["sample"]
+    page = card.master.master.master.master
+    for name in ("a", "b", "b"):
+        page.reveal(str(tmp_path / name))
+        assert card.form.fields["loras"].read() == [str(tmp_path / name)]
+
+
+def test_a_tool_that_is_only_a_row_and_a_file_has_its_card(
+    cards: Any, person: Person, engine: Any, context: AppContext, root: Any, tmp_path: Path
+) -> None:
+    from app.gui.tools.card import ToolCard
+
+    card = ToolCard(root, context, ROW)
+    card.pack(fill="both", expand=True)
+    assert not card.form.fields["most"].widget.winfo_manager(), "it counts for a list that is ranked"
+    choose(card.form.fields["ranked"].made.widget, True)
+    assert card.form.fields["most"].widget.winfo_manager()
+    fill(card, text="a.txt", out=str(tmp_path / "b.txt"), most="500", case="same", words=["a"])
+    card.button.press()
+    assert person.finds("at most 100") and engine.sent == []
+    fill(card, most="5")
+    card.button.press()
+    settings = {"text": "a.txt", "out": str(tmp_path / "b.txt"), "words": ["a"], "case": "same", "ranked": True}
+    assert engine.sent == [RunTool("count", {**settings, "most": 5})]
+    context.running.take(Finished(path=settings["out"]))
+    assert words(card) == f"Written: {settings['out']}"
+    card.destroy()
+
+
+def test_filling_the_cache_can_be_stopped(cards: Any, engine: Any, context: AppContext, pump: Pump) -> None:
+    card = cards["cache"]
+    card.button.press()
+    card.stop.press()
+    assert engine.sent == [RunTool("cache", {"preset": context.draft.freeze()}), Stop(now=True)]
+    context.running.take(Finished(stopped=True))
+    assert words(card) == "Stopped."
+
+
+def test_while_the_engine_is_busy_every_tool_says_when(
+    cards: Any, engine: Any, context: AppContext, pump: Pump
+) -> None:
+    context.running.begin("train")
+    pump(lambda: cards["cache"].stands.cget("text") == "Available when the run has finished.")
+    for name in ("sample", "convert", "cache"):
+        assert cards[name].button.reason == "Available when the run has finished."
+        cards[name].button.press()
+    assert engine.sent == []
+    context.running.take(Finished(5))
+    pump(lambda: cards["cache"].button.enabled)
+
+
+def test_a_wrong_project_fills_no_cache(cards: Any, context: AppContext, pump: Pump) -> None:
+    context.draft.put("training.batch_size", 0)
+    pump(lambda: cards["cache"].stands.cget("text") == "Fix 1 setting first (F8).")
+    assert cards["sample"].button.enabled
+
+
+def test_the_folders_are_those_of_the_settings(
+    cards: Any, person: Person, context: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    assert person.finds(str(tmp_path / "workspace"))
+    context.draft.put("general.workspace", str(tmp_path / "elsewhere"))
+    pump(lambda: person.finds(str(tmp_path / "elsewhere")))
+    said: list[str] = []
+    context.notify = lambda text, *_: said.append(text)
+    person.click("Open")
+    assert said == [f"{tmp_path / 'elsewhere'} does not exist yet."]
+
+
+def test_tensorboard_answers_and_ends(tmp_path: Path) -> None:
+    from queue import SimpleQueue
+    from urllib.request import urlopen
+
+    answers: SimpleQueue[str] = SimpleQueue()
+    board = TensorBoard(answers.put)
+    board.start(tmp_path)
+    with urlopen(answers.get(timeout=60)) as page:
+        assert page.status == 200
+    board.stop()
+    assert not board.alive
