@@ -60,7 +60,7 @@ def examine(values: Values) -> tuple[Preset, dict[str, Problem]]:
                 wrong = _problem(detail, path, values)
                 found.setdefault(f"{path}.kind" if detail["type"] == "union_tag_invalid" else path, wrong)
             else:
-                found.setdefault(path, problem("value.wrong", path))
+                found.setdefault(path, problem("setting.wrong", path))
         for path in sorted((_path(d["loc"]) for d in details), reverse=True):
             _drop(values, path)
         values = with_kinds(values)

@@ -33,6 +33,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "value.missing": ("This must be given.", ""),
     "value.empty": ("Required.", ""),
     # Names
+    "setting.wrong": ("This cannot be used.", ""),
     "setting.unknown": ("There is no such setting.", ""),
     "setting.unknown-near": ("There is no such setting.", "Did you mean {near:setting}?"),
     "setting.of-another-kind": (

@@ -1,0 +1,39 @@
+"""Who makes a problem gives it the values that its row names: else its sentence could not be made."""
+
+from __future__ import annotations
+
+import ast
+import string
+from collections.abc import Iterator
+
+from modules.sentences.catalogue import CATALOGUE
+from modules.system.bundled import ROOT
+
+FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py"))
+
+
+def named(code: str) -> set[str]:
+    """The values that a row names; settings are no values."""
+    fields = {name for template in CATALOGUE[code] for _, name, _, _ in string.Formatter().parse(template) if name}
+    return {name for name in fields if "." not in name and name != "path"}
+
+
+def lacking(source: str) -> Iterator[str]:
+    """Codes with what is not given, where all values are written at the call."""
+    for node in ast.walk(ast.parse(source)):
+        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+            continue
+        given = {word.arg for word in node.keywords}
+        if node.func.id == "problem" and None not in given:
+            for part in ast.walk(node.args[0]):
+                if isinstance(part, ast.Constant) and part.value in CATALOGUE:
+                    yield from (f"{part.value}: {name}" for name in named(str(part.value)) - given)
+
+
+def test_every_row_gets_its_values() -> None:
+    found = [row for path in FILES for row in lacking(path.read_text(encoding="utf-8"))]
+    assert found == []
+
+
+def test_a_value_that_is_not_given_is_found() -> None:
+    assert list(lacking('problem("value.int", "training.steps")')) == ["value.int: value"]
