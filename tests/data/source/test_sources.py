@@ -198,7 +198,9 @@ def test_a_source_is_checked(source: MemorySource, tmp_path: Path) -> None:
     preset = preset_of(concept("memory:robots"), resolution=64, general=general)
     found = said(images_check.findings, preset)
     assert found["images.copies"].items == ["memory:robots#5.png = memory:robots#copy.png"]
-    assert not any("images of" in place.title for place in used_folders(preset)), "it has no folder to ask about"
+    assert not any(place.setting.startswith("concepts") for place in used_folders(preset)), (
+        "it has no folder to ask about"
+    )
 
 
 def test_a_source_is_previewed_as_training_sees_it(source: MemorySource, tmp_path: Path) -> None:
