@@ -31,8 +31,6 @@ class SilentEngine:
 
     def warm(self) -> None: ...
 
-    def quit(self) -> None: ...
-
     def close(self, seconds: float = 0) -> None:
         self.closed = True
 

@@ -37,7 +37,6 @@ class CaptionsPage(Page):
         self._concepts: list[Concept] = []
         self._read_of: object = None
         self._timer = ""
-        self._tag = ""  # that is filtered by
         self._waiting: WorkerPoll[list[Caption]] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._keys = f"Captions{self.winfo_id()}"
         self._built = False

@@ -16,7 +16,6 @@ from modules.language import plural, tr
 
 DRAWS = 5
 LETTERS = 170  # of a caption that are shown
-NUMBER = 62
 
 
 class CaptionVariants(Frame):

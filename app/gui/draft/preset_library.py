@@ -23,7 +23,6 @@ from modules.preset.preset import Preset
 from modules.preset.validate import examine
 from modules.sentences.problem import problem
 from modules.system.bundled import ROOT
-from modules.system.files import write_text
 from modules.system.sorting import natural_key
 
 OWN = "Your presets"
@@ -228,18 +227,6 @@ def from_text(text: str) -> Preset:
     if problems := [*loaded.problems, *found.values()]:
         raise Problems(problem("preset-file.wrong", file=tr("The pasted text")), problems)
     return preset
-
-
-def write_copy(draft: Draft, path: Path) -> None:
-    """Write the recipe to a file of the user's choice, whom the file dialog has asked about replacing.
-
-    Raises:
-        UserError: it cannot be written.
-    """
-    try:
-        write_text(path, text_of(draft))
-    except OSError as error:
-        raise _unwritable(path, error) from error
 
 
 def _files(folder: Path) -> Iterator[Path]:

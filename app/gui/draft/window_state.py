@@ -25,7 +25,6 @@ DEFAULTS: dict[str, Any] = {
     "text_size": 100,  # percent
     "pane": True,  # the live pane on the right
     "recent": [],  # files that were opened, newest first
-    "folded": [],  # cards that are folded
     "expert": [],  # cards that show their expert settings
     "project": "",  # the project that was open last
     "welcomed": False,
@@ -64,10 +63,6 @@ class WindowState:
     def recent(self) -> list[Path]:
         """The files that were opened last and are still there."""
         return [path for path in map(Path, cast("list[str]", self.get("recent"))) if path.is_file()]
-
-    @property
-    def unsaved(self) -> bool:
-        return bool(self._changed)
 
     def save(self) -> bool:
         """Write what changed. False: another window is writing just now; try again later.

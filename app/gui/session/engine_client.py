@@ -71,11 +71,6 @@ class Engine:
         self._process.send(command)
         return True
 
-    def quit(self) -> None:
-        """Ask it to end: a job under way is stopped with a backup first. Look at `alive` to see when it is done."""
-        if self.alive:
-            self.send(Quit())
-
     def close(self, seconds: float = 10.0) -> None:
         """End it: Quit, wait so long, then by force. The only call that waits; for the end of the program."""
         if self._process is not None:

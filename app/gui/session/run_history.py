@@ -104,12 +104,6 @@ class Run:
                 found.append(Sample(path, int(name[1]), 0, tr("All prompts")))
         return sorted(found, key=lambda sample: (sample.step, sample.number, sample.path.name))
 
-    def last_sample(self) -> Sample | None:
-        """The first prompt of the newest step."""
-        samples = self.samples()
-        newest = [sample for sample in samples if sample.step == samples[-1].step] if samples else []
-        return next(iter(sorted(newest, key=lambda sample: sample.number or 10**9)), None)
-
     def prompt_of(self, sample: Sample) -> str:
         """The whole prompt: the preset's; of a prompt of the moment what the image says of itself, or its name."""
         if OVERVIEW.fullmatch(sample.path.name):

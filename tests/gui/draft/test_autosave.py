@@ -40,10 +40,10 @@ def test_each_system_has_its_folder(platform: str, environment: dict[str, str], 
 def test_what_was_put_is_there_in_the_next_window(path: Path) -> None:
     one = WindowState(path)
     one.put("theme", "dark")
-    one.put("folded", ["training.Optimizer"])
+    one.put("expert", ["training.Optimizer"])
     assert one.save()
     other = WindowState(path)
-    assert (other.get("theme"), other.get("folded"), other.get("page")) == ("dark", ["training.Optimizer"], "general")
+    assert (other.get("theme"), other.get("expert"), other.get("page")) == ("dark", ["training.Optimizer"], "general")
 
 
 def test_two_windows_keep_each_others_keys_and_the_last_word_wins(path: Path) -> None:
@@ -58,11 +58,11 @@ def test_two_windows_keep_each_others_keys_and_the_last_word_wins(path: Path) ->
     assert (third.get("theme"), third.get("text_size"), third.get("page")) == ("dark", 150, "tools")
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"theme": 3, "folded": [1], "page": "model"}', "\0"])
+@pytest.mark.parametrize("text", ["{", "[]", '{"theme": 3, "expert": [1], "page": "model"}', "\0"])
 def test_a_damaged_file_gives_defaults_where_it_is_damaged(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
     window_state = WindowState(path)
-    assert (window_state.get("theme"), window_state.get("folded")) == ("system", [])
+    assert (window_state.get("theme"), window_state.get("expert")) == ("system", [])
     assert window_state.note or window_state.get("page") == "model"
 
 
@@ -91,7 +91,6 @@ def test_a_save_while_another_window_writes_is_put_off_and_nothing_is_lost(path:
     window_state.put("theme", "dark")
     with Lock(path.with_suffix(".lock")):
         assert not window_state.save()
-    assert window_state.unsaved
     assert window_state.save()
     assert WindowState(path).get("theme") == "dark"
 

@@ -5,7 +5,7 @@ import pytest
 
 from app.gui.draft.autosave import save_project
 from app.gui.draft.draft import Draft
-from app.gui.draft.preset_library import OWN, Library, OpenedFile, from_text, open_file, text_of, write_copy
+from app.gui.draft.preset_library import OWN, Library, OpenedFile, from_text, open_file, text_of
 from modules.errors import Problems, UserError
 from modules.preset.files import store
 from modules.system.bundled import ROOT
@@ -125,14 +125,6 @@ def test_pasted_text_that_is_no_preset_is_refused_in_words() -> None:
         from_text("{hello}")
     with pytest.raises(Problems, match=r"training\.lr: There is no such setting"):
         from_text('{"version": 2, "training": {"lr": 1}}')
-
-
-def test_a_copy_is_written_where_the_user_says_or_the_reason_is_told(draft: Draft, tmp_path: Path) -> None:
-    write_copy(draft, tmp_path / "out" / "robot.json")
-    assert open_file(tmp_path / "out" / "robot.json") == OpenedFile("robot", draft.preset(), project=False)
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(UserError, match="cannot be written"):
-        write_copy(draft, tmp_path / "file" / "robot.json")
 
 
 def test_a_project_that_is_opened_is_known_as_one(draft: Draft, tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from modules.messages import (
     Paused,
     Phase,
     Progress,
+    Quit,
     Result,
     SampleReady,
     Started,
@@ -130,7 +131,7 @@ def test_what_is_no_message_becomes_a_note(window: Window) -> None:
 
 def test_an_end_that_was_asked_for_is_no_crash(window: Window) -> None:
     window.engine.warm()
-    window.engine.quit()
+    window.engine.send(Quit())
     window.until(lambda: not window.engine.alive)
     window.engine.close()
     window.inbox.tick()
