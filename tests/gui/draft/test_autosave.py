@@ -222,7 +222,7 @@ def test_wrong_settings_of_a_project_are_left_out_and_said(tmp_path: Path, draft
     (tmp_path / "project.json").write_text(json.dumps(held), encoding="utf-8")
     project = Project.open(tmp_path)
     assert project.restore(draft)
-    assert "training.batch_size" in project.note
+    assert "Batch size" in project.note
     assert draft.get("training.steps") == 5
     project.close(draft)
 
