@@ -8,9 +8,8 @@ from typing import Any
 
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import describe_changes
 from app.gui.draft.labels import breadcrumb
-from app.gui.draft.problem_labels import WORDS, finding_text, finding_title
+from app.gui.draft.problem_labels import WORDS, describe_changes, finding_text, finding_title
 from app.gui.kit import Badge, Bar, BarList, Button, Card, Frame, Label, LinkButton, px, tip
 from app.gui.pages import page_for
 from modules.language import plural, tr

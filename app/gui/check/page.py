@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from app.gui.check.finding_card import LOOKS, FindingCard
 from app.gui.check.findings import Result, checks_for
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import counted
-from app.gui.draft.problem_labels import WORDS
+from app.gui.draft.problem_labels import WORDS, counted
 from app.gui.kit import (
     Button,
     EmptyState,

@@ -1,12 +1,14 @@
-"""Problems in the words of the window: settings by page and label, and ways out that one can click."""
+"""Problems and findings in the words of the window: settings by page and label, and ways out that one can click."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from app.gui.draft.labels import breadcrumb
+from app.gui.draft.labels import breadcrumb, value_text
 from modules.errors import text_of
-from modules.language import translated
+from modules.language import plural, tr, translated
 from modules.messages import Failed, Finding
 from modules.preset.validate import setting_at
 from modules.sentences.catalogue import CATALOGUE
@@ -60,3 +62,27 @@ def lines_by_path(problems: Sequence[Problem]) -> dict[str, str]:
         text = WORDS.sentence(problem)
         found[problem.path] = f"{found[problem.path]}\n{text}" if problem.path in found else text
     return found
+
+
+# Findings
+
+SEVERITIES = (
+    ("stop", "1 problem blocks the start", "{count} problems block the start"),
+    ("hurt", "1 warning", "{count} warnings"),
+    ("know", "1 note", "{count} notes"),
+)
+
+
+def counted(counts: Counter[str]) -> str:
+    """How it stands, in a line: "2 warnings, 10 notes"."""
+    parts = [plural(counts[severity], one, other) for severity, one, other in SEVERITIES if counts[severity]]
+    return ", ".join(parts) or tr("No problems found")
+
+
+def describe_changes(changes: Mapping[str, Any]) -> str:
+    """What a mend does, a line for each setting: "Training \u203a Batch size: 2 images"."""
+    lines: list[str] = []
+    for path, value in changes.items():
+        setting = setting_at(path)
+        lines.append(f"{breadcrumb(path)}: {value_text(setting, value) if setting else value}")
+    return "\n".join(lines)

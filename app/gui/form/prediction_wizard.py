@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import describe_changes
+from app.gui.draft.problem_labels import describe_changes
 from app.gui.draft.state import values_of
 from app.gui.kit import Answer, Choice, Dialog, Frame, Label, Option, px
 from modules.language import plural, tr

@@ -8,8 +8,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any
 
-from app.gui.draft.finding_labels import describe_changes
-from app.gui.draft.problem_labels import WORDS, failure_text
+from app.gui.draft.problem_labels import WORDS, describe_changes, failure_text
 from app.gui.kit import Answer, App, Button, Dialog, Label, LogView, px
 from app.gui.run_control import Resumable
 from app.gui.session.engine_client import EngineDied

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
-from app.gui.draft import finding_labels
+from app.gui.draft import problem_labels
 from app.gui.draft.problem_labels import failure_headline
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
 from app.gui.run_control import Job
@@ -211,7 +211,7 @@ class RunBar(Frame):
             return tr("Ready to train"), "text2", 0.0
         counts = checks.counts(found)
         role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
-        return tr("Checked: {findings}", findings=finding_labels.counted(counts)), role, 0.0
+        return tr("Checked: {findings}", findings=problem_labels.counted(counts)), role, 0.0
 
 
 def _figures(steps_per_second: float, loss: float, seconds: float) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from app.gui.check.findings import FRESH_S, Checks, changed
 from app.gui.context import AppContext
-from app.gui.draft.finding_labels import counted, describe_changes
+from app.gui.draft.problem_labels import counted, describe_changes
 from modules.errors import UserError
 from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Started, Stop
 from modules.text import amount
