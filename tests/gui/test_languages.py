@@ -90,6 +90,7 @@ def data(context: AppContext) -> list[str]:
         *(text for entry in entries if entry.preset for text in strings(entry.values)),
         *(text for entry in entries for text in (entry.name, entry.group, entry.note, entry.path.stem)),
         *(name for card in FAMILIES.values() for name in (*card.examples, card.title)),
+        *(part.title for card in FAMILIES.values() for part in card.components),
         *(setting.path for setting in all_settings()),
         *(
             text
@@ -144,16 +145,19 @@ def cut(seen: Seen) -> bool:
 def faults(front: Any, known: list[str]) -> list[str]:
     """What is wrong with anything that stands in it, tips included."""
     found: list[str] = []
+    tips = [tip_of(widget) for widget in below(front)]
+    told = " ".join(tips)
     for seen in words_of(front):
         if seen.box[0] < AWAY or is_data(seen):
             continue
         if words := plain(seen.text, known):
             found.append(f"plain {words}: {seen.text[:120]!r}")
-        if "«" in seen.text and cut(seen):
+        hinted = seen.text.rstrip("»") in told  # what an entry is for, in full in its tip
+        if "«" in seen.text and cut(seen) and not hinted:
             found.append(f"cut off: {seen.text[:120]!r}")
-    for widget in below(front):
-        if words := plain(tip_of(widget), known):
-            found.append(f"plain in a tip {words}: {tip_of(widget)[:160]!r}")
+    for text in tips:
+        if words := plain(text, known):
+            found.append(f"plain in a tip {words}: {text[:160]!r}")
     return found
 
 

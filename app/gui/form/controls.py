@@ -79,7 +79,7 @@ def options_of(setting: SettingInfo) -> Sequence[Option]:
     """The choices of a setting as the controls take them; the preset's own word is found by the search too."""
     labels = setting.labels or {}
     return [
-        Option(choice, labels.get(choice) or choice_label(setting.path, choice), words=str(choice))
+        Option(choice, tr(labels.get(choice, "")) or choice_label(setting.path, choice), words=str(choice))
         for choice in setting.choices
     ]
 

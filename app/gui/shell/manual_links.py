@@ -16,6 +16,7 @@ PAGES = {
     "What can go wrong": "what-can-go-wrong.md",
     "Options of other programs": "compared.md",
 }
+COLUMNS = 3
 
 
 class ManualLinks(Frame):
@@ -27,8 +28,8 @@ class ManualLinks(Frame):
         self.links = {
             page: LinkButton(self, tr(title), lambda page=page: self._open(page)) for title, page in PAGES.items()
         }
-        for link in self.links.values():
-            link.pack(side="left", padx=(0, px(14)))
+        for number, link in enumerate(self.links.values()):
+            link.grid(row=number // COLUMNS, column=number % COLUMNS, sticky="w", padx=(0, px(14)), pady=px(2))
 
     def _open(self, page: str) -> None:
         if problem := open_external(MANUAL / page):

@@ -62,4 +62,7 @@ def test_layers_that_are_not_listed_are_chosen_by_name_without_a_count(
     pump(lambda: page.form.row("method.layers") is not None)
     picker = page.form.row("method.layers").made.widget
     pump(lambda: not picker.link.winfo_manager())
+    opened = picker.choice.open()
+    assert "attention" in [option.value for option in opened.list.shown]
+    opened.close()
     assert picker.share.cget("text") == "" and picker.open() is None
