@@ -10,6 +10,7 @@ from PIL import Image
 
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
+from modules.data.source.source import DataFile
 from tests.gui.conftest import Pump
 from tests.gui.person import CONTROL, Person
 
@@ -398,10 +399,10 @@ def test_a_long_change_is_waited_for_with_the_window_alive(
 
     begun, go_on, write, drawn = threading.Event(), threading.Event(), store.put_bytes, list[str]()
 
-    def slow(path: Path, data: bytes | None) -> None:
+    def slow(file: DataFile, data: bytes | None) -> None:
         begun.set()
         assert go_on.wait(10)
-        write(path, data)
+        write(file, data)
 
     def look() -> None:
         [shown] = [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]

@@ -8,6 +8,7 @@ from app.gui.captions.files import bytes_of, read_captions
 from app.gui.captions.store import CaptionStore, Filter
 from app.gui.captions.token_count import chunks, token_counter
 from modules.data.source import file_info
+from modules.data.source.source import DataFile
 from modules.errors import Problems, UserError
 from modules.preset.sections.concept import Concept
 
@@ -149,10 +150,10 @@ def test_when_one_file_cannot_be_written_none_is_changed(
 
     before, put = bytes_in(folder), module.put_bytes
 
-    def full(path: Path, data: bytes | None) -> None:
-        if data and path.name == "b.txt" and b"x" in data:
-            raise OSError(28, "No space left on device", str(path))
-        put(path, data)
+    def full(file: DataFile, data: bytes | None) -> None:
+        if data and file.name == "b.txt" and b"x" in data:
+            raise OSError(28, "No space left on device", str(file))
+        put(file, data)
 
     monkeypatch.setattr(module, "put_bytes", full)
     with pytest.raises(UserError, match="No space left"):

@@ -104,7 +104,9 @@ def test_folders_are_listed_beside_the_window_and_again_when_asked(folder: Path,
     pump(lambda: summary.poll() and summary.of(concept) is not None)
     (folder / "new.png").write_bytes((folder / "0.png").read_bytes())
     summary.look([concept], again=True)
-    pump(lambda: summary.poll() and summary.of(concept) == FolderSummary(4, folder / "0.png"))
+    pump(lambda: summary.poll() and (found := summary.of(concept)) and found.images == 4)
+    found = summary.of(concept)
+    assert found and found.first and found.first.path == folder / "0.png"
     summary.close()
 
 

@@ -95,7 +95,7 @@ def test_a_run_that_waits_for_room_says_why_and_can_be_asked_to_look_again(windo
     assert window.bar.words.cget("text") == f"Paused: {full}"
     assert window.bar.words.cget("fg") == theme.colour("changed")
     assert Toast.now is not None and full in Toast.now.words.cget("text")
-    assert ("warning", f"Paused: {full}") in [(line.level, line.text) for line in window.context.running.log]
+    assert ("warning", f"Paused at step 10: {full}") in [(line.level, line.text) for line in window.context.running.log]
     Toast.now.close()
     heard(window, pump, Paused(10, full))
     assert Toast.now is None, "each reason is said once"
@@ -147,9 +147,9 @@ def test_a_lora_that_was_just_made_can_be_tried(window: Any, pump: Pump, tmp_pat
     link.press()
     pump(lambda: window.pages.front.card.key == "tools" and window.pages.front.whole)
     images = window.pages.front.page.cards[0]
-    assert [entry.get() for entry in images.loras] == [str(made)]
+    assert images.form.fields["loras"].read() == [str(made)]
     window.context.go("tools", str(made))
-    assert [entry.get() for entry in images.loras] == [str(made)]
+    assert images.form.fields["loras"].read() == [str(made)]
 
 
 def test_before_it_is_continued_it_says_what_is_done_again(window: Any, pump: Pump, tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_validations_have_a_chart_of_their_own_by_concept(
     ]  # fmt: skip
     assert page.losses.best.cget("text") == "Best: 0.5500 at step 100"
     assert page.losses.rate_switch.reason
-    assert "the best is 0.5500 of step 100" in page.log.view.content()
+    assert "the best is 0.55000 of step 100" in page.log.view.content()
 
 
 def test_the_learning_rate_and_all_of_the_curve_can_be_shown(

@@ -47,7 +47,7 @@ for line in sys.stdin:
         case Quit(): break
         case Pause(): print("so it ends", file=sys.stderr); sys.exit(7)
         case Stop(): print(encode(Finished(5, stopped=True)), flush=True)
-        case CheckPreset(): print(encode(Answer("q", "a")), flush=True); print(encode(Finished()), flush=True)
+        case CheckPreset(): print(encode(Result("q", "a")), flush=True); print(encode(Finished()), flush=True)
         case _: print("this is no message", flush=True)
 """
 
@@ -118,7 +118,7 @@ def test_being_killed_during_a_job_says_that_the_memory_may_have_been_full(windo
     window.until(lambda: window.last(EngineDied))
     died = window.last(EngineDied)
     assert died.working
-    assert "memory was full" in died.message
+    assert "out of memory" in died.message
     assert "last backup" in died.message
     assert not window.engine.busy
 
@@ -126,7 +126,7 @@ def test_being_killed_during_a_job_says_that_the_memory_may_have_been_full(windo
 def test_what_is_no_message_becomes_a_note(window: Window) -> None:
     window.engine.send(Train({}))
     window.until(lambda: window.last(Note))
-    assert "not understood" in window.last(Note).text
+    assert "could not be read" in window.last(Note).text
 
 
 def test_an_end_that_was_asked_for_is_no_crash(window: Window) -> None:

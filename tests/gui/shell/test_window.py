@@ -132,7 +132,7 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
         Progress(1840, 12040, 3, 20, [[1840, 0.1]], 0.0912, {}, 1.92, 5311),
     )
     assert window.bar.words.cget("text") == "Training: epoch 4 of 20, step 1,840 of 12,040"
-    assert window.bar.right.cget("text") == "1.92 it/s    loss 0.0912    1:28:31 left"
+    assert window.bar.right.cget("text") == "1.92 it/s    loss 0.0912    1 h 28 min left"
     assert window.bar.start.text == "Stop training"
     window.bar.start.press()
     assert sent(window.context)[1:] == []  # a double click on Start does not stop
