@@ -25,7 +25,7 @@ def test_a_run_begins_with_the_frozen_draft(tmp_path: Path) -> None:
 def test_nothing_starts_while_a_setting_is_wrong(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     context.draft.type("training.batch_size", "0")
-    assert Job(context).blocked().startswith("1 setting has to be mended")
+    assert Job(context).blocked().startswith("Fix 1 setting first")
     with pytest.raises(UserError):
         Job(context).start()
     assert sent(context) == []

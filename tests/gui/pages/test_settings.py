@@ -112,7 +112,7 @@ def test_a_setting_that_was_searched_for_is_unfolded_in_sight_and_has_the_focus(
 def test_the_help_tells_the_meaning_the_preset_the_limits_and_the_key(context: AppContext) -> None:
     row = row_alone(context, "training.batch_size")
     words = tip_text(row.made.widget)
-    for part in ("Images per forward and backward pass", "Usual: 2 images", "at least 1", "training.batch_size"):
+    for part in ("Images per forward and backward pass", "Default: 2 images", "at least 1", "training.batch_size"):
         assert part in words
 
 
@@ -143,11 +143,11 @@ def test_a_live_setting_goes_to_the_run_under_way_and_says_so(context: AppContex
     row = row_alone(context, "sampling.every")
     context.draft.put("sampling.every", "5 steps")
     assert engine.sent == [], "no run is under way"
-    assert not any("run under way" in words for words in words_in(row))
+    assert not any("run that is going on" in words for words in words_in(row))
 
     context.running.begin("train")
     context.running.take(_any_event())
-    assert any("run under way" in words for words in words_in(row))
+    assert any("run that is going on" in words for words in words_in(row))
     type_into(row.made.widget.entry.inner, "9")
     assert engine.sent == [Change("sampling.every", "9 steps")]
     type_into(row.made.widget.entry.inner, "soon")

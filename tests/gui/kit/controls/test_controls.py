@@ -334,7 +334,7 @@ def test_navigation_goes_with_the_arrows_and_refuses_what_does_not_apply(root: A
     click(navigation.rows["c"])
     assert chosen == ["b"]
     assert tip_text(navigation.rows["c"]) == "Nothing is running."
-    assert tip_text(navigation.rows["b"]) == "1 to mend, 2 changed from the preset"
+    assert tip_text(navigation.rows["b"]) == "1 to fix, 2 changed from the preset"
 
 
 def test_everything_can_be_reached_with_tab(root: Any, pump: Pump) -> None:
