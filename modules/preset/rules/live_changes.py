@@ -43,10 +43,15 @@ def prompt_of(values: Any) -> Prompt:
     preset, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [values]}})
     found = [*wrong.values(), *(each for each in conflicts(preset) if each.path.startswith(f"{here}."))]
     if found:
-        raise Problems(Problem("prompt.wrong"), [_of_prompt(each, f"{here}.") for each in found])
+        raise Problems(Problem("prompt.wrong"), [_of_prompt(each, here) for each in found])
     return preset.sampling.prompts[0]
 
 
-def _of_prompt(found: Problem, prefix: str) -> Problem:
+def _of_prompt(found: Problem, here: str) -> Problem:
     """The problem of a prompt that is in no list: its settings are called by their names alone."""
-    return replace(found, path=found.path.removeprefix(prefix), also=[path.removeprefix(prefix) for path in found.also])
+
+    def name(path: str) -> str:
+        return "" if path == here else path.removeprefix(f"{here}.")
+
+    values = {key: name(value) if isinstance(value, str) else value for key, value in found.values.items()}
+    return replace(found, path=name(found.path), also=[name(path) for path in found.also], values=values)

@@ -43,7 +43,7 @@ def test_losses_still_under_way_are_told_later_each_once_and_nobody_waits_for_th
     meter = Meter(told.append, lambda *_: None)
     events = [Late() for _ in range(3)]
     for step, event in enumerate(events, 1):
-        monkeypatch.setattr(meter_module, "fetched", lambda values, event=event: (values, event))
+        monkeypatch.setattr(meter_module, "to_cpu", lambda values, event=event: (values, event))
         meter.add(step, torch.tensor(float(step)), None, {"denoiser": 1.0}, 0.1)
     meter.report(3, 9, 0, 1, wait=False)
     assert told == []
