@@ -138,12 +138,12 @@ def losses_of(events: list[Any]) -> list[int]:
 
 CHATTER = """
 import os, modules.run as run, modules.engine as engine
-quiet = run.perform
+quiet = run.run_job
 def loud(job, channel):
     print("a library prints", flush=True)
     os.write(1, b"a C library prints\\n")
     quiet(job, channel)
-run.perform = loud
+run.run_job = loud
 engine.main()
 """
 

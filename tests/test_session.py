@@ -77,7 +77,9 @@ def test_what_was_told_before_an_error_is_not_lost(monkeypatch: pytest.MonkeyPat
         raise UserError("No.", advice="Do this.")
 
     monkeypatch.setattr(jobs, "run_job", broken)
-    assert ended(Train({})) == [Note("before"), Failed("No. Do this.")]
+    first, failed = ended(Train({}))
+    assert first == Note("before")
+    assert isinstance(failed, Failed) and failed.message == "No. Do this."
 
 
 def test_commands_given_before_the_job_began_are_heard(tmp_path: Path) -> None:

@@ -17,10 +17,10 @@ LIMIT = 200_000_000  # pixels of an image; more is a mistake, or a file made to 
 # that it hands to Ghostscript to run. JPEG includes MPO, which many phones make.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF")
 
-# Everything that Pillow raises for such files.
+# Everything that Pillow raises for such files; RuntimeError comes from its AVIF decoder.
 UNREADABLE = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
-    struct.error, zlib.error, Image.DecompressionBombError,
+    RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
 
 

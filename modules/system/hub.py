@@ -49,8 +49,9 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
     """
     from huggingface_hub.errors import (  # noqa: PLC0415
         GatedRepoError,
-        HfHubHTTPError,
         HFValidationError,
+        # Its network library's, whose name depends on the release; a connection that breaks is no OSError.
+        HTTPError,  # pyright: ignore[reportPrivateImportUsage]
         LocalEntryNotFoundError,
         RepositoryNotFoundError,
     )  # fmt: skip
@@ -76,7 +77,7 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
         raise _unreachable(name, offline) from error
     except HFValidationError as error:
         raise UserError(f"{name} is no Hugging Face name.", advice="Names look like owner/model.") from error
-    except (HfHubHTTPError, OSError) as error:
+    except (HTTPError, OSError) as error:
         raise UserError(
             f"{name} could not be downloaded: {redact_secrets(str(error))}.", advice="Try again later."
         ) from error

@@ -77,7 +77,7 @@ def test_it_loads_no_part_of_the_model(all_rooms: None, tmp_path: Path, monkeypa
     def loud(*_: object, **__: object) -> None:
         raise AssertionError
 
-    monkeypatch.setattr(building, "filled", loud)
+    monkeypatch.setattr(building, "load_weights", loud)
     check(tmp_path, f"model.source={tiny_sd(tmp_path / 'model', unet=BLOCKS)}")
     assert {path.name for path in tmp_path.iterdir()} <= {"model", "cache"}
     with pytest.raises(AssertionError):
@@ -88,14 +88,14 @@ def test_a_summary_counts_what_was_found(tmp_path: Path) -> None:
     events = check(tmp_path, "training.learning_rate=0.4", "schedule.warmup=99 steps")
     counts = Counter(event.severity for event in events if isinstance(event, Finding))
     assert counts["hurt"] >= 2
-    said = f"The preset can start, {counts['hurt']} will hurt, {counts['know']} are worth knowing."
+    said = f"The preset can start, {counts['hurt']} warnings, {counts['know']} notes."
     assert answer(events).splitlines()[0] == said
 
 
 @pytest.mark.parametrize(
     ("settings", "name", "words"),
     [
-        (("method.kind=embedding", "words.0.token=<new>"), "words.lost", "No caption holds the word <new>"),
+        (("method.kind=embedding", "words.0.token=<new>"), "words.lost", "No caption holds the token <new>"),
         (
             ("method.kind=embedding", 'words=[{"token": "a"}]'),
             "words.known",
@@ -146,7 +146,7 @@ def test_what_can_be_looked_at_without_images_is_looked_at(tmp_path: Path) -> No
 
 def test_neither_model_nor_images_is_still_a_report(tmp_path: Path) -> None:
     events = check(tmp_path, "concepts.0.path=/nowhere", "model.source=/nowhere")
-    assert answer(events).startswith("2 will keep it from starting")
+    assert answer(events).startswith("2 errors.\n")
 
 
 def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
@@ -159,7 +159,7 @@ def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
         ("stop", ""),
     }
     assert "Did you mean general.seed?" in " ".join(finding.text for finding in found(events))
-    assert answer(events).startswith("2 will keep it from starting.")
+    assert answer(events).startswith("2 errors. ")
 
 
 def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tmp_path: Path) -> None:

@@ -3,11 +3,13 @@
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app.gui.tools import tensorboard
 from modules.data.cache import fill
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.messages import Event, Note, SaveNow, Started
 from modules.system.bundled import resolve
@@ -43,10 +45,10 @@ def test_an_image_that_changes_while_it_is_read_is_put_aside(tmp_path: Path, mon
     victim = sorted(pictures.glob("*.png"))[0]
     decode = fill.load_pixels
 
-    def edited(path: Path, *more: object) -> object:
-        if path == victim:
+    def edited(file: DataFile, *more: Any) -> Any:
+        if file.path == victim:
             shutil.copyfile(sorted(pictures.glob("*.png"))[1], victim)
-        return decode(path, *more)  # type: ignore[arg-type]
+        return decode(file, *more)
 
     monkeypatch.setattr(fill, "load_pixels", edited)
     events = run(values(tmp_path, "training.steps=1", f"concepts.0.path={pictures}"), cold=True)

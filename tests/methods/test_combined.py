@@ -64,7 +64,7 @@ def test_beside_a_full_fine_tune_of_the_text_encoder_only_its_own_rows_hear_the_
     answer(family, ("<new>", "<new>")).square().mean().backward()
     table = family.component("text_encoder_1").get_input_embeddings().weight  # type: ignore[operator, union-attr]
     assert table.grad is not None
-    marks = set(family.words["text_encoder_1"].chunks("", 1)[0].ids)  # type: ignore[attr-defined]
+    marks = set(family.tokenizers["text_encoder_1"].chunks("", 1)[0].ids)  # type: ignore[attr-defined]
     heard = set(table.grad.abs().sum(1).nonzero()[:, 0].tolist())
     assert heard <= marks
     assert trained.parameters()["<new>|text_encoder_1"].grad.abs().sum(1).all()  # type: ignore[union-attr]

@@ -122,7 +122,6 @@ def test_a_cache_that_is_there_already_does_not_stop_a_run(tmp_path: Path, monke
     total = sum(amount for _, amount in told(given)["costs.disk"].bars)
     monkeypatch.setattr(costs, "free_bytes", lambda path: int(total * 0.95))
     assert told(given)["costs.disk"].severity == "stop"
-    (tmp_path / "cache").mkdir()
     (tmp_path / "cache" / "1.shard").write_bytes(b"")
     finding = told(given)["costs.disk"]
     assert finding.severity == "hurt"
@@ -176,7 +175,7 @@ def test_a_probe_measures_real_steps_and_keeps_nothing_but_times(method: str, tm
 def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(report, "CHECKS", {"costs": lambda context: iter(asked.append(context.probe) or ())})
-    monkeypatch.setattr(report, "TITLES", {"costs": "x"})
+    monkeypatch.setattr(report, "STAGE_TITLES", {"costs": "x"})
     do(CheckPreset(values(tmp_path), probe=True))
     do(CheckPreset(values(tmp_path)))
     assert asked == [True, False]

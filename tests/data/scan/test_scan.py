@@ -9,7 +9,7 @@ import pytest
 from modules.data.scan.scan import scan
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
-from modules.errors import Problems, UserError
+from modules.errors import MAX_LISTED, Problems, UserError
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
 
@@ -80,13 +80,16 @@ def test_a_caption_file_that_cannot_be_read_is_refused_in_words(tmp_path: Path, 
 
 
 def test_all_strange_captions_are_named_together_but_not_hundreds(tmp_path: Path) -> None:
-    for i in range(30):
+    for i in range(MAX_LISTED + 10):
         picture(tmp_path / f"{i}.png")
         (tmp_path / f"{i}.txt").write_bytes(b"\xff")
     with pytest.raises(Problems) as caught:
         scanned(preset_of({"path": str(tmp_path)}), tmp_path / "cache")
-    assert len(caught.value.problems) == 21
-    assert caught.value.problems[-1] == "... and 10 more"
+    title, *lines = str(caught.value).splitlines()
+    assert title == f"{MAX_LISTED + 10} caption files cannot be read:"
+    assert all(".txt: " in line for line in lines[:-1])
+    assert len(lines) == MAX_LISTED + 1
+    assert lines[-1] == "- ... and 10 more."
 
 
 def test_images_without_a_caption_are_counted(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from modules.errors import Problems, UserError
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import preset_of as judged_preset
+from modules.sentences.render import PLAIN
 from tests.data.pictures import aged, picture, preset_of, scanned
 
 
@@ -202,14 +203,13 @@ def test_what_is_no_source_is_refused(values: dict[str, str], why: str) -> None:
 
 def test_shares_and_patterns_that_cannot_work_are_refused_before_a_run() -> None:
     def clashing(**values: Any) -> list[str]:
-        return [text for text in conflicts(judged_preset({"version": 2, "concepts": [values]})) if "concepts.0" in text]
+        found = conflicts(judged_preset({"version": 2, "concepts": [values]}))
+        return [PLAIN.line(each) for each in found if each.path.startswith("concepts.0")]
 
-    assert "names 3 shares" in clashing(several="pick", more_captions="name", shares="1, 2, 3")[0]
+    assert "concepts.0.shares has 3 shares" in clashing(several="pick", more_captions="name", shares="1, 2, 3")[0]
     assert not clashing(several="pick", more_captions="name", shares="1, 2")
     evil = {"tag_list_use": "keep", "tag_list_patterns": True, "tag_list": "a(?=b)\nfine"}
-    assert clashing(**evil) == [
-        'concepts.0.tag_list holds the pattern "a(?=b)", which looks around with (?=, which cannot be used here.'
-    ]
+    assert clashing(**evil) == ['concepts.0.tag_list: The pattern "a(?=b)" looks around with (?=. Write it without.']
     assert not clashing(**{**evil, "tag_list_patterns": False})
 
 

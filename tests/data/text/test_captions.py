@@ -171,7 +171,7 @@ def test_the_trigger_word_is_put_in_front_where_it_is_missing() -> None:
 def test_words_are_replaced_as_wholes_and_all_at_once() -> None:
     rules = "cat => dog\ndog => cat\nred car => blue bus\nbad =>"
     assert said("a cat, a dog, a catalog, bad red car", replacements=rules) == {"a dog, a cat, a catalog,  blue bus"}
-    with pytest.raises(ValueError, match="no rule"):
+    with pytest.raises(ValueError, match="line 1 is not a replacement"):
         concept(replacements="cat")
 
 

@@ -51,7 +51,7 @@ def test_lines_wait_for_room_and_come_in_their_order(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_has_an_end_and_what_is_lost_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(AppendLog, "MOST", 100)
+    monkeypatch.setattr(AppendLog, "MAX_BYTES", 100)
     lines = AppendLog(tmp_path / "gone" / "lines", records=True)
     for number in range(50):
         lines.add(f"{number:09}")
@@ -92,7 +92,7 @@ def test_a_log_that_cannot_be_written_is_said_once_and_again_when_it_can(tmp_pat
         said = [event.text for _ in range(5) for event in events.drain() if isinstance(event, Note)]
         assert len((disk / "events.jsonl").read_text(encoding="utf-8").splitlines()) == 301
     assert f"The log in {disk} cannot be written (No space left on device): it is kept in memory until it can." in said
-    assert f"The log in {disk} is written again; nothing of it was lost." in said
+    assert f"The log in {disk} is written again; nothing was lost." in said
     assert len(said) == 3
 
 

@@ -207,7 +207,7 @@ def test_a_run_without_a_backup_starts_again_in_its_folder_and_says_so(tmp_path)
     again = run(values(tmp_path, "training.steps=4"), resume="newest")
     assert folder_of(again) == folder_of(first)
     assert next(e for e in again if isinstance(e, Started)).resumed_from == -1
-    text = "No backup of this run was made yet: it starts again from the beginning, in the same folder."
+    text = "This run has no backup yet: it starts again from the beginning, in the same folder."
     assert Note(f"{text} It had reached step 4.", "warning") in again
     assert_equal(trained(folder_of(run(unbroken))), trained(folder_of(again)))
 

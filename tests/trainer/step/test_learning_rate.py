@@ -22,7 +22,11 @@ def test_warm_up_climbs_in_even_steps_and_ends_at_the_full_rate() -> None:
     ("settings", "scale", "said"),
     [
         ((), 1.0, ""),
-        (("training.scale_rate=both",), 8**0.5, "by the root of the batch and the accumulation: times 2.828, 0.002828"),
+        (
+            ("training.scale_rate=both",),
+            8**0.5,
+            "by the square root of the batch size and the accumulation: times 2.828, 0.002828",
+        ),
         (("training.scale_rate=accumulation", "training.scale_by=linear"), 4.0, "by the accumulation: times 4, 0.004"),
     ],
 )

@@ -6,6 +6,7 @@ from torch import nn
 from modules.errors import UserError
 from modules.methods import Group
 from modules.preset.optimizers import Other
+from modules.sentences.render import PLAIN
 from modules.trainer.step.optimizers import MixedPrecisionOptimizer, stochastic_round
 from tests.trainer.optimizer_kinds import ALL, FORMATS, KINDS, NAMED, soon
 
@@ -127,7 +128,7 @@ def test_the_average_is_put_back_bit_for_bit(kind) -> None:
 def test_paged_optimizers_want_a_card_and_say_so(kind) -> None:
     with pytest.raises(UserError, match="no graphics card") as caught:
         optimizer(kind(), nn.Parameter(torch.zeros(4)))
-    assert f"optimizer.kind {kind.eight_bit or 'adamw'}" in str(caught.value.advice)
+    assert f"optimizer.kind {kind.eight_bit or 'adamw'}" in PLAIN.advice(caught.value.problem)
 
 
 def test_bitsandbytes_waits_for_paged_optimizers_alone() -> None:
@@ -137,7 +138,7 @@ def test_bitsandbytes_waits_for_paged_optimizers_alone() -> None:
 
     optimizer(NAMED["adamw8bit"](), nn.Parameter(torch.zeros(4)))
     assert theirs.sync_gpu is not theirs.sync_gpu_as_it_was
-    optimizer_factory._wait(NAMED["paged_adamw"].paged)
+    optimizer_factory._set_bitsandbytes_sync(NAMED["paged_adamw"].paged)
     assert theirs.sync_gpu is theirs.sync_gpu_as_it_was
 
 
@@ -205,7 +206,7 @@ def test_another_optimizer_of_an_allowed_library_is_taken_by_its_name() -> None:
         ("pytorch_optimizer:SAM", "", "does not work here"),
         ("pytorch_optimizer:Lookahead", "", "does not work here"),
         ("pytorch_optimizer:AdaHessian", "", "does not work here"),
-        ("bitsandbytes.optim:LAMB8bit", "", "asks the card"),
+        ("bitsandbytes.optim:LAMB8bit", "", "waits for the graphics card"),
         ("schedulefree:AdamWScheduleFree", "", "schedule_free_"),
         ("pytorch_optimizer:create_optimizer", "", "must name a class"),
     ],

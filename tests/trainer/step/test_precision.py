@@ -10,6 +10,7 @@ from modules.families import LoadOptions, family_class
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
+from modules.sentences.render import PLAIN
 from tests.tiny import tiny_sd
 from tests.trainer.runs import run, values
 
@@ -29,7 +30,8 @@ def test_the_vae_of_an_inpainting_model_keeps_its_own_precision_under_autocast(t
 
 
 def clashes_of(tmp_path, *settings: str) -> list[str]:
-    return conflicts(preset_of({**preset_of(values(tmp_path)).model_dump(mode="json"), **overlaid(*settings)}))
+    preset = preset_of({**preset_of(values(tmp_path)).model_dump(mode="json"), **overlaid(*settings)})
+    return [PLAIN.sentence(problem) for problem in conflicts(preset)]
 
 
 def overlaid(*settings: str) -> dict:
@@ -48,7 +50,7 @@ def test_prodigy_with_two_rates_is_refused_and_with_one_is_not(tmp_path) -> None
     both = ("optimizer.kind=prodigy", "training.learning_rate=1", "training.text_encoder_1.train=true")
     assert not clashes_of(tmp_path, *both)
     (problem,) = clashes_of(tmp_path, *both, "training.text_encoder_1.learning_rate=0.5")
-    assert "0.5, 1" in problem
+    assert "(0.5 and 1)" in problem
 
 
 @pytest.mark.parametrize(

@@ -261,7 +261,7 @@ def test_what_is_drawn_when_the_user_stops_is_kept(tmp_path: Path) -> None:
     )
     assert folder_of(whole, family) == folder
     extended = with_class_images(whole, family, told.append, Control(Mailbox()))
-    assert "4 class images were drawn" in notes(told)
+    assert "4 class images were generated" in notes(told)
     assert extended.concepts[-1].kind == "class" and extended.concepts[-1].path == str(folder)
     assert with_class_images(extended, family, told.append, Control(Mailbox())).concepts == extended.concepts
 
