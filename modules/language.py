@@ -16,9 +16,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from string import Formatter
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
+
+P, R = ParamSpec("P"), TypeVar("R")
 
 
 class LocaleError(Exception):
@@ -40,7 +43,7 @@ PLURALS: dict[str, Callable[[int], int]] = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Locale:
     """Translations by English template: a sentence, or the forms of one that counts something."""
 
@@ -57,6 +60,16 @@ def use(locale: Locale | None) -> None:
     """What is said from here on is said in this language; None for English. What is on the screen stays as it is."""
     global _now  # noqa: PLW0603  one window, one language
     _now = locale or _ENGLISH
+
+
+def cached(function: Callable[P, R]) -> Callable[P, R]:
+    """`functools.cache` for what is made of sentences: each language has its own."""
+
+    @cache
+    def kept(_: Locale, *args: P.args, **kwargs: P.kwargs) -> R:
+        return function(*args, **kwargs)
+
+    return lambda *args, **kwargs: kept(_now, *args, **kwargs)
 
 
 def translated(template: str) -> str:

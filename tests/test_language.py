@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from modules.language import PLURALS, Locale, LocaleError, load, plural, tr, translated, use
+from modules.language import PLURALS, Locale, LocaleError, cached, load, plural, tr, translated, use
 
 
 @pytest.fixture(autouse=True)
@@ -79,3 +79,20 @@ def test_a_file_that_is_no_locale_says_so(tmp_path: Path, text: str) -> None:
 def test_a_locale_need_not_be_a_file() -> None:
     use(Locale("loud", {"Undo": "UNDO"}))
     assert tr("Undo") == "UNDO"
+
+
+def test_what_is_kept_of_one_language_is_not_said_in_another() -> None:
+    made: list[str] = []
+
+    @cached
+    def title(name: str) -> str:
+        made.append(name)
+        return tr("Start training") + name
+
+    assert (title("!"), title("!"), made) == ("Start training!", "Start training!", ["!"])
+    use(Locale("Deutsch", {"Start training": "Training starten"}))
+    try:
+        assert title("!") == "Training starten!"
+    finally:
+        use(None)
+    assert (title("!"), made) == ("Start training!", ["!", "!"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 
 from app.gui.draft.choice_labels import choice_label
 from app.search.words import squeezed, stem, stems_of, words_of
 from modules.catalog import most_text_encoders
+from modules.language import cached
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import all_settings
 
@@ -92,7 +92,7 @@ def index() -> Index:
     return _index(most_text_encoders())
 
 
-@cache
+@cached
 def _index(encoders: int) -> Index:
     """`encoders`: text encoders that there are settings for."""
     found, seen = Index(), set[tuple[str, str, str]]()

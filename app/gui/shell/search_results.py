@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
 
 from app.gui.context import AppContext
 from app.gui.draft.labels import ARROW, breadcrumb
@@ -12,7 +11,7 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Card, EmptyState, Frame, Label, LinkButton, ScrollArea, px
 from app.gui.pages import page_for
 from app.search.search import find
-from modules.language import plural, tr
+from modules.language import cached, plural, tr
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
 
@@ -151,7 +150,7 @@ class Results(Frame):
         super().destroy()
 
 
-@cache
+@cached
 def _place(path: str) -> str:
     """Where a setting stands, without numbers of entries: "Concepts > Random flip"."""
     words = breadcrumb(path).split(ARROW)
