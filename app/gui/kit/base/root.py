@@ -19,6 +19,8 @@ from modules.errors import UserError
 from modules.language import tr
 
 SMALLEST = (960, 620)
+EDGES = 96  # pixels of the screen's height that the title bar and the task bar may take
+MAXIMISED = " maximised"
 SWEEP_MS = 500
 Failed = Callable[[type[BaseException], BaseException, TracebackType | None], None]
 
@@ -62,7 +64,7 @@ class App(customtkinter.CTk):
         theme.painted[id(self)] = self.paint
         width, height = self.winfo_screenwidth(), self.winfo_screenheight()
         self.every(SWEEP_MS, sweep)
-        self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - 60))
+        self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - EDGES))
 
     def paint(self) -> None:
         customtkinter.set_appearance_mode(theme.mode)  # the title bar on Windows
@@ -82,11 +84,11 @@ class App(customtkinter.CTk):
         self.on_error(kind, error, trace)
 
     def show(self, geometry: str = "") -> None:
-        """Put the window where it was (`geometry_now`), if that place still exists, and show it."""
-        width, height = self.winfo_screenwidth(), self.winfo_screenheight()
-        found = re.fullmatch(r"(\d+)x(\d+)\+(-?\d+)\+(-?\d+)", geometry)
+        """Put the window where it was (`geometry_now`), as far as that lies on the screen, and show it."""
+        width, height = self.winfo_screenwidth(), self.winfo_screenheight() - EDGES
+        found = re.fullmatch(rf"(\d+)x(\d+)\+(-?\d+)\+(-?\d+)({MAXIMISED})?", geometry)
         if found:
-            wide, high, left, top = (int(part) for part in found.groups())
+            wide, high, left, top = (int(part) for part in found.groups()[:4])
             wide, high = min(wide, width), min(high, height)
             left, top = min(max(left, 0), width - wide), min(max(top, 0), height - high)
         else:
@@ -94,6 +96,20 @@ class App(customtkinter.CTk):
             left, top = (width - wide) // 2, (height - high) // 3
         self.geometry(f"{wide}x{high}+{left}+{top}")
         self.deiconify()
+        self._maximise(bool(found[5]) if found else high < px(800))
+
+    def _maximise(self, on: bool) -> None:
+        """Fill the screen as far as the window manager allows, or not."""
+        if self.tk.call("tk", "windowingsystem") == "x11":
+            self.attributes("-zoomed", on)
+        elif on or self.state() == "zoomed":
+            self.state("zoomed" if on else "normal")
+
+    @property
+    def maximised(self) -> bool:
+        if self.tk.call("tk", "windowingsystem") == "x11":
+            return bool(self.attributes("-zoomed"))
+        return self.state() == "zoomed"
 
     def vanish(self) -> None:
         """Off the screen at once; what is left to do is done unseen."""
@@ -101,7 +117,7 @@ class App(customtkinter.CTk):
         self.update_idletasks()
 
     def geometry_now(self) -> str:
-        return str(self.geometry())
+        return f"{self.geometry()}{MAXIMISED if self.maximised else ''}"
 
     def every(self, milliseconds: int, act: Callable[[], object]) -> Callable[[], None]:
         """Call `act` again and again; an error in it is reported and the next call comes all the same.

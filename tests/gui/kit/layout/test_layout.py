@@ -28,6 +28,7 @@ from app.gui.kit import (
     tip,
     toast,
 )
+from app.gui.kit.base.root import EDGES
 from app.gui.kit.base.theme import CURVES, ROLES
 from app.gui.kit.controls.option_list import Option, fitting
 from modules.system.bundled import ROOT
@@ -136,13 +137,13 @@ def test_the_clipboard_gives_back_what_was_copied(root: Any) -> None:
     assert root.pasted() in ("", "preset = 1")
 
 
-def test_a_place_off_the_screen_is_not_restored(root: Any, pump: Pump) -> None:
-    root.show("1000x700+9000+9000")
-    pump()
-    assert root.winfo_rootx() + root.winfo_width() <= root.winfo_screenwidth()
-    root.show("nonsense")
+@pytest.mark.parametrize("geometry", ["1000x700+9000+9000", "1920x1200+0+0", "5000x5000-200-200", "nonsense"])
+def test_the_window_fits_the_screen_with_title_bar_and_task_bar(root: Any, pump: Pump, geometry: str) -> None:
+    root.show(geometry)
     pump()
     assert root.winfo_width() >= 960
+    assert root.winfo_rootx() + root.winfo_width() <= root.winfo_screenwidth()
+    assert root.winfo_rooty() + root.winfo_height() <= root.winfo_screenheight() - EDGES
 
 
 def test_the_wheel_scrolls_what_lies_under_the_pointer(root: Any, pump: Pump) -> None:
