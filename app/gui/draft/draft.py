@@ -143,7 +143,8 @@ class Draft:
 
     def reset_all(self) -> None:
         """Undo all changes; can itself be undone. Machine settings and concepts stay."""
-        self._go("", self._loaded(self.base, self.base.values), title=tr("All changes undone"))
+        values = replaced(self.base.values, "concepts", self.values["concepts"])
+        self._go("", self._loaded(self.base, values), title=tr("All changes undone"))
 
     def load(self, name: str, preset: Preset, *, whole: bool = False) -> None:
         """Take the values of a preset, as one change. Machine settings and concepts stay, unless `whole`."""

@@ -27,17 +27,19 @@ class Difference:
 def with_preset_values(values: Values, preset: Values) -> Values:
     """The values with a preset loaded: its recipe, and the machine settings and concepts that are there.
 
-    Two exceptions, so that a preset can be tried with a click. The images that came with Seachange go with the preset
-    that names them, as long as no folder of the user's is in the list. And where a preset names no model, because its
-    writer's was a file at home, the model that is chosen stays, if it is of the same kind.
+    Two exceptions, so that a preset can be tried with a click. The images that came with Seachange come with the preset
+    that names them, as long as no folder of the user's is in the list, and leave with any other preset. And where a
+    preset names no model, because its writer's was a file at home, the model that is chosen stays, if it is of the same
+    kind.
     """
     new = preset
     for setting in all_settings():
         if setting.scope == "machine" and ".0." not in setting.path:
             new = replaced(new, setting.path, get(values, setting.path))
-    mine, theirs = _concepts(values), _concepts(preset)
-    if not theirs or any(not is_bundled(concept["path"]) for concept in mine):
-        new = replaced(new, "concepts", mine)
+    all_mine, theirs = _concepts(values), _concepts(preset)
+    mine = [concept for concept in all_mine if not is_bundled(str(concept["path"]))]
+    if mine or not theirs:
+        new = replaced(new, "concepts", all_mine if theirs else mine)
     if get(values, "model.family") == get(preset, "model.family"):
         for path in MODELS:
             if not get(preset, path):

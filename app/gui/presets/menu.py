@@ -179,7 +179,7 @@ def _question(
     whole: bool,
     answered: Callable[[object], None],
 ) -> Dialog:
-    unchanged = "" if whole else tr(" Your concepts and the settings of this machine stay as they are.")
+    unchanged = "" if whole else tr(" Your own concepts and the settings of this machine stay as they are.")
     count = len(changes)
     dialog = Dialog(
         context.app,

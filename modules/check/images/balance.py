@@ -10,6 +10,7 @@ from modules.data.order import examples_per_epoch
 from modules.messages import Finding
 from modules.preset.sections.concept import Concept
 from modules.sentences.render import fix
+from modules.system.bundled import is_bundled
 
 UNEVEN = 4  # times as often
 VERY_UNEVEN = 10
@@ -29,6 +30,7 @@ class ConceptShare:
 def findings(index: Index) -> Iterator[Finding]:
     """Yield what there is to say of an index that has images."""
     shares = shares_of(index)
+    yield from _examples(shares)
     yield from _uneven(shares)
     for share in shares:
         yield from _single(share)
@@ -49,6 +51,18 @@ def shares_of(index: Index) -> list[ConceptShare]:
         for n, concept in enumerate(index.concepts)
         if images[n]
     ]
+
+
+def _examples(shares: list[ConceptShare]) -> Iterator[Finding]:
+    """The images of the tutorial, beside pictures of the user's own."""
+    trained = [share for share in shares if share.concept.kind == "train"]
+    bundled = [share for share in trained if is_bundled(share.concept.path)]
+    if bundled and len(bundled) < len(trained):
+        off = {f"concepts.{share.number}.enabled": False for share in bundled}
+        yield Finding(
+            "images.example", "hurt", f"concepts.{bundled[0].number}.enabled", {"concept": bundled[0].title},
+            [fix("fix.no-example", off)],
+        )  # fmt: skip
 
 
 def _uneven(shares: list[ConceptShare]) -> Iterator[Finding]:

@@ -79,6 +79,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "They are shrunk; only the first start takes longer. The largest has {largest:.0f} million pixels.",
     ),
     # Balance
+    "images.example": (
+        'The example images of "{concept}" are still trained, beside your own.',
+        "They came with Seachange for a first try: your model would learn them, too.",
+    ),
+    "fix.no-example": ("Train without the example images", ""),
     "images.balance": (
         '"{most}" is shown {times:.0f} times as often as "{least}": {most_shown:,} and {least_shown:,} times an epoch.',
         "What is shown rarely is learned late, or not at all. Raise the repeats of the small concepts, or lower those "

@@ -207,6 +207,14 @@ def test_a_concept_that_is_shown_far_too_rarely_is_found_and_evened_out(folder: 
     assert "images.balance" not in said(findings, mended(preset, finding))
 
 
+def test_example_images_beside_own_ones_are_told_and_a_click_leaves_them_out(folder: Path) -> None:
+    both = [{"path": "starter:robot"}, {"path": str(folder)}]
+    preset = preset_for(folder.parent / "workspace", concepts=both)
+    assert "images.example" in (found := said(findings, preset))
+    assert "images.example" not in said(findings, mended(preset, found["images.example"]))
+    assert "images.example" not in said(findings, preset_for(folder.parent / "workspace", concepts=both[:1]))
+
+
 def test_a_concept_of_one_image_is_learnt_by_heart(tmp_path: Path) -> None:
     noise(tmp_path / "one" / "a.png")
     _, found = look(tmp_path / "one")

@@ -171,6 +171,16 @@ def test_the_images_that_ship_go_with_the_preset_that_names_them(draft: Draft) -
     assert draft.get("concepts.0.path") == "starter:blueprint"
 
 
+def test_the_example_images_leave_with_the_starter_presets(draft: Draft) -> None:
+    draft.add("concepts", {"path": "/my/cat"})
+    draft.load("SDXL", store.read(SDXL))
+    assert [concept["path"] for concept in draft.get("concepts")] == ["/my/cat"]
+    draft.undo()
+    assert [concept["path"] for concept in draft.get("concepts")] == ["starter:robot", "/my/cat"]
+    draft.reset_all()
+    assert len(draft.get("concepts")) == 2
+
+
 def test_the_images_that_ship_do_not_push_the_users_own_aside(draft: Draft) -> None:
     draft.add("concepts", {"path": "/my/cat"})
     draft.load("Blueprint", store.read(ROOT / "presets" / "Starter" / "Blueprint style.json"))
@@ -393,6 +403,7 @@ def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:
 
 
 def test_what_a_run_gets_is_what_the_engine_accepts(draft: Draft, tmp_path: Path) -> None:
+    draft.put("concepts.0.path", str(tmp_path))
     for name in sorted((ROOT / "presets").rglob("*.json")):
         draft.load(name.stem, store.read(name))
         assert validate(draft.freeze()).method == store.read(name).method
