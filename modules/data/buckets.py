@@ -3,7 +3,8 @@
 A bucket is (height, width). For each short side, in steps, the long side is the longest whose area does not exceed
 the square's. So the square is the largest, and a batch that fits into memory as squares always fits. 1024 pixels in
 steps of 64 give 17 shapes from 512x2048 to 2048x512, among them SDXL's own 832x1216, 896x1152 and 768x1344. More
-shapes would cut less from each image, but leave more batches incomplete.
+shapes would cut less from each image, but leave more batches incomplete. A longest side below that shortens the long
+shapes to it, as kohya's `max_bucket_reso` does: they keep their form and lose area.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) ->
             f"A resolution of {resolution} pixels is too small to train at.",
             advice=f"Set training.resolution to {step} or more; 512 is usual, and 0 is what the model was made for.",
         )
-    longest = max_side or 2 * resolution
+    longest = (max_side or 2 * resolution) // step * step
     if longest < square:
         raise UserError(
             f"The longest side of a bucket ({max_side} pixels) is shorter than the resolution ({resolution} pixels).",
@@ -107,8 +108,8 @@ def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) ->
         )
     shapes = {(square, square)}
     for short in range(step, square, step):
-        long = square * square // short // step * step
-        if short >= min_side and long <= longest and long <= MAX_ASPECT * short:
+        long = min(square * square // short // step * step, longest)
+        if short >= min_side and long <= MAX_ASPECT * short:
             shapes |= {(short, long), (long, short)}
     return tuple(sorted(shapes, key=lambda shape: (log(shape[1]) - log(shape[0]), shape)))
 

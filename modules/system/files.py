@@ -47,33 +47,53 @@ def staged(final: Path) -> Generator[Path]:
 
 
 @contextmanager
-def staged_file(final: Path) -> Generator[Path]:
+def staged_file(final: Path, *, flush_folder: bool = True) -> Generator[Path]:
     """Give the path of a file to write; it becomes `final` only if the block ends without an error.
 
     The draft carries the number of this process: two may write the same file at once (what a cache remembers, say), and
-    the last one wins with a whole file. Drafts of processes that were killed go.
+    the last one wins with a whole file. Drafts of processes that were killed go. Who writes many files flushes their
+    folder once, at the end.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    for left in _left_drafts(final):
-        left.unlink(missing_ok=True)
+    _delete_left_drafts(final)
     draft = final.with_name(f".{final.name}.{os.getpid()}.part")
     try:
         yield draft
         flush_to_disk(draft)
         draft.replace(final)
-        flush_to_disk(final.parent)
+        if flush_folder:
+            flush_to_disk(final.parent)
     finally:
         draft.unlink(missing_ok=True)
 
 
-def _left_drafts(final: Path) -> list[Path]:
-    """Drafts of a file whose writers are no more."""
-    ours = re.compile(rf"\.{re.escape(final.name)}\.(?:(\d+)\.)?part")
-    with os.scandir(final.parent) as entries:
-        found = [(Path(entry.path), match[1]) for entry in entries if (match := ours.fullmatch(entry.name))]
-    return [
-        path for path, number in found if not number or int(number) == os.getpid() or not _is_alive(int(number), path)
-    ]
+DRAFT = re.compile(r"\.(.+?)\.(?:(\d+)\.)?part")
+Draft = tuple[Path, int]  # and the number of its writer, 0 if it has none
+# What earlier processes left in each folder that this one writes to, by the name of the file. Looked for once: a folder
+# of 20,000 captions takes longer to list than a caption takes to write.
+_drafts_in: dict[Path, dict[str, list[Draft]]] = {}
+
+
+def _delete_left_drafts(final: Path) -> None:
+    """Delete drafts of a file whose writers are no more."""
+    folder = final.parent.absolute()
+    if folder not in _drafts_in:
+        _drafts_in[folder] = _all_drafts(folder)
+    left = _drafts_in[folder].get(final.name, [])
+    for draft in list(left):
+        path, number = draft
+        if number in (0, os.getpid()) or not _is_alive(number, path):
+            path.unlink(missing_ok=True)
+            left.remove(draft)
+
+
+def _all_drafts(folder: Path) -> dict[str, list[Draft]]:
+    found: dict[str, list[Draft]] = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if match := DRAFT.fullmatch(entry.name):
+                found.setdefault(match[1], []).append((Path(entry.path), int(match[2] or 0)))
+    return found
 
 
 def delete_drafts(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -69,3 +70,35 @@ def index_of(*members: tuple[int, int], concepts: tuple[Concept, ...] = (Concept
         [FolderSource(Path("/nowhere"), concept) for concept in concepts],
         shapes,
     )
+
+
+def colour_profile(space: bytes, tags: Mapping[bytes, bytes]) -> bytes:
+    """A display profile (ICC version 4) of one colour space, as its standard lays it out."""
+    table, data = b"", b""
+    for name, content in tags.items():
+        table += struct.pack(">4sII", name, 128 + 4 + 12 * len(tags) + len(data), len(content))
+        data += content + bytes(-len(content) % 4)
+    head = struct.pack(">I4sI4s4s4s12s4s", 132 + len(table) + len(data), b"", 0x04000000, b"mntr", space, b"XYZ ",
+                       bytes(12), b"acsp")  # fmt: skip
+    white = struct.pack(">3i", 63190, 65536, 54061)  # D50
+    return (head + bytes(28) + white).ljust(128, b"\0") + struct.pack(">I", len(tags)) + table + data
+
+
+def _numbers(kind: bytes, *values: float) -> bytes:
+    return kind + bytes(4) + struct.pack(f">{len(values)}i", *(round(65536 * value) for value in values))
+
+
+def _curve(gamma: float) -> bytes:
+    return b"curv" + bytes(4) + struct.pack(">IH", 1, round(256 * gamma))
+
+
+def wide_colours() -> bytes:
+    """The primaries of Display P3 (screens of Macs and iPhones), with a plain gamma of 2.2."""
+    primaries = {b"r": (0.5151, 0.2412, -0.0011), b"g": (0.292, 0.6922, 0.0419), b"b": (0.1571, 0.0666, 0.7841)}
+    tags = {name + b"XYZ": _numbers(b"XYZ ", *place) for name, place in primaries.items()}
+    tags |= {name + b"TRC": _curve(2.2) for name in primaries} | {b"wtpt": _numbers(b"XYZ ", 0.9642, 1, 0.8249)}
+    return colour_profile(b"RGB ", tags)
+
+
+def grey_of_gamma(gamma: float) -> bytes:
+    return colour_profile(b"GRAY", {b"kTRC": _curve(gamma), b"wtpt": _numbers(b"XYZ ", 0.9642, 1, 0.8249)})

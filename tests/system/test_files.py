@@ -67,6 +67,19 @@ def test_what_a_killed_writer_left_is_no_hindrance(tmp_path: Path) -> None:
     assert (tmp_path / "file").read_text(encoding="utf-8") == "a"
 
 
+def test_a_folder_is_searched_for_left_drafts_once_however_many_files_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[object] = []
+    scandir = os.scandir
+    monkeypatch.setattr(os, "scandir", lambda path: looked.append(path) or scandir(path))
+    (tmp_path / ".7.txt.99999999.part").touch()
+    for number in range(20):
+        write_text(tmp_path / f"{number}.txt", "a")
+    assert looked == [tmp_path]
+    assert len(names(tmp_path)) == 20
+
+
 def test_a_draft_stays_while_its_writer_lives_and_goes_when_a_younger_process_has_its_number(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
         draft = tmp_path / f".file.{other.pid}.part"

@@ -20,7 +20,6 @@ ENLARGED = 1.05  # times: less is seen by nobody
 MUCH_ENLARGED = 1.5
 HUGE = 16  # times the pixels of its bucket
 MUCH_CUT = 0.15  # of the area
-SQUEEZED = 0.01  # of the area that another longest side would save
 MOST_BARS = 40
 
 Numbers = np.ndarray
@@ -30,7 +29,7 @@ def findings(context: CheckContext, index: Index) -> Iterator[Finding]:
     """Yield what there is to say of an index that has images."""
     yield _overview(index)
     index = index.largest()
-    for find in (_enlarged, _squeezed, _cut, _oversized):
+    for find in (_enlarged, _cut, _oversized):
         yield from find(context.preset, index)
 
 
@@ -92,40 +91,6 @@ def _allowed(preset: Preset) -> bool:
 # Cut ------------------------------------------------------------------------------------------------------------------
 
 
-def _squeezed(preset: Preset, index: Index) -> Iterator[Finding]:
-    """Shapes that images have, and that the longest side forbids."""
-    longest = preset.training.max_side
-    if not longest:
-        return
-    free = buckets_of(_with_training(preset, max_side=0))
-    numbers = nearest_buckets(index.widths, index.heights, free)
-    now, then = _cut_shares(index, index.buckets, index.bucket_numbers), _cut_shares(index, free, numbers)
-    lost = np.flatnonzero(now - then > SQUEEZED)
-    if not len(lost):
-        return
-    kinds, counts = np.unique(numbers[lost], return_counts=True)
-    height, width = free[int(kinds[counts.argmax()])]
-    needed = max(max(free[int(kind)]) for kind in kinds)
-    order = lost[np.argsort(then[lost] - now[lost], kind="stable")]
-    yield Finding(
-        "images.squeezed",
-        "hurt" if len(lost) >= 0.05 * len(index) else "know",
-        "training.max_side",
-        {
-            **part_of(len(lost), len(index)),
-            "width": width,
-            "height": height,
-            "longest": longest,
-            "now": float(now[lost].mean()),
-            "then": float(then[lost].mean()),
-        },
-        [fix("fix.max-side", {"training.max_side": needed}, side=needed)],
-        bars=[(f"{free[int(k)][1]}x{free[int(k)][0]}", float(c)) for k, c in zip(kinds, counts, strict=True)],
-        unit="images",
-        items=_losses(index, now, order),
-    )
-
-
 def _losses(index: Index, shares: Numbers, rows: Numbers) -> list[str]:
     """Files with what is cut off them."""
     return first_items(f"{index.file(int(row))}: loses {percent(float(shares[row]))}" for row in rows[:20])
@@ -134,9 +99,6 @@ def _losses(index: Index, shares: Numbers, rows: Numbers) -> list[str]:
 def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
     """Images that lose much even in the shape that fits them best: hardly any but very long ones."""
     shares = _cut_shares(index, index.buckets, index.bucket_numbers)
-    if preset.training.max_side:  # what that costs is said above
-        free = buckets_of(_with_training(preset, max_side=0))
-        shares = np.minimum(shares, _cut_shares(index, free, nearest_buckets(index.widths, index.heights, free)))
     much = np.flatnonzero(shares > MUCH_CUT)
     if not len(much):
         return

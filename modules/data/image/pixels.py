@@ -1,8 +1,8 @@
 """From an image file to the pixels of a bucket, as a viewer would show them.
 
 EXIF rotation is applied; transparent parts are white, as most viewers and web pages have them; 16 bits are scaled to
-8, never clipped; colours with a profile (CMYK, Display P3, Adobe RGB) become sRGB; of an animation the first frame is
-taken.
+8, never clipped; colours and greys with a profile (CMYK, Display P3, Adobe RGB) become sRGB, transparent or not; of an
+animation the first frame is taken.
 """
 
 from __future__ import annotations
@@ -97,20 +97,24 @@ def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
 
 
 def _rgb(image: Image.Image) -> Image.Image:
+    """Colours become sRGB before they are laid over white: a profile says nothing of mixed ones."""
+    profile = image.info.get("icc_profile")
     if image.mode in KINDS:
-        return _from_16_bits(image)
+        image = _from_16_bits(image)
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+    alpha = None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
-        return _on_white(image.convert("RGBA"))
-    if profile := image.info.get("icc_profile"):
-        image = _in_srgb(image, profile)
-    return image.convert("RGB")
-
-
-def _on_white(image: Image.Image) -> Image.Image:
-    white = Image.new("RGBA", image.size, (255, 255, 255, 255))
-    return Image.alpha_composite(white, image).convert("RGB")
+        image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")
+        alpha = image.getchannel("A")
+        image = image.convert("L" if image.mode == "LA" else "RGB")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    image = (_in_srgb(image, profile) if profile else image).convert("RGB")
+    if alpha is None:
+        return image
+    image.putalpha(alpha)
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
@@ -118,12 +122,12 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     grey = np.asarray(image).astype(np.float64)
     low, high = min(0.0, float(grey.min())), max(65535.0, float(grey.max()))
     scaled = np.rint((grey - low) * (255.0 / (high - low))).astype(np.uint8)
-    return Image.fromarray(scaled).convert("RGB")
+    return Image.fromarray(scaled)
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:
     """Colours by their profile. One that is broken, or of another kind than the image, is ignored, as viewers do."""
-    if image.mode not in ("RGB", "CMYK"):
+    if image.mode not in ("RGB", "CMYK", "L"):
         return image
     try:
         source = ImageCms.ImageCmsProfile(io.BytesIO(profile))

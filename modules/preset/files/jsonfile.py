@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from modules.errors import Problems, UserError, system_error
+from modules.preset.files.text_file import NotText, decoded
 from modules.preset.paths import Values
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
@@ -26,7 +27,7 @@ def read_object(path: Path) -> Values:
     """The object in a JSON file.
 
     Raises:
-        UserError: no such file, too large, no UTF-8, or as `parse_object`.
+        UserError: no such file, too large, no text, or as `parse_object`.
     """
     return parse_object(_text(path), path)
 
@@ -78,9 +79,9 @@ def _text(path: Path) -> str:
     if about.st_size > MAX_BYTES:
         raise UserError(problem("file.too-large", file=str(path), most=MAX_BYTES // 1_000_000))
     try:
-        return path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(problem("file.not-utf8", file=str(path), byte=error.start)) from error
+        return decoded(path.read_bytes()).text
+    except NotText as error:
+        raise UserError(problem("file.not-text", file=str(path), byte=error.place)) from error
     except PermissionError as error:
         raise UserError(problem("file.not-readable", file=str(path))) from error
 

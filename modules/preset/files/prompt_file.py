@@ -1,6 +1,7 @@
 """Files of prompts in kohya's notation: a line each (.txt), or tables (.toml, .json).
 
-A line is `prompt --n negative --w 512 --h 768 --d 42 --s 28 --l 7 --ss euler_a`; # begins a comment.
+A line is `prompt --n negative --w 512 --h 768 --d 42 --s 28 --l 7 --ss euler_a`; # begins a comment. `--w=512`,
+`-w 512` and the long dash that text editors make of `--` are taken for the same.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from pathlib import Path
 from typing import Any, cast
 
 from modules.errors import Problems, UserError
+from modules.preset.files.text_file import NotText, decoded
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import sampler_named
 from modules.sentences.problem import Problem, problem
 
 MAX_BYTES = 4_000_000
+OPTION = re.compile(r"(?:^|(?<=\s))(--|[-\u2013\u2014])([A-Za-z_]+)(?:[\s=]|$)")
+NUMBER = re.compile(r"\s*\d[\d.]*(\s|$)")
 
 
 @dataclass(frozen=True)
@@ -86,12 +90,12 @@ def _text(path: Path) -> str:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise UserError(problem("prompts.too-large", file=str(path)))
-        return path.read_bytes().decode("utf-8-sig")
+        return decoded(path.read_bytes()).text
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(problem("prompts.not-readable", file=str(path), reason=reason)) from error
-    except UnicodeDecodeError as error:
-        raise UserError(problem("prompts.not-utf8", file=str(path))) from error
+    except NotText as error:
+        raise UserError(problem("file.not-text", file=str(path), byte=error.place)) from error
 
 
 # Lines ----------------------------------------------------------------------------------------------------------------
@@ -105,15 +109,19 @@ def _lines(text: str) -> Iterator[tuple[str, Values]]:
 
 
 def _parsed_line(line: str) -> Values:
-    words, *rest = re.split(r"(?:^|\s)--(?=[A-Za-z_]+(?:\s|$))", line)
-    entry: Values = {"prompt": words.strip()}
-    for part in rest:
-        key, _, value = part.strip().partition(" ")
-        if key.lower() == "prompt":  # A1111 names it, too
-            entry["prompt"] = value.strip().strip('"')
-        else:
-            entry[key.lower()] = value.strip().strip('"')
-    return entry
+    found = [match for match in OPTION.finditer(line) if match[1] != "-" or _is_number_option(match, line)]
+    starts = [match.start() for match in found] + [len(line)]
+    entry: Values = {"prompt": line[: starts[0]].strip()}
+    for match, end in zip(found, starts[1:], strict=True):  # A1111 names the prompt, too
+        entry[match[2].lower()] = line[match.end() : end].strip().strip('"')
+    left = [match[0].strip() for match in OPTION.finditer(entry["prompt"])]
+    return entry | {word: "" for word in left if word[1:].lower() in OPTIONS}
+
+
+def _is_number_option(match: re.Match[str], line: str) -> bool:
+    """One dash may belong to the prompt ("rock -n roll"), unless a size or a number of steps follows it."""
+    option = OPTIONS.get(match[2].lower())
+    return option is not None and option.read is not str and bool(NUMBER.match(line, match.end()))
 
 
 # Tables ---------------------------------------------------------------------------------------------------------------
@@ -149,6 +157,7 @@ def _add_prompt(found: PromptFile, problems: list[Problem], where: str, entry: V
             _set(prompt, problems, f"{where}, {key}", option, str(value))
         elif key not in {"prompt", "enum"}:
             code = "prompts.other-model" if key in OTHER_MODELS else "prompts.unknown-option"
+            code = "prompts.one-dash" if key.startswith("-") else code
             found.notes.append(problem(code, where=where, option=key))
     if prompt["prompt"] or len(prompt) > 1:
         found.prompts.append(prompt)

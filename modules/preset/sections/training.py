@@ -263,7 +263,7 @@ class Training(TextEncoders):
         zero="twice the resolution",
         aliases="max_bucket_reso, end_dim",
     )
-    """No bucket has a longer side. 0: twice the resolution."""
+    """Longer buckets are shortened to this, and keep their shape with fewer pixels. 0: twice the resolution."""
     resolutions: ResolutionsText = Setting(
         "", "Several resolutions", max_length=100, level="expert", aliases="multi-resolution, multires training"
     )

@@ -60,13 +60,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "train at a lower resolution.",
     ),
     "fix.resolution": ("Train at {resolution} pixels", ""),
-    "images.squeezed": (
-        "{width}x{height} cannot occur, because {training.max_side} is {longest}: {part} of {whole:# image|# images} "
-        "({share:percent}) {part:loses|lose} {now:percent} of {part:its|their} area instead of {then:percent}.",
-        "What is cropped is never learned: heads and feet, of portraits. A longer side costs no memory, because the "
-        "area of a bucket stays the same.",
-    ),
-    "fix.max-side": ("Allow sides up to {side} pixels", ""),
     "images.cut": (
         "{part} of {whole:# image|# images} ({share:percent}) {part:loses|lose} more than {much:percent} of "
         "{part:its|their} area at the edges; the worst loses {worst:percent}.",

@@ -11,7 +11,7 @@ from modules.data.image.pixels import Crop, crop_for, open_image, pixels_of, siz
 from modules.data.source.file_info import read_image_info
 from modules.data.source.folders import on_disk
 from modules.errors import UserError
-from tests.data.pictures import picture
+from tests.data.pictures import grey_of_gamma, picture, wide_colours
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255)], [(0, 0, 0), (255, 255, 255), (255, 255, 0)]], np.uint8)
 
@@ -102,6 +102,47 @@ def test_cmyk_is_read_as_colours(tmp_path: Path) -> None:
 def test_a_broken_colour_profile_is_passed_over(tmp_path: Path) -> None:
     Image.fromarray(QUARTERS).save(tmp_path / "a.png", icc_profile=b"no profile at all")
     assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / "a.png"))), QUARTERS)
+
+
+WIDE = (230, 60, 40)  # of a Display P3 screen
+
+
+def on_palette(alpha: int) -> Image.Image:
+    image = Image.new("RGBA", (4, 4), (*WIDE, 255)).convert("RGB").quantize(2)
+    if alpha < 255:
+        image.info["transparency"] = bytes([alpha] * 2)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        (Image.new("RGB", (4, 4), WIDE), (251, 25, 0)),
+        (Image.new("RGBA", (4, 4), (*WIDE, 255)), (251, 25, 0)),
+        (Image.new("RGBA", (4, 4), (*WIDE, 102)), (253, 163, 153)),  # 40 % of it over white
+        (on_palette(255), (251, 25, 0)),
+        (on_palette(102), (253, 163, 153)),
+    ],
+)
+def test_a_profile_counts_whatever_the_format_and_before_anything_is_mixed(
+    image: Image.Image, expected: tuple[int, int, int], tmp_path: Path
+) -> None:
+    image.save(tmp_path / "a.png", icc_profile=wide_colours(), **image.info)
+    shown = np.asarray(open_image(on_disk(tmp_path / "a.png")))[2, 2].astype(int)
+    assert np.abs(shown - expected).max() <= 1
+
+
+def test_a_profile_of_greys_counts_with_and_without_transparency_and_with_16_bits(tmp_path: Path) -> None:
+    images = (
+        Image.new("L", (4, 4), 128),
+        Image.new("LA", (4, 4), (128, 255)),
+        Image.fromarray(np.full((4, 4), 128 * 257, np.uint16)),
+    )
+    for number, image in enumerate(images):
+        path = tmp_path / f"{number}.png"
+        image.save(path, icc_profile=grey_of_gamma(1.8))
+        # (128/255) ^ 1.8 = 0.289 of the light, which sRGB writes as 147
+        assert np.abs(np.asarray(open_image(on_disk(path))).astype(int) - 147).max() <= 1
 
 
 def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:

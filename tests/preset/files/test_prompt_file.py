@@ -38,6 +38,28 @@ def test_a_line_is_a_prompt_with_options(tmp_path: Path) -> None:
     assert third == {"prompt": "a bird", "steps": 12, "guidance": 4.0}
 
 
+@pytest.mark.parametrize("options", ["--w=96 --s=4", "-w 96 -s 4", "\u2014w 96 \u2013s=4", "--w 96 -s 4"])
+def test_options_are_understood_however_their_dash_was_written(options: str, tmp_path: Path) -> None:
+    assert read(tmp_path, "prompts.txt", f"a cat {options}") == [{"prompt": "a cat", "width": 96, "steps": 4}]
+
+
+def test_one_dash_before_words_stays_in_the_prompt_and_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("rock -n roll, well -known --w 96", encoding="utf-8")
+    found = read_prompts(path)
+    assert found.prompts == [{"prompt": "rock -n roll, well -known", "width": 96}]
+    assert [PLAIN.sentence(note) for note in found.notes] == [
+        "line 1: -n stays in the prompt. An option has two dashes: --n."
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
+def test_a_file_of_any_usual_encoding_is_read(encoding: str, tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("un café", encoding=encoding)
+    assert read_prompts(path).prompts == [{"prompt": "un café"}]
+
+
 def test_the_tables_of_kohya_are_read_with_what_all_share(tmp_path: Path) -> None:
     toml = (
         '[prompt]\nwidth = 512\nsample_steps = 20\n[[prompt.subset]]\nprompt = "a cat"\nscale = 6\n'
@@ -84,7 +106,7 @@ def test_what_is_wrong_is_said_with_its_place(name: str, text: str, said: str, t
 def test_a_file_that_is_missing_or_no_text_is_said(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be read"):
         read_prompts(tmp_path / "nothing.txt")
-    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\xff\xfe")
+    (tmp_path / "picture.txt").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UserError, match="not text in UTF-8"):
         read_prompts(tmp_path / "picture.txt")
 
