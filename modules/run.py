@@ -25,7 +25,7 @@ from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
 from modules.sentences.render import PLAIN
-from modules.system.collecting import gc_paused
+from modules.system.runtime import gc_paused
 from modules.tools import tool_named
 from modules.trainer.class_images import with_class_images
 from modules.trainer.control import Control, Interrupted

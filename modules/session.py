@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 
 from modules.messages import Channel, Job
-from modules.system.collecting import gc_paused
 from modules.system.failures import failure_of
-from modules.system.pages import enable_huge_pages
+from modules.system.runtime import enable_huge_pages, gc_paused
 
 
 class Session:

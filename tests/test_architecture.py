@@ -110,6 +110,26 @@ def test_no_file_of_the_program_reads_the_clock_to_draw_lots() -> None:
     assert imports == []
 
 
+STARTS_A_PYTHON = {
+    "modules/system/runtime.py": "makes the command line, with -P",
+    "tests/faults/child.py": "becomes one, with that command line",
+    "tests/test_start_script.py": "stands in for the Python that the script finds",
+}
+
+
+def test_no_python_that_is_started_imports_from_the_folder_where_the_user_stands() -> None:
+    """Each is started with python_command: a queue.py that came with a data set would run in it."""
+    named = [
+        path.relative_to(ROOT).as_posix()
+        for path in [*FILES, *(ROOT / "tests").rglob("*.py")]
+        if any(
+            isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable"
+            for node in ast.walk(tree_of(path))
+        )
+    ]
+    assert sorted(named) == sorted(STARTS_A_PYTHON)
+
+
 def test_families_and_methods_never_meet_in_a_name() -> None:
     families = {path.stem for path in (ROOT / "modules/families").glob("*.py")} - {"__init__", "family"}
     methods = {"lora", "dora", "adapter", "inversion", "embedding", "finetune"}

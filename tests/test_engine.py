@@ -8,7 +8,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -40,6 +39,7 @@ from modules.messages import (
     encode,
 )
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from modules.trainer.backup import is_whole
 from tests.trainer.runs import values
 
@@ -51,7 +51,7 @@ class Running:
 
     def __init__(self, arguments: list[str], **environment: str) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            python_command(*arguments), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
         )  # fmt: skip
         self.lines: queue.Queue[bytes] = queue.Queue()
@@ -193,7 +193,7 @@ def assert_backed_up(engine: Running) -> None:
 
 
 def test_a_window_that_reads_no_more_ends_the_run_with_a_backup(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "modules.engine"]
+    command = python_command("-m", "modules.engine")
     with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stdout

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import sys
 
-from modules.system.collecting import gc_paused
+from modules.system.runtime import gc_paused
 
 HEADLESS = (
     'Train without it:  ./start-ui.sh train "presets/Starter/Robot LoRA.json"   (all commands: ./start-ui.sh --help)'

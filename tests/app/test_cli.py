@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from modules.errors import Problems, UserError
 from modules.messages import CheckPreset, Failed, Job, RunTool, Train, decode
 from modules.preset.validate import preset_of
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 ROBOT = "presets/Starter/Robot LoRA.json"
 
@@ -211,7 +211,7 @@ def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]
 
 def test_settings_are_listed_without_torch() -> None:
     code = "import sys; from app.__main__ import main; main(sys.argv[1:]); sys.exit('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code, "settings"], capture_output=True, text=True, check=True)
+    done = subprocess.run(python_command("-c", code, "settings"), capture_output=True, text=True, check=True)
     assert "training.learning_rate = 0.0001" in done.stdout
     assert "concepts.0.path" in done.stdout
 
@@ -228,7 +228,7 @@ def test_the_json_schema_knows_our_own_marks(capsys: pytest.CaptureFixture[str])
 def test_a_list_that_nobody_reads_to_the_end_is_no_fault() -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    command = [sys.executable, "-m", "app", "settings"]
+    command = python_command("-m", "app", "settings")
     done = subprocess.run(command, stdout=writing, stderr=subprocess.PIPE, text=True, check=False, cwd=ROOT)
     os.close(writing)
     assert done.stderr == ""

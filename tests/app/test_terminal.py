@@ -3,13 +3,13 @@
 import io
 import os
 import subprocess
-import sys
 
 import pytest
 
 from app import terminal
 from app.terminal import JsonLines, LogLines, ProgressBar, progress_words
 from modules.messages import ModelSaved, Note, Phase, Progress, SampleReady, decode, encode
+from modules.system.runtime import python_command
 
 HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 3 * 2**29, 0)
 
@@ -98,6 +98,6 @@ def test_what_libraries_print_stays_out_of_the_lines_of_json() -> None:
         "import os; from app.terminal import display; from modules.messages import Note; d = display(True);"
         "print('noise', flush=True); os.write(1, b'noise'); d.show(Note('x')); d.close()"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(python_command("-c", code), capture_output=True, text=True, check=True)
     assert done.stdout == encode(Note("x")) + "\n"
     assert done.stderr == "noise\nnoise"

@@ -13,11 +13,12 @@ import argparse
 import json
 import os
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+from modules.system.runtime import python_command, python_environment
 
 LORA = ("method.kind=lora",)
 FULL = ("method.kind=full",)
@@ -102,7 +103,7 @@ def estimate(name: str, size: int, batch: int, settings: tuple[str, ...]) -> dic
 
 def measure(name: str, size: int, batch: int, settings: tuple[str, ...], steps: int) -> dict[str, float]:
     """In this process: the highest resident memory after `steps` steps; 0 steps: of imports alone."""
-    from modules.system.pages import enable_huge_pages, without_huge_pages
+    from modules.system.runtime import enable_huge_pages, without_huge_pages
 
     enable_huge_pages()
     import torch
@@ -183,8 +184,8 @@ def wait_for(gigabytes: float) -> None:
 
 
 def ask(what: str, case: tuple[Any, ...]) -> dict[str, float]:
-    command = [sys.executable, "-m", "tests.benchmarks.memory", "--inside", what, "--case", json.dumps(case)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = python_command("-m", "tests.benchmarks.memory", "--inside", what, "--case", json.dumps(case))
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=python_environment())
     if done.returncode:
         return {"bytes": -1.0, "seconds": 0.0, "rc": done.returncode, "error": done.stderr[-1500:]}  # type: ignore[dict-item]
     return json.loads(done.stdout.splitlines()[-1])

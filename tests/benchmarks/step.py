@@ -20,6 +20,8 @@ import tempfile
 from itertools import pairwise
 from pathlib import Path
 
+from modules.system.runtime import python_command, python_environment
+
 
 def write_model(folder: Path) -> None:
     """SD 1.5 with random weights of usual sizes, as a diffusers folder."""
@@ -109,9 +111,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as work:
         for number in range(options.runs + 1):
             inside = Path(work) / str(number) if options.starter else work  # the starter's cache is filled each time
-            command = [sys.executable, "-m", "tests.benchmarks.step", *chosen, "--inside", str(inside)]
+            command = python_command("-m", "tests.benchmarks.step", *chosen, "--inside", str(inside))
             steps = 2 if number == 0 else options.steps + 1
-            done = subprocess.run([*command, "--steps", str(steps)], capture_output=True, text=True, check=True)
+            done = subprocess.run(
+                [*command, "--steps", str(steps)], capture_output=True, text=True, check=True, env=python_environment()
+            )
             if number:
                 figures = json.loads(done.stdout.splitlines()[-1])
                 print("  ".join(f"{name} {value:.2f}" for name, value in figures.items()), flush=True)

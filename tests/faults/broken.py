@@ -7,7 +7,6 @@ that is the guard, what stands there without it, and the test that must then fai
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ import time
 from pathlib import Path
 
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command, python_environment
 from tests.faults.guards import GUARDS, Guard
 
 COPIED = ("app", "modules", "presets", "resources", "tests", "pyproject.toml")
@@ -68,8 +68,8 @@ def _tried(copy: Path, guard: Guard) -> str:
 def _pytest(copy: Path, *tests: str) -> int:
     """The exit code of some tests. A test that hangs without its guard has noticed, too."""
     # No bytecode: a file that is changed twice within a second has the same stamp.
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
+    environment = {**python_environment(copy), "PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    command = python_command("-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests)
     try:
         done = subprocess.run(
             command, cwd=copy, env=environment, capture_output=True, check=False, timeout=PATIENCE * len(tests)

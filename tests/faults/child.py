@@ -20,6 +20,7 @@ from typing import Any
 
 from modules.messages import Failed, Finished, Phase, Progress, Quit, Started, Train, decode, encode
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command, python_environment
 from tests.faults.trap import Shot, TensorBoardWriter, Trap
 
 PR_SET_CHILD_SUBREAPER = 36
@@ -145,7 +146,7 @@ def command(project: Path, resume: str) -> Callable[[], int]:
     def work() -> int:
         os.chdir(ROOT)
         resumed = ["--resume", resume] if resume else []
-        os.execv(sys.executable, [sys.executable, "-m", "app", "train", str(project), *resumed])
+        os.execve(sys.executable, python_command("-m", "app", "train", str(project), *resumed), python_environment())
 
     return work
 

@@ -7,13 +7,14 @@ import sys
 import pytest
 
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="processes are forked and adopted as Linux does it")
 def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() -> None:
     # In a process of its own: it forks, which one with threads must not.
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults.kills", "--kills", "8", "--seed", "3", "--modes", "LoRA"],
+        python_command("-m", "tests.faults.kills", "--kills", "8", "--seed", "3", "--modes", "LoRA"),
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from app.gui.draft.preset_library import Library
 from app.gui.shell.run_bar import CALM_S
 from modules.messages import BackupSaved, Finished, Message, SampleReady, Started, decode
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from tests.gui.conftest import started
 
 pytestmark = [
@@ -44,7 +45,7 @@ class Person:
         self._lay_out()
         with (folder / "window.log").open("w") as log:
             self.window = subprocess.Popen(
-                [sys.executable, "-P", "-m", "app"], cwd=folder, env=self.environment, stdout=log, stderr=log
+                python_command("-m", "app"), cwd=folder, env=self.environment, stdout=log, stderr=log
             )
 
     def _lay_out(self) -> None:

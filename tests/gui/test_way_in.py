@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 
 def run(*words: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, *words],
+        python_command(*words),
         env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,

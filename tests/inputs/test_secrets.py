@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from app.gui.tools import tensorboard
 from modules.errors import UserError
 from modules.messages import Event, decode, encode
 from modules.system import hub
+from modules.system.runtime import python_command
 from tests.trainer.runs import end_of, folder_of, run, values
 
 pytestmark = pytest.mark.timeout(120)
@@ -103,7 +103,7 @@ def test_a_program_that_is_started_gets_no_secret_as_an_argument(tmp_path: Path)
     """The engine's environment is its own; its command line is everybody's to read."""
     code = "import sys, json; json.dump(sys.argv, sys.stdout)"
     told = subprocess.run(
-        [sys.executable, "-c", code], env={**os.environ, "HF_TOKEN": SECRET}, capture_output=True, check=True, text=True
+        python_command("-c", code), env={**os.environ, "HF_TOKEN": SECRET}, capture_output=True, check=True, text=True
     )
     assert SECRET not in told.stdout
     sources = [*Path("app").rglob("*.py"), *Path("modules").rglob("*.py")]

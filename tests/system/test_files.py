@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from modules.system.files import sha256_of, staged, staged_file, write_text
+from modules.system.runtime import python_command
 
 
 def names(folder: Path) -> list[str]:
@@ -81,7 +81,7 @@ def test_a_folder_is_searched_for_left_drafts_once_however_many_files_are_writte
 
 
 def test_a_draft_stays_while_its_writer_lives_and_goes_when_a_younger_process_has_its_number(tmp_path: Path) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as other:
+    with subprocess.Popen(python_command("-c", "input()"), stdin=subprocess.PIPE) as other:
         draft = tmp_path / f".file.{other.pid}.part"
         draft.write_text("half", encoding="utf-8")
         write_text(tmp_path / "file", "a")

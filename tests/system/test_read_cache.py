@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from modules.system.bundled import ROOT
 from modules.system.read_cache import ReadCache
+from modules.system.runtime import python_command
 from modules.system.stamps import ALWAYS, NO_STAMP, Stamp
 
 STAMP = Stamp(5, 10**18, 10**18, 7)
@@ -126,7 +126,7 @@ with ReadCache(Path(sys.argv[1])) as cache:
 
 def test_two_processes_write_one_cache_at_once(tmp_path: Path) -> None:
     writers = [
-        subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), name], cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
+        subprocess.Popen(python_command("-c", WRITER, str(tmp_path), name), cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
         for name in ("one", "other")
     ]
     assert [writer.wait(60) for writer in writers] == [0, 0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from app.cli import run
 from modules.messages import Event, Failed, Finished, Note, Phase, RunTool
 from modules.session import Session
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from modules.tools import TOOLS
 from tests.tools.pretend import ROW
 
@@ -103,4 +103,4 @@ def test_its_page_of_the_manual_has_all_of_its_settings() -> None:
 
 def test_the_settings_of_tools_are_read_without_torch() -> None:
     code = "from modules.tools import TOOLS; [t.settings for t in TOOLS.values()]; sys.exit('torch' in sys.modules)"
-    subprocess.run([sys.executable, "-c", f"import sys; {code}"], check=True, cwd=ROOT)
+    subprocess.run(python_command("-c", f"import sys; {code}"), check=True, cwd=ROOT)

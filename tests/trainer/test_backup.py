@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import torch
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from modules.trainer.backup import (
     all_backups,
     is_whole,
@@ -119,9 +119,7 @@ write_backup(folder, 2, Preset(), {"thing": Thing(2.0), "zombie": Deadly(3.0)})
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_kill_9_in_the_middle_of_writing_leaves_the_old_one_and_the_next_clears_up(tmp_path: Path) -> None:
-    code = subprocess.run(
-        [sys.executable, "-c", KILLED, tmp_path], cwd=ROOT, env={**os.environ}, check=False
-    ).returncode
+    code = subprocess.run(python_command("-c", KILLED, tmp_path), cwd=ROOT, env={**os.environ}, check=False).returncode
     assert code == -signal.SIGKILL
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".step-00000002.part", "step-00000001"]

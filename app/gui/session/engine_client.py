@@ -6,10 +6,8 @@ lie in `inbox` until the window's tick takes them.
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -19,9 +17,9 @@ from typing import IO
 
 from modules.language import tr
 from modules.messages import Command, Event, Failed, Finished, Job, Note, Quit, decode, encode
-from modules.system.bundled import ROOT
+from modules.system.runtime import python_command, python_environment
 
-COMMAND = (sys.executable, "-m", "modules.engine")
+COMMAND = python_command("-m", "modules.engine")
 LINES_KEPT = 200  # of what the engine printed: the end of it tells why it died
 
 
@@ -103,7 +101,7 @@ class EngineProcess:
             text=True,
             encoding="utf-8",
             errors="replace",
-            env=_environment(),
+            env={**python_environment(), "PYTHONUNBUFFERED": "1"},
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
         )
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._read, self._write, self._listen)]
@@ -186,12 +184,6 @@ def _words(code: int, working: bool) -> str:
         tr("Continue from the last backup, or start again.") if working else tr("It starts again with the next job.")
     )
     return tr("The engine has stopped {cause}. The window is not affected. {way_back}", cause=cause, way_back=way_back)
-
-
-def _environment() -> dict[str, str]:
-    """As ours; the program is found from whatever folder the window was started in."""
-    paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths), "PYTHONUNBUFFERED": "1"}
 
 
 def _pipe(pipe: IO[str] | None) -> IO[str]:

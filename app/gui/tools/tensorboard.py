@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import sys
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from modules.language import tr
+from modules.system.runtime import python_command
 
 HOST = "127.0.0.1"
 LOOKS_S = 0.2
@@ -41,7 +41,7 @@ class TensorBoard:
         self.stop()
         port = free_port()
         self.address = f"http://{HOST}:{port}/"
-        command = [sys.executable, "-m", "tensorboard.main", "--logdir", str(folder), "--host", HOST]
+        command = python_command("-m", "tensorboard.main", "--logdir", folder, "--host", HOST)
         self._output.clear()
         self._process = subprocess.Popen(
             [*command, "--port", str(port)],

@@ -13,7 +13,7 @@ from modules.data.batches import Batch
 from modules.data.index import Index, Item
 from modules.messages import Phase
 from modules.methods import attach
-from modules.system.collecting import gc_paused
+from modules.system.runtime import gc_paused
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder.throughput import Speed, load_speed, save_speed, shape_of
 from modules.trainer.step.learner import Learner

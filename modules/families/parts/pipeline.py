@@ -23,8 +23,7 @@ from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import lora_targets
 from modules.families.parts.model_files import ModelFiles
-from modules.system.collecting import gc_paused
-from modules.system.pages import without_huge_pages
+from modules.system.runtime import gc_paused, without_huge_pages
 from modules.system.weights import Weights, open_weights
 
 # Of a config: what says who wrote it, and when

@@ -3,7 +3,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +14,7 @@ from modules.data.cache import shards
 from modules.data.cache import store as cache_module
 from modules.data.cache.store import Cache, DamagedRecord
 from modules.errors import UserError
+from modules.system.runtime import python_command
 
 ROOT = Path(__file__).parents[3]
 
@@ -203,7 +203,7 @@ def test_kills_amid_writing_lose_nothing_that_was_put(tmp_path: Path) -> None:
     said = 0
     for _ in range(2):
         process = subprocess.Popen(
-            [sys.executable, "-c", WRITER, str(tmp_path), str(said)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+            python_command("-c", WRITER, str(tmp_path), str(said)), cwd=ROOT, stdout=subprocess.PIPE, text=True
         )
         assert process.stdout
         process.stdout.readline()

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +35,7 @@ from modules.messages import (
 )
 from modules.preset.files import store
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 PATIENCE = 60.0
 
@@ -56,7 +56,7 @@ class Window:
     """What a window does with an engine: looks into the inbox until what it waits for has come."""
 
     def __init__(self, code: str = "") -> None:
-        self.engine = Engine([sys.executable, "-c", code] if code else (sys.executable, "-m", "modules.engine"))
+        self.engine = Engine(python_command("-c", code) if code else python_command("-m", "modules.engine"))
         self.inbox = Inbox(self.engine.inbox)
         self.events: list[WindowEvent] = []
         self.inbox.listen(self.events.append)

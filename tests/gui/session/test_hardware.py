@@ -2,11 +2,11 @@
 
 import ast
 import subprocess
-import sys
 import threading
 
 from app.gui.session.hardware import HardwareMonitor, HardwareReader, Reading
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 LOGIC = sorted(
     path
@@ -89,6 +89,6 @@ def test_the_logic_of_the_window_does_not_bring_torch() -> None:
     code = "; ".join(f"import {name}" for name in [*names, "app.search.search"])
     check = "import sys; print([m for m in ('torch', 'transformers', 'diffusers', 'tkinter') if m in sys.modules])"
     done = subprocess.run(
-        [sys.executable, "-c", f"{code}; {check}"], cwd=ROOT, capture_output=True, text=True, check=True
+        python_command("-c", f"{code}; {check}"), cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == "[]"

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from modules.messages import (
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from modules.trainer.backup import all_backups, is_whole
 from modules.trainer.run_folder.disk_retry import GaveUp
 from tests.trainer.disks import fill, small_disk
@@ -202,7 +202,7 @@ def test_sigterm_on_a_full_disk_ends_the_command_line_with_a_sentence_and_no_suc
     given = values(disk, "training.steps=100000", "backup.every=5 steps", f"general.cache={tmp_path / 'cache'}")
     write_project(Preset.model_validate(given), preset)
     with subprocess.Popen(
-        [sys.executable, "-m", "app", "train", str(preset)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        python_command("-m", "app", "train", str(preset)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     ) as process:  # fmt: skip
         assert process.stdout
@@ -232,7 +232,7 @@ def test_a_terminal_that_is_closed_costs_no_backup(tmp_path: Path) -> None:
     write_project(Preset.model_validate(values(tmp_path, "training.steps=100000")), preset)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-m", "app", "train", str(preset)], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
+        python_command("-m", "app", "train", str(preset)), cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
         env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
     ) as process:  # fmt: skip
         os.close(theirs)
@@ -256,7 +256,7 @@ print(folder_of(run(values(Path(sys.argv[1]), "training.steps=6"), cold=True)))
 
 
 def test_two_runs_at_once_in_one_workspace_and_one_cache_both_end_as_one_alone_does(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", RUN, str(tmp_path / "both")]
+    command = python_command("-c", RUN, str(tmp_path / "both"))
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     pair = [
         subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from modules.errors import UserError
 from modules.messages import Event, Finished, Note, Progress, Started, encode
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.workspace import (
     check_writable,
@@ -126,7 +126,7 @@ with run_lock(Path(sys.argv[1])):
 
 def test_a_folder_that_another_process_trains_in_is_refused_and_free_when_that_one_is_killed(tmp_path: Path) -> None:
     with subprocess.Popen(
-        [sys.executable, "-c", HOLDER, tmp_path], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        python_command("-c", HOLDER, tmp_path), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as other:
         assert other.stdout
         assert other.stdout.readline() == b"held\n"

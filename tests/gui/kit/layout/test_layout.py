@@ -32,6 +32,7 @@ from app.gui.kit.base.root import EDGES
 from app.gui.kit.base.theme import CURVES, ROLES
 from app.gui.kit.controls.option_list import Option, fitting
 from modules.system.bundled import ROOT
+from modules.system.runtime import python_command
 
 Pump = Callable[..., None]
 
@@ -362,7 +363,7 @@ print(sorted({name.partition(".")[0] for name in sys.modules} & {"torch", "numpy
 
 
 def test_the_kit_starts_without_torch_and_without_numpy() -> None:
-    ran = subprocess.run([sys.executable, "-c", PROBE], cwd=ROOT, capture_output=True, text=True, check=True)
+    ran = subprocess.run(python_command("-c", PROBE), cwd=ROOT, capture_output=True, text=True, check=True)
     assert ran.stdout.strip() == "[]"
 
 
@@ -371,8 +372,8 @@ def test_without_a_screen_it_says_so(tmp_path: Path) -> None:
         pytest.skip("every Windows and every Mac has a screen")
     code = "from app.gui.kit import App, NoDisplay\ntry:\n    App()\nexcept NoDisplay as error:\n    print(error)"
     ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True,
-        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        python_command("-c", code), cwd=ROOT, capture_output=True, text=True, check=True,
+        env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "PYTHONPATH": str(ROOT)},
     )  # fmt: skip
     assert "No window can be opened" in ran.stdout
     assert not (tmp_path / ".fonts" / "CustomTkinter_shapes_font.otf").exists(), (
