@@ -15,9 +15,9 @@ from modules.sentences.printable import printable
 from modules.text import amount
 
 SEVERITY_HEADINGS: dict[Severity, str] = {
-    "stop": "WILL KEEP IT FROM STARTING",
-    "hurt": "WILL HURT",
-    "know": "WORTH KNOWING",
+    "error": "PROBLEMS",
+    "warning": "WARNINGS",
+    "info": "NOTES",
 }
 LINE_WIDTH = 110  # columns; lines that are to be copied are never broken
 BAR_WIDTH = 30
@@ -53,14 +53,14 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     yield from textwrap.wrap(finding.title, LINE_WIDTH, initial_indent="* ", subsequent_indent="  ")
     yield from textwrap.wrap(finding.text, LINE_WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield from _histogram(finding)
-    for mend in finding.fixes:
-        yield f"  {mend.label}: {_set_options(mend)}"
+    for fix in finding.fixes:
+        yield f"  {fix.label}: {_set_options(fix)}"
     for item in finding.items:
         yield f"    - {item}"
 
 
-def _set_options(mend: Fix) -> str:
-    return " ".join(setting_option(path, value) for path, value in mend.changes.items())
+def _set_options(fix: Fix) -> str:
+    return " ".join(setting_option(path, value) for path, value in fix.changes.items())
 
 
 def _histogram(finding: Finding) -> Iterator[str]:

@@ -123,7 +123,7 @@ def follow(session: JobSession, display: Display) -> int:
 
 def _exit_code(event: Event, code: int) -> int:
     """The exit code as far as it is known. A check that found what keeps a run from starting ends well, and says so."""
-    if isinstance(event, Finding) and event.severity == "stop":
+    if isinstance(event, Finding) and event.severity == "error":
         return EXIT_USER_ERROR
     if isinstance(event, Finished):
         return EXIT_STOPPED if event.stopped else EXIT_USER_ERROR if code == EXIT_USER_ERROR else EXIT_DONE

@@ -20,8 +20,7 @@ from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Fix, Problem
 from modules.sentences.render import PLAIN
 
-Level = Literal["info", "warning", "error"]
-Severity = Literal["stop", "hurt", "know"]  # a run cannot start; its result will be worse; worth knowing
+Severity = Literal["error", "warning", "info"]  # of a finding: a run cannot start; its result will be worse; a note
 T = TypeVar("T")
 
 
@@ -98,7 +97,7 @@ class Note:
     """Something the user should know, in words, and nothing ends because of it."""
 
     text: str
-    level: Level = "info"
+    level: Severity = "info"
 
 
 @message
@@ -113,10 +112,12 @@ class Continued:
     step: int
 
 
-# JSON knows no tuples; what earlier releases wrote is "mends".
+# JSON knows no tuples; what earlier releases wrote is "mends", and other severities.
+EARLIER_SEVERITIES = {"error": "error", "warning": "warning", "info": "info"}
 Bar = Annotated[tuple[str, float], Strict(strict=False)]  # label and amount
 Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
 Fixes = Annotated[list[Fix], Field(validation_alias=AliasChoices("fixes", "mends"))]
+AnySeverity = Annotated[Severity, BeforeValidator(lambda value: EARLIER_SEVERITIES.get(str(value), value))]
 
 
 @message
@@ -124,7 +125,7 @@ class Finding:
     """What the check before a run found: a problem, how bad it is, and what would help."""
 
     code: str  # "captions.cut", or a variant of it behind a colon: "captions.cut:too-long"
-    severity: Severity
+    severity: AnySeverity
     path: str = ""  # of the setting that it is about, or of the section: "concepts.0.path"
     values: dict[str, Any] = field(default_factory=dict[str, Any])  # that its sentences name
     fixes: Fixes = field(default_factory=list[Fix])

@@ -15,6 +15,7 @@ from modules.messages import (
     Channel,
     Command,
     Event,
+    Finding,
     Fix,
     Job,
     Mailbox,
@@ -32,7 +33,7 @@ EXAMPLES: dict[Any, Any] = {
     str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
     list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
     dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
-    typing.Literal["info", "warning", "error"]: "error", typing.Literal["stop", "hurt", "know"]: "hurt",
+    typing.Literal["error", "warning", "info"]: "warning",
     list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})],
     list[Problem]: [problem("value.int", "training.steps", "training.epochs", value="3.5")],
     list[tuple[str, float]]: [("75 and less", 12.0)],
@@ -53,6 +54,15 @@ def test_every_event_and_command_is_known_on_the_wire() -> None:
     every = {*typing.get_args(Event), *typing.get_args(Command), *typing.get_args(Job)}
     assert set(KINDS.values()) == every
     assert all(kind.__dataclass_params__.frozen for kind in every)
+
+
+@pytest.mark.parametrize(("old", "new"), [("error", "error"), ("warning", "warning"), ("info", "info")])
+def test_a_finding_of_an_earlier_release_has_its_severity(old: str, new: str) -> None:
+    line = f'{{"kind": "Finding", "code": "captions.cut", "severity": "{old}", "title": "62 % are cut.", "mends": []}}'
+    found = decode(line)
+    assert isinstance(found, Finding) and found.severity == new
+    with pytest.raises(ValueError, match="severity"):
+        decode(line.replace(f'"{old}"', '["error"]'))
 
 
 def test_a_loss_that_is_no_number_is_told_as_it_is() -> None:

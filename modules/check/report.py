@@ -111,7 +111,7 @@ def warnings(context: CheckContext) -> Iterator[Note]:
     """What a run says of itself before it loads anything: what the quick rooms find that will hurt."""
     for check_one in QUICK_CHECKS:
         for finding in check_one(context):
-            if finding.severity != "know":
+            if finding.severity != "info":
                 yield Note(f"{finding.title} {finding.text}".strip(), "warning")
 
 
@@ -120,20 +120,20 @@ def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> I
     try:
         yield from CHECKS[name](context)
     except UserError as error:
-        if not counter.found["stop"]:
+        if not counter.found["error"]:
             yield finding_of(error, f"{name}.cannot-look", "", [])
 
 
 def _counts(counter: FindingCounter) -> str:
-    """ "2 errors, 3 warnings, 4 notes." """
+    """ "2 problems, 3 warnings, 4 notes." """
     number = counter.found
     rows: tuple[tuple[Severity, str], ...] = (
-        ("stop", "# error|# errors"),
-        ("hurt", "# warning|# warnings"),
-        ("know", "# note|# notes"),
+        ("error", "# problem|# problems"),
+        ("warning", "# warning|# warnings"),
+        ("info", "# note|# notes"),
     )
     counts = [plural(number[severity], forms) for severity, forms in rows if number[severity]]
-    said = ["" if number["stop"] else "The preset can start", *counts]
+    said = ["" if number["error"] else "The preset can start", *counts]
     return f"{', '.join(filter(None, said))}."
 
 

@@ -72,13 +72,13 @@ def finding_of(error: UserError, name: str, path: str, fixes: list[Fix]) -> Find
     problems = error.problems if isinstance(error, Problems) else ()
     what = problems[0] if len(problems) == 1 else error.problem
     items = [PLAIN.line(each) for each in problems[:MAX_ITEMS]] if len(problems) > 1 else []
-    return Finding(name, "stop", path, {"problem": what}, [*fixes, *error.fixes], items=items)
+    return Finding(name, "error", path, {"problem": what}, [*fixes, *error.fixes], items=items)
 
 
 def settings_findings(problems: Sequence[Problem]) -> list[Finding]:
     """Settings that no run could begin with, one finding each."""
     return [
-        Finding("settings", "stop", each.path if setting_at(each.path) else "", {"problem": each}) for each in problems
+        Finding("settings", "error", each.path if setting_at(each.path) else "", {"problem": each}) for each in problems
     ]
 
 
@@ -95,7 +95,7 @@ def _device_is_there(preset: Preset, tell: Tell) -> bool:
 
 def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
     for note in family.notes:
-        tell(Finding("model.guessed", "know", "objective.prediction", {"problem": as_it_is(note)}))
+        tell(Finding("model.guessed", "info", "objective.prediction", {"problem": as_it_is(note)}))
     able = _usable_sampler(family)
     changes: dict[str, Any] = {
         f"sampling.prompts.{n}.{name}": value
@@ -140,12 +140,12 @@ def _check_tokens(context: CheckContext) -> None:
     """New tokens that could not be learned: wrongly spelt, known to the model, or in no caption."""
     preset, tell = context.preset, context.tell
     for each in token_problems(preset.words):
-        tell(Finding("words.spelling", "stop", "words", {"problem": each}))
+        tell(Finding("words.spelling", "error", "words", {"problem": each}))
     known = existing_tokens(context.family, preset.words) if context.family else []
     for number, word in enumerate(preset.words):
         if word in known:
             other = f"<{word.token.strip('<>')}-1>"
-            tell(Finding("words.known", "stop", f"words.{number}.token", {"token": word.token, "other": other}))
+            tell(Finding("words.known", "error", f"words.{number}.token", {"token": word.token, "other": other}))
     for token in tokens_without_caption(preset, context.index) if context.index else []:
         prefixes = {
             f"concepts.{n}.prefix": f"{token} {concept.prefix}"
@@ -153,4 +153,4 @@ def _check_tokens(context: CheckContext) -> None:
             if concept.enabled
         }
         ways = [fix("fix.prefix", prefixes, token=token)]
-        tell(Finding("words.lost", "stop", "concepts.0.prefix", {"token": token}, ways))
+        tell(Finding("words.lost", "error", "concepts.0.prefix", {"token": token}, ways))

@@ -13,7 +13,7 @@ from modules.preset.paths import get
 
 CUT = Finding(
     "test.cut",
-    "hurt",
+    "warning",
     "model.max_chunks",
     {},
     [Fix("Read 3 chunks", {"model.max_chunks": 3, "schedule.warmup": "5 %"})],
@@ -24,17 +24,17 @@ CUT = Finding(
     "What stands behind the cut is never learnt. " * 5,
 )
 SEE = Finding(
-    "memory.parts", "know", title="It takes 11.2 GB.", bars=[("weights", 7.5 * 2**30), ("none", 0)], unit="bytes"
+    "memory.parts", "info", title="It takes 11.2 GB.", bars=[("weights", 7.5 * 2**30), ("none", 0)], unit="bytes"
 )
-STOP = Finding("test.no-model", "stop", title="There is no model.")
+STOP = Finding("test.no-model", "error", title="There is no model.")
 
 
 def test_the_worst_stands_first_and_nothing_is_left_out() -> None:
     text = report([SEE, CUT, STOP])
-    places = [text.index(words) for words in ("STARTING", "There is no model", "HURT", "62 %", "KNOWING", "11.2 GB")]
+    places = [text.index(words) for words in ("PROBLEMS", "There is no model", "WARNINGS", "62 %", "NOTES", "11.2 GB")]
     assert places == sorted(places)
     assert report([]) == ""
-    assert "WILL HURT" not in report([SEE])
+    assert "WARNINGS" not in report([SEE])
 
 
 def test_a_finding_is_told_with_reason_mends_bars_and_items() -> None:

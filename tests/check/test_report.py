@@ -87,8 +87,8 @@ def test_it_loads_no_part_of_the_model(all_rooms: None, tmp_path: Path, monkeypa
 def test_a_summary_counts_what_was_found(tmp_path: Path) -> None:
     events = check(tmp_path, "training.learning_rate=0.4", "schedule.warmup=99 steps")
     counts = Counter(event.severity for event in events if isinstance(event, Finding))
-    assert counts["hurt"] >= 2
-    said = f"The preset can start, {counts['hurt']} warnings, {counts['know']} notes."
+    assert counts["warning"] >= 2
+    said = f"The preset can start, {counts['warning']} warnings, {counts['info']} notes."
     assert answer(events).splitlines()[0] == said
 
 
@@ -121,13 +121,13 @@ def test_what_a_run_would_refuse_is_a_finding(settings: tuple[str, ...], name: s
     preset = values(tmp_path, *plain)
     if plain != settings:
         preset["output"]["path"] = "/"
-    stops = [finding for finding in found(do(CheckPreset(preset))) if finding.severity == "stop"]
+    stops = [finding for finding in found(do(CheckPreset(preset))) if finding.severity == "error"]
     assert [finding.name for finding in stops] == [name]
     assert words in stops[0].title
     assert stops[0].path
     for mend in stops[0].fixes:
         mended = do(CheckPreset(apply_overrides(preset, [option(path, value) for path, value in mend.changes.items()])))
-        assert not any(finding.severity == "stop" for finding in found(mended)), mend
+        assert not any(finding.severity == "error" for finding in found(mended)), mend
     with pytest.raises(UserError):
         do(Train(preset))
 
@@ -146,7 +146,7 @@ def test_what_can_be_looked_at_without_images_is_looked_at(tmp_path: Path) -> No
 
 def test_neither_model_nor_images_is_still_a_report(tmp_path: Path) -> None:
     events = check(tmp_path, "concepts.0.path=/nowhere", "model.source=/nowhere")
-    assert answer(events).startswith("2 errors.\n")
+    assert answer(events).startswith("2 problems.\n")
 
 
 def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
@@ -155,11 +155,11 @@ def test_settings_that_no_run_takes_are_findings(tmp_path: Path) -> None:
     preset["general"]["sed"] = 1
     events = do(CheckPreset(preset))
     assert {(finding.severity, finding.path) for finding in found(events)} == {
-        ("stop", "training.batch_size"),
-        ("stop", ""),
+        ("error", "training.batch_size"),
+        ("error", ""),
     }
     assert "Did you mean general.seed?" in " ".join(finding.text for finding in found(events))
-    assert answer(events).startswith("2 errors. ")
+    assert answer(events).startswith("2 problems. ")
 
 
 def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tmp_path: Path) -> None:
@@ -174,7 +174,7 @@ def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tm
 
 def test_caption_files_that_are_no_text_are_named(tmp_path: Path) -> None:
     captioned(tmp_path / "images", {"a": "a robot", "b": b"caf\xe9"})
-    (stop,) = [f for f in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}")) if f.severity == "stop"]
+    (stop,) = [f for f in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}")) if f.severity == "error"]
     assert stop.name == "images.cannot-read"
     assert "b.txt: the byte at position 3 is not UTF-8" in f"{stop.title} {stop.items}"
 
@@ -192,21 +192,21 @@ def test_every_room_says_nothing_where_it_cannot_know(tmp_path: Path) -> None:
     context = open_inputs(values(tmp_path))
     for name, room in ALL_ROOMS.items():
         for blind in ({"family": None}, {"index": None}, {"family": None, "index": None}):
-            assert all(finding.severity != "stop" for finding in room(replace(context, **blind))), name
+            assert all(finding.severity != "error" for finding in room(replace(context, **blind))), name
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets" / "Starter").glob("*.json")), ids=lambda path: path.stem)
 def test_the_presets_for_a_first_run_have_nothing_that_hurts(preset: Path, tmp_path: Path) -> None:
     settings = load(preset).values
     settings["general"] = {"workspace": str(tmp_path), "device": "cpu"}
-    assert [f.title for f in found(do(CheckPreset(settings))) if f.severity != "know"] == []
+    assert [f.title for f in found(do(CheckPreset(settings))) if f.severity != "info"] == []
 
 
 def test_all_rooms_together_find_nothing_that_hurts_a_first_run(all_rooms: None, tmp_path: Path) -> None:
     settings = load(ROOT / "presets" / "Starter" / "Robot LoRA.json").values
     settings["general"] = {"workspace": str(tmp_path), "device": "cpu"}
     told = found(do(CheckPreset(settings)))
-    assert [f.title for f in told if f.severity != "know"] == []
+    assert [f.title for f in told if f.severity != "info"] == []
     assert {"arithmetic", "captions", "images", "memory"} <= {f.name.partition(".")[0] for f in told}
 
 

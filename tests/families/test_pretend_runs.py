@@ -118,7 +118,7 @@ def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp
     preset = settings(model, tmp_path, f'concepts=[{{"path": "{captions}"}}]')
     findings = [event for event in performed(CheckPreset(preset)) if isinstance(event, Finding)]
     found = {finding.code: finding.severity for finding in findings}
-    assert not {"stop", "error"} & set(found.values()), findings
+    assert "error" not in set(found.values()), findings
     assert any(code.startswith("memory") for code in found), found
     cut = next(finding for finding in findings if finding.code.startswith("captions.cut"))
     assert "after 1 chunk" in cut.title and not cut.fixes, "it reads no more than one, and no setting changes that"

@@ -56,7 +56,7 @@ LINES = {
     "a mend without changes": line("Failed", message="x", fixes=[{"label": "x"}]),
     "a mend of other fields": line("Failed", message="x", fixes=[{"label": "x", "changes": {}, "run": "rm"}]),
     "a mend that is a text": line("Failed", message="x", fixes=["x"]),
-    "bars of three": line("Finding", name="a", severity="know", title="x", bars=[["a", 1, 2]]),
+    "bars of three": line("Finding", name="a", severity="info", title="x", bars=[["a", 1, 2]]),
     "losses of text": line("Progress", step=1, steps=2, epoch=1, epochs=1, losses=[["1", "2"]]),
     "rates of text": line("Progress", step=1, steps=2, epoch=1, epochs=1, rates={"denoiser": "fast"}),
     "100,000 brackets": "[" * 100_000,
@@ -83,7 +83,7 @@ def examples() -> list[m.Message]:
     values: dict[str, Any] = {
         "preset": {"version": 1}, "settings": {"out": "x"}, "prompt": {"prompt": "x"}, "value": [1],
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
-        "level": "error", "severity": "stop", "values": {"count": 3},
+        "level": "error", "severity": "error", "values": {"count": 3},
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "float": 0.5, "bool": True}

@@ -60,7 +60,7 @@ def test_problems_stand_in_problems_and_survive_the_wire() -> None:
     reason = problem("arithmetic.unseen.early", epoch=16, steps=1)
     values = {"part": 14, "whole": 16, "share": 14 / 16, "reason": reason}
     train = fix("fix.train-for", {"training.steps": 16}, steps=16)
-    finding = Finding("arithmetic.unseen", "hurt", "training.steps", values, [train])
+    finding = Finding("arithmetic.unseen", "warning", "training.steps", values, [train])
     assert finding.text == "An epoch has 16 steps, and the run ends after 1. Train longer, or remove them."
     read = decode(encode(finding))
     assert isinstance(read, Finding)

@@ -1,4 +1,4 @@
-"""The card of one finding: how bad it is, its number, why, a histogram, the files, and what would mend it."""
+"""The card of one finding: how bad it is, its number, why, a histogram, the files, and what would help."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from modules.messages import Finding, Fix
 from modules.text import amount
 
 LOOKS = {  # severity: icon, colour, words
-    "stop": ("circle-alert", "error", "Cannot start"),
-    "hurt": ("triangle-alert", "changed", "Warning"),
-    "know": ("info", "text2", "Note"),
+    "error": ("circle-alert", "error", "Problem"),
+    "warning": ("triangle-alert", "changed", "Warning"),
+    "info": ("info", "text2", "Note"),
 }
-TONES: dict[str, Any] = {"stop": "error", "hurt": "changed", "know": "plain"}
+TONES: dict[str, Any] = {"error": "error", "warning": "changed", "info": "plain"}
 BARS = 12  # the others are counted
 LABEL, LABEL_MOST = 96, 220  # pixels of the names of bars
 MOST_ITEMS = 20  # a finding names no more, however many there are
@@ -131,7 +131,7 @@ class FindingCard(Card):
             way = LinkButton(line, tr("Go to setting"), self.go)
             way.pack(side="left")
             tip(way, breadcrumb(self.finding.path, self.context.draft.values))
-        if self.finding.severity != "stop":
+        if self.finding.severity != "error":
             quiet = partial(self._on_mute, self.finding.name)
             LinkButton(line, tr("Hide in this project"), quiet, role="text3").pack(side="right")
 

@@ -27,7 +27,7 @@ from modules.preset.validate import setting_at
 if TYPE_CHECKING:
     from app.gui.context import AppContext
 
-ORDER: tuple[Severity, ...] = ("stop", "hurt", "know")  # worst first
+ORDER: tuple[Severity, ...] = ("error", "warning", "info")  # worst first
 FRESH_S = 600.0  # older ones are looked at anew before a run: images come and go
 KEPT = 12
 AT = " @ "  # between the name of a finding and the project in which nobody wants to hear of it
@@ -154,7 +154,7 @@ class Checks:
     def blocking_problem(self) -> str:
         """What keeps a run from starting, in a sentence; "" if nothing does, or if nobody knows."""
         found = self.current()
-        stops = [finding for finding in self.listed(found) if finding.severity == "stop"] if found else []
+        stops = [finding for finding in self.listed(found) if finding.severity == "error"] if found else []
         more = tr(" And {count} more.", count=len(stops) - 1) if len(stops) > 1 else ""
         return f"{finding_title(stops[0])}{more}" if stops else ""
 
@@ -168,7 +168,7 @@ class Checks:
 
     def has_warnings(self, result: Result) -> bool:
         """Whether it has to be read before a run starts."""
-        return bool(result.failure) or any(finding.severity != "know" for finding in self.listed(result))
+        return bool(result.failure) or any(finding.severity != "info" for finding in self.listed(result))
 
     def counts(self, result: Result) -> Counter[str]:
         """How many of each severity are told."""
@@ -212,7 +212,7 @@ class Checks:
 
     def _muted(self, finding: Finding) -> bool:
         """What keeps a run from starting is always told."""
-        return finding.severity != "stop" and f"{finding.name}{AT}{self._project}" in self._quiet()
+        return finding.severity != "error" and f"{finding.name}{AT}{self._project}" in self._quiet()
 
     def _quiet(self) -> list[str]:
         return cast("list[str]", self._context.window_state.get("quiet_findings"))

@@ -153,7 +153,7 @@ class CheckPage(Page):
             words, image, role = tr("The check could not be finished"), "circle-alert", "error"
         else:
             counts = self.checks.counts(result)
-            worst = next((severity for severity in ("stop", "hurt") if counts[severity]), "")
+            worst = next((severity for severity in ("error", "warning") if counts[severity]), "")
             words = counted(counts)
             image, role = LOOKS[worst][:2] if worst else ("check", "good")
         self.status_label.set(words)

@@ -67,9 +67,9 @@ def lines_by_path(problems: Sequence[Problem]) -> dict[str, str]:
 # Findings
 
 SEVERITIES = (
-    ("stop", "1 problem blocks the start", "{count} problems block the start"),
-    ("hurt", "1 warning", "{count} warnings"),
-    ("know", "1 note", "{count} notes"),
+    ("error", "1 problem", "{count} problems"),
+    ("warning", "1 warning", "{count} warnings"),
+    ("info", "1 note", "{count} notes"),
 )
 
 

@@ -152,7 +152,7 @@ def level_of(event: WindowEvent) -> str:
     if isinstance(event, Failed | EngineDied):
         return "error"
     if isinstance(event, Finding):
-        return "info" if event.severity == "know" else "warning"
+        return "info" if event.severity == "info" else "warning"
     if isinstance(event, Paused) and event.reason:
         return "warning"
     return event.level if isinstance(event, Note) else "info"

@@ -210,7 +210,7 @@ class RunBar(Frame):
         if found is None or found.failure:
             return tr("Ready to train"), "text2", 0.0
         counts = checks.counts(found)
-        role = "error" if counts["stop"] else "changed" if counts["hurt"] else "text2"
+        role = "error" if counts["error"] else "changed" if counts["warning"] else "text2"
         return tr("Checked: {findings}", findings=problem_labels.counted(counts)), role, 0.0
 
 

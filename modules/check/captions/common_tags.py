@@ -27,7 +27,7 @@ def _common(texts: Captions) -> Finding:
     captions = sum(count for (_, line), count in texts.times.items() if line)
     return Finding(
         "captions.tags",
-        "know",
+        "info",
         "concepts",
         {**part_of(times, captions), "tags": len(texts.tags), "tag": short(tag)},
         bars=[(short(tag, 30), count) for tag, count in texts.tags.most_common(TOP)],
@@ -39,7 +39,7 @@ def _single(texts: Captions) -> Iterator[Finding]:
     single = sorted(tag for tag, times in texts.tags.items() if times == 1)
     if single:
         items = [short(tag) for tag in single[:NAMED]]
-        yield Finding("captions.rare-tags", "know", "concepts", part_of(len(single), len(texts.tags)), items=items)
+        yield Finding("captions.rare-tags", "info", "concepts", part_of(len(single), len(texts.tags)), items=items)
 
 
 def _variants(texts: Captions) -> Iterator[Finding]:
@@ -50,4 +50,4 @@ def _variants(texts: Captions) -> Iterator[Finding]:
     if several:
         several.sort(key=lambda tags: -texts.tags[tags[0]])
         items = [" / ".join(f"{tag} ({texts.tags[tag]})" for tag in tags) for tags in several[:NAMED]]
-        yield Finding("captions.variants", "know", "concepts", {"count": len(several)}, items=items)
+        yield Finding("captions.variants", "info", "concepts", {"count": len(several)}, items=items)

@@ -54,7 +54,7 @@ def _missing(texts: Captions) -> Iterator[Finding]:
     named = all(with_affixes("", texts.index.concepts[n]).strip() for n in concepts)
     yield Finding(
         "captions.missing:named" if named else "captions.missing",
-        "hurt" if not named and len(bare) >= MISSING_SHARE * len(asked) else "know",
+        "warning" if not named and len(bare) >= MISSING_SHARE * len(asked) else "info",
         f"concepts.{bare[0].concept}.captions",
         {**part_of(len(bare), len(asked)), "reasons": _reasons(texts, bare), "ending": _ending(texts, concepts)},
         _by_names(texts, concepts),
@@ -105,7 +105,7 @@ def _dropped(preset: Preset) -> Iterator[Finding]:
     changes = {f"concepts.{n}.caption_dropout": USUAL_DROPPED for n in much}
     yield Finding(
         "captions.dropped",
-        "hurt",
+        "warning",
         f"concepts.{number}.caption_dropout",
         {"share": worst.caption_dropout, "usual": USUAL_DROPPED},
         [fix("fix.dropout", changes, share=USUAL_DROPPED)],
@@ -129,7 +129,7 @@ def _words(preset: Preset, texts: Captions) -> Iterator[Finding]:
         if lacking:
             yield Finding(
                 "captions.word",
-                "hurt",
+                "warning",
                 f"concepts.{lacking[0].concept}.prefix",
                 {**part_of(len(lacking), among), "token": word.token},
                 items=[texts.name_of(said) for said in lacking[:NAMED]],
@@ -144,11 +144,11 @@ def _duplicates(texts: Captions) -> Iterator[Finding]:
             own[line] += times
     total, twice = own.total(), {line: times for line, times in own.items() if times > 1}
     if len(own) == 1 and total > 1:
-        yield Finding("captions.same", "know", "concepts", {"count": total, "caption": short(next(iter(own)))})
+        yield Finding("captions.same", "info", "concepts", {"count": total, "caption": short(next(iter(own)))})
     elif sum(twice.values()) > DUPLICATE_SHARE * total:
         yield Finding(
             "captions.duplicates",
-            "know",
+            "info",
             "concepts",
             part_of(sum(twice.values()), total),
             items=[f"{short(line)} ({times:,})" for line, times in Counter(twice).most_common(NAMED)],
@@ -161,7 +161,7 @@ def _alternatives(texts: Captions) -> Iterator[Finding]:
     if several:
         yield Finding(
             "captions.alternatives",
-            "know",
+            "info",
             f"concepts.{several[0].concept}.wrapped",
             part_of(len(several), len(files)),
             items=[texts.name_of(said) for said in several[:NAMED]],
@@ -178,7 +178,7 @@ def _braces(texts: Captions) -> Iterator[Finding]:
         numbers = sorted({said.concept for said in found})
         yield Finding(
             "captions.braces",
-            "know",
+            "info",
             f"concepts.{numbers[0]}.wildcards",
             {"count": len(found)},
             [fix("fix.wildcards", {f"concepts.{number}.wildcards": True for number in numbers})],
@@ -195,7 +195,7 @@ def _invisible(texts: Captions) -> Iterator[Finding]:
             f"{texts.name_of(said)}: {', '.join(map(_character_name, signs))}"
             for said, signs in [*found.values()][:NAMED]
         ]
-        yield Finding("captions.signs", "know", "concepts", {"count": len(found)}, items=items)
+        yield Finding("captions.signs", "info", "concepts", {"count": len(found)}, items=items)
 
 
 def _character_name(sign: str) -> str:

@@ -76,13 +76,13 @@ def _too_long(group: EncoderGroup, family: Family, texts: Captions) -> Iterator[
     }
     path, bars = "model.max_chunks", _bars(group)
     if not cut:
-        yield Finding("captions.long", "know", path, {**part_of(long, total), **values}, bars=bars, unit="captions")
+        yield Finding("captions.long", "info", path, {**part_of(long, total), **values}, bars=bars, unit="captions")
         return
     lost, items = _lost(group, family, texts, most)
     helps = needed <= MAX_CHUNKS and family.card.uses("model.max_chunks")
     yield Finding(
         "captions.cut" if helps else "captions.cut:too-long",
-        "hurt",
+        "warning",
         path,
         {**part_of(cut, total), **values, "most": most, "lost": lost},
         [fix("fix.max-chunks", {path: needed}, chunks=needed)] if helps else [],

@@ -49,7 +49,7 @@ def _masks(
     how = Problem("masks.file" if kind == "file" else "masks.alpha")
     yield Finding(
         "images.masks",
-        "hurt" if everything else "know",
+        "warning" if everything else "info",
         path,
         {**part_of(len(bare), len(own)), "concept": share.title, "how": how},
         [fix("fix.no-masks", {path: "none"})] if everything else [],
@@ -65,13 +65,13 @@ def _variants(context: CheckContext, share: ConceptShare) -> Iterator[Finding]:
     if context.family is not None and context.family.inpaints and concept.variants:
         return  # nothing of it is cached
     if concept.live:
-        yield Finding("images.live", "know", path, values, [fix("fix.variants-8", {path: 8})])
+        yield Finding("images.live", "info", path, values, [fix("fix.variants-8", {path: 8})])
     elif concept.variants == 1:
         ways = [fix("fix.variants-4", {path: 4}), fix("fix.variants-live", {path: 0})]
-        yield Finding("images.frozen", "hurt", path, values, ways)
+        yield Finding("images.frozen", "warning", path, values, ways)
     else:
         images = variant_count(concept) * share.images
-        yield Finding("images.variants", "know", path, {**values, "variants": concept.variants, "images": images})
+        yield Finding("images.variants", "info", path, {**values, "variants": concept.variants, "images": images})
 
 
 def _several_resolutions(context: CheckContext, share: ConceptShare) -> Iterator[Finding]:
@@ -80,7 +80,7 @@ def _several_resolutions(context: CheckContext, share: ConceptShare) -> Iterator
         return
     yield Finding(
         "images.in-turn",
-        "know",
+        "info",
         f"concepts.{share.number}.resolutions" if share.concept.resolutions else "training.resolutions",
         {"concept": share.title, "count": len(sizes), "sizes": ", ".join(map(str, sizes))},
     )
@@ -96,4 +96,4 @@ def _kinds(context: CheckContext, index: Index) -> Iterator[Finding]:
     kinds = [problem(f"kinds.{kind}", count=count) for kind, count in counts.items() if count]
     if kinds:
         balance = [Problem("kinds.balanced")] if context.preset.prior.balance else []
-        yield Finding("images.kinds", "know", "concepts", {"kinds": kinds, "balance": balance})
+        yield Finding("images.kinds", "info", "concepts", {"kinds": kinds, "balance": balance})

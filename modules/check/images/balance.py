@@ -60,7 +60,7 @@ def _examples(shares: list[ConceptShare]) -> Iterator[Finding]:
     if bundled and len(bundled) < len(trained):
         off = {f"concepts.{share.number}.enabled": False for share in bundled}
         yield Finding(
-            "images.example", "hurt", f"concepts.{bundled[0].number}.enabled", {"concept": bundled[0].title},
+            "images.example", "warning", f"concepts.{bundled[0].number}.enabled", {"concept": bundled[0].title},
             [fix("fix.no-example", off)],
         )  # fmt: skip
 
@@ -79,7 +79,7 @@ def _uneven(shares: list[ConceptShare]) -> Iterator[Finding]:
             changes |= _shown(share, most.examples)
     yield Finding(
         "images.balance",
-        "hurt" if times >= VERY_UNEVEN else "know",
+        "warning" if times >= VERY_UNEVEN else "info",
         f"concepts.{least.number}.repeats",
         {
             "most": most.title,
@@ -104,7 +104,7 @@ def _shown(share: ConceptShare, examples: int) -> dict[str, object]:
 
 def _single(share: ConceptShare) -> Iterator[Finding]:
     if share.images == 1:
-        yield Finding("images.single", "hurt", f"concepts.{share.number}.path", {"concept": share.title})
+        yield Finding("images.single", "warning", f"concepts.{share.number}.path", {"concept": share.title})
 
 
 def _left_out(share: ConceptShare) -> Iterator[Finding]:
@@ -115,7 +115,7 @@ def _left_out(share: ConceptShare) -> Iterator[Finding]:
     changes = {path: value for path, value in changes.items() if value or share.concept.samples}
     yield Finding(
         "images.left-out",
-        "know",
+        "info",
         f"concepts.{share.number}.{'samples' if share.concept.samples else 'repeats'}",
         {
             "concept": share.title,

@@ -37,7 +37,7 @@ def _overview(index: Index) -> Finding:
     sizes = {f"{width}x{height}": float(len(rows)) for (height, width), rows in index.bucket_rows().items()}
     return Finding(
         "images.buckets",
-        "know",
+        "info",
         "training.resolution",
         {"count": index.images, "buckets": len(sizes)},
         bars=list(sizes.items())[:MOST_BARS],
@@ -59,7 +59,7 @@ def _enlarged(preset: Preset, index: Index) -> Iterator[Finding]:
     lower = fix("fix.resolution", {"training.resolution": resolution}, resolution=resolution)
     yield Finding(
         "images.small",
-        "hurt" if much >= 0.1 * len(index) else "know",
+        "warning" if much >= 0.1 * len(index) else "info",
         "training.resolution",
         {**part_of(len(small), len(index)), "times": float(scales[worst[0]])},
         [lower] if resolution else [],
@@ -105,7 +105,7 @@ def _cut(preset: Preset, index: Index) -> Iterator[Finding]:
     worst = much[np.argsort(-shares[much], kind="stable")]
     yield Finding(
         "images.cut",
-        "hurt" if len(much) >= 0.1 * len(index) else "know",
+        "warning" if len(much) >= 0.1 * len(index) else "info",
         "training.resolution",
         {**part_of(len(much), len(index)), "much": MUCH_CUT, "worst": float(shares[worst[0]])},
         items=_losses(index, shares, worst),
@@ -121,7 +121,7 @@ def _oversized(preset: Preset, index: Index) -> Iterator[Finding]:
     order = huge[np.argsort(-pixels[huge], kind="stable")]
     yield Finding(
         "images.huge",
-        "know",
+        "info",
         "training.resolution",
         {**part_of(len(huge), len(index)), "times": HUGE, "largest": float(pixels[order[0]]) / 1e6},
         items=first_items(f"{index.file(int(r))}: {index.widths[r]}x{index.heights[r]}" for r in order[:20]),

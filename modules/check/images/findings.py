@@ -82,7 +82,7 @@ def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]
     everything = len(bad) == total
     yield Finding(
         "images.unreadable:all" if everything else "images.unreadable",
-        "stop" if everything else "hurt",
+        "error" if everything else "warning",
         "concepts",
         part_of(len(bad), total),
         items=first_items(bad),
@@ -132,7 +132,7 @@ def _copies_finding(seen: ReadImages, groups: Sequence[Sequence[int]], code: str
     across = sum(len({int(concepts[seen.rows[place]]) for place in group}) > 1 for group in groups)
     yield Finding(
         code,
-        "hurt" if spare >= MUCH * len(seen.rows) else "know",
+        "warning" if spare >= MUCH * len(seen.rows) else "info",
         "concepts",
         {
             **part_of(spare, len(seen.rows)),
@@ -151,7 +151,7 @@ class Trait:
 
     code: str
     is_so: Callable[[PixelInfo], bool]
-    severity: Severity = "know"
+    severity: Severity = "info"
 
     def finding(self, seen: ReadImages) -> Iterator[Finding]:
         odd = seen.where(self.is_so)
@@ -176,4 +176,4 @@ def _colourless(seen: ReadImages) -> Iterator[Finding]:
     if not len(grey) or len(grey) == len(seen.rows):
         return
     items = first_items(seen.file(int(place)) for place in grey)
-    yield Finding("images.colourless", "know", "concepts", part_of(len(grey), len(seen.rows)), items=items)
+    yield Finding("images.colourless", "info", "concepts", part_of(len(grey), len(seen.rows)), items=items)

@@ -183,8 +183,8 @@ def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
 def severity(needed: int, limit: int) -> Severity:
     """How bad it is to need so much where there is so much; an estimate may be off by UNCERTAINTY either way."""
     if needed > (1 + UNCERTAINTY) * limit:
-        return "stop"
-    return "hurt" if needed > (1 - UNCERTAINTY) * limit else "know"
+        return "error"
+    return "warning" if needed > (1 - UNCERTAINTY) * limit else "info"
 
 
 def _main_memory(found: Estimate) -> Iterator[Finding]:
@@ -193,7 +193,7 @@ def _main_memory(found: Estimate) -> Iterator[Finding]:
     if peak.total > (1 - UNCERTAINTY) * free:
         yield Finding(
             "memory.main",
-            "hurt",
+            "warning",
             "output.dtype",
             {"stage": peak.title, "needed": peak.total, "limit": free},
             bars=[(label, float(size)) for label, size in peak.parts.items()],

@@ -47,7 +47,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 
 
 def _unknown_time() -> Finding:
-    return Finding("costs.time:unknown", "know", "training.steps")
+    return Finding("costs.time:unknown", "info", "training.steps")
 
 
 def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> Finding:
@@ -62,7 +62,7 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
     undrawn = not speed.drawing and drawn and prompts
     return Finding(
         "costs.time",
-        "know",
+        "info",
         "training.steps" if preset.training.steps else "training.epochs",
         {
             "whole": whole,
@@ -124,15 +124,15 @@ def _disk(context: CheckContext, plan: Plan, sizes: Sizes, cache: int, seconds: 
     written = list(disk_use(context.preset, plan, sizes, cache, seconds))
     severity, worst = _worst_disk(written)
     free, needed = free_bytes(worst.place), _by_disk(written)[device_of(worst.place)]
-    code = {"know": "costs.disk", "hurt": "costs.disk:nearly-full", "stop": "costs.disk:full"}[severity]
-    if severity == "hurt" and needed > free:
+    code = {"info": "costs.disk", "warning": "costs.disk:nearly-full", "error": "costs.disk:full"}[severity]
+    if severity == "warning" and needed > free:
         code = "costs.disk:if-cached"
     yield Finding(
         code,
         severity,
         "general.workspace",
         {"total": sum(one.size for one in written), "needed": needed, "free": free, "folder": str(worst.place)},
-        [] if severity == "know" else list(_smaller_fixes(context, plan, cache, seconds)),
+        [] if severity == "info" else list(_smaller_fixes(context, plan, cache, seconds)),
         bars=[(one.title, float(one.size)) for one in written if one.size],
         unit="bytes",
     )
@@ -176,13 +176,13 @@ def _worst_disk(written: list[DiskUse]) -> tuple[Severity, DiskUse]:
     worst = max(written, key=lambda one: (needed[device_of(one.place)] / max(1, free_bytes(one.place)), one.size))
     need, room = needed[device_of(worst.place)], free_bytes(worst.place)
     if need <= NEARLY_FULL * room:
-        return "know", worst
+        return "info", worst
     # What was encoded by an earlier run takes no more room.
     encoded = sum(
         one.size for one in written
         if one.title == "cache" and any(one.place.glob("*.shard")) and device_of(one.place) == device_of(worst.place)
     )  # fmt: skip
-    return ("stop" if need - encoded > room else "hurt"), worst
+    return ("error" if need - encoded > room else "warning"), worst
 
 
 def _smaller_fixes(context: CheckContext, plan: Plan, cache: int, seconds: float | None) -> Iterator[Fix]:
@@ -201,6 +201,6 @@ def _smaller_fixes(context: CheckContext, plan: Plan, cache: int, seconds: float
         if found and len(changes) > 1:
             return  # one of them is enough
         changed = preset_of(apply_overrides(preset.model_dump(mode="json"), [f"{k}={v}" for k, v in changes.items()]))
-        if _worst_disk(list(disk_use(changed, plan, sizes_of(family, changed), cache, seconds)))[0] == "know":
+        if _worst_disk(list(disk_use(changed, plan, sizes_of(family, changed), cache, seconds)))[0] == "info":
             found = True
             yield fix(code, changes)

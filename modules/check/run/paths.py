@@ -105,7 +105,7 @@ def _unwritable(places: list[UsedFolder]) -> Iterator[Finding]:
         }
         variant = "full" if error.errno in FULL else VARIANTS.get(error.errno or 0)
         code = f"paths.not-writable:{variant}" if variant else "paths.not-writable"
-        yield Finding(code, "stop", place.setting, values)
+        yield Finding(code, "error", place.setting, values)
 
 
 # One inside the other -------------------------------------------------------------------------------------------------
@@ -125,13 +125,13 @@ def _inside_concepts(preset: Preset) -> Iterator[Finding]:
         if concept.subfolders and workspace.is_relative_to(folder):
             yield Finding(
                 "paths.workspace-inside-concept",
-                "hurt",
+                "warning",
                 "general.workspace",
                 {"concept": title, "folder": str(folder)},
                 [fix("fix.no-subfolders", {f"concepts.{number}.subfolders": False})],
             )
         elif _of_a_run(folder, workspace, concept.subfolders):
-            yield Finding("paths.concept-inside-run", "hurt", setting, {"concept": title})
+            yield Finding("paths.concept-inside-run", "warning", setting, {"concept": title})
 
 
 def _of_a_run(folder: Path, workspace: Path, subfolders: bool) -> bool:
@@ -157,7 +157,7 @@ def _on_network(places: list[UsedFolder]) -> Iterator[Finding]:
         cache = any(place.is_cache for place in far)
         yield Finding(
             "paths.network:cache" if cache else "paths.network",
-            "hurt" if cache else "know",
+            "warning" if cache else "info",
             "general.cache" if cache else far[0].setting,
             {"places": [place.title for place in far]},
             items=[str(place.path) for place in far],
@@ -168,7 +168,7 @@ def _synced(places: list[UsedFolder]) -> Iterator[Finding]:
     for place in places:
         if place.written and (program := cloud_service(place.path)):
             values = {"program": program, "place": place.title}
-            yield Finding("paths.synced", "know", place.setting, values, items=[str(place.path)])
+            yield Finding("paths.synced", "info", place.setting, values, items=[str(place.path)])
             return
 
 
@@ -178,7 +178,7 @@ def _in_memory(places: list[UsedFolder]) -> Iterator[Finding]:
     if gone:
         yield Finding(
             "paths.in-memory",
-            "hurt" if any(not place.is_cache for place in gone) else "know",
+            "warning" if any(not place.is_cache for place in gone) else "info",
             gone[0].setting,
             {"places": [place.title for place in gone]},
             items=[str(place.path) for place in gone],
@@ -192,7 +192,7 @@ def _renamed(preset: Preset) -> Iterator[Finding]:
     wanted = (preset.general.name or preset.title).strip()
     name = run_name(preset)
     if wanted and name != wanted:
-        yield Finding("paths.renamed", "know", "general.name", {"name": name, "wanted": wanted})
+        yield Finding("paths.renamed", "info", "general.name", {"name": name, "wanted": wanted})
 
 
 def names_on_windows(preset: Preset, *, long_paths: bool) -> Iterator[Finding]:
@@ -204,9 +204,9 @@ def names_on_windows(preset: Preset, *, long_paths: bool) -> Iterator[Finding]:
     if len(longest) > LONGEST_ON_WINDOWS and not long_paths:
         over = len(longest) - LONGEST_ON_WINDOWS
         values = {"length": len(longest), "most": LONGEST_ON_WINDOWS, "over": over}
-        yield Finding("paths.too-long", "stop", "general.workspace", values, items=[longest])
+        yield Finding("paths.too-long", "error", "general.workspace", values, items=[longest])
     if preset.output.path and (piece := _forbidden(PureWindowsPath(preset.output.path))):
-        yield Finding("paths.forbidden-name", "stop", "output.path", {"name": piece})
+        yield Finding("paths.forbidden-name", "error", "output.path", {"name": piece})
 
 
 def _forbidden(path: PureWindowsPath) -> str:

@@ -52,7 +52,7 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
         moved, usual = share_moved(sizes, rate, "bf16"), float(sizes.median())
         yield Finding(
             "precision.rounding",
-            "know",
+            "info",
             "training.weights",
             {
                 "component": component_name(component),
@@ -118,7 +118,7 @@ def _device(preset: Preset) -> Iterator[Finding]:
         yield from card_findings(preset, (major, minor))
     elif dtype == "fp16":
         fp32 = fix("fix.compute-fp32", {"model.dtype": "fp32"})
-        yield Finding("precision.cpu_fp16", "hurt", "model.dtype", fixes=[fp32])
+        yield Finding("precision.cpu_fp16", "warning", "model.dtype", fixes=[fp32])
 
 
 def card_findings(preset: Preset, capability: tuple[int, int]) -> Iterator[Finding]:
@@ -128,20 +128,20 @@ def card_findings(preset: Preset, capability: tuple[int, int]) -> Iterator[Findi
     bf16 = fix("fix.compute-bf16", {path: "bf16"})
     if dtype == "bf16" and not can:
         fp16 = fix("fix.compute-fp16", {path: "fp16", "training.weights": "fp32"})
-        yield Finding("precision.old_card", "hurt", path, values, [fp16])
+        yield Finding("precision.old_card", "warning", path, values, [fp16])
     if dtype == "fp16" and can:
-        yield Finding("precision.fp16", "know", path, values, [bf16])
+        yield Finding("precision.fp16", "info", path, values, [bf16])
     if dtype == "fp32" and can:
-        yield Finding("precision.slow", "know", path, values, [bf16])
+        yield Finding("precision.slow", "info", path, values, [bf16])
 
 
 def _vae(preset: Preset) -> Iterator[Finding]:
     model, path = preset.model, "model.vae_dtype"
     fp32 = fix("fix.vae-fp32", {path: "fp32"})
     if model.vae_dtype == "fp16" and not preset.card.fp16_vae and not model.vae:
-        yield Finding("precision.vae:fp16", "hurt", path, {"family": preset.card.short_title}, [fp32])
+        yield Finding("precision.vae:fp16", "warning", path, {"family": preset.card.short_title}, [fp32])
     elif model.vae_dtype == "bf16":
-        yield Finding("precision.vae:bf16", "know", path, fixes=[fp32])
+        yield Finding("precision.vae:bf16", "info", path, fixes=[fp32])
 
 
 # The optimizer --------------------------------------------------------------------------------------------------------
@@ -160,7 +160,7 @@ def _small_tensors(preset: Preset, family: Family) -> Iterator[Finding]:
     plain = fix("fix.plain-optimizer", {"optimizer.kind": preset.optimizer.eight_bit})
     yield Finding(
         "precision.small_tensors",
-        "know",
+        "info",
         "optimizer.kind",
         {"small": len(small), "count": len(sizes), "limit": SMALL_TENSOR, "share": share, "rest": rest},
         [plain] if share > HALF_LOST else [],

@@ -45,7 +45,7 @@ def length_findings(preset: Preset, plan: Plan) -> Iterator[Finding]:
 def _rates(preset: Preset, resolution: int) -> Iterator[Finding]:
     training = preset.training
     if scaled := scaled_rate(preset):
-        yield Finding(scaled.code, "know", scaled.path, scaled.values)
+        yield Finding(scaled.code, "info", scaled.path, scaled.values)
     clipped = training.clip_gradients > 0
     for component, path, rate in _trained(preset):
         usual = common_rate(preset, component, resolution)
@@ -60,7 +60,7 @@ def _rates(preset: Preset, resolution: int) -> Iterator[Finding]:
         if above > 1 and not clipped and not preset.optimizer.is_learning_rate_free:
             yield Finding(
                 "arithmetic.clip",
-                "know",
+                "info",
                 "training.clip_gradients",
                 {"component": component_name(component), "rate": rate},
                 [fix("fix.clip", {"training.clip_gradients": 1.0})],
@@ -75,7 +75,7 @@ def _unusual_rate(preset: Preset, component: str, path: str, rate: float, usual:
     far = FAR_HIGH if high else FAR_LOW
     return Finding(
         "arithmetic.rate:high" if high else "arithmetic.rate:low",
-        "hurt" if abs(times) > far else "know",
+        "warning" if abs(times) > far else "info",
         path,
         {
             "component": component_name(component),
@@ -111,7 +111,7 @@ def _same_rate(preset: Preset) -> Iterator[Finding]:
     good = one_figure(rates["denoiser"] / 3)
     yield Finding(
         "arithmetic.text-rate",
-        "hurt" if preset.method.kind == "full" else "know",
+        "warning" if preset.method.kind == "full" else "info",
         f"training.{same[0]}.learning_rate",
         {"components": [component_name(name) for name in same], "rate": rates["denoiser"]},
         [fix("fix.set-to", {f"training.{name}.learning_rate": good for name in same}, value=good)],
@@ -128,7 +128,7 @@ def _warmup(preset: Preset, plan: Plan) -> Iterator[Finding]:
     whole = warm >= plan.steps
     yield Finding(
         "arithmetic.warmup:whole" if whole else "arithmetic.warmup",
-        "hurt" if whole else "know",
+        "warning" if whole else "info",
         "schedule.warmup",
         {"warm": warm, "steps": plan.steps, "share": warm / plan.steps},
         [fix("fix.warm-up", {"schedule.warmup": "5 %"})],
@@ -143,12 +143,12 @@ def _ema(preset: Preset, plan: Plan) -> Iterator[Finding]:
     reached = decay_at(training.ema_decay, plan.steps)
     if start > FIRST_WEIGHTS_SHARE:
         without = fix("fix.no-ema", {"training.ema": False})
-        yield Finding("arithmetic.ema", "hurt", "training.ema", {"steps": plan.steps, "share": start}, [without])
+        yield Finding("arithmetic.ema", "warning", "training.ema", {"steps": plan.steps, "share": start}, [without])
     elif reached < training.ema_decay:
         fitting = max(0.0, floor(1000 * reached) / 1000)
         yield Finding(
             "arithmetic.ema:decay",
-            "know",
+            "info",
             "training.ema_decay",
             {
                 "decay": training.ema_decay,
@@ -187,7 +187,7 @@ def _pointless_ends(preset: Preset) -> Iterator[Finding]:
         if end.unit in ("second", "minute", "hour"):
             path = f"training.{component}.stop_after"
             to_the_end = fix("fix.train-to-the-end", {path: "never"})
-            yield Finding("arithmetic.stop-after:time", "know", path, {"end": str(end)}, [to_the_end])
+            yield Finding("arithmetic.stop-after:time", "info", path, {"end": str(end)}, [to_the_end])
 
 
 def _ends(preset: Preset, plan: Plan) -> Iterator[Finding]:
@@ -197,12 +197,12 @@ def _ends(preset: Preset, plan: Plan) -> Iterator[Finding]:
             path = f"training.{component}.stop_after"
             values = {"step": step, "steps": plan.steps}
             to_the_end = fix("fix.train-to-the-end", {path: "never"})
-            yield Finding("arithmetic.stop-after:end", "know", path, values, [to_the_end])
+            yield Finding("arithmetic.stop-after:end", "info", path, values, [to_the_end])
     last = [step for step in at.values() if step is not None and step < plan.steps]
     if at and len(last) == len(at):
         yield Finding(
             "arithmetic.nothing-left",
-            "hurt",
+            "warning",
             f"training.{next(iter(at))}.stop_after",
             {"step": max(last), "steps": plan.steps},
             [fix("fix.end-after", {"training.steps": max(last)}, steps=max(last))],

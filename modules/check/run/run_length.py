@@ -44,7 +44,7 @@ def _last_step(plan: Plan) -> Iterator[Finding]:
     if rest:
         yield Finding(
             "arithmetic.last-step",
-            "know",
+            "info",
             "training.accumulation",
             {
                 "rest": rest * plan.at_once,
@@ -74,7 +74,7 @@ def _length(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
         more = ceil(FEW_VIEWS / plan.per_step)
         yield Finding(
             "arithmetic.short",
-            "know",
+            "info",
             _length_setting(preset),
             {"total": total, "few": FEW_VIEWS},
             [fix("fix.train-for", {"training.steps": more}, steps=more)],
@@ -90,7 +90,7 @@ def _often_shown(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
     concept = _concept_name(index, number)
     yield Finding(
         "arithmetic.showings:concept" if concept else "arithmetic.showings",
-        "hurt" if shown > MANY_MORE_VIEWS * usual else "know",
+        "warning" if shown > MANY_MORE_VIEWS * usual else "info",
         _length_setting(preset),
         {"times": round(shown), "concept": concept, "method": type(preset.method).__doc__, "usual": usual},
         [fix("fix.end-after", {"training.steps": fewer}, steps=fewer)],
@@ -116,7 +116,7 @@ def _unseen(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
     reason = problem("arithmetic.unseen.early", epoch=plan.steps_per_epoch, steps=plan.steps)
     yield Finding(
         "arithmetic.unseen",
-        "hurt",
+        "warning",
         _length_setting(preset),
         {**part_of(unseen, plan.images), "reason": reason if early else Problem("arithmetic.unseen.repeats")},
         _long_enough(preset, index, plan),
@@ -138,14 +138,14 @@ def _long_enough(preset: Preset, index: Index, plan: Plan) -> list[Fix]:
 def _upcoming(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
     times = plan.steps * plan.per_step / plan.images
     upcoming = {"plan": plan.in_numbers, "outputs": _outputs(preset, plan), "times": times}
-    yield Finding("arithmetic.plan", "know", "training", upcoming)
+    yield Finding("arithmetic.plan", "info", "training", upcoming)
     if plan.steps < LONG_RUN:
         return
     if times_due(preset.backup.every, plan) == 0:
         never = preset.backup.every == "never"
         yield Finding(
             "arithmetic.no-backups" if never else "arithmetic.no-backups:rare",
-            "know",
+            "info",
             "backup.every",
             {"steps": plan.steps, "every": preset.backup.every},
             [fix("fix.back-up-often", {"backup.every": "30 minutes"})],
@@ -166,7 +166,7 @@ def _no_samples(preset: Preset, index: Index, plan: Plan) -> Iterator[Finding]:
     reason = "no-samples.no-prompt" if not drawn else f"no-samples.{'never' if every == 'never' else 'too-rare'}"
     yield Finding(
         "arithmetic.no-samples",
-        "know",
+        "info",
         "sampling.prompts" if not drawn else "sampling.every",
         {"steps": plan.steps, "reason": problem(reason, every=str(Interval.parse(every)))},
         [fix("fix.sample-caption" if not drawn else "fix.sample-often", changes)],

@@ -24,19 +24,19 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 def _alternation(preset: Preset) -> Iterator[Finding]:
     if preset.training.turns != "never" and len(list(preset.trained_parts())) < 2:
         train_all = fix("fix.no-turns", {"training.turns": "never"})
-        yield Finding("idle.turns", "know", "training.turns", fixes=[train_all])
+        yield Finding("idle.turns", "info", "training.turns", fixes=[train_all])
 
 
 def _sizes_of_groups(preset: Preset) -> Iterator[Finding]:
     groups = getattr(preset.method, "groups", ())
     if preset.method.kind == "full" and any(group.rank or group.alpha for group in groups):
-        yield Finding("idle.rank", "know", "method.groups")
+        yield Finding("idle.rank", "info", "method.groups")
 
 
 def _weightless_prior(preset: Preset) -> Iterator[Finding]:
     kinds = {concept.kind for concept in preset.concepts if concept.enabled}
     if not preset.prior.weight and (kinds & {"class", "prior"} or preset.prior.made.count):
-        yield Finding("idle.prior", "hurt", "prior.weight", fixes=[fix("fix.prior-weight", {"prior.weight": 1.0})])
+        yield Finding("idle.prior", "warning", "prior.weight", fixes=[fix("fix.prior-weight", {"prior.weight": 1.0})])
 
 
 def _starts_too_late(preset: Preset, plan: Plan) -> Iterator[Finding]:
@@ -47,4 +47,4 @@ def _starts_too_late(preset: Preset, plan: Plan) -> Iterator[Finding]:
         start = Interval.parse(preset.training.component(component).start_after)
         if len(parts) > 1 and start.unit in ends and start.amount >= ends[start.unit]:
             always = fix("fix.train-from-the-start", {path: "never"})
-            yield Finding("idle.start", "hurt", path, {"start": str(start), "steps": plan.steps}, [always])
+            yield Finding("idle.start", "warning", path, {"start": str(start), "steps": plan.steps}, [always])

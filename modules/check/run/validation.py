@@ -20,12 +20,12 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     if not settings.enabled:
         if idle:
             switch_on = fix("fix.validation-on", {"validation.enabled": True})
-            yield Finding("validation.off", "know", "validation.enabled", {"count": idle}, [switch_on])
+            yield Finding("validation.off", "info", "validation.enabled", {"count": idle}, [switch_on])
         return
     measured = index.validation_images().images
     if not measured:
         switch_off = fix("fix.validation-off", {"validation.enabled": False})
-        yield Finding("validation.nothing", "stop", "validation.enabled", fixes=[switch_off])
+        yield Finding("validation.nothing", "error", "validation.enabled", fixes=[switch_off])
     elif measured < FEW:
         path = "concepts" if idle else "validation.share"
-        yield Finding("validation.few", "know", path, {"count": measured})
+        yield Finding("validation.few", "info", path, {"count": measured})

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modules.errors import UserError
-from modules.messages import BackupSaved, Change, Finished, Level, ModelSaved, Note, Phase, SampleReady
+from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, Phase, SampleReady, Severity
 from modules.preset.files.store import write_project
 from modules.preset.rules.live_changes import prompt_of, with_live_change
 from modules.preset.sections.sampling import Prompt
@@ -55,7 +55,7 @@ class RunWriter:
         denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
         self.stopwatch = SpeedRecorder(learner.preset, denoiser)
 
-    def note(self, text: str, level: Level = "info") -> None:
+    def note(self, text: str, level: Severity = "info") -> None:
         self.records.tell(Note(text, level))
 
     def sample(self, wanted: dict[str, Any] | None = None) -> None:

@@ -38,7 +38,7 @@ def test_captions_that_fit_are_not_spoken_of(tmp_path: Path) -> None:
 def test_long_captions_are_counted_with_the_chunks_that_they_take(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a robot", "b": "a robot " * 30, "c": "a cat"})
     long = told["captions.long"]
-    assert long.severity == "know"
+    assert long.severity == "info"
     assert long.title == "1 of 3 captions (33 %) is longer than the 30 tokens of text encoder 1."
     assert "up to 3 chunks" in long.text
     assert "captions.cut" not in told
@@ -50,7 +50,7 @@ def test_what_is_cut_is_told_with_the_tags_that_are_never_seen(tmp_path: Path) -
     tags = ", ".join(f"a {n}" for n in range(10))  # 10 tags of 3 or 2 tokens and a comma: 29 tokens
     told = of(tmp_path, {"a": f"{tags}, red, green, blue", "b": tags}, "model.max_chunks=1")
     cut = told["captions.cut"]
-    assert cut.severity == "hurt"
+    assert cut.severity == "warning"
     assert cut.title.startswith("1 of 2 captions (50 %) is cut after 1 chunk of 30 tokens by text encoder 1; ")
     assert cut.title.endswith("3 of 23 tags (13 %) are never read.")
     assert cut.items == ["red (1)", "green (1)", "blue (1)"]
@@ -164,7 +164,7 @@ def test_a_read_cache_that_another_program_holds_costs_only_time(
 def test_missing_and_empty_captions_are_told_apart(tmp_path: Path) -> None:
     told = of(tmp_path, {"1": "a robot", "2": None, "3": "  \n", "4": None})
     missing = told["captions.missing"]
-    assert missing.severity == "hurt"
+    assert missing.severity == "warning"
     assert missing.title == (
         "3 of 4 images (75 %) have no caption: 2 without a .txt file and 1 with an empty .txt file."
     )
@@ -179,7 +179,7 @@ def test_names_that_say_something_are_offered_as_captions(tmp_path: Path) -> Non
 
 
 def test_a_prefix_makes_missing_captions_harmless(tmp_path: Path) -> None:
-    assert of(tmp_path, {"1": None, "2": "a cat"}, "concepts.0.prefix=robot")["captions.missing"].severity == "know"
+    assert of(tmp_path, {"1": None, "2": "a cat"}, "concepts.0.prefix=robot")["captions.missing"].severity == "info"
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def test_images_without_a_mask_are_counted(folder: Path) -> None:
         Image.new("L", (64, 64), 255).save(folder / f"{number}-masklabel.png")
     _, found = look(folder, "concepts.0.masks=file")
     assert found["images.masks"].title == '2 of 6 images (33 %) of "pictures" have no mask.'
-    assert found["images.masks"].severity == "know"
+    assert found["images.masks"].severity == "info"
     assert [Path(item).name for item in found["images.masks"].items] == ["4.png", "5.png"]
     assert "images.masks" not in look(folder)[1]
 
@@ -39,20 +39,20 @@ def test_images_without_a_mask_are_counted(folder: Path) -> None:
 def test_masks_of_which_there_are_none_hurt_and_can_be_done_without(folder: Path) -> None:
     preset, found = look(folder, "concepts.0.masks=alpha")
     finding = found["images.masks"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert mended(preset, finding).concepts[0].masks == "none"
 
 
 def test_chance_is_never_silently_frozen(folder: Path) -> None:
     preset, found = look(folder, "concepts.0.rotation=5", "concepts.0.variants=1")
-    assert found["images.frozen"].severity == "hurt"
+    assert found["images.frozen"].severity == "warning"
     assert mended(preset, found["images.frozen"], 0).concepts[0].variants == 4
     assert mended(preset, found["images.frozen"], 1).concepts[0].live
     _, found = look(folder, "concepts.0.hue=5", "concepts.0.variants=3", "concepts.0.flip=true")
     assert found["images.variants"].title.startswith("3 variants of each image")
     assert "36 images" in found["images.variants"].text
     _, found = look(folder, "concepts.0.random_crop=true", "concepts.0.variants=0")
-    assert found["images.live"].severity == "know"
+    assert found["images.live"].severity == "info"
     quiet = {"images.frozen", "images.variants", "images.live"}
     assert not quiet & set(look(folder, "concepts.0.flip=true", "concepts.0.variants=1")[1])
 

@@ -58,7 +58,7 @@ def test_a_torn_image_is_found_by_its_pixels_and_a_broken_one_by_its_header(fold
     (folder / "none.png").write_bytes(b"no picture")
     _, found = look(folder)
     finding = found["images.unreadable"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert finding.title == "2 of 12 images (17 %) cannot be read and will be skipped."
     assert sorted(item.split(": ")[1] for item in finding.items) == [
         "it is no image, or damaged at its beginning",
@@ -71,7 +71,7 @@ def test_a_set_of_nothing_but_torn_images_cannot_start(tmp_path: Path) -> None:
     data = (tmp_path / "pictures" / "a.png").read_bytes()
     (tmp_path / "pictures" / "a.png").write_bytes(data[: len(data) // 2])
     _, found = look(tmp_path / "pictures")
-    assert {name: finding.severity for name, finding in found.items()} == {"images.unreadable": "stop"}
+    assert {name: finding.severity for name, finding in found.items()} == {"images.unreadable": "error"}
 
 
 # Sizes ----------------------------------------------------------------------------------------------------------------
@@ -83,7 +83,7 @@ def test_small_images_are_counted_and_a_lower_resolution_ends_it(folder: Path) -
     preset, found = look(folder)
     finding = found["images.small"]
     assert finding.title == ("2 of 12 images (17 %) are smaller than their bucket; the smallest is enlarged 1.8 times.")
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert finding.fixes[0].changes == {"training.resolution": 32}
     assert "images.small" not in said(findings, mended(preset, finding))
 
@@ -113,7 +113,7 @@ def test_a_panorama_loses_its_ends_whatever_is_set(folder: Path) -> None:
 def test_huge_images_only_start_slowly(folder: Path) -> None:
     noise(folder / "huge.png", 400, 400, seed=41)
     _, found = look(folder)
-    assert found["images.huge"].severity == "know"
+    assert found["images.huge"].severity == "info"
     assert found["images.huge"].items == [f"{folder / 'huge.png'}: 400x400"]
 
 
@@ -151,7 +151,7 @@ def test_a_picture_in_two_concepts_is_said_to_be(folder: Path, tmp_path: Path) -
 def test_the_starter_pictures_are_no_copies_of_one_another(tmp_path: Path) -> None:
     found = said(findings, preset_for(tmp_path))
     assert not {"images.copies", "images.alike"} & set(found)
-    assert not [finding for finding in found.values() if finding.severity != "know"]
+    assert not [finding for finding in found.values() if finding.severity != "info"]
 
 
 # Oddities -------------------------------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ def test_a_concept_that_is_shown_far_too_rarely_is_found_and_evened_out(folder: 
     preset = preset_for(tmp_path / "workspace", [folder, tmp_path / "few"], "concepts.0.repeats=6")
     finding = said(findings, preset)["images.balance"]
     assert finding.title == '"pictures" is shown 30 times as often as "few": 60 and 2 times an epoch.'
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert finding.bars == [("pictures", 60), ("few", 2)]
     assert finding.fixes[0].changes == {"concepts.1.repeats": 30.0}
     assert "images.balance" not in said(findings, mended(preset, finding))

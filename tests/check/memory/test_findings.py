@@ -209,7 +209,7 @@ def room_of(workspace: Path, *settings: str) -> tuple[Preset, MemoryEstimator, l
 def test_a_run_that_fits_is_worth_knowing_and_says_what_takes_how_much(tmp_path: Path) -> None:
     preset, estimator, (found,) = room_of(tmp_path, 'sampling.prompts=[{"prompt": "x"}]', "sampling.last=true")
     peak = estimator.estimate(preset).peak
-    assert (found.name, found.severity, found.unit) == ("memory.peak", "know", "bytes")
+    assert (found.name, found.severity, found.unit) == ("memory.peak", "info", "bytes")
     assert "64.0 GB" in found.title
     assert not found.fixes
     assert {label for label, _ in found.bars} == {label for label, size in peak.parts.items() if size}
@@ -230,7 +230,7 @@ def test_a_run_that_cannot_fit_is_stopped_and_each_mend_lowers_the_need(tmp_path
     context = subject_of(preset, index, family=estimator.family)
     before = estimator.estimate(preset).peak.total
     (found,) = findings_within(context, estimator, before // 2)
-    assert found.severity == "stop"
+    assert found.severity == "error"
     assert len(found.fixes) >= 3
     for number, mend in enumerate(found.fixes):
         after = estimator.estimate(mended(preset, found, number)).peak.total
@@ -238,7 +238,7 @@ def test_a_run_that_cannot_fit_is_stopped_and_each_mend_lowers_the_need(tmp_path
         assert mend.label.endswith(f": {in_bytes(after)} instead of {in_bytes(before)}")
 
 
-@pytest.mark.parametrize(("needed", "said"), [(80, "know"), (90, "hurt"), (114, "hurt"), (116, "stop")])
+@pytest.mark.parametrize(("needed", "said"), [(80, "info"), (90, "warning"), (114, "warning"), (116, "error")])
 def test_what_may_just_fit_will_hurt(needed: int, said: str) -> None:
     assert severity(needed, 100) == said
 

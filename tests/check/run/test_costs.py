@@ -88,24 +88,24 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_without_room_stops_the_run_and_fewer_backups_help(small_disk: Path) -> None:
     given = values(small_disk, "backup.every=1 steps", "backup.keep=10", "training.steps=40")
     finding = told(given)["costs.disk"]
-    assert finding.severity == "stop"
+    assert finding.severity == "error"
     assert finding.title.startswith("The run needs about 7.")
     assert f"on the disk with {small_disk}, and 5.0 MB are free." in finding.title
     assert [mend.changes for mend in finding.fixes] == [{"backup.keep": 1}]
-    assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "know"
+    assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "info"
 
 
 def test_models_on_the_way_are_counted_too(small_disk: Path) -> None:
     given = values(small_disk, "backup.save_every=1 steps", "training.steps=40")
     finding = told(given)["costs.disk"]
     assert [mend.changes for mend in finding.fixes] == [{"backup.save_every": "never"}]
-    assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "know"
+    assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "info"
 
 
 def test_what_lies_on_another_disk_is_counted_there(small_disk: Path, tmp_path: Path) -> None:
     many = ("backup.every=1 steps", "backup.keep=10", "training.steps=40")
     finding = told(values(tmp_path / "roomy", *many, f"general.cache={small_disk / 'cache'}"))["costs.disk"]
-    assert finding.severity == "know"
+    assert finding.severity == "info"
 
 
 def test_hardly_any_room_left_hurts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_hardly_any_room_left_hurts(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     total = sum(amount for _, amount in told(given)["costs.disk"].bars)
     monkeypatch.setattr(costs, "free_bytes", lambda path: int(total / 0.95))
     finding = told(given)["costs.disk"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert "Hardly any space would be left" in finding.text
 
 
@@ -121,10 +121,10 @@ def test_a_cache_that_is_there_already_does_not_stop_a_run(tmp_path: Path, monke
     given = values(tmp_path)
     total = sum(amount for _, amount in told(given)["costs.disk"].bars)
     monkeypatch.setattr(costs, "free_bytes", lambda path: int(total * 0.95))
-    assert told(given)["costs.disk"].severity == "stop"
+    assert told(given)["costs.disk"].severity == "error"
     (tmp_path / "cache" / "1.shard").write_bytes(b"")
     finding = told(given)["costs.disk"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert "encoded before" in finding.text
 
 

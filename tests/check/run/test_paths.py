@@ -49,7 +49,7 @@ def test_a_full_disk_is_found_by_writing(tiny_disk: Path) -> None:
     assert found(preset_for(tiny_disk / "workspace")) == {}
     (tiny_disk / "much").write_bytes(bytes(100 * 1024))
     finding = found(preset_for(tiny_disk / "workspace"))["paths.not-writable"]
-    assert finding.severity == "stop"
+    assert finding.severity == "error"
     assert finding.title == f"The disk with the workspace ({tiny_disk / 'workspace'}) is full: 0 kB free."
 
 
@@ -62,7 +62,7 @@ def test_a_disk_that_can_only_be_read_is_found_even_by_root(tiny_disk: Path) -> 
 def test_a_disk_in_memory_is_said_to_be_one(tiny_disk: Path) -> None:
     told = {one.name: one for one in findings(subject_of(preset_for(tiny_disk / "workspace")))}
     assert told["paths.in-memory"].title == "In the machine's memory: the workspace and the cache."
-    assert told["paths.in-memory"].severity == "hurt"
+    assert told["paths.in-memory"].severity == "warning"
 
 
 def test_each_folder_is_written_to_by_itself(tmp_path: Path) -> None:
@@ -74,7 +74,7 @@ def test_each_folder_is_written_to_by_itself(tmp_path: Path) -> None:
         f"output.path={tmp_path / 'file' / 'model.safetensors'}",
     )
     told = [one for one in findings(subject_of(preset)) if one.name == "paths.not-writable"]
-    assert [(one.severity, one.path) for one in told] == [("stop", "general.cache")]
+    assert [(one.severity, one.path) for one in told] == [("error", "general.cache")]
     assert told[0].title == f"Nothing can be written to the cache ({tmp_path / 'file'}): {tmp_path / 'file'} is a file."
 
 
@@ -101,7 +101,7 @@ def test_a_workspace_inside_a_concept_would_be_trained_on(tmp_path: Path) -> Non
     picture(tmp_path / "pictures" / "a.png")
     preset = preset_for(tmp_path / "pictures" / "workspace", [tmp_path / "pictures"], "concepts.0.subfolders=true")
     finding = found(preset)["paths.workspace-inside-concept"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert 'inside the concept "pictures"' in finding.title
     assert found(mended(preset, finding)) == {}
 
@@ -133,10 +133,10 @@ def test_a_network_share_is_known_by_its_file_system(tmp_path: Path, monkeypatch
     share = real[0]._replace(mountpoint=str(tmp_path / "share"), fstype="cifs")
     monkeypatch.setattr(disks.psutil, "disk_partitions", lambda all: [*real, share])
     finding = found(preset_for(tmp_path / "share" / "workspace"))["paths.network"]
-    assert finding.severity == "hurt"
+    assert finding.severity == "warning"
     assert finding.title == "On a network share: the workspace and the cache."
     apart = preset_for(tmp_path / "share" / "workspace", [], f"general.cache={tmp_path / 'cache'}")
-    assert found(apart)["paths.network"].severity == "know"
+    assert found(apart)["paths.network"].severity == "info"
     assert found(preset_for(tmp_path / "shared")) == {}  # begins with the same letters
 
 
@@ -178,7 +178,7 @@ def test_paths_that_windows_does_not_take_are_found_to_the_letter() -> None:
     fits = "C:\\" + "x" * (259 - max(names) - 3)
     assert on_windows(fits) == {}
     finding = on_windows(f"{fits}y")["paths.too-long"]
-    assert finding.severity == "stop"
+    assert finding.severity == "error"
     assert finding.title == "Files of this run would have paths of 260 characters; Windows allows 259."
     assert "1 character shorter" in finding.text
     assert on_windows(f"{fits}y", long_paths=True) == {}
@@ -186,7 +186,7 @@ def test_paths_that_windows_does_not_take_are_found_to_the_letter() -> None:
 
 @pytest.mark.parametrize("name", ["a?b.safetensors", "nul.safetensors", "COM1", "folder./x.safetensors", "a:b"])
 def test_names_that_windows_keeps_for_itself_are_refused(name: str) -> None:
-    assert on_windows("C:\\train", f"C:\\models\\{name}")["paths.forbidden-name"].severity == "stop"
+    assert on_windows("C:\\train", f"C:\\models\\{name}")["paths.forbidden-name"].severity == "error"
 
 
 def test_ordinary_names_are_not(tmp_path: Path) -> None:

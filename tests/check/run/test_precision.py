@@ -55,7 +55,7 @@ def test_bf16_weights_are_told_how_many_plain_rounding_would_move(tmp_path: Path
     model = tiny_sd(tmp_path / "model")
     slow = found(tmp_path, f"model.source={model}", *FULL_BF16, "training.learning_rate=1e-7")
     finding = slow["precision.rounding"]
-    assert finding.severity == "know"
+    assert finding.severity == "info"
     assert "At learning rate 1e-07 plain bf16 would move" in finding.title
     assert "stochastic rounding is on" in finding.title
     moved, still = (amount for _, amount in finding.bars)

@@ -76,28 +76,28 @@ def test_samplings_are_counted_with_the_last_one_once(every: str, last: bool, ti
 @pytest.mark.parametrize(
     ("settings", "said", "severity"),
     [
-        (("training.learning_rate=0.1",), "0.1, is 200 times above", "hurt"),
-        (("training.learning_rate=1.5e-3",), "3 times above", "know"),
-        (("training.learning_rate=1e-6",), "1e-06, is 50 times below", "hurt"),
-        (("training.learning_rate=1e-5",), "5 times below", "know"),
-        (("method.kind=full", "training.learning_rate=1e-4"), "10 times above", "hurt"),
+        (("training.learning_rate=0.1",), "0.1, is 200 times above", "warning"),
+        (("training.learning_rate=1.5e-3",), "3 times above", "info"),
+        (("training.learning_rate=1e-6",), "1e-06, is 50 times below", "warning"),
+        (("training.learning_rate=1e-5",), "5 times below", "info"),
+        (("method.kind=full", "training.learning_rate=1e-4"), "10 times above", "warning"),
         (
             ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> ", "training.learning_rate=0.2"),
             "of the new tokens",
-            "hurt",
+            "warning",
         ),
-        (("optimizer.kind=lion", "training.learning_rate=1e-3"), "6 times above", "hurt"),
+        (("optimizer.kind=lion", "training.learning_rate=1e-3"), "6 times above", "warning"),
         (
             ("training.learning_rate=5e-4", "training.batch_size=16", "training.scale_rate=batch"),
             "0.002, is 2.8 times above",
-            "know",
+            "info",
         ),
-        (("optimizer.kind=prodigy", "training.learning_rate=9"), "3 times above", "know"),
-        (("method.alpha=1", "training.learning_rate=1e-6"), "200 times below", "hurt"),
+        (("optimizer.kind=prodigy", "training.learning_rate=9"), "3 times above", "info"),
+        (("method.alpha=1", "training.learning_rate=1e-6"), "200 times below", "warning"),
         (
             ("training.text_encoder_1.train=true", "training.text_encoder_1.learning_rate=1e-2"),
             "of text encoder 1, 0.01, is 50 times above",
-            "hurt",
+            "warning",
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else " ".join(value)[:40],
@@ -150,10 +150,10 @@ def test_a_rate_is_not_judged_where_the_model_is_not_known(tmp_path: Path) -> No
 
 def test_a_text_encoder_at_the_denoisers_rate_is_found(large: str, tmp_path: Path) -> None:
     told = of(tmp_path, large, "training.learning_rate=1e-4", "training.text_encoder_1.train=true")
-    assert told["arithmetic.text-rate"].severity == "know"
+    assert told["arithmetic.text-rate"].severity == "info"
     assert told["arithmetic.text-rate"].title == "The learning rate of text encoder 1 is that of the denoiser, 0.0001."
     full = of(tmp_path, large, "method.kind=full", "training.learning_rate=4e-6", "training.text_encoder_1.train=true")
-    assert full["arithmetic.text-rate"].severity == "hurt"
+    assert full["arithmetic.text-rate"].severity == "warning"
 
 
 def test_gradients_that_are_not_clipped_at_a_high_rate_are_found(large: str, tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ def test_gradients_that_are_not_clipped_at_a_high_rate_are_found(large: str, tmp
 
 def test_a_warm_up_longer_than_the_run_is_found(tmp_path: Path) -> None:
     told = of(tmp_path, "schedule.warmup=1000 steps")["arithmetic.warmup"]
-    assert (told.severity, told.title) == ("hurt", "The warm-up of 1,000 steps takes the whole run of 300.")
-    assert of(tmp_path, "schedule.warmup=50 %")["arithmetic.warmup"].severity == "know"
+    assert (told.severity, told.title) == ("warning", "The warm-up of 1,000 steps takes the whole run of 300.")
+    assert of(tmp_path, "schedule.warmup=50 %")["arithmetic.warmup"].severity == "info"
 
 
 # The average ----------------------------------------------------------------------------------------------------------
@@ -204,13 +204,13 @@ def test_what_is_said_of_the_average_is_what_it_does(decay: float, steps: int) -
 
 def test_an_average_that_holds_the_first_weights_is_found(tmp_path: Path) -> None:
     told = of(tmp_path, "training.ema=true", "training.steps=1", "training.batch_size=16")["arithmetic.ema"]
-    assert told.severity == "hurt"
+    assert told.severity == "warning"
     assert told.title == "After 1 step the EMA still consists of the initial weights to 18 %."
 
 
 def test_a_decay_that_is_not_reached_is_told(tmp_path: Path) -> None:
     told = of(tmp_path, "training.ema=true", "training.ema_decay=0.9999")["arithmetic.ema"]
-    assert told.severity == "know"
+    assert told.severity == "info"
     assert told.title == "The EMA decay of 0.9999 is not reached in 300 steps."
     assert "covers about 34 steps, not 10,000" in told.text
     assert "arithmetic.ema" not in of(tmp_path, "training.ema=true", "training.ema_decay=0.95")
@@ -250,11 +250,11 @@ def test_a_run_of_whole_epochs_shows_everything(tmp_path: Path) -> None:
 
 def test_images_that_are_shown_far_too_often_are_found(tmp_path: Path) -> None:
     told = of(tmp_path, "training.steps=0", "training.epochs=500")["arithmetic.showings"]
-    assert (told.severity, told.title) == ("know", "Each image is shown 500 times.")
+    assert (told.severity, told.title) == ("info", "Each image is shown 500 times.")
     few = pictures(tmp_path / "few", (64, 64), (64, 64))
     more = f'concepts=[{{"path": "starter:robot"}}, {{"path": "{tmp_path / "few"}", "repeats": 10}}]'
     worst = of(tmp_path, few, more, "training.steps=0", "training.epochs=100")["arithmetic.showings"]
-    assert (worst.severity, worst.title) == ("hurt", "Each image of few is shown 1,000 times.")
+    assert (worst.severity, worst.title) == ("warning", "Each image of few is shown 1,000 times.")
 
 
 def test_a_run_that_shows_next_to_nothing_is_told(tmp_path: Path) -> None:

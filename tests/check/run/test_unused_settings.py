@@ -15,13 +15,13 @@ TEXT = "training.text_encoder_1.train=true"
 @pytest.mark.parametrize(
     ("settings", "name", "severity"),
     [
-        (("training.turns=5 steps",), "idle.turns", "know"),
-        (("method.kind=full", 'method.groups=[{"layers": "mid", "rank": 4}]'), "idle.rank", "know"),
-        (("prior.weight=0", "concepts.0.kind=prior"), "idle.prior", "hurt"),
+        (("training.turns=5 steps",), "idle.turns", "info"),
+        (("method.kind=full", 'method.groups=[{"layers": "mid", "rank": 4}]'), "idle.rank", "info"),
+        (("prior.weight=0", "concepts.0.kind=prior"), "idle.prior", "warning"),
         (
             (TEXT, "training.steps=50", "training.text_encoder_1.start_after=50 steps"),
             "idle.start",
-            "hurt",
+            "warning",
         ),
     ],
 )

@@ -29,7 +29,7 @@ def test_nothing_to_measure_on_keeps_a_run_from_starting(tmp_path: Path) -> None
     folder.mkdir()
     picture(folder / "1.png")
     finding = said(findings, preset_for(tmp_path, [folder], "validation.enabled=true"))["validation.nothing"]
-    assert finding.severity == "stop"
+    assert finding.severity == "error"
 
 
 @pytest.mark.parametrize(("share", "few"), [(0.05, True), (0.5, False)])

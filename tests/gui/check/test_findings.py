@@ -13,11 +13,11 @@ from modules.text import amount
 from tests.gui.contexts import context_at, sent
 
 LONG = Finding(
-    "test.long", "hurt", "model.max_chunks", title="9 captions are too long.",
+    "test.long", "warning", "model.max_chunks", title="9 captions are too long.",
     fixes=[Fix("Read 4 chunks", {"model.max_chunks": 4})],
 )  # fmt: skip
-FITS = Finding("memory.fits", "know", title="It takes 2 GB.")
-TAKEN = Finding("test.taken", "stop", title="The file is there already.")
+FITS = Finding("memory.fits", "info", title="It takes 2 GB.")
+TAKEN = Finding("test.taken", "error", title="The file is there already.")
 
 
 class Clock:
@@ -49,7 +49,7 @@ def test_the_frozen_settings_are_looked_at_and_the_worst_comes_first(context: Ap
     result = checks.current()
     assert result is not None
     assert result.findings == (TAKEN, LONG, FITS)
-    assert counted(checks.counts(result)) == "1 problem blocks the start, 1 warning, 1 note"
+    assert counted(checks.counts(result)) == "1 problem, 1 warning, 1 note"
     assert checks.blocking_problem() == "The file is there already."
 
 

@@ -16,14 +16,14 @@ from tests.gui.person import Person
 Pump = Callable[..., None]
 
 CUT = Finding(
-    "test.cut", "hurt", "model.max_chunks", {},
+    "test.cut", "warning", "model.max_chunks", {},
     [Fix("Raise the longest caption to 4 chunks", {"model.max_chunks": 4})],
     [("1 to 75", 12), ("76 to 150", 30)], "captions", ["a.txt", "b.txt"],
     "62 % of the captions are longer than 75 tokens.", "They are cut.",
 )  # fmt: skip
-TAKEN = Finding("test.taken", "stop", "output.path", title="The file is there already.")
+TAKEN = Finding("test.taken", "error", "output.path", title="The file is there already.")
 FITS = Finding(
-    "memory.fits", "know", title="It takes 2 GB.", bars=[(f"part {n}", 2.0**30) for n in range(15)], unit="bytes"
+    "memory.fits", "info", title="It takes 2 GB.", bars=[(f"part {n}", 2.0**30) for n in range(15)], unit="bytes"
 )
 
 
@@ -84,8 +84,8 @@ def test_first_nothing_is_known_and_a_button_looks(page: Any, engine: Any, pump:
 def test_the_worst_stands_first_with_all_that_it_says(page: Any, pump: Pump) -> None:
     looked(page, pump, FITS, CUT, TAKEN)
     assert [card.finding for card in in_order(page)] == [TAKEN, CUT, FITS]
-    assert page.status_label.cget("text") == "1 problem blocks the start, 1 warning, 1 note"
-    assert [card.badge.cget("text") for card in in_order(page)] == ["Cannot start", "Warning", "Note"]
+    assert page.status_label.cget("text") == "1 problem, 1 warning, 1 note"
+    assert [card.badge.cget("text") for card in in_order(page)] == ["Problem", "Warning", "Note"]
     card = in_order(page)[1]
     assert card.items is None
     card.toggle.press()
@@ -178,7 +178,7 @@ def test_the_switch_is_remembered(page: Any, context: AppContext) -> None:
 
 
 def test_forty_findings_come_in_slices(page: Any, context: AppContext, pump: Pump) -> None:
-    many = [Finding(f"kind.{n}", "know", title=f"Number {n}. " * 12, text="Why. " * (n % 9)) for n in range(40)]
+    many = [Finding(f"kind.{n}", "info", title=f"Number {n}. " * 12, text="Why. " * (n % 9)) for n in range(40)]
     page.look.press()
     for event in (*many, Finished()):
         context.running.take(event)

@@ -12,9 +12,9 @@ from modules.errors import UserError
 from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Started, Stop, Train
 from tests.gui.contexts import context_at, sent
 
-HURTS = Finding("test.long", "hurt", title="9 captions are too long.")
-STOPS = Finding("test.taken", "stop", title="The file is there already.")
-KNOWN = Finding("memory.fits", "know", title="It takes 2 GB.")
+HURTS = Finding("test.long", "warning", title="9 captions are too long.")
+STOPS = Finding("test.taken", "error", title="The file is there already.")
+KNOWN = Finding("memory.fits", "info", title="It takes 2 GB.")
 
 
 class Flow:

@@ -26,7 +26,7 @@ from tests.gui.shell.test_window import context, dialog, heard, settle, window, 
 Pump = Callable[..., None]
 __all__ = ["context", "window"]
 
-HURTS = Finding("test.long", "hurt", title="9 captions are too long.")
+HURTS = Finding("test.long", "warning", title="9 captions are too long.")
 
 
 def test_one_click_looks_and_then_trains(window: Any, pump: Pump) -> None:
@@ -77,7 +77,7 @@ def test_a_window_that_only_looks_closes_without_a_question(window: Any, pump: P
 def test_the_keys_that_start_lead_to_what_keeps_it_from_starting(window: Any, pump: Pump) -> None:
     window.context.window_state.put("check_first", True)
     window.start()
-    heard(window, pump, Finding("test.taken", "stop", title="The file is there already."), Finished())
+    heard(window, pump, Finding("test.taken", "error", title="The file is there already."), Finished())
     pump(lambda: window.pages.front.card.key == "check" and not window.bar.start.enabled)
     assert window.bar.start.reason == "The file is there already."
     window.go("general")

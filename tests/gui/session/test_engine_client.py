@@ -210,7 +210,7 @@ def test_the_real_engine_trains_the_starter_for_two_steps_and_takes_the_next_job
     finally:
         window.engine.close()
     found = [event for event in window.events if isinstance(event, Finding)]
-    assert [finding.name for finding in found if finding.severity == "stop"] == ["model.cannot-open"]
+    assert [finding.name for finding in found if finding.severity == "error"] == ["model.cannot-open"]
     assert encode(found[0])
 
 
