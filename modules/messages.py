@@ -113,7 +113,7 @@ class Continued:
 
 
 # JSON knows no tuples; what earlier releases wrote is "mends", and other severities.
-EARLIER_SEVERITIES = {"error": "error", "warning": "warning", "info": "info"}
+EARLIER_SEVERITIES = {"stop": "error", "hurt": "warning", "know": "info"}
 Bar = Annotated[tuple[str, float], Strict(strict=False)]  # label and amount
 Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
 Fixes = Annotated[list[Fix], Field(validation_alias=AliasChoices("fixes", "mends"))]

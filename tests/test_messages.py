@@ -56,13 +56,13 @@ def test_every_event_and_command_is_known_on_the_wire() -> None:
     assert all(kind.__dataclass_params__.frozen for kind in every)
 
 
-@pytest.mark.parametrize(("old", "new"), [("error", "error"), ("warning", "warning"), ("info", "info")])
+@pytest.mark.parametrize(("old", "new"), [("stop", "error"), ("hurt", "warning"), ("know", "info")])
 def test_a_finding_of_an_earlier_release_has_its_severity(old: str, new: str) -> None:
     line = f'{{"kind": "Finding", "code": "captions.cut", "severity": "{old}", "title": "62 % are cut.", "mends": []}}'
     found = decode(line)
     assert isinstance(found, Finding) and found.severity == new
     with pytest.raises(ValueError, match="severity"):
-        decode(line.replace(f'"{old}"', '["error"]'))
+        decode(line.replace(f'"{old}"', '["stop"]'))
 
 
 def test_a_loss_that_is_no_number_is_told_as_it_is() -> None:
