@@ -125,7 +125,7 @@ def _network(method: Adapter) -> Texts:
         conv_rank = method.conv_rank or method.rank
         arguments |= {"conv_dim": str(conv_rank), "conv_alpha": str(method.conv_alpha or alpha * conv_rank / rank)}
     if values.get("dora"):
-        arguments |= {"dora_wd": "True", "wd_on_output": "True"}
+        arguments |= {"dora_wd": "True", "wd_on_output": str(values["dora_axis"] == "outputs")}
     return {
         "ss_network_module": "networks.lora" if plain else "lycoris.kohya",
         "ss_network_dim": str(rank),

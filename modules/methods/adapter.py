@@ -194,12 +194,6 @@ class Adapter(Method):
         yield from super().notes()
         if self._start_tensors:
             yield from self._start_file_notes()
-        if self.preset.output.lora_format == "kohya" and any(u.magnitude_O is not None for u in self.updates.values()):
-            yield (
-                "A DoRA with kohya's names is read by ComfyUI and Forge, where it may draw a little differently than "
-                "in the samples here; diffusers would read it without its DoRA: for diffusers set output.lora_format "
-                'to "diffusers".'
-            )
 
     def _start_file_notes(self) -> Iterator[str]:
         file = Path(self.settings.start_from).name

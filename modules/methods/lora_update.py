@@ -38,7 +38,7 @@ class LoraUpdate(Update[Lora]):
                 advice="Merge it into the model with convert, and start anew from that.",
             )
         if settings.dora:
-            self._squares_O = _squares(layer.weight)
+            self._squares = _squares(layer.weight, settings.dora_axis == "inputs")
         super().__init__(layer, tensors, settings, dtype)
         self.scale = tensors.scale
         self.down, self.up = self.values["down"], self.values["up"]
@@ -66,7 +66,7 @@ class LoraUpdate(Update[Lora]):
         self.mask_BR, self.gate_BX, self.seeds_B = kept_BX, None, None
         if layer_B1 is None:
             return
-        if self.magnitude_O is not None:  # without the update, DoRA's length is not the layer's own
+        if self.magnitude is not None:  # without the update, DoRA's length is not the layer's own
             self.gate_BX = layer_B1
         else:
             self.mask_BR = layer_B1.expand(-1, self.width) if kept_BX is None else kept_BX * layer_B1
@@ -88,14 +88,18 @@ class LoraUpdate(Update[Lora]):
 
     def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         down, up = self.down.to(x.dtype), self.up.to(x.dtype)
-        if self.magnitude_O is None:
+        if self.magnitude is None:
             return self._sum(x, weight, bias, down, up)
-        gain_O = (self.magnitude_O / self._lengths_O(weight)).to(x.dtype)
+        gain = (self.magnitude / self._lengths(weight)).to(x.dtype)
+        if isinstance(self.layer, nn.Conv2d):
+            gain = gain[:, None, None]
+        if self.by_input:  # a column of the weight is what an input is multiplied with
+            return self._sum(x * gain, weight, bias, down, up)
         turned = self._sum(x, weight, None, down, up)
         if isinstance(self.layer, nn.Conv2d):
-            turned = turned * gain_O[:, None, None]
+            turned = turned * gain
             return turned if bias is None else turned + bias[:, None, None]
-        return turned * gain_O if bias is None else torch.addcmul(bias, turned, gain_O)
+        return turned * gain if bias is None else torch.addcmul(bias, turned, gain)
 
     def _sum(self, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:
         """The frozen layer and the update, without DoRA's gain."""
@@ -125,16 +129,21 @@ class LoraUpdate(Update[Lora]):
             mask = kept if mask is None else mask * kept
         return None if mask is None else mask.to(dtype)
 
-    def _lengths_O(self, weight: Tensor) -> Tensor:
-        """Length of each row of weight + scale * up @ down. A constant to the gradient, as in section 4.3 of the paper.
+    def _lengths(self, weight: Tensor) -> Tensor:
+        """Length of each row, or column, of weight + scale * up @ down. A constant to the gradient, as in section 4.3.
 
         |w + s u A|^2 = |w|^2 + 2 s <w A', u> + s^2 u (A A') u': two thin products instead of a whole new weight.
         """
         with torch.no_grad():
             down_RI, up_OR = _rows(self.down).float(), self.up.flatten(1).float()
+            if self.by_input:
+                cross_RI = (up_OR.to(weight.dtype).t() @ _rows(weight)).float()
+                change_RI = (2 * self.scale * cross_RI + self.scale**2 * (up_OR.t() @ up_OR) @ down_RI) * down_RI
+                squares_I = self._squares + change_RI.view(-1, weight.shape[1]).sum(0)
+                return squares_I.clamp_min(torch.finfo(torch.float32).tiny).sqrt()
             cross_OR = (_rows(weight) @ down_RI.to(weight.dtype).t()).float()
             square_O = ((up_OR @ (down_RI @ down_RI.t())) * up_OR).sum(1)
-            squares_O = self._squares_O + 2 * self.scale * (cross_OR * up_OR).sum(1) + self.scale**2 * square_O
+            squares_O = self._squares + 2 * self.scale * (cross_OR * up_OR).sum(1) + self.scale**2 * square_O
             return squares_O.clamp_min(torch.finfo(torch.float32).tiny).sqrt()
 
 
@@ -153,8 +162,10 @@ def _rows(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).flatten(1) if weight.dim() == 4 else weight
 
 
-def _squares(weight: Tensor) -> Tensor:
-    return torch.linalg.vector_norm(_rows(weight.detach()), dim=1, dtype=torch.float32).square()
+def _squares(weight: Tensor, by_input: bool) -> Tensor:
+    rows = _rows(weight.detach())
+    lengths = rows.reshape(-1, weight.shape[1]) if by_input else rows
+    return torch.linalg.vector_norm(lengths, dim=0 if by_input else 1, dtype=torch.float32).square()
 
 
 class AdaptedLinear(torch.autograd.Function):

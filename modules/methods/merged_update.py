@@ -30,12 +30,12 @@ class MergedUpdate(Update[Kind], Generic[Kind]):
         return {self.tensors().zero_init: self.settings.rate_ratio}
 
     def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        layer, ones = self.layer, [1] * (weight.dim() - 1)
+        layer = self.layer
         how = (layer.stride, layer.padding, layer.dilation) if isinstance(layer, nn.Conv2d) else None
-        names, magnitude = [*self.values], self.magnitude_O
+        names, magnitude = [*self.values], self.magnitude
 
         def merge(weight: Tensor, *given: Tensor) -> Tensor:
-            scale = None if magnitude is None else given[-1].view(-1, *ones)
+            scale = None if magnitude is None else given[-1].view(self.magnitude_shape)
             return self.tensors_class(dict(zip(names, given, strict=False)), self.alpha, scale).changed(weight)
 
         return MergedLayer.apply(x, weight, bias, how, merge, *self.parameters().values())

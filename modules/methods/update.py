@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.errors import UserError
-from modules.formats.adapter import AdapterTensors, check_fit, norms
+from modules.formats.adapter import AdapterTensors, broadcast_scale, check_fit, norms
 from modules.formats.adapter_files import check_kind
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup, LowRank
@@ -37,7 +37,7 @@ class Update(ABC, Generic[Kind]):
         device = layer.weight.device
         self.values = {n: nn.Parameter(t.to(device, dtype, copy=True)) for n, t in tensors.values.items()}
         self.gate_BX: Tensor | None = None  # how loud the update is for each image, X: 1, or for each output
-        self.magnitude_O = self._magnitude(tensors, dtype)
+        self.magnitude = self._initial_magnitude(tensors, dtype)  # DoRA's, one for each input or output
 
     @classmethod
     @abstractmethod
@@ -51,7 +51,7 @@ class Update(ABC, Generic[Kind]):
 
     # What is learnt
     def parameters(self) -> dict[str, nn.Parameter]:
-        return self.values if self.magnitude_O is None else {**self.values, "magnitude": self.magnitude_O}
+        return self.values if self.magnitude is None else {**self.values, "magnitude": self.magnitude}
 
     def rates(self) -> Mapping[str, float]:
         """How many times the learning rate holds for some of the parameters (LoRA+); 1 for the others."""
@@ -59,9 +59,9 @@ class Update(ABC, Generic[Kind]):
 
     def tensors(self) -> AdapterTensors:
         """What a file holds of this."""
-        scale, ones = self.magnitude_O, [1] * (self.layer.weight.dim() - 1)
         values = {name: parameter.detach() for name, parameter in self.values.items()}
-        return self.tensors_class(values, self.alpha, None if scale is None else scale.detach().view(-1, *ones))
+        scale = None if self.magnitude is None else self.magnitude.detach().view(self.magnitude_shape)
+        return self.tensors_class(values, self.alpha, scale)
 
     # What it does
     def attach(self) -> None:
@@ -113,8 +113,19 @@ class Update(ABC, Generic[Kind]):
     def limit(self, bad: Tensor | None) -> None:
         """After a step: bring the update to the length that the settings allow. `bad`: change nothing."""
 
-    def _magnitude(self, tensors: AdapterTensors, dtype: torch.dtype) -> nn.Parameter | None:
-        """DoRA's length of each row: from a file, or as the weight and the update have it now."""
+    @property
+    def by_input(self) -> bool:
+        """Whether DoRA has a magnitude for each input, not for each output."""
+        return isinstance(self.settings, LowRank) and self.settings.dora_axis == "inputs"
+
+    @property
+    def magnitude_shape(self) -> tuple[int, ...]:
+        """That of DoRA's magnitudes in files: (1, I[, 1, 1]) or (O, 1[, 1, 1])."""
+        shape, axis = self.layer.weight.shape, int(self.by_input)
+        return tuple(size if side == axis else 1 for side, size in enumerate(shape))
+
+    def _initial_magnitude(self, tensors: AdapterTensors, dtype: torch.dtype) -> nn.Parameter | None:
+        """DoRA's magnitudes: from a file, or as the weight and the update have them now."""
         scale, wanted = tensors.dora_scale, isinstance(self.settings, LowRank) and self.settings.dora
         if not wanted:
             if scale is None:
@@ -124,11 +135,13 @@ class Update(ABC, Generic[Kind]):
         if scale is None:
             with torch.no_grad():
                 after = self.tensors_class(self.values, self.alpha).changed(weight.detach())
-                scale = norms(after, after.new_empty(len(weight), *[1] * (weight.dim() - 1)))
-        elif scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1:
+                scale = norms(after, after.new_empty(self.magnitude_shape))
+        elif broadcast_scale(scale, weight).shape != self.magnitude_shape:
+            other = "outputs" if self.by_input else "inputs"
             raise UserError(
-                "The DoRA of the file to start from brings columns (inputs) to length; here it is rows (outputs).",
-                advice="Merge it into the model with convert, and start anew from that.",
+                f"method.start_from: the DoRA of the file has magnitudes of {other}, and method.dora_axis is "
+                f"{'inputs' if self.by_input else 'outputs'}.",
+                advice=f"Set method.dora_axis to {other}.",
             )
         return nn.Parameter(scale.flatten().to(weight.device, dtype, copy=True))
 

@@ -20,8 +20,8 @@ def tensor_shapes(shape: Shape, settings: Adapter, group: LayerGroup | None = No
 
 def parameter_count(shape: Shape, settings: Adapter, group: LayerGroup | None = None) -> int:
     """Trained numbers for one layer."""
-    magnitude = shape[0] if isinstance(settings, LowRank) and settings.dora else 0
-    return sum(map(math.prod, tensor_shapes(shape, settings, group).values())) + magnitude
+    magnitudes = shape[settings.dora_axis == "inputs"] if isinstance(settings, LowRank) and settings.dora else 0
+    return sum(map(math.prod, tensor_shapes(shape, settings, group).values())) + magnitudes
 
 
 def low_rank_size(shape: Shape, settings: LowRank, group: LayerGroup | None) -> tuple[int, float]:

@@ -39,9 +39,9 @@ METHOD_NAMES = (
 class Preset(Section):
     """A complete, validated, immutable description of one run."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
 
-    version: Literal[2] = 2
+    version: Literal[3] = 3
     title: str = Field(default="", max_length=200)
     note: str = Field(default="", max_length=5000)
     general: General = General()

@@ -126,7 +126,7 @@ def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp
 
 
 def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> None:
-    base = {"version": 2, "model": {"family": "pretend", "source": str(model)}}
+    base = {"version": 3, "model": {"family": "pretend", "source": str(model)}}
 
     def wrong(**sections: Any) -> list[str]:
         return [problem.code for problem in conflicts(preset_of({**base, **sections}))]
@@ -145,5 +145,5 @@ def test_no_bucket_has_an_odd_number_of_latents(model: Path) -> None:
 
     for side in (64, 96, 100, 128, 512):
         training = {"resolution": side // 16 * 16}
-        preset = preset_of({"version": 2, "model": {"family": "pretend"}, "training": training})
+        preset = preset_of({"version": 3, "model": {"family": "pretend"}, "training": training})
         assert all(height % 16 == 0 and width % 16 == 0 for height, width in buckets_of(preset)), side

@@ -81,7 +81,7 @@ def pipeline(kind: str) -> Any:
 CASES = {
     "linear": {"rank": 4, "alpha": 2.0},
     "conv": {"rank": 4, "alpha": 2.0, "conv": True, "conv_rank": 3, "conv_alpha": 6.0},
-    "dora": {"rank": 4, "alpha": 2.0, "conv": True, "dora": True},
+    "dora": {"rank": 4, "alpha": 2.0, "conv": True, "dora": True, "dora_axis": "outputs"},
 }
 
 

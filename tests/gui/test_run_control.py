@@ -77,7 +77,7 @@ def test_a_run_of_another_window_is_left_alone(tmp_path: Path) -> None:
 
 def test_any_old_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, "Old", step=5, end="stopped")
-    (folder / "preset.json").write_text(json.dumps({"version": 2, "training": {"steps": 77}}))
+    (folder / "preset.json").write_text(json.dumps({"version": 3, "training": {"steps": 77}}))
     context = context_at(tmp_path)
     Job(context).resume(folder)
     [train] = sent(context)

@@ -22,7 +22,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "lora": {"kind": "lora", "rank": 3, "alpha": 1.5},
     "loha": {"kind": "loha", "rank": 2, "alpha": 3.0},
     "loha tucker": {"kind": "loha", "rank": 2, "alpha": 3.0, "tucker": True, "conv": True},
+    "lora dora": {"kind": "lora", "rank": 3, "alpha": 1.5, "dora": True},
     "loha dora": {"kind": "loha", "rank": 2, "dora": True},
+    "loha dora of outputs": {"kind": "loha", "rank": 2, "dora": True, "dora_axis": "outputs"},
     "lokr": {"kind": "lokr", "rank": 1, "alpha": 0.5, "factor": 2},
     "lokr full": {"kind": "lokr", "full_matrix": True},
     "lokr both": {"kind": "lokr", "rank": 1, "alpha": 0.5, "decompose_both": True},
@@ -84,7 +86,11 @@ def by_the_paper(update: Update) -> Tensor:
         change = kronecker(p, weight) * (1 if {"w1", "w2"} <= p.keys() else update.alpha)
     changed = flat + change.reshape(flat.shape)
     if "magnitude" in p:
-        changed = changed / changed.norm(dim=1, keepdim=True) * p["magnitude"][:, None]
+        changed = changed.view(weight.shape)
+        rows = len(p["magnitude"]) == len(weight)
+        sides = [side for side in range(weight.dim()) if side != (not rows)]
+        shape = [len(p["magnitude"]) if side == (not rows) else 1 for side in range(weight.dim())]
+        changed = changed / changed.square().sum(sides, keepdim=True).sqrt() * p["magnitude"].view(shape)
     return changed.view(weight.shape)
 
 
@@ -162,11 +168,8 @@ def test_gradients_are_those_of_the_formula(case: str, kind: str) -> None:
             out = layer(heard)
             update.detach()
         else:
-            scale = update.magnitude_O
-            ones = [1] * (layer.weight.dim() - 1)
-            tensors = update.tensors_class(
-                update.values, update.alpha, None if scale is None else scale.view(-1, *ones)
-            )  # fmt: skip
+            scale = None if update.magnitude is None else update.magnitude.view(update.magnitude_shape)
+            tensors = update.tensors_class(update.values, update.alpha, scale)
             out = like(layer, heard, tensors.changed(layer.weight))
         (out * torch.linspace(-1, 1, out.numel()).view_as(out)).sum().backward()
         found.append([out.detach(), heard.grad, *(p.grad.clone() for p in parameters)])  # type: ignore[union-attr]

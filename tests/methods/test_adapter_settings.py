@@ -256,9 +256,14 @@ def test_a_file_of_another_kind_is_refused_before_anything_is_loaded(tmp_path: P
     check_start_file(opened(), preset({"kind": "full"}))
 
 
-def test_a_dora_is_gone_on_from_as_a_dora(tmp_path: Path) -> None:
-    method = {"kind": "lora", "rank": 2, "dora": True}
+@pytest.mark.parametrize(("axis", "other"), [("inputs", "outputs"), ("outputs", "inputs")])
+def test_a_dora_is_gone_on_from_as_a_dora(axis: str, other: str, tmp_path: Path) -> None:
+    method = {"kind": "lora", "rank": 2, "dora": True, "dora_axis": axis}
     path, expected = saved(method, tmp_path)
+    shapes = {len(tensor.shape): tensor.shape for name, tensor in load_file(path).items() if "dora_scale" in name}
+    assert {shape[axis == "outputs"] for shape in shapes.values()} == {1}  # (1, I) or (O, 1), as LyCORIS has them
+    with pytest.raises(UserError, match=f"magnitudes of {axis}.*Set method.dora_axis to {axis}"):
+        adapter(opened(), {**method, "dora_axis": other, "start_from": str(path)})
     family = opened()
     adapter(family, {**method, "start_from": str(path)})
     torch.testing.assert_close(answer(family), expected, rtol=1e-3, atol=1e-4)

@@ -16,7 +16,8 @@ from modules.methods.lora_update import AdaptedConv, AdaptedLinear, LoraUpdate
 from modules.preset.sections.method import Lora
 
 KINDS = ["linear", "no bias", "conv", "strided conv", "pointwise", "pointwise last"]
-BOTH = list(itertools.product(KINDS, [False, True]))
+DORA = ["", "inputs", "outputs"]  # the side of its magnitudes; none without it
+BOTH = list(itertools.product(KINDS, DORA))
 
 
 def layer_and_input(kind: str) -> tuple[Any, Tensor]:
@@ -30,14 +31,16 @@ def layer_and_input(kind: str) -> tuple[Any, Tensor]:
     return layer, torch.randn(2, 6, 4, 5).to(memory_format=layout)
 
 
-def update_for(layer: Any, *, dora: bool = False, rank: int = 3, alpha: float = 1.5) -> LoraUpdate:
+def update_for(layer: Any, *, dora: str = "", rank: int = 3, alpha: float = 1.5) -> LoraUpdate:
     layer.requires_grad_(False)
     torch.manual_seed(1)
     down = torch.randn(rank, *layer.weight.shape[1:])
     up = torch.randn(10, rank, *[1] * (layer.weight.dim() - 2))
-    update = LoraUpdate(layer, LoraTensors.of(down, up, alpha), Lora(dora=dora), torch.float32)
-    if update.magnitude_O is not None:
-        update.magnitude_O.data *= torch.rand(10) + 0.5
+    update = LoraUpdate(
+        layer, LoraTensors.of(down, up, alpha), Lora(dora=bool(dora), dora_axis=dora or "inputs"), torch.float32
+    )
+    if update.magnitude is not None:
+        update.magnitude.data *= torch.rand(update.magnitude.shape) + 0.5
     return update
 
 
@@ -48,7 +51,7 @@ def like(layer: Any, x: Tensor, weight: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize(("kind", "dora"), BOTH)
-def test_an_adapted_layer_is_the_layer_with_the_merged_weight(kind: str, dora: bool) -> None:
+def test_an_adapted_layer_is_the_layer_with_the_merged_weight(kind: str, dora: str) -> None:
     layer, x = layer_and_input(kind)
     update = update_for(layer, dora=dora)
     expected = like(layer, x, merged_weight(layer.weight, update.tensors()))
@@ -104,8 +107,8 @@ def test_the_gradient_of_the_convolution_is_right(masked: bool) -> None:
     )
 
 
-@pytest.mark.parametrize(("kind", "dora"), BOTH)
-def test_outputs_and_gradients_are_those_of_peft(kind: str, dora: bool) -> None:
+@pytest.mark.parametrize(("kind", "dora"), [(k, d) for k, d in BOTH if d != "inputs"])
+def test_outputs_and_gradients_are_those_of_peft(kind: str, dora: str) -> None:
     from peft import LoraConfig
     from peft.tuners.lora import LoraModel
 
@@ -113,13 +116,13 @@ def test_outputs_and_gradients_are_those_of_peft(kind: str, dora: bool) -> None:
     update = update_for(layer, dora=dora)
     theirs = LoraModel(
         nn.ModuleDict({"it": layer_and_input(kind)[0]}),
-        LoraConfig(r=3, lora_alpha=1.5, target_modules=["it"], use_dora=dora), "default",
+        LoraConfig(r=3, lora_alpha=1.5, target_modules=["it"], use_dora=bool(dora)), "default",
     ).model["it"]  # fmt: skip
     theirs.lora_A["default"].weight.data = update.down.data.clone()
     theirs.lora_B["default"].weight.data = update.up.data.clone()
     if dora:
         magnitude = theirs.lora_magnitude_vector["default"].weight
-        magnitude.data = update.magnitude_O.detach().view(magnitude.shape).clone()
+        magnitude.data = update.magnitude.detach().view(magnitude.shape).clone()
     update.attach()
     seen: list[list[Tensor]] = []
     for module, parameters in (
@@ -144,7 +147,7 @@ def test_the_frozen_layer_gets_no_gradient(kind: str) -> None:
 
 
 @pytest.mark.parametrize(("kind", "dora"), BOTH)
-def test_it_computes_in_the_type_of_autocast_and_learns_in_its_own(kind: str, dora: bool) -> None:
+def test_it_computes_in_the_type_of_autocast_and_learns_in_its_own(kind: str, dora: str) -> None:
     layer, x = layer_and_input(kind)
     update = update_for(layer, dora=dora)
     expected = like(layer, x, merged_weight(layer.weight, update.tensors()))

@@ -21,7 +21,7 @@ from modules.run import run_job
 from modules.trainer.backup import newest_backup
 
 ROBOT: Values = {
-    "version": 2,
+    "version": 3,
     "title": "test",
     "model": {"source": "starter:model"},
     "concepts": [{"path": "starter:robot", "flip": True, "caption_dropout": 0.2}],

@@ -1,4 +1,4 @@
-"""Settings that were chosen and will do nothing in this run."""
+"""Settings that were chosen and will do nothing in this run, or in the programs that read its file."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from modules.check.context import CheckContext
 from modules.check.run.plan import Plan
 from modules.messages import Finding
 from modules.preset.preset import Preset
+from modules.preset.sections.method import LowRank
 from modules.preset.text.interval import Interval
 from modules.sentences.render import fix
 
@@ -17,6 +18,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     yield from _alternation(context.preset)
     yield from _sizes_of_groups(context.preset)
     yield from _weightless_prior(context.preset)
+    yield from _not_read_elsewhere(context.preset)
     if context.index is not None:
         yield from _starts_too_late(context.preset, Plan.of(context.preset, context.index))
 
@@ -37,6 +39,22 @@ def _weightless_prior(preset: Preset) -> Iterator[Finding]:
     kinds = {concept.kind for concept in preset.concepts if concept.enabled}
     if not preset.prior.weight and (kinds & {"class", "prior"} or preset.prior.made.count):
         yield Finding("idle.prior", "warning", "prior.weight", fixes=[fix("fix.prior-weight", {"prior.weight": 1.0})])
+
+
+def _not_read_elsewhere(preset: Preset) -> Iterator[Finding]:
+    """What other programs leave out of the file, or draw otherwise than it was trained."""
+    method = preset.method
+    if method.kind == "oft":
+        yield Finding("readers.oft", "info", "method.kind")
+    if method.kind == "lora" and preset.output.lora_format == "diffusers":
+        kohya = fix("fix.kohya-names", {"output.lora_format": "kohya", "method.dora_axis": "inputs"})
+        yield Finding("readers.diffusers-names", "warning", "output.lora_format", fixes=[kohya])
+    elif isinstance(method, LowRank) and method.dora:
+        if method.dora_axis == "outputs":
+            inputs = fix("fix.dora-inputs", {"method.dora_axis": "inputs"})
+            yield Finding("readers.dora-outputs", "warning", "method.dora_axis", fixes=[inputs])
+        code = "readers.dora" if method.kind == "lora" else "readers.dora-kind"
+        yield Finding(code, "info", "method.dora", {"method": type(method).__doc__})
 
 
 def _starts_too_late(preset: Preset, plan: Plan) -> Iterator[Finding]:

@@ -92,7 +92,14 @@ def _words_from_method(values: Values) -> None:
             cast("Values", word)["keep_norm"] = keep
 
 
+def _from_2(values: Values) -> None:
+    """DoRA knew magnitudes of outputs only."""
+    if get(values, "method.dora") is True:
+        put(values, "method.dora_axis", "outputs")
+
+
 STEPS: dict[int, Callable[[Values], None]] = {
     0: _from_0,
     1: _from_1,
+    2: _from_2,
 }  # from this version to the next; changes values in place

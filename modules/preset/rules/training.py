@@ -79,10 +79,14 @@ def _paged(preset: Preset) -> Iterator[Problem]:
 
 
 def _adapter_format(preset: Preset) -> Iterator[Problem]:
-    """Diffusers has names for LoRA alone."""
+    """Diffusers has names for LoRA alone, and its DoRA is always of outputs."""
     method = preset.method
-    if isinstance(method, Adapter) and method.kind != "lora" and preset.output.lora_format == "diffusers":
+    if preset.output.lora_format != "diffusers":
+        return
+    if isinstance(method, Adapter) and method.kind != "lora":
         yield problem("rules.adapter-format", "output.lora_format", "method.kind", method=method.kind)
+    elif isinstance(method, LowRank) and method.dora and method.dora_axis == "inputs":
+        yield problem("rules.dora-axis", "output.lora_format", "method.dora_axis")
 
 
 def _rank_without_file(preset: Preset) -> Iterator[Problem]:

@@ -123,6 +123,16 @@ class LowRank(Adapter, Sized):
     )
     """Learns magnitude and direction of each weight separately (arXiv:2402.09353). Closer to a full fine-tune, slower.
     """
+    dora_axis: Literal["inputs", "outputs"] = Setting(
+        "inputs",
+        "DoRA magnitudes",
+        level="expert",
+        labels={"inputs": "Of inputs (columns)", "outputs": "Of outputs (rows)"},
+        when=When("method.dora", (True,)),
+        aliases="wd_on_output, wd_on_out, lora_decompose_output_axis, decompose_output_axis",
+    )
+    """The side of a weight that has the magnitudes. ComfyUI and InvokeAI draw a DoRA of inputs as it was trained, and
+    one of outputs wrongly. diffusers, PEFT and the paper have outputs: needed for files with diffusers' names."""
 
 
 class Lora(LowRank):
@@ -184,7 +194,8 @@ class Oft(Adapter):
     kind: Literal["oft"] = "oft"
     block_size: int = Setting(16, "Block size", ge=2, le=1024, aliases="oft_block_size")
     """Each layer's outputs are turned in blocks of about this many, and lengths and angles inside a block stay. Larger
-    blocks learn more, with a larger file. Usual: 8 to 32; up to 16, every program reads the file."""
+    blocks learn more, with a larger file. Usual: 8 to 32. ComfyUI and LyCORIS read the file; Forge, InvokeAI and
+    diffusers do not."""
     constraint: float = Setting(0.0, "Constraint", ge=0, le=100, level="expert", zero="none", aliases="constrain, COFT")
     """Limits how far each layer may turn: to this times the number of its outputs. Usual: 0, or 0.0001 to 0.01 to stay
     near the base model."""

@@ -33,8 +33,8 @@ class Output(Section):
         when=When("method.kind", ("lora",)),
         aliases="lora_checkpoint_format, LEGACY_LORA, ComfyUI",
     )
-    """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers and its
-    kin."""
+    """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers,
+    while ComfyUI and Forge leave out about half of such a file."""
     bundle_words: bool = Setting(
         False,
         "Bundle embeddings",

@@ -161,6 +161,28 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "",
     ),
     "fix.train-from-the-start": ("Train it from the beginning", ""),
+    # Programs that will not read the file as it was trained
+    "readers.oft": (
+        "Forge, InvokeAI and diffusers cannot read an OFT.",
+        "ComfyUI and LyCORIS read it, LyCORIS only where it would choose the same block size (16 and 8 usually are).",
+    ),
+    "readers.diffusers-names": (
+        "ComfyUI and Forge load only part of a LoRA with {output.lora_format} diffusers.",
+        "They leave out the projections of every attention (about half of the layers), and DoRA, and say so only in "
+        "their logs. It is for diffusers; kohya's names are read by all of them.",
+    ),
+    "fix.kohya-names": ("Use kohya's names", ""),
+    "readers.dora-outputs": (
+        "ComfyUI, Forge, A1111 and InvokeAI draw a DoRA with {method.dora_axis} outputs wrongly.",
+        "LyCORIS draws it as trained. A DoRA of inputs is drawn as trained by ComfyUI and InvokeAI, too.",
+    ),
+    "fix.dora-inputs": ("Train magnitudes of inputs", ""),
+    "readers.dora": (
+        "diffusers reads a DoRA with kohya's names without its magnitudes.",
+        "What it draws is not what was trained. For diffusers set {output.lora_format} to diffusers and "
+        "{method.dora_axis} to outputs.",
+    ),
+    "readers.dora-kind": ("InvokeAI cannot read a {method} with DoRA.", "ComfyUI and LyCORIS read it."),
     # Validation
     "validation.off": (
         "{count:# image|# images} of the kind validation {count:is|are} not used.",

@@ -120,6 +120,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{output.lora_format} diffusers has no names for {method.kind} {method}.",
         "Set {output.lora_format} to kohya, or choose {method.kind} lora.",
     ),
+    "rules.dora-axis": (
+        "{output.lora_format} diffusers has no names for a DoRA with {method.dora_axis} inputs.",
+        "Set {method.dora_axis} to outputs, or {output.lora_format} to kohya.",
+    ),
     "rules.rank-without-file": (
         "{method.rank_from_file} takes the ranks of a file, but {method.start_from} names none.",
         "Give a file, or switch {method.rank_from_file} off.",

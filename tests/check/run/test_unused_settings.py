@@ -18,6 +18,11 @@ TEXT = "training.text_encoder_1.train=true"
         (("training.turns=5 steps",), "idle.turns", "info"),
         (("method.kind=full", 'method.groups=[{"layers": "mid", "rank": 4}]'), "idle.rank", "info"),
         (("prior.weight=0", "concepts.0.kind=prior"), "idle.prior", "warning"),
+        (("method.kind=oft",), "readers.oft", "info"),
+        (("output.lora_format=diffusers",), "readers.diffusers-names", "warning"),
+        (("method.dora=true", "method.dora_axis=outputs"), "readers.dora-outputs", "warning"),
+        (("method.dora=true",), "readers.dora", "info"),
+        (("method.kind=lokr", "method.dora=true"), "readers.dora-kind", "info"),
         (
             (TEXT, "training.steps=50", "training.text_encoder_1.start_after=50 steps"),
             "idle.start",

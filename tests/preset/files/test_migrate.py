@@ -48,10 +48,16 @@ def test_a_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [None, "1", True, 1.0, -1])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    with pytest.raises(UserError, match='Write "version": 2'):
+    with pytest.raises(UserError, match='Write "version": 3'):
         migrate({"version": version})
 
 
 def test_what_was_called_dropout_was_of_ranks() -> None:
     old: Values = {"version": 1, "method": {"kind": "lora", "dropout": 0.25}}
     assert migrate(old)["method"] == {"kind": "lora", "rank_dropout": 0.25}
+
+
+def test_a_dora_of_before_keeps_its_magnitudes_of_outputs() -> None:
+    """Runs that began with them go on; a preset of today has those of inputs."""
+    assert migrate({"version": 2, "method": {"dora": True}})["method"] == {"dora": True, "dora_axis": "outputs"}
+    assert migrate({"version": 2, "method": {"dora": False}})["method"] == {"dora": False}
