@@ -94,7 +94,7 @@ class LogLines:
         if isinstance(event, m.Progress):
             self._is_new_stage("Training")
             self._log_progress(event.step, event.steps, f"{progress_text(event)}, {progress_words(event)}")
-        elif isinstance(event, m.Phase):
+        elif isinstance(event, m.Stage):
             if self._is_new_stage(event.title):
                 self.say(event.title)
             elif event.done < event.total:
@@ -142,7 +142,7 @@ class ProgressBar:
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
             self._update_bar("Training", event.step, event.steps, progress_words(event))
-        elif isinstance(event, m.Phase):
+        elif isinstance(event, m.Stage):
             self._update_bar(event.title, event.done, event.total, "")
         elif isinstance(event, m.Finding):
             self._findings.add(event)

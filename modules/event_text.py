@@ -7,14 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from modules import messages as m
-from modules.language import tr
+from modules.language import tr, translated
+from modules.sentences.catalogue import CATALOGUE
+from modules.sentences.problem import Problem
+from modules.sentences.render import Renderer
 from modules.text import counted, rate
+
+IN_LANGUAGE = Renderer(translate=translated)  # English but in a window that has another language
 
 
 def sentence(event: object, *, full_paths: bool = False) -> str:
     """What an event says to a person; "" for those that are no sentence. Files by their name, or by their path."""
     words = SENTENCES.get(type(event))
     return words(event, str if full_paths else _name) if words else ""
+
+
+def stage_title(event: m.Stage) -> str:
+    """What is being done; one without a row (of an older version, of a tool) says it itself."""
+    return IN_LANGUAGE.what(Problem(event.code)) if event.code in CATALOGUE else tr(event.title)
 
 
 def progress_text(event: m.Progress) -> str:
@@ -73,7 +83,7 @@ def _because(reason: str) -> str:
 SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.Started: _started,
     m.Progress: _progress,
-    m.Phase: lambda event, _: tr(event.title) if event.done == 0 else "",
+    m.Stage: lambda event, _: stage_title(event) if event.done == 0 else "",
     m.SampleReady: lambda event, place: _at_step("Sample at step {step:,}: {file}", event, place),
     m.Validated: _validated,
     m.BackupSaved: lambda event, place: _at_step("Backup at step {step:,}: {file}", event, place),

@@ -47,12 +47,17 @@ class Started:
 
 
 @message
-class Phase:
-    """What the engine is doing now, in words, and how far it is: `total` 0 means that nobody knows."""
+class Stage:
+    """What the engine is doing now, and how far it is: `total` 0 means that nobody knows."""
 
-    title: str
+    code: str = ""  # its row in sentences/tables/stages.py; "" in runs of older versions
     done: int = 0
     total: int = 0
+    title: str = ""  # the same in the words of the command line; a code without a row is its own title
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            object.__setattr__(self, "title", PLAIN.what(Problem(self.code)) if self.code in CATALOGUE else self.code)
 
 
 @message
@@ -197,7 +202,7 @@ class Validated:
 
 
 Event = (
-    Started | Phase | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
+    Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
     | Finding | Result | Validated
 )  # fmt: skip
 
@@ -318,7 +323,7 @@ def condense(events: Iterable[Event]) -> list[Event]:
         last = condensed[-1] if condensed else None
         if isinstance(event, Progress) and isinstance(last, Progress):
             condensed[-1] = replace(event, losses=[*last.losses, *event.losses])
-        elif isinstance(event, Phase) and isinstance(last, Phase) and event.title == last.title:
+        elif isinstance(event, Stage) and isinstance(last, Stage) and event.code == last.code:
             condensed[-1] = event
         else:
             condensed.append(event)
@@ -328,6 +333,7 @@ def condense(events: Iterable[Event]) -> list[Event]:
 # On the wire ----------------------------------------------------------------------------------------------------------
 
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*Event.__args__, *Command.__args__)}
+EARLIER_KINDS = {"Phase": Stage}
 
 
 def encode(message: Message) -> str:
@@ -344,7 +350,8 @@ def decode(line: str) -> Message:
         ValueError: the line is no message.
     """
     try:
-        kind = KINDS[from_json(line)["kind"]]
+        name = from_json(line)["kind"]
+        kind = EARLIER_KINDS.get(name) or KINDS[name]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"not a message: {line[:200]}") from error
     try:

@@ -15,8 +15,8 @@ from modules.messages import (
     Job,
     Mailbox,
     Note,
-    Phase,
     RunTool,
+    Stage,
     Started,
     Train,
 )
@@ -93,7 +93,7 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         disk_retry = DiskRetry(control, early.tell)
         cache = stack.enter_context(cache_with_retry(preset, disk_retry))
         prepared = prepare_data(preset, family, index, cache, early.tell, control)
-        early.tell(Phase("Loading the model"))
+        early.tell(Stage("stage.loading-model"))
         teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
         method = attach(family, preset)
         outputs.folder = resumed.folder if resumed else _new_folder(preset, disk_retry, stack)

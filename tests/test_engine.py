@@ -30,9 +30,9 @@ from modules.messages import (
     Note,
     Pause,
     Paused,
-    Phase,
     Progress,
     Quit,
+    Stage,
     Started,
     Train,
     decode,
@@ -244,11 +244,11 @@ def progress(step: int) -> Progress:
 
 
 def test_neighbours_are_told_as_one_and_no_loss_is_dropped() -> None:
-    story = [progress(1), progress(2), Note("a"), progress(3), Phase("p", 1, 3), Phase("p", 2, 3), Phase("q", 1, 3)]
+    story = [progress(1), progress(2), Note("a"), progress(3), Stage("p", 1, 3), Stage("p", 2, 3), Stage("q", 1, 3)]
     told = condense(story)
-    assert [type(event) for event in told] == [Progress, Note, Progress, Phase, Phase]
+    assert [type(event) for event in told] == [Progress, Note, Progress, Stage, Stage]
     assert told[0] == Progress(2, 9, 0, 1, [[1.0, 0.1], [2.0, 0.2]])
-    assert told[3] == Phase("p", 2, 3)
+    assert told[3] == Stage("p", 2, 3)
     assert losses_of(told) == [1, 2, 3]
 
 

@@ -22,6 +22,7 @@ from modules.messages import (
     Note,
     Progress,
     SampleNow,
+    Stage,
     Stop,
     Train,
     decode,
@@ -63,6 +64,12 @@ def test_a_finding_of_an_earlier_release_has_its_severity(old: str, new: str) ->
     assert isinstance(found, Finding) and found.severity == new
     with pytest.raises(ValueError, match="severity"):
         decode(line.replace(f'"{old}"', '["stop"]'))
+
+
+def test_a_stage_of_an_earlier_release_is_what_it_said() -> None:
+    assert decode('{"kind": "Phase", "title": "Writing a backup", "done": 0, "total": 0}') == Stage(
+        title="Writing a backup"
+    )
 
 
 def test_a_loss_that_is_no_number_is_told_as_it_is() -> None:

@@ -30,13 +30,13 @@ from modules.messages import (
     Note,
     Pause,
     Paused,
-    Phase,
     Progress,
     Result,
     RunTool,
     SampleNow,
     SampleReady,
     SaveNow,
+    Stage,
     Started,
     Stop,
     Train,
@@ -112,8 +112,8 @@ def test_every_method_trains_every_model_draws_and_saves(model, method, tmp_path
 # What is prepared -----------------------------------------------------------------------------------------------------
 
 
-def encodings(events: list[Event]) -> list[Phase]:
-    return [event for event in events if isinstance(event, Phase) and event.title.startswith("Encoding")]
+def encodings(events: list[Event]) -> list[Stage]:
+    return [event for event in events if isinstance(event, Stage) and event.title.startswith("Encoding")]
 
 
 def test_what_the_cache_job_encoded_no_run_encodes_again(tmp_path: Path) -> None:
@@ -213,14 +213,14 @@ def test_a_prompt_of_the_moment_that_is_wrong_is_refused_and_the_run_goes_on(wro
 # Stops ----------------------------------------------------------------------------------------------------------------
 
 
-def at_phase(title: str, command: Command, done: int = 1) -> Callable[[Event], Command | None]:
-    return lambda event: command if isinstance(event, Phase) and event.title == title and event.done == done else None
+def at_stage(code: str, command: Command, done: int = 1) -> Callable[[Event], Command | None]:
+    return lambda event: command if isinstance(event, Stage) and event.code == code and event.done == done else None
 
 
 @pytest.mark.parametrize("command", [Stop(), Stop(now=True)], ids=["stop", "stop now"])
 def test_a_stop_while_images_are_encoded_ends_at_once_and_keeps_what_is_done(command, tmp_path: Path) -> None:
     preset = values(tmp_path, "training.steps=2")
-    events = run(preset, answer=at_phase("Encoding images", command, 5), cold=True)
+    events = run(preset, answer=at_stage("stage.encoding-images", command, 5), cold=True)
     assert events[-1] == Finished(stopped=True)
     assert not any(isinstance(event, Started | BackupSaved | ModelSaved) for event in events)
     assert [path.name for path in tmp_path.iterdir()] == ["cache"]  # no run began
@@ -231,7 +231,7 @@ def test_a_stop_while_images_are_encoded_ends_at_once_and_keeps_what_is_done(com
 
 def test_a_stop_now_while_drawing_ends_without_a_backup(tmp_path: Path) -> None:
     preset = values(tmp_path, "training.steps=9", SAMPLE, "sampling.every=3 steps")
-    events = run(preset, answer=at_phase("Making samples", Stop(now=True)))
+    events = run(preset, answer=at_stage("Making samples", Stop(now=True)))
     assert end_of(events) == Finished(3, stopped=True)
     assert not any(isinstance(event, BackupSaved | SampleReady | ModelSaved) for event in events)
     assert [step for event in events if isinstance(event, Progress) for step, _ in event.losses] == [1, 2, 3]
@@ -243,7 +243,7 @@ def test_a_stop_while_drawing_leaves_out_the_other_pictures_and_backs_up(tmp_pat
     prompt = '{"prompt": "blip robot", "steps": %d, "width": 64, "height": 64}'
     prompts = f"sampling.prompts=[{prompt % 2}, {prompt % 3}, {prompt % 4}]"
     preset = values(tmp_path, "training.steps=9", prompts, "sampling.every=3 steps")
-    events = run(preset, answer=at_phase("Making samples", Stop()))
+    events = run(preset, answer=at_stage("Making samples", Stop()))
     assert end_of(events) == Finished(3, stopped=True)
     assert len([event for event in events if isinstance(event, SampleReady)]) == 1
     assert [event.step for event in events if isinstance(event, BackupSaved)] == [3]

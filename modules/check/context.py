@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modules.data.index import Index
 from modules.families import Family
-from modules.messages import Event, Phase
+from modules.messages import Event, Stage
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 
@@ -24,11 +24,11 @@ class CheckContext:
     start: bool = False  # whether somebody waits for the run to start: what is plainly no matter is not worked out
     probe: bool = False  # whether the model may be loaded, to measure a few real steps
 
-    def progress(self, title: str, done: int, total: int) -> None:
+    def progress(self, stage: str, done: int, total: int) -> None:
         """Say how far a long look is, and leave it where the user wants that.
 
         Raises:
             Interrupted: he does.
         """
         self.control.check()
-        self.tell(Phase(title, done, total))
+        self.tell(Stage(stage, done, total))

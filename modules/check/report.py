@@ -16,7 +16,7 @@ from modules.check.run import costs, paths, precision, run_length, unused_settin
 from modules.check.run.run_length import Plan
 from modules.check.start import Tell, finding_of, open_inputs, settings_findings
 from modules.errors import Problems, UserError
-from modules.messages import Event, Finding, Note, Phase, Result, Severity
+from modules.messages import Event, Finding, Note, Result, Severity, Stage
 from modules.preset.rules.rules import validate
 from modules.sentences.numbers import plural
 from modules.sentences.render import PLAIN
@@ -25,8 +25,8 @@ from modules.trainer.run_folder.workspace import with_absolute_paths
 
 Check = Callable[[CheckContext], Iterator[Finding]]
 
-# A room is a function: it looks at the subject and yields what it finds. A new one is a file and a row here. It says
-# nothing where it cannot know: without a family, without an index.
+# A room is a function: it looks at the subject and yields what it finds. A new one is a file, a row here, and the title
+# of its stage in sentences/tables/stages.py. It says nothing where it cannot know: without a family, without an index.
 CHECKS: dict[str, Check] = {
     "paths": paths.findings,
     "arithmetic": run_length.findings,
@@ -37,17 +37,6 @@ CHECKS: dict[str, Check] = {
     "validation": validation.findings,
     "memory": memory.findings,
     "costs": costs.findings,
-}
-STAGE_TITLES = {
-    "paths": "Checking folders",
-    "arithmetic": "Counting steps",
-    "captions": "Reading captions",
-    "images": "Reading image files",
-    "precision": "Checking precision",
-    "idle": "Checking unused settings",
-    "validation": "Checking validation",
-    "memory": "Estimating memory",
-    "costs": "Estimating time and disk",
 }
 
 
@@ -84,7 +73,7 @@ def check(
     context = replace(open_inputs(preset, counter.tell, control), probe=probe, start=start)
     for name in CHECKS:
         control.check()
-        counter.tell(Phase(STAGE_TITLES[name]))
+        counter.tell(Stage(f"stage.check-{name}"))
         for finding in _findings_of(name, context, counter):
             control.check()
             counter.tell(finding)

@@ -10,7 +10,7 @@ from modules.data.source.kinds import source_of
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family
-from modules.messages import Event, Finding, Fix, Phase
+from modules.messages import Event, Finding, Fix, Stage
 from modules.methods import check_layers, check_start_file
 from modules.methods.textual_inversion import existing_tokens, token_problems
 from modules.preset.preset import Preset
@@ -38,7 +38,7 @@ def open_inputs(preset: Preset, tell: Tell, control: Control) -> CheckContext:
 
     def progress(event: Event) -> None:
         """What a run would note while it opens things, the rooms find themselves, and say more of it."""
-        if isinstance(event, Phase):
+        if isinstance(event, Stage):
             tell(event)
 
     finding_on_error(tell, "output.taken", "output.path", ModelPaths(preset).check_overwrite)

@@ -10,9 +10,10 @@ from modules.sentences.tables import (
     data,
     preset_files,
     rules,
+    stages,
     training,
     values,
 )
 
-TABLES = (values, rules, preset_files, check_start, check_run, check_images, check_captions, data, training)
+TABLES = (values, rules, preset_files, check_start, check_run, check_images, check_captions, data, training, stages)
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

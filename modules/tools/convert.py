@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from modules.catalog import FAMILIES
 from modules.errors import UserError
-from modules.messages import Note, Phase
+from modules.messages import Note, Stage
 from modules.preset.setting import Section, Setting
 from modules.sentences.problem import problem
 
@@ -56,7 +56,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
 
     single, target = _form(settings)
     _check_target(target, single, overwrite=settings.overwrite)
-    tell(Phase("Opening the model"))
+    tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
     family = open_model(settings.model, settings.family, LoadOptions())
     replacements = replacement_tensors(Path(settings.parts), family) if settings.parts else {}
@@ -67,7 +67,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     for component, tensors in replacements.items():
         tell(Note(f"{Path(settings.parts).name} replaces {len(tensors)} tensors of {component}."))
     control.check()
-    tell(Phase("Writing the model"))
+    tell(Stage("stage.writing-model"))
     family.save(
         target,
         single_file=single,

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.errors import UserError
-from modules.messages import Note, Phase, SampleReady
+from modules.messages import Note, SampleReady, Stage
 from modules.preset.paths import Values, put
 from modules.preset.rules.rules import validate
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt
@@ -72,7 +72,7 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
-    tell(Phase("Opening the model"))
+    tell(Stage("stage.opening-model"))
     family = open_model(preset.model.source, preset.model.family, load_options(preset))
     check_samplers(preset, family)
     loras = [Path(file) for file in settings.loras]
@@ -99,7 +99,7 @@ def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Con
         nonlocal done
         done = min(done + images, total)
         control.check()
-        tell(Phase("Making images", done, total))
+        tell(Stage("stage.making-images", done, total))
 
     def failed(prompt: Prompt, error: UserError) -> None:
         if len(prompts) == 1:

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 from modules.families import Family
-from modules.messages import Note, Phase
+from modules.messages import Note, Stage
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.prior import ClassImages
@@ -105,7 +105,7 @@ def _draw(preset: Preset, family: Family, folder: Path, numbers: list[int], tell
         nonlocal done
         done += images
         control.check()
-        tell(Phase("Generating class images", done, total))
+        tell(Stage("stage.class-images", done, total))
 
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(numbers), BATCH_SIZE):

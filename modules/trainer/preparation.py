@@ -13,7 +13,7 @@ from modules.data.text.captions import undrawn_caption
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.messages import Event, Note, Phase
+from modules.messages import Event, Note, Stage
 from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
@@ -31,7 +31,7 @@ def open_family(preset: Preset, tell: Tell) -> Family:
     Raises:
         UserError: it cannot be found or read, or is of another architecture.
     """
-    tell(Phase("Opening the model"))
+    tell(Stage("stage.opening-model"))
     family = family_class(preset.model.family).load(model_location(preset.model.source), load_options(preset))
     family.cache_dir = Path(preset.general.cache) if preset.general.cache else None
     zero = ", down to pure noise (zero terminal SNR)" if family.noise_schedule.zero_terminal_snr else ""
@@ -125,11 +125,11 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     Raises:
         UserError: a folder is missing or holds nothing to learn from.
     """
-    tell(Phase("Scanning the images"))
+    tell(Stage("stage.scanning-images"))
     index = scan(
         preset,
         cache=Path(preset.general.cache) if preset.general.cache else None,
-        report=lambda done, total: tell(Phase("Scanning the images", done, total)),
+        report=lambda done, total: tell(Stage("stage.scanning-images", done, total)),
         stop=control.stop_requested,
     )
     control.check()

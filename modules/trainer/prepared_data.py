@@ -9,7 +9,7 @@ from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.index import Index
 from modules.families import Family
-from modules.messages import Note, Phase
+from modules.messages import Note, Stage
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
@@ -63,7 +63,7 @@ def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Te
         cache_text=not preset.trains_text,
         note=lambda text: tell(Note(text, "warning")),
     )
-    loader.fill(lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
+    loader.fill(lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
     control.check()
     report_bad_images(loader.index, tell, known=len(index.bad))
     return loader
@@ -76,6 +76,6 @@ def teacher_cache_for(
     if not prior_preservation.needs_teacher_cache(preset):
         return None
     teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
-    teacher.fill(loader, lambda title, done, total: tell(Phase(title, done, total)), control.stop_requested)
+    teacher.fill(loader, lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
     control.check()
     return teacher

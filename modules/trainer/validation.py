@@ -25,7 +25,7 @@ from modules.data.index import Index, Item
 from modules.data.order import Example
 from modules.errors import UserError
 from modules.families import Condition
-from modules.messages import ModelSaved, Phase, Validated
+from modules.messages import ModelSaved, Stage, Validated
 from modules.preset.preset import Preset
 from modules.preset.sections.validation import Validation as Settings
 from modules.system.devices import autocast, is_out_of_memory
@@ -297,7 +297,7 @@ class Validator:
     def _going_on(self, done: int, total: int) -> bool:
         """Who stops a run does not wait for its validation."""
         self.control.check()
-        self.writer.records.tell(Phase("Validating", done + 1, total))
+        self.writer.records.tell(Stage("stage.validation", done + 1, total))
         return not self.control.stop_requested()
 
     def _keep(self, found: Validated) -> None:

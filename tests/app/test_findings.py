@@ -7,7 +7,7 @@ import pytest
 
 from app.findings import report, setting_option
 from app.terminal import LogLines, ProgressBar
-from modules.messages import Finding, Fix, Phase, Result
+from modules.messages import Finding, Fix, Result, Stage
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import get
 
@@ -74,7 +74,7 @@ def test_what_is_printed_can_be_typed(path: str, value: object) -> None:
 def test_findings_are_gathered_and_told_once_before_the_summary(kind: type[ProgressBar | LogLines]) -> None:
     out = io.StringIO()
     shown = kind(out)
-    for event in (Phase("Looking", 1, 2), CUT, Phase("Reading"), STOP, Result("check", "1 will hurt.")):
+    for event in (Stage("Looking", 1, 2), CUT, Stage("Reading"), STOP, Result("check", "1 will hurt.")):
         shown.show(event)
     shown.close()
     text = out.getvalue()

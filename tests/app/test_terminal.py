@@ -8,7 +8,7 @@ import pytest
 
 from app import terminal
 from app.terminal import JsonLines, LogLines, ProgressBar, progress_words
-from modules.messages import ModelSaved, Note, Phase, Progress, SampleReady, decode, encode
+from modules.messages import ModelSaved, Note, Progress, SampleReady, Stage, decode, encode
 from modules.system.runtime import python_command
 
 HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 3 * 2**29, 0)
@@ -46,18 +46,18 @@ def test_a_log_hears_of_a_short_run_too_and_samples_on_the_way_hide_nothing(monk
     for second in range(60):
         clock = float(second)
         if second % 5 == 0:
-            lines.show(Phase("Making samples", 0, 80))
-            lines.show(Phase("Making samples", 80, 80))
+            lines.show(Stage("stage.samples", 0, 80))
+            lines.show(Stage("stage.samples", 80, 80))
         lines.show(Progress(second, 60, 1, 1))
     told = [line for line in out.getvalue().splitlines() if " step " in line]
     assert len(told) == 6
 
 
-def test_a_log_names_a_phase_once() -> None:
+def test_a_log_names_a_stage_once() -> None:
     out = io.StringIO()
     lines = LogLines(out)
     for done in range(5):
-        lines.show(Phase("Encoding images", done, 100))
+        lines.show(Stage("stage.encoding-images", done, 100))
     lines.show(SampleReady("a.png", "cat", 0, 1))
     texts = [line.partition(" ")[2] for line in out.getvalue().splitlines()]
     assert texts[0] == "Encoding images"
@@ -69,7 +69,7 @@ def test_sentences_stand_above_the_bar_and_the_bar_is_gone_at_the_end() -> None:
     out = io.StringIO()
     bar = ProgressBar(out)
     bar.show(Note("before"))
-    bar.show(Phase("Loading"))
+    bar.show(Stage("Loading"))
     bar.show(HALF)
     bar.show(ModelSaved("cat.safetensors", 50))
     bar.close()

@@ -18,8 +18,8 @@ from modules.messages import (
     Finding,
     Finished,
     Note,
-    Phase,
     Result,
+    Stage,
     Stop,
     Train,
 )
@@ -181,7 +181,7 @@ def test_caption_files_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 def test_a_check_can_be_left(tmp_path: Path) -> None:
     def user(event: Event) -> Command | None:
-        return Stop() if isinstance(event, Phase) and event.title == "Reading captions" else None
+        return Stop() if isinstance(event, Stage) and event.code == "stage.check-captions" else None
 
     events = do(CheckPreset(values(tmp_path)), user)
     assert events[-1] == Finished(stopped=True)

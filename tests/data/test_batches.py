@@ -430,8 +430,8 @@ def test_stopping_keeps_what_was_encoded(bench: Bench) -> None:
     encoders = Encoders()
     done: list[int] = []
 
-    def report(title: str, number: int, total: int) -> None:
-        if title == "Encoding images":
+    def report(stage: str, number: int, total: int) -> None:
+        if stage == "stage.encoding-images":
             done.append(number)
 
     with Cache(bench.cache) as cache:

@@ -18,7 +18,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modules.messages import Failed, Finished, Phase, Progress, Quit, Started, Train, decode, encode
+from modules.messages import Failed, Finished, Progress, Quit, Stage, Started, Train, decode, encode
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command, python_environment
 from tests.faults.trap import Shot, TensorBoardWriter, Trap
@@ -161,7 +161,7 @@ def _watched(workspace: Path, board: TensorBoardWriter, shot: Shot) -> Trap:
 
     def seen(mailbox: Any, message: Any) -> None:
         put(mailbox, message)
-        if isinstance(message, Phase):
+        if isinstance(message, Stage):
             board.write(doing=message.title)
         elif isinstance(message, Started | Progress):
             board.write(doing="Training")

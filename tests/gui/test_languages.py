@@ -18,7 +18,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.tools.folders import cache_of
 from modules.catalog import FAMILIES
 from modules.language import use
-from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Phase, Progress, Started
+from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Progress, Stage, Started
 from modules.preset.validate import all_settings
 from modules.system.bundled import ROOT
 from tests.gui.conftest import Pump
@@ -288,7 +288,7 @@ def test_a_run_from_its_start_to_its_end_is_told_in_it(window: Any, context: App
     window.go("run")
     pump(lambda: window.pages.front.whole)
     context.running.begin("train")
-    assert told(window, pump, Phase("Reading images", 3, 16)) == []
+    assert told(window, pump, Stage("stage.reading-images", 3, 16)) == []
     progress = Progress(120, 600, 3, 20, [[1, 0.5], [120, 0.1]], 0.0912, {"denoiser": 1e-4}, 1.92, 5311)
     assert told(window, pump, Started("/runs/a", 600, 10, 60), progress, BackupSaved("/runs/a/backups/x", 100)) == []
     assert told(window, pump, Paused(120, "Reason of the engine")) == []
@@ -300,7 +300,7 @@ def test_the_check_is_told_in_it(window: Any, context: AppContext, pump: Pump) -
     window.go("check")
     pump(lambda: window.pages.front.whole)
     context.running.begin("check")
-    assert told(window, pump, Phase("Reading images", 3, 16)) == []
+    assert told(window, pump, Stage("stage.reading-images", 3, 16)) == []
     assert told(window, pump, Failed("Reason of the engine")) == []
 
 

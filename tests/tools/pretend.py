@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from modules.errors import UserError
-from modules.messages import Note, Phase
+from modules.messages import Note, Stage
 from modules.preset.setting import Section, Setting, When
 from modules.tools import Tool
 
@@ -43,7 +43,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     words = Path(settings.text).read_text(encoding="utf-8").split()
     if not words:
         raise UserError(f"{settings.text} holds no words.")
-    tell(Phase("Counting", 1, 2))
+    tell(Stage("Counting", 1, 2))
     control.check()
     counts: dict[str, int] = {}
     for word in words if settings.case == "same" else map(str.lower, words):

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from modules.errors import UserError
-from modules.messages import Event, Finished, Note, Phase, RunTool, SampleReady, Stop
+from modules.messages import Event, Finished, Note, RunTool, SampleReady, Stage, Stop
 from tests.test_run import do
 from tests.trainer.runs import folder_of, model_of, run, values
 
@@ -80,7 +80,7 @@ def test_a_prompt_that_is_wrong_is_refused_in_words(tmp_path: Path) -> None:
 def test_a_stop_ends_between_two_steps(tmp_path: Path) -> None:
     slow = {**PROMPT, "steps": 500}
     events = do(
-        make(tmp_path, prompts=(slow,)), lambda event: Stop() if isinstance(event, Phase) and event.done else None
+        make(tmp_path, prompts=(slow,)), lambda event: Stop() if isinstance(event, Stage) and event.done else None
     )
     assert events[-1] == Finished(stopped=True)
     assert len(events) < 20

@@ -10,7 +10,7 @@ import pytest
 
 from app import manual
 from app.cli import run
-from modules.messages import Event, Failed, Finished, Note, Phase, RunTool
+from modules.messages import Event, Failed, Finished, Note, RunTool, Stage
 from modules.session import Session
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
@@ -73,7 +73,7 @@ def test_a_wrong_value_is_refused_before_the_engine_starts(
 def test_the_engine_runs_it_by_its_name(text: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "out.txt")
     events = done({"text": str(text), "out": out, "ranked": True, "most": 1})
-    assert Phase("Counting", 1, 2) in events and Note("3 words.") in events
+    assert Stage("Counting", 1, 2) in events and Note("3 words.") in events
     assert events[-1] == Finished(path=out)
 
 

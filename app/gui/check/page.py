@@ -25,7 +25,7 @@ from app.gui.kit import (
 )
 from app.gui.page import Page, header_of
 from app.gui.run_control import busy_reason, fix_first
-from app.gui.session.number_format import phase_text
+from app.gui.session.number_format import stage_text
 from modules.errors import UserError
 from modules.language import tr
 from modules.messages import Finding
@@ -163,10 +163,10 @@ class CheckPage(Page):
 
     def _under(self, result: Result | None) -> tuple[str, str]:
         """The line under it, and its colour."""
-        phase = self.context.running.phase
+        stage = self.context.running.stage
         if self.checks.checking:
             return (
-                tr("Checking: {what}", what=phase_text(phase)) if phase and phase.total else tr("Checking …")
+                tr("Checking: {what}", what=stage_text(stage)) if stage and stage.total else tr("Checking …")
             ), "text2"
         if result is None:
             return tr("Takes a few seconds. Nothing is trained."), "text2"
@@ -190,8 +190,8 @@ class CheckPage(Page):
         if not self.checks.checking:
             self.bar.pack_forget()
             return
-        phase = self.context.running.phase
-        self.bar.set(phase.done / phase.total if phase and phase.total else None)
+        stage = self.context.running.stage
+        self.bar.set(stage.done / stage.total if stage and stage.total else None)
         if not self.bar.winfo_manager():
             self.bar.pack(fill="x", pady=(px(6), 0))
 

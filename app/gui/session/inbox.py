@@ -27,7 +27,7 @@ class Inbox:
         return lambda: self._listeners.remove(call) if call in self._listeners else None
 
     def tick(self, at_most: int = MOST_A_TICK) -> int:
-        """Hand on what has come: the newest progress and phase win, every loss is kept. Returns how many came.
+        """Hand on what has come: the newest progress and stage win, every loss is kept. Returns how many came.
 
         A listener that fails costs nobody else a word: the next tick goes on behind it.
         """

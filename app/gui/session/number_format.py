@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
+from modules.event_text import stage_title
 from modules.language import tr
-from modules.messages import Phase
+from modules.messages import Stage
 
-DRAWING = ("Making samples", "Making images")
+COUNTED_IN_STEPS = ("stage.samples", "stage.making-images")
 
 
 def loss(value: float) -> str:
     return tr("loss {value:.4f}", value=value) if value else ""
 
 
-def phase_text(phase: Phase) -> str:
+def stage_text(stage: Stage) -> str:
     """Reading images: 12 of 400. Making samples: 45 %, for it counts steps, which read like images."""
-    title = tr(phase.title)
-    if not phase.total:
+    title = stage_title(stage)
+    if not stage.total:
         return f"{title} \u2026"
-    if phase.title in DRAWING:
-        return f"{title}: {100 * phase.done // phase.total} %"
-    return tr("{title}: {done:,} of {total:,}", title=title, done=phase.done, total=phase.total)
+    if stage.code in COUNTED_IN_STEPS:
+        return f"{title}: {100 * stage.done // stage.total} %"
+    return tr("{title}: {done:,} of {total:,}", title=title, done=stage.done, total=stage.total)
 
 
 TIMES = "\u00d7"

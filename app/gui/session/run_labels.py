@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.number_format import phase_text
+from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import RunState
 from modules.event_text import progress_text
 from modules.language import tr
@@ -25,8 +25,8 @@ def status_text(running: RunState) -> str:
     now = running.progress if running.what == "train" else None
     if running.pause_reason:
         return tr("Paused: {reason}", reason=running.pause_reason)
-    if phase := running.phase:
-        return f"{phase_text(phase)}   \u00b7   {progress_text(now)}" if now else phase_text(phase)
+    if stage := running.stage:
+        return f"{stage_text(stage)}   \u00b7   {progress_text(now)}" if now else stage_text(stage)
     if now is None:
         return tr(STATE_LABELS[running.state])
     return f"{tr(STATE_LABELS[running.state])}: {progress_text(now)}"

@@ -23,17 +23,17 @@ from modules.messages import (
     ModelSaved,
     Note,
     Paused,
-    Phase,
     Progress,
     Result,
     SampleReady,
+    Stage,
     Started,
     Validated,
 )
 
 State = Literal["idle", "preparing", "training", "paused", "stopping"]
 WindowEvent = Event | EngineDied
-JUST_SENT = Phase("Starting the engine")  # nothing was heard of the job yet
+JUST_SENT = Stage("stage.starting-engine")  # nothing was heard of the job yet
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RunState:
 
     state: State = "idle"
     what: str = ""  # "train", "sample", "convert", "cache", "check": the job under way or the last one
-    phase: Phase | None = None
+    stage: Stage | None = None
     started: Started | None = None
     progress: Progress | None = None
     losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
@@ -82,7 +82,7 @@ class RunState:
     def begin(self, what: str) -> None:
         """A job was sent to the engine: forget the last one."""
         self.state, self.what, self.ended = "preparing", what, None
-        self.phase, self.pause_reason = JUST_SENT, ""
+        self.stage, self.pause_reason = JUST_SENT, ""
         self.log.append(Line(time.time(), "info", tr("New job: {what}", what=what)))
         if what == "train":
             self.started = self.progress = None
@@ -96,9 +96,10 @@ class RunState:
 
     def take(self, event: WindowEvent) -> None:
         """Take in an event; the inbox calls this."""
+        again = isinstance(event, Stage) and self.stage is not None and event.code == self.stage.code
         if self.what == "train" or not isinstance(event, SampleReady):  # what a tool draws belongs to the tool
             self._apply(event)
-        if words := in_words(event):
+        if not again and (words := in_words(event)):
             self.log.append(Line(time.time(), level_of(event), words))
         with ExitStack() as callbacks:  # each hears of it, even if another one fails
             for listener in reversed(self._listeners):
@@ -110,14 +111,14 @@ class RunState:
                 self.started = event
                 self.state = "stopping" if self.state == "stopping" else "training"
                 self.backup_step = event.resumed_from
-            case Phase():
-                self.phase = event
+            case Stage():
+                self.stage = event
             case Progress():
                 self._advance(event)
             case Paused() | Continued():
                 self._pause(event)
             case Finished() | Failed() | EngineDied():
-                self.state, self.phase, self.ended, self.pause_reason = "idle", None, event, ""
+                self.state, self.stage, self.ended, self.pause_reason = "idle", None, event, ""
             case _:
                 self._collect(event)
 
@@ -127,7 +128,7 @@ class RunState:
             self.samples.append(event)
         elif isinstance(event, Validated):
             self.validations.append(event)
-            self.phase = None
+            self.stage = None
         elif isinstance(event, BackupSaved):
             self.backup_step = event.step
         elif isinstance(event, ModelSaved):
@@ -142,7 +143,7 @@ class RunState:
             self.state = "paused" if isinstance(event, Paused) else going
 
     def _advance(self, event: Progress) -> None:
-        self.progress, self.phase = event, None
+        self.progress, self.stage = event, None
         self.losses.extend((step, loss) for step, loss in event.losses)
         self.rates.extend((step, rate) for step, _ in event.losses[-1:] for rate in [*event.rates.values()][:1])
 

@@ -17,7 +17,7 @@ from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_labels import end_text, pause_advice
 from app.gui.session.run_state import JUST_SENT
-from modules.event_text import progress_text
+from modules.event_text import progress_text, stage_title
 from modules.language import plural, tr
 from modules.messages import Failed, Finished
 from modules.text import rate, time_left
@@ -164,15 +164,15 @@ class RunBar(Frame):
         running = self._context.running
         if running.what != "train":
             return tr("Stopping")
-        if running.phase:
-            return tr("Stopping: {what}", what=tr(running.phase.title))
+        if running.stage:
+            return tr("Stopping: {what}", what=stage_title(running.stage))
         return tr("Stopping after this step, with a backup")
 
     def _going(self, share: float) -> tuple[str, str, float | None]:
         running = self._context.running
-        if running.phase:
-            phase = running.phase
-            return number_format.phase_text(phase), "text", phase.done / phase.total if phase.total else None
+        if running.stage:
+            stage = running.stage
+            return number_format.stage_text(stage), "text", stage.done / stage.total if stage.total else None
         if running.progress is None:
             doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
             return f"{tr(doing)} \u2026", "text", None
@@ -180,12 +180,12 @@ class RunBar(Frame):
         return f"{word}: {progress_text(running.progress)}", "text", share
 
     def _checking(self) -> tuple[str, str, float | None]:
-        phase = self._context.running.phase
+        stage = self._context.running.stage
         doing = tr("Checking before the start") if self._starting.waiting else tr("Checking")
-        if phase is None or phase == JUST_SENT:
+        if stage is None or stage == JUST_SENT:
             return f"{doing} \u2026", "text", None
-        share = phase.done / phase.total if phase.total else None
-        return f"{doing}: {number_format.phase_text(phase)}", "text", share
+        share = stage.done / stage.total if stage.total else None
+        return f"{doing}: {number_format.stage_text(stage)}", "text", share
 
     def _at_rest(self) -> tuple[str, str, float]:
         running = self._context.running

@@ -10,13 +10,13 @@ from app.gui.draft.problem_labels import WORDS, failure_text
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
 from app.gui.run_control import begin, busy_reason, fix_first
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.number_format import phase_text
+from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import WindowEvent
 from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from modules.errors import UserError
 from modules.language import tr
-from modules.messages import Failed, Finished, Note, Phase, Result, RunTool, SampleReady, Stop
+from modules.messages import Failed, Finished, Note, Result, RunTool, SampleReady, Stage, Stop
 from modules.tools import Tool
 
 
@@ -105,8 +105,8 @@ class ToolCard(Card):
         if not self.owns_job:
             return
         match event:
-            case Phase():
-                self.stands.set(phase_text(event))
+            case Stage():
+                self.stands.set(stage_text(event))
                 self._show_bar(event.done / event.total if event.total else None)
             case Note() if event.level != "info" or event.text:
                 self._notes.append(event.text)

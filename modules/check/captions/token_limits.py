@@ -167,7 +167,7 @@ def _lengths(context: CheckContext, encoder: str, captions: list[str]) -> Length
         found = counted_before.get(captions)
         new = [caption for caption in captions if caption not in found]
         for start in range(0, len(new), TOKENIZED_AT_ONCE):
-            context.progress("Counting tokens", start, len(new))
+            context.progress("stage.counting-tokens", start, len(new))
             part = new[start : start + TOKENIZED_AT_ONCE]
             lengths = {caption: family.chunk_lengths(encoder, caption) for caption in part}
             counted_before.put(lengths)

@@ -17,13 +17,12 @@ from modules.data.scan.duplicates import near_duplicates
 from modules.data.scan.perceptual_hash import PixelInfo, read_pixel_info
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.source import DataFile
-from modules.messages import Finding, Phase, Severity
+from modules.messages import Finding, Severity, Stage
 from modules.sentences.problem import problem
 
 MUCH = 0.1  # of the images
 CLEAR = 0.01  # of the pixels: less is a soft edge
 GREY_TOLERANCE = 3  # levels of 255 between red, green and blue
-TITLE = "Reading image files"
 
 
 @dataclass(frozen=True)
@@ -66,7 +65,7 @@ def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
     found = read_pixel_info(
         index,
         Path(context.preset.general.cache),
-        lambda done, total: context.tell(Phase(TITLE, done, total)),
+        lambda done, total: context.tell(Stage("stage.check-images", done, total)),
         context.control.stop_requested,
     )
     context.control.check()

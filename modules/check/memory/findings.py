@@ -37,7 +37,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         return
     if context.start and _is_tiny(context.family):
         return
-    context.progress("Counting memory", 0, 0)
+    context.progress("stage.check-memory", 0, 0)
     yield from findings_within(context, MemoryEstimator(context.family, context.preset, context.index))
 
 
@@ -99,7 +99,7 @@ class MemoryEstimator:
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
         for number, step in enumerate(steps):
-            context.progress("Looking for what would fit", number, len(steps))
+            context.progress("stage.fitting-memory", number, len(steps))
             changed = with_changes(context.preset, step.changes)
             if changed is not None and (size := self.estimate(changed).peak.total) < 0.98 * now:
                 what = problem(step.code, **step.values)

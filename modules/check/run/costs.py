@@ -33,7 +33,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     family, index, preset = context.family, context.index, context.preset
     if family is None or index is None or not len(index):
         return
-    context.progress("Estimating time and disk", 0, 0)
+    context.progress("stage.check-costs", 0, 0)
     sizes = sizes_of(family, preset)
     speed = measure(context, sizes.denoiser) if context.probe else None
     plan = Plan.of(preset, index)

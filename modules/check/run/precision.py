@@ -44,7 +44,7 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
     if preset.training.weights != "bf16" or preset.optimizer.is_learning_rate_free or preset.method.kind != "full":
         return
     for component in preset.trained_parts():
-        context.progress("Looking at the weights", 0, 0)
+        context.progress("stage.reading-weights", 0, 0)
         rate = preset.training.component(component).learning_rate or preset.training.learning_rate
         sizes = sampled_magnitudes(family, preset, component)
         if not len(sizes):

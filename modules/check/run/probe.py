@@ -11,7 +11,7 @@ from modules.check.context import CheckContext
 from modules.check.example_batch import example_batch
 from modules.data.batches import Batch
 from modules.data.index import Index, Item
-from modules.messages import Phase
+from modules.messages import Stage
 from modules.methods import attach
 from modules.system.runtime import gc_paused
 from modules.trainer.preparation import open_family
@@ -20,7 +20,7 @@ from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
 WARM_UP_STEPS, MEASURED_STEPS = 3, 5  # steps
-TITLE = "Measuring a few steps"
+STAGE = "stage.measuring-steps"
 
 
 def measure(context: CheckContext, denoiser: int) -> Speed | None:
@@ -33,7 +33,7 @@ def measure(context: CheckContext, denoiser: int) -> Speed | None:
     preset, index = context.preset, context.index
     if index is None or not len(index):
         return None
-    context.tell(Phase(TITLE, 0, WARM_UP_STEPS + MEASURED_STEPS))
+    context.tell(Stage(STAGE, 0, WARM_UP_STEPS + MEASURED_STEPS))
     # A family of its own: what a method attaches to it must not be there for the other rooms.
     family = open_family(preset, lambda event: None)
     items = _items(index, preset.training.batch_size)
@@ -60,7 +60,7 @@ def _seconds(context: CheckContext, learner: Learner, batches: list[Batch]) -> f
             began = _now(learner.device)
         learner.learn(batches)
         learner.clock.step += 1
-        context.progress(TITLE, number + 1, WARM_UP_STEPS + MEASURED_STEPS)
+        context.progress(STAGE, number + 1, WARM_UP_STEPS + MEASURED_STEPS)
     return (_now(learner.device) - began) / MEASURED_STEPS
 
 

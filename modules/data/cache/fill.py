@@ -60,7 +60,7 @@ def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[
                 bad.append((row, reason_of(index.file(row), found)))
             digests.append(found if isinstance(found, str) else "")
             if row % 100 == 0:
-                report("Reading images", row, len(index))
+                report("stage.reading-images", row, len(index))
     return digests + [""] * (len(index) - len(digests)), bad
 
 
@@ -93,7 +93,7 @@ def fill_latents(
     bad: BadRows = []
     encoding = _Encoding(encoders, cache)
     for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
-        report("Encoding images", done + 1, len(missing))
+        report("stage.encoding-images", done + 1, len(missing))
         if isinstance(found, str):
             bad.append((row, found))
         else:
@@ -166,7 +166,7 @@ def find_undecodable(
 
     bad: BadRows = []
     for done, (row, reason) in enumerate(zip(unknown, map_in_threads(problem, unknown, stop), strict=False)):
-        report("Checking images", done, len(unknown))
+        report("stage.checking-images", done, len(unknown))
         if reason:
             bad.append((row, reason))
         else:
@@ -188,13 +188,13 @@ def fill_text(index: Index, encoders: Encoders, cache: Cache, report: Report, st
     for start in range(0, len(missing), TEXTS_AT_ONCE):
         if stop():
             return few
-        report("Encoding captions", start, len(missing))
+        report("stage.encoding-captions", start, len(missing))
         part = missing[start : start + TEXTS_AT_ONCE]
         rows = chain.from_iterable(in_smaller_batches(_reader(encoders), [caption for caption, _ in part]))
         for (_, key), row in zip(part, rows, strict=True):
             cache.put(key, row)
     if missing:
-        report("Encoding captions", len(missing), len(missing))
+        report("stage.encoding-captions", len(missing), len(missing))
     return few
 
 

@@ -55,7 +55,7 @@ def contents_of(
             except UnusableImage as error:
                 bad.append((row, _reason(error)))
             if done % 100 == 0:
-                report("Reading masks", done, len(wanted))
+                report("stage.reading-masks", done, len(wanted))
     return contents, bad
 
 
@@ -92,7 +92,7 @@ def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: 
 
     bad: BadRows = []
     for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
-        report("Reading masks", done + 1, len(missing))
+        report("stage.reading-masks", done + 1, len(missing))
         if isinstance(found, str):
             bad.append((row, found))
             continue

@@ -18,10 +18,10 @@ from modules.messages import (
     Finding,
     Mailbox,
     Note,
-    Phase,
     Progress,
     Result,
     SampleReady,
+    Stage,
     encode,
 )
 from modules.system.failures import failure_of
@@ -62,6 +62,7 @@ class Records:
         self._board: Any = None
         self._last_line = 0.0
         self._troubled = False
+        self._stage = ""  # the code of the last event, if that was a stage
 
     def __enter__(self) -> Self:
         return self
@@ -150,7 +151,10 @@ class Records:
         self._draw(lambda board: board.add_image(title, picture, event.step, dataformats="HWC"))
 
     def _line(self, event: Event) -> str:
-        """The event as a line of log.txt; "" for one that is not written there."""
+        """The event as a line of log.txt; "" for one that is not written there, as a stage that is told again."""
+        last, self._stage = self._stage, event.code if isinstance(event, Stage) else ""
+        if isinstance(event, Stage) and event.code == last:
+            return ""
         if isinstance(event, Progress):
             if time.monotonic() - self._last_line < self.LOG_EVERY and event.step != event.steps:
                 return ""
@@ -162,7 +166,7 @@ class Records:
 
 def is_transient(event: Event) -> bool:
     """Whether it matters only to those who watch: how far a phase is."""
-    return isinstance(event, Phase) and event.done > 0
+    return isinstance(event, Stage) and event.done > 0
 
 
 def _reason(error: OSError | None) -> str:

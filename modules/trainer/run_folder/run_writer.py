@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modules.errors import UserError
-from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, Phase, SampleReady, Severity
+from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, SampleReady, Severity, Stage
 from modules.preset.files.store import write_project
 from modules.preset.rules.live_changes import prompt_of, with_live_change
 from modules.preset.sections.sampling import Prompt
@@ -108,7 +108,7 @@ class RunWriter:
             nonlocal done
             done = min(done + images, expected)
             self.control.check()
-            self.records.tell(Phase("Making samples", done, expected))
+            self.records.tell(Stage("stage.samples", done, expected))
 
         began, drawn = time.monotonic(), list[Sample]()
         for place, live in enumerate(which):
@@ -159,7 +159,7 @@ class RunWriter:
         if not learner.is_finite():
             self.note(f"No backup at step {learner.clock.step}: the trained weights contain NaN.", "error")
             return
-        self.records.tell(Phase("Writing a backup"))
+        self.records.tell(Stage("stage.backup"))
         folder = self.folder / "backups"
 
         def write() -> Path:
@@ -204,7 +204,7 @@ class RunWriter:
         if not final and not learner.is_finite():
             self.note(f"No model at step {learner.clock.step}: the trained weights contain NaN.", "error")
             return None
-        self.records.tell(Phase("Saving the model"))
+        self.records.tell(Stage("stage.saving-model"))
         target = self.outputs.final() if final else self.outputs.intermediate(learner.clock.step)
         if final and target != self.outputs.wanted:
             self.note(

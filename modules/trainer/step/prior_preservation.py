@@ -83,7 +83,7 @@ class TeacherCache:
         for done, examples in enumerate(asked):
             if stop():
                 return
-            report("Caching the base model's predictions", done, len(asked))
+            report("stage.caching-predictions", done, len(asked))
             self._ask(loader.batch(examples, ANSWER))
         self.cache.flush()
 

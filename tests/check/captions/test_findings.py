@@ -12,7 +12,7 @@ from modules.check.captions.findings import findings
 from modules.check.captions.texts import captions_of
 from modules.check.captions.token_limits import tokens_read
 from modules.data.text.tokenizer import PromptTokenizer, Tokenizer
-from modules.messages import Event, Finding, Phase
+from modules.messages import Event, Finding, Stage
 from modules.preset.paths import put
 from modules.system import read_cache
 from modules.system.bundled import resolve
@@ -123,7 +123,7 @@ def counted(folder: Path) -> int:
     texts = captions_of(context)
     assert texts is not None
     list(token_limits.findings(context, texts))
-    return max((event.total for event in told if isinstance(event, Phase)), default=0)
+    return max((event.total for event in told if isinstance(event, Stage)), default=0)
 
 
 def test_what_was_counted_once_is_not_counted_again(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from modules.check.images.findings import findings
-from modules.messages import Event, Finding, Mailbox, Phase, Stop
+from modules.messages import Event, Finding, Mailbox, Stage, Stop
 from modules.preset.preset import Preset
 from modules.trainer.control import Interrupted
 from tests.check.rooms import mended, preset_for, said, subject_of
@@ -236,7 +236,7 @@ def test_progress_is_told_and_a_stop_obeyed(folder: Path) -> None:
     preset = preset_for(folder.parent / "workspace", [folder])
     told: list[Event] = []
     list(findings(subject_of(preset, scanned(preset), told=told)))
-    assert any(isinstance(event, Phase) and event.total == 10 for event in told)
+    assert any(isinstance(event, Stage) and event.total == 10 for event in told)
     stop = Mailbox[Stop]()
     stop.put(Stop())
     with pytest.raises(Interrupted):

@@ -9,7 +9,7 @@ import pytest
 
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
-from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Fix, Phase, Stop
+from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Fix, Stage, Stop
 from tests.gui.by_hand import page_of
 from tests.gui.person import Person
 
@@ -72,8 +72,8 @@ def test_first_nothing_is_known_and_a_button_looks(page: Any, engine: Any, pump:
     assert page.empty.winfo_ismapped()
     page.empty.button.press()
     assert isinstance(engine.sent[0], CheckPreset)
-    told(page, pump, Phase("Looking into the images", 3, 16))
-    assert page.below.cget("text") == "Checking: Looking into the images: 3 of 16"
+    told(page, pump, Stage("stage.check-images", 3, 16))
+    assert page.below.cget("text") == "Checking: Reading image files: 3 of 16"
     assert page.bar.winfo_ismapped()
     assert page.look.text == "Cancel" and not page.empty.button.enabled
     told(page, pump, Finished())

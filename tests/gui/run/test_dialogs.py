@@ -14,8 +14,8 @@ from modules.messages import (
     Fix,
     ModelSaved,
     Paused,
-    Phase,
     Progress,
+    Stage,
     Started,
     Stop,
     Train,
@@ -33,8 +33,8 @@ def test_one_click_looks_and_then_trains(window: Any, pump: Pump) -> None:
     window.context.window_state.put("check_first", True)
     front = window.pages.front
     window.bar.start.press()
-    heard(window, pump, Phase("Looking into the images", 3, 16))
-    assert window.bar.words.cget("text") == "Checking before the start: Looking into the images: 3 of 16"
+    heard(window, pump, Stage("stage.check-images", 3, 16))
+    assert window.bar.words.cget("text") == "Checking before the start: Reading image files: 3 of 16"
     assert window.bar.start.text == "Stop"
     heard(window, pump, Finished())
     pump(lambda: len(sent(window.context)) == 2)
@@ -108,7 +108,7 @@ def test_a_run_that_waits_for_room_says_why_and_can_be_asked_to_look_again(windo
 
 def test_filling_the_cache_waits_for_room_too(window: Any, pump: Pump) -> None:
     window.context.running.begin("train")
-    heard(window, pump, Phase("Encoding images", 3, 16), Paused(0, "The disk is full."))
+    heard(window, pump, Stage("stage.encoding-images", 3, 16), Paused(0, "The disk is full."))
     assert window.bar.words.cget("text") == "Paused: The disk is full."
     window.bar.again.press()
     assert sent(window.context) == [Continue()]

@@ -23,11 +23,11 @@ from modules.messages import (
     Note,
     Pause,
     Paused,
-    Phase,
     Progress,
     Quit,
     Result,
     SampleReady,
+    Stage,
     Started,
     Stop,
     Train,
@@ -170,11 +170,11 @@ def test_a_tick_takes_a_bounded_bite_and_keeps_every_loss(window: Window) -> Non
     assert window.inbox.tick() == 0
 
 
-def test_the_newest_phase_of_a_kind_wins(window: Window) -> None:
-    for event in (Phase("a", 1, 3), Phase("a", 2, 3), Phase("b", 0, 0)):
+def test_the_newest_stage_of_a_kind_wins(window: Window) -> None:
+    for event in (Stage("a", 1, 3), Stage("a", 2, 3), Stage("b", 0, 0)):
         window.engine.inbox.put(event)
     window.inbox.tick()
-    assert window.events == [Phase("a", 2, 3), Phase("b", 0, 0)]
+    assert window.events == [Stage("a", 2, 3), Stage("b", 0, 0)]
 
 
 def test_a_listener_that_ended_hears_nothing_more(window: Window) -> None:
@@ -182,7 +182,7 @@ def test_a_listener_that_ended_hears_nothing_more(window: Window) -> None:
     end = window.inbox.listen(heard.append)
     end()
     end()
-    window.engine.inbox.put(Phase("a"))
+    window.engine.inbox.put(Stage("a"))
     window.inbox.tick()
     assert heard == []
 
@@ -259,6 +259,14 @@ def test_a_run_tells_all_its_listeners_even_if_one_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         running.take(Finished(3))
     assert heard == [Finished(3)]
+
+
+def test_a_stage_that_is_told_twice_is_one_line_of_the_log() -> None:
+    running = RunState()
+    running.begin("train")
+    for done in (0, 0, 1):
+        running.take(Stage("stage.samples", done, 2))
+    assert [line.text for line in running.log[1:]] == ["Making samples"]
 
 
 def test_a_pause_that_comes_after_stop_does_not_hide_it() -> None:

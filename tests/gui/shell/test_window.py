@@ -12,8 +12,8 @@ from app.gui.session.engine_client import EngineDied
 from modules.messages import (
     Failed,
     Finished,
-    Phase,
     Progress,
+    Stage,
     Started,
     Stop,
     Train,
@@ -123,7 +123,7 @@ def test_f8_goes_to_the_problem_and_start_does_nothing_else(window: Any, pump: P
 def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     window.bar.start.press()
     assert isinstance(sent(window.context)[0], Train)
-    heard(window, pump, Phase("Reading images", 3, 16))
+    heard(window, pump, Stage("stage.reading-images", 3, 16))
     assert window.bar.words.cget("text") == "Reading images: 3 of 16"
     heard(
         window,

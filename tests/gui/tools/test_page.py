@@ -9,7 +9,7 @@ from PIL import Image
 
 from app.gui.context import AppContext
 from app.gui.tools.tensorboard import TensorBoard
-from modules.messages import Failed, Finished, Phase, RunTool, SampleReady, Stop
+from modules.messages import Failed, Finished, RunTool, SampleReady, Stage, Stop
 from tests.gui.person import Person
 from tests.tools.pretend import ROW
 
@@ -91,7 +91,7 @@ def test_images_appear_as_they_come_and_open_large(
     card.button.press()
     path = tmp_path / "000001 - 42 - a robot.png"
     Image.new("RGB", (64, 64), (200, 60, 60)).save(path)
-    context.running.take(Phase("Making images", 3, 20))
+    context.running.take(Stage("stage.making-images", 3, 20))
     assert card.stands.cget("text") == "Making images: 15 %"
     context.running.take(SampleReady(str(path), "a robot", 0, 1))
     context.running.take(Finished(path=str(tmp_path)))

@@ -22,8 +22,8 @@ from modules.messages import (
     Finished,
     Note,
     Paused,
-    Phase,
     SampleReady,
+    Stage,
     Stop,
     decode,
 )
@@ -69,7 +69,7 @@ def written(folder: Path) -> list[Any]:
 def told(events: list[Event]) -> list[Event]:
     """What has to stand in events.jsonl of what was told: not that the log itself is late."""
     late = [e for e in events if isinstance(e, Note) and e.text.startswith("The log in")]
-    return [e for e in events if e not in late and not (isinstance(e, Phase) and e.done)]
+    return [e for e in events if e not in late and not (isinstance(e, Stage) and e.done)]
 
 
 def test_a_disk_that_is_full_for_a_while_costs_nothing_but_time(disk: Path, tmp_path: Path) -> None:
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_be_written_is_no_success(disk: Path, tmp_path: Path
 
 
 def test_a_sample_that_cannot_be_written_is_waited_for_too(disk: Path, tmp_path: Path) -> None:
-    user = Filling(disk, lambda event: isinstance(event, Phase) and event.title == "Making samples")
+    user = Filling(disk, lambda event: isinstance(event, Stage) and event.code == "stage.samples")
     settings = (SAMPLE, "sampling.first=true", "training.steps=2", f"general.cache={tmp_path / 'cache'}")
     events = run(values(disk, *settings), answer=user)
     reason = next(event.reason for event in events if isinstance(event, Paused))
@@ -126,7 +126,7 @@ def test_a_sample_that_cannot_be_written_is_waited_for_too(disk: Path, tmp_path:
 
 
 def test_filling_the_cache_waits_for_room(disk: Path, tmp_path: Path) -> None:
-    user = Filling(disk, lambda event: isinstance(event, Phase) and event.title == "Encoding images")
+    user = Filling(disk, lambda event: isinstance(event, Stage) and event.code == "stage.encoding-images")
     events = run(
         values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
     )
@@ -136,7 +136,7 @@ def test_filling_the_cache_waits_for_room(disk: Path, tmp_path: Path) -> None:
 
 def test_a_disk_that_was_full_from_the_start_is_waited_for(disk: Path, tmp_path: Path) -> None:
     (disk / "cache").mkdir()
-    user = Filling(disk, lambda event: isinstance(event, Phase))
+    user = Filling(disk, lambda event: isinstance(event, Stage))
     events = run(
         values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
     )
@@ -145,7 +145,7 @@ def test_a_disk_that_was_full_from_the_start_is_waited_for(disk: Path, tmp_path:
 
 
 def test_stopping_while_the_cache_waits_ends_without_a_run(disk: Path, tmp_path: Path) -> None:
-    user = Filling(disk, lambda event: isinstance(event, Phase) and event.title == "Encoding images", Stop())
+    user = Filling(disk, lambda event: isinstance(event, Stage) and event.code == "stage.encoding-images", Stop())
     events = run(
         values(tmp_path / "away", "training.steps=1", f"general.cache={disk / 'cache'}"), answer=user, cold=True
     )

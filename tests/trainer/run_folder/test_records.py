@@ -16,9 +16,9 @@ from modules.messages import (
     Finished,
     Mailbox,
     Note,
-    Phase,
     Progress,
     SampleReady,
+    Stage,
     Started,
     decode,
 )
@@ -35,7 +35,7 @@ def written(folder: Path) -> list[Any]:
 def test_every_event_of_a_run_is_written_down_in_its_order(tmp_path: Path) -> None:
     events = run(values(tmp_path, "training.steps=5", SAMPLE, "sampling.last=true"))
     folder = folder_of(events)
-    told = [event for event in events if not (isinstance(event, Phase) and event.done)]
+    told = [event for event in events if not (isinstance(event, Stage) and event.done)]
     assert written(folder) == told
     log = (folder / "log.txt").read_text(encoding="utf-8")
     for words in ("Opening the model", ": 5 steps in 1 epoch", "Sample at step 5", "Finished at step 5"):
@@ -99,14 +99,22 @@ def test_an_error_stands_in_the_log_with_all_that_is_known(error, message, detai
 def test_what_was_told_before_there_was_a_folder_is_written_down_and_told_once(tmp_path: Path) -> None:
     events: Mailbox[Event] = Mailbox()
     early = EarlyEvents(events)
-    for event in (Note("early", "warning"), Phase("Encoding", 1, 2), Phase("Encoding", 2, 2)):
+    for event in (Note("early", "warning"), Stage("Encoding", 1, 2), Stage("Encoding", 2, 2)):
         early.tell(event)
     with Records(tmp_path, events, tensorboard=False) as records:
         early.write_to(records)
         records.tell(Note("late"))
-    assert [getattr(event, "text", "phase") for event in events.drain()] == ["early", "phase", "phase", "late"]
+    assert [getattr(event, "text", "stage") for event in events.drain()] == ["early", "stage", "stage", "late"]
     assert written(tmp_path) == [Note("early", "warning"), Note("late")]
     assert "Warning: early" in (tmp_path / "log.txt").read_text(encoding="utf-8")
+
+
+def test_a_stage_that_is_told_twice_is_one_line_of_the_log(tmp_path: Path) -> None:
+    scan = Stage("stage.scanning-images")
+    with Records(tmp_path, Mailbox(), tensorboard=False) as records:
+        for event in (scan, scan, Note("a bad image"), scan):
+            records.tell(event)
+    assert (tmp_path / "log.txt").read_text(encoding="utf-8").count("Scanning the images") == 2
 
 
 def test_progress_fills_no_log_but_its_end_stands_there(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
-from modules.messages import BackupSaved, Event, Finished, Mailbox, ModelSaved, Note, Phase, SampleReady
+from modules.messages import BackupSaved, Event, Finished, Mailbox, ModelSaved, Note, SampleReady, Stage
 from modules.methods import attach
 from modules.preset.validate import preset_of
 from modules.trainer.control import Control
@@ -49,7 +49,7 @@ class Kept:
         self.writer = RunWriter(self.learner, sampler, outputs, self.records, self.control, resident={"denoiser"})
 
     def told(self) -> list[Event]:
-        return [event for event in self.mailbox.drain() if not isinstance(event, Phase)]
+        return [event for event in self.mailbox.drain() if not isinstance(event, Stage)]
 
 
 @pytest.fixture

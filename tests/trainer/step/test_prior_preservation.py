@@ -17,7 +17,7 @@ import torch
 from modules.data.batches import ANSWER, LIVE, ORDINARY, BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.order import Example, epoch_order
-from modules.messages import Event, Mailbox, Note, Phase, RunTool, Stop
+from modules.messages import Event, Mailbox, Note, RunTool, Stage, Stop
 from modules.methods import attach
 from modules.preset.preset import Preset
 from modules.system.bundled import resolve
@@ -216,7 +216,7 @@ def test_class_images_are_drawn_once_and_trained(tmp_path: Path) -> None:
     (folder,) = (tmp_path / "cache" / "class images").iterdir()
     texts = {path.name: path.read_text(encoding="utf-8").strip() for path in folder.glob("*.txt")}
     assert texts == {"000000.txt": "cat face", "000001.txt": "dog face", "000002.txt": "cat face"}
-    assert any(isinstance(event, Phase) and event.title == "Generating class images" for event in first)
+    assert any(isinstance(event, Stage) and event.code == "stage.class-images" for event in first)
     assert "3 class images are trained on too" in notes(first)
     before = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     second = run(values(tmp_path, *MADE))
@@ -241,10 +241,10 @@ def test_other_settings_draw_other_images_and_more_of_them_keep_the_first(tmp_pa
 
 
 def test_what_is_drawn_when_the_user_stops_is_kept(tmp_path: Path) -> None:
-    seen: list[Phase] = []
+    seen: list[Stage] = []
 
     def answer(event: Event) -> Stop | None:
-        if isinstance(event, Phase) and event.title == "Generating class images":
+        if isinstance(event, Stage) and event.code == "stage.class-images":
             seen.append(event)
             if event.done > 2 * 16:
                 return Stop(now=True) if "now" in Stop.__dataclass_fields__ else Stop()
