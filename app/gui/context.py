@@ -54,4 +54,5 @@ class AppContext:
     start_blocked_reason: Callable[[], str] = field(default=str)  # why it cannot be started now; "" if it can
     stop: Callable[[], None] = field(default=_unasked)  # stop it; a second time at once
     resume: Callable[[Path], None] = field(default=_nothing_to_resume)  # continue the run in this folder
+    own_lora: Callable[[], None] = field(default=_unasked)  # open the card of steps to a LoRA of one's own images
     sample_now: Callable[[], None] = field(default=_unasked)  # asks for a prompt of the moment

@@ -44,10 +44,7 @@ class Job:
         """Why nothing can be started now; "" if it can. `busy`: whether the engine counts as at work."""
         if self._context.running.busy if busy is None else busy:
             return tr("Something is running already.")
-        wrong = len(self._context.draft.errors())
-        if wrong:
-            return fix_first(wrong)
-        return ""
+        return no_images(self._context) or fix_first(len(self._context.draft.errors()))
 
     def resumable(self) -> Resumable | None:
         """The newest run of the draft's name, if it was ended early and left a backup."""
@@ -169,8 +166,16 @@ def guarded(act: Callable[[], None], notify: Callable[[UserError], None]) -> Non
         notify(error)
 
 
+def no_images(context: AppContext) -> str:
+    """Why nothing can be started, where all that is missing is something to train on; "" otherwise."""
+    nothing_else = set(context.draft.errors()) == {"concepts"} and not context.draft.get("concepts")
+    return tr("Choose images first.") if nothing_else else ""
+
+
 def fix_first(wrong: int) -> str:
-    """Why nothing starts while settings are wrong."""
+    """Why nothing starts while settings are wrong; "" if none is."""
+    if not wrong:
+        return ""
     return plural(wrong, "Fix 1 setting first (F8).", "Fix {count} settings first (F8).")
 
 

@@ -23,6 +23,7 @@ from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
 from modules.messages import Command
 from modules.preset.preset import Preset
+from tests.gui.contexts import context_at
 from tests.gui.person import Person
 
 LONGEST = 10.0
@@ -152,3 +153,22 @@ def context(root: Any, tmp_path: Path, engine: Listening) -> Iterator[AppContext
 def person(root: Any, pump: Pump) -> Person:
     """Who sits at the window."""
     return Person(root, pump)
+
+
+@pytest.fixture
+def whole_window(root: Any, tmp_path: Path, pump: Pump, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """The window with its real pages and the Starter loaded, and an engine that only listens."""
+    from app.gui.kit import Pictures
+    from app.gui.shell.window import Window
+
+    context = context_at(tmp_path)
+    context.app, context.pictures = root, Pictures(root, None)
+    on_error = root.on_error
+    made = Window(context)
+    root.on_error = on_error
+    monkeypatch.setattr(root, "destroy", lambda: None)
+    made.show()
+    pump()
+    yield made
+    monkeypatch.undo()
+    made.leave()

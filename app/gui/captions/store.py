@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
+from modules.data.text.captions import has_trigger
 from modules.errors import Problems, UserError
 from modules.language import tr
 from modules.sentences.problem import Problem
@@ -91,6 +92,18 @@ class CaptionStore:
             ] or [tag]
 
         return self._edit(tr("“{tag}” added", tag=tag), numbers, add)
+
+    def add_trigger(self, numbers: Iterable[int], trigger: str) -> int:
+        """Put a trigger word before every line that does not contain it. Returns how many files changed.
+
+        Raises:
+            UserError: as `write`.
+        """
+
+        def add(lines: list[str]) -> list[str]:
+            return [line if has_trigger(line, trigger) else f"{trigger}, {line}" for line in lines] or [trigger]
+
+        return self._edit(tr("“{tag}” added", tag=trigger), numbers, add)
 
     def remove_tag(self, numbers: Iterable[int], tag: str) -> int:
         """Take a tag out of every line. Returns how many files changed.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from modules.catalog import FAMILIES
@@ -11,6 +11,7 @@ from modules.errors import UserError
 from modules.system.bundled import ROOT, resolve
 
 CHUNK_TOKENS = 75  # tokens of a chunk; longer captions are read in several
+COMMON = 40_000  # tokens are numbered by how common they are: "robot" is 8,797, "sks" 48,136
 
 
 def token_counter(family: str, source: str) -> Callable[[str], list[int]]:
@@ -20,6 +21,17 @@ def token_counter(family: str, source: str) -> Callable[[str], list[int]]:
     model of these families was made with.
     """
     return _counter(_tokenizers(family, source))
+
+
+def known_words(words: Iterable[str], family: str, source: str) -> list[str]:
+    """Those that the model has learned as a word: a tokenizer has a token of their own, not one of the rarest."""
+    tokenizers = _tokenizers(family, source)
+
+    def known(word: str) -> bool:
+        ids = [tokenizer.bpe.encode(word, add_special_tokens=False).ids for tokenizer in tokenizers]
+        return any(len(each) == 1 and each[0] < COMMON for each in ids)
+
+    return [word for word in words if known(word)]
 
 
 def chunks(tokens: int) -> int:

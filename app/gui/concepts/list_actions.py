@@ -35,16 +35,24 @@ class ConceptActions:
         return next((Path(path).parent for path in paths if path and not is_bundled(path)), None)
 
     def add(self, paths: Sequence[Path]) -> int:
-        """Add folders (of a file: its folder) that are not in the list yet. Returns the last one's number, or -1."""
+        """Add folders (of a file: its folder) that are not in the list yet. Returns the last one's number, or -1.
+
+        The example images make room for them.
+        """
         known = {str(concept["path"]) for concept in self.all}
         folders = dict.fromkeys(path.parent if path.is_file() else path for path in paths)
         new = [folder for folder in folders if str(folder) not in known]
         if not new:
             self._context.notify(tr("That folder is in the list already"))
             return -1
+        examples = [number for number, concept in enumerate(self.all) if is_bundled(str(concept["path"]))]
+        if examples:
+            self._draft.remove(LIST, *examples)
         numbers = [self._draft.add(LIST, {"path": str(folder)}) for folder in new]
         words = plural(len(new), "“{name}” added", "{count:,} folders added", name=new[0].name)
-        self._context.notify(words, tr("Undo"), self._undo_action(len(new)))
+        if examples:
+            words = tr("{words}, in place of the example images", words=words)
+        self._context.notify(words, tr("Undo"), self._undo_action(len(new) + bool(examples)))
         return numbers[-1]
 
     def add_starter(self) -> int:

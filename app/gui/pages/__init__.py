@@ -27,7 +27,9 @@ class PageCard:
 
 SETTINGS = "app.gui.pages.settings:"
 PAGES: tuple[PageCard, ...] = (
-    PageCard("general", "General", "Run, seed, this machine", "settings-2", f"{SETTINGS}GeneralPage", ("general",)),
+    PageCard(
+        "general", "General", "Run, seed, this machine", "settings-2", "app.gui.own_lora.page:GeneralPage", ("general",)
+    ),
     PageCard("model", "Model", "Base model and output", "box", f"{SETTINGS}ModelPage", ("model", "output")),
     PageCard("concepts", "Concepts", "Your images", "images", "app.gui.concepts.page:ConceptsPage", ("concepts",)),
     PageCard(

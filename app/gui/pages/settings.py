@@ -71,13 +71,6 @@ class SettingsPage(Page):
         return self.form.reveal(path)
 
 
-class GeneralPage(SettingsPage):
-    """The run's name, the seed, this machine."""
-
-    sections = ("general",)
-    two_from = LONG_PATHS
-
-
 class ModelPage(SettingsPage):
     """The model that is trained, and the one that comes out."""
 

@@ -87,6 +87,7 @@ class PresetMenu:
         second = Frame(frame)
         second.pack(fill="x", pady=(px(8), 0))
         for words, act in (
+            (tr("Your own LoRA"), self._context.own_lora),
             (tr("Copy as text"), self.copy),
             (tr("Paste from text"), self.paste),
             (tr("Rename or delete"), self.manage),

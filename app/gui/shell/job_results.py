@@ -8,6 +8,7 @@ from pathlib import Path
 from app.gui.check.findings import changed
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
+from app.gui.own_lora.page import KEY
 from app.gui.run import dialogs
 from app.gui.run_control import Job, Resumable, guarded
 from app.gui.session.engine_client import EngineDied
@@ -17,6 +18,7 @@ from app.gui.session.run_state import WindowEvent
 from modules.language import plural, tr
 from modules.messages import Continued, Failed, Finished, Fix, Note, Paused
 from modules.preset.sections.method import ADAPTERS
+from modules.system.bundled import is_bundled
 
 
 class JobResults:
@@ -114,11 +116,19 @@ class JobResults:
         if folder is None:
             self._context.notify(words)
             return
-        made, tries = running.model, []
+        made, tries = running.model, self._own_images()
         if made is not None and self._context.draft.get("method.kind") in ADAPTERS:
-            tries = [(tr("Try this LoRA"), lambda: self._context.go("tools", str(made)))]
+            tries.append((tr("Try this LoRA"), lambda: self._context.go("tools", str(made))))
         role = "text2" if event.stopped else "good"
         self._context.notify(words, tr("Open folder"), lambda: self._open(folder), role=role, more=tries)
+
+    def _own_images(self) -> list[tuple[str, Callable[[], object]]]:
+        """After the first run of the tutorial: the way to the user's own images, which stays on General."""
+        state, concepts = self._context.window_state, self._context.draft.get("concepts")
+        if state.get(KEY, str) or not all(is_bundled(str(concept["path"])) for concept in concepts):
+            return []
+        state.put(KEY, "open")
+        return [(tr("Train on your own images"), self._context.own_lora)]
 
     def _open(self, folder: Path) -> None:
         if problem := open_external(folder):

@@ -12,7 +12,7 @@ from app.gui.context import AppContext
 from app.gui.draft import problem_labels
 from app.gui.draft.problem_labels import failure_headline
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
-from app.gui.run_control import Job
+from app.gui.run_control import Job, no_images
 from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_labels import end_text, pause_advice
@@ -132,7 +132,7 @@ class RunBar(Frame):
 
     def _show_problems(self) -> None:
         wrong = len(self._context.draft.errors())
-        if wrong:
+        if wrong and not no_images(self._context):
             self.problems.set(plural(wrong, "1 problem", "{count} problems"), hint=tr("Go to the next one (F8)"))
             self.problems.pack(side="left", padx=(0, px(10)), after=self.start)
         else:
@@ -201,14 +201,17 @@ class RunBar(Frame):
             case Finished():
                 return end_text(running), "text", 1.0
             case _:
-                return tr("Ready to train"), "text2", 0.0
+                return self._ready(), "text2", 0.0
+
+    def _ready(self) -> str:
+        return no_images(self._context) or tr("Ready to train")
 
     def _checked(self) -> tuple[str, str, float]:
         """After a look: what it says of the settings of now."""
         checks = checks_for(self._context)
         found = checks.current()
         if found is None or found.failure:
-            return tr("Ready to train"), "text2", 0.0
+            return self._ready(), "text2", 0.0
         counts = checks.counts(found)
         role = "error" if counts["error"] else "changed" if counts["warning"] else "text2"
         return tr("Checked: {findings}", findings=problem_labels.counted(counts)), role, 0.0

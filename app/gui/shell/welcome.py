@@ -24,8 +24,12 @@ def welcome(context: AppContext, on_start: Callable[[], object]) -> Dialog:
         context.app,
         tr("Welcome to Seachange"),
         tr("Here you teach an image model something new: a thing, a person, a style."),
-        (Answer(tr("Look around")), Answer(tr("Start the first training"), "start", "primary", "play")),
-        lambda answer: on_start() if answer else None,
+        (
+            Answer(tr("Look around")),
+            Answer(tr("Train on your own images"), "own"),
+            Answer(tr("Start the first training"), "start", "primary", "play"),
+        ),
+        lambda answer: context.own_lora() if answer == "own" else on_start() if answer else None,
         width=WIDTH,
     )
     starter = context.library.starter()

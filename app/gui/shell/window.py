@@ -8,8 +8,10 @@ from typing import Any
 
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
+from app.gui.concepts.list_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
+from app.gui.own_lora.page import KEY, open_card
 from app.gui.pages import PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
@@ -39,7 +41,7 @@ class Window:
         self.context = context
         self.app: App = context.app
         self.job = Job(context)
-        self.pre_start = PreStartCheck(context, self.job, self._begin, lambda: self.go("check"))
+        self.pre_start = PreStartCheck(context, self.job, self._begin, self._show_findings)
         self.undo_actions = UndoActions(context, lambda: self.pages.front)
         self.presets = PresetMenu(context, self.undo_actions.undo)
         self.job_results = JobResults(context, self.job, self.close)
@@ -107,6 +109,7 @@ class Window:
         context = self.context
         context.go, context.notify = self.go, self.notify
         context.start, context.stop, context.resume = self.start, self.stop, self.resume
+        context.own_lora = lambda: open_card(context)
         context.sample_now, context.start_blocked_reason = self.sample_now, self.pre_start.start_blocked_reason
 
     def _bind(self) -> None:
@@ -221,6 +224,12 @@ class Window:
         guarded(lambda: self.job.start(folder), self._refused)
         self.side.open_for_run()
 
+    def _show_findings(self) -> None:
+        """On their page; the card of steps shows them itself."""
+        front = self.pages.front
+        if not (front and front.card.key == "general" and self.context.window_state.get(KEY, str) == "open"):
+            self.go("check")
+
     def resume(self, folder: Path) -> None:
         guarded(lambda: self.job.resume(folder), self._refused)
 
@@ -296,9 +305,8 @@ class Window:
     def drop(self, paths: Sequence[Path]) -> None:
         """A preset is opened; folders become concepts."""
         folders = [path for path in paths if path.is_dir()]
-        for folder in folders:
-            self.context.draft.add("concepts", {"path": str(folder)})
         if folders:
+            ConceptActions(self.context).add(folders)
             self.go("concepts")
         elif paths:
             self.presets.open_path(paths[0])

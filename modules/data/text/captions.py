@@ -111,7 +111,7 @@ def undrawn_caption(text: str, concept: Concept) -> str:
 def with_affixes(text: str, concept: Concept) -> str:
     """A caption with what the concept puts around it."""
     trigger = concept.trigger.strip()
-    if trigger and not _finds(trigger).search(f"{concept.prefix}{text}{concept.suffix}"):
+    if trigger and not has_trigger(f"{concept.prefix}{text}{concept.suffix}", trigger):
         text = joined([trigger, text], concept)
     return f"{concept.prefix}{text}{concept.suffix}"
 
@@ -149,6 +149,11 @@ def _source_text(number: int, own: Sequence[str], concept: Concept, choice: Rand
 
 def _separator(concept: Concept) -> str:
     return concept.join_with.replace("\\n", "\n")
+
+
+def has_trigger(text: str, trigger: str) -> bool:
+    """Whether the trigger word stands in a caption, in capitals or not."""
+    return _finds(trigger.strip()).search(text) is not None
 
 
 @lru_cache(64)

@@ -77,6 +77,11 @@ class Entry(Painted, tk.Canvas):
     def get(self) -> str:
         return self.inner.get()
 
+    @property
+    def focused(self) -> bool:
+        """Whether something is being typed into it."""
+        return self._focused
+
     def set(self, text: str) -> None:
         """Put `text` in, without telling anyone. What is being typed is not disturbed if it says the same."""
         if text != self.inner.get():
