@@ -28,6 +28,7 @@ DEFAULTS: dict[str, Any] = {
     "expert": [],  # cards that show their expert settings
     "project": "",  # the project that was open last
     "welcomed": False,
+    "run": "",  # the folder of the run under way; of one that the end of the window has stopped, afterwards
     "own_lora": "",  # the card "Your own LoRA": "open", "closed", or not offered yet
     "check_first": True,  # look before every start
     "quiet_findings": [],  # kinds of findings that nobody wants to hear of, with their project

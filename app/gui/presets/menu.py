@@ -87,12 +87,13 @@ class PresetMenu:
         second = Frame(frame)
         second.pack(fill="x", pady=(px(8), 0))
         for words, act in (
-            (tr("Your own LoRA"), self._context.own_lora),
             (tr("Copy as text"), self.copy),
             (tr("Paste from text"), self.paste),
             (tr("Rename or delete"), self.manage),
         ):
             LinkButton(second, words, after(act)).pack(side="left", padx=(0, px(14)))
+        own = LinkButton(frame, tr("Your own LoRA, step by step"), after(self._context.own_lora))
+        own.pack(anchor="w", pady=(px(6), 0))
 
     # Loading ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from app.gui.run.charts import LossCard
 from app.gui.run.gallery import Gallery
 from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.log import LogCard
-from app.gui.run.run_list import LIVE, Comparison, RunList, log_lines, summary_text
+from app.gui.run.run_list import LIVE, Comparison, RunList, log_lines, stopped_text
 from app.gui.run.run_source import LiveRun, PastRun, SampleImage
 from app.gui.run.sample_now import SampleNowDialog
 from app.gui.run.status import RunStatus
@@ -44,6 +44,7 @@ class RunPage(Page):
         self._recent_events: list[str] = []
         self._logged_notes = -1  # notes of an old run that are in the log
         self._built = self._to_look = False
+        self._picked = False  # a run was chosen by hand
         self._pending = ""  # timer of the next bite
         self._ends = [context.running.listen(self._heard), context.app.every(TICK_MS, self._tick)]
 
@@ -164,11 +165,15 @@ class RunPage(Page):
         if not self.gallery.winfo_manager():
             self.gallery.pack(fill="x", pady=(px(8), 0), before=self.pictures, side="bottom")
 
+    @property
+    def _idle(self) -> bool:
+        """Whether this window has no run to show."""
+        running = self.context.running
+        return self.source is self.live and running.started is None and not running.busy and running.what != "train"
+
     def _arrange(self) -> None:
         """One of three lies on the stage."""
-        running = self.context.running
-        idle = self.source is self.live and running.started is None and not running.busy and running.what != "train"
-        wanted = self.comparison or (self.empty if idle else self.main)
+        wanted = self.comparison or (self.empty if self._idle else self.main)
         for each in (self.main, self.empty, self.comparison):
             if each is not None and each is not wanted and each.winfo_manager():
                 each.pack_forget()
@@ -182,7 +187,9 @@ class RunPage(Page):
             words, below = tr("Two runs compared"), ""
         elif isinstance(self.source, PastRun):
             run_summary = self.source.run.summary
-            words, below = f"{self.source.title}: {summary_text(run_summary)}", run_summary.reason
+            closed = self.context.window_state.get("run", str) == str(self.source.folder)
+            words = f"{self.source.title} \u00b7 {stopped_text(run_summary, closed=closed)}"
+            below = run_summary.reason
         else:
             words, below = status_text(running), "   ·   ".join(self._recent_events[-3:])
         failed = not running.busy and isinstance(running.ended, Failed | EngineDied)
@@ -192,6 +199,7 @@ class RunPage(Page):
         self.sample.disable("" if training else tr("No training is running."))
         self.folder.disable("" if self.source.folder else tr("There is no run yet."))
         self._refresh_resume()
+        self._refresh_try()
         enough = self.source.folder is not None and bool(self.runs.options(self.source.folder))
         self.beside.disable("" if enough else tr("There is no other run to compare with."))
 
@@ -203,6 +211,19 @@ class RunPage(Page):
             self.resume.pack(side="left", padx=(px(8), 0), after=self.folder)
         else:
             self.resume.pack_forget()
+
+    def _refresh_try(self) -> None:
+        """As long as a run is shown that has saved a model."""
+        if self.comparison is None and self._model() is not None:
+            self.trial.pack(side="left", padx=(px(8), 0), after=self.folder)
+        else:
+            self.trial.pack_forget()
+
+    def _model(self) -> Path | None:
+        """The newest model of the run that is shown."""
+        if isinstance(self.source, PastRun):
+            return self.source.model
+        return self.context.running.model
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
@@ -217,7 +238,8 @@ class RunPage(Page):
         self.beside.pack(side="left", padx=(px(8), 0))
         self.folder = Button(line, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open")
         self.folder.pack(side="left", padx=(px(8), 0))
-        self.resume = Button(line, tr("Continue run"), self._resume, kind="quiet", image="play")
+        self.resume = Button(line, tr("Continue"), self._resume, kind="quiet", image="play")
+        self.trial = Button(line, tr("Try this model"), self._try, kind="quiet", image="image")
 
     def _pictures(self) -> None:
         self.side = card = Card(self.main, tr("Before and after"))
@@ -257,10 +279,11 @@ class RunPage(Page):
 
     def _offer(self) -> None:
         self.choice.offer(self._choices())
-        if self._built and self.runs.found:
-            self.empty.sentence.set(f"{tr(NOTHING)} {tr('Runs of the past can be opened above.')}")
+        if self._built and self.runs.found and self._idle and not self._picked:
+            self.follow(PastRun(self.runs.found[0][0]))  # a window that has just been opened shows the last run
 
     def _chosen(self, value: str) -> None:
+        self._picked = True
         if value == LIVE:
             self.follow(self.live)
         elif " and " not in value or Path(value).is_dir():
@@ -284,6 +307,10 @@ class RunPage(Page):
     def _resume(self) -> None:
         if isinstance(self.source, PastRun):
             self.context.resume(self.source.folder)
+
+    def _try(self) -> None:
+        if model := self._model():
+            self.context.go("tools", str(model))
 
     def _sample_now(self) -> None:
         SampleNowDialog(self, self.context)

@@ -82,6 +82,14 @@ def summary_text(summary: Summary) -> str:
     return tr("{status} at step {step:,}{best}, {when}", status=status, step=summary.step, best=best, when=when)
 
 
+def stopped_text(summary: Summary, *, closed: bool) -> str:
+    """How a run ended, for the line over its charts. `closed`: the end of the window stopped it."""
+    if summary.status not in ("stopped", "cut off"):
+        return summary_text(summary)
+    words = tr("stopped at {step:,} of {steps:,}", step=summary.step, steps=summary.steps)
+    return tr("{stopped} when the window closed", stopped=words) if closed else words
+
+
 def option_note(summary: Summary) -> str:
     """The same for a line of a list; of a run that failed the reason, as far as there is room beside its name."""
     if not summary.reason:

@@ -16,8 +16,7 @@ from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import pause_advice
 from app.gui.session.run_state import WindowEvent
 from modules.language import plural, tr
-from modules.messages import Continued, Failed, Finished, Fix, Note, Paused
-from modules.preset.sections.method import ADAPTERS
+from modules.messages import Continued, Failed, Finished, Fix, Note, Paused, Started
 from modules.system.bundled import is_bundled
 
 
@@ -33,6 +32,8 @@ class JobResults:
         match event:
             case Failed() | EngineDied():
                 self._failed(event)
+            case Started():
+                self._context.window_state.put("run", event.folder)
             case Finished():
                 self._finished(event)
             case Note(level="error"):
@@ -116,9 +117,10 @@ class JobResults:
         if folder is None:
             self._context.notify(words)
             return
+        self._context.window_state.put("run", "")
         made, tries = running.model, self._own_images()
-        if made is not None and self._context.draft.get("method.kind") in ADAPTERS:
-            tries.append((tr("Try this LoRA"), lambda: self._context.go("tools", str(made))))
+        if made is not None:
+            tries.append((tr("Try this model"), lambda: self._context.go("tools", str(made))))
         role = "text2" if event.stopped else "good"
         self._context.notify(words, tr("Open folder"), lambda: self._open(folder), role=role, more=tries)
 

@@ -60,7 +60,7 @@ def test_four_steps_lead_from_a_folder_to_a_run(whole_window: Any, person: Perso
 
 def test_the_card_is_closed_and_opened_again_from_the_presets(whole_window: Any, person: Person) -> None:
     person.click("Robot LoRA")
-    person.click("Your own LoRA")
+    person.click("Your own LoRA, step by step")
     person.pump(lambda: person.sees("0 of 4"))
     assert whole_window.context.draft.get("concepts") == []
     whole_window.undo_actions.undo()

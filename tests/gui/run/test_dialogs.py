@@ -143,7 +143,7 @@ def test_a_lora_that_was_just_made_can_be_tried(window: Any, pump: Pump, tmp_pat
     heard(window, pump, Started(str(tmp_path), 600, 10, 60), ModelSaved(str(made), 600), Finished(600))
     assert Toast.now is not None
     *_, link = [child for child in Toast.now.winfo_children() if isinstance(child, LinkButton)]
-    assert link.cget("text") == "Try this LoRA"
+    assert link.cget("text") == "Try this model"
     link.press()
     pump(lambda: window.pages.front.card.key == "tools" and window.pages.front.whole)
     images = window.pages.front.page.cards[0]

@@ -8,7 +8,7 @@ import pytest
 
 from app.gui.context import AppContext
 from app.gui.run.run_source import LiveRun, by_prompt
-from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated
+from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated, encode
 from tests.gui.person import Person
 from tests.gui.run.a_run import PROMPTS, STEPS, draw, events_of, leave
 
@@ -54,6 +54,33 @@ def test_without_a_run_it_says_so_and_offers_to_start(page: Any, seat: AppContex
     page.empty.button.press()
     assert page.empty.winfo_viewable() and pressed == ["start"]
     assert page.sample.reason and page.folder.reason
+
+
+def test_a_window_that_was_just_opened_shows_the_last_run(
+    seat: AppContext, root: Any, person: Person, tmp_path: Path
+) -> None:
+    from app.gui.run.page import RunPage
+
+    folder = leave(tmp_path / "workspace" / "Robot LoRA 3")
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    (folder / "events.jsonl").write_text("\n".join([*lines[:-1], encode(Finished(131, stopped=True))]) + "\n")
+    (folder / "models").mkdir()
+    (folder / "models" / "Robot LoRA 3.safetensors").write_bytes(b"")
+    seat.window_state.put("run", str(folder))
+    page = RunPage(root, seat)
+    page.pack(fill="both", expand=True)
+    for _ in page.build():
+        root.update()
+    person.pump(lambda: person.sees("Robot LoRA 3 \u00b7 stopped at 131 of 200 when the window closed"))
+    person.pump(lambda: len(page.losses.chart.curves[0]) == STEPS and page.gallery.table.rows == PROMPTS)
+    assert person.sees("Continue")
+    went: list[tuple[str, str]] = []
+    seat.go = lambda page, path="": went.append((page, path))
+    person.click("Try this model")
+    assert went == [("tools", str(folder / "models" / "Robot LoRA 3.safetensors"))]
+    live(seat, tmp_path / "workspace" / "next")
+    person.pump(lambda: page.source is page.live)
+    page.destroy()
 
 
 def test_a_run_under_way_fills_chart_samples_log_and_status(
@@ -183,6 +210,9 @@ def test_an_old_run_is_opened_and_the_live_one_comes_back(
     page.shown()
     pump(lambda: page.runs.found)
     assert [option.label for option in page.runs.options()] == ["old"]
+    person.click("old")
+    person.click("This window's run")
+    assert page.source is page.live
     person.click("This window's run")
     person.click("old")
     pump(lambda: len(page.losses.chart.curves[0]) == STEPS and "No caption" in page.log.view.content())
@@ -198,7 +228,7 @@ def test_two_runs_are_compared(page: Any, person: Person, seat: AppContext, pump
     other = leave(tmp_path / "workspace" / "other", 100, batch_size=7)
     page.shown()
     pump(lambda: len(page.runs.found) == 2)
-    person.click("This window's run")
+    person.click("other")
     person.click("one")
     page.compare(str(other))
     shown = page.comparison
