@@ -9,7 +9,7 @@ from app.gui.check.findings import Result, checks_for
 from app.gui.context import AppContext
 from app.gui.kit import Button, Label, px
 from app.gui.own_lora.step import Step
-from app.gui.session.number_format import phase_text
+from  import phase_text
 from modules.language import plural, tr
 from modules.messages import Finding
 
