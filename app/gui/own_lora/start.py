@@ -9,7 +9,7 @@ from app.gui.check.findings import Result, checks_for
 from app.gui.context import AppContext
 from app.gui.kit import Button, Label, px
 from app.gui.own_lora.step import Step
-from  import phase_text
+from app.gui.session.number_format import stage_text
 from modules.language import plural, tr
 from modules.messages import Finding
 
@@ -39,10 +39,10 @@ class StartStep(Step):
             return
         self._button.set(tr("Start anyway") if self._checks.start_anyway else tr("Check and start"))
         self._button.disable(self.context.start_blocked_reason())
-        phase = self.context.running.phase
+        stage = self.context.running.stage
         if self._checks.checking:
             self.words.set(
-                tr("Checking: {what}", what=phase_text(phase)) if phase and phase.total else tr("Checking …")
+                tr("Checking: {what}", what=stage_text(stage)) if stage and stage.total else tr("Checking …")
             )
         else:
             self.words.set(self._length())
