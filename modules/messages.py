@@ -13,7 +13,16 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
 
-from pydantic import AliasChoices, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+)
 from pydantic_core import ErrorDetails, from_json
 
 from modules.sentences.catalogue import CATALOGUE
@@ -32,6 +41,16 @@ def message(kind: type[T]) -> type[T]:
     return made
 
 
+def _step_and_loss(pair: list[float]) -> list[float]:
+    if len(pair) != 2 or not pair[0].is_integer():  # as NaN and infinity are not
+        raise ValueError("is not a step and its loss")
+    return pair
+
+
+Count = Annotated[int, Field(lt=2**63)]  # an endless row of digits could not be drawn
+StepLoss = Annotated[list[float], AfterValidator(_step_and_loss)]
+
+
 # Events ---------------------------------------------------------------------------------------------------------------
 
 
@@ -40,10 +59,10 @@ class Started:
     """A run has its folder. `resumed_from` is the step of the backup it continues, or -1."""
 
     folder: str
-    steps: int
-    epochs: int
-    steps_per_epoch: int
-    resumed_from: int = -1
+    steps: Count
+    epochs: Count
+    steps_per_epoch: Count
+    resumed_from: Count = -1
 
 
 @message
@@ -51,8 +70,8 @@ class Stage:
     """What the engine is doing now, and how far it is: `total` 0 means that nobody knows."""
 
     code: str = ""  # its row in sentences/tables/stages.py; "" in runs of older versions
-    done: int = 0
-    total: int = 0
+    done: Count = 0
+    total: Count = 0
     title: str = ""  # the same in the words of the command line; a code without a row is its own title
 
     def __post_init__(self) -> None:
@@ -64,37 +83,37 @@ class Stage:
 class Progress:
     """Where training stands. No loss is dropped: `losses` holds (step, loss) of every step since the last message."""
 
-    step: int
-    steps: int
-    epoch: int
-    epochs: int
-    losses: list[list[float]] = field(default_factory=list[list[float]])
+    step: Count
+    steps: Count
+    epoch: Count
+    epochs: Count
+    losses: list[StepLoss] = field(default_factory=list[list[float]])
     smooth_loss: float = 0.0
     rates: dict[str, float] = field(default_factory=dict[str, float])  # learning rate by part
     steps_per_second: float = 0.0
     seconds_left: float = 0.0
-    memory: int = 0  # bytes of main memory that the process holds
-    card_memory: int = 0  # bytes of the graphics card's memory that the process holds; 0 without a card
+    memory: Count = 0  # bytes of main memory that the process holds
+    card_memory: Count = 0  # bytes of the graphics card's memory that the process holds; 0 without a card
 
 
 @message
 class SampleReady:
     path: str
     prompt: str
-    step: int
-    number: int  # which of the preset's prompts, from 1; 0 for a prompt of the moment
+    step: Count
+    number: Count  # which of the preset's prompts, from 1; 0 for a prompt of the moment
 
 
 @message
 class BackupSaved:
     path: str
-    step: int
+    step: Count
 
 
 @message
 class ModelSaved:
     path: str
-    step: int
+    step: Count
 
 
 @message
@@ -107,14 +126,14 @@ class Note:
 
 @message
 class Paused:
-    step: int
+    step: Count
     reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
     retries: bool = False  # it tries again by itself; else it waits to be continued
 
 
 @message
 class Continued:
-    step: int
+    step: Count
 
 
 # JSON knows no tuples; what earlier releases wrote is "mends", and other severities.
@@ -169,7 +188,7 @@ class Failed:
 class Finished:
     """A job ended well. `stopped` tells that the user ended it early; `step` is 0 for jobs that do not train."""
 
-    step: int = 0
+    step: Count = 0
     stopped: bool = False
     path: str = ""  # what came out, if it is one thing
 
@@ -186,14 +205,14 @@ class Result:
 class Validated:
     """How wrong the model is about images that it does not learn from, measured with the same noise each time."""
 
-    step: int
+    step: Count
     mean: float  # over the images
     error: float  # standard error of the mean: how far it may be off because these images were taken
-    images: int
+    images: Count
     concepts: dict[str, float]  # mean of each concept, by its name
     times: list[Point]  # for each amount of noise
     best: bool  # whether the model was never as good
-    best_step: int  # of the best validation so far
+    best_step: Count  # of the best validation so far
     best_mean: float
     # How much this is above the best one before, and the standard error of that: the same images with the same noise
     # differ much less from each other than images do. Both 0 for the first.

@@ -117,3 +117,17 @@ def test_a_channel_keeps_events_and_commands_apart() -> None:
     channel.commands.put(Change("a", 1))
     assert list(channel.commands.drain()) == [Change("a", 1)]
     assert list(channel.events.drain()) == [Note("x")]
+
+
+@pytest.mark.parametrize(
+    "losses", ["[[NaN, 0.5]]", "[[Infinity, 0.5]]", "[[1.5, 0.5]]", "[[1]]", "[[]]", "[[1, 2, 3]]"]
+)
+def test_a_loss_without_its_step_is_no_message(losses: str) -> None:
+    """Who reads events takes them as they come: the type of the message says what they are."""
+    with pytest.raises(ValueError, match="losses"):
+        decode(f'{{"kind": "Progress", "step": 3, "steps": 10, "epoch": 1, "epochs": 1, "losses": {losses}}}')
+
+
+def test_a_step_of_five_hundred_digits_is_no_message() -> None:
+    with pytest.raises(ValueError, match=r"SampleReady\.step"):
+        decode(f'{{"kind": "SampleReady", "path": "", "prompt": "", "number": 1, "step": 1{"0" * 500}}}')

@@ -15,6 +15,8 @@ from typing import Any, cast
 
 from modules.catalog.card import FamilyCard, Variant
 
+MAX_CONFIG_BYTES = 5_000_000  # of a file that a stranger made
+
 Shapes = Mapping[str, tuple[int, ...]]
 MODELS = Path(__file__).resolve().parents[2] / "resources" / "models"
 
@@ -41,9 +43,10 @@ def variant_of(card: FamilyCard, source: str) -> tuple[Variant | None, bool]:
 
 def _says(config: Path, facts: Mapping[str, Any]) -> bool:
     try:
-        held = json.loads(config.read_text(encoding="utf-8"))
+        with config.open("rb") as file:
+            held = json.loads(file.read(MAX_CONFIG_BYTES))
         return all(held.get(name) == fact for name, fact in facts.items())
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, AttributeError, RecursionError):
         return False  # the engine will say what is wrong with it
 
 

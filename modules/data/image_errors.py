@@ -11,7 +11,11 @@ from PIL import Image, UnidentifiedImageError
 from modules.errors import UserError
 from modules.sentences.problem import problem
 
-LIMIT = 200_000_000  # pixels of an image; more is a mistake, or a file made to fill memory
+LIMIT = (
+    200_000_000  # pixels of a JPEG, which is decoded at a part of its size; more is a mistake, or made to fill memory
+)
+LIMIT_WHOLE = 100_000_000  # of the others: decoded and in RGB, so many take more than 1 GB
+LONGEST_SIDE = 65_535  # as in a JPEG: 1 x 190,000,000 pixels are a kilobyte that unpacks to gigabytes
 
 # What Pillow may take a file for, whatever its name says. Its other kinds are rare, and one of them (EPS) is a program
 # that it hands to Ghostscript to run. JPEG includes MPO, which many phones make.
@@ -22,6 +26,14 @@ UNREADABLE = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
     RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
 )  # fmt: skip
+
+
+def too_large(image: Image.Image) -> str:
+    """Why an image that was opened is not decoded; "" where it can be."""
+    most, size = LIMIT if image.format == "JPEG" else LIMIT_WHOLE, f"{image.width} x {image.height} pixels"
+    if image.width * image.height > most:
+        return f"it has {size}, more than {most // 10**6} million"
+    return f"it has {size}: no side may be longer than {LONGEST_SIDE:,}" if max(image.size) > LONGEST_SIDE else ""
 
 
 class UnusableImage(UserError):

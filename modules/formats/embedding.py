@@ -10,6 +10,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.formats.tensors import cast, read_tensors
+from modules.sentences.problem import problem
 from modules.system.weights import first_names
 
 # With one text encoder A1111, Forge and ComfyUI take whatever single tensor is in the file, and diffusers likewise;
@@ -69,6 +70,8 @@ def _by_encoder(found: Mapping[str, Tensor], names: Mapping[str, str], path: Pat
             f"{path.name} is no embedding for this model (it holds {first_names(found)}).",
             advice="Choose an embedding that was made for a model of the same type.",
         )
+    if not all(bool(rows.isfinite().all()) for rows in named.values()):
+        raise UserError(problem("embedding.not-finite", file=path.name))
     vectors_by_encoder = {
         name: rows[None] if rows.dim() == 1 else rows for name, rows in named.items()
     }  # one vector, by itself

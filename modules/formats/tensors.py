@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.sentences.problem import problem
 from modules.system.files import staged_file
+from modules.system.weights import PICKLES, SafetensorsFile
 
 
 def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
@@ -71,10 +72,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     """
     if not path.is_file():
         raise UserError(f"There is no file {path}.", advice="Look for a typing error in its name.")
-    try:
-        return load_file(path)
-    except SafetensorError as error:
-        raise UserError(
-            f"{path} is no whole .safetensors file ({error}).",
-            advice="If it was downloaded, download it again; a .pt or .ckpt file must be converted first.",
-        ) from None
+    if path.suffix in PICKLES:
+        raise UserError(problem("tensors.not-safetensors", file=str(path)))
+    weights = SafetensorsFile(path)
+    return {name: weights.read(name) for name in weights.shapes}

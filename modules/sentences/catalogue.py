@@ -8,6 +8,7 @@ from modules.sentences.tables import (
     check_run,
     check_start,
     data,
+    files,
     preset_files,
     rules,
     stages,
@@ -15,5 +16,17 @@ from modules.sentences.tables import (
     values,
 )
 
-TABLES = (values, rules, preset_files, check_start, check_run, check_images, check_captions, data, training, stages)
+TABLES = (
+    values,
+    rules,
+    preset_files,
+    check_start,
+    check_run,
+    check_images,
+    check_captions,
+    data,
+    files,
+    training,
+    stages,
+)
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

@@ -29,7 +29,9 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.sentences.printable import printable
-from modules.text import in_bytes
+from modules.sentences.problem import problem
+from modules.system.reading import read_json
+from modules.text import MB, in_bytes
 
 Shape = tuple[int, ...]
 
@@ -39,7 +41,8 @@ DTYPES: dict[str, torch.dtype] = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_HEADER_BYTES = 100_000_000  # bytes, as in the format's own library
+MAX_HEADER_BYTES = 20 * MB  # of published models a tenth; the format's own library reads 100
+MAX_DIMENSIONS, MAX_NUMBERS = 16, 2**60
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 # Everything that torch's reader of pickles raises for damaged ones, beside pickle's own error.
@@ -164,9 +167,9 @@ class ShardedFiles(Weights):
 
     def __init__(self, index: Path) -> None:
         try:
-            places = cast("dict[str, str]", json.loads(index.read_text(encoding="utf-8"))["weight_map"])
+            places = _weight_map(read_json(index, MAX_HEADER_BYTES))
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"{index} is damaged: it does not list tensors.", advice="Download it again.") from error
+            raise UserError(problem("weights.index-damaged", file=str(index))) from error
         shards = {file: open_weights(index.parent / file) for file in sorted(set(places.values()))}
         lost = [name for name, file in places.items() if name not in shards[file].shapes]
         if lost:
@@ -187,6 +190,20 @@ class ShardedFiles(Weights):
     @property
     def files(self) -> tuple[Path, ...]:
         return tuple(path for shard in self._shards.values() for path in shard.files)
+
+
+def _weight_map(held: Any) -> dict[str, str]:
+    """Where each tensor of an index lies: the name of a file beside it.
+
+    Raises:
+        KeyError, TypeError, ValueError: it says nothing of the kind.
+    """
+    places = held["weight_map"]
+    if not isinstance(places, dict) or not all(isinstance(file, str) for file in places.values()):
+        raise TypeError("no names of files")
+    if any(Path(file).name != file or file.endswith(".json") for file in places.values()):
+        raise ValueError("names what does not lie beside it, or another index")
+    return cast("dict[str, str]", places)
 
 
 # Writing --------------------------------------------------------------------------------------------------------------
@@ -293,7 +310,9 @@ def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
             advice="Quantized files (fp4, nf4, GGUF) cannot be trained: choose fp32, fp16 or bf16.",
         ) from error
     entry = Entry(dtype, shape, start + first, last - first)
-    if min(shape, default=0) < 0 or first < 0 or entry.size != dtype.itemsize * prod(shape):
+    possible = len(shape) <= MAX_DIMENSIONS and min(shape, default=0) >= 0
+    possible = possible and prod(max(side, 1) for side in shape) < MAX_NUMBERS  # an empty one has strides, too
+    if not possible or first < 0 or entry.size != dtype.itemsize * prod(shape):
         raise UserError(
             f"{path} is damaged: the tensor {_brief(name)} has not the size it claims.", advice="Download it again."
         )
@@ -319,8 +338,7 @@ def _cut_short(path: Path, expected: int) -> UserError:
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
     """The tensors of a pickle; those of Lightning checkpoints lie one level down, under "state_dict"."""
-    if _is_zip(path):
-        _refuse_compressed(path)
+    stored = _refuse_compressed(path) if _is_zip(path) else None
     try:
         # Files in the format before torch 1.6 cannot be mapped into memory; they are rare, and read as a whole.
         held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
@@ -332,22 +350,30 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
             advice="Find the same model as .safetensors.",
         ) from error
     except UNREADABLE as error:
-        raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
+        raise UserError(problem("weights.incomplete", file=str(path))) from error
     inside = cast("dict[Any, Any]", held) if isinstance(held, dict) else {}
     inside = inside.get("state_dict", inside)
     found = cast("dict[Any, Any]", inside) if isinstance(inside, dict) else {}
     tensors = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
         raise UserError(f"{path} holds no tensors.", advice="Choose the file of a model.")
+    # Mapped into memory, a tensor that is longer than its record would go on with whatever lies behind it.
+    storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors.values()}
+    if stored is not None and sum(storages.values()) > stored:
+        raise UserError(problem("weights.incomplete", file=str(path)))
     return tensors
 
 
-def _refuse_compressed(path: Path) -> None:
-    """Torch never packs what it puts into its zips. What is packed may unpack to more than this machine holds."""
+def _refuse_compressed(path: Path) -> int:
+    """How many bytes of tensors are stored in a zip.
+
+    Torch never packs what it puts into its zips. What is packed may unpack to more than this machine holds.
+    """
     try:
         with zipfile.ZipFile(path) as archive:
             packed = [member.filename for member in archive.infolist() if member.compress_type != zipfile.ZIP_STORED]
             claimed = sum(member.file_size for member in archive.infolist())
+            stored = sum(member.file_size for member in archive.infolist() if "/data/" in member.filename)
     except UNREADABLE as error:
         raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
     if packed or claimed > path.stat().st_size:
@@ -355,6 +381,7 @@ def _refuse_compressed(path: Path) -> None:
             f"{path} is packed, as torch packs no model: it could fill this machine's memory, so it was not opened.",
             advice="Find the same model as .safetensors.",
         )
+    return stored
 
 
 def _is_zip(path: Path) -> bool:

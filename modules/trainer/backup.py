@@ -16,6 +16,7 @@ from modules.errors import UserError
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.system.files import sha256_of, staged
+from modules.system.reading import read_json
 
 NAME = re.compile(r"step-\d{8,}")
 
@@ -131,13 +132,13 @@ def is_whole(folder: Path) -> bool:
 def damage_of(folder: Path) -> str:
     """What is wrong with a backup, in a few words; "" if it is whole."""
     try:
-        digests = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["sha256"]
+        digests = read_json(folder / "manifest.json")["sha256"]
         if not digests or any(Path(name).name != name for name in digests):
             return "its manifest lists no files"
         wrong = [name for name, digest in digests.items() if sha256_of(folder / name) != digest]
     except FileNotFoundError as error:
         return f"{Path(error.filename).name} is missing"
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return "its manifest cannot be read"
     return f"the checksum of {', '.join(wrong[:3])} does not match" if wrong else ""
 

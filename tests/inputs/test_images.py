@@ -122,6 +122,7 @@ BAD = [
     ("bomb.bmp", file("bomb.bmp", b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, BOMB, BOMB, 1, 24, 0, 0, 0,
                                                       0, 0, 0)), "50000 x 50000 pixels"),
     ("line.png", file("line.png", png(2**31 - 1, 1, (b"IDAT", b""))), ""),
+    ("long.png", file("long.png", png(1, 90_000_000, (b"IDAT", squeezed(2**20)))), "no side may be longer than 65,535"),
     ("nought.png", file("nought.png", png(0, 0, (b"IDAT", zlib.compress(b"")))), ""),
     ("no height.png", file("no height.png", png(64, 0, (b"IDAT", zlib.compress(b"")))), ""),
     ("no height.bmp", file("no height.bmp", b"BM" + struct.pack("<IHHIIiiHHIIiiII", 54, 0, 0, 54, 40, 64, 0, 1, 24, 0,

@@ -59,10 +59,10 @@ def also(name: str):
 
 LORAS = [
     ("no tensors", file("x.safetensors", packed({})), "holds no LoRA for this model"),
-    ("empty", file("x.safetensors", b""), "is no whole .safetensors file"),
-    ("HTML", file("x.safetensors", "<html></html>" * 9), "is no whole .safetensors file"),
-    ("a header that lies", one(offsets=[0, 2**40]), "is no whole .safetensors file"),
-    ("a header 100,000 deep", file("x.safetensors", packed(b'{"a":' * 100_000)), "is no whole .safetensors file"),
+    ("empty", file("x.safetensors", b""), "is not a safetensors file"),
+    ("HTML", file("x.safetensors", "<html></html>" * 9), "is not a safetensors file"),
+    ("a header that lies", one(offsets=[0, 2**40]), "has not the size it claims"),
+    ("a header 100,000 deep", file("x.safetensors", packed(b'{"a":' * 100_000)), "is damaged"),
     ("a pickle", file("x.pt", b"\x80\x02cos\nsystem\n(S'touch canary'\ntR."), "x.pt"),
     ("rank nought", put(down=torch.ones(0, 8), up=torch.ones(8, 0)), "rank"),
     ("ranks that differ", put(down=torch.ones(4, 8)), "do not fit together"),

@@ -86,7 +86,7 @@ def examples() -> list[m.Message]:
         "level": "error", "severity": "error", "values": {"count": 3},
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
     }  # fmt: skip
-    plain = {"str": "x", "int": 3, "float": 0.5, "bool": True}
+    plain = {"str": "x", "int": 3, "Count": 3, "float": 0.5, "bool": True}
     made: list[m.Message] = []
     for kind in m.KINDS.values():
         given = {f.name: plain.get(str(f.type), values.get(f.name)) for f in dataclasses.fields(kind)}

@@ -29,6 +29,7 @@ from modules.preset.preset import Preset
 from modules.preset.validate import examine
 from modules.system.files import write_text
 from modules.system.locks import Lock, LockTaken
+from modules.system.reading import read_json
 
 
 class Project:
@@ -156,7 +157,7 @@ def _edit_path(path: Path) -> Path:
 def _sidecar(path: Path) -> dict[str, Any]:
     """What only the window knows; empty where it is missing or damaged: it is a comfort, not the project."""
     try:
-        data: Any = json.loads(_edit_path(path).read_text(encoding="utf-8"))
+        data = read_json(_edit_path(path))
     except (OSError, ValueError):
         return {}
     return _object(data)

@@ -15,6 +15,7 @@ from app.gui.draft.user_folder import settings_folder
 from modules.language import tr
 from modules.system.files import write_text
 from modules.system.locks import Lock, LockTaken
+from modules.system.reading import read_json
 
 MOST_RECENT = 12
 
@@ -87,7 +88,7 @@ class WindowState:
     def _read(self) -> dict[str, Any]:
         """What stands in the file; what is damaged or of another kind than expected is left out, and said."""
         try:
-            data: Any = json.loads(self.path.read_text(encoding="utf-8"))
+            data = read_json(self.path)
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:

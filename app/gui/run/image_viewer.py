@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from app.gui.context import AppContext
 from app.gui.kit import Button, Dialog, ImageView, Label, px, theme
 from app.gui.run.run_source import SampleImage, by_prompt
 from app.gui.session.open_external import open_external
+from app.gui.session.run_history import parameters_in
 from modules.language import tr
 
 SHARE = 0.86  # of the window
@@ -74,10 +73,5 @@ class ImageViewer(Dialog):
 
 def settings_in(path: Path) -> str:
     """The negative prompt and settings that a PNG carries; "" for none. Reads its head only."""
-    try:
-        with Image.open(path) as image:
-            text = str(image.info.get("parameters", ""))
-    except (OSError, ValueError, SyntaxError):
-        return ""
-    lines = [line for line in text.splitlines()[1:] if line]
+    lines = [line for line in parameters_in(path).splitlines()[1:] if line]
     return "   ·   ".join(lines).replace(", Version: Seachange", "")

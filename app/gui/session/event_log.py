@@ -16,8 +16,10 @@ from modules.messages import (
     Validated,
     decode,
 )
+from modules.system.reading import open_file
 
 BITE = 4_000_000  # bytes read at once, so that a window's thread is not held up by an old long run
+MAX_LINE_BYTES = 4_000_000
 
 
 @dataclass
@@ -35,21 +37,31 @@ class EventLog:
     damaged: int = 0  # lines that were passed over
     _read: int = 0
     _rest: bytes = b""
+    _too_long: bool = False  # the line that is being read
 
     def update(self, at_most: int = BITE) -> bool:
         """Read what has come since the last call. True: there is more to read already."""
         try:
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 file.seek(self._read)
                 data = file.read(at_most)
-        except FileNotFoundError:
+        except OSError:
             return False
         self._read += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        for line in lines:
+        for line in self._whole_lines(data):
             if line.strip():
                 self._take(line)
         return len(data) == at_most
+
+    def _whole_lines(self, data: bytes) -> list[bytes]:
+        """The lines that end in this piece; of one that is too long to be an event nothing is kept."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if self._too_long and lines:
+            lines, self._too_long = lines[1:], False
+        if self._too_long or len(self._rest) > MAX_LINE_BYTES:
+            self.damaged += not self._too_long
+            self._rest, self._too_long = b"", True
+        return lines
 
     def _take(self, line: bytes) -> None:
         event = decoded(line)
@@ -94,10 +106,10 @@ def decoded(line: bytes | str) -> Event | Message | None:
 def last_events(path: Path, most_bytes: int = 16_000) -> list[Message]:
     """The events at the end of the file, without reading the rest of it."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             size = file.seek(0, 2)
             file.seek(max(0, size - most_bytes))
-            lines = file.read().split(b"\n")
+            lines = file.read(most_bytes).split(b"\n")
     except OSError:
         return []
     whole = lines if size <= most_bytes else lines[1:]

@@ -23,6 +23,7 @@ from modules.messages import Failed, Finished, Progress, SampleReady, Started, V
 from modules.preset.files import store
 from modules.preset.preset import Preset
 from modules.preset.validate import examine
+from modules.system.reading import open_file, read_text
 
 NAME = re.compile(r"(\d+) - (\d+) - (.*)\.png")
 OVERVIEW = re.compile(r"(\d+) - grid(?: \(\d+\))?\.png")  # of all prompts of a step
@@ -90,7 +91,7 @@ class Run:
     def preset_text(self) -> str:
         """preset.json as it stands there; "" where there is none."""
         try:
-            return (self.folder / "preset.json").read_text(encoding="utf-8")
+            return read_text(self.folder / "preset.json")
         except (OSError, UnicodeDecodeError):
             return ""
 
@@ -165,7 +166,7 @@ def pairs_between(one: Run, other: Run) -> list[tuple[Sample, Sample]]:
 def parameters_in(path: Path) -> str:
     """Prompt and settings, as they stand in the image for every program that reads them; "" if they do not."""
     try:
-        with Image.open(path, formats=FORMATS) as image:
+        with open_file(path) as file, Image.open(file, formats=FORMATS) as image:
             return str(image.info.get("parameters", ""))
     except UNREADABLE:
         return ""

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from modules.data.image.pixels import Crop, crop_for
-from modules.data.image_errors import LIMIT, UNREADABLE, UnusableImage
+from modules.data.image_errors import UNREADABLE, UnusableImage, too_large
 from modules.data.source.source import DataFile, reason_of
 
 FACTOR = 8  # pixels on a side of what is averaged to one
@@ -30,9 +30,8 @@ def open_mask(file: DataFile, *, alpha: bool) -> Image.Image:
     """
     try:
         with file.image() as image:
-            if image.width * image.height > LIMIT:
-                size = f"{image.width} x {image.height} pixels"
-                raise UnusableImage("mask.unusable", file, f"it has {size}, more than {LIMIT // 10**6} million")
+            if reason := too_large(image):
+                raise UnusableImage("mask.unusable", file, reason)
             image.load()
             shown = ImageOps.exif_transpose(image)
             return _alpha(shown) if alpha else _grey(shown)

@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from modules.data.image_errors import LIMIT, UNREADABLE, UnusableImage
+from modules.data.image_errors import UNREADABLE, UnusableImage, too_large
 from modules.data.source.source import DataFile, reason_of
 
 VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
@@ -81,13 +81,12 @@ def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
     which is much faster and leaves resizing enough to work with.
 
     Raises:
-        UnusableImage: it is missing, torn, of no known kind, or larger than `LIMIT`.
+        UnusableImage: it is missing, torn, of no known kind, or too large.
     """
     try:
         with file.image() as image:
-            if image.width * image.height > LIMIT:
-                size = f"{image.width} x {image.height} pixels"
-                raise UnusableImage("image.too-large", file, f"it has {size}, more than {LIMIT // 10**6} million")
+            if reason := too_large(image):
+                raise UnusableImage("image.too-large", file, reason)
             if scale < 0.5:
                 image.draft(image.mode, (ceil(image.width * scale * 2), ceil(image.height * scale * 2)))
             image.load()

@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image
 
 from modules.data.image.pixels import KINDS
-from modules.data.image_errors import LIMIT, UNREADABLE
+from modules.data.image_errors import UNREADABLE, too_large
 from modules.data.index import Index
 from modules.data.source.file_info import ORIENTATION
 from modules.data.source.parallel_read import map_in_threads
@@ -79,10 +79,8 @@ def pixel_info_of(file: DataFile) -> PixelInfo:
     """Decode an image, as small as its format allows: a JPEG at an eighth of its size, and yet to its last byte."""
     try:
         with file.image() as image:
-            if image.width * image.height > LIMIT:
-                return _unreadable_info(
-                    f"it has {image.width} x {image.height} pixels, more than {LIMIT // 10**6} million"
-                )
+            if reason := too_large(image):
+                return _unreadable_info(reason)
             mode = image.mode
             # Phones put a preview behind a JPEG, which Pillow counts as a second picture (MPO).
             is_animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.image_errors import FORMATS, UNREADABLE, too_large
 from modules.data.source.source import CaptionFile, DataFile, reason_of
 from modules.sentences.printable import printable
 from modules.text import KB, in_bytes
@@ -61,13 +61,13 @@ def read_image_info(file: DataFile) -> ImageInfo:
     """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
     try:
         with file.open() as stream, Image.open(stream, formats=FORMATS) as image:
+            if reason := too_large(image):
+                return ImageInfo(0, 0, reason)
             width, height = image.size
             # Pillow rotates TIFF by itself, and has swapped its size already.
             sideways = image.format != "TIFF" and _exif(image, stream).get(ORIENTATION) in SIDEWAYS
     except UNREADABLE as error:
         return ImageInfo(0, 0, reason_of(file, error))
-    if width * height > LIMIT:
-        return ImageInfo(0, 0, f"it has {width} x {height} pixels, more than {LIMIT // 10**6} million")
     return ImageInfo(height, width, "") if sideways else ImageInfo(width, height, "")
 
 

@@ -18,8 +18,12 @@ from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, pro
 
 from modules.data.text.prompt_weights import WeightedText, parse_prompt_weights
 from modules.errors import UserError
+from modules.sentences.problem import problem
+from modules.system import reading
+from modules.text import MB
 
 START, END = "<|startoftext|>", "<|endoftext|>"
+MAX_TOKENIZER_BYTES = 200 * MB  # a vocabulary of 256,000 words has 33
 COMMA_WINDOW = 20  # tokens from a chunk's end in which a comma is sought, as A1111 does
 WORD_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
 
@@ -94,7 +98,7 @@ class PromptTokenizer:
     def ids(self, text: str) -> list[int]:
         """The ids of a text, without the marks at both ends."""
         if not self._added:
-            return self._bpe.encode(text, add_special_tokens=False).ids
+            return self._encoded(text)
         # Longest first: "<cat-2>" must not be read as "<cat" and a rest.
         longest_first = sorted(self._added, key=len, reverse=True)
         found: list[int] = []
@@ -102,8 +106,18 @@ class PromptTokenizer:
             f"({'|'.join(whole_word_pattern(word) for word in longest_first)})", text, flags=re.IGNORECASE
         ):
             known = self._added.get(piece.lower())
-            found += known if known is not None else self._bpe.encode(piece, add_special_tokens=False).ids
+            found += known if known is not None else self._encoded(piece)
         return found
+
+    def _encoded(self, text: str) -> list[int]:
+        ids = self._bpe.encode(text, add_special_tokens=False).ids
+        if ids and max(ids) >= self._table:
+            raise self._beyond_table(max(ids))
+        return ids
+
+    def _beyond_table(self, token: int) -> UserError:
+        where = self.tokenizer.where
+        return UserError(problem("model.token-beyond-table", tokenizer=where, token=token, rows=self._table))
 
     def is_single_token(self, word: str) -> bool:
         """Whether it is one token already, so that a new meaning would take the old one's place."""
@@ -177,9 +191,9 @@ class PromptTokenizer:
     def _id(self, token: str) -> int:
         found = self._bpe.token_to_id(token)
         if found is None:
-            raise UserError(
-                f"The tokenizer in {self.tokenizer.where} lacks {token}.", advice="Download the model again."
-            )
+            raise UserError(problem("model.no-token", tokenizer=self.tokenizer.where, token=token))
+        if found >= self._table:
+            raise self._beyond_table(found)
         return found
 
 
@@ -191,6 +205,9 @@ def whole_word_pattern(word: str) -> str:
 
 def _bpe(folder: Path, vocabulary: Path) -> tokenizers.Tokenizer:
     whole, vocab, merges = folder / "tokenizer.json", vocabulary / "vocab.json", vocabulary / "merges.txt"
+    for path in (whole, vocab, merges):
+        if path.exists():
+            reading.open_file(path, MAX_TOKENIZER_BYTES).close()
     if whole.is_file():
         return _read(lambda: tokenizers.Tokenizer.from_file(str(whole)), str(whole))
     if vocab.is_file() and merges.is_file():
@@ -232,21 +249,23 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a model's folder.
 
     Raises:
-        UserError: missing or damaged.
+        UserError: missing, damaged, or no file.
     """
     try:
-        held: Any = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise UserError(f"{path} is missing.", advice="The model's folder is incomplete: download it again.") from error
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged.", advice="Download it again.") from error
+        held = reading.read_json(path)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UserError(problem("model.file-missing", file=str(path))) from error
+    except ValueError as error:
+        raise UserError(problem("model.file-damaged", file=str(path))) from error
     if not isinstance(held, dict):
-        raise UserError(f"{path} is damaged.", advice="Download it again.")
+        raise UserError(problem("model.file-damaged", file=str(path)))
     return cast("dict[str, Any]", held)
 
 
 def _read(make: Callable[[], Any], where: str) -> Any:
     try:
         return make()
-    except Exception as error:  # the library raises a bare Exception for every damaged file
-        raise UserError(f"{where} is damaged.", advice="Download it again.") from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # the library raises a bare Exception for damaged files; for some, its Rust panics
+        raise UserError(problem("model.file-damaged", file=where)) from error

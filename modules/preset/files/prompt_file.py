@@ -19,8 +19,8 @@ from modules.preset.files.text_file import NotText, decoded
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import sampler_named
 from modules.sentences.problem import Problem, problem
+from modules.system.reading import read_bytes
 
-MAX_BYTES = 4_000_000
 OPTION = re.compile(r"(?:^|(?<=\s))(--|[-\u2013\u2014])([A-Za-z_]+)(?:[\s=]|$)")
 NUMBER = re.compile(r"\s*\d[\d.]*(\s|$)")
 
@@ -88,9 +88,9 @@ def read_prompts(path: Path) -> PromptFile:
 
 def _text(path: Path) -> str:
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise UserError(problem("prompts.too-large", file=str(path)))
-        return decoded(path.read_bytes()).text
+        return decoded(read_bytes(path)).text
+    except UserError:
+        raise
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
         raise UserError(problem("prompts.not-readable", file=str(path), reason=reason)) from error

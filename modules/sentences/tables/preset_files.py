@@ -78,7 +78,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # Files of prompts
     "prompts.wrong": ("{file}: these prompts cannot be used", ""),
     "prompts.none": ("{file} holds no prompts.", "Write one on each line."),
-    "prompts.too-large": ("{file} is too large for a file of prompts.", "Choose the right file."),
     "prompts.not-readable": ("{file} cannot be read: {reason}.", ""),
     "prompts.damaged": ("{file} is damaged: {reason}.", "Correct it, or use a .txt file."),
     "prompts.no-list": ("{file} is not a list of prompts.", "Put them into square brackets."),

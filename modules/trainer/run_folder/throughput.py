@@ -18,6 +18,7 @@ from modules.preset.preset import Preset
 from modules.system.devices import device_named
 from modules.system.power import PowerMeter
 from modules.system.read_cache import ReadCache
+from modules.system.reading import read_json
 from modules.system.stamps import ALWAYS
 
 SPEEDS, OLD_FILE = "speeds 1", "speeds.json"
@@ -131,9 +132,9 @@ def _read(kept: ReadCache) -> dict[Shape, Speed]:
 def _read_old(file: Path) -> dict[Shape, Speed]:
     """Nothing, if it is missing or torn."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = read_json(file)
         return _speeds([(entry["shape"], entry["speed"]) for entry in content["speeds"]])
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError):
         return {}
 
 

@@ -17,6 +17,7 @@ from modules.preset.sections.sampling import Sampling
 from modules.system.bundled import in_program_folder, is_bundled
 from modules.system.files import DISK_ERRNOS
 from modules.system.locks import Lock, LockTaken
+from modules.system.reading import open_file
 from modules.trainer.backup import all_backups, whole_backups
 
 LOCK = ".lock"  # in the folder of a run
@@ -133,10 +134,10 @@ def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
 def step_reached(folder: Path) -> int:
     """The last step that a run tells of in its events; 0 where it tells of none. Reads the end of the file only."""
     try:
-        with (folder / "events.jsonl").open("rb") as file:
+        with open_file(folder / "events.jsonl") as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - TAIL))
-            lines = file.read().split(b"\n")
+            lines = file.read(TAIL).split(b"\n")
     except OSError:
         return 0
     for line in reversed(lines):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from modules.data.image import pixels
+from modules.data import image_errors
 from modules.data.image.pixels import Crop, crop_for, open_image, pixels_of, size_conditioning
 from modules.data.source.file_info import read_image_info
 from modules.data.source.folders import on_disk
@@ -174,7 +174,7 @@ def test_torn_and_empty_and_foreign_files_are_errors_in_words(tmp_path: Path, su
 
 def test_an_image_made_to_fill_memory_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = picture(tmp_path / "a.png", 40, 40)
-    monkeypatch.setattr(pixels, "LIMIT", 1000)
+    monkeypatch.setattr(image_errors, "LIMIT_WHOLE", 1000)
     with pytest.raises(UserError, match="40 x 40 pixels"):
         open_image(on_disk(path))
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from modules.data import image_errors
 from modules.data.index import Index
 from modules.data.scan import perceptual_hash as module
 from modules.data.scan.duplicates import MAX_HASH_DISTANCE, near_duplicates
@@ -90,7 +91,7 @@ def test_every_kind_of_pixel_has_a_fingerprint(mode: str, tmp_path: Path) -> Non
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LIMIT", 1000)
+    monkeypatch.setattr(image_errors, "LIMIT_WHOLE", 1000)
     assert pixel_info_of(on_disk(picture(tmp_path / "a.png", 64, 64))).reason.startswith(
         "it has 64 x 64 pixels, more than"
     )

@@ -20,7 +20,8 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from PIL import Image, ImageOps, ImageTk
 
-from modules.data.image_errors import FORMATS, LIMIT, UNREADABLE
+from modules.data.image_errors import FORMATS, UNREADABLE, too_large
+from modules.system.reading import open_file
 from modules.system.stamps import Stamp, stamp_of
 
 THUMB = 192  # pixels of the longer side in the cache on disk
@@ -200,10 +201,10 @@ def opened(place: Place, box: tuple[int, int]) -> Image.Image:
     Raises:
         OSError: it is no picture, or torn.
     """
-    stream = place.open("rb") if isinstance(place, Path) else place.open()
+    stream = open_file(place) if isinstance(place, Path) else place.open()
     with stream, Image.open(stream, formats=FORMATS) as image:
-        if image.width * image.height > LIMIT:  # a few kilobytes can claim to be gigabytes
-            raise OSError(f"{place} has more than {LIMIT} pixels")
+        if reason := too_large(image):  # a few kilobytes can claim to be gigabytes
+            raise OSError(f"{place}: {reason}")
         image.draft("RGB", (box[0] * 2, box[1] * 2))
         upright = ImageOps.exif_transpose(image)
         flat = on_white(upright)

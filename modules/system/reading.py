@@ -1,0 +1,76 @@
+"""Files that strangers made: each is a regular file of a sane size before a byte of it is read.
+
+A name in an archive can be a pipe that never ends, a link to /dev/zero, or a config of 300 MB.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import stat
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from modules.errors import UserError
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
+from modules.text import MB
+
+MAX_JSON_BYTES = 5 * MB  # configs, manifests, indexes, presets: the largest published ones have a tenth of it
+
+
+class UnusableFile(UserError, OSError):
+    """What cannot be read as a file. For those who pass over what a disk does not give, an OSError as any other."""
+
+    def __init__(self, what: Problem, path: Path) -> None:
+        super().__init__(what)
+        self.errno, self.strerror, self.filename = errno.EINVAL, "not a file that can be used", str(path)
+
+
+def open_file(path: Path, most: int | None = None) -> BinaryIO:
+    """A regular file to read from, of at most so many bytes.
+
+    Raises:
+        UnusableFile: it is a folder, a pipe or a device, or larger.
+        OSError: it is not there, or the system does not give it.
+    """
+    about, name = path.stat(), printable(path, line=True)
+    if stat.S_ISDIR(about.st_mode):
+        raise UnusableFile(problem("read.folder", file=name), path)
+    if not stat.S_ISREG(about.st_mode):
+        raise UnusableFile(problem("read.not-a-file", file=name), path)
+    if most is not None and about.st_size > most:
+        raise UnusableFile(problem("read.too-large", file=name, size=about.st_size, most=most), path)
+    return path.open("rb")
+
+
+def read_bytes(path: Path, most: int = MAX_JSON_BYTES) -> bytes:
+    """All of a small file; raises as `open_file`."""
+    with open_file(path, most) as file:
+        data = file.read(most + 1)
+    if len(data) > most:  # /proc says of its files that they are empty
+        raise UnusableFile(problem("read.too-large", file=printable(path, line=True), size=len(data), most=most), path)
+    return data
+
+
+def read_text(path: Path, most: int = MAX_JSON_BYTES) -> str:
+    """All of a small file in UTF-8, with or without its mark.
+
+    Raises:
+        UnusableFile, OSError: as `open_file`.
+        UnicodeDecodeError: it is no UTF-8. This is a ValueError, as what JSON raises.
+    """
+    return read_bytes(path, most).decode("utf-8-sig")
+
+
+def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
+    """What a small JSON file holds.
+
+    Raises:
+        UnusableFile, OSError: as `open_file`.
+        ValueError: it is no JSON, or nested without end.
+    """
+    try:
+        return json.loads(read_text(path, most))
+    except RecursionError as error:
+        raise ValueError(f"{path} is nested too deeply") from error
