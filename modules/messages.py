@@ -382,12 +382,8 @@ def decode(line: str) -> Message:
 @cache
 def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
     """Built when a kind is first met: most processes never meet most of them."""
-    on_the_wire: Any = Annotated[kind, BeforeValidator(_without_kind)]  # pyright: ignore[reportInvalidTypeForm]
+    on_the_wire: Any = Annotated[kind, BeforeValidator(lambda values: {k: v for k, v in values.items() if k != "kind"})]  # pyright: ignore[reportInvalidTypeForm]
     return TypeAdapter(on_the_wire)
-
-
-def _without_kind(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in values.items() if name != "kind"}
 
 
 def _refusal(kind: str, error: ErrorDetails) -> str:
