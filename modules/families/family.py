@@ -254,6 +254,13 @@ class Family(ABC):
         """For every layer that an adapter can be put on: "component|module path" -> its name in kohya's files."""
 
     @abstractmethod
+    def layer_spellings(self) -> Mapping[str, str]:
+        """Every name that adapters' files of any program give a linear layer or convolution -> "component|module path".
+
+        More layers than are trained: other programs adapt the ends of a denoiser and its embeddings, too.
+        """
+
+    @abstractmethod
     def diffusers_names(self) -> Mapping[str, str]:
         """For the same layers their names in diffusers' files: "unet.mid_block..."."""
 

@@ -1,12 +1,13 @@
 """Files of adapters as other programs name them: written by kohya's names, read by those of anyone.
 
-An update is spoken of by "part|module path", as a family lists it in `lora_names`.
+An update is spoken of by "part|module path", as a family lists it in `lora_names`. What is read is more than what is
+trained: every linear layer and convolution of a model (`Family.layer_spellings`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
+from modules.sentences.problem import Fix, problem
 from modules.system.weights import first_names
 
 KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
@@ -28,11 +30,12 @@ ENDINGS = {ending: ending for kind in KINDS for ending in kind.names.values()} |
     "lora_A.weight": "lora_down.weight", "lora_B.weight": "lora_up.weight",
     "lora.down.weight": "lora_down.weight", "lora.up.weight": "lora_up.weight",
     "lora_linear_layer.down.weight": "lora_down.weight", "lora_linear_layer.up.weight": "lora_up.weight",
-    "alpha": "alpha", "dora_scale": "dora_scale", "magnitude": "lora_magnitude_vector",
+    "alpha": "alpha", "scalar": "scalar", "dora_scale": "dora_scale", "magnitude": "lora_magnitude_vector",
     "lora_magnitude_vector": "lora_magnitude_vector", "lora_magnitude_vector.weight": "lora_magnitude_vector",
 }  # fmt: skip
 ENDING = re.compile(rf"(.+?)\.({'|'.join(re.escape(ending) for ending in ENDINGS)})")
 MAGNITUDES = ("dora_scale", "lora_magnitude_vector")
+BESIDE = (*MAGNITUDES, "alpha", "scalar")  # what any kind may have
 DOWNLOAD_AGAIN = "Get the file again."
 
 
@@ -50,34 +53,34 @@ def is_adapter(names: Iterable[str]) -> bool:
     return any(ENDING.fullmatch(_unwrapped_key(name)) for name in names)
 
 
-def read_adapter(path: Path, names: Mapping[str, str], diffusers_names: Mapping[str, str]) -> dict[str, AdapterTensors]:
-    """The layers of a file by anyone's names, by "part|module path". Both mappings are the family's.
+def read_adapter(
+    path: Path, spellings: Mapping[str, str], unread: list[str] | None = None, *, fixes: Sequence[Fix] = ()
+) -> dict[str, AdapterTensors]:
+    """The layers of a file by anyone's names, by "part|module path"; `spellings` are the family's.
 
-    Embeddings that stand in the file too (`bundle_emb`) are left out.
+    Embeddings that stand in the file too (`bundle_emb`) are left out. The names of what cannot be read go to `unread`;
+    without such a list they are a reason to refuse the file. `fixes`: what the user may then change.
 
     Raises:
         UserError: damaged, no adapter, of a kind that is not known, or made for another architecture.
     """
-    known = _spellings(names, diffusers_names)
     layers: dict[str, dict[str, Tensor]] = {}
-    unknown_keys: list[str] = []
+    others: list[str] = []
     for key, tensor in read_tensors(path).items():
         match = ENDING.fullmatch(_unwrapped_key(key))
-        if match and match[1] in known:
-            layers.setdefault(known[match[1]], {})[ENDINGS[match[2]]] = tensor
+        if match and match[1] in spellings and not (match[2] == "oft_blocks" and tensor.dim() == 4):  # that is BOFT
+            layers.setdefault(spellings[match[1]], {})[ENDINGS[match[2]]] = tensor
         elif not key.startswith("bundle_emb."):
-            unknown_keys.append(key)
+            others.append(key)
+    if others:  # an alpha whose update is among them says nothing
+        layers = {name: found for name, found in layers.items() if not found.keys() <= {*BESIDE}}
     if not layers:
-        raise UserError(
-            f"{path.name} holds no LoRA for this model ({first_names(unknown_keys)}).",
-            advice="Choose a LoRA that was made for a model of the same type.",
-        )
-    if unknown_keys:
-        raise UserError(
-            f"{path.name} also changes {len(unknown_keys)} things that this model lacks or that Seachange cannot read "
-            f"({first_names(unknown_keys)}).",
-            advice="It was made for another type of model, or is another relative of LoRA than LoHa, LoKr and OFT.",
-        )
+        raise UserError(problem("adapter.none", file=path.name, names=first_names(others)))
+    if others and unread is None:
+        what = problem("adapter.unread", file=path.name, count=len(others), names=first_names(others))
+        raise UserError(what, fixes=fixes)
+    if unread is not None:
+        unread += others
     return {name: _layer(name, found, path) for name, found in layers.items()}
 
 
@@ -95,30 +98,23 @@ def check_kind(update: AdapterTensors, kind: str, name: str) -> None:
 
 
 def _unwrapped_key(key: str) -> str:
-    """A name without what programs wrap around it."""
+    """A name without what programs wrap around it; diffusers had attention's LoRA inside of a "processor" once."""
+    key = re.sub(r"\.processor\.to_out_lora\.", ".to_out.0.lora.", key)
+    key = re.sub(r"\.processor\.(to_[qkv])_lora\.", r".\1.lora.", key)
     return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
 
 
-def _spellings(names: Mapping[str, str], diffusers_names: Mapping[str, str]) -> dict[str, str]:
-    """Every spelling of a layer that is found in the wild -> "component|module path"."""
-    known: dict[str, str] = {}
-    for name, kohya in names.items():
-        dotted = diffusers_names[name]
-        known[dotted] = known[kohya] = name
-        if name.startswith("denoiser|"):
-            body = dotted.partition(".")[2].replace(".", "_")
-            known[f"lora_unet_{body}"] = name  # diffusers' body in kohya's dress: OneTrainer's of old, too
-            known[f"oft_unet_{body}"] = known[re.sub("^lora_", "oft_", kohya)] = name  # kohya's own OFT
-        else:
-            known[dotted.replace(".text_model.", ".", 1)] = name
-        known[re.sub("^lora_te_", "lora_te1_", kohya)] = name
-        known[re.sub("^lora_te1_", "lora_te_", kohya)] = name
-    return known
+def spellings_of(beginnings: Iterable[str], bodies: Iterable[str]) -> Iterator[str]:
+    """Every way in which programs write a layer: what stands for its component, and its path, with dots or without."""
+    for body in bodies:
+        plain = body.replace(".", "_")
+        for start in beginnings:
+            yield from (f"{start}.{body}", f"{start}_{plain}") if start else (body, plain)
 
 
 def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
     """The update of a layer, of the kind that its tensors' endings say."""
-    tensors = {ending: tensor for ending, tensor in found.items() if ending not in (*MAGNITUDES, "alpha")}
+    tensors = {ending: tensor for ending, tensor in found.items() if ending not in BESIDE}
     kinds = [kind for kind in KINDS if tensors.keys() <= set(kind.names.values())]
     if not kinds:
         raise UserError(
@@ -138,6 +134,8 @@ def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
                 advice="The training that made it went wrong: use an earlier file of it.",
             )
     update = kind(values, 1.0)
+    if (scalar := found.get("scalar")) is not None:  # LyCORIS's, of an update in proportion to one of its tensors
+        values[update.zero_init] = values[update.zero_init] * scalar
     return replace(update, alpha=_alpha(update, found, name, path), dora_scale=_magnitude(found, update))
 
 

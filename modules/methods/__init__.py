@@ -1,13 +1,13 @@
 """Training methods, one file each; every method works with every family."""
 
 from importlib import import_module
-from pathlib import Path
 
 from modules.families.family import Family
-from modules.formats.adapter_files import check_kind, read_adapter
+from modules.formats.adapter_files import check_kind
 from modules.methods.combined import CombinedMethods
 from modules.methods.layer_selection import select_layers
 from modules.methods.method import Export, Group, Method
+from modules.methods.update import read_start_file
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.preset.sections.method import Adapter as Settings
@@ -44,9 +44,7 @@ def check_start_file(family: Family, preset: Preset) -> None:
     method = preset.method
     if not isinstance(method, Settings) or not method.start_from:
         return
-    for name, tensors in read_adapter(
-        Path(method.start_from).expanduser(), family.lora_names(), family.diffusers_names()
-    ).items():
+    for name, tensors in read_start_file(family, method).items():
         check_kind(tensors, method.kind, name)
 
 

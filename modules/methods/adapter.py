@@ -13,7 +13,7 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors
-from modules.formats.adapter_files import kohya_tensors, read_adapter
+from modules.formats.adapter_files import kohya_tensors
 from modules.formats.hashes import with_hashes
 from modules.formats.lora import LoraTensors, diffusers_tensors
 from modules.formats.tensors import write_tensors
@@ -23,7 +23,7 @@ from modules.methods.lokr_update import LokrUpdate
 from modules.methods.lora_update import LoraUpdate
 from modules.methods.method import Export, Group, Method
 from modules.methods.oft_update import OftUpdate
-from modules.methods.update import Update, check_start
+from modules.methods.update import Update, check_start, read_start_file
 from modules.preset.adapter_sizes import is_wide
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
@@ -47,6 +47,7 @@ class Adapter(Method):
         self.settings: Settings = preset.method
         self._kind, self._parts = preset.method.kind, tuple(preset.trained_parts())
         self._layer_groups: dict[str, LayerGroup | None] = {}  # by "part|module path", as all that follows
+        self._unread: list[str] = []  # names in `method.start_from`
         self._start_tensors = self._read_start_file()
         self.updates: dict[str, Update] = {}
         for component in self._parts:
@@ -108,9 +109,7 @@ class Adapter(Method):
         if not self.settings.start_from:
             return {}
         with _disable_current_modes():  # the check attaches methods where tensors have no numbers; a file's have
-            return read_adapter(
-                Path(self.settings.start_from).expanduser(), self.family.lora_names(), self.family.diffusers_names()
-            )
+            return read_start_file(self.family, self.settings, self._unread)
 
     # Training
     def groups(self) -> list[Group]:
@@ -202,6 +201,8 @@ class Adapter(Method):
             self.updates.keys() - self._start_tensors.keys(),
         )
         yield f"{len(known)} layers go on from {file}; {len(fresh)} start anew."
+        if self._unread:
+            yield f"{file} also holds what cannot be read here and is left out: {first_names(self._unread)}."
         if lost := self._start_tensors.keys() - self.updates.keys():
             yield (
                 f"{len(lost)} layers of {file} are not trained here and will not be in the new file "

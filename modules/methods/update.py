@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from pathlib import Path
 from typing import ClassVar, Generic, TypeVar
 
 import torch
 from torch import Tensor, nn
 
 from modules.errors import UserError
+from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors, broadcast_scale, check_fit, norms
-from modules.formats.adapter_files import check_kind
+from modules.formats.adapter_files import check_kind, read_adapter
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup, LowRank
+from modules.sentences.render import fix
 
 Layer = nn.Linear | nn.Conv2d
 Kind = TypeVar("Kind", bound=Settings)
@@ -153,6 +156,17 @@ def scale_to_norm(values: Mapping[str, Tensor], norm: Tensor, most: float, bad: 
         factor = torch.where(bad, torch.ones_like(factor), factor)
     for tensor in values.values():
         tensor.mul_(factor.to(tensor.dtype))
+
+
+def read_start_file(family: Family, settings: Settings, unread: list[str] | None = None) -> dict[str, AdapterTensors]:
+    """The updates of `method.start_from`; the names of what is left out go to `unread`.
+
+    Raises:
+        UserError: damaged, made for another model, or with tensors that cannot be read and may not be left out.
+    """
+    skipped = (unread if unread is not None else []) if settings.skip_unread else None
+    skip = [fix("fix.skip-unread", {"method.skip_unread": True})]
+    return read_adapter(Path(settings.start_from).expanduser(), family.layer_spellings(), skipped, fixes=skip)
 
 
 def check_start(tensors: AdapterTensors, wanted: AdapterTensors, layer: Layer, name: str, *, any_size: bool) -> None:

@@ -27,6 +27,8 @@ class Settings(Section):
     """A file, a folder or a name on Hugging Face."""
     parts: str = Setting("", "Put in", widget="file")
     """Trained parts or a LoRA (.safetensors) to put into the model. Empty: nothing."""
+    skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
+    """Puts in what can be read of a LoRA file and names the rest. Off: such a file is refused."""
     format: Literal["auto", "single_file", "folder"] = Setting(
         "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
     )
@@ -52,20 +54,23 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import open_model, replacement_tensors  # noqa: PLC0415
+    from modules.tools.models import left_out, open_model, replacement_tensors  # noqa: PLC0415
 
     single, target = _form(settings)
     _check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
     family = open_model(settings.model, settings.family, LoadOptions())
-    replacements = replacement_tensors(Path(settings.parts), family) if settings.parts else {}
+    unread: list[str] | None = [] if settings.skip_unread else None
+    replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}
     if settings.parts and not replacements:
         raise UserError(
             f"{settings.parts} holds no part of this model.", advice="Give trained parts or a LoRA (.safetensors)."
         )
     for component, tensors in replacements.items():
         tell(Note(f"{Path(settings.parts).name} replaces {len(tensors)} tensors of {component}."))
+    if unread:
+        tell(Note(f"{Path(settings.parts).name}:{left_out(unread)}", "warning"))
     control.check()
     tell(Stage("stage.writing-model"))
     family.save(

@@ -16,7 +16,7 @@ from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
-from modules.system.weights import open_weights
+from modules.system.weights import first_names, open_weights
 from modules.trainer.preparation import model_location
 
 
@@ -35,8 +35,10 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
     raise refused[0]
 
 
-def replacement_tensors(path: Path, family: Family) -> dict[str, dict[str, Tensor]]:
+def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, dict[str, Tensor]]:
     """The weights that a file of trained parts holds, or those that a LoRA makes of a model's: by part and name.
+
+    `unread`: as `read_adapter` has it.
 
     Raises:
         UserError: there is no such file, it is damaged, or it was made for another architecture.
@@ -44,14 +46,19 @@ def replacement_tensors(path: Path, family: Family) -> dict[str, dict[str, Tenso
     if not path.exists():
         raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
     if path.is_file() and is_adapter(open_weights(path).shapes):
-        return _merged_lora(path, family)
+        return _merged_lora(path, family, unread)
     return dict(family.components_in(path))
 
 
+def left_out(unread: Sequence[str]) -> str:
+    """What of a LoRA file could not be read, as a further sentence; "" if nothing."""
+    return f" Left out, because it cannot be read here: {first_names(unread)}." if unread else ""
+
+
 @torch.no_grad()
-def _merged_lora(path: Path, family: Family) -> dict[str, dict[str, Tensor]]:
+def _merged_lora(path: Path, family: Family, unread: list[str] | None) -> dict[str, dict[str, Tensor]]:
     merged: dict[str, dict[str, Tensor]] = {}
-    for name, lora in read_adapter(path, family.lora_names(), family.diffusers_names()).items():
+    for name, lora in read_adapter(path, family.layer_spellings(), unread).items():
         component, _, module = name.partition("|")
         weight = family.component(component).get_submodule(module).get_parameter("weight")
         merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
@@ -77,13 +84,13 @@ def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[P
 
 
 @torch.no_grad()
-def merge_lora(family: Family, lora: Path) -> int:
-    """Add a LoRA to the weights of a family, in memory; gives how many layers it changes.
+def merge_lora(family: Family, lora: Path, unread: list[str] | None = None) -> int:
+    """Add a LoRA to the weights of a family, in memory; gives how many layers it changes. `unread`: see `read_adapter`.
 
     Raises:
         UserError: the file is damaged, or was made for another architecture.
     """
-    layers = read_adapter(lora, family.lora_names(), family.diffusers_names())
+    layers = read_adapter(lora, family.layer_spellings(), unread)
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
         weight = family.component(component).get_submodule(path).get_parameter("weight")

@@ -29,6 +29,8 @@ class Settings(Section):
     """They are put on the model one after another."""
     embeddings: tuple[str, ...] = Setting((), "Embeddings", widget="files", flag="embedding", level="expert")
     """New words that prompts can hold, each called as its file is."""
+    skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
+    """Uses what can be read of a LoRA file and names the rest. Off: such a file is refused."""
     prompts: tuple[Prompt, ...] = Setting(..., "Prompts", widget="prompts")
     """What is drawn."""
     count: int = Setting(1, "Images of each", ge=1, le=1000)
@@ -69,7 +71,7 @@ def _with_seed(prompt: Values, more: int) -> Values:
 
 def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
     """The model with the files on it, and whether any of them can change what its text encoders say."""
-    from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
+    from modules.tools.models import add_embeddings, left_out, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
     tell(Stage("stage.opening-model"))
@@ -77,7 +79,9 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     check_samplers(preset, family)
     loras = [Path(file) for file in settings.loras]
     for lora in loras:
-        tell(Note(f"{lora.name} changes {merge_lora(family, lora)} layers."))
+        unread: list[str] = []
+        count = merge_lora(family, lora, unread if settings.skip_unread else None)
+        tell(Note(f"{lora.name} changes {count} layers.{left_out(unread)}"))
     if words := add_embeddings(family, [Path(file) for file in settings.embeddings], loras):
         tell(Note(f"Prompts can hold {', '.join(words)}."))
     return family, bool(loras or words)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from functools import cache
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -198,6 +200,12 @@ def test_the_place_of_the_file_that_was_gone_on_from_is_not_told(tmp_path: Path)
 # Our reader
 
 LAYER = "lora_unet_mid_block_resnets_0_time_emb_proj"  # 32 inputs, 16 outputs
+EMB = "mid_block.resnets.0.time_emb_proj"  # the same in the model
+
+
+@cache
+def spellings(kind: str) -> Mapping[str, str]:
+    return opened(kind).layer_spellings()
 
 
 def written(folder: Path, **tensors: Tensor) -> Path:
@@ -223,7 +231,7 @@ def written(folder: Path, **tensors: Tensor) -> Path:
 )  # fmt: skip
 def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        read_adapter(written(tmp_path, **tensors), opened().lora_names(), opened().diffusers_names())
+        read_adapter(written(tmp_path, **tensors), spellings("sd"))
 
 
 @pytest.mark.parametrize(
@@ -233,7 +241,7 @@ def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor]
 )  # fmt: skip
 def test_a_layer_of_another_size_is_refused_in_words(tensors: dict[str, Tensor], tmp_path: Path) -> None:
     family = opened()
-    [(name, update)] = read_adapter(written(tmp_path, **tensors), family.lora_names(), family.diffusers_names()).items()
+    [(name, update)] = read_adapter(written(tmp_path, **tensors), spellings("sd")).items()
     weight = family.component("denoiser").get_parameter(f"{name.partition('|')[2]}.weight")
     with pytest.raises(UserError, match="of another size"):
         merged_weight(weight, update)
@@ -250,7 +258,7 @@ def test_kohya_s_own_oft_and_its_limit_are_read(tmp_path: Path) -> None:
         },
         tmp_path / "x.safetensors",
     )
-    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names()).values()
+    [update] = read_adapter(tmp_path / "x.safetensors", spellings("sd")).values()
     skew = blocks - blocks.mT
     skew = skew * (0.16 / skew.norm())
     turn = torch.block_diag(*((torch.eye(4) + q) @ (torch.eye(4) - q).inverse() for q in skew))
@@ -280,7 +288,7 @@ def test_a_locon_with_tucker_is_read(alpha: dict[str, Tensor], scale: float, tmp
     name = "lora_unet_mid_block_resnets_0_conv1"
     held = {"lora_down.weight": down, "lora_mid.weight": mid, "lora_up.weight": up, **alpha}
     save_file({f"{name}.{key}": tensor for key, tensor in held.items()}, tmp_path / "x.safetensors")
-    [update] = read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names()).values()
+    [update] = read_adapter(tmp_path / "x.safetensors", spellings("sd")).values()
     x = torch.randn(1, 16, 5, 5)
     conv = torch.nn.functional.conv2d
     weight = torch.zeros(16, 16, 3, 3)
@@ -295,4 +303,66 @@ def test_a_locon_with_tucker_is_read(alpha: dict[str, Tensor], scale: float, tmp
 def test_words_in_a_lora_file_are_left_to_others(tmp_path: Path) -> None:
     tensors = {f"{LAYER}.oft_blocks": torch.zeros(4, 4, 4), "bundle_emb.new.clip_l": torch.ones(1, 16)}
     save_file(tensors, tmp_path / "x.safetensors")
-    assert len(read_adapter(tmp_path / "x.safetensors", opened().lora_names(), opened().diffusers_names())) == 1
+    assert len(read_adapter(tmp_path / "x.safetensors", spellings("sd"))) == 1
+
+
+NAMES = [  # a layer as programs write it, the family, where it is in the model
+    ("lora_unet_conv_in", "sd", "denoiser|conv_in"),
+    ("lora_unet_input_blocks_0_0", "sdxl", "denoiser|conv_in"),
+    ("lora_unet_out_2", "sdxl", "denoiser|conv_out"),
+    ("lora_unet_time_embed_0", "sdxl", "denoiser|time_embedding.linear_1"),
+    ("lora_unet_time_embedding_linear_1", "sd", "denoiser|time_embedding.linear_1"),
+    ("lora_unet_label_emb_0_2", "sdxl", "denoiser|add_embedding.linear_2"),
+    ("lora_te2_text_projection", "sdxl", "text_encoder_2|text_projection"),
+    ("lycoris_mid_block_resnets_0_time_emb_proj", "sd", f"denoiser|{EMB}"),  # SimpleTuner
+    (f"base_model.model.{EMB}", "sd", f"denoiser|{EMB}"),  # PEFT by itself
+    ("unet.middle_block.0.emb_layers.1", "sdxl", f"denoiser|{EMB}"),  # OneTrainer's "omi", and what it made of old
+    (f"lora_unet.{EMB}", "sdxl", f"denoiser|{EMB}"),
+    ("lora_unet_mid_block_resnets_0_time_emb_proj", "sdxl", f"denoiser|{EMB}"),
+    ("diffusion_model.middle_block.0.emb_layers.1", "sdxl", f"denoiser|{EMB}"),
+    ("clip_l.text_model.encoder.layers.0.mlp.fc1", "sdxl", "text_encoder_1|encoder.layers.0.mlp.fc1"),
+    ("clip_g.text_model.encoder.layers.0.mlp.fc1", "sdxl", "text_encoder_2|text_model.encoder.layers.0.mlp.fc1"),
+    ("lora_te1.text_model.encoder.layers.0.mlp.fc1", "sd", "text_encoder_1|encoder.layers.0.mlp.fc1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "kind", "place"), NAMES, ids=[f"{kind} {name}" for name, kind, _ in NAMES])
+def test_every_layer_is_read_under_the_names_of_every_program(name: str, kind: str, place: str, tmp_path: Path) -> None:
+    """Also layers that are never trained here."""
+    tensors = {f"{name}.lora_down.weight": torch.ones(1, 2), f"{name}.lora_up.weight": torch.ones(3, 1)}
+    save_file(tensors, tmp_path / "x.safetensors")
+    assert [*read_adapter(tmp_path / "x.safetensors", spellings(kind))] == [place]
+
+
+def test_the_attention_of_old_diffusers_files_is_read(tmp_path: Path) -> None:
+    attention = "mid_block.attentions.0.transformer_blocks.0.attn1"
+    for layer in ("to_q", "to_out"):
+        name = f"{attention}.processor.{layer}_lora"
+        tensors = {f"{name}.down.weight": torch.ones(1, 2), f"{name}.up.weight": torch.ones(3, 1)}
+        save_file(tensors, tmp_path / f"{layer}.safetensors")
+        [read] = read_adapter(tmp_path / f"{layer}.safetensors", spellings("sd"))
+        assert read == f"denoiser|{attention}.{layer.replace('to_out', 'to_out.0')}"
+
+
+@pytest.mark.parametrize(
+    "extra",
+    ["norm1.w_norm", "conv1.diff", "time_emb_proj.lora_up.bias", "conv1.oft_blocks", "time_emb_proj.reshape_weight"],
+)
+def test_one_tensor_that_cannot_be_read_is_named_and_left_out_where_that_is_wanted(extra: str, tmp_path: Path) -> None:
+    stray = f"{LAYER.removesuffix('time_emb_proj')}{extra}"
+    tensors = {f"{LAYER}.lora_down.weight": torch.ones(2, 32), f"{LAYER}.lora_up.weight": torch.ones(16, 2)}
+    save_file({**tensors, stray: torch.ones(1, 1, 1, 1)}, tmp_path / "x.safetensors")
+    with pytest.raises(UserError, match=r"1 tensor that cannot be read here.*skip_unread") as refusal:
+        read_adapter(tmp_path / "x.safetensors", spellings("sd"))
+    assert refusal.value.problem.values["names"] == stray
+    unread: list[str] = []
+    assert [*read_adapter(tmp_path / "x.safetensors", spellings("sd"), unread)] == [f"denoiser|{EMB}"]
+    assert unread == [stray]
+
+
+def test_the_scalar_of_lycoris_counts(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    down, up, weight = torch.randn(2, 32), torch.randn(16, 2), torch.randn(16, 32)
+    path = written(tmp_path, **{"lora_down.weight": down, "lora_up.weight": up, "scalar": torch.tensor(0.5)})
+    [update] = read_adapter(path, spellings("sd")).values()
+    torch.testing.assert_close(merged_weight(weight, update), weight + 0.5 * up @ down)

@@ -142,15 +142,13 @@ def lora_file(path: Path, **changes: Tensor | None) -> Path:
 
 
 def test_without_alpha_the_scale_is_one(tmp_path: Path) -> None:
-    names = opened().lora_names(), opened().diffusers_names()
-    assert next(iter(read_adapter(lora_file(tmp_path / "a.safetensors"), *names).values())).scale == 0.5
-    assert next(iter(read_adapter(lora_file(tmp_path / "b.safetensors", alpha=None), *names).values())).scale == 1.0
+    names = opened().layer_spellings()
+    assert next(iter(read_adapter(lora_file(tmp_path / "a.safetensors"), names).values())).scale == 0.5
+    assert next(iter(read_adapter(lora_file(tmp_path / "b.safetensors", alpha=None), names).values())).scale == 1.0
 
 
 def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> None:
-    [name] = read_adapter(
-        lora_file(tmp_path / "a.safetensors"), opened("sdxl").lora_names(), opened("sdxl").diffusers_names()
-    )
+    [name] = read_adapter(lora_file(tmp_path / "a.safetensors"), opened("sdxl").layer_spellings())
     assert name == "denoiser|mid_block.resnets.0.time_emb_proj"
 
 
@@ -159,15 +157,13 @@ def test_diffusers_paths_in_kohya_s_dress_are_read_for_sdxl(tmp_path: Path) -> N
     [
         ({"lora_up.weight": None}, "not whole"),
         ({"lora_up.weight": torch.ones(16, 3)}, "do not fit"),
-        ({"lora_unet_elsewhere.lora_up.weight": torch.ones(1, 1)}, "lacks"),
+        ({"lora_unet_elsewhere.lora_up.weight": torch.ones(1, 1)}, "1 tensor that cannot be read here"),
         ({"hada_w1_a": torch.ones(1, 1)}, "LoHa"),
     ],
 )
 def test_a_file_that_does_not_fit_is_refused_in_words(changes: dict[str, Any], words: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=words):
-        read_adapter(
-            lora_file(tmp_path / "a.safetensors", **changes), opened().lora_names(), opened().diffusers_names()
-        )
+        read_adapter(lora_file(tmp_path / "a.safetensors", **changes), opened().layer_spellings())
 
 
 def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
@@ -176,7 +172,7 @@ def test_a_missing_and_a_torn_file_are_refused_in_words(tmp_path: Path) -> None:
     torn.write_bytes(whole.read_bytes()[:-9])
     for path in (tmp_path / "nowhere.safetensors", torn):
         with pytest.raises(UserError, match=path.name):
-            read_adapter(path, opened().lora_names(), opened().diffusers_names())
+            read_adapter(path, opened().layer_spellings())
 
 
 def test_merging_by_half_is_half_way() -> None:
@@ -197,7 +193,7 @@ def test_a_merged_model_is_the_model_with_its_adapter(tmp_path: Path) -> None:
     adapter = attach(family, preset({"kind": "lora", **CASES["dora"]}, *TEXTS["sd"], output={"dtype": "fp32"}))
     stir(adapter)
     [path] = adapter.export(tmp_path / "it", {})
-    for name, lora in read_adapter(path, merged.lora_names(), merged.diffusers_names()).items():
+    for name, lora in read_adapter(path, merged.layer_spellings()).items():
         component, _, layer = name.partition("|")
         parameter = merged.component(component).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, lora)

@@ -270,7 +270,7 @@ def test_what_is_exported_reads_back_as_what_was_trained(form: str, tmp_path: Pa
     stir(method)
     [path] = method.export(tmp_path / "run", {"ss_output_name": "run"})
     assert path == tmp_path / "run.safetensors" == method.exports(tmp_path / "run")[0].path
-    read = read_adapter(path, family.lora_names(), family.diffusers_names())
+    read = read_adapter(path, family.layer_spellings())
     assert read.keys() == method.updates.keys()
     for name, lora in read.items():
         mine = method.updates[name].tensors()

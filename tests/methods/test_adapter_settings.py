@@ -62,7 +62,7 @@ def test_every_kind_in_its_file_merged_is_what_was_trained(method: dict[str, Any
     trained = adapter(family, method, *BOTH, output={"dtype": "fp32"})
     stir(trained)
     [path] = trained.export(tmp_path / "it", {})
-    for name, update in read_adapter(path, plain.lora_names(), plain.diffusers_names()).items():
+    for name, update in read_adapter(path, plain.layer_spellings()).items():
         component, _, layer = name.partition("|")
         parameter = plain.component(component).get_parameter(f"{layer}.weight")
         parameter.data = merged_weight(parameter.data, update)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -19,6 +19,7 @@ from modules.families.parts import objective, saving, single_file, single_file_s
 from modules.families.parts.emphasis import weighted
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
+from modules.formats.checkpoint import unet_path
 from modules.system.devices import to_device
 from modules.system.weights import Weights
 
@@ -187,6 +188,11 @@ class ClipUnetFamily(DiffusersFamily):
         return None
 
     # Files
+
+    def other_paths(self, component: str, path: str) -> Iterator[str]:
+        yield from super().other_paths(component, path)
+        if component == "denoiser":
+            yield unet_path(path, self.source.configs[component])
 
     @abstractmethod
     def kind(self) -> str:

@@ -21,8 +21,9 @@ from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
 from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import ScaledLatents
-from modules.families.parts.lora_targets import lora_targets
+from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
+from modules.formats.adapter_files import spellings_of
 from modules.system.runtime import gc_paused, without_huge_pages
 from modules.system.weights import Weights, open_weights
 
@@ -233,6 +234,25 @@ class DiffusersFamily(Family):
 
     def diffusers_names(self) -> Mapping[str, str]:
         return {key: self._diffusers_name(*key.split("|")) for key in self._adapted()}
+
+    def layer_spellings(self) -> Mapping[str, str]:
+        found: dict[str, str] = {}
+        for number, spec in enumerate(spec for spec in self.card.components if spec.kind != "vae"):
+            starts = [spec.folder, f"lora_{spec.folder}"]
+            if spec.reads_text:
+                starts += [spec.embedding or spec.name, f"lora_te{number}", *(["lora_te"] if number == 1 else [])]
+            else:
+                starts += ["lora_unet", "oft_unet", "diffusion_model", "model.diffusion_model", ""]
+            for path in layer_paths(self.empty(spec.name)):
+                key = f"{spec.name}|{path}"
+                spellings = spellings_of(starts, {path, *self.other_paths(spec.name, path)})
+                found |= dict.fromkeys([*spellings, self.lora_name(spec.name, path)], key)
+        return found
+
+    def other_paths(self, component: str, path: str) -> Iterator[str]:
+        """What the path of a layer is in files beside what it is in the module."""
+        if self.card.component(component).kind == "clip":
+            yield building.text_model_once(path)
 
     def lora_name(self, component: str, path: str) -> str:
         """What a layer is called in kohya's files."""

@@ -86,6 +86,9 @@ class Adapter(Section):
     Layers that it lacks start as usual. Empty: starts anew."""
     rank_from_file: bool = Setting(False, "Rank from file", scope="machine", level="expert", aliases="dim_from_weights")
     """Takes rank and alpha of each layer from the file above. Off: a file of another rank is refused."""
+    skip_unread: bool = Setting(False, "Skip unreadable tensors", scope="machine", level="expert")
+    """Continues from what can be read of the file above, and names the rest in the log. Off: a file with tensors that
+    cannot be read (norms, biases, other relatives of LoRA) is refused."""
 
 
 class LowRank(Adapter, Sized):

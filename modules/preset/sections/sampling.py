@@ -217,6 +217,9 @@ class Sampling(Section):
     """Where <lora:name:0.8> in a prompt finds its file. Only samples see it; what is trained does not change."""
     loras: tuple[AddedLora, ...] = Setting((), "Extra LoRA files", max_length=20, level="expert", aliases="LoraLoader")
     """LoRA files that every sample is made with, on top of what is being trained: to see how both go together."""
+    skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
+    """Uses what can be read of the LoRA files above and leaves out the rest (norms, biases, other relatives of LoRA).
+    Off: a file with such tensors is refused."""
     prompts: tuple[Prompt, ...] = Setting(
         (), "Prompts", max_length=1000, aliases="sample_prompts, validation_prompts, sample definitions, test prompts"
     )

@@ -22,6 +22,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "validation.cannot-look": AS_SAID,
     "memory.cannot-look": AS_SAID,
     "costs.cannot-look": AS_SAID,
+    # Files of adapters
+    "adapter.none": (
+        "{file} holds no LoRA for this model ({names}).",
+        "Choose a LoRA, LoHa, LoKr or OFT that was made for a model of the same type.",
+    ),
+    "adapter.unread": (
+        "{file} also holds {count:# tensor|# tensors} that cannot be read here ({names}).",
+        "It was made for another type of model, or holds a relative of LoRA that is not supported (whole weights, "
+        "norms, biases, GLoRA, BOFT). Switch skip_unread on to use the rest.",
+    ),
+    "fix.skip-unread": ("Leave out what cannot be read", ""),
     "fix.device-auto": ("Use what this machine has", ""),
     "fix.sampler": ("Sample with {sampler}", ""),
     "fix.usual-layers": ("Train the usual layers", ""),

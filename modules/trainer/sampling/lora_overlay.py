@@ -14,6 +14,7 @@ from modules.families import Family
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import read_adapter
 from modules.preset.sections.sampling import Sampling
+from modules.sentences.render import fix
 from modules.system.bundled import resolve
 
 ENDINGS = ("", ".safetensors", ".pt", ".ckpt", ".bin")
@@ -50,17 +51,22 @@ def _find_in_folder(folder: str, name: str) -> Path:
 
 
 @contextmanager
-def with_loras(family: Family, lora_files: LoraFiles, parts: Collection[str]) -> Generator[None]:
-    """Add files to the weights of these parts while it lasts.
+def with_loras(
+    family: Family, lora_files: LoraFiles, parts: Collection[str], *, skip_unread: bool = False
+) -> Generator[None]:
+    """Add files to the weights of these parts while it lasts. `skip_unread`: what can be read of them.
 
     Raises:
         UserError: a file is damaged, or was made for another architecture.
     """
     originals: dict[str, Tensor] = {}
+    unread: list[str] | None = [] if skip_unread else None
+    skip = [fix("fix.skip-unread", {"sampling.skip_unread": True})]
     try:
         with torch.no_grad():
+            spellings = family.layer_spellings() if lora_files else {}
             for path, strength in lora_files:
-                for name, tensors in read_adapter(path, family.lora_names(), family.diffusers_names()).items():
+                for name, tensors in read_adapter(path, spellings, unread, fixes=skip).items():
                     if name.partition("|")[0] in parts:
                         weight = _weight(family, name)
                         originals.setdefault(name, weight.detach().to("cpu", copy=True))

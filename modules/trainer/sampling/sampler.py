@@ -163,7 +163,7 @@ class Sampler:
         seeds = [request.prompt.seed for request in requests]
         noise = torch.cat([starting_noise(seed, family.channels, size_hw) for seed in seeds]).to(device)
         guided = self._guided_denoiser(requests, size_hw)
-        with with_loras(family, requests[0].lora_files, ("denoiser",)):
+        with with_loras(family, requests[0].lora_files, ("denoiser",), skip_unread=self.sampling.skip_unread):
             latents = denoise(
                 guided.predict,
                 family.noise_schedule,
@@ -262,7 +262,7 @@ class Sampler:
         if not new:
             return
         with (
-            with_loras(family, lora_files, family.text_encoders),
+            with_loras(family, lora_files, family.text_encoders, skip_unread=self.sampling.skip_unread),
             autocast(family.options.device, family.options.dtype),
         ):
             for text in new:
