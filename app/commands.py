@@ -9,7 +9,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from app import manual
 from app.preset_options import preset_values
@@ -27,7 +26,7 @@ def train(options: Options) -> int:
     values = preset_values(options)
     if get(values, "validation.then") == "pause":  # nobody is there to go on
         put(values, "validation.then", "tell")
-    return _run_job(Train(values, _run_to_resume(options.resume)), options)
+    return _run_job(Train(values, options.resume), options)
 
 
 def check(options: Options) -> int:
@@ -63,12 +62,6 @@ def test(_options: Options) -> int:
     raise UserError(
         "The checks are run by the start script.", advice="From the folder of Seachange: ./start-ui.sh test"
     )
-
-
-def _run_to_resume(resume: str) -> str:
-    """A folder as an absolute path; the name of a run, which lies in the workspace, as it is."""
-    path = Path(resume).expanduser()
-    return str(path.absolute()) if resume and path.is_dir() else resume
 
 
 def _run_job(job: Job, options: Options) -> int:

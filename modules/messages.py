@@ -63,6 +63,8 @@ class Started:
     epochs: Count
     steps_per_epoch: Count
     resumed_from: Count = -1
+    # Settings that are other than they were up to there, by path: the old value and the new one.
+    changes: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
 
 
 @message

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -21,9 +22,11 @@ from modules.messages import (
     Train,
 )
 from modules.methods import Method, attach, check_layers, check_start_file
-from modules.preset.files.store import write_project
+from modules.preset.files.changes import Changes
+from modules.preset.files.store import project_text, write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
+from modules.run_folders import passed_over, run_to_continue
 from modules.sentences.render import PLAIN
 from modules.system.runtime import gc_paused
 from modules.tools import tool_named
@@ -41,9 +44,9 @@ from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_da
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
-from modules.trainer.run_folder.resume import ResumeState
+from modules.trainer.run_folder.resume import ResumeState, settings_notes
 from modules.trainer.run_folder.run_writer import RunWriter
-from modules.trainer.run_folder.workspace import folder_to_continue, new_run_folder, run_lock, with_absolute_paths
+from modules.trainer.run_folder.workspace import new_run_folder, run_lock, with_absolute_paths
 from modules.trainer.step import prior_preservation
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.optimizer_factory import check_optimizer
@@ -75,14 +78,13 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
     """A run: it gets its folder when all that can be checked has been, and all that can be prepared is."""
     early = EarlyEvents(events)
     preset = with_absolute_paths(validate(job.preset))
-    outputs = ModelPaths(preset)
-    outputs.check_free()
-    family = open_family(preset, early.tell)
-    preset = with_resolution(preset, family)
-    outputs.preset = preset
-    check_samplers(preset, family)
     with ExitStack() as stack:
-        resumed = _resume_state(preset, job.resume, stack) if job.resume else None
+        resumed = _resume_state(preset, job.resume, stack, early.tell) if job.resume else None
+        outputs = ModelPaths(preset, resumed.folder if resumed else None)
+        outputs.check_free()
+        family = open_family(preset, early.tell)
+        outputs.preset = preset = with_resolution(preset, family)
+        check_samplers(preset, family)
         asked, preset = preset, with_class_images(preset, family, early.tell, control)
         index = scan_images(preset, early.tell, control)
         check_embedding_tokens(preset, index)
@@ -96,19 +98,22 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         early.tell(Stage("stage.loading-model"))
         teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
         method = attach(family, preset)
-        outputs.folder = resumed.folder if resumed else _new_folder(preset, disk_retry, stack)
-        if resumed is None or resumed.backup is None:
-            _write_preset(asked, outputs.folder, disk_retry)
+        if resumed is None:
+            outputs.use(_new_folder(preset, disk_retry, stack))
+            file = outputs.folder / "preset.json"
+            disk_retry.retry(lambda: write_project(asked, file), "preset.json", file)
         step, board = resumed.step if resumed else 0, preset.general.tensorboard
         records = stack.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
         early.write_to(records)
         _train(preset, method, prepared, outputs, records, control, resumed, teacher)
 
 
-def _resume_state(preset: Preset, wanted: str, stack: ExitStack) -> ResumeState:
+def _resume_state(preset: Preset, wanted: str, stack: ExitStack, tell: Callable[[Event], None]) -> ResumeState:
     """The run to continue, for this process alone before anything of it is read."""
-    folder = folder_to_continue(preset, wanted)
+    folder = run_to_continue(preset, wanted)
     stack.enter_context(run_lock(folder))
+    if wanted == "newest":
+        tell(Note(PLAIN.what(passed_over(preset, folder))))
     return ResumeState(folder)
 
 
@@ -116,11 +121,6 @@ def _new_folder(preset: Preset, disk_retry: DiskRetry, stack: ExitStack) -> Path
     folder = new_run_folder(preset)
     stack.enter_context(disk_retry.retry(lambda: run_lock(folder), "a lock", folder))
     return folder
-
-
-def _write_preset(asked: Preset, folder: Path, disk_retry: DiskRetry) -> None:
-    file = folder / "preset.json"
-    disk_retry.retry(lambda: write_project(asked, file), "preset.json", file)
 
 
 def _train(
@@ -144,10 +144,15 @@ def _train(
     )
     validator = Validator(writer, measured) if measured else None
     trainer = Trainer(learner, writer, loader, records, control, validator)
-    resumed_from = learner.clock.step if resumed and resumed.resume(learner) else -1
+    learner.state["started"] = outputs
+    resumed_from, changes = -1, Changes()
+    if resumed and resumed.resume(learner):
+        resumed_from, changes = learner.clock.step, resumed.changes(preset)
+    if resumed:
+        writer.disk_retry.retry(lambda: resumed.record(outputs.preset), "preset.json", outputs.folder)
     records.step = max(resumed_from, 0)
-    records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from))
-    records.text("preset", (outputs.folder / "preset.json").read_text(encoding="utf-8"))
+    records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from, changes))
+    records.text("preset", project_text(outputs.preset))
     scaled = scaled_rate(preset)
     facts = [
         *method.notes(),
@@ -156,7 +161,7 @@ def _train(
         *learner.notes(),
     ]
     facts += validator.notes() if validator else ()
-    for note in (*(resumed.notes() if resumed else ()), *map(Note, facts)):
+    for note in (*(resumed.notes() if resumed else ()), *settings_notes(changes), *map(Note, facts)):
         records.tell(note)
     if learner.clock.step >= steps:
         ways = "Raise training.steps or training.epochs to go on."

@@ -11,6 +11,7 @@ from modules.sentences.tables import (
     files,
     preset_files,
     rules,
+    run_folders,
     stages,
     training,
     values,
@@ -26,6 +27,7 @@ TABLES = (
     check_captions,
     data,
     files,
+    run_folders,
     training,
     stages,
 )

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -21,6 +21,7 @@ DISK_ERRNOS = {
     )
     if (number := getattr(errno, name, None)) is not None
 }  # fmt: skip
+FULL = {number for name in ("ENOSPC", "EDQUOT", "EFBIG") if (number := getattr(errno, name, None)) is not None}
 
 
 @contextmanager
@@ -96,14 +97,19 @@ def _all_drafts(folder: Path) -> dict[str, list[Draft]]:
     return found
 
 
-def delete_drafts(folder: Path) -> None:
-    """Delete what killed writers left anywhere in a folder that only this process writes; each may be a whole model."""
-    for draft in list(folder.rglob(".*.part")):
+def delete_drafts(finals: Iterable[tuple[Path, str]]) -> None:
+    """Delete what killed writers left of the files or folders whose name, in a folder, fits an expression.
+
+    Whoever calls has to be the only one who writes them; each may be a whole model.
+    """
+    for folder, name in finals:
+        draft_name = re.compile(rf"\.(?:{name})(?:\.\d+)?\.part")
         with suppress(OSError):  # what cannot be deleted only takes room
-            if draft.is_dir():
-                shutil.rmtree(draft)
-            else:
-                draft.unlink()
+            for draft in [path for path in folder.iterdir() if draft_name.fullmatch(path.name)]:
+                if draft.is_dir() and not draft.is_symlink():
+                    shutil.rmtree(draft)
+                else:
+                    draft.unlink()
 
 
 def _is_alive(number: int, draft: Path) -> bool:

@@ -11,6 +11,8 @@ from typing import Self
 
 from filelock import lock_descriptor
 
+from modules.system.reading import open_file
+
 ASK_AGAIN_S = 0.01
 
 
@@ -45,7 +47,7 @@ class Lock:
             self.release()
             raise LockTaken(_read(beside))
         with suppress(OSError):  # on a full disk it is held without a name
-            beside.write_text(str(os.getpid()), encoding="ascii")
+            _write(beside, str(os.getpid()))
 
     def release(self) -> None:
         if self._handle >= 0:
@@ -68,8 +70,32 @@ def _locked(handle: int, seconds: float) -> bool:
     return True
 
 
+def is_locked(path: Path) -> bool:
+    """Whether somebody holds a lock on this file now; found out by taking it for a moment."""
+    try:
+        handle = os.open(path, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        return not lock_descriptor(handle, blocking=False)
+    except OSError:  # a disk that knows no locks
+        return False
+    finally:
+        os.close(handle)
+
+
 def _read(beside: Path) -> str:
     try:
-        return beside.read_bytes()[:32].decode("ascii", "replace").strip()
+        with open_file(beside) as file:
+            return file.read(32).decode("ascii", "replace").strip()
     except OSError:
         return ""
+
+
+def _write(beside: Path, text: str) -> None:
+    """Never into a pipe: that may wait for ever."""
+    handle = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NONBLOCK", 0), 0o644)
+    try:
+        os.write(handle, text.encode("ascii"))
+    finally:
+        os.close(handle)

@@ -15,10 +15,11 @@ import torch
 from modules.errors import UserError
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
+from modules.run_folders import BACKUP, all_backups, step_of
 from modules.system.files import sha256_of, staged
 from modules.system.reading import read_json
 
-NAME = re.compile(r"step-\d{8,}")
+DRAFT = re.compile(rf"\.{BACKUP.pattern}\.(part|old)")  # of a writer that was killed
 
 
 class Stateful(Protocol):
@@ -109,16 +110,6 @@ def size_of(state: Mapping[str, Stateful]) -> int:
     return size
 
 
-def all_backups(folder: Path) -> list[Path]:
-    """Every folder that is named as a backup, newest first."""
-    return sorted((path for path in folder.glob("step-*") if NAME.fullmatch(path.name) and path.is_dir()), reverse=True)
-
-
-def step_of(backup: Path) -> int:
-    """The step at which a backup was made, by its name."""
-    return int(backup.name.removeprefix("step-"))
-
-
 def newest_backup(folder: Path) -> Path | None:
     """The newest backup that is whole, reading no older one once it is found."""
     return next((path for path in all_backups(folder) if is_whole(path)), None)
@@ -162,21 +153,25 @@ def prune(folder: Path, keep: int, newest: Path) -> None:
     Raises:
         OSError: something could not be deleted; everything else of it was.
     """
-    drafts = (*folder.glob(".step-*.part"), *folder.glob(".step-*.old"))
+    drafts = [path for path in folder.glob(".step-*") if DRAFT.fullmatch(path.name)]
     # A run that was continued from an older backup has damaged ones ahead of it: they count for nothing, and stay.
     behind = [path for path in all_backups(folder) if path.name <= newest.name]
     problem: OSError | None = None
     for path in (*drafts, *behind[keep:]):
         try:
-            _delete(path)
+            delete_backup(path)
         except OSError as error:
             problem = error
     if problem:
         raise problem
 
 
-def _delete(path: Path) -> None:
-    """Away with a folder; it stops being a backup before it stops being whole."""
+def delete_backup(path: Path) -> None:
+    """Delete a backup, or a draft of one. It stops being a backup before it stops being whole.
+
+    Raises:
+        OSError: something of it could not be deleted.
+    """
     doomed = path if path.name.startswith(".") else path.with_name(f".{path.name}.old")
     if doomed != path:
         path.replace(doomed)

@@ -107,9 +107,21 @@ class Trainer:
                 self.writer.sample()
             if self.validator:
                 self.validator.validate()
-        elif self.validator and 0 <= self.validator.best.at < self.clock.step:  # it was validated before
-            for command in self.due_commands.due(self.clock, {"validate": self.learner.preset.validation.every}):
-                self.execute(command)
+            return
+        self.writer.resumed_at = self.clock.step
+        for command in self.due_commands.due(self.clock, self._left_out()):
+            self.execute(command)
+
+    def _left_out(self) -> dict[str, str]:
+        """What a kill or a stop right after the backup of this step may have left out."""
+        preset, found = self.learner.preset, dict[str, str]()
+        if self.validator and 0 <= self.validator.best.at < self.clock.step:  # it was validated before
+            found["validate"] = preset.validation.every
+        if not self.writer.is_saved:
+            found["save"] = preset.backup.save_every
+        if not self.writer.is_sampled:
+            found["sample"] = preset.sampling.every
+        return found
 
     def _loop(self, steps: Iterable[list[Batch | PartialBatch]]) -> None:
         began = time.monotonic()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -61,7 +60,7 @@ def wrong_after_a_kill(folder: Path, told: Told) -> list[str]:
             wrong.append(f"model {path.name}: {difference}")
     for path in _samples(folder):
         try:
-            same = told.samples.get(re.sub(r" \(\d+\)\.png$", ".png", path.name)) == _pixels(path)
+            same = told.samples.get(path.name) == _pixels(path)
         except (OSError, SyntaxError) as error:
             wrong.append(f"sample {path.name} cannot be read: {error}")
             continue
@@ -85,11 +84,10 @@ def wrong_in_the_end(folder: Path, told: Told) -> list[str]:
     finished = [event for event in events_of(folder) if isinstance(event, Finished)]
     if not finished or finished[-1].stopped or not Path(finished[-1].path).exists():
         wrong.append("its last word is not that it has finished")
-    # A run that goes on from the very step that a sample was due at, after its backup, does not draw it any more.
-    left_out = {f"{event.resumed_from:06d}" for event in events_of(folder) if isinstance(event, Started)}
-    missing = {name for name in told.samples if name.split(" ")[0] not in left_out}
-    if missing := missing - {path.name for path in _samples(folder)}:
-        wrong.append(f"samples are missing: {sorted(missing)}")
+    if differing := told.samples.keys() ^ {path.name for path in _samples(folder)}:
+        wrong.append(f"samples are missing or there twice: {sorted(differing)}")
+    if differing := told.models.keys() ^ {_plain(path, folder) for path in _models(folder)}:
+        wrong.append(f"models are missing or there twice: {sorted(differing)}")
     wrong += [f"{path.relative_to(folder)} was left behind" for path in leftovers(folder)]
     return wrong
 
@@ -133,11 +131,9 @@ def _samples(folder: Path) -> list[Path]:
 
 
 def _plain(path: Path, folder: Path) -> str:
-    """The name of a model, whatever the run is called and whether its name was taken: "run 3-step-9 2" is "-step-9"."""
+    """The name of a model, whatever the run is called: "run 3-step-9" is "-step-9"."""
     inside = path.relative_to(folder / "models")
-    plain = [part.removesuffix(".safetensors").removeprefix(folder.name) for part in inside.parts]
-    named = [part for part in plain if part.strip() and not part.strip().isdigit()]
-    return "/".join(part.split(" ")[0] if "step" in part else part for part in named)
+    return "/".join(part.removesuffix(".safetensors").removeprefix(folder.name) for part in inside.parts)
 
 
 def _pixels(path: Path) -> bytes:
@@ -146,7 +142,8 @@ def _pixels(path: Path) -> bytes:
 
 
 def _state(backup: Path) -> dict[str, Any]:
-    held = {path.stem: torch.load(path, weights_only=True) for path in sorted(backup.glob("*.pt"))}
+    parts = [path for path in sorted(backup.glob("*.pt")) if path.stem != "started"]  # a time
+    held = {path.stem: torch.load(path, weights_only=True) for path in parts}
     return dict(_flat(held, ""))
 
 

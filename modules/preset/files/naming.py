@@ -13,9 +13,12 @@ RESERVED = {"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt"
 
 def run_name(preset: Preset) -> str:
     """A name that every system allows for a folder: the run's, or the preset's title."""
-    words = re.sub(
-        r'[<>:"/\\|?*\x00-\x1f]+', " ", CONTROL_CHARACTERS.sub(" ", preset.general.name or preset.title or "run")
-    )
+    return folder_name(preset.general.name or preset.title)
+
+
+def folder_name(text: str) -> str:
+    """The same of any text."""
+    words = re.sub(r'[<>:"/\\|?*\x00-\x1f]+', " ", CONTROL_CHARACTERS.sub(" ", text or "run"))
     words = re.sub(r"\s+", " ", words).strip(" .")[:80].encode()[:MAX_BYTES].decode("utf-8", "ignore").strip(" .")
     if not words or words.lower() in RESERVED:
         return f"{words} run".strip()

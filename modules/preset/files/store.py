@@ -144,12 +144,17 @@ def _remove(values: Values, path: str) -> None:
 
 def write_preset(preset: Preset, path: Path) -> None:
     """Write the recipe, to be shared: whole or not at all. What belongs to this machine stays behind."""
-    _write(shareable_values(preset), path)
+    write_text(path, _text(shareable_values(preset)))
 
 
 def write_project(preset: Preset, path: Path) -> None:
     """Write everything, machine settings and concepts included: whole or not at all."""
-    _write({"kind": "project", **non_default_values(preset, Preset())}, path)
+    write_text(path, project_text(preset))
+
+
+def project_text(preset: Preset) -> str:
+    """What `write_project` writes."""
+    return _text({"kind": "project", **non_default_values(preset, Preset())})
 
 
 def shareable_values(preset: Preset) -> Values:
@@ -188,5 +193,5 @@ def _plain(value: Any, usual: Any) -> Any:
     return value
 
 
-def _write(values: Values, path: Path) -> None:
-    write_text(path, json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+def _text(values: Values) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False) + "\n"

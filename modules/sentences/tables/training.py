@@ -18,6 +18,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "rollback.bad-steps": ("Of the last {last} steps, {steps:list} were skipped", ""),
     "rollback.nan-weights": ("The trained weights contain NaN", ""),
+    "rollback.backup-stays": (
+        "{backup} is newer than the backup that the run was rolled back to, and could not be deleted ({reason}).",
+        "",
+    ),
     "rollback.times": (", after {count:one rollback|# rollbacks}", ""),
     "fix.tenth-of-rate": ("A tenth of the learning rate: {rate:g}", ""),
 }

@@ -17,12 +17,11 @@ from safetensors import SafetensorError
 
 from modules.errors import UserError
 from modules.messages import Continued, Event, Note, Paused
-from modules.system.files import disk_error
+from modules.system.files import FULL, disk_error
 from modules.text import in_bytes
 from modules.trainer.control import Control, Interrupted
 
 T = TypeVar("T")
-FULL = {number for name in ("ENOSPC", "EDQUOT", "EFBIG") if (number := getattr(errno, name, None)) is not None}
 FORBIDDEN = {errno.EACCES, errno.EPERM}
 GONE = {errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO}
 
@@ -94,8 +93,10 @@ def disk_error_sentence(trouble: OSError, what: str, place: Path, size: int = 0)
     """One sentence: what is wrong with the disk, and in figures how far it is from taking what is to be written."""
     kind = _kind(trouble)
     if kind == "full":
-        needs = f", {what} needs {in_bytes(size)}" if size else ""
-        return f"The disk with {place} is full: {_free(place)} free{needs}."
+        free = _free(place)
+        much = in_bytes(size) if size > free else f"more than {in_bytes(free)}"  # names and headers come on top
+        needs = f", {what} needs {much}" if size else ""
+        return f"The disk with {place} is full: {in_bytes(free)} free{needs}."
     if kind == "forbidden":
         return f"There is no permission to write {what} to {place}."
     if kind == "gone":
@@ -124,7 +125,7 @@ def _kind(trouble: OSError) -> str:
     return "read-only" if trouble.errno == errno.EROFS else "failing"
 
 
-def _free(place: Path) -> str:
+def _free(place: Path) -> int:
     while not place.exists() and place != place.parent:
         place = place.parent
-    return in_bytes(shutil.disk_usage(place).free)
+    return shutil.disk_usage(place).free

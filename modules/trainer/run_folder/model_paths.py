@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from modules.data.balance import PRIOR_KINDS
@@ -15,19 +16,34 @@ from modules.formats.metadata import ConceptStats, RunFacts, file_metadata
 from modules.methods.textual_inversion import beside, file_name
 from modules.preset.preset import Preset
 from modules.system.seeds import seed_of
+from modules.trainer.run_folder.own_files import OwnFiles
 from modules.trainer.run_folder.workspace import check_writable, run_name
 
 
 class ModelPaths:
-    """Paths and metadata of the models that one run writes. `folder` is set once the run has its own."""
+    """Paths and metadata of the models that one run writes. Backups keep when it started."""
 
-    def __init__(self, preset: Preset) -> None:
+    may_be_missing = True  # in backups of older versions
+
+    def __init__(self, preset: Preset, folder: Path | None = None) -> None:
+        """`folder`: of the run that is continued; one that is new gets its own later, with `use`."""
         self.preset = preset
-        self.folder = Path(preset.general.workspace) / run_name(preset)
+        self.folder = folder or Path(preset.general.workspace) / run_name(preset)
+        self.own = OwnFiles(self.folder, continued=folder is not None)
         self.started = time.time()
         self._modelspec: dict[str, str] = {}
         self._concepts: tuple[ConceptStats, ...] = ()
         self._steps = self._steps_per_epoch = 0
+
+    def use(self, folder: Path) -> None:
+        """The folder of a new run is this one."""
+        self.folder, self.own = folder, OwnFiles(folder, continued=False)
+
+    def state_dict(self) -> dict[str, float]:
+        return {"started": self.started}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        self.started = state["started"]
 
     def describe(self, family: Family, index: Index, steps: int, steps_per_epoch: int) -> None:
         """Gather what files tell of the run they come from: counts and tags, no names and no paths."""
@@ -72,7 +88,7 @@ class ModelPaths:
         if not self.preset.output.path:
             return
         taken = self._taken(self.wanted)
-        if taken and not self.preset.output.overwrite:
+        if taken and not self.preset.output.overwrite and self.own.step_of(self.wanted) < 0:
             raise UserError(
                 f"output.path: {taken[0]} exists already.",
                 advice="Choose another path, move the old one away, or set output.overwrite to true.",
@@ -90,11 +106,20 @@ class ModelPaths:
         """The finished model: the path that the preset gives, or one named after the run."""
         return Path(self.preset.output.path or self.folder / "models" / f"{self.folder.name}{self._suffix}")
 
-    def final(self) -> Path:
-        """Where the finished model is written: a name beside the wanted one, if that was taken during the run."""
-        if self.preset.output.path and self.preset.output.overwrite:
-            return self.wanted
-        return self._free(self.wanted) if self._taken(self.wanted) else self.wanted
+    def final(self, step: int) -> Path:
+        """Where the finished model is written: a name beside the wanted one, if that was taken during the run.
+
+        The run's own from an earlier end gets the name of its step.
+        """
+        wanted = self.wanted
+        if (self.preset.output.path and self.preset.output.overwrite) or not self._taken(wanted):
+            return wanted
+        earlier = self.own.step_of(wanted)
+        if earlier < 0:
+            return self._free(wanted)
+        if earlier != step:
+            self.own.set_aside(wanted, self._free(self.at_step(earlier, wanted)))
+        return wanted
 
     def _taken(self, target: Path) -> list[Path]:
         """What is there already of the files that would be written."""
@@ -107,7 +132,12 @@ class ModelPaths:
 
     def intermediate(self, step: int) -> Path:
         """A model that is saved before the end."""
-        return self._free(self.folder / "models" / f"{self.folder.name}-step-{step:08d}{self._suffix}")
+        return self._free(self.at_step(step))
+
+    def at_step(self, step: int, model: Path | None = None) -> Path:
+        """The name of a model of a step: of one before the end, or of what is `model` until a later end."""
+        model = model or self.folder / "models" / f"{self.folder.name}{self._suffix}"
+        return model.with_name(f"{model.name.removesuffix(self._suffix)}-step-{step:08d}{self._suffix}")
 
     def best(self) -> Path:
         """The best model by validation, which a better one replaces."""
@@ -119,7 +149,7 @@ class ModelPaths:
 
     def _free(self, path: Path) -> Path:
         number, candidate = 2, path
-        while candidate.exists():
+        while candidate.exists() and self.own.step_of(candidate) < 0:
             candidate = path.with_name(f"{path.name.removesuffix(self._suffix)} {number}{self._suffix}")
             number += 1
         return candidate
@@ -143,7 +173,7 @@ def concept_facts(index: Index) -> list[ConceptStats]:
         images[item.concept] += 1
         concept = index.concepts[item.concept]
         found = {tag for caption in item.captions for tag in every_tag(caption, concept)}
-        tags.setdefault(item.concept, Counter()).update(found)
+        tags.setdefault(item.concept, Counter()).update(sorted(found))  # a set has another order in each process
     return [
         ConceptStats(
             images[n], index.concepts[n].repeats, tags[n], is_regularization=index.concepts[n].kind in PRIOR_KINDS

@@ -2,14 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 from modules.errors import UserError
 from modules.messages import Note
-from modules.system.files import delete_drafts
-from modules.trainer.backup import UnreadableBackup, step_of
+from modules.preset.files import store
+from modules.preset.files.changes import Changes, changes_between
+from modules.preset.preset import Preset
+from modules.preset.validate import examine, shown_json
+from modules.run_folders import BACKUP, step_of
+from modules.sentences.problem import problem
+from modules.sentences.render import PLAIN
+from modules.system.files import delete_drafts, write_text
+from modules.system.reading import read_bytes
+from modules.trainer.backup import UnreadableBackup
 from modules.trainer.run_folder.workspace import backups_to_continue, step_reached
 from modules.trainer.step.learner import Learner
+
+LONGEST_VALUE = 60  # characters of a setting in a sentence
+
+
+def written_by_runs(folder: Path) -> list[tuple[Path, str]]:
+    """Where a run writes, and an expression for the names of the files and folders there."""
+    models, name = folder / "models", re.escape(folder.name)
+    words = [path for path in models.glob("*") if path.is_dir()] if models.is_dir() else []
+    return [
+        (folder, r"preset(?:-to-step-\d+)?\.json"),
+        (folder / "backups", BACKUP.pattern),
+        (folder / "samples", r"\d{6,} - .*\.png"),
+        *((place, rf"{name}.*|.*\.safetensors") for place in (models, *words)),
+    ]
+
+
+def settings_notes(changes: Changes) -> list[Note]:
+    """Each setting that is other than before, in one sentence."""
+    told = [problem("resume.setting", path, old=_shown(old), new=_shown(new)) for path, (old, new) in changes.items()]
+    return [Note(PLAIN.what(problem("resume.other-settings", changes=told)), "warning")] if told else []
+
+
+def _shown(value: Any) -> str:
+    text = value if isinstance(value, str) else shown_json(value)
+    return text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}..."
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return read_bytes(file)
+    except OSError:
+        return b""
 
 
 class ResumeState:
@@ -21,7 +63,7 @@ class ResumeState:
         Raises:
             UserError: there are backups, and all of them are damaged.
         """
-        delete_drafts(folder)
+        delete_drafts(written_by_runs(folder))
         self.folder, self.reached = folder, step_reached(folder)
         self._backups = backups_to_continue(folder)
         self._passed: list[str] = []
@@ -57,6 +99,29 @@ class ResumeState:
             f"The run {self.folder} cannot be continued: no backup of it can be read. {self._unread[0]}",
             advice="Start a new run, without --resume.",
         )
+
+    def changes(self, preset: Preset) -> Changes:
+        """The settings that are other than those up to the backup that is continued."""
+        if self.backup is None:
+            return {}
+        try:
+            return changes_between(examine(store.load(self.backup / "preset.json").values)[0], preset)
+        except UserError:  # of a newer version, say
+            return {}
+
+    def record(self, asked: Preset) -> None:
+        """Keep the settings as those of the run; what it had before stays beside them.
+
+        Raises:
+            OSError: the disk does not take them.
+        """
+        file, earlier = self.folder / "preset.json", self.folder / f"preset-to-step-{self.step:08d}.json"
+        text = store.project_text(asked)
+        if file.is_dir() or _bytes_of(file) == text.encode():
+            return  # a folder is not ours; every backup holds the settings
+        if file.is_file() and not earlier.exists():
+            file.replace(earlier)
+        write_text(file, text)
 
     def notes(self) -> list[Note]:
         """What whoever continues the run should know, in words: what was passed over, and what is lost."""

@@ -6,7 +6,6 @@ Backups in the folder that are newer than the one it goes back to belong to a pa
 from __future__ import annotations
 
 import copy
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.run_folders import all_backups, step_of
 from modules.sentences.problem import Problem, problem
-from modules.sentences.render import fix
-from modules.trainer.backup import all_backups, is_whole, read_backup, step_of
+from modules.sentences.render import PLAIN, fix
+from modules.trainer.backup import delete_backup, is_whole, read_backup
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.step_guard import WINDOW
 
@@ -44,9 +44,7 @@ class Rollback:
         found = self._backup_to_take()
         if found:
             read_backup(found, self._rolled_back_state(), learner.device)
-            for path in all_backups(self.backups):
-                if step_of(path) > step_of(found):
-                    shutil.rmtree(path)
+            self._drop_after(found)
         elif self._start is not None:
             for name, thing in self._rolled_back_state().items():
                 thing.load_state_dict(_copied(self._start[name]))
@@ -57,6 +55,16 @@ class Rollback:
         if self._start is not None:
             return "There is no backup yet: the run is rolled back to its start"
         return f"There is no backup yet: the run stays at step {learner.clock.step}, with the last good weights"
+
+    def _drop_after(self, taken: Path) -> None:
+        """Delete the backups that are newer than the one that was taken; where a file is locked, the run goes on."""
+        for path in all_backups(self.backups):
+            if step_of(path) > step_of(taken):
+                try:
+                    delete_backup(path)
+                except OSError as error:
+                    stays = problem("rollback.backup-stays", backup=path.name, reason=str(error))
+                    self.learner.on_log(PLAIN.what(stays))
 
     def _backup_to_take(self) -> Path | None:
         """The newest whole backup from before the bad steps; the one before it, if it was taken and failed again.

@@ -16,6 +16,8 @@ from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, Sa
 from modules.preset.files.store import write_project
 from modules.preset.rules.live_changes import prompt_of, with_live_change
 from modules.preset.sections.sampling import Prompt
+from modules.sentences.problem import problem
+from modules.sentences.render import PLAIN
 from modules.system.devices import is_out_of_memory
 from modules.trainer.backup import newest_backup, prune, size_of, step_of, write_backup
 from modules.trainer.control import Control, Interrupted
@@ -49,7 +51,8 @@ class RunWriter:
         self.records, self.control, self.resident = records, control, resident
         self.folder = outputs.folder
         self.disk_retry = DiskRetry(control, records.tell, lambda: learner.clock.step)
-        self._sampled_at = -1
+        self._sampled_at = self.resumed_at = -1
+        self._images = set[Path]()  # that this process wrote: one of an earlier process may be drawn over
         self._failures = 0  # rounds of samples in a row
         self._undrawn = Counter[str]()  # how often each prompt could not be drawn
         denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
@@ -122,14 +125,14 @@ class RunWriter:
                         break
         self.stopwatch.drew(done, time.monotonic() - began)
         if preset.sampling.grid and len(drawn) > 1:
-            path = self._free(self.folder / "samples" / overview_name(step))
+            path = self._image_path(overview_name(step))
             self._write(lambda: save_overview(drawn, path, step=step), "a sample", path)
             self.records.tell(SampleReady(str(path), OVERVIEW, step, 0))
         if not of_the_moment:
             self._sampled_at = step
 
     def _save_sample(self, sample: Sample, step: int, number: int, words: str) -> None:
-        path = self._free(self.folder / "samples" / file_name(step, number, words))
+        path = self._image_path(file_name(step, number, words), replaces=number > 0)
         self._write(lambda: save_sample(sample, path, model=self.folder.name), "a sample", path)
         self.records.tell(SampleReady(str(path), words, step, number))
 
@@ -205,12 +208,10 @@ class RunWriter:
             self.note(f"No model at step {learner.clock.step}: the trained weights contain NaN.", "error")
             return None
         self.records.tell(Stage("stage.saving-model"))
-        target = self.outputs.final() if final else self.outputs.intermediate(learner.clock.step)
+        step = learner.clock.step
+        target = self.outputs.final(step) if final else self.outputs.intermediate(step)
         if final and target != self.outputs.wanted:
-            self.note(
-                f"{self.outputs.wanted} exists now, written by something else: the model is saved under another name.",
-                "warning",
-            )
+            self.note(PLAIN.sentence(problem("save.name-taken", file=str(self.outputs.wanted))), "warning")
         try:
             paths = self.export(target, "the model", live=self._average_saved != "instead")
             if self._average_saved == "beside":
@@ -221,7 +222,7 @@ class RunWriter:
             self.note(str(gave_up), "warning")
             return target
         for path in paths:
-            self.records.tell(ModelSaved(str(path), learner.clock.step))
+            self.records.tell(ModelSaved(str(path), step))
         return paths[0]
 
     @property
@@ -235,8 +236,16 @@ class RunWriter:
         """Write the finished weights, or the `live` ones, as others read them, with `more` metadata."""
         learner = self.learner
         metadata = {**self.outputs.metadata(target, learner.clock.step, learner.clock.epoch), **(more or {})}
+        own, step = self.outputs.own, learner.clock.step
+
+        def write() -> list[Path]:
+            own.claim(target, step)
+            paths = list(learner.method.export(target, metadata))
+            own.written(target, step)
+            return paths
+
         with learner.finished_weights(average=not live, exact=True):
-            return self._write(lambda: list(learner.method.export(target, metadata)), what, target)
+            return self._write(write, what, target)
 
     def change(self, command: Change) -> None:
         """Take over a live setting for the rest of the run."""
@@ -265,7 +274,7 @@ class RunWriter:
             return
         if preset.backup.at_end:
             self.back_up()
-        if preset.sampling.last and self._sampled_at != self.learner.clock.step:
+        if preset.sampling.last and not self.is_sampled:
             self.sample()
         path = self.save(final=True)
         self.records.tell(Finished(self.learner.clock.step, path=str(path)))
@@ -286,8 +295,24 @@ class RunWriter:
                 module.train(mode)
             family.unload(*(set(family.component_names) - self.resident))
 
-    @staticmethod
-    def _free(path: Path) -> Path:
-        """A name that is not taken: a second "sample now" at the same step does not replace the first."""
+    @property
+    def is_sampled(self) -> bool:
+        """Whether the preset's prompts have been drawn at this step: now, or before the run was continued from it."""
+        step, prompts = self.learner.clock.step, self._requested_prompts(None)
+        if self._sampled_at == step or self.resumed_at != step:
+            return self._sampled_at == step
+        names = (file_name(step, number, prompt.prompt) for number, prompt in enumerate(prompts, 1))
+        return all((self.folder / "samples" / name).is_file() for name in names)
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether a model of this step is there from before the run was continued."""
+        return self.outputs.at_step(self.learner.clock.step).exists()
+
+    def _image_path(self, name: str, *, replaces: bool = True) -> Path:
+        """Where an image goes. Nothing of this process is drawn over: a second "sample now" at the same step, say."""
+        path = self.folder / "samples" / name
         names = (path.with_stem(f"{path.stem} ({n})") if n else path for n in range(10_000))
-        return next(name for name in names if not name.exists())
+        found = next(each for each in names if each not in self._images and (replaces or not each.exists()))
+        self._images.add(found)
+        return found

@@ -14,13 +14,15 @@ from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter
 from modules.preset.sections.sampling import Sampling
+from modules.run_folders import LOCK, all_backups, new_names
 from modules.system.bundled import in_program_folder, is_bundled
-from modules.system.files import DISK_ERRNOS
+from modules.system.disks import write_error
+from modules.system.files import DISK_ERRNOS, FULL
 from modules.system.locks import Lock, LockTaken
 from modules.system.reading import open_file
-from modules.trainer.backup import all_backups, whole_backups
+from modules.trainer.backup import whole_backups
 
-LOCK = ".lock"  # in the folder of a run
+ASKED_S = 0.5  # whoever asks whether a run is under way holds its lock for a moment
 TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come
 
 
@@ -62,10 +64,12 @@ def new_run_folder(preset: Preset) -> Path:
     Raises:
         UserError: the workspace cannot be written.
     """
-    for folder in _names(preset):
+    workspace = Path(preset.general.workspace)
+    for name in new_names(workspace, run_name(preset)):
+        folder = workspace / name
         try:
             folder.mkdir(parents=True)
-        except FileExistsError:
+        except FileExistsError:  # another run was faster
             continue
         except OSError as error:
             raise UserError(
@@ -76,23 +80,6 @@ def new_run_folder(preset: Preset) -> Path:
     raise AssertionError("names never end")
 
 
-def folder_to_continue(preset: Preset, wanted: str) -> Path:
-    """The folder of a run. `wanted`: a folder, or "newest" for the run of that name.
-
-    Raises:
-        UserError: there is no such run.
-    """
-    if wanted != "newest":
-        return _run_folder_named(preset, wanted)
-    folders = _taken(preset)
-    if not folders:
-        raise UserError(
-            f'There is no run named "{run_name(preset)}" in {preset.general.workspace} to continue.',
-            advice="Start it without --resume, or name the folder of the run.",
-        )
-    return folders[-1]
-
-
 def run_lock(folder: Path) -> AbstractContextManager[object]:
     """The run's folder for this process alone, until the end of the block or of the process.
 
@@ -100,7 +87,7 @@ def run_lock(folder: Path) -> AbstractContextManager[object]:
         UserError: another process trains in it.
     """
     try:
-        return Lock(folder / LOCK)
+        return Lock(folder / LOCK, ASKED_S)
     except LockTaken as holder:
         number = f" (process {holder})" if str(holder) else ""
         raise UserError(
@@ -152,21 +139,6 @@ def step_reached(folder: Path) -> int:
     return 0
 
 
-def _run_folder_named(preset: Preset, wanted: str) -> Path:
-    for folder in (Path(wanted).expanduser(), Path(preset.general.workspace) / wanted):
-        if folder.is_dir() and folder.parent.name == "backups":
-            raise UserError(
-                f"{folder} is a backup; a run always continues from its newest intact one.",
-                advice=f"Give the folder of the run, {folder.parent.parent}. To go back, move its newer backups away.",
-            )
-        if folder.is_dir():
-            return folder
-    raise UserError(
-        f"There is no run {wanted}, and none of that name in {preset.general.workspace}.",
-        advice="Give the folder of a run, or only --resume for the newest run of this name.",
-    )
-
-
 def _sampling_with_absolute_paths(sampling: Sampling, full: Callable[[str], str]) -> Sampling:
     return sampling.model_copy(
         update={
@@ -180,34 +152,14 @@ def _sampling_with_absolute_paths(sampling: Sampling, full: Callable[[str], str]
     )
 
 
-def _taken(preset: Preset) -> list[Path]:
-    taken: list[Path] = []
-    for folder in _names(preset):
-        if not folder.is_dir():
-            return taken
-        taken.append(folder)
-    return taken
-
-
-def _names(preset: Preset) -> Iterator[Path]:
-    first = Path(preset.general.workspace) / run_name(preset)
-    yield first
-    number = 2
-    while True:
-        yield first.with_name(f"{first.name} {number}")
-        number += 1
-
-
 def check_writable(folder: Path) -> None:
     """Find out before hours of work whether files can be written to a folder, which may not exist yet.
 
     Raises:
         UserError: they cannot.
     """
-    place = folder
-    while not place.exists() and place != place.parent:
-        place = place.parent
-    if not place.is_dir() or not os.access(place, os.W_OK):
+    error = write_error(folder)
+    if error is not None and error.errno not in FULL:  # a run waits for room
         raise UserError(
             f"Nothing can be written to {folder}.", advice="Choose another folder, or change its permissions."
         )

@@ -5,11 +5,13 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors import safe_open
 
 from modules.errors import UserError
 from modules.messages import Note, Started, decode
+from modules.preset.files.store import read
 from modules.system.files import sha256_of
-from tests.trainer.runs import assert_equal, end_of, folder_of, run, stop_after_a_backup, trained, values
+from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, stop_after_a_backup, trained, values
 
 FULL = ("method.kind=full", "training.learning_rate=1e-4")
 KINDS = {
@@ -250,9 +252,78 @@ def test_nothing_is_left_to_train_ends_the_run_with_a_word(tmp_path) -> None:
 
 
 def test_the_folder_of_a_run_holds_a_project_that_trains_the_same_again(tmp_path) -> None:
-    from modules.preset.files.store import read
-
     folder = folder_of(run(values(tmp_path, "training.steps=2")))
     again = read(folder / "preset.json").model_dump(mode="json")
     assert Path(again["general"]["workspace"]) == tmp_path
     assert_equal(trained(folder), trained(folder_of(run(again))))
+
+
+def test_a_longer_run_says_what_changed_and_its_model_takes_the_name(tmp_path) -> None:
+    """The run's own earlier model steps aside; the settings follow, and those of before stay."""
+    folder = folder_of(run(values(tmp_path, "general.name=cat", "training.steps=2")))
+    early = (folder / "models" / "cat.safetensors").read_bytes()
+    (folder / "preset.json").write_bytes(b"damaged")
+
+    events = run(values(tmp_path, "general.name=cat", "training.steps=4", "training.learning_rate=5e-4"), resume="cat")
+
+    started = next(e for e in events if isinstance(e, Started))
+    assert started.resumed_from == 2
+    assert started.changes == {"training.steps": [2, 4], "training.learning_rate": [0.001, 0.0005]}
+    said = [e.text for e in events if isinstance(e, Note)]
+    (changed,) = [text for text in said if text.startswith("Continued with other settings: ")]
+    assert "training.steps 2 -> 4" in changed
+    assert "training.learning_rate 0.001 -> 0.0005" in changed
+    assert not any("has not written it" in text for text in said)
+    assert model_of(events) == folder / "models" / "cat.safetensors"
+    assert (folder / "models" / "cat-step-00000002.safetensors").read_bytes() == early
+    assert names(folder / "models") == ["cat-step-00000002.safetensors", "cat.safetensors"]
+    assert read(folder / "preset.json").training.steps == 4
+    assert (folder / "preset-to-step-00000002.json").read_bytes() == b"damaged"
+
+
+def test_what_a_stranger_put_under_the_name_of_the_model_stays(tmp_path) -> None:
+    folder = folder_of(run(values(tmp_path, "general.name=cat", "training.steps=2")))
+    (folder / "models" / "cat.safetensors").write_bytes(b"mine")
+    events = run(values(tmp_path, "general.name=cat", "training.steps=3"), resume="newest")
+    assert (folder / "models" / "cat.safetensors").read_bytes() == b"mine"
+    assert model_of(events).name == "cat 2.safetensors"
+    assert any(isinstance(e, Note) and "this run has not written it" in e.text for e in events)
+
+
+def test_what_was_due_at_the_step_of_the_backup_is_made_once(tmp_path) -> None:
+    """Killed right after a backup, after a sample, after a save, and after the last model: nothing lacks or doubles."""
+    prompt = 'sampling.prompts=[{"prompt": "robot", "steps": 1, "width": 64, "height": 64}]'
+    every = ("sampling.every=2 steps", "sampling.last=true", "sampling.first=true", "backup.save_every=2 steps")
+    preset = values(tmp_path, "training.steps=5", "backup.every=2 steps", "general.name=cat", prompt, *every)
+    folder = folder_of(run(preset))
+    samples, models = names(folder / "samples"), names(folder / "models")
+    assert samples == [f"{step:06d} - 1 - robot.png" for step in (0, 2, 4, 5)]
+    assert models == ["cat-step-00000002.safetensors", "cat-step-00000004.safetensors", "cat.safetensors"]
+    whole = trained(folder)
+    for lost in ("", "samples/000004 - 1 - robot.png", "models/cat-step-00000004.safetensors"):
+        shutil.rmtree(folder / "backups" / "step-00000005")
+        if lost:
+            (folder / lost).unlink()
+        run(preset, resume="newest")
+        assert (names(folder / "samples"), names(folder / "models")) == (samples, models), lost
+    before = (folder / "samples" / samples[-1]).stat().st_mtime_ns
+    run(preset, resume="newest")  # finished already: only the model is written again
+    assert (names(folder / "samples"), names(folder / "models")) == (samples, models)
+    assert (folder / "samples" / samples[-1]).stat().st_mtime_ns == before
+    assert_equal(whole, trained(folder))
+
+
+def test_the_start_of_a_run_is_that_of_its_first_process(tmp_path) -> None:
+    def about(events) -> dict[str, str]:
+        with safe_open(model_of(events), "pt") as file:
+            return file.metadata()
+
+    preset = values(tmp_path, "training.steps=2")
+    first = about(run(preset))
+    again = about(run(preset, resume="newest"))
+    dates = ("modelspec.date", "ss_training_finished_at")
+    assert [name for name in first if first[name] != again[name] and name not in dates] == []
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())

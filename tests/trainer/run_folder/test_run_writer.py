@@ -40,7 +40,7 @@ class Kept:
         self.method = attach(self.family, preset)
         self.learner = Learner(preset, self.family, self.method, steps=9)
         outputs = ModelPaths(preset)
-        outputs.folder = folder / "run"
+        outputs.use(folder / "run")
         outputs.folder.mkdir()
         outputs.describe(self.family, loader.index, 9, 3)
         self.mailbox: Mailbox[Event] = Mailbox()

@@ -16,7 +16,6 @@ from modules.system.runtime import python_command
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.workspace import (
     check_writable,
-    folder_to_continue,
     new_run_folder,
     run_lock,
     run_name,
@@ -98,20 +97,10 @@ def test_paths_are_absolute_and_references_stay(tmp_path: Path, monkeypatch: pyt
     assert with_absolute_paths(Preset()).model.source == ""
 
 
-def test_what_cannot_be_continued_is_said(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no run named"):
-        folder_to_continue(preset("a", workspace=str(tmp_path)), "newest")
-    with pytest.raises(UserError, match="There is no run elsewhere"):
-        folder_to_continue(preset("a", workspace=str(tmp_path)), "elsewhere")
+def test_a_run_whose_backups_are_all_damaged_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a" / "backups" / "step-00000003").mkdir(parents=True)
     with pytest.raises(UserError, match="all 1 backups of it are damaged"):
         ResumeState(tmp_path / "a")
-
-
-def test_the_newest_run_is_continued_though_an_older_one_has_the_backups(tmp_path: Path) -> None:
-    (tmp_path / "a" / "backups" / "step-00000003").mkdir(parents=True)
-    (tmp_path / "a 2").mkdir()
-    assert folder_to_continue(preset("a", workspace=str(tmp_path)), "newest") == tmp_path / "a 2"
 
 
 HOLDER = """
