@@ -33,6 +33,7 @@ from modules.sentences.problem import Problem, problem
 EXAMPLES: dict[Any, Any] = {
     str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
     list[str]: ["a", "b"], list[dict[str, Any]]: [{"prompt": "x"}], list[list[float]]: [[1.0, 0.5]],
+    dict[str, list[Any]]: {"training.steps": [600, None], "concepts": ["1 entries", "猫"]},
     dict[str, float]: {"denoiser": 1e-4}, dict[str, Any] | None: {"prompt": "x"}, Any: [1, "two", None],
     typing.Literal["error", "warning", "info"]: "warning",
     list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})],
