@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Sequence
+from typing import Any
 
+from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.printable import printable
 from modules.sentences.problem import Fix, Problem, as_it_is, problem
 from modules.sentences.render import PLAIN, Renderer
@@ -22,9 +24,13 @@ MAX_LISTED = 50  # problems that are written out; more would only push the first
 class UserError(Exception):
     """Something that the user can fix, as data. `str` of it is what the command line says."""
 
-    def __init__(self, what: Problem | str, *, advice: str = "", fixes: Sequence[Fix] = ()) -> None:
-        """`what` may be a finished sentence, with `advice`. `fixes`: settings that would help, in order."""
-        self.problem = what if isinstance(what, Problem) else as_it_is(what, advice)
+    def __init__(
+        self, what: Problem | str, path: str = "", *also: str, fixes: Sequence[Fix] = (), **values: Any
+    ) -> None:
+        """A problem, or its code, settings and values as for `problem`. `fixes`: settings that would help, in order."""
+        if isinstance(what, str):
+            what = problem(what, path, *also, **values) if what in CATALOGUE else as_it_is(what, **values)
+        self.problem = what
         self.fixes = list(fixes)
         super().__init__(self.problem)
 

@@ -78,7 +78,7 @@ def test_every_wrong_value_is_named_at_once_before_anything_loads(train) -> None
     ("setting", "words"),
     [
         ("model.source=/nowhere/it.safetensors", ("There is no model at /nowhere/it.safetensors.", "Check the path")),
-        ("model.source=some/one", ("has not been downloaded", "Offline mode")),
+        ("model.source=some/one", ("has not been downloaded", "general.offline")),
         ("model.vae=/nowhere/vae.safetensors", ("There is no model at /nowhere/vae.safetensors.",)),
         ("method.layers=nonsense", ('method.layers: no layer of this model matches "nonsense".', "attention")),
         ("method.layers=([", ("is not a regular expression",)),
@@ -106,8 +106,8 @@ def test_a_model_of_another_kind_is_refused_by_its_name(train, tmp_path: Path) -
 def test_what_is_no_model_is_no_base_model(train, tmp_path: Path) -> None:
     lora = model_of(run(values(tmp_path, "training.steps=1")))
     refused(train(f"model.source={lora}"), "is a LoRA, not a model", "Choose a full Stable Diffusion checkpoint")
-    refused(train(f"model.source={robots(tmp_path / 'robots')}"), "no model folder", "single model file")
-    refused(train(f"model.source={tmp_path / 'robots' / '0.png'}"), "no kind of file that models come in")
+    refused(train(f"model.source={robots(tmp_path / 'robots')}"), "not a model folder", "single model file")
+    refused(train(f"model.source={tmp_path / 'robots' / '0.png'}"), "not a kind of file that models come in")
 
 
 class Evil:

@@ -113,17 +113,11 @@ def scheduler_for(name: str, noise_schedule: NoiseSchedule, spacing: str = "defa
     solver, spread = SOLVERS[name], SPACINGS[spacing]
     if not _can_follow(solver, noise_schedule):
         able = [row.title for row in SOLVERS.values() if _can_follow(row, noise_schedule)]
-        why = "is a rectified flow" if noise_schedule.prediction == "flow" else "starts from pure noise (zero SNR)"
-        raise UserError(
-            f"The sampler {solver.title} does not work with this model, which {why}.",
-            advice=f"Choose another sampler: {', '.join(able)}.",
-        )
+        code = "sampler.flow" if noise_schedule.prediction == "flow" else "sampler.zero-snr"
+        raise UserError(code, sampler=solver.title, able=able)
     kind, known = _scheduler(solver, noise_schedule)
-    if (reason := _spacing_problem(spacing, noise_schedule, known)) is not None:
-        raise UserError(
-            f"The sampler {solver.title} does not support the spacing {spread.title}{reason}.",
-            advice="Set the spacing to default" + (", or choose DPM++ 2M." if not reason else "."),
-        )
+    if code := _spacing_problem(spacing, noise_schedule, known):
+        raise UserError(code, sampler=solver.title, spacing=spread.title)
     config = {**noise_schedule.scheduler_config(), **solver.settings}
     if noise_schedule.prediction != "flow":
         config |= {"timestep_spacing": spread.even, "use_karras_sigmas": spread.curve is not None}
@@ -142,16 +136,16 @@ def _can_follow(solver: Solver, noise_schedule: NoiseSchedule) -> bool:
     return not noise_schedule.zero_terminal_snr or "rescale_betas_zero_snr" in known
 
 
-def _spacing_problem(spacing: str, noise_schedule: NoiseSchedule, known: Mapping[str, Any]) -> str | None:
-    """Why a scheduler cannot spread its steps so; None where it can."""
+def _spacing_problem(spacing: str, noise_schedule: NoiseSchedule, known: Mapping[str, Any]) -> str:
+    """The problem of a scheduler that cannot spread its steps so; "" where it can."""
     if spacing == "default":
-        return None
+        return ""
     if noise_schedule.prediction == "flow":
-        return " with a rectified flow, which has a spacing of its own"
+        return "spacing.flow"
     if "original_inference_steps" in known:
-        return ": its steps are those the model was distilled for"
+        return "spacing.distilled"
     needs = "timestep_spacing" if SPACINGS[spacing].curve is None else "use_karras_sigmas"
-    return None if needs in known else ""
+    return "" if needs in known else "spacing.other"
 
 
 def _scheduler(solver: Solver, noise_schedule: NoiseSchedule) -> tuple[Any, Mapping[str, Any]]:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.sentences.problem import Problem
 
 
 @dataclass(frozen=True)
@@ -41,8 +42,8 @@ class AdapterTensors(ABC):
         return self.alpha / self.rank
 
     @abstractmethod
-    def invalid_reason(self) -> str:
-        """What is wrong with the tensors among themselves, as the end of a sentence about the layer; "" if nothing."""
+    def invalid_reason(self) -> Problem | None:
+        """What is wrong with the tensors among themselves."""
 
     @abstractmethod
     def fits(self, shape: tuple[int, ...]) -> bool:
@@ -90,10 +91,7 @@ def broadcast_scale(scale: Tensor, weight: Tensor) -> Tensor:
     """
     by_column = scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1
     if scale.numel() != weight.shape[1 if by_column else 0]:
-        raise UserError(
-            f"The DoRA of the file has {scale.numel()} lengths for a layer of {tuple(weight.shape)}.",
-            advice="Choose a file that was made for a model of the same type.",
-        )
+        raise UserError("adapter.dora-size", count=scale.numel(), shape=tuple(weight.shape))
     ones = [1] * (weight.dim() - 1)
     return scale.float().reshape(1, -1, *ones[1:]) if by_column else scale.float().reshape(-1, *ones)
 
@@ -123,11 +121,7 @@ def check_fit(update: AdapterTensors, shape: tuple[int, ...]) -> None:
         UserError: it was not.
     """
     if not update.fits(shape):
-        sizes = ", ".join(str(size) for size in update.sizes().values())
-        raise UserError(
-            f"The {update.title} was made for a layer of another size ({sizes}), this one is {shape}.",
-            advice="Choose a file that was made for a model of the same type.",
-        )
+        raise UserError("adapter.layer-size", title=update.title, sizes=list(update.sizes().values()), shape=shape)
 
 
 def tucker(core: Tensor, outputs_RO: Tensor, inputs_RI: Tensor) -> Tensor:

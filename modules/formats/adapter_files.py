@@ -21,7 +21,7 @@ from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
-from modules.sentences.problem import Fix, problem
+from modules.sentences.problem import Fix
 from modules.system.weights import first_names
 
 KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
@@ -36,7 +36,6 @@ ENDINGS = {ending: ending for kind in KINDS for ending in kind.names.values()} |
 ENDING = re.compile(rf"(.+?)\.({'|'.join(re.escape(ending) for ending in ENDINGS)})")
 MAGNITUDES = ("dora_scale", "lora_magnitude_vector")
 BESIDE = (*MAGNITUDES, "alpha", "scalar")  # what any kind may have
-DOWNLOAD_AGAIN = "Get the file again."
 
 
 def kohya_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -75,10 +74,10 @@ def read_adapter(
     if others:  # an alpha whose update is among them says nothing
         layers = {name: found for name, found in layers.items() if not found.keys() <= {*BESIDE}}
     if not layers:
-        raise UserError(problem("adapter.none", file=path.name, names=first_names(others)))
+        raise UserError("adapter.none", file=path.name, names=first_names(others))
     if others and unread is None:
-        what = problem("adapter.unread", file=path.name, count=len(others), names=first_names(others))
-        raise UserError(what, fixes=fixes)
+        names = first_names(others)
+        raise UserError("adapter.unread", file=path.name, count=len(others), names=names, fixes=fixes)
     if unread is not None:
         unread += others
     return {name: _layer(name, found, path) for name, found in layers.items()}
@@ -91,10 +90,7 @@ def check_kind(update: AdapterTensors, kind: str, name: str) -> None:
         UserError: it is of another.
     """
     if update.title.lower() != kind:
-        raise UserError(
-            f"method.start_from: the file holds a {update.title} for {name}, and method.kind is {kind}.",
-            advice=f"Set method.kind to {update.title.lower()}, or choose another file.",
-        )
+        raise UserError("adapter.other-kind", "method.start_from", title=update.title, layer=name, kind=kind)
 
 
 def _unwrapped_key(key: str) -> str:
@@ -117,22 +113,16 @@ def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
     tensors = {ending: tensor for ending, tensor in found.items() if ending not in BESIDE}
     kinds = [kind for kind in KINDS if tensors.keys() <= set(kind.names.values())]
     if not kinds:
-        raise UserError(
-            f"{path.name} holds what belongs to different kinds for {name} ({first_names(list(tensors))}).",
-            advice="It is another relative of LoRA than LoHa, LoKr and OFT.",
-        )
+        raise UserError("adapter.mixed-kinds", file=path.name, layer=name, names=first_names(tensors))
     kind = kinds[0]
     values = {name: tensors[ending] for name, ending in kind.names.items() if ending in tensors}
     if invalid_reason := kind(values, 1.0).invalid_reason():
-        raise UserError(f"{path.name} is not whole: {name} {invalid_reason}.", advice=DOWNLOAD_AGAIN)
+        raise UserError("adapter.incomplete", file=path.name, layer=name, reason=invalid_reason)
     for tensor in values.values():
         if not tensor.numel():
-            raise UserError(f"{path.name}: the {kind.title} of {name} has rank 0: it is empty.", advice=DOWNLOAD_AGAIN)
+            raise UserError("adapter.empty", file=path.name, title=kind.title, layer=name)
         if not bool(tensor.isfinite().all()):
-            raise UserError(
-                f"{path.name}: the weights of {name} are no numbers (NaN or infinite).",
-                advice="The training that made it went wrong: use an earlier file of it.",
-            )
+            raise UserError("adapter.nan", file=path.name, layer=name)
     update = kind(values, 1.0)
     if (scalar := found.get("scalar")) is not None:  # LyCORIS's, of an update in proportion to one of its tensors
         values[update.zero_init] = values[update.zero_init] * scalar
@@ -144,7 +134,7 @@ def _alpha(update: AdapterTensors, found: Mapping[str, Tensor], name: str, path:
     if alpha is None:
         return 0.0 if isinstance(update, OftTensors) else float(update.rank)
     if alpha.numel() != 1 or not bool(alpha.isfinite().all()):
-        raise UserError(f"{path.name}: the alpha of {name} is no number.", advice=DOWNLOAD_AGAIN)
+        raise UserError("adapter.alpha", file=path.name, layer=name)
     return float(alpha)
 
 

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.formats.tensors import cast, read_tensors
-from modules.sentences.problem import problem
 from modules.system.weights import first_names
 
 # With one text encoder A1111, Forge and ComfyUI take whatever single tensor is in the file, and diffusers likewise;
@@ -66,12 +65,9 @@ def _by_encoder(found: Mapping[str, Tensor], names: Mapping[str, str], path: Pat
     if len(names) == 1 and len(found) == 1:
         named = {next(iter(names)): next(iter(found.values()))}
     if len(named) != len(names) or len(named) != len(found):
-        raise UserError(
-            f"{path.name} is no embedding for this model (it holds {first_names(found)}).",
-            advice="Choose an embedding that was made for a model of the same type.",
-        )
+        raise UserError("embedding.other-model", file=path.name, names=first_names(found))
     if not all(bool(rows.isfinite().all()) for rows in named.values()):
-        raise UserError(problem("embedding.not-finite", file=path.name))
+        raise UserError("embedding.not-finite", file=path.name)
     vectors_by_encoder = {
         name: rows[None] if rows.dim() == 1 else rows for name, rows in named.items()
     }  # one vector, by itself
@@ -79,5 +75,5 @@ def _by_encoder(found: Mapping[str, Tensor], names: Mapping[str, str], path: Pat
         any(rows.dim() != 2 or not len(rows) for rows in vectors_by_encoder.values())
         or len({len(r) for r in vectors_by_encoder.values()}) > 1
     ):
-        raise UserError(f"{path.name} is no embedding: its vectors have strange shapes.", advice="Get the file again.")
+        raise UserError("embedding.shapes", file=path.name)
     return vectors_by_encoder

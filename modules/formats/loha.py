@@ -13,6 +13,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors, tucker
+from modules.sentences.problem import Problem, problem
 
 PLAIN = {"w1_a", "w1_b", "w2_a", "w2_b"}
 
@@ -38,9 +39,9 @@ class LohaTensors(AdapterTensors):
     def zero_init(self) -> str:
         return "w2_a"
 
-    def invalid_reason(self) -> str:
+    def invalid_reason(self) -> Problem | None:
         if not self.values.keys() >= PLAIN or ("t1" in self.values) != ("t2" in self.values):
-            return "lacks one of its hada_w1_a, hada_w1_b, hada_w2_a, hada_w2_b"
+            return problem("adapter.lacks", names=["hada_w1_a", "hada_w1_b", "hada_w2_a", "hada_w2_b"])
         found = self.sizes()
         for one, a, b in (("1", found["w1_a"], found["w1_b"]), ("2", found["w2_a"], found["w2_b"])):
             core = found.get(f"t{one}")
@@ -48,14 +49,11 @@ class LohaTensors(AdapterTensors):
                 a[1] == b[0] if core is None else len(core) == 4 and core[:2] == (a[0], b[0])
             )
             if not whole:
-                return "has matrices that do not fit together"
+                return Problem("adapter.misfit")
         outputs = 1 if "t1" in found else 0
         same = found["w1_a"][outputs] == found["w2_a"][outputs] and found["w1_b"][1] == found["w2_b"][1]
-        return (
-            ""
-            if same and found.get("t1", ())[2:] == found.get("t2", ())[2:]
-            else "has matrices that do not fit together"
-        )
+        same = same and found.get("t1", ())[2:] == found.get("t2", ())[2:]
+        return None if same else Problem("adapter.misfit")
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         found = self.sizes()

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors, tucker
+from modules.sentences.problem import Problem, problem
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,11 @@ class LokrTensors(AdapterTensors):
     def zero_init(self) -> str:
         return "w2" if "w2" in self.values else "w2_b"
 
-    def invalid_reason(self) -> str:
+    def invalid_reason(self) -> Problem | None:
         found = self.sizes()
         for one in ("1", "2"):
             if f"w{one}" not in found and not {f"w{one}_a", f"w{one}_b"} <= found.keys():
-                return f"lacks its lokr_w{one}, or one half of it"
+                return problem("adapter.lacks-half", name=f"lokr_w{one}")
         both = [(found["w1_a"], found["w1_b"])] if "w1_a" in found else []
         core = found.get("t2")
         if "w2_a" in found and core is None:
@@ -63,7 +64,7 @@ class LokrTensors(AdapterTensors):
         if core is not None:
             ends = {"w2_a", "w2_b"} <= found.keys() and len(found["w2_a"]) == len(found["w2_b"]) == 2
             whole = whole and ends and len(core) == 4 and core[:2] == (found["w2_a"][0], found["w2_b"][0])
-        return "" if whole else "has matrices that do not fit together"
+        return None if whole else Problem("adapter.misfit")
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         found = self.sizes()

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors
 from modules.formats.tensors import cast
+from modules.sentences.problem import Problem, problem
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,14 @@ class LoraTensors(AdapterTensors):
     def zero_init(self) -> str:
         return "up"
 
-    def invalid_reason(self) -> str:
+    def invalid_reason(self) -> Problem | None:
         found = self.sizes()
         if not {"down", "up"} <= found.keys():
-            return "lacks its lora_down or lora_up"
+            return problem("adapter.lacks", names=["lora_down", "lora_up"])
         down, up, mid = found["down"], found["up"], found.get("mid")
         if len(down) < 2 or len(up) < 2 or down[0] != up[1] or (mid and (len(mid) != 4 or mid[:2] != (up[1], down[0]))):
-            return "has a lora_down and lora_up that do not fit together"
-        return ""
+            return Problem("adapter.misfit")
+        return None
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         found = self.sizes()

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors
+from modules.sentences.problem import Problem, problem
 
 # Files by the names of kohya and LyCORIS hold `oft_blocks`, any matrices B, of which Q = B - B' turns the weight. What
 # `alpha` says there limits the length of Q, times the number of outputs for kohya, LyCORIS and A1111, as it is for
@@ -40,11 +41,12 @@ class OftTensors(AdapterTensors):
     def zero_init(self) -> str:
         return "blocks"
 
-    def invalid_reason(self) -> str:
+    def invalid_reason(self) -> Problem | None:
         blocks = self.values.get("blocks")
         if blocks is None:
-            return "lacks its oft_blocks"
-        return "" if blocks.dim() == 3 and blocks.shape[1] == blocks.shape[2] else "has blocks that are no squares"
+            return problem("adapter.lacks", names=["oft_blocks"])
+        square = blocks.dim() == 3 and blocks.shape[1] == blocks.shape[2]
+        return None if square else Problem("adapter.not-square")
 
     def fits(self, shape: tuple[int, ...]) -> bool:
         blocks, rescale = self.values["blocks"], self.values.get("rescale")

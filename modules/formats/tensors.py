@@ -10,7 +10,6 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modules.errors import UserError
-from modules.sentences.problem import problem
 from modules.system.files import staged_file
 from modules.system.weights import PICKLES, SafetensorsFile
 
@@ -23,10 +22,7 @@ def cast(tensor: Tensor, dtype: torch.dtype, name: str) -> Tensor:
     """
     found = tensor.detach().to("cpu", torch.float32).to(dtype).contiguous().clone()
     if not found.isfinite().all() and bool(tensor.isfinite().all()):
-        raise UserError(
-            f"{name} holds numbers that fp16 cannot hold.",
-            advice='Set output.dtype to "bf16" or "fp32"; weights so large often mean a learning rate too high.',
-        )
+        raise UserError("tensor.beyond-fp16", tensor=name)
     return found
 
 
@@ -49,10 +45,7 @@ def compare(written: Mapping[str, Tensor], read: Mapping[str, Tensor], path: Pat
     """
     wrong = sorted(written.keys() ^ read.keys()) or [n for n in written if not same_bits(written[n], read[n])]
     if wrong:
-        raise UserError(
-            f"{path.name} does not hold what was written into it: {', '.join(wrong[:3])} differ.",
-            advice="The disk may be full or failing. Save to another disk; the backup of the run is as it was.",
-        )
+        raise UserError("file.written-wrong", file=path.name, names=wrong[:3])
 
 
 def same_bits(a: Tensor, b: Tensor) -> bool:
@@ -71,8 +64,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         UserError: it is missing, damaged or something else.
     """
     if not path.is_file():
-        raise UserError(f"There is no file {path}.", advice="Look for a typing error in its name.")
+        raise UserError("file.not-there", file=path)
     if path.suffix in PICKLES:
-        raise UserError(problem("tensors.not-safetensors", file=str(path)))
+        raise UserError("tensors.not-safetensors", file=path)
     weights = SafetensorsFile(path)
     return {name: weights.read(name) for name in weights.shapes}

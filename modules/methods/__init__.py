@@ -32,7 +32,7 @@ def check_layers(family: Family, preset: Preset) -> None:
     if not layers or not preset.training.denoiser.train:
         return
     names = family.parameter_names("denoiser") if preset.method.kind == "full" else _adaptable(family)
-    select_layers(names, layers, family.layer_groups, what="layer")
+    select_layers(names, layers, family.layer_groups)
 
 
 def check_start_file(family: Family, preset: Preset) -> None:

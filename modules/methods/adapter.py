@@ -28,6 +28,7 @@ from modules.preset.adapter_sizes import is_wide
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup
+from modules.sentences.render import PLAIN
 from modules.system.devices import DTYPES, to_device
 from modules.system.seeds import seed_of
 from modules.system.weights import first_names
@@ -70,16 +71,13 @@ class Adapter(Method):
         left = {name for name, group in own.items() if group is None or group.train}
         picked = self._picked(names, module) & left
         if not picked:
-            raise UserError(
-                f'method.layers: "{self.settings.layers}" picks only layers that method.groups leaves out.',
-                advice="Switch train on for one of the groups, or pick other layers.",
-            )
+            raise UserError("layers.left-out", "method.layers", "method.groups", layers=self.settings.layers)
         return [name for name in names if name in picked]
 
     def _picked(self, names: list[str], module: nn.Module) -> set[str]:
         """What `method.layers` and `method.conv` pick."""
         wide = {name for name in names if is_wide(_weight_shape(module, name))}
-        picked = set(select_layers(names, self.settings.layers, self.family.layer_groups, what="layer"))
+        picked = set(select_layers(names, self.settings.layers, self.family.layer_groups))
         if self.settings.conv:
             # LoCon's set, as kohya's: all that stands in a block with a convolution, its 1x1 shortcut and its time
             # embedding too. A pattern that names layers of such blocks itself ("up") keeps its say.
@@ -87,10 +85,7 @@ class Adapter(Method):
             inside = {name for name in names if name.rpartition(".")[0] in blocks}
             return picked | (inside if not picked & wide else set())
         if not picked - wide:
-            raise UserError(
-                f'method.layers: "{self.settings.layers}" matches nothing but convolutions, and method.conv is off.',
-                advice="Turn method.conv on, or pick other layers.",
-            )
+            raise UserError("layers.only-convolutions", "method.layers", "method.conv", layers=self.settings.layers)
         return picked - wide
 
     def _update(self, name: str, layer: nn.Module) -> Update:
@@ -206,7 +201,7 @@ class Adapter(Method):
         if lost := self._start_tensors.keys() - self.updates.keys():
             yield (
                 f"{len(lost)} layers of {file} are not trained here and will not be in the new file "
-                f"({first_names(sorted(lost))}). Train the same parts and layers to keep them."
+                f"({PLAIN.what(first_names(lost))}). Train the same parts and layers to keep them."
             )
 
     @contextmanager

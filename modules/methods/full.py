@@ -60,14 +60,11 @@ class FullFineTune(Method):
         """The denoiser's weights that are trained, and the layer group of each."""
         assert isinstance(self.preset.method, Full)
         settings, groups = self.preset.method, self.family.layer_groups
-        names = select_layers(names, settings.layers, groups, what="weight")
+        names = select_layers(names, settings.layers, groups)
         own = assign_groups(names, settings.groups, groups)
         trained = [name for name in names if (group := own[name]) is None or group.train]
         if not trained:
-            raise UserError(
-                f'method.groups: all layers of "{settings.layers}" are switched off, so nothing would be trained.',
-                advice="Switch one of the groups on, or take it out.",
-            )
+            raise UserError("layers.all-off", "method.groups", layers=settings.layers)
         return trained, own
 
     def groups(self) -> list[Group]:
@@ -120,9 +117,7 @@ class FullFineTune(Method):
                 written = {name: cast(tensor, dtype, name) for name, tensor in trained.items()}
                 compare(written, {name: saved[name] for name in written if name in saved}, path)
         if missing:
-            raise UserError(
-                f"{path.name} lacks {', '.join(missing)}, which was trained.", advice="Save to another disk."
-            )
+            raise UserError("model.lacks-trained", file=path.name, parts=list(missing))
 
 
 def _guard_group_norms(module: nn.Module) -> None:

@@ -9,21 +9,19 @@ from modules.errors import UserError
 from modules.preset.sections.method import LayerGroup
 from modules.preset.text.layer_names import LayerPattern, expressions
 from modules.preset.text.patterns import PatternError
+from modules.sentences.problem import Problem, problem
 
 
-def select_layers(names: Iterable[str], layers: str, groups: Mapping[str, tuple[str, ...]], *, what: str) -> list[str]:
+def select_layers(names: Iterable[str], layers: str, groups: Mapping[str, tuple[str, ...]]) -> list[str]:
     """Those of `names` that `layers` picks, in their order; an expression may match anywhere in a name.
 
     Raises:
-        UserError: an expression cannot be read, or nothing matches. `what` says what was looked for.
+        UserError: an expression cannot be read, or nothing matches.
     """
     patterns = [_compiled(text, groups) for text in expressions(layers, groups)]
     found = [name for name in names if any(pattern.matches(name) for pattern in patterns)]
     if not found:
-        raise UserError(
-            f'method.layers: no {what} of this model matches "{layers}".',
-            advice=f"Use some of {_choices_text(groups)}, or regular expressions, separated by commas.",
-        )
+        raise UserError("layers.no-match", "method.layers", layers=layers, names=_choices(groups))
     return found
 
 
@@ -42,10 +40,10 @@ def assign_groups(
     }
 
 
-def _choices_text(groups: Mapping[str, tuple[str, ...]]) -> str:
+def _choices(groups: Mapping[str, tuple[str, ...]]) -> Problem:
     """The names that a person may want; of the many numbered blocks one stands for all."""
     plain = [name for name in groups if not re.fullmatch(r"(input|middle|output) \d+(\.\d)?", name)]
-    return ", ".join([*plain, *(['blocks such as "input 4"'] if len(plain) < len(groups) else [])])
+    return problem("layers.and-blocks" if len(plain) < len(groups) else "names.all", names=plain)
 
 
 def _compiled(text: str, groups: Mapping[str, tuple[str, ...]]) -> LayerPattern:
@@ -53,6 +51,5 @@ def _compiled(text: str, groups: Mapping[str, tuple[str, ...]]) -> LayerPattern:
         return LayerPattern(text)
     except PatternError as error:
         raise UserError(
-            f'method.layers: "{text[:60]}" {error}.',
-            advice=f"Use one of {_choices_text(groups)}, or mend the expression.",
+            "layers.wrong", "method.layers", reason=error.problem(text[:60]), names=_choices(groups)
         ) from None

@@ -33,10 +33,7 @@ class LoraUpdate(Update[Lora]):
 
     def __init__(self, layer: Layer, tensors: AdapterTensors, settings: Lora, dtype: torch.dtype) -> None:
         if "mid" in tensors.values:
-            raise UserError(
-                "The LoRA to start from splits kernels (Tucker), which can be used here, but not be trained.",
-                advice="Merge it into the model with convert, and start anew from that.",
-            )
+            raise UserError("start-from.tucker", "method.start_from")
         if settings.dora:
             self._squares = _squares(layer.weight, settings.dora_axis == "inputs")
         super().__init__(layer, tensors, settings, dtype)

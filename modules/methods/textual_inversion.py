@@ -90,10 +90,7 @@ class TokenTables:
         for encoder, rows in found.items():
             width = self.tables[encoder].table.embedding_dim
             if rows.shape[1] != width:
-                raise UserError(
-                    f"{path.name} holds vectors of {rows.shape[1]} numbers, and this model's have {width}.",
-                    advice="Choose an embedding that was made for a model of the same type.",
-                )
+                raise UserError("embedding.width", file=path.name, found=rows.shape[1], own=width)
         return {name: rows.to(self.tables[name].table.weight.device, torch.float32) for name, rows in found.items()}
 
 
@@ -119,10 +116,7 @@ class TextualInversion(Method):
     def _add_word(self, word: Word) -> dict[str, nn.Parameter]:
         for encoder in self.tables:
             if len(self.family.token_ids(encoder, word.token)) == 1:
-                raise UserError(
-                    f'words: the model knows the word "{word.token}" already.',
-                    advice=f'Choose a word that does not exist, such as "<{word.token.strip("<>")}-1>".',
-                )
+                raise UserError("token.known", "words", token=word.token, other=f"<{word.token.strip('<>')}-1>")
         # First, while the tokenizers still know nothing of the new word
         if word.file:
             starts = self.token_tables.read(Path(word.file).expanduser())
@@ -144,7 +138,7 @@ class TextualInversion(Method):
             return _renormalized(mean + noise * spread, table, word)
         ids = self.family.token_ids(encoder, word.start)
         if not ids:
-            raise UserError(f'words: the start word "{word.start}" says nothing to the model.')
+            raise UserError("token.start-word", "words", start=word.start)
         rows = weight[torch.tensor(ids, device=weight.device)].float()
         if len(ids) > word.vectors:  # not enough room for all: their middle
             rows = rows.mean(0, keepdim=True)

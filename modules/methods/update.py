@@ -19,6 +19,7 @@ from modules.formats.adapter import AdapterTensors, broadcast_scale, check_fit, 
 from modules.formats.adapter_files import check_kind, read_adapter
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup, LowRank
+from modules.sentences.problem import problem
 from modules.sentences.render import fix
 
 Layer = nn.Linear | nn.Conv2d
@@ -133,7 +134,7 @@ class Update(ABC, Generic[Kind]):
         if not wanted:
             if scale is None:
                 return None
-            raise UserError("The file to start from is a DoRA.", advice="Switch method.dora on.")
+            raise UserError("start-from.dora", "method.dora")
         weight = self.layer.weight
         if scale is None:
             with torch.no_grad():
@@ -142,9 +143,7 @@ class Update(ABC, Generic[Kind]):
         elif broadcast_scale(scale, weight).shape != self.magnitude_shape:
             other = "outputs" if self.by_input else "inputs"
             raise UserError(
-                f"method.start_from: the DoRA of the file has magnitudes of {other}, and method.dora_axis is "
-                f"{'inputs' if self.by_input else 'outputs'}.",
-                advice=f"Set method.dora_axis to {other}.",
+                "start-from.dora-axis", "method.start_from", other=other, axis="inputs" if self.by_input else "outputs"
             )
         return nn.Parameter(scale.flatten().to(weight.device, dtype, copy=True))
 
@@ -180,9 +179,8 @@ def check_start(tensors: AdapterTensors, wanted: AdapterTensors, layer: Layer, n
     here, there = wanted.sizes(), tensors.sizes()
     if here != there and not any_size:
         differ = [which for which in {**there, **here} if here.get(which) != there.get(which)]
-        words = ", ".join(f"{which}: {there.get(which, 'none')} and {here.get(which, 'none')}" for which in differ)
+        sizes = {which: (list(there.get(which, ())), list(here.get(which, ()))) for which in differ}
+        parts = [problem("start-from.part", part=which, theirs=a, own=b) for which, (a, b) in sizes.items()]
         raise UserError(
-            f"method.start_from: {name} has rank {tensors.rank} in the file and {wanted.rank} here, or is split in "
-            f"another way ({words}).",
-            advice="Switch method.rank_from_file on, or set here what the file was made with.",
+            "start-from.rank", "method.start_from", layer=name, theirs=tensors.rank, own=wanted.rank, parts=parts
         )

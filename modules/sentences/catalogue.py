@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from modules.sentences.tables import (
+    adapters,
     check_captions,
     check_images,
     check_run,
     check_start,
+    commands,
     data,
     files,
+    models,
     preset_files,
     rules,
     run_folders,
@@ -18,17 +21,7 @@ from modules.sentences.tables import (
 )
 
 TABLES = (
-    values,
-    rules,
-    preset_files,
-    check_start,
-    check_run,
-    check_images,
-    check_captions,
-    data,
-    files,
-    run_folders,
-    training,
-    stages,
-)
+    adapters, check_captions, check_images, check_run, check_start, commands, data, files, models, preset_files,
+    rules, run_folders, stages, training, values,
+)  # fmt: skip
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

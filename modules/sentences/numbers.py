@@ -30,6 +30,21 @@ def quoted(words: Sequence[Any]) -> str:
     return ", ".join(f'"{word}"' for word in words)
 
 
+def by_commas(words: Sequence[Any]) -> str:
+    """ "a, b, c"."""
+    return ", ".join(map(str, words))
+
+
+def as_size(sides: Sequence[int]) -> str:
+    """ "320x4x3x3"; of a number by itself "1"."""
+    return "x".join(map(str, sides)) or "1"
+
+
+def as_sizes(sizes: Sequence[Sequence[int]]) -> str:
+    """ "8x320, 320x8"."""
+    return ", ".join(map(as_size, sizes))
+
+
 def joined(words: Sequence[Any]) -> str:
     """One behind the other."""
     return " ".join(map(str, words))
@@ -41,6 +56,9 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "list": listed,
     "or": alternatives,
     "quoted": quoted,
+    "commas": by_commas,
+    "size": as_size,
+    "sizes": as_sizes,
     "words": joined,
     "bytes": in_bytes,
     "duration": duration,

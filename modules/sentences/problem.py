@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Any
 
 
@@ -22,8 +23,9 @@ class Problem:
 
 
 def problem(code: str, path: str = "", *also: str, **values: Any) -> Problem:
-    """A problem, written as it is read: code, paths, values by name."""
-    return Problem(code, path, values, list(also))
+    """A problem, written as it is read: code, paths, values by name. Files become text, as a line of JSON needs it."""
+    plain = {name: str(value) if isinstance(value, PurePath) else value for name, value in values.items()}
+    return Problem(code, path, plain, list(also))
 
 
 def as_it_is(text: str, advice: str = "") -> Problem:

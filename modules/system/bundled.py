@@ -6,6 +6,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from modules.errors import UserError
+from modules.sentences.problem import problem
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEME = "starter:"
@@ -41,5 +42,5 @@ def resolve(reference: str) -> Path:
     if (place := PLACES.get(name)) and ".." not in inside.split("/"):
         return ROOT / place / inside
     near = get_close_matches(reference, PLACES, 1)
-    hint = f'Did you mean "{near[0]}"?' if near else f"There are: {', '.join(PLACES)}."
-    raise UserError(f'"{reference}" is not among the things that come with Seachange.', advice=hint)
+    hint = problem("bundled.near", near=near[0]) if near else problem("bundled.all", names=list(PLACES))
+    raise UserError("bundled.none", name=reference, advice=hint)

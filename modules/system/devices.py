@@ -24,11 +24,7 @@ def device_named(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name == "cuda" and not torch.cuda.is_available():
-        build = "" if torch.version.cuda else " The installed PyTorch is a build without CUDA."
-        raise UserError(
-            f"general.device is cuda, but no NVIDIA card can be used.{build}",
-            advice="Set general.device to auto or cpu, or install the card's driver and a CUDA build of PyTorch.",
-        )
+        raise UserError("device.no-card" if torch.version.cuda else "device.no-cuda-build", "general.device")
     return torch.device(name)
 
 

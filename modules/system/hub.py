@@ -64,23 +64,15 @@ def download_model(name: str, folders: Sequence[str], *, offline: bool = False, 
             return folder
         return _snapshot(name, (*wanted, *(f"{each}/*.bin*" for each in folders)), offline, cache)
     except GatedRepoError as error:
-        raise UserError(
-            f"{name} is gated: its owner wants to know who uses it.",
-            advice=f"Accept its terms on https://huggingface.co/{name}, then use `hf auth login` or set HF_TOKEN.",
-        ) from error
+        raise UserError("hub.gated", name=name) from error
     except RepositoryNotFoundError as error:
-        raise UserError(
-            f"Hugging Face has no model {name}, or it is private.",
-            advice="Check the name; for a private model log in with `hf auth login` or set HF_TOKEN.",
-        ) from error
+        raise UserError("hub.no-model", name=name) from error
     except LocalEntryNotFoundError as error:
         raise _unreachable(name, offline) from error
     except HFValidationError as error:
-        raise UserError(f"{name} is no Hugging Face name.", advice="Names look like owner/model.") from error
+        raise UserError("hub.name", name=name) from error
     except (HTTPError, OSError) as error:
-        raise UserError(
-            f"{name} could not be downloaded: {redact_secrets(str(error))}.", advice="Try again later."
-        ) from error
+        raise UserError("hub.download", name=name, reason=redact_secrets(str(error))) from error
 
 
 def _snapshot(name: str, patterns: tuple[str, ...], offline: bool, cache: Path | None) -> Path:
@@ -99,11 +91,5 @@ def _snapshot(name: str, patterns: tuple[str, ...], offline: bool, cache: Path |
 
 def _unreachable(name: str, offline: bool) -> UserError:
     if offline:
-        return UserError(
-            f"{name} has not been downloaded to this machine.",
-            advice='Switch "Offline mode" off once, or choose a model on disk.',
-        )
-    return UserError(
-        f"Hugging Face cannot be reached, and {name} has not been downloaded before.",
-        advice="Check the internet connection, or choose a model on disk.",
-    )
+        return UserError("hub.offline", name=name)
+    return UserError("hub.unreachable", name=name)

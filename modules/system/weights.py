@@ -29,9 +29,9 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.sentences.printable import printable
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.system.reading import read_json
-from modules.text import MB, in_bytes
+from modules.text import MB
 
 Shape = tuple[int, ...]
 
@@ -83,16 +83,14 @@ def open_weights(path: Path) -> Weights:
         UserError: missing, damaged, cut short, of an unknown kind, or with code in it.
     """
     if not path.is_file():
-        raise UserError(f"{path} is not there.", advice="Check the path; a download may not have finished.")
+        raise UserError("weights.not-there", file=path)
     if path.suffix == ".safetensors":
         return SafetensorsFile(path)
     if path.suffix in PICKLES:
         return PickleFile(path)
     if path.name.endswith(".index.json"):
         return ShardedFiles(path)
-    raise UserError(
-        f"{path.name} is no kind of file that models come in.", advice="Choose a .safetensors, .ckpt or .pt file."
-    )
+    raise UserError("weights.kind", file=path.name)
 
 
 @dataclass(frozen=True)
@@ -114,7 +112,7 @@ class SafetensorsFile(Weights):
             header, start = _header(file, path)
         said = header.pop("__metadata__", {})
         if not isinstance(said, dict):
-            raise UserError(f"{path} is damaged: its description is none.", advice="Download it again.")
+            raise UserError("weights.metadata", file=path)
         self.metadata = {str(k): str(v) for k, v in cast("dict[str, Any]", said).items()}
         self._entries = {name: _entry(name, about, start, path) for name, about in header.items()}
         self.shapes = {name: entry.shape for name, entry in self._entries.items()}
@@ -169,13 +167,11 @@ class ShardedFiles(Weights):
         try:
             places = _weight_map(read_json(index, MAX_HEADER_BYTES))
         except (ValueError, KeyError, TypeError) as error:
-            raise UserError(problem("weights.index-damaged", file=str(index))) from error
+            raise UserError("weights.index-damaged", file=index) from error
         shards = {file: open_weights(index.parent / file) for file in sorted(set(places.values()))}
         lost = [name for name, file in places.items() if name not in shards[file].shapes]
         if lost:
-            raise UserError(
-                f"{index.parent}: {first_names(lost)} stand in the index, but in no file.", advice="Download it again."
-            )
+            raise UserError("weights.lost", folder=index.parent, names=first_names(lost))
         self._of = {name: shards[file] for name, file in places.items()}
         self._shards = shards
         self.metadata = {}
@@ -249,11 +245,11 @@ def bytes_of(tensor: Tensor) -> memoryview:
     return memoryview(cast("Any", tensor.reshape(-1).view(torch.uint8).numpy()))
 
 
-def first_names(names: Iterable[str], count: int = 3) -> str:
-    """The first few of many names, for messages."""
-    listed = [_brief(name) for name in sorted(names)]
-    more = f" and {len(listed) - count} more" if len(listed) > count else ""
-    return ", ".join(listed[:count]) + more
+def first_names(names: Iterable[str], count: int = 3) -> Problem:
+    """The first few of many names, as a part of a sentence."""
+    ordered = sorted(names)
+    first, more = [brief(name) for name in ordered[:count]], len(ordered) - count
+    return problem("names.more", names=first, more=more) if more > 0 else problem("names.all", names=first)
 
 
 # Checks ---------------------------------------------------------------------------------------------------------------
@@ -264,15 +260,15 @@ def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     length = int.from_bytes(file.read(8), "little")
     size = path.stat().st_size
     if size < 8 or length > MAX_HEADER_BYTES:
-        raise UserError(f"{path} is not a safetensors file.", advice="Download it again, or choose another file.")
+        raise UserError("weights.not-safetensors", file=path)
     if 8 + length > size:
         raise _cut_short(path, 8 + length)
     try:
         header = json.loads(file.read(length), object_pairs_hook=_without_duplicate_keys)
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: its header cannot be read.", advice="Download it again.") from error
+        raise UserError("weights.header", file=path) from error
     if not isinstance(header, dict):
-        raise UserError(f"{path} is damaged: its header lists no tensors.", advice="Download it again.")
+        raise UserError("weights.no-header", file=path)
     return cast("dict[str, Any]", header), 8 + length
 
 
@@ -288,14 +284,11 @@ def _refuse_overlaps(entries: Mapping[str, Entry], path: Path) -> None:
     end, before = 0, ""
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].start, pair[1].size)):
         if entry.size and entry.start < end:
-            raise UserError(
-                f"{path} is damaged: the tensors {_brief(before)} and {_brief(name)} overlap.",
-                advice="Download it again.",
-            )
+            raise UserError("weights.overlap", file=path, one=brief(before), other=brief(name))
         end, before = max(end, entry.start + entry.size), name
 
 
-def _brief(name: str) -> str:
+def brief(name: str) -> str:
     """The name of a tensor in a message."""
     return printable(name if len(name) <= 100 else f"{name[:97]}...", line=True)
 
@@ -305,17 +298,12 @@ def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
         dtype, shape = DTYPES[about["dtype"]], tuple(side.__index__() for side in about["shape"])
         first, last = (offset.__index__() for offset in about["data_offsets"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise UserError(
-            f"{path}: the tensor {_brief(name)} is of a kind that Seachange does not know.",
-            advice="Quantized files (fp4, nf4, GGUF) cannot be trained: choose fp32, fp16 or bf16.",
-        ) from error
+        raise UserError("weights.dtype", file=path, tensor=brief(name)) from error
     entry = Entry(dtype, shape, start + first, last - first)
     possible = len(shape) <= MAX_DIMENSIONS and min(shape, default=0) >= 0
     possible = possible and prod(max(side, 1) for side in shape) < MAX_NUMBERS  # an empty one has strides, too
     if not possible or first < 0 or entry.size != dtype.itemsize * prod(shape):
-        raise UserError(
-            f"{path} is damaged: the tensor {_brief(name)} has not the size it claims.", advice="Download it again."
-        )
+        raise UserError("weights.size", file=path, tensor=brief(name))
     return entry
 
 
@@ -329,11 +317,8 @@ def _fill(file: BinaryIO, memory: memoryview, path: Path) -> None:
 
 
 def _cut_short(path: Path, expected: int) -> UserError:
-    of = f" of {in_bytes(expected)}" if expected else ""
-    return UserError(
-        f"{path} is incomplete: only {in_bytes(path.stat().st_size)}{of} are there.",
-        advice="The download was probably interrupted: download it again.",
-    )
+    code = "weights.cut-short" if expected else "weights.ends-early"
+    return UserError(code, file=path, size=path.stat().st_size, expected=expected)
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
@@ -344,23 +329,20 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
         held: Any = torch.load(path, map_location="cpu", weights_only=True, mmap=_is_zip(path))
     except pickle.UnpicklingError as error:
         if "GLOBAL" not in str(error):
-            raise UserError(f"{path} is damaged, or no model file.", advice="Download it again.") from error
-        raise UserError(
-            f"{path} holds more than weights: it could run code when opened, so it was not opened.",
-            advice="Find the same model as .safetensors.",
-        ) from error
+            raise UserError("weights.pickle", file=path) from error
+        raise UserError("weights.code", file=path) from error
     except UNREADABLE as error:
-        raise UserError(problem("weights.incomplete", file=str(path))) from error
+        raise UserError("weights.incomplete", file=path) from error
     inside = cast("dict[Any, Any]", held) if isinstance(held, dict) else {}
     inside = inside.get("state_dict", inside)
     found = cast("dict[Any, Any]", inside) if isinstance(inside, dict) else {}
     tensors = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
-        raise UserError(f"{path} holds no tensors.", advice="Choose the file of a model.")
+        raise UserError("weights.none", file=path)
     # Mapped into memory, a tensor that is longer than its record would go on with whatever lies behind it.
     storages = {each.untyped_storage().data_ptr(): each.untyped_storage().nbytes() for each in tensors.values()}
     if stored is not None and sum(storages.values()) > stored:
-        raise UserError(problem("weights.incomplete", file=str(path)))
+        raise UserError("weights.incomplete", file=path)
     return tensors
 
 
@@ -375,12 +357,9 @@ def _refuse_compressed(path: Path) -> int:
             claimed = sum(member.file_size for member in archive.infolist())
             stored = sum(member.file_size for member in archive.infolist() if "/data/" in member.filename)
     except UNREADABLE as error:
-        raise UserError(f"{path} is damaged or incomplete.", advice="Download it again.") from error
+        raise UserError("weights.incomplete", file=path) from error
     if packed or claimed > path.stat().st_size:
-        raise UserError(
-            f"{path} is packed, as torch packs no model: it could fill this machine's memory, so it was not opened.",
-            advice="Find the same model as .safetensors.",
-        )
+        raise UserError("weights.compressed", file=path)
     return stored
 
 

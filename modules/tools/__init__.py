@@ -74,5 +74,5 @@ def tool_named(name: str) -> Tool:
         UserError: there is none.
     """
     if name not in TOOLS:
-        raise UserError(f"There is no tool {name!r}.", advice=f"There are: {', '.join(TOOLS)}.")
+        raise UserError("tool.none", name=name, names=list(TOOLS))
     return TOOLS[name]

@@ -9,7 +9,6 @@ from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.messages import Note, Stage
 from modules.preset.setting import Section, Setting
-from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.trainer.control import Control
@@ -64,9 +63,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     unread: list[str] | None = [] if settings.skip_unread else None
     replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}
     if settings.parts and not replacements:
-        raise UserError(
-            f"{settings.parts} holds no part of this model.", advice="Give trained parts or a LoRA (.safetensors)."
-        )
+        raise UserError("tool.no-part", file=settings.parts)
     for component, tensors in replacements.items():
         tell(Note(f"{Path(settings.parts).name} replaces {len(tensors)} tensors of {component}."))
     if unread:
@@ -98,16 +95,13 @@ def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
     if single and target.suffix != ".safetensors":
-        raise UserError(f"{target} is no name for a model file.", advice="Let it end with .safetensors.")
+        raise UserError("tool.file-name", file=target)
     if not single and target.suffix in (".safetensors", ".ckpt", ".pt"):
-        raise UserError(f"{target} is no name for a folder.", advice=f"Leave out the {target.suffix}.")
+        raise UserError("tool.folder-name", file=target, ending=target.suffix)
     check_writable(target.parent)
     if not target.exists():
         return
     if not overwrite:
-        raise UserError(problem("output.exists", file=str(target)))
+        raise UserError("output.exists", file=target)
     if target.is_dir() == single:
-        old, new = ("folder", "file") if single else ("file", "folder")
-        raise UserError(
-            f"{target} is a {old}, which a {new} cannot replace.", advice="Choose another name, or move it away."
-        )
+        raise UserError("tool.folder-for-file" if single else "tool.file-for-folder", file=target)

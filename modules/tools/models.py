@@ -44,7 +44,7 @@ def replacement_tensors(path: Path, family: Family, unread: list[str] | None = N
         UserError: there is no such file, it is damaged, or it was made for another architecture.
     """
     if not path.exists():
-        raise UserError(f"There is no file {path}.", advice="Give trained parts or a LoRA (.safetensors).")
+        raise UserError("tool.no-parts-file", file=path)
     if path.is_file() and is_adapter(open_weights(path).shapes):
         return _merged_lora(path, family, unread)
     return dict(family.components_in(path))

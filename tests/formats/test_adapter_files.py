@@ -216,7 +216,7 @@ def written(folder: Path, **tensors: Tensor) -> Path:
 @pytest.mark.parametrize(
     ("tensors", "words"),
     [
-        ({"hada_w1_a": torch.ones(16, 2), "hada_w1_b": torch.ones(2, 32)}, "lacks one of its hada"),
+        ({"hada_w1_a": torch.ones(16, 2), "hada_w1_b": torch.ones(2, 32)}, "lacks its hada"),
         ({"hada_w1_a": torch.ones(16, 2), "hada_w1_b": torch.ones(3, 32), "hada_w2_a": torch.ones(16, 2),
           "hada_w2_b": torch.ones(2, 32)}, "do not fit together"),
         ({"hada_w1_a": torch.ones(16), "hada_w1_b": torch.ones(3, 32), "hada_w2_a": torch.ones(16, 2),
@@ -224,8 +224,8 @@ def written(folder: Path, **tensors: Tensor) -> Path:
         ({"lokr_w1": torch.ones(2, 2)}, "lacks its lokr_w2"),
         ({"lokr_w1": torch.ones(2, 2), "lokr_w2_a": torch.ones(8, 2)}, "lacks its lokr_w2"),
         ({"lokr_w1": torch.ones(2), "lokr_w2": torch.ones(8, 16)}, "do not fit together"),
-        ({"oft_blocks": torch.ones(2, 8)}, "no squares"),
-        ({"oft_blocks": torch.full((2, 8, 8), torch.nan)}, "no numbers"),
+        ({"oft_blocks": torch.ones(2, 8)}, "not squares"),
+        ({"oft_blocks": torch.full((2, 8, 8), torch.nan)}, "not numbers"),
         ({"oft_blocks": torch.ones(2, 8, 8), "hada_w1_a": torch.ones(2, 2)}, "different kinds"),
     ],
 )  # fmt: skip

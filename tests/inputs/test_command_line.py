@@ -74,7 +74,7 @@ OPTIONS = [
     ("a workspace in a device", prepare("--workspace", "/dev/null/x"), "/dev/null"),
     ("a model with too long a name", laid(f"model.source=/{LONG}"), "Shorten the name"),
     ("a model that is a device", laid("model.source=/dev/zero"), "/dev/zero"),
-    ("a model that is a file of another kind", laid("model.source=/etc/passwd"), "is no kind of file that models come"),
+    ("a model that is a file of another kind", laid("model.source=/etc/passwd"), "is not a kind of file that"),
     ("a model that climbs out of the hub", laid("model.source=../../nowhere/else"), "There is no model at"),
     ("a model that is a web page", laid("model.source=https://example.com/model.safetensors"), "There is no model at"),
     ("a vae that is a device", laid("model.vae=/dev/zero"), "/dev/zero"),

@@ -61,7 +61,7 @@ LORAS = [
     ("no tensors", file("x.safetensors", packed({})), "holds no LoRA for this model"),
     ("empty", file("x.safetensors", b""), "is not a safetensors file"),
     ("HTML", file("x.safetensors", "<html></html>" * 9), "is not a safetensors file"),
-    ("a header that lies", one(offsets=[0, 2**40]), "has not the size it claims"),
+    ("a header that lies", one(offsets=[0, 2**40]), "does not have the size it claims"),
     ("a header 100,000 deep", file("x.safetensors", packed(b'{"a":' * 100_000)), "is damaged"),
     ("a pickle", file("x.pt", b"\x80\x02cos\nsystem\n(S'touch canary'\ntR."), "x.pt"),
     ("rank nought", put(down=torch.ones(0, 8), up=torch.ones(8, 0)), "rank"),
@@ -74,8 +74,8 @@ LORAS = [
     ("alpha without end", put(alpha=torch.tensor(math.inf)), "alpha"),
     ("two alphas", put(alpha=torch.ones(2)), "alpha"),
     ("no alpha at all", put(alpha=torch.ones(0)), "alpha"),
-    ("weights that are no numbers", put(down=torch.full((2, 8), math.nan)), "no numbers"),
-    ("weights without end", put(up=torch.full((8, 2), math.inf)), "no numbers"),
+    ("weights that are no numbers", put(down=torch.full((2, 8), math.nan)), "not numbers"),
+    ("weights without end", put(up=torch.full((8, 2), math.inf)), "not numbers"),
     ("no up", lora(lambda t: t.pop(f"{LAYER}.lora_up.weight")), "lacks its lora_down or lora_up"),
     ("no down", lora(lambda t: t.pop(f"{LAYER}.lora_down.weight")), "lacks its lora_down or lora_up"),
     ("only alpha", lora(lambda t: [t.pop(n) for n in list(t) if "lora_" in n[-18:]]), "lacks its lora_down or lora_up"),
@@ -118,11 +118,11 @@ def tensors(**held: Tensor):
 
 
 EMBEDDINGS = [
-    ("two tensors for one encoder", tensors(a=torch.ones(1, 8), b=torch.ones(1, 8)), "is no embedding for this model"),
-    ("no tensors", file("x.safetensors", packed({})), "is no embedding for this model"),
-    ("empty", file("x.safetensors", b""), "is no whole .safetensors file"),
+    ("two tensors for one encoder", tensors(a=torch.ones(1, 8), b=torch.ones(1, 8)), "not an embedding for this"),
+    ("no tensors", file("x.safetensors", packed({})), "not an embedding for this"),
+    ("empty", file("x.safetensors", b""), "is not a safetensors file"),
     ("names that forge a line", tensors(**{"a\x1b[2J": torch.ones(1), "b\u202e": torch.ones(1)}), r"a\x1b[2J"),
-    ("a pickle", file("x.safetensors", b"\x80\x02cos\nsystem\n(S'touch canary'\ntR."), "is no whole .safetensors file"),
+    ("a pickle", file("x.safetensors", b"\x80\x02cos\nsystem\n(S'touch canary'\ntR."), "is not a safetensors file"),
     ("missing", lambda folder: folder / "x.safetensors", "There is no file"),
     ("a folder", lambda folder: folder, "There is no file"),
 ]  # fmt: skip

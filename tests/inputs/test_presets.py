@@ -202,11 +202,11 @@ USUAL = ["attn", "to_q$", r"down_blocks\.\d+\.attentions\.\d+\..*attn.*\.to_[qkv
 @pytest.mark.parametrize("pattern", [*ENDLESS, *BROKEN], ids=lambda pattern: pattern[:20])
 def test_a_pattern_of_layers_that_is_broken_or_would_never_end_is_refused(pattern: str) -> None:
     with pytest.raises(UserError) as refusal:
-        select_layers([f"up.{'a' * 80}.to_q"], pattern, {"all": (".",)}, what="layer")  # that none of them matches
+        select_layers([f"up.{'a' * 80}.to_q"], pattern, {"all": (".",)})  # that none of them matches
     assert "method.layers" in str(refusal.value)
     assert_sentence(str(refusal.value)[:3000] + ".")
 
 
 @pytest.mark.parametrize("pattern", USUAL)
 def test_a_pattern_that_people_write_is_taken(pattern: str) -> None:
-    assert select_layers(["down_blocks.0.attentions.1.attn1.to_q"], pattern, {"all": (".",)}, what="layer")
+    assert select_layers(["down_blocks.0.attentions.1.attn1.to_q"], pattern, {"all": (".",)})

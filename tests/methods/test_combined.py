@@ -164,5 +164,5 @@ def test_a_word_may_be_used_and_not_trained(tmp_path: Path) -> None:
 def test_a_file_for_another_model_is_refused(tmp_path: Path) -> None:
     first = both(opened("sdxl"), LORA)
     *_, path = first.export(tmp_path / "run", {})
-    with pytest.raises(UserError, match="no embedding for this model"):
+    with pytest.raises(UserError, match="not an embedding for this model"):
         both(opened(), LORA, {"file": str(path)})

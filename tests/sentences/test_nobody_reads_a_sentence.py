@@ -28,6 +28,7 @@ MAKERS = {
     "_out_of_memory",
     "Stage",
     "report",
+    "UserError",
 }
 
 
@@ -92,13 +93,21 @@ def test_no_code_reads_a_sentence() -> None:
     assert found == set()
 
 
+def codes_of(call: ast.Call) -> Iterator[str]:
+    """The codes that its first argument may be: one, or one of two."""
+    for argument in call.args[:1]:
+        inner = {id(part) for node in ast.walk(argument) if isinstance(node, ast.Call) for part in ast.walk(node)}
+        tests = {id(p) for node in ast.walk(argument) if isinstance(node, ast.IfExp) for p in ast.walk(node.test)}
+        for part in ast.walk(argument):
+            if isinstance(part, ast.Constant) and isinstance(part.value, str) and id(part) not in inner | tests:
+                yield part.value
+
+
 def codes_in(source: str) -> Iterator[str]:
     """Codes that are written where problems, findings and fixes are made."""
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
-            for part in (part for argument in node.args[:1] for part in ast.walk(argument)):
-                if isinstance(part, ast.Constant) and isinstance(part.value, str) and "." in part.value:
-                    yield part.value
+            yield from (code for code in codes_of(node) if "." in code and " " not in code)
 
 
 def test_every_code_has_its_row() -> None:

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 
 from modules.sentences.catalogue import CATALOGUE
 from modules.system.bundled import ROOT
+from tests.sentences.test_nobody_reads_a_sentence import codes_of
 
 FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py"))
 
 
 def named(code: str) -> set[str]:
     """The values that a row names; settings are no values."""
-    fields = {name for template in CATALOGUE[code] for _, name, _, _ in string.Formatter().parse(template) if name}
+    fields = {
+        name for template in CATALOGUE.get(code, ()) for _, name, _, _ in string.Formatter().parse(template) if name
+    }
     return {name for name in fields if "." not in name and name != "path"}
 
 
@@ -24,10 +27,9 @@ def lacking(source: str) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
             continue
         given = {word.arg for word in node.keywords}
-        if node.func.id == "problem" and None not in given:
-            for part in ast.walk(node.args[0]):
-                if isinstance(part, ast.Constant) and part.value in CATALOGUE:
-                    yield from (f"{part.value}: {name}" for name in named(str(part.value)) - given)
+        if node.func.id in {"problem", "UserError"} and None not in given:
+            for code in codes_of(node):
+                yield from (f"{code}: {name}" for name in named(code) - given)
 
 
 def test_every_row_gets_its_values() -> None:

@@ -38,5 +38,5 @@ def test_what_was_downloaded_before_is_found_offline(tmp_path: Path):
 def test_what_was_not_downloaded_is_said_in_words(tmp_path: Path):
     with pytest.raises(UserError, match="has not been downloaded"):
         download_model("owner/other", ("unet",), offline=True, cache=tmp_path)
-    with pytest.raises(UserError, match="no Hugging Face name"):
+    with pytest.raises(UserError, match="not a Hugging Face name"):
         download_model("owner/-bad--name-", ("unet",), offline=True, cache=tmp_path)

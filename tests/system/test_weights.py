@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from modules.errors import UserError
+from modules.sentences.render import PLAIN
 from modules.system.weights import (
     PlannedTensor,
     SafetensorsFile,
@@ -155,4 +156,4 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path):
 
 
 def test_long_lists_of_names_are_shortened():
-    assert first_names("dcba") == "a, b, c and 1 more" and first_names("ba") == "a, b"
+    assert [PLAIN.what(first_names(names)) for names in ("dcba", "ba")] == ["a, b, c and 1 more", "a, b"]

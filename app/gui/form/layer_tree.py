@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from app.gui.draft.problem_labels import WORDS
 from modules.catalog.layers import LayerSet
 from modules.language import tr
 from modules.preset.text.layer_names import LayerPattern, invalid_reason, split
@@ -105,7 +106,7 @@ class LayerTree:
             elif part in self._sets:
                 found |= self._held(self._sets[part].patterns)
             elif why := invalid_reason(part):
-                return 0, f'"{part[:60]}" {why}.'
+                return 0, WORDS.sentence(why)
             else:
                 found |= self._where(range(len(self.names)), LayerPattern(part).matches)
         return found, "" if found else tr("Nothing in this model has such a name.")

@@ -72,7 +72,7 @@ def sampled_magnitudes(family: Family, preset: Preset, component: str) -> Tensor
     weights = family.weights(component)
     names = [name for name, shape in weights.shapes.items() if 0 < math.prod(shape) <= MOST_NUMBERS]
     if component == "denoiser" and preset.method.kind == "full":
-        names = select_layers(names, preset.method.layers, family.layer_groups, what="weight")
+        names = select_layers(names, preset.method.layers, family.layer_groups)
     found: list[Tensor] = []
     for name in _spread(names, [math.prod(weights.shapes[name]) for name in names]):
         numbers = weights.read(name).reshape(-1)

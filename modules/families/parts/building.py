@@ -21,7 +21,8 @@ from modules.catalog import ComponentSpec
 from modules.errors import UserError
 from modules.families.parts.config_check import build_from_config
 from modules.formats.checkpoint import Link, Renamed
-from modules.system.weights import Weights, first_names
+from modules.sentences.problem import problem
+from modules.system.weights import Weights, brief, first_names
 
 Config = Mapping[str, Any]
 
@@ -192,21 +193,16 @@ def check_fit(
     """Refuse a file that is not of this architecture, naming what does not fit. `also`: what may be there beside."""
     missing = wanted.keys() - weights.shapes.keys()
     unexpected = {name for name in weights.shapes.keys() - wanted.keys() - {*also} if not name.endswith("position_ids")}
-    misshapen = {
-        f"{name} is {_shape_text(weights.shapes[name])} instead of {_shape_text(shape)}"
-        for name, shape in wanted.items()
+    misshapen = [
+        problem("weights.shape", tensor=brief(name), found=weights.shapes[name], wanted=shape)
+        for name, shape in sorted(wanted.items())
         if name in weights.shapes and _without_unit_dims(weights.shapes[name]) != _without_unit_dims(shape)
-    }
-    for what, names in (
-        ("lacks", missing),
-        ("has what does not belong there:", unexpected),
-        ("does not fit:", misshapen),
-    ):
+    ]
+    for code, names in (("weights.lack", missing), ("weights.surplus", unexpected)):
         if names:
-            raise UserError(
-                f"{where} {what} {first_names(names)}.",
-                advice="It is of another kind of model, or damaged: check the model type, or download it again.",
-            )
+            raise UserError(code, where=where, names=first_names(names))
+    if misshapen:
+        raise UserError("weights.misfit", where=where, names=misshapen[:3])
 
 
 def check_present(wanted: Mapping[str, tuple[int, ...]], weights: Weights, where: str) -> None:
@@ -218,10 +214,7 @@ def check_present(wanted: Mapping[str, tuple[int, ...]], weights: Weights, where
         if name not in held or _without_unit_dims(held[name]) != _without_unit_dims(shape)
     ]
     if wrong:
-        raise UserError(
-            f"{where} lacks {first_names(wrong)}, or has it in another shape.",
-            advice="It is of another kind of model, or damaged: check the model type, or download it again.",
-        )
+        raise UserError("weights.lack-some", where=where, names=first_names(wrong))
 
 
 def renamed(weights: Weights, links: Mapping[str, Link]) -> Weights:
@@ -235,10 +228,6 @@ def _without_unit_dims(shape: tuple[int, ...]) -> tuple[int, ...]:
     while len(shape) > 1 and shape[-1] == 1:
         shape = shape[:-1]
     return shape
-
-
-def _shape_text(shape: tuple[int, ...]) -> str:
-    return "x".join(map(str, shape)) or "a number"
 
 
 def _memory_format(module: nn.Module, shape: tuple[int, ...]) -> torch.memory_format:

@@ -50,14 +50,9 @@ class ClipUnetFamily(DiffusersFamily):
         unet = files.configs["denoiser"]
         is_sdxl = unet.get("addition_embed_type") == "text_time"
         if is_sdxl != (cls.name == "sdxl") or unet.get("_class_name", "UNet2DConditionModel") != "UNet2DConditionModel":
-            found_kind = "Stable Diffusion XL" if is_sdxl else "not Stable Diffusion XL"
-            wanted = "Stable Diffusion XL" if cls.name == "sdxl" else "Stable Diffusion 1 or 2"
-            raise UserError(f"{files.path} is {found_kind}; {wanted} was expected.", advice="Change the model type.")
+            raise UserError("model.is-not-sdxl" if cls.name == "sdxl" else "model.is-sdxl", file=files.path)
         if int(unet["in_channels"]) not in (4, 9):
-            raise UserError(
-                f"{files.path} takes {unet['in_channels']} channels: it edits or enlarges images.",
-                advice="Choose a text-to-image or an inpainting model.",
-            )
+            raise UserError("model.channels", file=files.path, channels=int(unet["in_channels"]))
 
     @classmethod
     def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
@@ -110,14 +105,9 @@ class ClipUnetFamily(DiffusersFamily):
 
     def add_token(self, token: str, vectors: int) -> dict[str, list[int]]:
         if not token.strip() or any(letter.isspace() for letter in token):
-            raise UserError(
-                f'"{token}" cannot be a new word.', advice="A word is one piece without spaces, such as <robot>."
-            )
+            raise UserError("token.not-one-word", token=token)
         if any(words.is_single_token(token) for words in self.tokenizers.values()):
-            raise UserError(
-                f'The model knows the word "{token}" already.',
-                advice=f'Choose a new one, such as "<{token.strip("<>")}-1>".',
-            )
+            raise UserError("token.known", token=token, other=f"<{token.strip('<>')}-1>")
         return {encoder: words.add(token, vectors) for encoder, words in self.tokenizers.items()}
 
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
@@ -171,7 +161,7 @@ class ClipUnetFamily(DiffusersFamily):
         inputs = noisy_BChw
         if self.inpaints:
             if condition.inpaint_BChw is None:
-                raise UserError("An inpainting model needs a mask.", advice="Give the image and the mask to fill.")
+                raise UserError("model.needs-mask")
             inputs = torch.cat([noisy_BChw, condition.inpaint_BChw.to(noisy_BChw.dtype)], dim=1)
         output = unet(
             inputs.to(dtype, memory_format=torch.channels_last),

@@ -11,7 +11,6 @@ from modules.errors import UserError
 from modules.sentences.printable import printable
 
 T = TypeVar("T")
-DOWNLOAD = "The folder is damaged, or was changed: download the model again."
 
 # (least, most) of the numbers that decide how much is made. Every published model of these families is far within.
 LIMITS = {
@@ -52,13 +51,11 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, wh
         folder = specs[name].folder if name in specs else name  # the scheduler's
         for key in REQUIRED.get(specs[name].kind, ()) if name in specs else ():
             if config.get(key) is None:
-                raise UserError(f"{where}: the config of the {folder} does not say {key}.", advice=DOWNLOAD)
+                raise UserError("config.lacks", where=where, part=folder, key=key)
         for key, value in config.items():
             if not _is_within_limits(key, value):
                 text = printable(str(value)[:60], line=True)
-                raise UserError(
-                    f"{where}: the config of the {folder} says {key}: {text}, which cannot be.", advice=DOWNLOAD
-                )
+                raise UserError("config.value", where=where, part=folder, key=key, value=text)
 
 
 def _is_within_limits(name: str, value: Any) -> bool:
@@ -93,6 +90,4 @@ def build_from_config(make: Callable[[], T], what: str) -> T:
         return make()
     except (*CONFIG_ERRORS, StrictDataclassError) as error:
         why = printable(" ".join(str(error).split())[:200], line=True)
-        raise UserError(
-            f"The config of the {what} describes nothing that can be built ({why}).", advice=DOWNLOAD
-        ) from error
+        raise UserError("config.wrong", part=what, reason=why) from error

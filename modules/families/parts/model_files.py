@@ -10,6 +10,7 @@ from typing import Any
 from modules.catalog import FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
+from modules.sentences.problem import Problem
 from modules.system.weights import Weights, open_weights
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -42,22 +43,14 @@ def open_folder(path: Path, card: FamilyCard) -> ModelFiles:
         UserError: a component is missing or damaged.
     """
     if not (path / "model_index.json").is_file():
-        raise UserError(
-            f"{path} is no model folder: model_index.json is missing.",
-            advice=f"Choose the folder that holds {', '.join(card.folders[:-1])} and {card.folders[-1]}, or a single "
-            "model file.",
-        )
+        raise UserError("model.no-index", folder=path, folders=card.folders)
     index = read_json(path / "model_index.json")
     missing = [folder for folder in card.folders if not (path / folder).is_dir()]
     if missing:
         kind = str(index.get("_class_name", "unknown"))
         listed = any(folder in index for folder in missing)
-        raise UserError(
-            f"{path} (a {kind}) has no folder {', '.join(missing)}.",
-            advice="The download is incomplete: download it again."
-            if listed
-            else "It is a model of another type: change the model type.",
-        )
+        advice = Problem("model.download-incomplete" if listed else "model.other-type")
+        raise UserError("model.incomplete", folder=path, kind=kind, missing=missing, advice=advice)
     configs = {spec.name: read_json(path / spec.folder / "config.json") for spec in card.components}
     configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
     weights = {spec.name: folder_weights(path / spec.folder) for spec in card.components}
@@ -82,7 +75,7 @@ def folder_weights(folder: Path) -> Weights:
                 for name in _file_names(stem, variant, ending):
                     if (folder / name).is_file():
                         return open_weights(folder / name)
-    raise UserError(f"{folder} holds no weights.", advice="The download is incomplete: download the model again.")
+    raise UserError("model.no-weights", folder=folder)
 
 
 def _file_names(stem: str, variant: str, ending: str) -> tuple[str, ...]:

@@ -32,20 +32,11 @@ def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedu
         return RectifiedFlow(options.flow_shift)
     zero = _zero_terminal_snr(config, options)
     if config.get("beta_schedule", "scaled_linear") != "scaled_linear" or config.get("trained_betas"):
-        raise UserError(
-            f"{source.path} has the noise schedule {config.get('beta_schedule')!r}, not that of Stable Diffusion.",
-            advice="Check the model type.",
-        )
+        raise UserError("model.noise-schedule", file=source.path, schedule=str(config.get("beta_schedule")))
     if prediction not in ("epsilon", "v_prediction"):
-        raise UserError(
-            f"{source.path} predicts {prediction!r}; this model type predicts epsilon, v_prediction or flow.",
-            advice="Check the model type, or set the prediction by hand.",
-        )
+        raise UserError("model.prediction", file=source.path, prediction=str(prediction))
     if zero and prediction == "epsilon":
-        raise UserError(
-            "Zero terminal SNR needs v-prediction: where all is noise, naming the noise teaches nothing.",
-            advice='Set the prediction to "v_prediction", or zero terminal SNR to "off".',
-        )
+        raise UserError("model.zero-snr-epsilon")
     kind = VPrediction if prediction == "v_prediction" else EpsilonPrediction
     return kind(
         float(config.get("beta_start", 0.00085)),

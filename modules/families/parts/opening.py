@@ -26,9 +26,7 @@ def open_model(
         UserError: not found, damaged, of another architecture, or with code in it.
     """
     if not name.strip():
-        raise UserError(
-            "No base model is chosen.", advice="Choose a model file, a model folder or a Hugging Face name."
-        )
+        raise UserError("model.none")
     path = model_path(name, card, options)
     files = open_folder(path, card) if path.is_dir() else open_file(path)
     check_configs(files.configs, card, files.path)
@@ -41,12 +39,10 @@ def model_path(name: str, card: FamilyCard, options: LoadOptions) -> Path:
     if path.is_file() or path.is_dir():
         return path
     if path.exists():  # reading a pipe or a device may never end
-        raise UserError(f"{path} is no file, but a pipe or a device.", advice="Choose a model file or a model folder.")
+        raise UserError("model.not-a-file", file=path)
     if looks_like_hub_name(name):
         return download_model(name, card.folders, offline=options.offline)
-    raise UserError(
-        f"There is no model at {name}.", advice="Check the path, or give a Hugging Face name (owner/model)."
-    )
+    raise UserError("model.not-there", name=name)
 
 
 def component_weights(files: ModelFiles, spec: ComponentSpec) -> Weights:

@@ -74,10 +74,7 @@ class DiffusersFamily(Family):
         Raises:
             UserError: this family has none, or it is damaged or another model.
         """
-        raise UserError(
-            f"{path.name} is a single file, and models of the type {cls.card.title} are opened as folders.",
-            advice="Choose the folder that holds model_index.json, or a Hugging Face name.",
-        )
+        raise UserError("model.single-file", file=path.name, type=cls.card.title)
 
     @classmethod
     def open_vae_file(cls, path: Path) -> Weights:
@@ -95,10 +92,7 @@ class DiffusersFamily(Family):
         wanted = spec.class_path.partition(":")[2]
         found = files.configs["denoiser"].get("_class_name", wanted)
         if found != wanted:
-            raise UserError(
-                f"{files.path} has a {found}; {cls.card.title} was expected, with a {wanted}.",
-                advice="Change the model type.",
-            )
+            raise UserError("model.other-denoiser", file=files.path, found=found, type=cls.card.title, wanted=wanted)
 
     @classmethod
     @abstractmethod
@@ -202,10 +196,7 @@ class DiffusersFamily(Family):
         return self.tokenizers[encoder].ids(text)
 
     def add_token(self, token: str, vectors: int) -> dict[str, list[int]]:
-        raise UserError(
-            f'Models of the type {self.card.title} cannot learn new words such as "{token}".',
-            advice="Take words out of the settings, and name what is to be learnt in the captions.",
-        )
+        raise UserError("model.no-new-tokens", type=self.card.title, token=token)
 
     # Images
 
@@ -314,9 +305,7 @@ class DiffusersFamily(Family):
 
     def write_single_file(self, target: Path, request: saving.SaveRequest, metadata: Mapping[str, str]) -> None:
         del target, request, metadata
-        raise UserError(
-            f"Models of the type {self.card.title} are saved as folders.", advice='Set output.model_format to "folder".'
-        )
+        raise UserError("model.saved-as-folder", type=self.card.title)
 
     @property
     def stored_dtype(self) -> torch.dtype:

@@ -50,16 +50,11 @@ def open_file(path: Path, family: str, parts: tuple[str, ...]) -> ModelFiles:
     weights = open_weights(path)
     kind = _kind(weights.shapes, path)
     if (kind == "sdxl") != (family == "sdxl"):
-        raise UserError(
-            f"{path.name} is a Stable Diffusion {({'sd15': '1', 'sd2': '2', 'sdxl': 'XL'})[kind]} model.",
-            advice=f'Set the model type to "Stable Diffusion {"XL" if kind == "sdxl" else "1 and 2"}".',
-        )
+        version, wanted = {"sd15": ("1", "1 and 2"), "sd2": ("2", "1 and 2"), "sdxl": ("XL", "XL")}[kind]
+        raise UserError("single-file.other-type", file=path.name, version=version, wanted=wanted)
     missing = [component for component in parts if not has_component(weights.shapes, component, kind)]
     if missing:
-        raise UserError(
-            f"{path.name} is not a whole model: it holds no {', '.join(FOLDERS[component] for component in missing)}.",
-            advice="Choose a full checkpoint, or put these parts into one with `convert`.",
-        )
+        raise UserError("single-file.incomplete", file=path.name, parts=[FOLDERS[component] for component in missing])
     configs, tokenizers = _read_embedded_configs(weights, path) or bundled(kind, parts)
     source = ModelFiles(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
     configs["denoiser"]["in_channels"] = weights.shapes[f"{UNET}input_blocks.0.0.weight"][1]
@@ -93,10 +88,7 @@ def part_of_file(source: ModelFiles, component: str, names: list[str]) -> Weight
     free = [name for name in weights.shapes if name.startswith(starts) and name not in used | unused]
     unexpected = [name for name in free if not name.endswith(DERIVED_BUFFERS)]
     if unexpected:
-        raise UserError(
-            f"{source.path} has what does not belong there: {first_names(unexpected)}.",
-            advice="It belongs to another kind of model: check the model type.",
-        )
+        raise UserError("single-file.surplus", file=source.path, names=first_names(unexpected))
     return Renamed(weights, links)
 
 
@@ -158,9 +150,7 @@ def _kind(shapes: Mapping[str, Shape], path: Path) -> str:
     if f"{UNET}input_blocks.0.0.weight" not in shapes:
         raise _not_a_model(shapes, path)
     if any(name.startswith("conditioner.embedders.0.model.") for name in shapes):
-        raise UserError(
-            f"{path.name} is an SDXL refiner, which cannot be trained here.", advice="Choose the base model."
-        )
+        raise UserError("single-file.refiner", file=path.name)
     if f"{UNET}label_emb.0.0.weight" in shapes:
         return "sdxl"
     # SD 2's own encoder tells more than widths do: those of tiny models are free.
@@ -174,20 +164,16 @@ def _kind(shapes: Mapping[str, Shape], path: Path) -> str:
 
 def _not_a_model(shapes: Collection[str], path: Path) -> UserError:
     known_kinds = {
-        "a LoRA, not a model": ("lora_", ".lora_A.", ".lora_down."),
-        "an embedding, not a model": ("emp_params", "string_to_param", "clip_g"),
-        "a Flux model": ("double_blocks.",),
-        "a Stable Diffusion 3 model": ("joint_blocks.",),
-        "only a VAE": ("decoder.mid.attn_1.", "decoder.mid_block."),
+        "single-file.lora": ("lora_", ".lora_A.", ".lora_down."),
+        "single-file.embedding": ("emp_params", "string_to_param", "clip_g"),
+        "single-file.flux": ("double_blocks.",),
+        "single-file.sd3": ("joint_blocks.",),
+        "single-file.vae": ("decoder.mid.attn_1.", "decoder.mid_block."),
     }
-    for what, substrings in known_kinds.items():
+    for code, substrings in known_kinds.items():
         if any(sign in name for name in shapes for sign in substrings):
-            return UserError(
-                f"{path.name} is {what}.", advice="Choose a full Stable Diffusion checkpoint as base model."
-            )
-    return UserError(
-        f"{path.name} holds no U-Net of Stable Diffusion.", advice="Choose a full checkpoint as base model."
-    )
+            return UserError(code, file=path.name)
+    return UserError("single-file.no-unet", file=path.name)
 
 
 def has_component(shapes: Collection[str], component: str, kind: str) -> bool:
@@ -225,7 +211,7 @@ def _read_embedded_configs(weights: Weights, path: Path) -> tuple[dict[str, Any]
         }
         configs: dict[str, Any] = dict(content["configs"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise UserError(f"{path} is damaged: its description cannot be read.", advice="Use another copy.") from error
+        raise UserError("single-file.metadata", file=path) from error
     return configs, {
         component: Tokenizer.from_text(text, padding, path.name) for component, (text, padding) in info.items()
     }
@@ -267,5 +253,5 @@ def open_other_vae_file(path: Path) -> Weights:
     weights = open_weights(path)
     start = VAE if any(name.startswith(VAE) for name in weights.shapes) else ""
     if f"{start}decoder.conv_in.weight" not in weights.shapes:
-        raise UserError(f"{path.name} holds no VAE.", advice="Choose the file or folder of a VAE.")
+        raise UserError("single-file.no-vae", file=path.name)
     return weights

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 
 from modules.preset.text.patterns import Pattern, PatternError
+from modules.sentences.problem import Problem
 
 
 def expressions(layers: str, sets: Mapping[str, tuple[str, ...]]) -> tuple[str, ...]:
@@ -53,10 +54,10 @@ def _end_of_not(text: str) -> int:
     return -1
 
 
-def invalid_reason(text: str) -> str:
-    """What is wrong with an expression, to stand after it in a sentence; "" if it can be used."""
+def invalid_reason(text: str) -> Problem | None:
+    """What is wrong with an expression."""
     try:
         LayerPattern(text)
     except PatternError as error:
-        return str(error)
-    return ""
+        return error.problem(text[:60])
+    return None

@@ -11,18 +11,23 @@ from typing import Any
 
 import re2
 
+from modules.sentences.problem import Problem
+
 LONGEST = 10_000  # letters
 ESCAPED_OR_CLASS = re.compile(r"\\\\|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 WITHOUT_START = re.compile(r"(?<!\\)\{(,\d+\})")
 
 
 class PatternError(ValueError):
-    """A pattern that cannot be used. Its text stands after the pattern in a sentence: "is longer than ..."."""
+    """A pattern that cannot be used: the problem's code, and its values but the pattern."""
 
-    def __init__(self, text: str, code: str, **values: Any) -> None:
-        """`code` and `values`: the same as a problem's, whose other value is the pattern."""
-        super().__init__(text)
+    def __init__(self, code: str, **values: Any) -> None:
+        super().__init__(code)
         self.code, self.values = code, values
+
+    def problem(self, pattern: str) -> Problem:
+        """The same of this pattern."""
+        return Problem(self.code, values={"pattern": pattern, **self.values})
 
 
 class Pattern:
@@ -35,11 +40,10 @@ class Pattern:
             PatternError: it is none, or uses what RE2 leaves out.
         """
         if len(pattern) > LONGEST:
-            raise PatternError(f"is longer than {LONGEST:,} letters", "pattern.too-long", most=LONGEST)
+            raise PatternError("pattern.too-long", most=LONGEST)
         if found := WITHOUT_START.search(pattern):  # for Python this begins at 0, for RE2 it is plain text
             better = f"{{0{found[1]}"
-            text = f"repeats with {found[0]}: write {better}"
-            raise PatternError(text, "pattern.repeat-without-start", found=found[0], better=better)
+            raise PatternError("pattern.repeat-without-start", found=found[0], better=better)
         options: Any = re2.Options()
         options.log_errors = False
         options.case_sensitive = not ignore_case
@@ -60,10 +64,8 @@ class Pattern:
 def _refusal(error: Exception, pattern: str) -> PatternError:
     plain = ESCAPED_OR_CLASS.sub("", pattern)
     if found := re.search(r"(?<!\\)\(\?<?[=!]", plain):
-        text = f"looks around with {found[0]}, which cannot be used here"
-        return PatternError(text, "pattern.looks-around", found=found[0])
+        return PatternError("pattern.looks-around", found=found[0])
     if found := re.search(r"\\[1-9]|\(\?P=\w*\)", plain):
-        text = f"refers back with {found[0]}, which cannot be used here"
-        return PatternError(text, "pattern.refers-back", found=found[0])
+        return PatternError("pattern.refers-back", found=found[0])
     why = ", ".join(each.decode("utf-8", "replace") if isinstance(each, bytes) else str(each) for each in error.args)
-    return PatternError(f"is not a regular expression ({why})", "pattern.invalid", error=why)
+    return PatternError("pattern.invalid", error=why)

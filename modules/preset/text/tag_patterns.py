@@ -29,7 +29,7 @@ def _problem(pattern: str) -> Problem | None:
     try:
         Pattern(pattern)
     except PatternError as error:
-        return problem(error.code, pattern=pattern, **error.values)
+        return error.problem(pattern)
     return None
 
 

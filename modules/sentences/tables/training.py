@@ -24,4 +24,27 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "rollback.times": (", after {count:one rollback|# rollbacks}", ""),
     "fix.tenth-of-rate": ("A tenth of the learning rate: {rate:g}", ""),
+    # Samplers
+    "sampler.flow": (
+        "The sampler {sampler} does not work with this model, which is a rectified flow.",
+        "Choose another sampler: {able:commas}.",
+    ),
+    "sampler.zero-snr": (
+        "The sampler {sampler} does not work with this model, which starts from pure noise (zero SNR).",
+        "Choose another sampler: {able:commas}.",
+    ),
+    "spacing.flow": (
+        "The sampler {sampler} does not support the spacing {spacing} with a rectified flow, which has a spacing of "
+        "its own.",
+        "Set the spacing to default.",
+    ),
+    "spacing.distilled": (
+        "The sampler {sampler} does not support the spacing {spacing}: its steps are those the model was distilled "
+        "for.",
+        "Set the spacing to default.",
+    ),
+    "spacing.other": (
+        "The sampler {sampler} does not support the spacing {spacing}.",
+        "Set the spacing to default, or choose DPM++ 2M.",
+    ),
 }

@@ -43,11 +43,7 @@ def every_node(found: Layers) -> list[Node]:
 
 def picked(found: Layers, family: str, text: str) -> int:
     """What the engine makes of a text."""
-    names = set(
-        select_layers(
-            found.tree.names, text, {n: s.patterns for n, s in FAMILIES[family].layer_sets.items()}, what="layer"
-        )
-    )
+    names = set(select_layers(found.tree.names, text, {n: s.patterns for n, s in FAMILIES[family].layer_sets.items()}))
     return sum(1 << place for place, name in enumerate(found.tree.names) if name in names)
 
 
