@@ -23,7 +23,7 @@ DUPLICATE_SHARE = 0.1  # the share of captions that stand beside several images 
 MUCH_DROPPED = 0.5
 USUAL_DROPPED = 0.1
 NAMED = 20
-WILDCARD = re.compile(r"\{[^{}]*\|[^{}]*\}")
+WILDCARD = re.compile(r"\{[^{}|]*\|[^{}]*\}")
 
 
 def findings(context: CheckContext) -> Iterator[Finding]:

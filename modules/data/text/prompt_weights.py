@@ -7,11 +7,14 @@ as in A1111.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import prod
 
 MORE, LESS = 1.1, 1 / 1.1
-MARKS = re.compile(r"\\[\\()\[\]]|\\|\(|\[|:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*\)|\)|\]|[^\\()\[\]:]+|:")
-BREAK = re.compile(r"\s*\bBREAK\b\s*")
+MARKS = re.compile(r"\\[\\()\[\]]|\\|\(|\[|:\s*([+-]?(?:\d+(?:\.\d*)?|\.\d+))\s*\)|\)|\]|[^\\()\[\]:]+|:")
+BREAK = re.compile(r"\bBREAK\b")
+MAX_DEPTH = 30  # brackets in one another; a thousand would take a thousand times as long to read
 MOST = 100.0  # a weight beyond this is a slip of the keys; it would only give grey
 
 
@@ -28,17 +31,16 @@ class _Reader:
     """One pass over the marks. What is open is known by the number of the piece where it began."""
 
     def __init__(self) -> None:
-        self.pieces: list[WeightedText] = []
+        self.pieces: list[tuple[str, bool]] = []  # and whether a new chunk begins before it
+        self.brackets: list[tuple[int, int, float]] = []  # pieces from, to, and what they weigh more; as they closed
         self.round: list[int] = []
         self.square: list[int] = []
 
     def take(self, mark: str, weight: str | None) -> None:
         if len(mark) == 2 and mark[0] == "\\":
             self.add(mark[1])
-        elif mark == "(":
-            self.round.append(len(self.pieces))
-        elif mark == "[":
-            self.square.append(len(self.pieces))
+        elif mark in ("(", "[") and len(self.round) + len(self.square) < MAX_DEPTH:
+            (self.round if mark == "(" else self.square).append(len(self.pieces))
         elif weight is not None and self.round:
             self.weigh(self.round.pop(), max(-MOST, min(float(weight), MOST)))
         elif mark == ")" and self.round:
@@ -49,12 +51,26 @@ class _Reader:
             self.add(mark)
 
     def add(self, text: str) -> None:
-        for number, part in enumerate(BREAK.split(text)):
-            self.pieces.append(WeightedText(part, breaks=number > 0))
+        first, *more = BREAK.split(text)
+        parts = [first.rstrip(), *(part.strip() for part in more[:-1]), more[-1].lstrip()] if more else [first]
+        self.pieces += [(part, number > 0) for number, part in enumerate(parts)]
 
     def weigh(self, first: int, factor: float) -> None:
-        held = self.pieces[first:]
-        self.pieces[first:] = [WeightedText(piece.text, piece.weight * factor, piece.breaks) for piece in held]
+        if first < len(self.pieces):
+            self.brackets.append((first, len(self.pieces), factor))
+
+    def weighted(self) -> Iterator[WeightedText]:
+        """The pieces; each weighs the product of the brackets around it, in the order in which they closed."""
+        changes: dict[int, list[int]] = {}
+        for number, (first, end, _) in enumerate(self.brackets):
+            changes.setdefault(first, []).append(number)
+            changes.setdefault(end, []).append(number)
+        around, weight = set[int](), 1.0
+        for place, (text, breaks) in enumerate(self.pieces):
+            if place in changes:
+                around.symmetric_difference_update(changes[place])
+                weight = prod((self.brackets[number][2] for number in sorted(around)), start=1.0)
+            yield WeightedText(text, weight, breaks)
 
 
 def parse_prompt_weights(text: str) -> list[WeightedText]:
@@ -69,18 +85,29 @@ def parse_prompt_weights(text: str) -> list[WeightedText]:
         reader.weigh(first, MORE)
     for first in reader.square:
         reader.weigh(first, LESS)
-    return _joined(reader.pieces)
+    return _joined(reader.weighted())
 
 
-def _joined(pieces: list[WeightedText]) -> list[WeightedText]:
-    found: list[WeightedText] = []
+@dataclass
+class _Joined:
+    """Neighbours that are one piece. Texts are put together at the end: each join would copy all of them."""
+
+    texts: list[str]
+    weight: float
+    breaks: bool
+
+
+def _joined(pieces: Iterable[WeightedText]) -> list[WeightedText]:
+    found: list[_Joined] = []
     for piece in pieces:
-        if found and not piece.breaks and (piece.weight == found[-1].weight or not found[-1].text):
-            found[-1] = WeightedText(found[-1].text + piece.text, piece.weight, found[-1].breaks)
-        elif piece.breaks and found and found[-1].breaks and not found[-1].text:
-            found[-1] = piece  # two breaks are one
-        elif piece.text or piece.breaks:
-            found.append(piece)
-    while found and not found[-1].text:
+        texts = [piece.text] if piece.text else []
+        if found and not piece.breaks and (piece.weight == found[-1].weight or not found[-1].texts):
+            found[-1].texts += texts
+            found[-1].weight = piece.weight
+        elif piece.breaks and found and found[-1].breaks and not found[-1].texts:
+            found[-1] = _Joined(texts, piece.weight, breaks=True)  # two breaks are one
+        elif texts or piece.breaks:
+            found.append(_Joined(texts, piece.weight, piece.breaks))
+    while found and not found[-1].texts:
         found.pop()
-    return found or [WeightedText("")]
+    return [WeightedText("".join(each.texts), each.weight, each.breaks) for each in found] or [WeightedText("")]

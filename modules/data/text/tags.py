@@ -78,16 +78,19 @@ def split_tags(text: str, separator: str) -> list[str]:
 
 def _unbroken(parts: Sequence[str], separator: str) -> list[str]:
     """Parts with those put together again that a bracket spans; nothing where brackets do not match."""
-    found: list[str] = []
+    found: list[list[str]] = []
     depth = 0
     for part in parts:
-        found = [*found[:-1], f"{found[-1]}{separator}{part}"] if depth else [*found, part]
+        if depth:
+            found[-1].append(part)
+        else:
+            found.append([part])
         plain = part.replace("\\\\", "").replace("\\(", "").replace("\\)", "").replace("\\[", "").replace("\\]", "")
         for sign in plain:
             depth += (sign in "([") - (sign in ")]")
             if depth < 0:
                 return []
-    return [] if depth else found
+    return [] if depth else [separator.join(each) for each in found]
 
 
 def joined(tags: Sequence[str], concept: Concept) -> str:

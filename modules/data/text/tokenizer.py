@@ -163,12 +163,12 @@ class PromptTokenizer:
         """All tokens, cut where a chunk is full; the last of `at_most` pieces may be longer than a chunk."""
         cut: list[list[Token]] = []
         for part in parts[:at_most]:
-            rest = part
-            while len(rest) > self.chunk_size and len(cut) < at_most - 1:
-                end = self._cut(rest)
-                cut.append(rest[:end])
-                rest = rest[end:]
-            cut.append(rest)
+            start = 0
+            while len(part) - start > self.chunk_size and len(cut) < at_most - 1:
+                end = start + self._cut(part[start : start + self.chunk_size])
+                cut.append(part[start:end])
+                start = end
+            cut.append(part[start:])
         return cut[:at_most]
 
     def _cut(self, tokens: Sequence[Token]) -> int:

@@ -22,7 +22,7 @@ def split(layers: str) -> tuple[str, ...]:
     return tuple(part for text in re.split(r",(?!\])", layers) if (part := text.strip()))
 
 
-ATOMS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+ATOMS = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|\Z)", re.DOTALL)  # one without end is sought only once
 NOT = "^(?!"  # at its beginning an expression may say what a name must not begin with, as the window writes it
 
 

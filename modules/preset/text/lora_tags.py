@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-TAG = re.compile(r"<lora:([^:<>]+)(?::([+-]?(?:\d+\.?\d*|\.\d+)))?(?::[^<>]*)?>", re.IGNORECASE)
+TAG = re.compile(r"<lora:([^:<>]+)(?::([+-]?(?:\d+(?:\.\d*)?|\.\d+)))?(?::[^<>]*)?>", re.IGNORECASE)
 
 
 def split_tags(prompt: str) -> tuple[str, tuple[tuple[str, float], ...]]:
@@ -13,4 +13,4 @@ def split_tags(prompt: str) -> tuple[str, tuple[tuple[str, float], ...]]:
     if not found:
         return prompt, ()
     words = re.sub(r"[ \t]{2,}", " ", TAG.sub("", prompt))
-    return re.sub(r"\s+,", ",", words).strip(" ,\t"), found
+    return re.sub(r"(?<!\s)\s+,", ",", words).strip(" ,\t"), found

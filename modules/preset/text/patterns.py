@@ -14,7 +14,7 @@ import re2
 from modules.sentences.problem import Problem
 
 LONGEST = 10_000  # letters
-ESCAPED_OR_CLASS = re.compile(r"\\\\|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
+ESCAPED_OR_CLASS = re.compile(r"\\\\|\[\^?\]?(?:\\.|[^\]\\])*+(?:\]|\Z)", re.DOTALL)
 WITHOUT_START = re.compile(r"(?<!\\)\{(,\d+\})")
 
 

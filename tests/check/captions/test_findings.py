@@ -85,7 +85,7 @@ def test_a_new_word_counts_as_many_tokens_as_it_has_vectors(tmp_path: Path) -> N
     assert not of(tmp_path, {"a": "a robot"}, *settings, 'words=[{"token": "<new>", "vectors": 4}]')
     long = of(tmp_path, {"a": "a robot"}, *settings, 'words=[{"token": "<new>", "vectors": 60}]')
     count = int(long["captions.long"].text.split("the longest has ")[1].split()[0])
-    words = PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 77, 1000)
+    words = PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 77, 4000)
     assert count == 60 + len(words.ids("a robot"))
 
 
@@ -97,7 +97,7 @@ def test_encoders_that_read_alike_are_told_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("most", [1, 2, 3, 9])
 def test_what_is_said_to_be_seen_is_what_the_encoder_gets(most: int) -> None:
-    words = PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 12, 1000)
+    words = PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 12, 4000)
     text = ", ".join(["a red robot", "waves", "to a blue cat"] * 4)
     read = [token for chunk in words.chunks(text, most) for token in chunk.ids[1:]]
     end = [read.index(words.end, start) - start for start in range(0, len(read), 11)]

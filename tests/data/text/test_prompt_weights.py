@@ -48,7 +48,7 @@ def test_break_is_a_word_of_its_own_in_capitals() -> None:
 
 @pytest.fixture
 def words() -> PromptTokenizer:
-    return PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 12, 1000)
+    return PromptTokenizer(Tokenizer.from_folder(resolve("starter:model") / "tokenizer"), 12, 4000)
 
 
 def test_weights_are_no_tokens_and_lie_beside_theirs(words: PromptTokenizer) -> None:
