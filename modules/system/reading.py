@@ -8,7 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO
 
 from modules.errors import UserError
@@ -17,6 +17,16 @@ from modules.sentences.problem import Problem, problem
 from modules.text import MB
 
 MAX_JSON_BYTES = 5 * MB  # configs, manifests, indexes, presets: the largest published ones have a tenth of it
+
+
+def is_inside_name(name: str) -> bool:
+    """Whether a name that a stranger wrote stays in the folder that it is joined to, on every system.
+
+    "cats/tabby" does; what goes up, begins anew, or names a drive, a stream or another machine does not: to ask whether
+    a file of another machine is there would already send Windows to it, with the user's credentials.
+    """
+    path = PureWindowsPath(name)  # knows both slashes, drives and shares
+    return bool(path.parts) and not path.anchor and ".." not in path.parts and ":" not in name and "\0" not in name
 
 
 class UnusableFile(UserError, OSError):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 import pytest
 from diffusers.utils import import_utils
 
-from modules.families.parts.building import without_bitsandbytes
+from modules.catalog import FAMILIES
+from modules.families.parts.building import empty_component, without_bitsandbytes, without_loading_keys
+from modules.system.bundled import resolve
+from modules.system.reading import read_json
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -19,3 +23,25 @@ def test_bitsandbytes_is_switched_off_only_while_models_are_imported(
     with without_bitsandbytes():
         assert not import_utils.is_bitsandbytes_available() and sys.modules["bitsandbytes"] is None
     assert import_utils.is_bitsandbytes_available() == there and "bitsandbytes" not in sys.modules
+
+
+STEERING = {
+    "_attn_implementation": "evil/kernel", "attn_implementation": "evil/kernel", "_experts_implementation": "evil/x",
+    "quantization_config": {"quant_method": "evil"}, "auto_map": {"AutoModel": "evil/model--code.Model"},
+    "trust_remote_code": True, "torch_dtype": "evil", "dtype": "evil", "use_kernels": True,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("component", ["text_encoder_1", "vae", "denoiser"])
+def test_what_a_config_says_of_its_loading_reaches_no_library(component: str) -> None:
+    spec = FAMILIES["sd"].component(component)
+    config = read_json(resolve("starter:model") / spec.folder / "config.json")
+    module: Any = empty_component(spec, {**config, **STEERING})
+    assert "evil" not in str(module.config)
+    assert (getattr(module.config, "_attn_implementation", None) or "sdpa") in ("sdpa", "eager")
+
+
+def test_what_is_inside_a_config_is_cleaned_too() -> None:
+    assert without_loading_keys({"text_config": {"dtype": "x", "hidden_size": 3}, "a": [1]}) == {
+        "text_config": {"hidden_size": 3}, "a": [1],
+    }  # fmt: skip

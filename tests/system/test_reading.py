@@ -16,7 +16,7 @@ from modules.data.text.tokenizer import read_json as read_config
 from modules.errors import UserError
 from modules.preset.files.jsonfile import read_object
 from modules.preset.files.prompt_file import read_prompts
-from modules.system.reading import UnusableFile, open_file, read_json
+from modules.system.reading import UnusableFile, is_inside_name, open_file, read_json
 from modules.system.weights import open_weights
 from modules.trainer.backup import damage_of
 from modules.trainer.run_folder.throughput import _read_old
@@ -98,3 +98,17 @@ def test_a_line_of_events_that_is_too_long_is_passed_over_and_the_next_is_read(t
         assert len(log._rest) <= 4_000_000
     assert [each.text for each in log.notes] == ["after"]
     assert log.damaged == 1
+
+
+@pytest.mark.parametrize("name", ["cat", "cats/tabby", "cats\\tabby", "my style.v2", "..hidden", "a..b"])
+def test_a_name_that_stays_in_its_folder_is_taken(name: str) -> None:
+    assert is_inside_name(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", "../cat", "a/../../cat", "..\\cat", "/etc/cat", "\\cat", "C:cat", "C:\\cat", "\\\\host\\share\\cat",
+     "//host/share/cat", "\\\\?\\C:\\cat", "cat:stream", "a\0b"],
+)  # fmt: skip
+def test_a_name_that_leaves_its_folder_on_any_system_is_refused(name: str) -> None:
+    assert not is_inside_name(name)

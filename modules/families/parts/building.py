@@ -35,9 +35,10 @@ def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
     module, _, name = spec.class_path.partition(":")
     with without_bitsandbytes():
         kind: Any = getattr(import_module(module), name)
+    config = without_loading_keys(config)
     if hasattr(kind, "config_class"):  # transformers
-        return _on_meta(lambda: kind(_without_dropout(kind.config_class.from_dict(dict(config)))), spec.folder)
-    return _on_meta(lambda: kind.from_config(_without_private_keys(config)), spec.folder)
+        return _on_meta(lambda: kind(_without_dropout(kind.config_class.from_dict(config))), spec.folder)
+    return _on_meta(lambda: kind.from_config(config), spec.folder)
 
 
 @contextmanager
@@ -63,9 +64,23 @@ def without_bitsandbytes() -> Generator[None]:
         import_utils._bitsandbytes_available = there  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
 
-def _without_private_keys(config: Config) -> dict[str, Any]:
-    """A config without the notes that diffusers keeps for itself."""
-    return {name: value for name, value in config.items() if not name.startswith("_")}
+# What a config says of how it is loaded, and not of what the model is. Seachange loads by itself, in the precision of
+# the settings; these would have the libraries fetch and import code, or build layers that it does not know.
+LOADING_KEYS = {
+    "attn_implementation", "experts_implementation", "use_kernels", "kernel_config",  # kernels from the hub
+    "auto_map", "custom_pipelines", "trust_remote_code",  # classes from the hub
+    "quantization_config", "compression_config", "adapters", "peft_config",  # other layers
+    "torch_dtype", "dtype",  # a text that is looked up in torch
+}  # fmt: skip
+
+
+def without_loading_keys(config: Config) -> dict[str, Any]:
+    """A config as it describes a model: without keys that steer the libraries, and without their own notes (_name)."""
+    return {
+        name: without_loading_keys(cast("Config", value)) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in LOADING_KEYS and not name.startswith("_")
+    }
 
 
 def _without_dropout(config: Any) -> Any:

@@ -12,6 +12,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "weights.incomplete": ("{file} is damaged or incomplete.", "Download it again."),
     "tensors.not-safetensors": ("{file} is not a .safetensors file.", "Convert it into one first."),
     "embedding.not-finite": ("{file} is no embedding that can be used: it holds NaN.", "Get the file again."),
+    "lora.leaves-folder": (
+        "<lora:{name}> leads out of the folder for LoRA files.",
+        "Write the name of a file in sampling.lora_folder, or of one in a folder inside it.",
+    ),
     # Of models
     "model.file-missing": ("{file} is missing.", "The model's folder is incomplete: download it again."),
     "model.file-damaged": ("{file} is damaged.", "Download it again."),

@@ -14,8 +14,10 @@ from modules.families import Family
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import read_adapter
 from modules.preset.sections.sampling import Sampling
+from modules.sentences.problem import problem
 from modules.sentences.render import fix
 from modules.system.bundled import resolve
+from modules.system.reading import is_inside_name
 
 ENDINGS = ("", ".safetensors", ".pt", ".ckpt", ".bin")
 LoraFiles = tuple[tuple[Path, float], ...]  # files with their strengths
@@ -41,6 +43,8 @@ def _find_in_folder(folder: str, name: str) -> Path:
             f"<lora:{name}> names a file, and no folder for LoRA files is set.",
             advice="Set sampling.lora_folder, or leave the tag out.",
         )
+    if not is_inside_name(name):
+        raise UserError(problem("lora.leaves-folder", name=name))
     place = Path(folder).expanduser()
     if found := next((file for end in ENDINGS if (file := place / f"{name}{end}").is_file()), None):
         return found

@@ -166,6 +166,8 @@ def test_prompts_with_different_files_are_not_mixed_up(family: Family, tmp_path:
     [
         ("a <lora:x:1>", {}, "no folder for LoRA files is set"),
         ("a <lora:x:1>", {"lora_folder": "{here}"}, "There is no LoRA x in"),
+        ("a <lora:../x:1>", {"lora_folder": "{here}"}, "leads out of the folder"),
+        ("a <lora:\\\\host\\x:1>", {"lora_folder": "{here}"}, "leads out of the folder"),
         ("a", {"loras": [{"path": "{here}/gone.safetensors"}]}, "does not exist"),
     ],
 )
