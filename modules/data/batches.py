@@ -157,10 +157,7 @@ class BatchLoader:
         lost = np.isin(images, images[[row for row, _ in bad]])
         if lost.all():
             first = self.index.file(bad[0][0])
-            raise UserError(
-                f"None of the {self.index.images} images can be used. The first is {first}: {bad[0][1]}.",
-                advice="Copy the images again, or choose other folders.",
-            )
+            raise UserError("images.none-usable", count=self.index.images, file=first, reason=bad[0][1])
         self.contents = [content for content, gone in zip(self.contents, lost.tolist(), strict=True) if not gone]
         self.index = self.index.without(bad)
         if self.watch and bad:
@@ -273,10 +270,7 @@ class BatchLoader:
         left = np.setdiff1d(np.flatnonzero(trained == trained[examples[0].row]), list(lost))
         same = left[self.index.bucket_numbers[left] == bucket]
         if not len(left):
-            raise UserError(
-                "None of the images can be read any more.",
-                advice="Was their folder moved, or its drive taken out? Put it back and continue from the last backup.",
-            )
+            raise UserError("images.gone")
 
         def substitute(row: int, repeat: int) -> int:
             if row in same:

@@ -96,16 +96,10 @@ def buckets(resolution: int, step: int, max_side: int = 0, min_side: int = 0) ->
     """
     square = resolution // step * step
     if not square:
-        raise UserError(
-            f"A resolution of {resolution} pixels is too small to train at.",
-            advice=f"Set training.resolution to {step} or more; 512 is usual, and 0 is what the model was made for.",
-        )
+        raise UserError("resolution.too-small", "training.resolution", size=resolution, step=step)
     longest = (max_side or 2 * resolution) // step * step
     if longest < square:
-        raise UserError(
-            f"The longest side of a bucket ({max_side} pixels) is shorter than the resolution ({resolution} pixels).",
-            advice="Set training.max_side to 0, which is twice the resolution, or make the resolution smaller.",
-        )
+        raise UserError("resolution.max-side", "training.max_side", size=resolution, longest=max_side)
     shapes = {(square, square)}
     for short in range(step, square, step):
         long = min(square * square // short // step * step, longest)

@@ -45,6 +45,11 @@ def as_sizes(sizes: Sequence[Sequence[int]]) -> str:
     return ", ".join(map(as_size, sizes))
 
 
+def capital(text: str) -> str:
+    """ "A backup"."""
+    return text[:1].upper() + text[1:]
+
+
 def joined(words: Sequence[Any]) -> str:
     """One behind the other."""
     return " ".join(map(str, words))
@@ -60,6 +65,7 @@ FORMATS: dict[str, Callable[[Any], str]] = {
     "size": as_size,
     "sizes": as_sizes,
     "words": joined,
+    "capital": capital,
     "bytes": in_bytes,
     "duration": duration,
 }

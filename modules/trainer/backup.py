@@ -35,7 +35,7 @@ class UnreadableBackup(UserError):
     def __init__(self, path: Path, error: Exception) -> None:
         reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         step = step_of(path.parent)
-        super().__init__(f"The backup of step {step} is skipped: {path.name} cannot be read ({reason[:120]}).")
+        super().__init__("backup.skipped", step=step, file=path.name, reason=reason[:120])
 
 
 def write_backup(folder: Path, step: int, preset: Preset, state: Mapping[str, Stateful]) -> Path:
@@ -66,20 +66,14 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
         if not path.exists() and getattr(thing, "may_be_missing", False):
             continue
         if not path.exists():
-            raise UserError(
-                f"The backup {folder} has no {name}: it was made with other settings.",
-                advice="Continue with the preset of that run (preset.json in its folder), or start a new run.",
-            )
+            raise UserError("backup.lacks", folder=folder, part=name)
         # Optimizers keep counters on the CPU and move what belongs on the card themselves; so does an average.
         where = "cpu" if name in ("optimizer", "clock", "ema") else device
         held = _loaded(path, where)
         try:
             thing.load_state_dict(held)
         except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"The backup {folder} does not fit these settings: {name}: {error}",
-                advice="Continue with the preset of that run (preset.json in its folder), or start a new run.",
-            ) from error
+            raise UserError("backup.misfit", folder=folder, part=name, reason=str(error)) from error
 
 
 def _loaded(path: Path, where: str | torch.device) -> Any:

@@ -147,10 +147,7 @@ def validation_images(index: Index) -> Index:
     """
     validation_images = index.validation_images()
     if not len(validation_images):
-        raise UserError(
-            "validation.enabled is on, and there is no image to validate on: no concept has more than one.",
-            advice="Add a concept of the kind validation, or turn validation.enabled off.",
-        )
+        raise UserError("validation.no-images", "validation.enabled")
     return validation_images
 
 

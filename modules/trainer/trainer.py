@@ -203,11 +203,7 @@ class Trainer:
             self._log_skipped(wait=True)
         # Without guards: the weights are lost, and must not push good backups out.
         if self.meter.nan_step:
-            raise UserError(
-                f"The loss of step {self.meter.nan_step} is NaN: the trained weights are lost.",
-                advice="Lower training.learning_rate (a tenth of it), keep training.clip_gradients at 1, and keep "
-                "model.vae_dtype at fp32; then start a new run, or continue from the last backup with --resume.",
-            )
+            raise UserError("loss.nan", "training.learning_rate", step=self.meter.nan_step)
 
     def _log_skipped(self, *, wait: bool = False) -> None:
         """Tell which steps were left out, of those whose verdicts have come."""

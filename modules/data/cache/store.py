@@ -208,11 +208,5 @@ def _tensors(payload: bytes | None) -> dict[str, Tensor] | None:
 
 def _as_user_error(error: OSError, folder: Path) -> UserError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT if os.name != "nt" else errno.ENOSPC):
-        return UserError(
-            f"The disk with the cache ({folder}) is full.",
-            advice="Make room, or choose another folder in general.cache. What was encoded so far is kept.",
-        )
-    return UserError(
-        f"The cache in {folder} cannot be written ({error.strerror or error}).",
-        advice="Check the permissions of the folder, or choose another one in general.cache.",
-    )
+        return UserError("cache.disk-full", "general.cache", folder=folder)
+    return UserError("cache.not-writable", "general.cache", folder=folder, reason=error.strerror or str(error))

@@ -89,10 +89,7 @@ def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
     if problems:
         raise problems[0]
     if not enabled:
-        raise UserError(
-            "There are no images to train on: " + ("every concept is off." if sources else "there is no concept."),
-            advice="Add a folder of images in the tab concepts, or name one with --concept FOLDER.",
-        )
+        raise UserError("concepts.all-off" if sources else "concepts.none")
     return found
 
 
@@ -141,10 +138,8 @@ def _refuse_unreadable_caption_files(listing: Listing) -> None:
     if listing.unreadable_captions:
         place, why = listing.unreadable_captions[0]
         count = len(listing.unreadable_captions) - 1
-        more = f" {count} more are like it." if count else ""
-        raise UserError(
-            f"{printable(place, line=True)} is named as a caption file, but {why}.{more}", advice="Move it away."
-        )
+        more = [problem("captions.more", count=count)] if count else []
+        raise UserError("captions.not-text", file=place, reason=why, more=more)
 
 
 def _notes(listings: Iterable[Listing]) -> list[str]:
@@ -245,8 +240,7 @@ def _refuse_concepts_of_bad_images(sources: list[Source], images: list[Image]) -
         by_concept.setdefault(image.concept, []).append(image)
     for number, own in by_concept.items():
         if all(image.reason for image in own):
+            place, first = sources[number].place, own[0]
             raise UserError(
-                f"None of the {len(own)} images in {sources[number].place} can be used. "
-                f"The first is {printable(own[0].entry.file.name, line=True)}: {own[0].reason}.",
-                advice="Copy the images again, or choose another folder.",
+                "concept.none-usable", count=len(own), place=place, file=first.entry.file.name, reason=first.reason
             )

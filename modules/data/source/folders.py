@@ -13,14 +13,13 @@ from typing import BinaryIO
 from modules.data.source.source import CaptionFile, DataFile, Entry, Listing
 from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
-from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
 KINDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff")
 MASK, CONDITION = "-masklabel.png", "-condlabel.png"  # behind the name of the image that they belong to
 NOT_IMAGES = (MASK, CONDITION)
-_KINDS_ADVICE = f"Images are files that end in {', '.join(KINDS)}."
 
 Files = dict[str, os.DirEntry[str]]  # by key
 Unreadable = list[tuple[str, str]]  # keys, and why
@@ -80,17 +79,12 @@ class FolderSource:
             files = dict(walked)
             found = self._entries(files)
         except PermissionError as error:
-            raise UserError(
-                f'The concept "{title}": there is no permission to read {error.filename}.',
-                advice="Change the permissions of the folder, or choose another one.",
-            ) from error
+            raise UserError("concept.forbidden", title=title, folder=error.filename) from error
         images = [(key, why) for key, why in unreadable if key.lower().endswith(KINDS)]
         if not found:
-            first = f" {printable(images[0][0].rpartition('/')[2], line=True)}: {images[0][1]}." if images else ""
-            raise UserError(
-                f'The concept "{title}": {_why_empty(self.concept, self.folder, len(files))}{first}',
-                advice=_KINDS_ADVICE,
-            )
+            first = [problem("concept.first", file=key.rpartition("/")[2], reason=why) for key, why in images[:1]]
+            why = _why_empty(self.concept, self.folder, len(files))
+            raise UserError("concept.empty", title=title, why=why, first=first, kinds=list(KINDS))
         own = {text.file.key for entry in found for text in entry.captions if isinstance(text, CaptionFile)}
         return Listing(
             sorted(found, key=lambda entry: natural_key(entry.file.key)),
@@ -177,21 +171,15 @@ def _stem(key: str) -> str:
 
 def _refuse_no_folder(title: str, concept: Concept, folder: Path) -> None:
     if not concept.path.strip():
-        raise UserError(f'The concept "{title}" has no folder.', advice="Choose the folder with its images.")
+        raise UserError("concept.no-folder", title=title)
     if not folder.exists():
-        raise UserError(
-            f'The concept "{title}": there is no folder {folder}.',
-            advice="Was it moved or renamed, or is its drive not connected? Choose it again in the tab concepts.",
-        )
+        raise UserError("concept.folder-missing", title=title, folder=folder)
     if not folder.is_dir():
-        raise UserError(
-            f'The concept "{title}": {folder} is a file, not a folder.',
-            advice="Choose the folder that holds the images.",
-        )
+        raise UserError("concept.file", title=title, folder=folder)
 
 
-def _why_empty(concept: Concept, folder: Path, others: int) -> str:
-    found = f"there are no images in {folder}" + (f", only {others} files of other kinds." if others else ".")
+def _why_empty(concept: Concept, folder: Path, others: int) -> Problem:
+    found = problem("concept.other-files" if others else "concept.no-images", folder=folder, others=others)
     if concept.subfolders or not any(child.is_dir() for child in folder.iterdir()):
         return found
-    return f'{found} It has folders inside: turn on "Include sub-folders" if the images are there.'
+    return problem("concept.has-folders", found=found)

@@ -212,9 +212,7 @@ def _bpe(folder: Path, vocabulary: Path) -> tokenizers.Tokenizer:
         return _read(lambda: tokenizers.Tokenizer.from_file(str(whole)), str(whole))
     if vocab.is_file() and merges.is_file():
         return _clip(vocab, merges)
-    raise UserError(
-        f"{folder} holds no tokenizer.", advice="A model folder has tokenizer.json, or vocab.json and merges.txt."
-    )
+    raise UserError("model.no-tokenizer", folder=folder)
 
 
 def _clip(vocab: Path, merges: Path) -> tokenizers.Tokenizer:

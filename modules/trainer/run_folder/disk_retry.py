@@ -17,8 +17,9 @@ from safetensors import SafetensorError
 
 from modules.errors import UserError
 from modules.messages import Continued, Event, Note, Paused
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import PLAIN
 from modules.system.files import FULL, disk_error
-from modules.text import in_bytes
 from modules.trainer.control import Control, Interrupted
 
 T = TypeVar("T")
@@ -59,13 +60,14 @@ class DiskRetry:
                 if reported:
                     self.tell(Continued(self._step()))
                 return done
-            reported = self._wait(trouble, disk_error_sentence(trouble, what, place, size()), what, reported)
+            reported = self._wait(trouble, disk_problem(trouble, what, place, size()), what, reported)
 
-    def _wait(self, trouble: OSError, reason: str, what: str, reported: str) -> str:
+    def _wait(self, trouble: OSError, wrong: Problem, what: str, reported: str) -> str:
         """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
         cause = str(trouble.errno)
         if reported != cause:
-            reason = f"{reason} {ADVICE[_kind(trouble)]} The run then continues by itself."
+            advice = Problem(f"disk.{_kind(trouble)}-advice")
+            reason = PLAIN.what(problem("disk.waits", reason=wrong, advice=advice))
             self.tell(Paused(self._step(), reason, retries=True))
         asked, stops = self.control.continue_count, self.control.stop_count
         wait = self.LAST if self.control.stopping else self.RETRY
@@ -78,41 +80,26 @@ class DiskRetry:
                 break
             time.sleep(0.02)
         if self.control.stopping:
-            self._give_up(reason, what)
+            self._give_up(wrong, what)
         return cause
 
-    def _give_up(self, reason: str, what: str) -> None:
-        sentence = f"{what[:1].upper()}{what[1:]} was not written. {reason}"
+    def _give_up(self, wrong: Problem, what: str) -> None:
+        not_written = problem("disk.not-written", what=what, reason=wrong)
         if self.control.stop_now or not self.control.finishes_step:
-            self.tell(Note(sentence, "warning"))
+            self.tell(Note(PLAIN.what(not_written), "warning"))
             raise Interrupted
-        raise GaveUp(sentence)
+        raise GaveUp(not_written)
 
 
-def disk_error_sentence(trouble: OSError, what: str, place: Path, size: int = 0) -> str:
-    """One sentence: what is wrong with the disk, and in figures how far it is from taking what is to be written."""
+def disk_problem(trouble: OSError, what: str, place: Path, size: int = 0) -> Problem:
+    """What is wrong with the disk, and in figures how far it is from taking what is to be written."""
     kind = _kind(trouble)
     if kind == "full":
-        free = _free(place)
-        much = in_bytes(size) if size > free else f"more than {in_bytes(free)}"  # names and headers come on top
-        needs = f", {what} needs {much}" if size else ""
-        return f"The disk with {place} is full: {in_bytes(free)} free{needs}."
-    if kind == "forbidden":
-        return f"There is no permission to write {what} to {place}."
-    if kind == "gone":
-        return f"{trouble.filename or place} no longer exists: {what} cannot be written."
-    if kind == "read-only":
-        return f"The disk with {place} is read-only: {what} cannot be written."
-    return f"The disk with {place} is failing ({trouble.strerror or trouble}): {what} cannot be written."
-
-
-ADVICE = {
-    "full": "Free some space.",
-    "forbidden": "Change the permissions of the folder.",
-    "gone": "Put the folder back, plug its disk in, or make an empty folder of that name.",
-    "read-only": "Make the disk writable again.",
-    "failing": "Check the disk and its cable.",
-}
+        free = _free(place)  # names and headers come on top
+        code = "disk.full" if not size else "disk.full-needs" if size > free else "disk.full-needs-more"
+        return problem(code, place=place, free=free, what=what, size=size)
+    where = trouble.filename or place if kind == "gone" else place
+    return problem(f"disk.{kind}", place=str(where), what=what, reason=trouble.strerror or str(trouble))
 
 
 def _kind(trouble: OSError) -> str:

@@ -89,17 +89,11 @@ class ModelPaths:
             return
         taken = self._taken(self.wanted)
         if taken and not self.preset.output.overwrite and self.own.step_of(self.wanted) < 0:
-            raise UserError(
-                f"output.path: {taken[0]} exists already.",
-                advice="Choose another path, move the old one away, or set output.overwrite to true.",
-            )
+            raise UserError("model.exists", "output.path", "output.overwrite", file=taken[0])
         for path in taken:
             if path.is_dir() != self._folder:
-                old, new = ("file", "folder") if self._folder else ("folder", "file")
-                raise UserError(
-                    f"output.path: {path} is a {old}, which a {new} cannot replace.",
-                    advice="Choose another path, or move it away.",
-                )
+                code = "model.file-for-folder" if self._folder else "model.folder-for-file"
+                raise UserError(code, "output.path", file=path)
 
     @property
     def wanted(self) -> Path:

@@ -13,7 +13,7 @@ from modules.preset.files.changes import Changes, changes_between
 from modules.preset.preset import Preset
 from modules.preset.validate import examine, shown_json
 from modules.run_folders import BACKUP, step_of
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN
 from modules.system.files import delete_drafts, write_text
 from modules.system.reading import read_bytes
@@ -67,7 +67,7 @@ class ResumeState:
         self.folder, self.reached = folder, step_reached(folder)
         self._backups = backups_to_continue(folder)
         self._passed: list[str] = []
-        self._unread: list[str] = []
+        self._unread: list[Problem] = []
         self.backup: Path | None = None
         self._next()
 
@@ -91,14 +91,11 @@ class ResumeState:
             try:
                 learner.resume(self.backup)
             except UnreadableBackup as error:
-                self._unread.append(str(error))
+                self._unread.append(error.problem)
                 self._next()
             else:
                 return True
-        raise UserError(
-            f"The run {self.folder} cannot be continued: no backup of it can be read. {self._unread[0]}",
-            advice="Start a new run, without --resume.",
-        )
+        raise UserError("resume.unreadable", folder=self.folder, first=self._unread[0])
 
     def changes(self, preset: Preset) -> Changes:
         """The settings that are other than those up to the backup that is continued."""
@@ -125,7 +122,7 @@ class ResumeState:
 
     def notes(self) -> list[Note]:
         """What whoever continues the run should know, in words: what was passed over, and what is lost."""
-        notes = [Note(text, "warning") for text in (*self._passed, *self._unread)]
+        notes = [Note(text, "warning") for text in (*self._passed, *map(PLAIN.what, self._unread))]
         again = self.reached - self.step
         if self.backup is None:
             reached = f" It had reached step {self.reached}." if self.reached else ""

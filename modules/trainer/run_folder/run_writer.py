@@ -16,7 +16,7 @@ from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, Sa
 from modules.preset.files.store import write_project
 from modules.preset.rules.live_changes import prompt_of, with_live_change
 from modules.preset.sections.sampling import Prompt
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN
 from modules.system.devices import is_out_of_memory
 from modules.trainer.backup import newest_backup, prune, size_of, step_of, write_backup
@@ -173,22 +173,20 @@ class RunWriter:
         try:
             path = self._write(write, "a backup", folder, lambda: size_of(learner.state))
         except GaveUp as gave_up:
-            raise GaveUp(f"{gave_up} {self._resume_point()}") from gave_up
+            raise self._gave_up(gave_up) from gave_up
         try:
             prune(folder, learner.preset.backup.keep, path)
         except OSError as error:
             self.note(f"An older backup in {folder} could not be deleted: {error.strerror or error}.", "warning")
         self.records.tell(BackupSaved(str(path), learner.clock.step))
 
-    def _resume_point(self) -> str:
-        """What there is to continue from, now that the newest state could not be written."""
+    def _gave_up(self, error: GaveUp, *later: Problem) -> GaveUp:
+        """The same, with what there is to continue from, now that the newest state could not be written."""
         step, backup = self.learner.clock.step, newest_backup(self.folder / "backups")
-        if backup is None:
-            return f"There is no backup of this run: its {step} steps are lost."
-        lost = step - step_of(backup)
-        return f"The last intact backup is from step {step_of(backup)}: " + (
-            f"{lost} steps are lost." if lost else "nothing is lost."
-        )
+        kept = step_of(backup) if backup else 0
+        code = "disk.no-backup" if backup is None else "disk.lost" if step > kept else "disk.nothing-lost"
+        point = problem(code, step=kept, steps=step - kept)
+        return GaveUp("disk.gave-up", cause=error.problem, point=point, model=list(later))
 
     def _write(self, work: Callable[[], T], what: str, place: Path, size: Callable[[], int] = lambda: 0) -> T:
         """Write for the run, or wait until that is possible."""
@@ -218,7 +216,7 @@ class RunWriter:
                 paths += self.export(self.outputs.averaged(target), "the moving average")
         except GaveUp as gave_up:
             if final:
-                raise GaveUp(f"{gave_up} {self._resume_point()} Continuing the run writes the model.") from gave_up
+                raise self._gave_up(gave_up, Problem("disk.model-later")) from gave_up
             self.note(str(gave_up), "warning")
             return target
         for path in paths:
@@ -264,10 +262,7 @@ class RunWriter:
         """
         preset = self.learner.preset
         if not self.learner.is_finite():
-            raise UserError(
-                "The trained weights contain NaN: neither a model nor a backup is written.",
-                advice="Continue from the last backup with --resume, with a lower training.learning_rate.",
-            )
+            raise UserError("weights.nan", "training.learning_rate")
         if stopped:
             self.back_up()
             self.records.tell(Finished(self.learner.clock.step, stopped=True))

@@ -15,6 +15,7 @@ from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter
 from modules.preset.sections.sampling import Sampling
 from modules.run_folders import LOCK, all_backups, new_names
+from modules.sentences.problem import problem
 from modules.system.bundled import in_program_folder, is_bundled
 from modules.system.disks import write_error
 from modules.system.files import DISK_ERRNOS, FULL
@@ -73,8 +74,7 @@ def new_run_folder(preset: Preset) -> Path:
             continue
         except OSError as error:
             raise UserError(
-                f"The folder {folder} cannot be made: {error.strerror or error}.",
-                advice="Choose another general.workspace, free some space, or change the permissions of the folder.",
+                "run.no-folder", "general.workspace", folder=folder, reason=error.strerror or str(error)
             ) from error
         return folder
     raise AssertionError("names never end")
@@ -89,11 +89,8 @@ def run_lock(folder: Path) -> AbstractContextManager[object]:
     try:
         return Lock(folder / LOCK, ASKED_S)
     except LockTaken as holder:
-        number = f" (process {holder})" if str(holder) else ""
-        raise UserError(
-            f"{folder} is in use by another Seachange{number}.",
-            advice="Wait until that run has ended, or stop it there. A new run gets a folder of its own.",
-        ) from None
+        process = [problem("run.process", number=str(holder))] if str(holder) else []
+        raise UserError("run.in-use", folder=folder, process=process) from None
     except OSError as error:
         if error.errno in DISK_ERRNOS:
             raise
@@ -112,10 +109,7 @@ def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
         yield backup, passed
     damaged = len(all_backups(folder / "backups"))
     if damaged and not found:
-        raise UserError(
-            f"The run {folder} cannot be continued: all {damaged} backups of it are damaged.",
-            advice="Start a new run, without --resume.",
-        )
+        raise UserError("resume.damaged", folder=folder, count=damaged)
 
 
 def step_reached(folder: Path) -> int:
@@ -160,6 +154,4 @@ def check_writable(folder: Path) -> None:
     """
     error = write_error(folder)
     if error is not None and error.errno not in FULL:  # a run waits for room
-        raise UserError(
-            f"Nothing can be written to {folder}.", advice="Choose another folder, or change its permissions."
-        )
+        raise UserError("folder.not-writable", folder=folder)

@@ -61,18 +61,16 @@ def attention_layers(card: FamilyCard, names: Iterable[str], wanted: str) -> lis
     """
     ending, groups = f"{card.self_attention}{INSIDE}", card.attention_groups
     if not card.self_attention:
-        raise UserError(
-            f"Models of the type {card.title} have no attention that is of the image alone.",
-            advice='Set the perturbation to "none".',
-        )
+        raise UserError("perturbation.no-attention", type=card.title)
     known = [name.removesuffix(INSIDE) for name in names if name.endswith(ending)]
     starts = [groups.get(start, start) for part in wanted.split(",") if (start := part.strip())]
     found = [path for path in known if any(path == s or path.startswith(f"{s}." if s else "") for s in starts)]
     if not found:
         raise UserError(
-            f'No self-attention of this model begins with "{wanted}".',
-            advice=f"Set the attention layers to {', '.join(groups)}, or to the beginning of a name such as "
-            f"{known[0] if known else next(iter(groups.values()))}.",
+            "perturbation.no-layer",
+            wanted=wanted,
+            groups=list(groups),
+            example=known[0] if known else next(iter(groups.values())),
         )
     return found
 

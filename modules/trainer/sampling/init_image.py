@@ -60,6 +60,6 @@ def inpaint_latents(family: Family, pixels_B3HW: Tensor, mask_B1HW: Tensor, size
 def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:
     file = resolve(path)
     if not file.is_file():
-        raise UserError(f"The image {path} does not exist.", advice="Choose another one, or leave it out.")
+        raise UserError("prompt.no-image", file=path)
     image: Image.Image = open_image(on_disk(file))
     return pixels_of(image, crop_for(image.width, image.height, size), flip=False)

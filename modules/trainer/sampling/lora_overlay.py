@@ -14,7 +14,6 @@ from modules.families import Family
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import read_adapter
 from modules.preset.sections.sampling import Sampling
-from modules.sentences.problem import problem
 from modules.sentences.render import fix
 from modules.system.bundled import resolve
 from modules.system.reading import is_inside_name
@@ -33,24 +32,21 @@ def lora_files_for(sampling: Sampling, tags: Sequence[tuple[str, float]] = ()) -
     named = [(_find_in_folder(sampling.lora_folder, name), strength) for name, strength in tags]
     for path, _ in fixed:
         if not path.is_file():
-            raise UserError(f"The LoRA {path} does not exist.", advice="Choose another one, or turn it off.")
+            raise UserError("prompt.no-lora-file", file=path)
     return tuple((path, strength) for path, strength in [*fixed, *named] if strength)
 
 
 def _find_in_folder(folder: str, name: str) -> Path:
     if not folder:
-        raise UserError(
-            f"<lora:{name}> names a file, and no folder for LoRA files is set.",
-            advice="Set sampling.lora_folder, or leave the tag out.",
-        )
+        raise UserError("prompt.no-lora-folder", name=name)
     if not is_inside_name(name):
-        raise UserError(problem("lora.leaves-folder", name=name))
+        raise UserError("lora.leaves-folder", name=name)
     place = Path(folder).expanduser()
     if found := next((file for end in ENDINGS if (file := place / f"{name}{end}").is_file()), None):
         return found
     inside = next((file for file in sorted(place.rglob("*.safetensors")) if file.stem == name), None)
     if inside is None:
-        raise UserError(f"There is no LoRA {name} in {place}.", advice="Correct its name, or leave the tag out.")
+        raise UserError("prompt.no-lora", name=name, folder=place)
     return inside
 
 

@@ -16,6 +16,7 @@ from modules.errors import UserError
 from modules.families import Family
 from modules.preset.optimizers import AnyOptimizer, Other
 from modules.preset.preset import Preset
+from modules.sentences.problem import problem
 
 ParamGroups = Sequence[dict[str, Any]]
 # What a class does that was given the wrong arguments, or is no plain optimizer.
@@ -55,11 +56,7 @@ def check_optimizer(family: Family, preset: Preset) -> None:
 def check_card(settings: AnyOptimizer, *, on_card: bool) -> None:
     """Refuse a paged optimizer where there is no card to page from."""
     if settings.paged and not on_card:
-        raise UserError(
-            f"optimizer.kind {settings.kind} pages its state between the graphics card and main memory, and this "
-            "run has no graphics card.",
-            advice=f"Choose optimizer.kind {settings.eight_bit or 'adamw'}, or train on a card.",
-        )
+        raise UserError("optimizer.paged", "optimizer.kind", kind=settings.kind, other=settings.eight_bit or "adamw")
 
 
 def _on_card(weight: Tensor) -> bool:
@@ -85,7 +82,7 @@ def _build_by_name(settings: Other, param_groups: ParamGroups) -> Optimizer:
         _try_out(kind, settings.keywords())
         return kind(param_groups, lr=param_groups[0]["lr"], **settings.keywords())
     except (*MISUSE_ERRORS, *_errors_of(settings)) as error:
-        raise _refused(settings, f"does not work here: {type(error).__name__}: {error}") from error
+        raise _refused(settings, "optimizer.misuse", reason=f"{type(error).__name__}: {error}") from error
 
 
 def _class_of(settings: Other) -> Callable[..., Optimizer]:
@@ -95,20 +92,17 @@ def _class_of(settings: Other) -> Callable[..., Optimizer]:
     try:
         library = import_module(module)
     except ModuleNotFoundError as error:
-        raise _refused(settings, f"cannot be used: {module} is not installed") from error
+        raise _refused(settings, "optimizer.not-installed", library=module) from error
     found = vars(library).get(name)
     if not (isinstance(found, type) and issubclass(found, Optimizer)):
-        raise _refused(settings, "is not an optimizer")
+        raise _refused(settings, "optimizer.none")
     closure = inspect.signature(found.step).parameters.get("closure")
     if closure is not None and closure.default is inspect.Parameter.empty:
-        raise _refused(settings, "needs a closure that computes the loss several times a step")
+        raise _refused(settings, "optimizer.closure")
     if name.startswith(("LAMB", "LARS")) and module == "bitsandbytes.optim":
-        raise _refused(settings, "waits for the graphics card at each weight of each step")
+        raise _refused(settings, "optimizer.waits")
     if hasattr(found, "eval"):
-        raise _refused(
-            settings,
-            "needs its average swapped in before the weights are used (optimizer.kind schedule_free_* do that)",
-        )
+        raise _refused(settings, "optimizer.average")
     return found
 
 
@@ -130,8 +124,5 @@ def _errors_of(settings: Other) -> tuple[type[Exception], ...]:
     return tuple(kind for kind in found if isinstance(kind, type) and issubclass(kind, Exception))
 
 
-def _refused(settings: Other, why: str) -> UserError:
-    return UserError(
-        f"optimizer.name {settings.name} {why}.",
-        advice="Check optimizer.name and optimizer.arguments, or choose an optimizer from the list.",
-    )
+def _refused(settings: Other, code: str, **values: Any) -> UserError:
+    return UserError("optimizer.refused", "optimizer.name", name=settings.name, why=problem(code, **values))

@@ -120,10 +120,7 @@ class TeacherCache:
         try:
             return self.cache.get(self._keys[item.key, number])["answer"]
         except (DamagedRecord, KeyError) as error:
-            raise UserError(
-                f"The cache in {self.cache.folder} has lost the base model's prediction for {item.file.name}.",
-                advice="Continue from the last backup with --resume: missing predictions are computed again first.",
-            ) from error
+            raise UserError("cache.lost-prediction", cache=self.cache.folder, file=item.file.name) from error
 
     def _is_cached(self, key: str) -> bool:
         try:

@@ -14,10 +14,11 @@ from safetensors.torch import save_file
 from modules.data.cache.store import Cache
 from modules.messages import Continue, Continued, Event, Mailbox, Note, Paused, Stop
 from modules.preset.preset import Preset
+from modules.sentences.render import PLAIN
 from modules.system.files import disk_error, staged_file
 from modules.trainer.backup import all_backups, is_whole, size_of, write_backup
 from modules.trainer.control import Control, Interrupted
-from modules.trainer.run_folder.disk_retry import DiskRetry, GaveUp, disk_error_sentence
+from modules.trainer.run_folder.disk_retry import DiskRetry, GaveUp, disk_problem
 from tests.trainer.disks import fill, small_disk
 
 
@@ -210,4 +211,4 @@ def test_a_cache_that_cannot_be_closed_on_a_full_disk_has_lost_nothing(disk: Pat
     ],
 )
 def test_each_trouble_has_its_words(number: int, words: str) -> None:
-    assert disk_error_sentence(OSError(number, os.strerror(number)), "a backup", Path("/x")).startswith(words)
+    assert PLAIN.what(disk_problem(OSError(number, os.strerror(number)), "a backup", Path("/x"))).startswith(words)
