@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
+from typing import NoReturn
 
 
 def main(arguments: list[str]) -> int:
@@ -25,5 +27,13 @@ def main(arguments: list[str]) -> int:
     return code
 
 
+def leave(code: int) -> NoReturn:
+    """End the process with this code, whatever signal comes while Python unloads: what was asked for is done."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, signal.SIG_IGN)
+    sys.exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

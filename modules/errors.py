@@ -89,6 +89,8 @@ ADVICE_BY_ERRNO = {
     errno.ELOOP: "system.link-loop",
     errno.EACCES: "system.permissions",
     errno.EPERM: "system.permissions",
+    errno.EEXIST: "system.file-in-the-way",
+    errno.EISDIR: "system.folder-in-the-way",
     errno.ENOTDIR: "system.not-a-folder",
     errno.EROFS: "system.read-only",
     errno.EIO: "system.disk-failing",

@@ -70,7 +70,7 @@ def run_job(job: Job, channel: Channel) -> None:
                 tell(Finished())
             case RunTool(name, settings):
                 tell(Finished(path=tool_named(name).run(settings, tell, control)))
-    except Interrupted:
+    except (Interrupted, KeyboardInterrupt):
         tell(Finished(stopped=True))
 
 

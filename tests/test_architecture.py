@@ -130,6 +130,75 @@ def test_no_python_that_is_started_imports_from_the_folder_where_the_user_stands
     assert sorted(named) == sorted(STARTS_A_PYTHON)
 
 
+# Python's own expressions can run for years. Those that are put together hold words of strangers only escaped; what
+# strangers write as an expression is matched by modules/preset/text/patterns.py, and by nobody else.
+PUT_TOGETHER = {
+    "app/gui/form/layer_counts.py": "of the catalog", "app/gui/form/layer_tree.py": "of the catalog",
+    "modules/catalog/card.py": "of the catalog", "modules/catalog/shapes.py": "of the catalog",
+    "app/gui/kit/base/root.py": "of constants", "modules/check/run/paths.py": "of constants",
+    "modules/formats/adapter_files.py": "of constants", "modules/formats/checkpoint.py": "of constants",
+    "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
+    "modules/system/files.py": "of constants", "modules/trainer/backup.py": "of constants",
+    "app/gui/run_control.py": "escaped", "modules/check/captions/token_limits.py": "escaped",
+    "modules/data/text/captions.py": "escaped", "modules/data/text/tokenizer.py": "escaped",
+    "modules/data/text/word_changes.py": "escaped", "modules/run_folders.py": "escaped",
+}  # fmt: skip
+MATCHING = {"compile", "search", "match", "fullmatch", "sub", "subn", "split", "findall", "finditer"}
+
+
+def test_an_expression_of_a_stranger_never_reaches_pythons_matcher() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        for call in ast.walk(tree_of(path))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and ast.unparse(call.func.value) == "re"
+        and call.func.attr in MATCHING
+        and not isinstance(call.args[0], ast.Constant)
+    }
+    assert found - PUT_TOGETHER.keys() == set()
+
+
+# Who opens a file without asking first whether it is one of a sane size (modules/system/reading.py).
+OPENS_ITSELF = {
+    "modules/system/reading.py": "is the one who asks", "modules/system/files.py": "asks whether it is a file",
+    "modules/system/weights.py": "asks whether it is a file; of headers it knows the size",
+    "modules/data/source/folders.py": "asks whether it is a file",
+    "modules/preset/files/jsonfile.py": "asks, in the words of presets",
+    "modules/catalog/shapes.py": "asks, and reads no more than a config; lies below the floor of reading.py",
+    "modules/language.py": "the user's own; the lowest floor",
+    "modules/families/parts/single_file_saving.py": "comes with Seachange", "app/gui/kit/base/icons.py": "come with it",
+    "modules/data/cache/shards.py": "our own cache", "modules/data/cache/store.py": "our own cache",
+    "app/gui/kit/images/loader.py": "our own thumbnails", "modules/trainer/run_folder/records.py": "made just now",
+    "modules/trainer/backup.py": "its checksum was compared",
+    "modules/data/source/source.py": "what a source opened", "modules/data/source/file_info.py": "what a source opened",
+    "app/gui/session/run_history.py": "what reading.py opened",
+}  # fmt: skip
+
+
+def test_whatever_is_read_is_first_asked_whether_it_is_a_file() -> None:
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for path in FILES
+        for call in ast.walk(tree_of(path))
+        if isinstance(call, ast.Call) and _reads_a_file(call)
+    }
+    assert found - OPENS_ITSELF.keys() == set()
+
+
+def _reads_a_file(call: ast.Call) -> bool:
+    if not isinstance(call.func, ast.Attribute):
+        return isinstance(call.func, ast.Name) and call.func.id == "open"
+    called, mode = ast.unparse(call.func), call.args[0] if call.args else None
+    for_reading = isinstance(mode, ast.Constant) and str(mode.value).startswith("r")
+    return (
+        called in {"Image.open", "json.load", "torch.load", "zipfile.ZipFile"}
+        or (call.func.attr in {"read_text", "read_bytes"} and called.partition(".")[0] != "reading")
+        or (call.func.attr == "open" and for_reading)
+    )
+
+
 def test_families_and_methods_never_meet_in_a_name() -> None:
     families = {path.stem for path in (ROOT / "modules/families").glob("*.py")} - {"__init__", "family"}
     methods = {"lora", "dora", "adapter", "inversion", "embedding", "finetune"}

@@ -92,3 +92,26 @@ def test_commands_given_before_the_job_began_are_heard(tmp_path: Path) -> None:
     assert events[-1] == Finished(stopped=True)
     assert not any(isinstance(event, Started) for event in events)
     assert not (tmp_path / "test").exists()
+
+
+def test_an_interrupt_in_the_thread_stops_the_job(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs, "train", interrupted)
+    assert ended(Train({})) == [Finished(stopped=True)]
+
+
+def test_a_panic_of_a_library_ends_the_job_with_an_event(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tokenizers are Rust, whose panics are no Exception."""
+
+    class PanicException(BaseException):
+        pass
+
+    def panics(*_: object, **__: object) -> None:
+        raise PanicException("called Option::unwrap() on a None value")
+
+    monkeypatch.setattr(jobs, "train", panics)
+    (failed,) = ended(Train({}))
+    assert isinstance(failed, Failed)
+    assert "PanicException" in failed.message

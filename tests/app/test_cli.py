@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -240,3 +241,12 @@ def test_a_user_error_is_raised_for_folders_that_are_files(tmp_path: Path) -> No
     options = parser().parse_args(["train", str(ROOT / ROBOT), "--concept", str(file)])
     with pytest.raises(UserError, match="is a file, not a folder"):
         options.command(options)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as Unix does it")
+def test_a_signal_while_python_unloads_changes_no_exit_code() -> None:
+    code = (
+        "import atexit, os, signal; from app.__main__ import leave;"
+        "atexit.register(os.kill, os.getpid(), signal.SIGTERM); leave(0)"
+    )
+    assert subprocess.run(python_command("-c", code), check=False).returncode == 0

@@ -15,6 +15,7 @@ from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
 from modules.data.text.captions import has_trigger
 from modules.errors import Problems, UserError
 from modules.language import tr
+from modules.preset.text.patterns import Pattern, PatternError
 from modules.sentences.problem import Problem
 from modules.system.bundled import ROOT
 
@@ -130,11 +131,11 @@ class CaptionStore:
         pattern = compiled(find, regex=regex, match_case=match_case)
 
         def change(lines: list[str]) -> list[str]:
-            return [pattern.sub(new if regex else lambda _: new, line) for line in lines]
+            return [pattern.replaced(new if regex else new.replace("\\", r"\\"), line) for line in lines]
 
         try:
             return self._edit(tr("“{find}” replaced", find=find), numbers, change)
-        except (re.error, IndexError) as error:
+        except IndexError as error:
             raise UserError(
                 tr("“{new}” cannot replace what was found: {error}.", new=new, error=error),
                 advice=tr("Groups are written \\1, \\2."),
@@ -242,7 +243,7 @@ class CaptionStore:
 # Words ----------------------------------------------------------------------------------------------------------------
 
 
-def compiled(find: str, *, regex: bool, match_case: bool) -> re.Pattern[str]:
+def compiled(find: str, *, regex: bool, match_case: bool) -> Pattern:
     """The pattern that is looked for.
 
     Raises:
@@ -251,15 +252,9 @@ def compiled(find: str, *, regex: bool, match_case: bool) -> re.Pattern[str]:
     if not find:
         raise UserError(tr("There is nothing to find."), advice=tr("Type what to find first."))
     try:
-        return re.compile(find if regex else re.escape(find), 0 if match_case else re.IGNORECASE)
-    except re.error as error:
-        where = tr(" at letter {place}", place=error.pos + 1) if error.pos is not None else ""
-        raise UserError(
-            tr(
-                "The regular expression “{find}” is wrong{where}: {message}.", find=find, where=where, message=error.msg
-            ),
-            advice=tr("Or switch “Regular expression” off to find the text as it is."),
-        ) from error
+        return Pattern(find if regex else re.escape(find), ignore_case=not match_case)
+    except PatternError as error:
+        raise UserError(error.problem(find)) from error
 
 
 def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:

@@ -171,7 +171,7 @@ class CaptionTags(Frame):
             self._say_found(error.text(WORDS), wrong=True)
             return
         captions = self._work.captions.all
-        found = sum(any(pattern.search(line) for line in captions[number].lines) for number in self.numbers)
+        found = sum(any(pattern.is_in(line) for line in captions[number].lines) for number in self.numbers)
         words = plural(found, "Found in 1 caption", "Found in {count:,} captions") if found else tr("Not found")
         self._say_found(words, wrong=False)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import json
 import os
+import re
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from PIL import Image
@@ -21,6 +22,7 @@ from modules.text import KB, in_bytes
 MAX_CAPTION_BYTES = 100 * KB
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 ORIENTATION = 0x0112
+HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
 class ImageInfo(NamedTuple):
@@ -127,7 +129,7 @@ def json_caption(document: str, field: str) -> str:
     """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
 
     Raises:
-        ValueError: it is no JSON object, or there is neither a text nor a list of texts.
+        ValueError: it is no JSON object, or there is neither a text nor a list of texts, or no whole letters.
     """
     try:
         held: object = json.loads(document) if document.strip() else {}
@@ -139,9 +141,11 @@ def json_caption(document: str, field: str) -> str:
     found = next((name for name in ([field] if field else ["caption", "tags"]) if values.get(name)), field or "caption")
     said = values.get(found) or ""
     if isinstance(said, list) and all(isinstance(one, str) for one in cast("list[object]", said)):
-        return (", " if found == "tags" else "\n").join(cast("list[str]", said))
+        said = (", " if found == "tags" else "\n").join(cast("list[str]", said))
     if not isinstance(said, str):
         raise ValueError(f'"{found}" holds neither a text nor a list of texts')
+    if HALF_A_CHARACTER.search(said):
+        raise ValueError(f'"{found}" holds half of a character (\\ud800 to \\udfff alone)')
     return said
 
 

@@ -60,6 +60,14 @@ class Pattern:
         """Whether it matches a text from its beginning to its end."""
         return self._compiled.fullmatch(text.encode("utf-8", "replace")) is not None
 
+    def replaced(self, new: str, text: str) -> str:
+        """The text with `new` wherever it matches; groups of the pattern are \\1, \\2 in it.
+
+        Raises:
+            IndexError: `new` names a group that the pattern does not have.
+        """
+        return self._compiled.sub(new.encode("utf-8", "replace"), text.encode("utf-8", "replace")).decode()
+
 
 def _refusal(error: Exception, pattern: str) -> PatternError:
     plain = ESCAPED_OR_CLASS.sub("", pattern)

@@ -39,6 +39,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "system.link-loop": ("The link leads back to itself: remove it.", ""),
     "system.permissions": ("Change the permissions, or choose another place.", ""),
     "system.not-a-folder": ("A part of this path is a file, not a folder: choose another place.", ""),
+    "system.file-in-the-way": ("A folder is needed in its place: rename it or delete it.", ""),
+    "system.folder-in-the-way": ("A file is needed in its place: rename it or delete it.", ""),
     "system.read-only": ("Choose another place.", ""),
     "system.disk-failing": ("The disk may be failing, or was taken out: choose another place.", ""),
     "system.disk-full": ("Make room, or choose another disk.", ""),

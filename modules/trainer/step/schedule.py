@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 
 from modules.messages import BackupNow, Command, SampleNow, SaveNow, ValidateNow
 from modules.methods import Group
@@ -69,6 +69,8 @@ class Clock:
 
     def load_state_dict(self, state: Mapping[str, int]) -> None:
         self.step, self.epoch, self.shown = state["step"], state["epoch"], state["shown"]
+        if not all(type(count) is int and count >= 0 for count in astuple(self)):
+            raise ValueError("it counts what cannot be counted")
 
 
 COMMANDS: dict[str, Command] = {

@@ -123,7 +123,7 @@ def test_find_and_replace_plain_and_by_pattern(captions: CaptionStore) -> None:
 
 @pytest.mark.parametrize(
     ("find", "new", "words"),
-    [("", "x", "nothing to find"), ("(", "x", "at letter 1"), ("(red)", r"\2", "cannot replace")],
+    [("", "x", "nothing to find"), ("(", "x", "is not a regular expression"), ("(red)", r"\2", "cannot replace")],
 )
 def test_a_wrong_pattern_is_said_in_words_and_changes_nothing(
     captions: CaptionStore, folder: Path, find: str, new: str, words: str

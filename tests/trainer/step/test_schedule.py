@@ -1,3 +1,7 @@
+from typing import Any
+
+import pytest
+
 from modules.messages import BackupNow, SampleNow, SaveNow
 from modules.preset.text.interval import Interval
 from modules.trainer.step.schedule import Clock, DueCommands
@@ -38,3 +42,9 @@ def test_passed_counts_steps_and_epochs_and_never_is_never() -> None:
     assert clock.passed(Interval.parse("20 steps"))
     assert not clock.passed(Interval.parse("3 epochs"))
     assert not clock.passed(Interval.parse("never"))
+
+
+@pytest.mark.parametrize("wrong", [{"step": -5}, {"epoch": -1}, {"shown": 1.5}, {"step": True}])
+def test_a_clock_that_counts_what_cannot_be_counted_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="cannot be counted"):
+        Clock().load_state_dict({"step": 1, "epoch": 0, "shown": 1, **wrong})
