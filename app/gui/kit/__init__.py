@@ -101,6 +101,7 @@ from app.gui.kit.images.virtual_grid import Cell, VirtualGrid
 from app.gui.kit.layout.badge import Badge
 from app.gui.kit.layout.dialog import Answer, Dialog, ask
 from app.gui.kit.layout.empty_state import EmptyState
+from app.gui.kit.layout.flow import Flow
 from app.gui.kit.layout.log_view import Level, LogView
 from app.gui.kit.layout.masonry import Masonry
 from app.gui.kit.layout.scroll_area import ScrollArea
@@ -124,6 +125,7 @@ __all__ = [
     "Divider",
     "EmptyState",
     "Entry",
+    "Flow",
     "FormRow",
     "Frame",
     "Histogram",

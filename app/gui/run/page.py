@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Card, Choice, EmptyState, Frame, Label, Option, popup, px
+from app.gui.kit import Button, Card, Choice, EmptyState, Flow, Frame, Label, Option, ScrollArea, popup, px
 from app.gui.page import Page
 from app.gui.run.before_after import BeforeAfter
 from app.gui.run.charts import LossCard
@@ -28,6 +28,7 @@ TICK_MS, SOON_MS = 250, 10
 EDGE = 20
 GAP = 14
 NOTHING = "Not running. Loss, samples and log appear here."
+LOWEST = 420  # pixels of charts, log and samples together; a lower window scrolls
 LARGE, LEAST = 400, 240  # pixels that the large picture has before a second row of small ones, and a first
 
 
@@ -53,8 +54,12 @@ class RunPage(Page):
         self.status = RunStatus(self)
         self.status.pack(fill="x", padx=px(EDGE))
         yield
-        self.stage = Frame(self)
-        self.stage.pack(fill="both", expand=True, padx=px(EDGE), pady=(px(GAP), px(EDGE)))
+        self.area = ScrollArea(self)
+        self.area.pack(fill="both", expand=True, padx=(px(EDGE), 0), pady=(px(GAP), 0))
+        self.stage = Frame(self.area.body)
+        self.stage.pack(fill="both", expand=True, padx=(0, px(EDGE)), pady=(0, px(EDGE)))
+        self.stage.pack_propagate(False)
+        self.area.bind("<Configure>", lambda _: self._fit_stage(), add=True)
         self.main = Frame(self.stage)
         self.main.columnconfigure(0, weight=62, uniform="both")
         self.main.columnconfigure(1, weight=38, uniform="both")
@@ -73,7 +78,13 @@ class RunPage(Page):
         )  # fmt: skip
         self._built = True
         self.follow(self.live)
+        self._show_last()
         self.runs.look()
+
+    def _fit_stage(self) -> None:
+        """As high as there is room; in a low window it scrolls."""
+        least = 0 if self._idle and self.comparison is None else px(LOWEST)
+        self.stage.configure(height=max(self.area.winfo_height() - px(EDGE), least))
 
     def shown(self) -> None:
         self.runs.look()
@@ -179,6 +190,7 @@ class RunPage(Page):
                 each.pack_forget()
         if not wanted.winfo_manager():
             wanted.pack(fill="both", expand=True)
+            self._fit_stage()
 
     def _refresh_words(self) -> None:
         running = self.context.running
@@ -206,18 +218,13 @@ class RunPage(Page):
     def _refresh_resume(self) -> None:
         """An old run with a backup can go on."""
         source = self.source
-        if isinstance(source, PastRun) and self.comparison is None and source.backups:
-            self.resume.disable(tr("Something is running already.") if self.context.running.busy else "")
-            self.resume.pack(side="left", padx=(px(8), 0), after=self.folder)
-        else:
-            self.resume.pack_forget()
+        self.resume.disable(tr("Something is running already.") if self.context.running.busy else "")
+        wanted = isinstance(source, PastRun) and self.comparison is None and bool(source.backups)
+        self.tools.show(self.resume, wanted)
 
     def _refresh_try(self) -> None:
         """As long as a run is shown that has saved a model."""
-        if self.comparison is None and self._model() is not None:
-            self.trial.pack(side="left", padx=(px(8), 0), after=self.folder)
-        else:
-            self.trial.pack_forget()
+        self.tools.show(self.trial, self.comparison is None and self._model() is not None)
 
     def _model(self) -> Path | None:
         """The newest model of the run that is shown."""
@@ -228,18 +235,15 @@ class RunPage(Page):
     # Parts ------------------------------------------------------------------------------------------------------------
 
     def _tools(self) -> None:
-        line = Frame(self)
+        self.tools = line = Flow(self)
         line.pack(fill="x", padx=px(EDGE), pady=(px(4), px(10)))
-        self.sample = Button(line, tr("Sample now"), self._sample_now, image="camera")
-        self.sample.pack(side="right")  # first: it keeps its room in a narrow window
         self.choice = Choice(line, self._choices(), LIVE, self._chosen, width=260)
-        self.choice.pack(side="left")
         self.beside = Button(line, tr("Compare with …"), self._ask_other, kind="quiet", image="layers")
-        self.beside.pack(side="left", padx=(px(8), 0))
         self.folder = Button(line, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open")
-        self.folder.pack(side="left", padx=(px(8), 0))
         self.resume = Button(line, tr("Continue"), self._resume, kind="quiet", image="play")
         self.trial = Button(line, tr("Try this model"), self._try, kind="quiet", image="image")
+        self.sample = Button(line, tr("Sample now"), self._sample_now, image="camera")
+        line.add(self.choice, self.beside, self.folder, self.resume, self.trial, self.sample)
 
     def _pictures(self) -> None:
         self.side = card = Card(self.main, tr("Before and after"))
@@ -279,8 +283,12 @@ class RunPage(Page):
 
     def _offer(self) -> None:
         self.choice.offer(self._choices())
+        self._show_last()
+
+    def _show_last(self) -> None:
+        """A window that has just been opened shows the last run."""
         if self._built and self.runs.found and self._idle and not self._picked:
-            self.follow(PastRun(self.runs.found[0][0]))  # a window that has just been opened shows the last run
+            self.follow(PastRun(self.runs.found[0][0]))
 
     def _chosen(self, value: str) -> None:
         self._picked = True

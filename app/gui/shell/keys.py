@@ -9,11 +9,13 @@ from typing import Any
 from app.gui.kit import App
 
 MODIFIER = "Command" if sys.platform == "darwin" else "Control"
+ALT = "\u2325" if sys.platform == "darwin" else "Alt+"
 SHOWN = "\u2318" if sys.platform == "darwin" else "Ctrl+"
 
 # act: (sequences, how the help writes them, what it does)
 KEYS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "pages": ((), f"{SHOWN}1 \u2026 9", "Go to a page"),
+    "below": ((), f"{ALT}1 \u2026 9", "Go to a page below the line"),
     "search": (("{M}-f", "{M}-F"), f"{SHOWN}F", "Search all settings"),
     "start": (("{M}-Return", "{M}-KP_Enter"), f"{SHOWN}Return", "Start or stop the training"),
     "undo": (("{M}-z",), f"{SHOWN}Z", "Undo"),
@@ -31,8 +33,13 @@ KEYS: dict[str, tuple[tuple[str, ...], str, str]] = {
 }
 
 
-def bind_keys(app: App, actions: Mapping[str, Callable[[], object]], page: Callable[[int], object]) -> None:
-    """Bind every act; a widget that handles a key itself and says "break" keeps it."""
+def bind_keys(
+    app: App,
+    actions: Mapping[str, Callable[[], object]],
+    page: Callable[[int], object],
+    below: Callable[[int], object],
+) -> None:
+    """Bind every act; a widget that handles a key itself and says "break" keeps it. Pages are counted from 0."""
 
     def pressed(act: Callable[[], object]) -> Callable[[Any], str]:
         def handler(_: Any) -> str:
@@ -46,3 +53,4 @@ def bind_keys(app: App, actions: Mapping[str, Callable[[], object]], page: Calla
             app.bind(f"<{sequence.replace('{M}', MODIFIER)}>", pressed(act))
     for number in range(1, 10):
         app.bind(f"<{MODIFIER}-Key-{number}>", pressed(lambda number=number: page(number - 1)))
+        app.bind(f"<Alt-Key-{number}>", pressed(lambda number=number: below(number - 1)))

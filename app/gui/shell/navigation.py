@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Divider, Frame, NavEntry, NavList, px
+from app.gui.kit import Button, Divider, Frame, NavEntry, NavList, ScrollArea, px
 from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard
 from modules.language import tr
 
@@ -24,11 +24,19 @@ class Navigation(Frame):
         self.pack_propagate(False)
         Divider(self).pack(side="right", fill="y")
         entries = [NavEntry(card.key, tr(card.title), card.image, card.key == FIRST_OF_THE_REST) for card in PAGES]
-        self.list = NavList(self, entries, go)
-        self.list.pack(fill="x", pady=(px(12), 0))
         Button(
             self, tr("Help"), help_, kind="quiet", image="circle-help", hint=tr("What to try first, and the keys")
         ).pack(side="bottom", anchor="w", padx=px(8), pady=px(10))
+        self._area = ScrollArea(self)
+        self._area.pack(fill="both", expand=True, pady=(px(12), 0))
+        self.list = NavList(self._area.body, entries, go)
+        self.list.pack(fill="x")
+
+    def choose(self, key: str) -> None:
+        """Mark the page that is shown; "" for none."""
+        self.list.choose(key)
+        if key:
+            self._area.keep_visible(self.list.rows[key])
 
     def refresh(self) -> None:
         """The badges as the draft is now."""

@@ -12,7 +12,7 @@ from app.gui.concepts.list_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
 from app.gui.own_lora.page import KEY, open_card
-from app.gui.pages import PAGES, PageCard, page_for
+from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run_control import Job, guarded
@@ -129,7 +129,8 @@ class Window:
             "help": self.help,
             "escape": self._escape,
         }
-        bind_keys(self.app, actions, self._number)
+        below = next(number for number, card in enumerate(PAGES) if card.key == FIRST_OF_THE_REST)
+        bind_keys(self.app, actions, self._number, lambda number: self._number(below + number))
         self.app.bind("<Configure>", self._resized, add=True)
         self.app.protocol("WM_DELETE_WINDOW", self.close)
         accept_files(self.app, self.drop)
@@ -145,7 +146,7 @@ class Window:
             self.pages.reveal(path)
 
     def _shown(self, card: PageCard) -> None:
-        self.navigation.list.choose(card.key)
+        self.navigation.choose(card.key)
         self.context.window_state.put("page", card.key)
         self.side.arrange()
 
@@ -161,19 +162,19 @@ class Window:
         if not text.strip():
             self._end_search()
             return
-        self.navigation.list.choose("")
+        self.navigation.choose("")
         self.pages.cover(self.results)
         self.results.show(text)
 
     def show_changed(self) -> None:
-        self.navigation.list.choose("")
+        self.navigation.choose("")
         self.pages.cover(self.results)
         self.results.show_changed()
 
     def _end_search(self) -> None:
         self.pages.uncover()
         if self.pages.front is not None:
-            self.navigation.list.choose(self.pages.front.card.key)
+            self.navigation.choose(self.pages.front.card.key)
 
     def _escape(self) -> None:
         if self.pages.covered:

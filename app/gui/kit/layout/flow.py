@@ -1,0 +1,51 @@
+"""Controls in a row that breaks into a second one where there is too little room."""
+
+from __future__ import annotations
+
+import tkinter as tk
+from typing import Any
+
+from app.gui.kit.base.frame import Frame
+from app.gui.kit.base.theme import px
+
+GAP = 8
+
+
+class Flow(Frame):
+    """Make the controls with the flow as master and `add` them in their order; `show` hides one or brings it back."""
+
+    def __init__(self, master: tk.Misc) -> None:
+        super().__init__(master)
+        self._all: list[Any] = []
+        self._hidden: set[Any] = set()
+        self._laid: object = None
+        self.bind("<Configure>", lambda _: self._lay())
+
+    def add(self, *controls: Any) -> None:
+        self._all += controls
+        for control in controls:
+            control.bind("<Configure>", lambda _: self._lay(), add=True)
+        self._lay()
+
+    def show(self, control: Any, wanted: bool) -> None:
+        """Whether a control is to be seen."""
+        if wanted == (control in self._hidden):
+            self._hidden ^= {control}
+            self._lay()
+
+    def _lay(self) -> None:
+        room = self.winfo_width()
+        shown = [control for control in self._all if control not in self._hidden]
+        plan = (room, [(control, control.winfo_reqwidth(), control.winfo_reqheight()) for control in shown])
+        if room <= 1 or plan == self._laid:
+            return
+        self._laid = plan
+        left = top = high = 0
+        for control in self._hidden:
+            control.place_forget()
+        for control, wide, tall in plan[1]:
+            if left and left + wide > room:
+                left, top, high = 0, top + high + px(GAP), 0
+            control.place(x=left, y=top, width=wide, height=tall)
+            left, high = left + wide + px(GAP), max(high, tall)
+        self.configure(height=top + high)
