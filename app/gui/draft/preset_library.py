@@ -68,9 +68,6 @@ class Entry:
             raise UserError(self.problem)
         return values_of(self.preset)
 
-    def words(self) -> str:
-        return f"{self.name} {self.group} {self.family} {self.note}".lower()
-
 
 @dataclass(frozen=True)
 class DeletedPreset:
@@ -94,11 +91,6 @@ class Library:
         theirs = [self._entry(path, own=False) for path in _files(self.built_in)]
         theirs.sort(key=lambda entry: (entry.group != "Starter", entry.group, entry.memory, entry.path.name))
         return [*(self._entry(path, own=True) for path in mine), *theirs]
-
-    def search(self, text: str) -> list[Entry]:
-        """The entries in which every word stands: in name, group, kind of model or note."""
-        words = text.lower().split()
-        return [entry for entry in self.entries() if all(word in entry.words() for word in words)]
 
     def starter(self) -> Entry | None:
         """What a new window opens with."""

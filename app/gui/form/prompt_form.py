@@ -72,7 +72,7 @@ class PromptForm(Frame):
         if wrong or self._conflicts(values):
             return []
         lines = [line.strip() for line in str(values["prompt"]).splitlines() if line.strip()] if self._many else []
-        return [{**values, "prompt": line} for line in lines or [values["prompt"]]]
+        return [{**values, "prompt": line} for line in lines or [str(values["prompt"]).strip()]]
 
     def disable(self, reason: str) -> None:
         for control in self.controls.values():

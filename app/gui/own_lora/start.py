@@ -56,7 +56,7 @@ class StartStep(Step):
     def show(self) -> None:
         """What has been found of the settings as they are now."""
         result = self._checks.current()
-        told = [each for each in self._checks.listed(result) if each.severity != "know"] if result else []
+        told = [each for each in self._checks.listed(result) if each.severity != "info"] if result else []
         now = (result, told) if result else None
         if now != self._shown:
             self._shown = now

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from app.gui.context import AppContext
-from app.gui.kit import EmptyState, Frame, Label, px
+from app.gui.kit import EmptyState, Frame, Label, LinkButton, px
 from app.gui.page import Page
 from app.gui.pages import PageCard
 from modules.language import tr
@@ -96,6 +96,19 @@ class PageStack(Frame):
         if sheet.page is not None:
             sheet.page.shown()
         self._on_shown(card)
+
+    def focus_first(self, tries: int = 30) -> None:
+        """Into the first field of the page in front, as soon as it is on the screen."""
+        page = self.front.page if self.front is not None else None
+        if page is None:
+            return
+        first = page.tk_focusNext() if page.winfo_viewable() else None
+        while isinstance(first, LinkButton):  # of the head of a card
+            first = first.tk_focusNext()
+        if first is not None and str(first).startswith(f"{page}."):
+            first.focus_set()
+        elif tries:
+            self.after(10, lambda: self.focus_first(tries - 1) if self.front and self.front.page is page else None)
 
     def reveal(self, path: str) -> None:
         """The setting on the page in front; what is not built yet is built now."""

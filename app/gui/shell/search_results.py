@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.draft.labels import ARROW, breadcrumb
@@ -140,6 +141,16 @@ class Results(Frame):
             why = tr("for each entry of the list") if listed else tr("does not apply now")
             Label(line, why, font="small", role="text3").pack(side="left", padx=px(14))
         return line
+
+    def focus_first(self) -> bool:
+        """Put the cursor into the first result; False where there is none."""
+        if not self._shown:
+            return False
+        row = self._shown[0]
+        form = next((child for child in row.winfo_children() if hasattr(child, "focus_control")), None)
+        first: Any = form or row.tk_focusNext()
+        (first.focus_control if form else first.focus_set)()
+        return True
 
     def _go(self, path: str) -> None:
         self._context.go(page_for(path), path.partition(".0.")[0])

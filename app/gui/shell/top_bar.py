@@ -20,6 +20,7 @@ class TopBarActions:
     presets: Callable[[PresetButton], object]
     changed: Callable[[], object]
     search: Callable[[str], object]
+    results: Callable[[], bool]  # goes to the first one
     undo: Callable[[], object]
     redo: Callable[[], object]
     theme: Callable[[], object]
@@ -62,6 +63,8 @@ class TopBar(Frame):
             rest_ms=SEARCH_REST_MS,
         )
         self.search.pack(side="right", padx=(px(12), px(10)))
+        for sequence in ("<Down>", "<Return>", "<Tab>"):
+            self.search.inner.bind(sequence, lambda _: self._to_results(actions.results), add=True)
 
     def _buttons(self, actions: TopBarActions) -> None:
         def button(image: str, act: Callable[[], object], hint: str) -> Button:
@@ -73,6 +76,10 @@ class TopBar(Frame):
         self.theme = button("sun" if theme.mode == "dark" else "moon", actions.theme, tr("Dark or light (Ctrl+L)"))
         self.redo = button("redo-2", actions.redo, tr("Redo (Ctrl+Shift+Z)"))
         self.undo = button("undo-2", actions.undo, tr("Undo (Ctrl+Z)"))
+
+    def _to_results(self, act: Callable[[], bool]) -> str | None:
+        self.search.flush()
+        return "break" if act() else None
 
     def refresh(self) -> None:
         draft = self._context.draft

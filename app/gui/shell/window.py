@@ -16,6 +16,7 @@ from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run_control import Job, guarded
+from app.gui.session.run_state import JUST_SENT
 from app.gui.shell.job_results import JobResults
 from app.gui.shell.keys import bind_keys
 from app.gui.shell.navigation import Navigation
@@ -90,6 +91,7 @@ class Window:
             presets=self.presets.open,
             changed=self.show_changed,
             search=self.search,
+            results=lambda: self.pages.covered and self.results.focus_first(),
             undo=self.undo_actions.undo,
             redo=self.undo_actions.redo,
             theme=self.toggle_theme,
@@ -156,6 +158,7 @@ class Window:
     def _number(self, index: int) -> None:
         if index < len(PAGES):
             self.go(PAGES[index].key)
+            self.pages.focus_first()
 
     def search(self, text: str) -> None:
         """Live results over the page; nothing typed brings the page back."""
@@ -245,6 +248,8 @@ class Window:
     def _start_key(self) -> None:
         if self.pages.front is not None and self.pages.front.card.key == "captions":
             return  # there the same keys go to the next caption
+        if self.pre_start.waiting or self.context.running.stage == JUST_SENT:
+            return  # pressed twice: what has just been started goes on
         self.bar.toggle()
 
     def _refused(self, error: UserError) -> None:

@@ -15,7 +15,7 @@ from math import isfinite, isnan, nan
 import torch
 from torch import Tensor
 
-from modules.messages import Progress
+from modules.messages import LOSS_SMOOTHING, Progress
 from modules.system.devices import memory_in_use, to_cpu
 from modules.text import GB
 
@@ -41,14 +41,14 @@ class Meter:
     """Collects losses between two messages of progress."""
 
     TELL_EVERY = 0.1  # seconds; the sender allows 20 messages a second
-    SMOOTH = 0.98  # the smoothed loss looks back about 50 steps
 
     def __init__(self, tell: Callable[[Progress], None], numbers: Callable[[int, Mapping[str, float]], None]) -> None:
         self._tell, self._numbers = tell, numbers
         self._waiting: list[StepMetrics] = []
         self._told = time.monotonic()
         self._seconds_per_step = 0.0
-        self.smooth: float | None = None
+        self.smooth: float | None = None  # looks back about 50 steps
+        self._share = 0.0  # of its weights that losses have filled: at first the few there are count fully
         self.nan_step = 0  # the first step that was applied though its loss was no number
 
     def add(
@@ -100,7 +100,7 @@ class Meter:
             losses.append(loss)
             if not verdict:  # what was left out of training stays out of the smoothed loss
                 self.nan_step = self.nan_step or (0 if isfinite(loss) else point.step)
-                self.smooth = loss if self.smooth is None else self.SMOOTH * self.smooth + (1 - self.SMOOTH) * loss
+                self._smoothe(loss)
             curves = {"loss/train": loss}
             curves |= {} if self.smooth is None else {"loss/smooth": self.smooth}
             curves |= {f"learning_rate/{name}": value for name, value in point.rates.items()}
@@ -108,11 +108,18 @@ class Meter:
             self._numbers(point.step, curves)
         return losses
 
+    def _smoothe(self, loss: float) -> None:
+        """A moving average without the bias towards its first value."""
+        self._share = LOSS_SMOOTHING * self._share + 1 - LOSS_SMOOTHING
+        before = self.smooth or 0.0
+        self.smooth = before + (1 - LOSS_SMOOTHING) / self._share * (loss - before)
+
     def state_dict(self) -> dict[str, float | None]:
-        return {"smooth": self.smooth}
+        return {"smooth": self.smooth, "share": self._share}
 
     def load_state_dict(self, state: Mapping[str, float | None]) -> None:
         self.smooth = state["smooth"]
+        self._share = state.get("share", 1.0) or 0.0  # backups of before do not say it
 
 
 def has_arrived(point: StepMetrics) -> bool:

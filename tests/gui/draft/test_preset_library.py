@@ -34,12 +34,6 @@ def test_a_new_window_opens_with_the_robot(library: Library) -> None:
     assert starter and starter.path.name == "Robot LoRA.json"
 
 
-def test_search_finds_by_name_kind_and_note(library: Library) -> None:
-    assert {entry.group for entry in library.search("sdxl lora")} == {"SDXL"}
-    assert library.search("robot pumpkin")[0].name == "Robot LoRA"
-    assert library.search("zebra") == []
-
-
 def test_a_saved_preset_is_listed_first_and_holds_no_path_of_this_machine(library: Library, draft: Draft) -> None:
     draft.put("general.workspace", "/home/me/runs")
     draft.add("concepts", {"path": "/home/me/cat"})

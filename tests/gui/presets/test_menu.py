@@ -141,6 +141,10 @@ def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Pa
     window.top.preset.open()
     opened = Popup.open_now
     assert opened is not None
+    opened.list.narrow("SD 1.5 LoRA")
+    assert all("LoRA" in each.label and "1.5" in each.label for each in opened.list.shown)
+    opened.list.narrow("pumpkin")  # only its note says so
+    assert [each.label for each in opened.list.shown] == ["Robot LoRA"]
     opened.list.narrow("friend")
     opened.list.pick_marked()
     dialog(window).buttons[-1].press()

@@ -265,7 +265,7 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(
     dialog = SampleNowDialog(page, seat)
     pump(dialog.winfo_viewable)
     form = dialog.form
-    form.controls["prompt"].set("a blue robot")
+    form.controls["prompt"].set("a blue robot\n")
     form.unfold()
     form.controls["steps"].set("none")
     dialog.buttons[-1].press()
@@ -274,7 +274,8 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(
     dialog.buttons[-1].press()
     assert person.finds("0 is out of range")
     form.controls["steps"].set("12")
-    dialog.buttons[-1].press()
+    form.controls["prompt"].focus_set()
+    person.press("<Control-Return>")
     assert not dialog.winfo_exists() and len(said) == 1
     (sent,) = engine.sent
     assert isinstance(sent, SampleNow) and sent.prompt is not None

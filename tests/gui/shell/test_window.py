@@ -279,6 +279,55 @@ def test_keys_lead_to_pages(window: Any, pump: Pump) -> None:
     pump(lambda: window.context.window_state.get("theme") == "light")
 
 
+def test_keys_lead_below_the_line_and_into_the_first_field(window: Any, person: Person) -> None:
+    window.go("training")
+    person.pump(lambda: window.pages.front.whole)
+    window.app.event_generate("<Alt-Key-3>")
+    person.pump(lambda: window.pages.front.card.key == "tools")
+    window.app.event_generate("<Control-Key-4>")
+    person.pump(lambda: window.pages.front.card.key == "training" and "trainingpage" in str(person.focused()))
+    person.focused().delete(0, "end")
+    person.focused().insert(0, "77")
+    person.press("<Return>")
+    assert window.context.draft.get("training.steps") == 77
+
+
+@pytest.mark.parametrize("key", ["<Down>", "<Return>", "<Tab>"])
+def test_the_first_result_of_a_search_is_one_key_away(window: Any, person: Person, key: str) -> None:
+    person.type("Search all settings   Ctrl+F", "batch size", end=key)
+    person.pump(lambda: window.results.paths[:1] == ["training.batch_size"])
+    assert person.focused().winfo_class() == "Entry"
+    assert person.focused().get() == "4"
+
+
+def test_the_key_pressed_twice_does_not_stop_what_it_has_started(window: Any, person: Person) -> None:
+    window.bar.calm_s = 0.0
+    for _ in range(2):
+        window.app.event_generate("<Control-Return>")
+        person.pump()
+    assert [type(each) for each in sent(window.context)] == [Train]
+    heard(window, person.pump, Stage("stage.reading-images", 3, 16))
+    window.app.event_generate("<Control-Return>")
+    person.pump()
+    assert sent(window.context)[1:] == [Stop()]
+
+
+def test_with_large_text_every_page_can_be_reached(window: Any, person: Person) -> None:
+    from app.gui.kit import theme
+
+    before = window.frame
+    theme.zoom(150)
+    person.pump(lambda: window.frame is not before)
+    window.app.geometry("1280x704")
+    person.pump(lambda: window.app.winfo_height() == 704)
+    assert "Tools" not in person.texts(window.navigation)
+    person.click("Tools")
+    assert window.pages.front.card.key == "tools"
+    window.go("general")
+    window.app.event_generate("<Alt-Key-3>")
+    person.pump(lambda: "Tools" in person.texts(window.navigation))
+
+
 def test_dropped_folders_become_concepts_and_files_are_opened(window: Any, pump: Pump, tmp_path: Path) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import pytest
 import torch
 
+from app.gui.kit.charts.curve import Curve
 from modules.messages import Progress
 from modules.trainer.step.meter import Meter
 
@@ -45,18 +46,26 @@ def test_every_loss_is_told_once_and_in_order() -> None:
     assert [progress.rates for progress in reader.told] == [{"denoiser": 0.3}, {"denoiser": 0.4}, {"denoiser": 0.7}]
 
 
-def test_the_smoothed_loss_begins_at_the_first_and_follows_slowly() -> None:
+def test_the_smoothed_loss_is_the_one_that_the_chart_draws() -> None:
     reader = Reader()
     meter = reader.meter()
     for step, loss in enumerate((1.0, 0.0, 0.0), 1):
         add(meter, step, loss)
     meter.report(3, 3, 0, 1)
     smooth = [value for _, value in reader.curves["loss/smooth"]]
-    assert smooth == pytest.approx([1, 0.98, 0.98**2])
-    assert reader.told[0].smooth_loss == pytest.approx(0.98**2)
-    other = Reader().meter()
-    other.load_state_dict(meter.state_dict())
-    assert other.smooth == meter.smooth
+    chart = Curve("loss")
+    chart.add([1, 2, 3], [1.0, 0.0, 0.0])
+    assert smooth == pytest.approx(list(chart.soft))
+    assert smooth[1] == pytest.approx(0.98 / 1.98)  # not biased towards the first
+    assert reader.told[0].smooth_loss == pytest.approx(smooth[2])
+    again, older = Reader().meter(), Reader().meter()
+    again.load_state_dict(meter.state_dict())
+    older.load_state_dict({"smooth": 0.5})
+    for each in (meter, again, older):
+        add(each, 4, 1.0)
+        each.report(4, 4, 0, 1)
+    assert again.smooth == meter.smooth
+    assert older.smooth == pytest.approx(0.98 * 0.5 + 0.02)
 
 
 def test_the_length_of_the_gradient_is_drawn_where_it_was_measured() -> None:

@@ -6,6 +6,7 @@ and tkinter's `unbind` takes away the handlers of others too. So there is one se
 
 from __future__ import annotations
 
+import sys
 import tkinter as tk
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +28,8 @@ class Events:
             root.bind_all(sequence, lambda event, steps=steps: self._wheel(event, steps, True))
         root.bind_all("<MouseWheel>", lambda event: self._wheel(event, _steps(event), False))
         root.bind_all("<Shift-MouseWheel>", lambda event: self._wheel(event, _steps(event), True))
+        for sequence in ("<Control-Return>", "<Command-Return>" if sys.platform == "darwin" else "<Control-KP_Enter>"):
+            root.bind_class("Text", sequence, lambda _: None)  # these start something; Tk would begin a new line, too
         root.bind_all("<Button-1>", self._click, add=True)
         root.bind_all("<Button-3>", self._click, add=True)
         root.bind_all("<Key>", self._key, add=True)

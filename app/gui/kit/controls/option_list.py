@@ -66,11 +66,14 @@ class OptionList(Painted, tk.Canvas):
         return max((one + two for one, two in zip(labels, notes, strict=True)), default=0) + px(60)
 
     def narrow(self, text: str) -> None:
-        """Keep the options in which every word of `text` is found."""
+        """Keep the options in whose name every word of `text` is found; where there are none, in anything they say."""
         wanted = text.casefold().split()
-        self._fill(
-            [o for o in self._all if all(w in f"{o.label} {o.note} {o.group} {o.words}".casefold() for w in wanted)]
-        )
+
+        def found(said: Callable[[Option], str]) -> list[Option]:
+            return [option for option in self._all if all(word in said(option).casefold() for word in wanted)]
+
+        named = found(lambda option: f"{option.label} {option.group}")
+        self._fill(named or found(lambda option: f"{option.label} {option.note} {option.group} {option.words}"))
         self._draw()
 
     def step(self, steps: int) -> None:

@@ -15,11 +15,13 @@ from app.gui.kit.base.events import events
 from app.gui.kit.base.frame import Frame
 from app.gui.kit.base.theme import px, theme
 from app.gui.kit.controls.entry import Entry
-from app.gui.kit.controls.option_list import Option, OptionList
+from app.gui.kit.controls.option_list import LINE, Option, OptionList
 from modules.language import tr
 
 WIDEST = 480
-MOST_LINES = 9
+MOST_LINES = 9  # where there is no room for more
+AROUND = 150  # pixels of a search line and a footer
+GROUPS = 12  # titles between the options, at most
 LONG = 10  # from so many options there is a search line
 Build = Callable[[Frame, Callable[[], None]], object]
 
@@ -63,7 +65,9 @@ class Popup(tk.Frame):
         if searching:
             self.entry = Entry(body, placeholder=searching, on_change=self._narrow, rest_ms=0)
             self.entry.pack(fill="x", padx=px(8), pady=(px(8), px(2)))
-        self.list = OptionList(body, asked.options, self._picked, current=asked.current, lines=MOST_LINES)
+        room = top.winfo_rooty() + top.winfo_height() - under.winfo_rooty() - under.winfo_height() - px(AROUND)
+        lines = min(max(room // px(LINE), MOST_LINES), len(asked.options) + GROUPS)
+        self.list = OptionList(body, asked.options, self._picked, current=asked.current, lines=lines)
         self.list.pack(fill="both", expand=True, padx=px(5), pady=px(5))
         if asked.footer is not None:
             footer = Frame(body)

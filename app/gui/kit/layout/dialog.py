@@ -78,6 +78,7 @@ class Dialog(Painted, tk.Toplevel):
             self.buttons.insert(0, button)
         self.bind("<Escape>", lambda _: self.close(None))
         self.bind("<Return>", lambda _: self._return())
+        self.bind("<Control-Return>", lambda _: self.buttons[-1].press() if self.buttons else None)
         self.protocol("WM_DELETE_WINDOW", lambda: self.close(None))
         self.follow_theme()
         self._shower = self.after_idle(self._show)
