@@ -81,9 +81,6 @@ class Stage:
             object.__setattr__(self, "title", PLAIN.what(Problem(self.code)) if self.code in CATALOGUE else self.code)
 
 
-LOSS_SMOOTHING = 0.98  # of `smooth_loss`; a chart of the losses smooths alike
-
-
 @message
 class Progress:
     """Where training stands. No loss is dropped: `losses` holds (step, loss) of every step since the last message."""

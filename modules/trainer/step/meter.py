@@ -15,9 +15,9 @@ from math import isfinite, isnan, nan
 import torch
 from torch import Tensor
 
-from modules.messages import LOSS_SMOOTHING, Progress
+from modules.messages import Progress
 from modules.system.devices import memory_in_use, to_cpu
-from modules.text import GB
+from modules.text import GB, LOSS_SMOOTHING
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-from modules.messages import LOSS_SMOOTHING
+from modules.text import LOSS_SMOOTHING
 
 BLOCK = 32  # least and greatest of so many points are kept, for long runs
 SMOOTH = LOSS_SMOOTHING
