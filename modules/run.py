@@ -22,6 +22,7 @@ from modules.messages import (
     Train,
 )
 from modules.methods import Method, attach, check_layers, check_start_file
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.changes import Changes
 from modules.preset.files.store import project_text, write_project
 from modules.preset.preset import Preset
@@ -46,7 +47,7 @@ from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
 from modules.trainer.run_folder.resume import ResumeState, settings_notes
 from modules.trainer.run_folder.run_writer import RunWriter
-from modules.trainer.run_folder.workspace import new_run_folder, run_lock, with_absolute_paths
+from modules.trainer.run_folder.workspace import new_run_folder, run_lock
 from modules.trainer.step import prior_preservation
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.optimizer_factory import check_optimizer

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.gui.context import AppContext
 from app.gui.draft.state import values_of
-from app.gui.session.run_history import Run, Runs
+from app.gui.draft.tree_edit import replaced
+from app.gui.session.earlier_run import EarlierRun, earlier_run, trainings_elsewhere
+from app.gui.session.run_history import Run
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.messages import BackupNow, Continue, Pause, SampleNow, SaveNow, Stop, Train
 from modules.messages import Job as Task
-from modules.preset.files.naming import run_name
+from modules.preset.paths import Values
 from modules.system.bundled import in_program_folder
 
 
@@ -32,6 +33,19 @@ class Resumable:
         return max(self.reached - self.step, 0)
 
 
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a run is to begin: a new one, or on in the folder of an earlier one."""
+
+    folder: Path | None = None
+    own: bool = False  # with the settings that it was trained with, and not with those of now
+    steps: int = 0  # that it is to have in the end; 0: as the settings say
+    check: bool = False  # look first, as for a new run
+
+
+NEW = Way()
+
+
 class Job:
     """The run of this window. What cannot be done now has its reason in words: `blocked`, `no_run_reason`."""
 
@@ -46,13 +60,14 @@ class Job:
             return tr("Something is running already.")
         return no_images(self._context) or fix_first(len(self._context.draft.errors()))
 
-    def resumable(self) -> Resumable | None:
-        """The newest run of the draft's name, if it was ended early and left a backup."""
-        draft = self._context.draft
-        wanted = re.compile(rf"{re.escape(run_name(draft.preset()))}( \d+)?")
-        runs = Runs(in_program_folder(str(draft.get("general.workspace"))))
-        named = [run for run in runs.list() if wanted.fullmatch(run.name)]
-        return self._continued(named[0]) if named else None
+    def earlier(self) -> EarlierRun | None:
+        """The newest run of the draft's name, if it can be continued: then Start has to ask."""
+        return earlier_run(self._context.draft.freeze())
+
+    def elsewhere(self) -> list[str]:
+        """Runs of this workspace that another window or a command line trains now."""
+        workspace = in_program_folder(str(self._context.draft.get("general.workspace")))
+        return trainings_elsewhere(workspace, self._context.running.folder if self._context.running.busy else None)
 
     def lost(self) -> Resumable | None:
         """The run that has just failed in this window, if there is a backup of it."""
@@ -60,37 +75,25 @@ class Job:
         reached = running.progress.step if running.progress else 0
         return self._backup_of(Run(running.folder), reached) if running.folder else None
 
-    def _continued(self, run: Run) -> Resumable | None:
-        status = run.summary.status
-        if status == "running" and not self._ours(run.folder):
-            return None  # another window is at it
-        found = self._backup_of(run, run.summary.step)
-        if found is None or (
-            status == "finished" and found.step >= int(self._context.draft.get("training.steps") or 0)
-        ):
-            return None
-        return found
-
     def _backup_of(self, run: Run, reached: int) -> Resumable | None:
         backups = run.backups()
         return Resumable(run.folder, backups[0][0], reached) if backups else None
 
-    def _ours(self, folder: Path) -> bool:
-        mine = self._context.running.folder
-        return mine is not None and mine.absolute() == folder.absolute()
-
-    def start(self, resume: Path | None = None) -> None:
-        """Train what the draft says, afresh or in the folder of a run that was stopped.
+    def start(self, way: Way = NEW) -> None:
+        """Train what the draft says, afresh or in the folder of an earlier run.
 
         Raises:
             UserError: it cannot be started now.
         """
+        if way.folder and way.own:
+            self.resume(way.folder, way.steps)
+            return
         if reason := self.blocked():
             raise UserError(reason)
-        self._train(self._context.draft.freeze(), resume)
+        self._train(self._context.draft.freeze(), way.folder, way.steps)
 
-    def resume(self, folder: Path) -> None:
-        """Continue any run with the settings that it was trained with.
+    def resume(self, folder: Path, steps: int = 0) -> None:
+        """Continue any run with the settings that it was trained with; to so many `steps` in all, if any.
 
         Raises:
             UserError: something is running, or the run left no settings.
@@ -102,9 +105,11 @@ class Job:
             raise UserError(
                 tr("The settings of {name} cannot be read.", name=folder.name), advice=tr("Start a new run.")
             )
-        self._train(values_of(preset), folder)
+        self._train(values_of(preset), folder, steps)
 
-    def _train(self, values: dict[str, object], resume: Path | None) -> None:
+    def _train(self, values: Values, resume: Path | None, steps: int) -> None:
+        if steps:
+            values = replaced(values, "training.steps", steps)
         begin(self._context, "train", Train(values, str(resume.absolute()) if resume else ""))
 
     # While it runs ----------------------------------------------------------------------------------------------------

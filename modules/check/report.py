@@ -17,11 +17,11 @@ from modules.check.run.run_length import Plan
 from modules.check.start import Tell, finding_of, open_inputs, settings_findings
 from modules.errors import Problems, UserError
 from modules.messages import Event, Finding, Note, Result, Severity, Stage
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.numbers import plural
 from modules.sentences.render import PLAIN
 from modules.trainer.control import Control
-from modules.trainer.run_folder.workspace import with_absolute_paths
 
 Check = Callable[[CheckContext], Iterator[Finding]]
 

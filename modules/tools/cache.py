@@ -23,11 +23,12 @@ class Settings(Section):
 
 def run(settings: Settings, tell: Tell, control: Control) -> str:
     """Encode what a run with this preset would encode."""
+    from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
     from modules.trainer.class_images import with_class_images  # noqa: PLC0415
     from modules.trainer.preparation import open_family, scan_images, with_resolution  # noqa: PLC0415
     from modules.trainer.prepared_data import cache_with_retry, prepare_data, teacher_cache_for  # noqa: PLC0415
     from modules.trainer.run_folder.disk_retry import DiskRetry  # noqa: PLC0415
-    from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths  # noqa: PLC0415
+    from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
     preset = with_absolute_paths(validate(settings.preset))
     check_writable(Path(preset.general.cache))

@@ -46,7 +46,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     Raises:
         UserError: the model or a LoRA cannot be read, or the folder cannot be written.
     """
-    from modules.trainer.run_folder.workspace import check_writable, with_absolute_paths  # noqa: PLC0415
+    from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
+    from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
     preset = with_absolute_paths(validate(_with_prompts(settings), trains=False))
     folder = Path(settings.out) if settings.out else Path(preset.general.workspace) / "images"

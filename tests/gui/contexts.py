@@ -74,7 +74,7 @@ def run_folder(folder: Path, name: str, *, step: int, end: str, reached: int = 0
     lines = [*told, *([Finished(reached or step, end == "stopped")] if end else [])]
     (place / "events.jsonl").write_text("".join(f"{encode(line)}\n" for line in lines))
     if step:
-        backup = place / "backups" / f"step-{step:06}"
+        backup = place / "backups" / f"step-{step:08}"
         backup.mkdir(parents=True)
         (backup / "manifest.json").write_text("{}")
     return place

@@ -221,7 +221,10 @@ def welcome(window: Any) -> None:
 
 
 def continued(window: Any) -> None:
-    dialogs.ask_continue(window.app, Resumable(window.context.library.own, 100, 140), lambda _: None)
+    from tests.gui.test_run_control import left_by
+
+    left_by(window.context, window.context.library.own, "Robot LoRA", step=12, end="stopped")
+    window.start()
 
 
 def fault(window: Any) -> None:

@@ -11,10 +11,10 @@ from modules.data.cache.store import Cache
 from modules.data.order import epoch_order
 from modules.messages import Mailbox
 from modules.methods import attach
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.validate import preset_of
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images
-from modules.trainer.run_folder.workspace import with_absolute_paths
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
 from tests.trainer.runs import folder_of, run, trained, values

@@ -1,17 +1,16 @@
 """From the Start button to the run: a look first, unless that is switched off, and the way on when it has been made.
 
 No widgets. A look that was cancelled starts nothing; one that finds nothing bad starts the run at once; else the page
-comes to the front, and the next Start means it. A run that is continued is not looked at.
+comes to the front, and the next Start means it. A run that goes on as it was is not looked at.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
-from app.gui.run_control import Job
+from app.gui.run_control import NEW, Job, Way
 from modules.errors import UserError
 from modules.messages import Failed, Finished, Stop
 
@@ -25,11 +24,11 @@ class PreStartCheck:
     """
 
     def __init__(
-        self, context: AppContext, job: Job, begin: Callable[[Path | None], object], show: Callable[[], object]
+        self, context: AppContext, job: Job, begin: Callable[[Way], object], show: Callable[[], object]
     ) -> None:
         self._context, self._job, self._begin, self._show = context, job, begin, show
         self._checks = checks_for(context)
-        self._folder: Path | None = None
+        self._way, self._asked = NEW, ""  # and for which settings
         self.waiting = False  # a run begins when the look has ended
         self._again = False  # the look under way is of other settings: it ends, and another one begins
 
@@ -47,26 +46,33 @@ class PreStartCheck:
         """For the button: why it does not start; "" if it does, or asks."""
         return self.blocked() or (self._checks.blocking_problem() if self._checks.check_before_start else "")
 
-    def start(self, folder: Path | None = None) -> None:
-        """Train afresh, after a look; or continue the run in this folder, without one.
+    def start(self, way: Way = NEW) -> None:
+        """Train after a look; a run that goes on with its own settings, or with the same ones, begins without one.
 
         Raises:
             UserError: it cannot be started now.
         """
         if reason := self.blocked():
             raise UserError(reason)
-        self._folder = folder
+        self._way, self._asked = way, self._checks.key
         if self._context.running.busy:
-            self._join(wanted=folder is None and self._checks.check_before_start)
-        elif folder is not None or not self._checks.check_before_start:
-            self._begin(folder)
-        elif self._checks.start_anyway:
-            self._begin(None)
+            self._join(wanted=self._looks)
+        elif not self._looks or self._checks.start_anyway:
+            self._begin(way)
         elif self._checks.current() is not None:
             self._decide()
         else:
             self._checks.run(start=True)
             self.waiting = True
+
+    @property
+    def chosen(self) -> Way | None:
+        """How the run was to begin, where the page has shown what will hurt and Start now means "anyway"."""
+        return self._way if self._checks.start_anyway and self._asked == self._checks.key else None
+
+    @property
+    def _looks(self) -> bool:
+        return self._checks.check_before_start and (self._way.folder is None or self._way.check)
 
     def cancel(self) -> None:
         """Stop was pressed: whatever the look says now, nothing is started."""
@@ -83,10 +89,10 @@ class PreStartCheck:
             return
         self.waiting = False
         again, self._again = self._again, False
-        if self._folder is not None or not self._checks.check_before_start:
-            self._begin(self._folder)
+        if not self._looks:
+            self._begin(self._way)
         elif again:
-            self.start()
+            self.start(self._way)
         elif isinstance(running.ended, Failed):
             self._show()
         elif isinstance(running.ended, Finished) and not running.ended.stopped:
@@ -103,8 +109,8 @@ class PreStartCheck:
         """A look at these settings has just been made, or is known."""
         found = self._checks.current()
         if found is None:  # something was changed meanwhile
-            self.start()
+            self.start(self._way)
         elif self._checks.has_warnings(found):
             self._show()
         else:
-            self._begin(None)
+            self._begin(self._way)

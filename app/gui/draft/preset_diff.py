@@ -8,9 +8,11 @@ from typing import Any, cast
 from app.gui.draft.labels import breadcrumb, value_text
 from app.gui.draft.tree_edit import replaced
 from app.gui.draft.visibility import is_visible
+from modules.preset.files.changes import Changes
 from modules.preset.files.store import MODELS
 from modules.preset.paths import Values, get
-from modules.preset.validate import all_settings, settings_at
+from modules.preset.preset import Preset
+from modules.preset.validate import all_settings, setting_at, settings_at
 from modules.system.bundled import is_bundled
 
 
@@ -65,6 +67,25 @@ def differences(old: Values, new: Values) -> list[Difference]:
         if old_words != new_words:
             found.append(Difference(path, breadcrumb(path, new), old_words, new_words))
     return found
+
+
+def rows_of(changes: Changes, old: Preset, new: Preset) -> list[Difference]:
+    """Changes between two presets in the words of the window; what is in play on neither side is left out."""
+    before, after = (preset.model_dump(mode="json") for preset in (old, new))
+    found = [
+        Difference(path, breadcrumb(path, after), *(_side(path, values, value) for values, value in pairs))
+        for path, (one, other) in changes.items()
+        if (pairs := ((before, one), (after, other)))
+    ]
+    return [each for each in found if each.old or each.new]
+
+
+def _side(path: str, values: Values, value: Any) -> str:
+    """One side of a change: of an entry in a list ("concepts.0.repeats"), or of a setting."""
+    if not any(name.isdecimal() for name in path.split(".")):
+        return _words(path, values, get(values, path))
+    setting = setting_at(path, values)
+    return value_text(setting, value) if setting and is_visible(setting, values, path) else ""
 
 
 def _words(path: str, values: Values, value: Any) -> str:

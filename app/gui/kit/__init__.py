@@ -29,6 +29,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     Choice(master, options, value, on_change)          .offer(options) .open()
                                    options: words, or Option(value, label, note, reason, group, words)
                                    labelled({value: label}): options with translated labels
+    ChoiceCards(master, on_change) .add(value, title, text) -> frame .pick(value)
     Segmented(master, options, value, on_change)       Switch(master, on, on_change) .turn()
     Slider(master, low, high, value, on_change, step)  .limits(low, high)
 
@@ -50,7 +51,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     Histogram(master, ends)        .show(values)
     LinePlot(master, ends, on_change, follow, told)    .show(line, points) .ends(left, right)
     Chart(master, empty)           .series(name, faint, second) -> Curve  curve.add(xs, ys)  .redraw() .clear()
-                                   .log(on) .smooth(weight) .view()
+                                   .marks [(x, words)] .log(on) .smooth(weight) .view()
     Compare(master, pictures)      .show(before, after, words)  paths or None   .move(share)
     ImageView(master, pictures, empty, on_open)        .show(path) .draw(image, empty) .room()
     Pictures(root, folder)         .thumb(path, size, done) .cover(path, box, done) .picture(path, box, done)
@@ -81,6 +82,7 @@ from app.gui.kit.charts.line_plot import LinePlot
 from app.gui.kit.charts.meters import Meter, Progress
 from app.gui.kit.controls.button import Button
 from app.gui.kit.controls.choice import Choice
+from app.gui.kit.controls.choice_cards import ChoiceCards
 from app.gui.kit.controls.dropping import accept_files, can_drop
 from app.gui.kit.controls.entry import Entry
 from app.gui.kit.controls.form_row import FormRow
@@ -119,6 +121,7 @@ __all__ = [
     "Cell",
     "Chart",
     "Choice",
+    "ChoiceCards",
     "Compare",
     "Curve",
     "Dialog",

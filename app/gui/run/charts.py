@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from app.gui.draft.labels import breadcrumb
 from app.gui.kit import Card, Chart, Curve, Frame, Label, LinkButton, Segmented, Switch, labelled, px, tip
 from app.gui.run.run_source import Points, RunSource
-from modules.language import tr
+from modules.language import plural, tr
 from modules.messages import Validated
 
+MOST_NAMED = 3  # settings, in the words of a mark
 EMPTY = "Nothing has been validated yet."
 
 
@@ -136,6 +138,7 @@ class LossCard(Card):
 
     def refresh(self) -> None:
         if any([followed.catch_up() for followed in self._followed]):
+            self.chart.marks = marks_of(self._followed[0].source) if len(self._followed) == 1 else []
             self.chart.redraw()
         self.validation.refresh()
         self.best.set(self.validation.best if self._validation_shown else "")
@@ -192,6 +195,19 @@ class LossCard(Card):
     def _reset(self) -> None:
         self._front.view()
         self.refresh()
+
+
+def marks_of(source: RunSource) -> list[tuple[float, str]]:
+    """Where a run was continued, and what was other from there on: "continued, 2 settings changed"."""
+    found: list[tuple[float, str]] = []
+    for event in source.resumed:
+        words = tr("continued from step {step:,}", step=event.resumed_from)
+        if count := len(event.changes):
+            names = [breadcrumb(path) for path in list(event.changes)[:MOST_NAMED]]
+            names += ["\u2026"] if count > MOST_NAMED else []
+            words = "\n".join([words, plural(count, "1 setting changed:", "{count} settings changed:"), *names])
+        found.append((event.resumed_from, words))
+    return found
 
 
 def add(curve: Curve, points: Points) -> int:

@@ -128,24 +128,21 @@ def refused(app: App, title: str, error: UserError) -> Dialog:
     return Dialog(app, title, error.text(WORDS), (Answer(tr("Close"), kind="primary"),), width=520)
 
 
-def ask_continue(app: App, found: Resumable, on_answer: Callable[[str], object]) -> Dialog:
-    """Start where the last run of this name was stopped, or anew? Answers "continue" or "anew"; Escape says nothing."""
+def ask_beside(app: App, others: Sequence[str], on_start: Callable[[], object]) -> Dialog:
+    """Another window, or a command line, trains in the same workspace."""
     return Dialog(
         app,
-        tr("Continue where it stopped?"),
-        tr(
-            "“{name}” was stopped and has a backup at step {step:,}. It can continue from there.{lost} "
-            "A new run gets a folder of its own; the old run stays as it is.",
-            name=found.folder.name,
-            step=found.step,
-            lost=lost_steps_text(found),
+        tr("Another run is training"),
+        plural(
+            len(others),
+            "“{names}” is being trained by another Seachange. Two runs at once share the graphics card and "
+            "its memory: both are slower, or fail.",
+            "“{names}” are being trained by other Seachanges. Runs at once share the graphics card and "
+            "its memory: all are slower, or fail.",
+            names="”, “".join(others),
         ),
-        (
-            Answer(tr("Cancel")),
-            Answer(tr("New run"), "anew"),
-            Answer(tr("Continue at step {step:,}", step=found.step), "continue", "primary", "play"),
-        ),
-        lambda answer: on_answer(answer) if answer else None,
+        (Answer(tr("Start anyway"), "start"), Answer(tr("Cancel"), kind="primary")),
+        lambda answer: on_start() if answer else None,
         width=540,
     )
 

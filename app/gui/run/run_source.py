@@ -42,6 +42,11 @@ class RunSource(Protocol):
     shots: list[SampleImage]
 
     @property
+    def resumed(self) -> list[Started]:
+        """Where it was continued from a backup."""
+        ...
+
+    @property
     def title(self) -> str: ...
 
     @property
@@ -69,6 +74,7 @@ class LiveRun:
         self.rates: Points = []
         self.validations: list[Validated] = []
         self.shots: list[SampleImage] = []
+        self.resumed: list[Started] = []
         self._running = running
         self._follows = running.losses
         self._started: Started | None = None
@@ -100,7 +106,7 @@ class LiveRun:
         return False
 
     def _begin(self) -> None:
-        self.losses, self.rates, self.validations, self.shots = [], [], [], []
+        self.losses, self.rates, self.validations, self.shots, self.resumed = [], [], [], [], []
         self._seen = (0, 0, 0, 0)
         self._earlier = None
         self.generation += 1
@@ -109,6 +115,7 @@ class LiveRun:
         """What the run did before the backup that it continues."""
         last = self._started.resumed_from if self._started else 0
         self._begin()
+        self.resumed = list(run.records.resumed)
         self.losses += [(step, loss) for step, loss in run.records.losses if step <= last]
         self.rates += [(step, rate) for step, rate in run.records.rates if step <= last]
         self.validations += [event for event in run.records.validations if event.step <= last]
@@ -147,6 +154,10 @@ class PastRun:
     @property
     def folder(self) -> Path:
         return self.run.folder
+
+    @property
+    def resumed(self) -> list[Started]:
+        return self.run.records.resumed
 
     def update(self) -> bool:
         records = self.run.records

@@ -31,6 +31,7 @@ class EventLog:
     rates: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])  # the highest of the parts
     validations: list[Validated] = field(default_factory=list[Validated])
     notes: list[Note] = field(default_factory=list[Note])
+    resumed: list[Started] = field(default_factory=list[Started])  # from a backup, the last one of each step
     steps: int = 0
     step: int = 0
     end: Finished | Failed | None = None  # None while it runs, and where it was cut off
@@ -93,6 +94,8 @@ class EventLog:
         self.rates = [point for point in self.rates if point[0] <= start]
         self.validations = [event for event in self.validations if event.step <= start]
         self.step = max(start, 0)
+        self.resumed = [earlier for earlier in self.resumed if earlier.resumed_from < start]
+        self.resumed += [event] if start >= 0 else []
 
 
 def decoded(line: bytes | str) -> Event | Message | None:

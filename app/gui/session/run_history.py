@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,17 +16,14 @@ from app.gui.draft.problem_labels import failure_headline, failure_text
 from app.gui.draft.state import values_of
 from app.gui.session.event_log import EventLog, last_events
 from modules.data.image_errors import FORMATS, UNREADABLE
-from modules.errors import UserError
 from modules.language import tr
 from modules.messages import Failed, Finished, Progress, SampleReady, Started, Validated
-from modules.preset.files import store
 from modules.preset.preset import Preset
-from modules.preset.validate import examine
+from modules.run_folders import all_backups, is_run, is_training, recorded_preset, step_of
 from modules.system.reading import open_file, read_text
 
 NAME = re.compile(r"(\d+) - (\d+) - (.*)\.png")
 OVERVIEW = re.compile(r"(\d+) - grid(?: \(\d+\))?\.png")  # of all prompts of a step
-RUNNING_S = 90.0  # a file of events that was written to so lately belongs to a run that is under way
 
 Status = Literal["finished", "stopped", "failed", "running", "cut off"]
 
@@ -54,6 +50,7 @@ class Summary:
     failure: str = ""  # why it failed, whole
     reason: str = ""  # the same in one sentence
     best: int = -1  # step of the best validation; -1: none is known
+    loss: float = 0.0  # smoothed, of the last step; 0: none is known
 
 
 class Run:
@@ -71,7 +68,7 @@ class Run:
     def summary(self) -> Summary:
         """Read from the end of the events; cheap enough for a list of hundreds, and kept until they grow."""
         stamp = _stamp(self.folder / "events.jsonl")
-        if self._summary is None or self._summary[0] != stamp or self._summary[1].status == "running":
+        if self._summary is None or self._summary[0] != stamp or self._summary[1].status in ("running", "cut off"):
             self._summary = stamp, _summary(self, stamp)
         return self._summary[1]
 
@@ -82,11 +79,8 @@ class Run:
 
     @cached_property
     def preset(self) -> Preset | None:
-        """What it was trained with; None where preset.json is missing or damaged."""
-        try:
-            return examine(store.load(self.folder / "preset.json").values)[0]
-        except UserError:
-            return None
+        """What it was trained with; None where neither its preset.json nor that of a backup can be read."""
+        return recorded_preset(self.folder)
 
     def preset_text(self) -> str:
         """preset.json as it stands there; "" where there is none."""
@@ -116,9 +110,8 @@ class Run:
 
     def backups(self) -> list[tuple[int, Path]]:
         """Steps to continue from, newest first: those written to the end. The engine checks every byte of one."""
-        found = [path for path in _listed(self.folder / "backups") if (path / "manifest.json").is_file()]
-        numbered = [(int(path.name[5:]), path) for path in found if re.fullmatch(r"step-\d+", path.name)]
-        return sorted(numbered, reverse=True)
+        found = all_backups(self.folder / "backups")
+        return [(step_of(path), path) for path in found if (path / "manifest.json").is_file()]
 
     def models(self) -> list[Path]:
         """What it saved, oldest first."""
@@ -134,7 +127,7 @@ class Runs:
 
     def list(self) -> Sequence[Run]:
         """The runs that are there now. Reads names and dates only; a run keeps what it has read."""
-        folders = [path for path in _listed(self.workspace) if _is_run(path)]
+        folders = [path for path in _listed(self.workspace) if is_run(path)]
         self._known = {path: self._known.get(path) or Run(path) for path in folders}
         return sorted(self._known.values(), key=lambda run: _stamp(run.folder / "events.jsonl"), reverse=True)
 
@@ -178,13 +171,13 @@ def _prompt_in(path: Path) -> str:
 
 def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
     events = last_events(run.folder / "events.jsonl")
-    status: Status = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off"
-    step, steps, failed, best = 0, 0, list[Failed](), -1
+    alive: Status = "running" if is_training(run.folder) else "cut off"
+    status, step, steps, failed, best, loss = alive, 0, 0, list[Failed](), -1, 0.0
     for event in events:
         match event:
             case Progress() | Started():
                 step = event.step if isinstance(event, Progress) else max(event.resumed_from, 0)
-                steps = event.steps
+                steps, loss = event.steps, event.smooth_loss if isinstance(event, Progress) else loss
             case Finished():
                 status, step = ("stopped" if event.stopped else "finished"), event.step
             case Failed():
@@ -195,21 +188,17 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
                 best = event.best_step
             case _:
                 continue
-        if isinstance(event, Started | Progress) and status not in ("running", "cut off"):
-            status, failed = "running" if time.time() - stamp[0] / 1e9 < RUNNING_S else "cut off", []
+        if isinstance(event, Started | Progress):
+            status, failed = alive, []
     title = _title(run)
     failure, reason = "".join(map(failure_text, failed)), "".join(map(failure_headline, failed))
-    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, reason, best)
+    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, reason, best, loss)
 
 
 def _title(run: Run) -> str:
     """Straight from the file: judging two hundred presets to show their titles would take too long."""
     found = re.search(r'"title": "((?:[^"\\]|\\.)*)"', run.preset_text()[:2000])
     return found[1].replace('\\"', '"') if found and found[1] else run.name
-
-
-def _is_run(folder: Path) -> bool:
-    return (folder / "events.jsonl").is_file() or (folder / "preset.json").is_file()
 
 
 def _listed(folder: Path) -> list[Path]:

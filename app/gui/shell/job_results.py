@@ -10,7 +10,7 @@ from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.own_lora.page import KEY
 from app.gui.run import dialogs
-from app.gui.run_control import Job, Resumable, guarded
+from app.gui.run_control import Job, Resumable, Way, guarded
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import pause_advice
@@ -95,7 +95,7 @@ class JobResults:
 
     def _resume(self, back: Resumable) -> None:
         guarded(
-            lambda: self._job.start(back.folder),
+            lambda: self._job.start(Way(back.folder)),
             lambda error: (dialogs.refused(self._context.app, tr("That cannot be started"), error), None)[1],
         )
 

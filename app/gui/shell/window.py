@@ -15,7 +15,8 @@ from app.gui.own_lora.page import KEY, open_card
 from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
-from app.gui.run_control import Job, guarded
+from app.gui.run.start_question import ask_start
+from app.gui.run_control import NEW, Job, Way, guarded
 from app.gui.session.run_state import JUST_SENT
 from app.gui.shell.job_results import JobResults
 from app.gui.shell.keys import bind_keys
@@ -204,19 +205,24 @@ class Window:
     # The run ----------------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Ask whether to continue where that is possible; else look first, then train."""
+        """Ask where there is something to ask; else look first, then train."""
         if self.pre_start.blocked():
             self.next_problem()
             return
-        found = self.job.resumable()
-        if found is None:
-            self._start(None)
-            return
-        folder = found.folder
-        dialogs.ask_continue(self.app, found, lambda answer: self._start(folder if answer == "continue" else None))
+        if others := self.job.elsewhere():
+            dialogs.ask_beside(self.app, others, self._ask_start)
+        else:
+            self._ask_start()
 
-    def _start(self, folder: Path | None) -> None:
-        guarded(lambda: self.pre_start.start(folder), self._refused)
+    def _ask_start(self) -> None:
+        earlier = None if self.pre_start.chosen else self.job.earlier()
+        if earlier is None:
+            self._start(self.pre_start.chosen or NEW)
+        else:
+            ask_start(self.context, earlier, self._start)
+
+    def _start(self, way: Way) -> None:
+        guarded(lambda: self.pre_start.start(way), self._refused)
 
     def stop(self) -> None:
         """End what is under way; a run that waits for the look before it does not begin."""
@@ -224,8 +230,8 @@ class Window:
         self.job.stop()
         self._mark_stale()  # the button says so at once, and not when the engine answers
 
-    def _begin(self, folder: Path | None) -> None:
-        guarded(lambda: self.job.start(folder), self._refused)
+    def _begin(self, way: Way) -> None:
+        guarded(lambda: self.job.start(way), self._refused)
         self.side.open_for_run()
 
     def _show_findings(self) -> None:

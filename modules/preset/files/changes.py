@@ -10,6 +10,11 @@ from modules.preset.validate import all_settings
 
 # What these say is drawn, written or logged; what is learnt stays the same.
 OUTPUT_ONLY = ("sampling.", "backup.", "output.", "general.tensorboard")
+# With others of these a backup does not fit: it holds other tensors.
+OTHER_TENSORS = (
+    "model.family", "method.kind", "method.rank", "method.layers", "method.groups", "method.conv", "method.conv_rank",
+    "method.block_size", "method.factor", "method.dora", "optimizer.kind", "training.ema", "words",
+)  # fmt: skip
 Changes = dict[str, list[Any]]  # by path: the old value and the new one
 
 
@@ -28,6 +33,11 @@ def changes_between(old: Preset, new: Preset) -> Changes:
 def teaches_otherwise(changes: Changes) -> bool:
     """Whether something else is learnt with the new settings."""
     return any(not path.startswith(OUTPUT_ONLY) for path in changes)
+
+
+def can_continue(changes: Changes) -> bool:
+    """Whether a backup may fit the new settings; what else hinders it the engine says."""
+    return not any(path in OTHER_TENSORS for path in changes)
 
 
 def _values(preset: Preset) -> Values:

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 from modules.errors import UserError
 from modules.messages import Finished, Progress, Started, decode
 from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
-from modules.preset.sections.method import Adapter
-from modules.preset.sections.sampling import Sampling
 from modules.run_folders import LOCK, all_backups, new_names
 from modules.sentences.problem import problem
-from modules.system.bundled import in_program_folder, is_bundled
 from modules.system.disks import write_error
 from modules.system.files import DISK_ERRNOS, FULL
 from modules.system.locks import Lock, LockTaken
@@ -25,38 +21,6 @@ from modules.trainer.backup import whole_backups
 
 ASKED_S = 0.5  # whoever asks whether a run is under way holds its lock for a moment
 TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come
-
-
-def with_absolute_paths(preset: Preset) -> Preset:
-    """The same preset with absolute paths, so that the copy in the folder of the run means the same from everywhere."""
-
-    def full(path: str) -> str:
-        return path if not path or is_bundled(path) else str(Path(path).expanduser().absolute())
-
-    general, model = preset.general, preset.model
-    workspace = str(in_program_folder(general.workspace))
-    cache = str(in_program_folder(general.cache) if general.cache else Path(workspace) / "cache")
-    here = {
-        name: full(value) for name in ("source", "vae") if Path(value := getattr(model, name)).expanduser().exists()
-    }
-    return preset.model_copy(
-        update={
-            "general": general.model_copy(update={"workspace": workspace, "cache": cache}),
-            "model": model.model_copy(update={name: path for name, path in here.items() if path}),
-            "concepts": tuple(c.model_copy(update={"path": full(c.path)}) for c in preset.concepts),
-            "method": _method_with_absolute_paths(preset, full),
-            "words": tuple(word.model_copy(update={"file": full(word.file)}) for word in preset.words),
-            "output": preset.output.model_copy(update={"path": full(preset.output.path)}),
-            "sampling": _sampling_with_absolute_paths(preset.sampling, full),
-        }
-    )
-
-
-def _method_with_absolute_paths(preset: Preset, full: Callable[[str], str]) -> Any:
-    """The method, with the place of the file that it goes on from."""
-    if not isinstance(preset.method, Adapter):
-        return preset.method
-    return preset.method.model_copy(update={"start_from": full(preset.method.start_from)})
 
 
 def new_run_folder(preset: Preset) -> Path:
@@ -131,19 +95,6 @@ def step_reached(folder: Path) -> int:
         if isinstance(event, Started):  # it ended before it told of a step
             return max(event.resumed_from, 0)
     return 0
-
-
-def _sampling_with_absolute_paths(sampling: Sampling, full: Callable[[str], str]) -> Sampling:
-    return sampling.model_copy(
-        update={
-            "lora_folder": full(sampling.lora_folder),
-            "loras": tuple(lora.model_copy(update={"path": full(lora.path)}) for lora in sampling.loras),
-            "prompts": tuple(
-                prompt.model_copy(update={"image": full(prompt.image), "mask": full(prompt.mask)})
-                for prompt in sampling.prompts
-            ),
-        }
-    )
 
 
 def check_writable(folder: Path) -> None:

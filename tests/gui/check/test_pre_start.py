@@ -7,7 +7,7 @@ import pytest
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
-from app.gui.run_control import Job
+from app.gui.run_control import Job, Way
 from modules.errors import UserError
 from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Started, Stop, Train
 from tests.gui.contexts import context_at, sent
@@ -144,9 +144,21 @@ def test_start_does_not_wait_for_a_look_at_other_settings(flow: Flow) -> None:
     assert isinstance(look, CheckPreset) and look.preset["training"]["steps"] == 77
 
 
-def test_a_run_that_is_continued_is_not_looked_at(flow: Flow, tmp_path: Path) -> None:
-    flow.pre_start.start(tmp_path)
+def test_a_run_that_goes_on_as_it_was_is_not_looked_at(flow: Flow, tmp_path: Path) -> None:
+    flow.pre_start.start(Way(tmp_path))
     [train] = sent(flow.context)
+    assert isinstance(train, Train) and train.resume == str(tmp_path)
+
+
+def test_a_run_that_goes_on_otherwise_is_looked_at_and_asked_about_once(flow: Flow, tmp_path: Path) -> None:
+    way = Way(tmp_path, check=True)
+    flow.pre_start.start(way)
+    assert flow.pre_start.chosen is None
+    flow.says(HURTS, Finished())
+    assert flow.kinds == ["CheckPreset"]
+    assert flow.pre_start.chosen == way  # Start means "anyway" now
+    flow.pre_start.start(way)
+    [_, train] = sent(flow.context)
     assert isinstance(train, Train) and train.resume == str(tmp_path)
 
 

@@ -12,7 +12,9 @@ from app.gui.session.run_history import Run, Runs, pairs_between, parameters_in,
 from modules.messages import Event, Failed, Finished, Note, Progress, SampleReady, Started, Validated, encode
 from modules.preset.files import store
 from modules.preset.preset import Preset
+from modules.run_folders import LOCK
 from modules.system.bundled import ROOT
+from modules.system.locks import Lock
 
 ROBOT = store.read(ROOT / "presets" / "Starter" / "Robot LoRA.json")
 
@@ -52,8 +54,19 @@ def test_a_line_of_the_list_says_how_a_run_ended(tmp_path: Path, events: list[Ev
     assert (summary.status, summary.step, summary.title) == (status, step, "Robot LoRA")
 
 
-def test_a_run_whose_events_still_come_is_running(tmp_path: Path) -> None:
-    assert run_of(tmp_path / "run", Started("x", 600, 3, 200), progress(2)).summary.status == "running"
+def test_a_run_whose_folder_is_locked_is_running(tmp_path: Path) -> None:
+    run = old(run_of(tmp_path / "run", Started("x", 600, 3, 200), progress(2)))
+    assert run.summary.status == "cut off"
+    with Lock(run.folder / LOCK):
+        assert run.summary.status == "running"
+
+
+def test_where_a_run_was_continued_is_known(tmp_path: Path) -> None:
+    """Two times from the same step, then from an earlier one: what never came to be is forgotten."""
+    again = [Started("x", 600, 3, 200, step, {"training.steps": [9, step]}) for step in (2, 4, 4, 3)]
+    log = run_of(tmp_path / "run", Started("x", 600, 3, 200), *again).records
+    log.update()
+    assert log.resumed == [again[0], again[3]]
 
 
 def test_why_a_run_failed_is_in_its_line(tmp_path: Path) -> None:

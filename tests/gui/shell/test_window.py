@@ -18,8 +18,11 @@ from modules.messages import (
     Stop,
     Train,
 )
+from modules.run_folders import LOCK
+from modules.system.locks import Lock
 from tests.gui.contexts import context_at, run_folder, sent
 from tests.gui.person import Person, tip_of
+from tests.gui.test_run_control import left_by
 
 Pump = Callable[..., None]
 
@@ -53,6 +56,10 @@ def dialog(window: Any) -> Any:
 
     open_ = [child for child in window.app.winfo_children() if isinstance(child, Dialog)]
     return open_[-1] if open_ else None
+
+
+def all_words(shown: Any) -> str:
+    return " ".join([words_in(shown), *map(all_words, shown.winfo_children())])
 
 
 def words_in(shown: Any) -> str:
@@ -147,17 +154,64 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     assert window.bar.words.cget("text") == "Stopped at step 1,840"
 
 
-def test_a_stopped_run_is_offered_to_go_on(window: Any, pump: Pump, tmp_path: Path) -> None:
-    folder = run_folder(tmp_path, "Robot LoRA", step=12, end="stopped")
+def test_a_stopped_run_goes_on_if_nothing_has_changed(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = left_by(window.context, tmp_path, "Robot LoRA", step=12, end="stopped")
     window.start()
     asked = dialog(window)
-    assert [button.text for button in asked.buttons] == ["Cancel", "New run", "Continue at step 12"]
+    assert [button.text for button in asked.buttons] == ["Cancel", "Start a new run", "Continue at step 12"]
+    assert "Settings and images are the same." in all_words(asked)
     asked.close(None)
     assert sent(window.context) == []
     window.start()
     dialog(window).buttons[-1].press()
     [train] = sent(window.context)
     assert train.resume == str(folder)
+
+
+def test_with_other_settings_return_starts_anew_and_a_card_continues(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = left_by(window.context, tmp_path, "Robot LoRA", step=12, end="stopped")
+    window.context.draft.put("training.learning_rate", 5e-5)
+    window.start()
+    asked = dialog(window)
+    words = all_words(asked)
+    assert "1 setting differs from that run." in words and "0.00005" in words
+    assert asked.buttons[-1].text == "Start a new run"
+    asked.cards.pick("own")
+    assert asked.buttons[-1].text == "Continue at step 12"
+    asked.buttons[-1].press()
+    [train] = sent(window.context)
+    assert (train.resume, train.preset["training"]["learning_rate"]) == (str(folder), 5e-4)
+
+
+def test_a_finished_run_asks_how_many_steps_more(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = left_by(window.context, tmp_path, "Robot LoRA", step=600, end="finished")
+    window.start()
+    asked = dialog(window)
+    assert "“Robot LoRA” is finished: 600 of 600 steps" in all_words(asked)
+    asked.cards.pick("current")
+    entry = asked._steps["current"].inner
+    entry.delete(0, "end")
+    entry.insert(0, "no")
+    asked.buttons[-1].press()
+    assert sent(window.context) == []
+    entry.delete(0, "end")
+    entry.insert(0, "480")
+    asked.buttons[-1].press()
+    [train] = sent(window.context)
+    assert (train.resume, train.preset["training"]["steps"]) == (str(folder), 1080)
+
+
+def test_a_training_elsewhere_is_asked_about(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, "Other", step=12, end="")
+    with Lock(folder / LOCK):
+        window.start()
+        asked = dialog(window)
+        assert "“Other” is being trained by another Seachange." in words_in(asked)
+        asked.buttons[-1].press()
+        assert sent(window.context) == []
+        window.start()
+        dialog(window).buttons[0].press()
+    assert [type(command) for command in sent(window.context)] == [Train]
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.messages import BackupSaved, Event, Finished, Mailbox, ModelSaved, Note, SampleReady, Stage
 from modules.methods import attach
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.validate import preset_of
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import Records
 from modules.trainer.run_folder.run_writer import RunWriter
-from modules.trainer.run_folder.workspace import with_absolute_paths
 from modules.trainer.sampling.sampler import Sampler
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner

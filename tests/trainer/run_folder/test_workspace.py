@@ -10,6 +10,7 @@ import pytest
 
 from modules.errors import UserError
 from modules.messages import Event, Finished, Note, Progress, Started, encode
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
@@ -20,7 +21,6 @@ from modules.trainer.run_folder.workspace import (
     run_lock,
     run_name,
     step_reached,
-    with_absolute_paths,
 )
 
 

@@ -14,6 +14,7 @@ from modules.language import tr
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (10, 3, 2, 3))
 LEAST_DRAG = 6
+NEAR = 6  # pixels from a mark
 
 
 class Chart(Painted, tk.Canvas):
@@ -36,6 +37,7 @@ class Chart(Painted, tk.Canvas):
         self.surface = surface_of(master)
         self._empty, self._full, self._size = empty or tr("The loss appears here."), full, (width, height)
         self.curves: list[Curve] = []
+        self.marks: list[tuple[float, str]] = []  # dashed lines at these steps, and what the pointer reads near them
         self._log = False
         self._smooth = SMOOTH
         self._view: tuple[float, float] | None = None
@@ -84,6 +86,7 @@ class Chart(Painted, tk.Canvas):
     def clear(self) -> None:
         """No curves."""
         self.curves.clear()
+        self.marks = []
         self._view = None
         self.redraw()
 
@@ -149,6 +152,7 @@ class Chart(Painted, tk.Canvas):
         self._set_axes(drawn, wide, high)
         if self._full:
             self._draw_lines()
+        self._draw_marks()
         for curve in drawn:
             self._draw_curve(curve)
         if self._full:
@@ -215,6 +219,12 @@ class Chart(Painted, tk.Canvas):
         while len(found) > 1 and abs(self._y.at(found[0]) - self._y.at(found[1])) < px(18):
             found = found[::2]  # in a low window the numbers would lie on one another
         return found
+
+    def _draw_marks(self) -> None:
+        for x, _ in self.marks:
+            if self._x.low <= x <= self._x.high:
+                at = self._x.at(x)
+                self.create_line(at, self._y.stop, at, self._y.start, fill=theme.colour("changed"), dash=(4, 3))
 
     def _draw_curve(self, curve: Curve) -> None:
         index = self.curves.index(curve)
@@ -295,7 +305,9 @@ class Chart(Painted, tk.Canvas):
         at = [(curve, curve.nearest(step)) for curve in drawn]
         if not self._full:
             return f"{step:,.0f}: {number(drawn[0].soft[at[0][1]])}"
-        lines = [tr("step {step:,.0f}", step=step)]
+        near = abs(self._x.value(px(NEAR)) - self._x.value(0))
+        lines = [words for x, words in self.marks if abs(x - step) <= near]
+        lines.append(tr("step {step:,.0f}", step=step))
         for curve, index in at:
             soft = "" if not curve.smoothed else tr("   smoothed {value}", value=number(curve.soft[index]))
             lines.append(f"{curve.name} {number(curve.raw[index])}{soft}")
