@@ -23,7 +23,8 @@ from app.gui.kit import (
     ScrollArea,
     px,
 )
-from app.gui.run_control import Way
+from app.gui.run.dialogs import lost_steps_text
+from app.gui.run_control import Resumable, Way
 from app.gui.session.earlier_run import EarlierRun
 from modules.language import plural, tr
 from modules.text import ago
@@ -71,6 +72,8 @@ class _Question(Dialog):
         when = [tr("Backup of step {step:,}, {when}", step=earlier.step, when=ago(time.time() - summary.when))]
         when += [tr("loss {value:.4f}", value=summary.loss)] if summary.loss else []
         Label(words, "  \u00b7  ".join(when), role="text2").pack(fill="x")
+        if lost := lost_steps_text(Resumable(earlier.run.folder, earlier.step, summary.step)).strip():
+            Label(words, lost, role="text2", wrap=True).pack(fill="x")
         text, role, image = _difference_text(earlier)
         Label(words, text, role=role, image=image).pack(fill="x")
 
@@ -125,7 +128,7 @@ class StartQuestion(_Question):
         title = tr("This run is finished") if earlier.finished else tr("Start or continue?")
         start = tr("Start a new run")
         answers = (Answer(tr("Cancel")), Answer(start, True, "primary", "play"))
-        self._on_way, self._steps = on_answer, dict[str, Entry]()
+        self._on_way, self.steps = on_answer, dict[str, Entry]()
         super().__init__(context, earlier, self._chosen, title, answers, self._is_right)
         self.cards = ChoiceCards(self.body, self._picked)
         self.cards.pack(fill="x")
@@ -162,10 +165,10 @@ class StartQuestion(_Question):
     def _card(self, value: str, title: str, text: str) -> None:
         body = self.cards.add(value, title, text)
         if self.earlier.finished:
-            self._steps[value] = Entry(body, str(self.earlier.more), width=90, rest_ms=0)
-            self._steps[value].pack(side="left", pady=(px(6), 0))
+            self.steps[value] = Entry(body, str(self.earlier.more), width=90, rest_ms=0)
+            self.steps[value].pack(side="left", pady=(px(6), 0))
             Label(body, tr("steps more")).pack(side="left", padx=(px(8), 0), pady=(px(6), 0))
-            self._steps[value].inner.bind("<FocusIn>", lambda _: self.cards.pick(value), add=True)
+            self.steps[value].inner.bind("<FocusIn>", lambda _: self.cards.pick(value), add=True)
 
     def _picked(self, value: str) -> None:
         step = tr("Continue at step {step:,}", step=self.earlier.step)
@@ -173,12 +176,12 @@ class StartQuestion(_Question):
         self.buttons[-1].set(words)
 
     def _more(self) -> int:
-        entry = self._steps.get(self.cards.get())
+        entry = self.steps.get(self.cards.get())
         text = entry.inner.get().replace(",", "").strip() if entry else "0"
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1
 
     def _is_right(self, _: object) -> bool:
-        more, entry = self._more(), self._steps.get(self.cards.get())
+        more, entry = self._more(), self.steps.get(self.cards.get())
         wrong = entry is not None and more < 1
         if entry is not None:
             entry.invalid(wrong)

@@ -21,7 +21,7 @@ from modules.messages import (
     Train,
 )  # fmt: skip
 from tests.gui.contexts import run_folder, sent
-from tests.gui.shell.test_window import context, dialog, heard, settle, window, words_in
+from tests.gui.shell.test_window import all_words, context, dialog, heard, settle, window, words_in
 
 Pump = Callable[..., None]
 __all__ = ["context", "window"]
@@ -155,4 +155,4 @@ def test_a_lora_that_was_just_made_can_be_tried(window: Any, pump: Pump, tmp_pat
 def test_before_it_is_continued_it_says_what_is_done_again(window: Any, pump: Pump, tmp_path: Path) -> None:
     run_folder(tmp_path, "Robot LoRA", step=300, end="stopped", reached=347)
     window.start()
-    assert "reached step 347: 47 steps are repeated" in words_in(dialog(window))
+    assert "reached step 347: 47 steps are repeated" in all_words(dialog(window))

@@ -189,7 +189,7 @@ def test_a_finished_run_asks_how_many_steps_more(window: Any, pump: Pump, tmp_pa
     asked = dialog(window)
     assert "“Robot LoRA” is finished: 600 of 600 steps" in all_words(asked)
     asked.cards.pick("current")
-    entry = asked._steps["current"].inner
+    entry = asked.steps["current"].inner
     entry.delete(0, "end")
     entry.insert(0, "no")
     asked.buttons[-1].press()
