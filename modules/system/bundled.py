@@ -7,6 +7,7 @@ from pathlib import Path
 
 from modules.errors import UserError
 from modules.sentences.problem import problem
+from modules.system.reading import is_inside_name
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEME = "starter:"
@@ -39,7 +40,7 @@ def resolve(reference: str) -> Path:
     if not is_bundled(reference):
         return Path(reference).expanduser()
     name, _, inside = reference.partition("/")
-    if (place := PLACES.get(name)) and ".." not in inside.split("/"):
+    if (place := PLACES.get(name)) and (not inside or is_inside_name(inside)):
         return ROOT / place / inside
     near = get_close_matches(reference, PLACES, 1)
     hint = problem("bundled.near", near=near[0]) if near else problem("bundled.all", names=list(PLACES))

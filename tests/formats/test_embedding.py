@@ -75,3 +75,10 @@ def test_a_word_for_another_architecture_is_refused(tmp_path: Path) -> None:
     for path, encoders in ((two, ONE), (one, NAMES)):
         with pytest.raises(UserError, match=path.name):
             read_embedding(path, encoders)
+
+
+def test_a_word_of_nan_is_refused_wherever_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "word.safetensors"
+    save_file({"emp_params": torch.tensor([[1.0, torch.nan]])}, path)
+    with pytest.raises(UserError, match="it holds NaN"):
+        read_embedding(path, {"text_encoder_1": "clip_l"})

@@ -16,6 +16,7 @@ from modules.data.text.tokenizer import read_json as read_config
 from modules.errors import UserError
 from modules.preset.files.jsonfile import read_object
 from modules.preset.files.prompt_file import read_prompts
+from modules.system.bundled import resolve
 from modules.system.reading import UnusableFile, is_inside_name, open_file, read_json
 from modules.system.weights import open_weights
 from modules.trainer.backup import damage_of
@@ -112,3 +113,12 @@ def test_a_name_that_stays_in_its_folder_is_taken(name: str) -> None:
 )  # fmt: skip
 def test_a_name_that_leaves_its_folder_on_any_system_is_refused(name: str) -> None:
     assert not is_inside_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["starter:robot//etc", "starter:robot/../x", "starter:robot/a/../..", "starter:robot/..\\x"]
+)
+def test_what_is_called_bundled_lies_in_its_folder(name: str) -> None:
+    """Concepts that come with Seachange travel in presets: such a name must not lead anywhere else."""
+    with pytest.raises(UserError, match="is not among the things that come with Seachange"):
+        resolve(name)

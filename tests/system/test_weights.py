@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -157,3 +158,28 @@ def test_what_is_no_model_file_is_refused(tmp_path: Path):
 
 def test_long_lists_of_names_are_shortened():
     assert [PLAIN.what(first_names(names)) for names in ("dcba", "ba")] == ["a, b, c and 1 more", "a, b"]
+
+
+@pytest.mark.parametrize(
+    "places",
+    [[], "model", 5, None, [["a", "b"]], {"a": 5}, {"a": None}, {"a": ["b"]}, {"a": "../x.safetensors"},
+     {"a": "/x.safetensors"}, {"a": "model.safetensors.index.json"}],
+)  # fmt: skip
+def test_an_index_that_lists_no_files_beside_it_is_damaged(places: object, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors.index.json"
+    path.write_text(json.dumps({"weight_map": places}))
+    with pytest.raises(UserError, match="it does not list tensors"):
+        open_weights(path)
+
+
+def test_a_tensor_that_is_longer_than_its_record_is_refused(tmp_path: Path) -> None:
+    """Mapped into memory, it would go on with whatever lies behind it in the file."""
+    sound, short = tmp_path / "sound.pt", tmp_path / "short.pt"
+    torch.save({"a": torch.ones(100)}, sound)
+    with zipfile.ZipFile(sound) as old, zipfile.ZipFile(short, "w") as new:
+        for member in old.infolist():
+            data = old.read(member)
+            new.writestr(member.filename, data[:40] if "/data/" in member.filename else data)
+    assert open_weights(sound).shapes == {"a": (100,)}
+    with pytest.raises(UserError, match="is damaged or incomplete"):
+        open_weights(short)
