@@ -204,7 +204,7 @@ class RunPage(Page):
             below = run_summary.reason
         else:
             words, below = status_text(running), "   ·   ".join(self._recent_events[-3:])
-        failed = not running.busy and isinstance(running.ended, Failed | EngineDied)
+        failed = not running.busy and isinstance(running.run_ended, Failed | EngineDied)
         self.status.show(words, below, "error" if live and failed else "text")
         self.status.meters.refresh(self.context.meters.latest)
         training = running.what == "train" and running.state in ("training", "paused")

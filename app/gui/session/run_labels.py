@@ -9,6 +9,7 @@ from app.gui.session.run_state import RunState
 from modules.event_text import progress_text
 from modules.language import tr
 from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
+from modules.text import time_left
 
 STATE_LABELS = {
     "training": "Training",
@@ -19,10 +20,10 @@ STATE_LABELS = {
 
 
 def status_text(running: RunState) -> str:
-    """The state of the engine in one line."""
-    if not running.busy:
+    """The state of the run in one line."""
+    if not running.busy or running.what != "train":
         return end_text(running)
-    now = running.progress if running.what == "train" else None
+    now = running.progress
     if running.pause_reason:
         return tr("Paused: {reason}", reason=running.pause_reason)
     if stage := running.stage:
@@ -33,21 +34,27 @@ def status_text(running: RunState) -> str:
 
 
 def end_text(running: RunState) -> str:
-    """How the last job ended."""
-    match running.ended:
-        case Finished() as end if running.what == "train":
+    """How the last run ended."""
+    match running.run_ended:
+        case Finished() as end:
             words = "Stopped at step {step:,}" if end.stopped else "Finished at step {step:,}"
             return tr(words, step=end.step)
-        case Finished() if running.what == "check":
-            return tr("Not running")
-        case Finished() as end:
-            return tr("Stopped") if end.stopped else tr("Finished")
-        case Failed():
-            return tr("Ended with an error: {message}", message=failure_text(running.ended))
-        case EngineDied():
-            return tr("Ended with an error: {message}", message=running.ended.message)
+        case Failed() as end:
+            return tr("Ended with an error: {message}", message=failure_text(end))
+        case EngineDied() as end:
+            return tr("Ended with an error: {message}", message=end.message)
         case _:
             return tr("Not running")
+
+
+def window_title(running: RunState, name: str) -> str:
+    """What the task bar says of the run: "42 %, 12 min left - Robot LoRA"; "" for nothing."""
+    now = running.progress
+    if not running.busy or running.what != "train" or now is None:
+        return ""
+    share = f"{100 * now.step // max(now.steps, 1)} %"
+    left = tr("{share}, {time} left", share=share, time=time_left(now.seconds_left)) if now.seconds_left > 0 else share
+    return f"{left} - {name}"
 
 
 def event_text(event: object) -> str:

@@ -33,6 +33,7 @@ from modules.messages import (
 
 State = Literal["idle", "preparing", "training", "paused", "stopping"]
 WindowEvent = Event | EngineDied
+Ended = Finished | Failed | EngineDied
 JUST_SENT = Stage("stage.starting-engine")  # nothing was heard of the job yet
 
 
@@ -63,7 +64,8 @@ class RunState:
     model: Path | None = None  # the newest model that this run saved
     pause_reason: str = ""  # why it paused by itself; "" while it does not
     retries: bool = False  # it tries again by itself
-    ended: Finished | Failed | EngineDied | None = None
+    ended: Ended | None = None  # how the last job ended
+    run_ended: Ended | None = None  # how the last training ended; jobs of tools and of the check do not touch it
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
     @property
@@ -83,9 +85,9 @@ class RunState:
         """A job was sent to the engine: forget the last one."""
         self.state, self.what, self.ended = "preparing", what, None
         self.stage, self.pause_reason = JUST_SENT, ""
-        self.log.append(Line(time.time(), "info", tr("New job: {what}", what=what)))
         if what == "train":
-            self.started = self.progress = None
+            self.log.append(Line(time.time(), "info", tr("New run")))
+            self.started = self.progress = self.run_ended = None
             self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1
             self.validations = []
             self.model = None
@@ -97,9 +99,10 @@ class RunState:
     def take(self, event: WindowEvent) -> None:
         """Take in an event; the inbox calls this."""
         again = isinstance(event, Stage) and self.stage is not None and event.code == self.stage.code
-        if self.what == "train" or not isinstance(event, SampleReady):  # what a tool draws belongs to the tool
+        trains = self.what == "train"
+        if trains or isinstance(event, Stage | Ended):  # what a tool makes and says belongs to the tool
             self._apply(event)
-        if not again and (words := in_words(event)):
+        if trains and not again and (words := in_words(event)):
             self.log.append(Line(time.time(), level_of(event), words))
         with ExitStack() as callbacks:  # each hears of it, even if another one fails
             for listener in reversed(self._listeners):
@@ -119,6 +122,8 @@ class RunState:
                 self._pause(event)
             case Finished() | Failed() | EngineDied():
                 self.state, self.stage, self.ended, self.pause_reason = "idle", None, event, ""
+                if self.what == "train":
+                    self.run_ended = event
             case _:
                 self._collect(event)
 

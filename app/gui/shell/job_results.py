@@ -72,8 +72,8 @@ class JobResults:
         context = self._context
         self.closing = False  # there is no backup now: that has to be said first
         self._paused_dialog = ""
-        if context.running.what == "check" and isinstance(event, Failed) and not event.details:
-            return  # its page says so
+        if context.running.what != "train" and isinstance(event, Failed) and not event.details:
+            return  # the page of the check, or the card of the tool, says so
         back = self._job.lost() if context.running.what == "train" else None
         dialogs.failed(context.app, event, context.running.what, back, self._answered, context.engine.printed())
 

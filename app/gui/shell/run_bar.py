@@ -170,8 +170,12 @@ class RunBar(Frame):
 
     def _going(self, share: float) -> tuple[str, str, float | None]:
         running = self._context.running
-        if running.stage:
-            stage = running.stage
+        stage = running.stage
+        if stage and running.what == "train" and running.started:  # samples, a backup, the model: the run goes on
+            now = running.progress
+            where = progress_text(now) if now else tr("step {step:,} of {steps:,}", step=0, steps=running.started.steps)
+            return f"{number_format.stage_text(stage)}   \u00b7   {where}", "text", share
+        if stage:
             return number_format.stage_text(stage), "text", stage.done / stage.total if stage.total else None
         if running.progress is None:
             doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
@@ -191,13 +195,13 @@ class RunBar(Frame):
         running = self._context.running
         if running.what == "check" and not isinstance(running.ended, EngineDied):
             return self._checked()
-        match running.ended:
-            case Failed():
-                return failure_headline(running.ended), "error", 0.0
+        match running.run_ended:
+            case Failed() as end:
+                return failure_headline(end), "error", 0.0
             case EngineDied():
                 return tr("The engine has stopped"), "error", 0.0
-            case Finished(stopped=True):
-                return end_text(running), "text", 0.0
+            case Finished(stopped=True) as end:
+                return end_text(running), "text", end.step / max(running.started.steps if running.started else 1, 1)
             case Finished():
                 return end_text(running), "text", 1.0
             case _:

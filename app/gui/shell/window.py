@@ -17,7 +17,8 @@ from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run.start_question import ask_start
 from app.gui.run_control import NEW, Job, Way, guarded
-from app.gui.session.run_state import JUST_SENT
+from app.gui.session.run_labels import end_text, window_title
+from app.gui.session.run_state import JUST_SENT, Ended, WindowEvent
 from app.gui.shell.job_results import JobResults
 from app.gui.shell.keys import bind_keys
 from app.gui.shell.navigation import Navigation
@@ -53,6 +54,7 @@ class Window:
         self._error_dialog: dialogs.ErrorDialog | None = None
         self._close_dialog: Dialog | None = None  # whether to close
         self._stale = True
+        self._end_title = ""  # of a run that ended unseen
         self._rebuilding = ""
         self.frame: Frame
         self._unsubscribers: list[Callable[[], None]] = [
@@ -60,6 +62,7 @@ class Window:
             context.inbox.listen(context.running.take),
             context.running.listen(lambda _: self._mark_stale()),
             context.running.listen(self.job_results.handle),
+            context.running.listen(self._signal_end),
             checks_for(context).listen(self._mark_stale),
             theme.listen(self._themed),
         ]
@@ -135,6 +138,7 @@ class Window:
         below = next(number for number, card in enumerate(PAGES) if card.key == FIRST_OF_THE_REST)
         bind_keys(self.app, actions, self._number, lambda number: self._number(below + number))
         self.app.bind("<Configure>", self._resized, add=True)
+        self.app.bind("<FocusIn>", lambda _: self._seen(), add=True)
         self.app.protocol("WM_DELETE_WINDOW", self.close)
         accept_files(self.app, self.drop)
 
@@ -303,6 +307,25 @@ class Window:
         self.top.refresh()
         self.navigation.refresh()
         self.bar.refresh()
+        running = self.context.running
+        name = running.folder.name if running.folder else ""
+        if title := window_title(running, name):
+            self._end_title = ""
+            self.app.title(title)
+        else:
+            self.app.title(self._end_title or "Seachange")
+
+    def _signal_end(self, event: WindowEvent) -> None:
+        """A run that ends while the person is elsewhere rings, and stays in the title until the window is looked at."""
+        running = self.context.running
+        if running.what == "train" and running.started and isinstance(event, Ended) and not self.app.focus_displayof():
+            self.app.bell()
+            self._end_title = f"{end_text(running)} - {Path(running.started.folder).name}"
+
+    def _seen(self) -> None:
+        if self._end_title:
+            self._end_title = ""
+            self._mark_stale()
 
     def show(self) -> None:
         """The window as it was left, with the page that was open."""

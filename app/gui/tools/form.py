@@ -140,6 +140,7 @@ class ValueField:
 
     def _changed(self, value: object) -> None:
         del value
+        self.complain("")  # what was said of the value before
         self._form.lay_out()
 
 

@@ -29,7 +29,7 @@ class ModelRow:
         self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         source = str(context.draft.get("model.source") or "")
         words = tr("The project's: {source}", source=source) if source else tr(setting.help).rstrip(".")
-        self.model = PathEntry(self.widget, what="model", placeholder=words)
+        self.model = PathEntry(self.widget, what="model", placeholder=words, on_change=lambda _: self.complain(""))
         self.widget.put(self.model)
 
     def read(self) -> Values | None:

@@ -12,6 +12,7 @@ from app.gui.session.engine_client import EngineDied
 from modules.messages import (
     Failed,
     Finished,
+    Note,
     Progress,
     Stage,
     Started,
@@ -152,6 +153,39 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     heard(window, pump, Finished(1840, stopped=True))
     assert window.bar.start.text == "Start training"
     assert window.bar.words.cget("text") == "Stopped at step 1,840"
+
+
+def test_the_runs_share_and_title_stay_while_samples_are_made_and_when_it_ends(window: Any, person: Person) -> None:
+    pump, bar = person.pump, window.bar
+    window.context.running.begin("train")
+    heard(window, pump, Started("/runs/robot", 600, 10, 60), Stage("stage.samples", 10, 40))
+    assert person.sees("step 0 of 600")
+    heard(window, pump, Progress(150, 600, 3, 20, [[150, 0.1]], 0.1, {}, 2.0, 225))
+    assert window.app.title() == "25 %, 3 min 45 s left - robot"
+    heard(window, pump, Stage("stage.samples", 38, 40))
+    assert person.sees("step 150 of 600") and person.sees("95 %")
+    assert bar.bar.share == 0.25
+    heard(window, pump, Finished(150, stopped=True))
+    assert bar.bar.share == 0.25
+    assert window.app.title() in ("Stopped at step 150 - robot", "Seachange")  # as the window is looked at or not
+    window.app.event_generate("<FocusIn>")
+    settle(pump)
+    assert window.app.title() == "Seachange"
+
+
+def test_a_tool_leaves_what_is_said_of_the_run(window: Any, person: Person) -> None:
+    pump, running = person.pump, window.context.running
+    running.begin("train")
+    heard(window, pump, Started("/runs/robot", 600, 10, 60), Finished(600))
+    log = len(running.log)
+    running.begin("convert")
+    heard(window, pump, Note("Reading"), Failed("There is no model in this folder."))
+    assert window.bar.words.cget("text") == "Finished at step 600"
+    assert person.dialog() == ""
+    assert len(running.log) == log
+    window.go("run")
+    pump(lambda: window.pages.front.whole)
+    assert not person.sees("no model in this folder")
 
 
 def test_a_stopped_run_goes_on_if_nothing_has_changed(window: Any, pump: Pump, tmp_path: Path) -> None:

@@ -14,15 +14,15 @@ class Progress(Painted, tk.Canvas):
 
     def __init__(self, master: tk.Misc, share: float | None = 0.0, *, height: float = 6, role: str = "accent") -> None:
         super().__init__(master, bd=0, highlightthickness=0, takefocus=0, height=px(height), width=px(60))
-        self._share, self._role, self._high = share, role, height
+        self.share, self._role, self._high = share, role, height
         self._bar = self.create_rectangle(0, 0, 0, 0, width=0)
         self.bind("<Configure>", lambda _: self._draw())
         self.follow_theme()
 
     def set(self, share: float | None, role: str | None = None) -> None:
         """`share` from 0 to 1."""
-        if (share, role or self._role) != (self._share, self._role):
-            self._share, self._role = share, role or self._role
+        if (share, role or self._role) != (self.share, self._role):
+            self.share, self._role = share, role or self._role
             self._draw()
 
     def paint(self) -> None:
@@ -30,8 +30,8 @@ class Progress(Painted, tk.Canvas):
         self._draw()
 
     def _draw(self) -> None:
-        unknown = self._share is None
-        wide = self.winfo_width() * min(max(self._share if self._share is not None else 1.0, 0.0), 1.0)
+        unknown = self.share is None
+        wide = self.winfo_width() * min(max(self.share if self.share is not None else 1.0, 0.0), 1.0)
         self.coords(self._bar, 0, 0, wide, self.winfo_height())
         self.itemconfigure(self._bar, fill=theme.colour(self._role), stipple="gray25" if unknown else "")
 
