@@ -59,9 +59,7 @@ def tools(options: Options) -> int:
 
 def test(_options: Options) -> int:
     """Only said: the start script runs the checks, because they need more than the program does."""
-    raise UserError(
-        "The checks are run by the start script.", advice="From the folder of Seachange: ./start-ui.sh test"
-    )
+    raise UserError("command.test")
 
 
 def _run_job(job: Job, options: Options) -> int:

@@ -97,11 +97,12 @@ def _concept_folder(folder: str) -> str:
     if is_bundled(folder):
         return folder
     if not folder.strip():  # which would be the folder where one stands
-        raise UserError("--concept names no folder.", advice="Give the folder that holds the images.")
+        raise UserError("option.no-concept")
     path = Path(folder).expanduser().absolute()
     if not path.is_dir():
-        what = "is a file, not a folder" if path.is_file() else "does not exist"
-        raise UserError(f"--concept {folder}: {path} {what}.", advice="Give the folder that holds the images.")
+        raise UserError(
+            "option.concept-file" if path.is_file() else "option.concept-missing", concept=folder, folder=path
+        )
     return str(path)
 
 
@@ -118,5 +119,5 @@ def preset_or_model_values(options: Options) -> Values:
         put(values, "model.family", options.family)
     preset = rules.validate(apply_overrides(values, options.set), loaded.problems, trains=False)
     if not preset.model.source:
-        raise UserError("model.source: no model is chosen.", advice="Give one with --set model.source=...")
+        raise UserError("option.no-model", "model.source")
     return _values_of(preset)

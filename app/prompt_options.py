@@ -46,7 +46,7 @@ def prompts_of(options: argparse.Namespace, preset: Values | None = None) -> lis
     )
     drawn: list[Values] = asked or cast("list[Values]", get(preset or {}, "sampling.prompts") or [])
     if not drawn:
-        raise UserError("There is nothing to draw.", advice='Say what: --prompt "a photograph of a cat".')
+        raise UserError("option.no-prompt")
     return [prompt_of({**prompt, **over}).model_dump(mode="json") for prompt in drawn]
 
 
@@ -67,5 +67,5 @@ def _parsed_size(text: str | None) -> Values:
         return {}
     match = re.fullmatch(r"(\d{1,5})(?:[xX](\d{1,5}))?", text)
     if not match:
-        raise UserError(f"--size {text} is no size.", advice="Write 512x768 (width x height), or 512 for a square.")
+        raise UserError("option.size", size=text)
     return {"width": int(match[1]), "height": int(match[2] or match[1])}

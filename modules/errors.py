@@ -13,9 +13,8 @@ import errno
 from collections.abc import Sequence
 from typing import Any
 
-from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.printable import printable
-from modules.sentences.problem import Fix, Problem, as_it_is, problem
+from modules.sentences.problem import Fix, Problem, problem
 from modules.sentences.render import PLAIN, Renderer
 
 MAX_LISTED = 50  # problems that are written out; more would only push the first ones off the screen
@@ -28,9 +27,7 @@ class UserError(Exception):
         self, what: Problem | str, path: str = "", *also: str, fixes: Sequence[Fix] = (), **values: Any
     ) -> None:
         """A problem, or its code, settings and values as for `problem`. `fixes`: settings that would help, in order."""
-        if isinstance(what, str):
-            what = problem(what, path, *also, **values) if what in CATALOGUE else as_it_is(what, **values)
-        self.problem = what
+        self.problem = what if isinstance(what, Problem) else problem(what, path, *also, **values)
         self.fixes = list(fixes)
         super().__init__(self.problem)
 
@@ -50,9 +47,9 @@ class UserError(Exception):
 class Problems(UserError):
     """Everything that is wrong, not only the first thing: a title, and a line for each problem."""
 
-    def __init__(self, title: Problem | str, problems: Sequence[Problem | str]) -> None:
+    def __init__(self, title: Problem | str, problems: Sequence[Problem]) -> None:
         super().__init__(title)
-        self.problems = tuple(each if isinstance(each, Problem) else as_it_is(each) for each in problems)
+        self.problems = tuple(problems)
 
     @property
     def report(self) -> list[Problem]:

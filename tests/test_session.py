@@ -9,6 +9,7 @@ import pytest
 from modules import run as jobs
 from modules.errors import UserError
 from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train, decode
+from modules.sentences.problem import as_it_is
 from modules.session import Session
 from modules.trainer.step.learner import Learner
 from tests.trainer.runs import values
@@ -74,7 +75,7 @@ def test_a_run_that_a_library_ends_says_so_in_its_folder(tmp_path: Path, monkeyp
 def test_what_was_told_before_an_error_is_not_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(job: Job, channel: Channel) -> None:
         channel.events.put(Note("before"))
-        raise UserError("No.", advice="Do this.")
+        raise UserError(as_it_is("No.", "Do this."))
 
     monkeypatch.setattr(jobs, "run_job", broken)
     first, failed = ended(Train({}))

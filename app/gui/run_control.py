@@ -16,6 +16,7 @@ from modules.language import plural, tr
 from modules.messages import BackupNow, Continue, Pause, SampleNow, SaveNow, Stop, Train
 from modules.messages import Job as Task
 from modules.preset.paths import Values
+from modules.sentences.problem import as_it_is
 from modules.system.bundled import in_program_folder
 
 
@@ -89,7 +90,7 @@ class Job:
             self.resume(way.folder, way.steps)
             return
         if reason := self.blocked():
-            raise UserError(reason)
+            raise UserError(as_it_is(reason))
         self._train(self._context.draft.freeze(), way.folder, way.steps)
 
     def resume(self, folder: Path, steps: int = 0) -> None:
@@ -100,11 +101,9 @@ class Job:
         """
         preset = Run(folder).preset
         if self._context.running.busy:
-            raise UserError(tr("Something is running already."), advice=tr("Wait for its end, or stop it."))
+            raise UserError("run.busy")
         if preset is None:
-            raise UserError(
-                tr("The settings of {name} cannot be read.", name=folder.name), advice=tr("Start a new run.")
-            )
+            raise UserError("run.no-settings", name=folder.name)
         self._train(values_of(preset), folder, steps)
 
     def _train(self, values: Values, resume: Path | None, steps: int) -> None:
@@ -156,10 +155,7 @@ def begin(context: AppContext, what: str, task: Task) -> None:
     try:
         context.engine.send(task)
     except OSError as error:
-        raise UserError(
-            tr("The engine cannot be started: {reason}.", reason=error.strerror or error),
-            advice=tr("Is there enough memory, and is Seachange's folder .venv still there? Start Seachange again."),
-        ) from error
+        raise UserError("engine.not-started", reason=error.strerror or str(error)) from error
     context.running.begin(what)
 
 

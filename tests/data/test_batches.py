@@ -18,6 +18,7 @@ from modules.data.order import Example, epoch_order
 from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.preset import Preset
+from modules.sentences.problem import as_it_is
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
 
@@ -467,7 +468,7 @@ def test_ahead_works_in_one_other_thread_and_only_a_little_ahead() -> None:
 def test_errors_ahead_come_out_where_they_belong() -> None:
     def source() -> Iterator[int]:
         yield 1
-        raise UserError("no such image")
+        raise UserError(as_it_is("no such image"))
 
     things = prefetched(source())
     assert next(things) == 1

@@ -48,8 +48,7 @@ GUARDS = [
     ),
     Guard(
         "a backup of other settings is refused", "modules/trainer/backup.py",
-        "            raise UserError(\n                f\"The backup {folder} has no {name}:",
-        "            raise KeyError(\n                f\"The backup {folder} has no {name}:",
+        'raise UserError("backup.lacks", folder=folder, part=name)', "raise KeyError(name)",
         "tests/trainer/run_folder/test_resume.py::test_a_backup_made_with_other_settings_is_refused_in_words",
     ),
     Guard(

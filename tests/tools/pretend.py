@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from modules.errors import UserError
 from modules.messages import Note, Stage
 from modules.preset.setting import Section, Setting, When
+from modules.sentences.problem import as_it_is
 from modules.tools import Tool
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
 
     words = Path(settings.text).read_text(encoding="utf-8").split()
     if not words:
-        raise UserError(f"{settings.text} holds no words.")
+        raise UserError(as_it_is(f"{settings.text} holds no words."))
     tell(Stage("Counting", 1, 2))
     control.check()
     counts: dict[str, int] = {}

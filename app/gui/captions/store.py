@@ -16,7 +16,7 @@ from modules.data.text.captions import has_trigger
 from modules.errors import Problems, UserError
 from modules.language import tr
 from modules.preset.text.patterns import Pattern, PatternError
-from modules.sentences.problem import Problem
+from modules.sentences.problem import Problem, as_it_is
 from modules.system.bundled import ROOT
 
 Lines = Callable[[list[str]], list[str]]
@@ -136,10 +136,7 @@ class CaptionStore:
         try:
             return self._edit(tr("“{find}” replaced", find=find), numbers, change)
         except IndexError as error:
-            raise UserError(
-                tr("“{new}” cannot replace what was found: {error}.", new=new, error=error),
-                advice=tr("Groups are written \\1, \\2."),
-            ) from error
+            raise UserError("find.replacement", new=new, reason=str(error)) from error
 
     def _edit(self, title: str, numbers: Iterable[int], change: Lines) -> int:
         texts: dict[int, str] = {}
@@ -156,7 +153,7 @@ class CaptionStore:
         for number, text in texts.items():
             caption = self.all[number]
             if caption.problem or caption.fixed:
-                raise UserError(caption.problem or caption.fixed)
+                raise UserError(as_it_is(caption.problem or caption.fixed))
             data = caption.with_text(text) if text.strip() else None
             if data != caption.data:
                 before[number], after[number] = caption.data, data
@@ -171,10 +168,7 @@ class CaptionStore:
         """What came with Seachange stays as it came: the next update, and every preset that names it, counts on it."""
         paths = [self.all[number].file.path for number in numbers]
         if any(path and path.is_relative_to(BUNDLED) for path in paths):
-            raise UserError(
-                tr("These images came with Seachange, and their captions stay as they are."),
-                advice=tr("Copy the folder, and add the copy as a concept, to change them."),
-            )
+            raise UserError("captions.bundled")
 
     @property
     def last(self) -> Step | None:
@@ -214,10 +208,7 @@ class CaptionStore:
         """Write all files, or put back those that were written before one failed."""
         changed = [self.all[number].file for number, data in now.items() if bytes_of(self.all[number].file) != data]
         if changed:
-            raise Problems(
-                Problem("captions.changed"),
-                [str(file) for file in changed[:20]],
-            )
+            raise Problems(Problem("captions.changed"), [as_it_is(str(file)) for file in changed[:20]])
         written: list[int] = []
         try:
             for number, data in new.items():
@@ -228,12 +219,7 @@ class CaptionStore:
             for number in written:
                 put_bytes(self.all[number].file, now[number])
             raise UserError(
-                tr(
-                    "{file} cannot be written: {reason}. Nothing was changed.",
-                    file=error.filename or tr("A caption"),
-                    reason=error.strerror or error,
-                ),
-                advice=tr("Check the permissions of the folder and the space on the disk."),
+                "captions.not-written", file=error.filename or "?", reason=error.strerror or str(error)
             ) from error
         for number, data in new.items():
             for same in self._by_file[self.all[number].address]:
@@ -250,7 +236,7 @@ def compiled(find: str, *, regex: bool, match_case: bool) -> Pattern:
         UserError: nothing to find, or the pattern is wrong.
     """
     if not find:
-        raise UserError(tr("There is nothing to find."), advice=tr("Type what to find first."))
+        raise UserError("find.nothing")
     try:
         return Pattern(find if regex else re.escape(find), ignore_case=not match_case)
     except PatternError as error:
@@ -270,7 +256,5 @@ def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
 def _checked(tag: str) -> str:
     tag = tag.strip()
     if not tag or "," in tag or "\n" in tag:
-        raise UserError(
-            tr("A tag is one word or a few, without a comma."), advice=tr("Add several tags one after another.")
-        )
+        raise UserError("tag.not-one")
     return tag

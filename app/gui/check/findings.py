@@ -23,6 +23,7 @@ from modules.language import tr
 from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Severity
 from modules.preset.paths import Values, get
 from modules.preset.validate import setting_at
+from modules.sentences.problem import as_it_is
 
 if TYPE_CHECKING:
     from app.gui.context import AppContext
@@ -92,9 +93,9 @@ class Checks:
             UserError: it is at work, a setting is wrong, or it cannot be started.
         """
         if self._context.running.busy:
-            raise UserError(tr("Something is running already."), advice=tr("Wait for its end, or stop it."))
+            raise UserError("run.busy")
         if wrong := len(self._context.draft.errors()):
-            raise UserError(fix_first(wrong))
+            raise UserError(as_it_is(fix_first(wrong)))
         values = self._context.draft.freeze()
         begin(self._context, "check", CheckPreset(values, start=start))
         self._asked, self._found, self.last_tried = (self.key, values), [], self.key

@@ -13,6 +13,7 @@ from app.gui.context import AppContext
 from app.gui.run_control import NEW, Job, Way
 from modules.errors import UserError
 from modules.messages import Failed, Finished, Stop
+from modules.sentences.problem import as_it_is
 
 
 class PreStartCheck:
@@ -53,7 +54,7 @@ class PreStartCheck:
             UserError: it cannot be started now.
         """
         if reason := self.blocked():
-            raise UserError(reason)
+            raise UserError(as_it_is(reason))
         self._way, self._asked = way, self._checks.key
         if self._context.running.busy:
             self._join(wanted=self._looks)

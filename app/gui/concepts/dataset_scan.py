@@ -20,7 +20,6 @@ from modules.data.scan.scan import scan
 from modules.data.source.source import DataFile
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
-from modules.language import tr
 from modules.preset.preset import Preset
 
 
@@ -105,10 +104,7 @@ def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]
 
 
 def _unreadable(file: DataFile, error: OSError) -> UserError:
-    return UserError(
-        tr("{path} cannot be read: {reason}.", path=file, reason=error.strerror or error),
-        advice=tr("Was the folder changed? Open the concept anew."),
-    )
+    return UserError("file.unreadable", file=str(file), reason=error.strerror or str(error))
 
 
 def _box(file: DataFile, alpha: bool, _digest: str) -> Box | None:

@@ -79,7 +79,7 @@ class Project:
         try:
             loaded = store.load(source)
         except UserError as error:
-            self.note = tr("The last project could not be opened: {error}", error=error)
+            self.note = tr("The last project could not be opened: {error}", error=error.text(WORDS))
             return False
         preset, wrong = examine(loaded.values)
         if wrong:

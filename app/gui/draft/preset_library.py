@@ -33,18 +33,23 @@ LONGEST_NAME = 80
 
 @dataclass(frozen=True)
 class Entry:
-    """A preset file. `problem` says in words why it cannot be loaded; one that can has a `preset`."""
+    """A preset file: its preset, or what is wrong with it."""
 
     path: Path
     group: str  # the folder it lies in ("SDXL"), or OWN
     own: bool
     preset: Preset | None
-    problem: str = ""
+    wrong: UserError | None = None
 
     @property
     def name(self) -> str:
         """What the list and the top bar call it."""
         return self.path.stem if self.own or not (self.preset and self.preset.title) else self.preset.title
+
+    @property
+    def problem(self) -> str:
+        """Why it cannot be loaded; "" if it can."""
+        return self.wrong.text(WORDS) if self.wrong else ""
 
     @property
     def note(self) -> str:
@@ -65,7 +70,8 @@ class Entry:
     def values(self) -> dict[str, object]:
         """Every value. Only of an entry that has a preset."""
         if self.preset is None:
-            raise UserError(self.problem)
+            assert self.wrong
+            raise self.wrong
         return values_of(self.preset)
 
 
@@ -153,10 +159,7 @@ class Library:
     def _target(self, name: str) -> Path:
         name = name.strip()
         if not name or name.strip(".") == "" or FORBIDDEN.search(name) or len(name) > LONGEST_NAME:
-            raise UserError(
-                tr("“{name}” cannot be the name of a preset.", name=name),
-                advice=tr('Take 1 to {most} letters, without < > : " / \\ | ? *.', most=LONGEST_NAME),
-            )
+            raise UserError("preset.name", name=name, most=LONGEST_NAME)
         return self.own / f"{name}.json"
 
     def _entry(self, path: Path, *, own: bool) -> Entry:
@@ -210,10 +213,7 @@ def from_text(text: str) -> Preset:
     """
     first, last = text.find("{"), text.rfind("}")
     if first < 0 or last < first:
-        raise UserError(
-            tr("The clipboard holds no preset."),
-            advice=tr("Copy the whole text of a preset: it begins with { and ends with }."),
-        )
+        raise UserError("preset.none-copied")
     loaded = store.load_text(text[first : last + 1], tr("The pasted text"), Path.cwd())
     preset, found = examine(loaded.values)
     if problems := [*loaded.problems, *found.values()]:
@@ -233,7 +233,7 @@ def _parsed(path: Path, group: str, own: bool) -> Entry:
     try:
         return Entry(path, group, own, store.read(path))
     except UserError as error:
-        return Entry(path, group, own, None, error.text(WORDS))
+        return Entry(path, group, own, None, error)
 
 
 def _free(path: Path) -> Path:
@@ -246,20 +246,12 @@ def _free(path: Path) -> Path:
 
 def _refuse_built_in(entry: Entry) -> None:
     if not entry.own:
-        raise UserError(
-            tr("“{name}” ships with Seachange and cannot be changed.", name=entry.name),
-            advice=tr("Save it under a name of your own first."),
-        )
+        raise UserError("preset.bundled", name=entry.name)
 
 
 def _taken(target: Path) -> UserError:
-    return UserError(
-        tr("There is a preset “{name}” already.", name=target.stem), advice=tr("Choose another name, or replace it.")
-    )
+    return UserError("preset.exists", name=target.stem)
 
 
 def _unwritable(target: Path, error: OSError) -> UserError:
-    return UserError(
-        tr("{file} cannot be written: {reason}.", file=target, reason=error.strerror or error),
-        advice=tr("Choose another place, or check the permissions and the space on that disk."),
-    )
+    return UserError("preset.not-written", file=target, reason=error.strerror or str(error))

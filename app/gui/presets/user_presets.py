@@ -70,7 +70,7 @@ class OwnPresets(Dialog):
         try:
             gone = self._context.library.delete(entry)
         except (UserError, OSError) as error:
-            self._say(str(error), "error")
+            self._say(error.text(WORDS) if isinstance(error, UserError) else str(error), "error")
             return
         self._say(tr("“{name}” is in the trash.", name=entry.name), "text2", gone)
         self.after_idle(self.fill)

@@ -29,7 +29,7 @@ from modules.data.validation_split import with_held_out
 from modules.errors import Problems, UserError
 from modules.preset.preset import Preset
 from modules.sentences.printable import printable
-from modules.sentences.problem import Problem, problem
+from modules.sentences.problem import Problem, as_it_is, problem
 from modules.system.read_cache import ReadCache
 
 Report = Callable[[int, int], None]
@@ -231,7 +231,7 @@ def _refuse_unreadable_captions(infos: Iterable[FileInfo]) -> None:
     problems = list(dict.fromkeys(caption.problem for caption in captions if caption.problem))
     if not problems:
         return
-    raise Problems(problem("captions.unreadable", count=len(problems)), problems)
+    raise Problems(problem("captions.unreadable", count=len(problems)), [as_it_is(text) for text in problems])
 
 
 def _refuse_concepts_of_bad_images(sources: list[Source], images: list[Image]) -> None:

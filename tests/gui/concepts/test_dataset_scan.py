@@ -15,6 +15,7 @@ from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Training
+from modules.sentences.problem import as_it_is
 from tests.data.test_batches import Encoders
 
 
@@ -130,7 +131,7 @@ def test_cancelled_work_ends_and_has_no_result() -> None:
 
 def test_what_a_user_can_mend_is_kept_and_a_fault_is_raised_where_it_is_seen() -> None:
     def mendable(_report: Report, _stop: Stop) -> None:
-        raise UserError("no such folder")
+        raise UserError(as_it_is("no such folder"))
 
     def fault(_report: Report, _stop: Stop) -> None:
         raise ZeroDivisionError

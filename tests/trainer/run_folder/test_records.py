@@ -22,6 +22,7 @@ from modules.messages import (
     Started,
     decode,
 )
+from modules.sentences.problem import as_it_is
 from modules.trainer.run_folder.records import EarlyEvents, Records
 from tests.trainer.runs import folder_of, run, values
 
@@ -78,7 +79,7 @@ def test_tensorboard_reads_the_curves_the_pictures_and_the_preset(tmp_path: Path
 
 @pytest.mark.parametrize(
     ("error", "message", "details"),
-    [(UserError("No.", advice="Do this."), "No. Do this.", ""), (ValueError("x"), "ValueError: x", "Traceback")],
+    [(UserError(as_it_is("No.", "Do this.")), "No. Do this.", ""), (ValueError("x"), "ValueError: x", "Traceback")],
     ids=["mistake", "fault"],
 )
 def test_an_error_stands_in_the_log_with_all_that_is_known(error, message, details, tmp_path: Path) -> None:

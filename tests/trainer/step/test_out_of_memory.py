@@ -13,6 +13,7 @@ from modules.data.cache.fill import in_smaller_batches
 from modules.errors import UserError
 from modules.families.parts.clip_unet import ClipUnetFamily
 from modules.messages import Channel, Event, Failed, Note, SampleReady, Started, Train
+from modules.sentences.problem import as_it_is
 from modules.session import Session
 from modules.system.devices import is_out_of_memory
 from modules.trainer.sampling.sampler import Sampler
@@ -203,7 +204,7 @@ def test_failing_samples_never_end_a_run_nor_change_what_is_learnt(error, words,
 
 
 def test_a_prompt_that_cannot_be_drawn_is_said_three_times_and_the_run_goes_on(tmp_path, monkeypatch) -> None:
-    failing(monkeypatch, UserError("The picture is gone."), lambda _: True)
+    failing(monkeypatch, UserError(as_it_is("The picture is gone.")), lambda _: True)
     events = run(values(tmp_path, *SAMPLES))
     assert end_of(events).step == 5
     notes = told(events)

@@ -16,7 +16,6 @@ from app.gui.kit.base.image_cleanup import sweep
 from app.gui.kit.base.theme import Mode, px, theme, within
 from app.gui.kit.base.toolkit import customtkinter
 from modules.errors import UserError
-from modules.language import tr
 
 SMALLEST = (960, 620)
 EDGES = 96  # pixels of the screen's height that the title bar and the task bar may take
@@ -47,10 +46,7 @@ class App(customtkinter.CTk):
         try:
             super().__init__(className="Seachange")
         except tk.TclError as error:
-            raise NoDisplay(
-                tr("No window can be opened: {error}.", error=error),
-                advice=tr("Without a screen, train with: ./start-ui.sh train <preset>. See ./start-ui.sh --help."),
-            ) from error
+            raise NoDisplay("window.no-display", reason=str(error)) from error
         self.withdraw()
         self.on_error: Failed | None = None
         theme.mode = mode
