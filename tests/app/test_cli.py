@@ -161,7 +161,7 @@ def test_convert_takes_paths_in_full(jobs: list[Job], tmp_path: Path, monkeypatc
         (["train", ROBOT, "--set", "model.source="], "No base model is chosen"),
         (["train", "presets/SD 1.5/LoRA 8 GB.json"], "--concept FOLDER"),
         (["sample", "starter:model"], "nothing to draw"),
-        (["sample", "starter:model", "--prompt", "x", "--size", "big"], "--size big is no size"),
+        (["sample", "starter:model", "--prompt", "x", "--size", "big"], "--size big is not a size"),
         (["sample", "starter:model", "--prompt", "x", "--steps", "0"], "steps: 0 is out of range"),
         (["sample", "starter:model", "--prompt", "x", "--seed", "one"], 'seed: "one" is not a whole number'),
         (["sample", "starter:model", "--prompt", "x", "--sampler", "ddjm"], 'Did you mean "ddim"?'),
