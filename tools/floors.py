@@ -25,6 +25,7 @@ WORDS = {
     "families": "Stable Diffusion, SDXL, and what they share",
     "formats": "files of other programs",
     "data": "images, captions, cache, order",
+    "run_folders": "which folders are runs, and which goes on",
     "diffusion": "noise, weights, samplers: maths",
     "preset": "the schema: every setting once",
     "system": "files, devices, seeds, locks",

@@ -213,10 +213,14 @@ class Window:
         if self.pre_start.blocked():
             self.next_problem()
             return
+        self._unless_training(self._ask_start)
+
+    def _unless_training(self, begin: Callable[[], object]) -> None:
+        """Begin; where another window trains, only if the user wants two at once."""
         if others := self.job.elsewhere():
-            dialogs.ask_beside(self.app, others, self._ask_start)
+            dialogs.ask_beside(self.app, others, begin)
         else:
-            self._ask_start()
+            begin()
 
     def _ask_start(self) -> None:
         earlier = None if self.pre_start.chosen else self.job.earlier()
@@ -245,7 +249,7 @@ class Window:
             self.go("check")
 
     def resume(self, folder: Path) -> None:
-        guarded(lambda: self.job.resume(folder), self._refused)
+        self._unless_training(lambda: guarded(lambda: self.job.resume(folder), self._refused))
 
     def sample_now(self) -> None:
         """Ask for a prompt of the moment."""
