@@ -191,7 +191,6 @@ def trained_sizes(family: Family, preset: Preset) -> list[int]:
 
 def largest_tensor(family: Family) -> int:
     """Bytes of the largest single weight in fp32: weights are read one by one."""
-    _import_parts(family)
     with counted():
         copy = family.meta_copy(family.options, family.component_names)
         return max(4 * p.numel() for name in copy.component_names for p in copy.component(name).parameters())
@@ -208,20 +207,8 @@ def bytes_in(tensors: Iterable[Tensor]) -> int:
 @contextmanager
 def _meta_copy(family: Family, preset: Preset, parts: Iterable[str]) -> Generator[tuple[Ledger, Family]]:
     options = load_options(preset)
-    _import_parts(family)
     with counted() as ledger:
         yield ledger, family.meta_copy(options, parts)
-
-
-_IMPORTED: set[str] = set()
-
-
-def _import_parts(family: Family) -> None:
-    """What parts are made of: a module that makes tensors when it is imported must not make hollow ones."""
-    if family.name not in _IMPORTED:
-        for name in family.component_names:
-            family.parameter_names(name)
-        _IMPORTED.add(family.name)
 
 
 def _restarted(ledger: Ledger) -> int:

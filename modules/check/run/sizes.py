@@ -57,8 +57,6 @@ class Sizes:
 def sizes_of(family: Family, preset: Preset) -> Sizes:
     """Count on a hollow twin; reads no weights."""
     import_module(preset.optimizer.source.partition(":")[0])  # imports, which must not meet hollow tensors
-    for name in family.component_names:
-        family.parameter_names(name)
     with counted():
         twin = family.meta_copy(load_options(preset), family.component_names)
         row = FamilyEncoders(twin).encode_text([""])[0]

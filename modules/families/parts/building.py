@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from importlib import import_module
 from typing import Any, cast
 
@@ -115,6 +116,12 @@ def _on_meta(make: Callable[[], Any], what: str) -> nn.Module:
         if not tensor.is_meta:  # a parameter that is made of random numbers or of ones
             _set_tensor(module, places.get(name, [name]), tensor.detach().to("meta"))
     return module.eval().requires_grad_(False)
+
+
+def emptied(empty: nn.Module) -> nn.Module:
+    """A copy to be filled: it has tables of its own, and the tensors of the empty one until others take their place."""
+    tables: dict[int, Tensor] = {id(buffer): buffer.clone() for buffer in empty.buffers()}
+    return deepcopy(empty, tables | {id(tensor): tensor for tensor in saved_tensors(empty).values()})
 
 
 def saved_tensors(module: nn.Module) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Protocol, Self, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
@@ -53,6 +54,7 @@ class DiffusersFamily(Family):
         self.source, self.options, self.noise_schedule = source, options, noise_schedule
         self.channels = int(source.configs["vae"]["latent_channels"])
         self._components: dict[str, nn.Module] = {}
+        self._empty: dict[str, nn.Module] = {}
         self._lora_targets: dict[str, list[str]] = {}
         self._fingerprints = Fingerprints()
         self.tokenizers = {encoder: self.reader(encoder) for encoder in self.text_encoders}
@@ -108,7 +110,7 @@ class DiffusersFamily(Family):
 
     def component(self, name: str) -> nn.Module:
         if name not in self._components:
-            spec, empty, weights = self.card.component(name), self.empty(name), self.weights(name)
+            spec, empty, weights = self.card.component(name), building.emptied(self.empty(name)), self.weights(name)
             where, device = f"{spec.subject} of {self.source.path}", self.options.device
             dtype = self._dtype(name, self.options)
             with without_huge_pages(), gc_paused():
@@ -124,9 +126,12 @@ class DiffusersFamily(Family):
             self._components.pop(name, None)
 
     def empty(self, name: str) -> nn.Module:
-        """A component without weights, on the meta device: for names and shapes."""
-        with gc_paused():  # imports what the component is made of
-            return building.empty_component(self.card.component(name), self.source.configs[name])
+        """A component without weights, on the meta device: for names and shapes. Made once, so not to be changed."""
+        if name not in self._empty:
+            # Imports what the component is made of. Under `FakeTensorMode`, too, its tables are real.
+            with gc_paused(), _disable_current_modes():
+                self._empty[name] = building.empty_component(self.card.component(name), self.source.configs[name])
+        return self._empty[name]
 
     def weights(self, name: str) -> Weights:
         return opening.component_weights(self.source, self.card.component(name))
@@ -142,7 +147,7 @@ class DiffusersFamily(Family):
         twin.tokenizers = {encoder: twin.reader(encoder) for encoder in self.text_encoders}
         for name in parts:
             dtype = self._dtype(name, options)
-            twin._take(name, building.meta_copy(self.empty(name), device=options.device, dtype=dtype))
+            twin._take(name, building.meta_copy(building.emptied(self.empty(name)), device=options.device, dtype=dtype))
         return twin
 
     def prepare(self, name: str, module: nn.Module) -> None:
