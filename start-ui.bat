@@ -79,10 +79,10 @@ exit /b %errorlevel%
 
 :make_environment
 set "BASE="
-for %%V in (3.11 3.12 3.13) do if not defined BASE py -%%V -I -c "import venv, ensurepip, tkinter" >nul 2>nul && set "BASE=py -%%V"
+for %%V in (3.11 3.12 3.13 3.14) do if not defined BASE py -%%V -I -c "import venv, ensurepip, tkinter" >nul 2>nul && set "BASE=py -%%V"
 if not defined BASE python -I -c "import sys, venv, ensurepip, tkinter; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))" >nul 2>nul && set "BASE=python"
 if not defined BASE (
-    echo Seachange needs Python 3.11, 3.12 or 3.13 with tcl/tk, and there is none.
+    echo Seachange needs Python 3.11, 3.12, 3.13 or 3.14 with tcl/tk, and there is none.
     echo Get it from https://www.python.org/downloads/windows and leave "tcl/tk and IDLE" ticked.
     exit /b 2
 )

@@ -30,11 +30,11 @@ is_installed() { # is_installed app|test
     [ -x "$python" ] && [ -f "$venv/installed-$1" ] && [ "$(<"$venv/installed-$1")" = "$(fingerprint)" ]
 }
 
-# Which of venv and tkinter a Python has, as words; nothing if it is no Python from 3.11 to 3.13.
+# Which of venv and tkinter a Python has, as words; nothing if it is no Python from 3.11 to 3.14.
 abilities() {
     "$1" -I -c '
 import importlib.util, sys
-if (3, 11) <= sys.version_info[:2] <= (3, 13):
+if (3, 11) <= sys.version_info[:2] <= (3, 14):
     found = ["python"]
     if importlib.util.find_spec("venv") and importlib.util.find_spec("ensurepip"):
         found.append("venv")
@@ -48,8 +48,8 @@ if (3, 11) <= sys.version_info[:2] <= (3, 13):
 find_python() {
     base="" base_can="" any_python=""
     local candidates candidate path can
-    candidates="python3.11 python3.12 python3.13 python3 python
-        /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13 /usr/bin/python3"
+    candidates="python3.11 python3.12 python3.13 python3.14 python3 python
+        /usr/bin/python3.11 /usr/bin/python3.12 /usr/bin/python3.13 /usr/bin/python3.14 /usr/bin/python3"
     local IFS=$' \n'
     if [ -n "${SEACHANGE_PYTHON:-}" ]; then candidates="$SEACHANGE_PYTHON" IFS=$'\n'; fi
     for candidate in $candidates; do
@@ -82,7 +82,7 @@ explain_missing_python() {
         say "Seachange needs the module venv, and $any_python comes without it."
         say "On Debian and Ubuntu:  sudo apt install python3-venv python3-tk"
     else
-        say "Seachange needs Python 3.11, 3.12 or 3.13, and there is none."
+        say "Seachange needs Python 3.11, 3.12, 3.13 or 3.14, and there is none."
         say "On Debian and Ubuntu:  sudo apt install python3 python3-venv python3-tk"
         say "On a Mac:              brew install python@3.12 python-tk@3.12"
     fi

@@ -120,7 +120,7 @@ def test_without_venv_it_says_what_to_install(place: Place, tmp_path: Path) -> N
     assert done.returncode == 2
     assert "sudo apt install python3-venv" in done.stderr
     done = place.run(SEACHANGE_PYTHON=str(tmp_path / "none"))
-    assert "Seachange needs Python 3.11, 3.12 or 3.13" in done.stderr
+    assert "Seachange needs Python 3.11, 3.12, 3.13 or 3.14" in done.stderr
 
 
 def test_without_tkinter_it_says_so_and_goes_on(place: Place, tmp_path: Path) -> None:

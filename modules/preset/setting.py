@@ -44,6 +44,7 @@ class Section(BaseModel):
         allow_inf_nan=False,
         validate_default=False,
         protected_namespaces=(),
+        defer_build=True,
     )
 
     @classmethod

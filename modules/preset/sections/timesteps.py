@@ -10,9 +10,7 @@ import math
 from collections.abc import Callable
 from functools import cache
 from statistics import NormalDist
-from typing import TYPE_CHECKING, Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Literal
 
 from modules.preset.setting import Section, Setting, When
 
@@ -49,14 +47,12 @@ def _cosine_map(_: Times, u: float) -> float:
 
 def _beta(times: Times, u: float) -> float:
     """Beta(alpha, beta)."""
-    sums, edges = _beta_sums(times.alpha, times.beta)
-    return float(np.interp(u, sums, edges))
+    return _interpolated(u, *_beta_sums(times.alpha, times.beta))
 
 
 def _parabola(times: Times, u: float) -> float:
     """Density max(0, 1 - w (t - c)^2): the middle most, and what is far from it not at all."""
-    sums, edges = _parabola_sums(times.steepness, times.centre)
-    return float(np.interp(u, sums, edges))
+    return _interpolated(u, *_parabola_sums(times.steepness, times.centre))
 
 
 SHAPES: dict[str, Callable[[Times, float], float]] = {
@@ -172,26 +168,38 @@ class Times(Section):
         return min(max(t, 0.0), 1 - 2.0**-53)
 
 
+# numpy is imported where it is used: it would cost the window 70 ms at its start.
+
+
 @cache
-def _beta_sums(alpha: float, beta: float) -> tuple[np.ndarray, np.ndarray]:
-    t = _middles()
+def _beta_sums(alpha: float, beta: float) -> tuple[Any, Any]:
+    import numpy as np  # noqa: PLC0415
+
+    t = (np.arange(GRID) + 0.5) / GRID
     return _summed_up(np.exp((alpha - 1) * np.log(t) + (beta - 1) * np.log1p(-t)))
 
 
 @cache
-def _parabola_sums(steepness: float, centre: float) -> tuple[np.ndarray, np.ndarray]:
+def _parabola_sums(steepness: float, centre: float) -> tuple[Any, Any]:
+    import numpy as np  # noqa: PLC0415
+
     # A trace of every time stays: the sums have to rise everywhere, or they could not be read backwards.
-    return _summed_up(np.maximum(0.0, 1 - steepness * (_middles() - centre) ** 2) + 1e-12)
+    t = (np.arange(GRID) + 0.5) / GRID
+    return _summed_up(np.maximum(0.0, 1 - steepness * (t - centre) ** 2) + 1e-12)
 
 
-def _middles() -> np.ndarray:
-    return (np.arange(GRID) + 0.5) / GRID
-
-
-def _summed_up(density: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _summed_up(density: Any) -> tuple[Any, Any]:
     """The probability up to each edge of the grid's cells, and the edges."""
+    import numpy as np  # noqa: PLC0415
+
     sums = np.concatenate([[0.0], np.cumsum(density)])
     return sums / sums[-1], np.linspace(0, 1, len(density) + 1)
+
+
+def _interpolated(u: float, sums: Any, edges: Any) -> float:
+    import numpy as np  # noqa: PLC0415
+
+    return float(np.interp(u, sums, edges))
 
 
 def _sigmoid(x: float) -> float:
