@@ -17,6 +17,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
 from modules.catalog import ComponentSpec
 from modules.errors import UserError
@@ -121,7 +122,9 @@ def _on_meta(make: Callable[[], Any], what: str) -> nn.Module:
 def emptied(empty: nn.Module) -> nn.Module:
     """A copy to be filled: it has tables of its own, and the tensors of the empty one until others take their place."""
     tables: dict[int, Tensor] = {id(buffer): buffer.clone() for buffer in empty.buffers()}
-    return deepcopy(empty, tables | {id(tensor): tensor for tensor in saved_tensors(empty).values()})
+    tensors = tables | {id(tensor): tensor for tensor in saved_tensors(empty).values()}
+    with _disable_current_modes():  # `FakeTensorMode` copies no tensor that is a plain attribute
+        return deepcopy(empty, tensors)
 
 
 def saved_tensors(module: nn.Module) -> dict[str, Tensor]:
