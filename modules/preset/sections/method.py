@@ -9,11 +9,13 @@ from typing import Literal
 
 from modules.preset.setting import Section, Setting, When
 
+MAX_LAYERS_LENGTH = 20_000  # letters: each expression is held against every layer
+
 
 class LayerGroup(Section):
     """Layer group"""
 
-    layers: str = Setting("mid", "Layers", widget="layers", min_length=1)
+    layers: str = Setting("mid", "Layers", widget="layers", min_length=1, max_length=MAX_LAYERS_LENGTH)
     """Which layers these settings are for: names of sets and blocks ("mid", "attention", "input 4"), and regular
     expressions, separated by commas. Where several groups hold a layer, the first counts."""
     train: bool = Setting(True, "Train")
@@ -48,6 +50,7 @@ class Adapter(Section):
         "attention-mlp",
         "Adapted layers",
         widget="layers",
+        max_length=MAX_LAYERS_LENGTH,
         aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, "
         "lora_layers, unet_lora_target_modules, only_if_contains, ignore_if_contains, "
         "exclude_patterns, include_patterns, freeze layers, train_blocks, freeze blocks, "
@@ -215,6 +218,7 @@ class Full(Section):
         "all",
         "Trained layers",
         widget="layers",
+        max_length=MAX_LAYERS_LENGTH,
         aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, "
         "lora_layers, unet_lora_target_modules, only_if_contains, ignore_if_contains, "
         "exclude_patterns, include_patterns, freeze layers, train_blocks, freeze blocks, "

@@ -9,6 +9,7 @@ import pytest
 from modules.catalog import FAMILIES
 from modules.methods.layer_selection import select_layers
 from modules.preset.text.layer_names import LayerPattern, expressions, invalid_reason, split
+from modules.preset.validate import examine
 from modules.sentences.render import PLAIN
 
 SETS = {name: layers.patterns for name, layers in FAMILIES["sdxl"].layer_sets.items()}
@@ -50,3 +51,8 @@ def test_an_expression_that_python_would_search_for_ever_is_done_at_once() -> No
     began = time.process_time()
     assert not LayerPattern("(a+)+(a|a)*(.*.*)*=$").matches("a" * 20_000)
     assert time.process_time() - began < 2
+
+
+def test_a_list_of_layers_that_would_take_minutes_to_match_is_refused() -> None:
+    _, wrong = examine({"version": 3, "method": {"kind": "lora", "layers": "a," * 11_000}})
+    assert [each.code for each in wrong.values()] == ["value.string-too-long"]
