@@ -21,7 +21,6 @@ from modules.messages import (
     Finished,
     Mailbox,
     Message,
-    Note,
     Quit,
     RunTool,
     Stop,
@@ -29,8 +28,10 @@ from modules.messages import (
     condense,
     decode,
     encode,
+    note,
 )
 from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.session import Session
 
 TICK = 0.05  # seconds between two sendings: at most 20 messages of progress a second
@@ -61,7 +62,7 @@ class Engine:
         match message:
             case Train() | CheckPreset() | RunTool():
                 if refusal := self._refusal():
-                    self._channel.events.put(Note(refusal, "error"))
+                    self._channel.events.put(note(refusal, level="error"))
                     return
                 # Fresh commands: a Stop that came too late for the last job is not meant for this one. The events stay
                 # in their mailbox: the last ones of the last job may not have been sent yet.
@@ -75,13 +76,13 @@ class Engine:
             case _:
                 self._channel.commands.put(message)  # type: ignore[arg-type]
 
-    def _refusal(self) -> str:
-        """Why no job can start now; "" if one can."""
+    def _refusal(self) -> Problem | None:
+        """Why no job can start now; None if one can."""
         if self._session and self._end_sent.is_set():
             self._session.wait()  # it has said its last word and only tidies up: the next one may be asked for already
         if self._running:
-            return "A job is already running: wait until it ends, or stop it."
-        return "The engine is shutting down and starts no more jobs." if self._quitting.is_set() else ""
+            return Problem("engine.busy")
+        return Problem("engine.closing") if self._quitting.is_set() else None
 
     @property
     def _running(self) -> bool:
@@ -92,7 +93,8 @@ class Engine:
             try:
                 self.execute(decode(line))
             except ValueError as error:
-                self._channel.events.put(Note(f"Not understood: {printable(error, line=True)}", "error"))
+                refused = problem("engine.not-understood", error=printable(error, line=True))
+                self._channel.events.put(note(refused, level="error"))
         self.execute(Quit())
 
     def _send(self) -> None:

@@ -15,9 +15,7 @@ from typing import Any
 
 from modules.sentences.printable import printable
 from modules.sentences.problem import Fix, Problem, problem
-from modules.sentences.render import PLAIN, Renderer
-
-MAX_LISTED = 50  # problems that are written out; more would only push the first ones off the screen
+from modules.sentences.render import PLAIN, Renderer, text_of
 
 
 class UserError(Exception):
@@ -55,17 +53,6 @@ class Problems(UserError):
     def report(self) -> list[Problem]:
         """The title, then the problems."""
         return [self.problem, *self.problems]
-
-
-def text_of(report: Sequence[Problem], words: Renderer) -> str:
-    """One problem as its sentences; several as a title and a list, one line each."""
-    what, *problems = report
-    if not problems:
-        return words.line(what)
-    lines = [words.line(each) for each in problems[:MAX_LISTED]]
-    if len(problems) > MAX_LISTED:
-        lines.append(words.what(problem("and-more", count=len(problems) - MAX_LISTED)))
-    return "\n".join([f"{words.what(what)}:", *(f"- {line}" for line in lines)])
 
 
 class BadValue(ValueError):

@@ -69,15 +69,16 @@ def _finished(event: m.Finished, place: Callable[[str], str]) -> str:
 
 
 def _note(event: m.Note, _place: Callable[[str], str]) -> str:
-    return event.text if event.level == "info" else f"{tr(event.level.capitalize())}: {event.text}"
+    return event.text if event.level == "info" else f"{event.level.capitalize()}: {event.text}"
+
+
+def _paused(event: m.Paused, _place: Callable[[str], str]) -> str:
+    words = tr("Paused at step {step:,}", step=event.step)
+    return f"{words}: {event.reason}" if event.reason else words
 
 
 def _at_step(template: str, event: Any, place: Callable[[str], str]) -> str:
     return tr(template, step=event.step, file=place(event.path))
-
-
-def _because(reason: str) -> str:
-    return f": {reason}" if reason else ""
 
 
 SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
@@ -89,7 +90,7 @@ SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.BackupSaved: lambda event, place: _at_step("Backup at step {step:,}: {file}", event, place),
     m.ModelSaved: lambda event, place: _at_step("Model at step {step:,}: {file}", event, place),
     m.Note: _note,
-    m.Paused: lambda event, _: tr("Paused at step {step:,}{why}", step=event.step, why=_because(event.reason)),
+    m.Paused: _paused,
     m.Continued: lambda event, _: tr("Continued at step {step:,}", step=event.step),
     m.Finding: lambda event, _: event.title,
     m.Result: lambda event, _: event.text,

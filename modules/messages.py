@@ -27,7 +27,7 @@ from pydantic_core import ErrorDetails, from_json
 
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Fix, Problem
-from modules.sentences.render import PLAIN
+from modules.sentences.render import PLAIN, text_of
 
 Severity = Literal["error", "warning", "info"]  # of a finding: a run cannot start; its result will be worse; a note
 T = TypeVar("T")
@@ -71,7 +71,7 @@ class Started:
 class Stage:
     """What the engine is doing now, and how far it is: `total` 0 means that nobody knows."""
 
-    code: str = ""  # its row in sentences/tables/stages.py; "" in runs of older versions
+    code: str = ""  # its row in sentences/tables/events.py; "" in runs of older versions
     done: Count = 0
     total: Count = 0
     title: str = ""  # the same in the words of the command line; a code without a row is its own title
@@ -120,10 +120,16 @@ class ModelSaved:
 
 @message
 class Note:
-    """Something the user should know, in words, and nothing ends because of it."""
+    """Something the user should know, and nothing ends because of it. `note` makes one of rows of the catalogue."""
 
-    text: str
+    text: str  # in the words of the command line
     level: Severity = "info"
+    problems: list[Problem] = field(default_factory=list[Problem])  # the same as data; empty in runs of older versions
+
+
+def note(*problems: Problem, level: Severity = "info") -> Note:
+    """What these rows of the catalogue say, to whoever listens."""
+    return Note(text_of(problems, PLAIN), level, list(problems))
 
 
 @message
@@ -131,6 +137,7 @@ class Paused:
     step: Count
     reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
     retries: bool = False  # it tries again by itself; else it waits to be continued
+    problems: list[Problem] = field(default_factory=list[Problem])  # the reason as data
 
 
 @message
@@ -158,10 +165,8 @@ class Finding:
     bars: list[Bar] = field(default_factory=list[Bar])  # a histogram
     unit: str = ""  # of the bars: "captions", "bytes", "seconds"
     items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
-    # The same in the words of the command line, for logs and other programs: what it is with its number, and why it
-    # matters. Who has other words makes them from `problem`.
-    title: str = ""
-    text: str = ""
+    title: str = ""  # what it is, in the words of the command line; who has others makes them from `problem`
+    text: str = ""  # why it matters
 
     def __post_init__(self) -> None:
         if not self.title and self.code in CATALOGUE:
@@ -354,7 +359,7 @@ def condense(events: Iterable[Event]) -> list[Event]:
 # On the wire ----------------------------------------------------------------------------------------------------------
 
 KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*Event.__args__, *Command.__args__)}
-EARLIER_KINDS = {"Phase": Stage}
+KINDS["Phase"] = Stage  # as earlier releases called it
 
 
 def encode(message: Message) -> str:
@@ -371,8 +376,7 @@ def decode(line: str) -> Message:
         ValueError: the line is no message.
     """
     try:
-        name = from_json(line)["kind"]
-        kind = EARLIER_KINDS.get(name) or KINDS[name]
+        kind = KINDS[from_json(line)["kind"]]
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"not a message: {line[:200]}") from error
     try:
@@ -391,10 +395,5 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 def _refusal(kind: str, error: ErrorDetails) -> str:
     """What the first thing wrong with a message is."""
     path = ".".join(map(str, error["loc"]))
-    match error["type"]:
-        case "unexpected_keyword_argument":
-            return f"{kind} has no {path[:200]}"
-        case "missing":
-            return f"{kind} needs {path}"
-        case _:
-            return f"{kind}.{path} cannot be {json.dumps(error['input'])[:100]}"
+    known = {"unexpected_keyword_argument": f"{kind} has no {path[:200]}", "missing": f"{kind} needs {path}"}
+    return known.get(error["type"]) or f"{kind}.{path} cannot be {json.dumps(error['input'])[:100]}"

@@ -15,11 +15,11 @@ from modules.messages import (
     Finished,
     Job,
     Mailbox,
-    Note,
     RunTool,
     Stage,
     Started,
     Train,
+    note,
 )
 from modules.methods import Method, attach, check_layers, check_start_file
 from modules.preset.files.absolute_paths import with_absolute_paths
@@ -28,7 +28,7 @@ from modules.preset.files.store import project_text, write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
 from modules.run_folders import passed_over, run_to_continue
-from modules.sentences.render import PLAIN
+from modules.sentences.problem import problem
 from modules.system.runtime import gc_paused
 from modules.tools import tool_named
 from modules.trainer.class_images import with_class_images
@@ -102,7 +102,7 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         if resumed is None:
             outputs.use(_new_folder(preset, disk_retry, stack))
             file = outputs.folder / "preset.json"
-            disk_retry.retry(lambda: write_project(asked, file), "preset.json", file)
+            disk_retry.retry(lambda: write_project(asked, file), "written.preset", file)
         step, board = resumed.step if resumed else 0, preset.general.tensorboard
         records = stack.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
         early.write_to(records)
@@ -114,13 +114,13 @@ def _resume_state(preset: Preset, wanted: str, stack: ExitStack, tell: Callable[
     folder = run_to_continue(preset, wanted)
     stack.enter_context(run_lock(folder))
     if wanted == "newest":
-        tell(Note(PLAIN.what(passed_over(preset, folder))))
+        tell(note(passed_over(preset, folder)))
     return ResumeState(folder)
 
 
 def _new_folder(preset: Preset, disk_retry: DiskRetry, stack: ExitStack) -> Path:
     folder = new_run_folder(preset)
-    stack.enter_context(disk_retry.retry(lambda: run_lock(folder), "a lock", folder))
+    stack.enter_context(disk_retry.retry(lambda: run_lock(folder), "written.lock", folder))
     return folder
 
 
@@ -150,21 +150,20 @@ def _train(
     if resumed and resumed.resume(learner):
         resumed_from, changes = learner.clock.step, resumed.changes(preset)
     if resumed:
-        writer.disk_retry.retry(lambda: resumed.record(outputs.preset), "preset.json", outputs.folder)
+        writer.disk_retry.retry(lambda: resumed.record(outputs.preset), "written.preset", outputs.folder)
     records.step = max(resumed_from, 0)
     records.tell(Started(str(outputs.folder), steps, -(-steps // epoch_length), epoch_length, resumed_from, changes))
     records.text("preset", project_text(outputs.preset))
     scaled = scaled_rate(preset)
     facts = [
         *method.notes(),
-        *([PLAIN.what(scaled)] if scaled else []),
+        *([scaled] if scaled else []),
         *prior_preservation.notes(preset, loader.index),
         *learner.notes(),
     ]
     facts += validator.notes() if validator else ()
-    for note in (*(resumed.notes() if resumed else ()), *settings_notes(changes), *map(Note, facts)):
-        records.tell(note)
+    for said in (*(resumed.notes() if resumed else ()), *settings_notes(changes), *map(note, facts)):
+        records.tell(said)
     if learner.clock.step >= steps:
-        ways = "Raise training.steps or training.epochs to go on."
-        records.tell(Note(f"This run has already done its {steps} steps: only the model is written. {ways}", "warning"))
+        records.tell(note(problem("resume.done", count=steps), level="warning"))
     trainer.run()

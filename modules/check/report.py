@@ -16,7 +16,7 @@ from modules.check.run import costs, paths, precision, run_length, unused_settin
 from modules.check.run.run_length import Plan
 from modules.check.start import Tell, finding_of, open_inputs, settings_findings
 from modules.errors import Problems, UserError
-from modules.messages import Event, Finding, Note, Result, Severity, Stage
+from modules.messages import Event, Finding, Note, Result, Severity, Stage, note
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.numbers import plural
@@ -26,7 +26,7 @@ from modules.trainer.control import Control
 Check = Callable[[CheckContext], Iterator[Finding]]
 
 # A room is a function: it looks at the subject and yields what it finds. A new one is a file, a row here, and the title
-# of its stage in sentences/tables/stages.py. It says nothing where it cannot know: without a family, without an index.
+# of its stage in sentences/tables/events.py. It says nothing where it cannot know: without a family, without an index.
 CHECKS: dict[str, Check] = {
     "paths": paths.findings,
     "arithmetic": run_length.findings,
@@ -101,7 +101,7 @@ def warnings(context: CheckContext) -> Iterator[Note]:
     for check_one in QUICK_CHECKS:
         for finding in check_one(context):
             if finding.severity != "info":
-                yield Note(f"{finding.title} {finding.text}".strip(), "warning")
+                yield note(finding.problem, level="warning")
 
 
 def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from modules.methods import check_layers, check_start_file
 from modules.methods.textual_inversion import existing_tokens, token_problems
 from modules.preset.preset import Preset
 from modules.preset.validate import setting_at
-from modules.sentences.problem import Problem, as_it_is
+from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN, fix
 from modules.system.devices import device_named
 from modules.trainer.control import Control
@@ -95,7 +95,7 @@ def _device_is_there(preset: Preset, tell: Tell) -> bool:
 
 def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
     for note in family.notes:
-        tell(Finding("model.guessed", "info", "objective.prediction", {"problem": as_it_is(note)}))
+        tell(Finding("model.guessed", "info", "objective.prediction", {"problem": note}))
     able = _usable_sampler(family)
     changes: dict[str, Any] = {
         f"sampling.prompts.{n}.{name}": value

@@ -39,6 +39,7 @@ from modules.data.text.captions import caption_for, possible_captions
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
+from modules.sentences.problem import Problem, problem
 from modules.system.devices import to_device
 from modules.system.seeds import seed_of
 
@@ -108,7 +109,7 @@ class BatchLoader:
         *,
         cache_latents: bool,
         cache_text: bool,
-        note: Callable[[str], None] = lambda _: None,
+        note: Callable[[Problem], None] = lambda _: None,
     ) -> None:
         self.index, self.encoders, self.cache = index, encoders, cache
         self.seed = preset.general.seed
@@ -320,10 +321,7 @@ class BatchLoader:
     def _note_damage(self) -> None:
         """Once a run: a failing disk would fill the log."""
         if not self._noted:
-            self._note(
-                f"The cache in {self.cache.folder} has damaged records, or was deleted. They are encoded again as they "
-                "come up, which keeps the VAE or the text encoders in memory."
-            )
+            self._note(problem("cache.damaged", folder=str(self.cache.folder)))
             self._noted = True
 
     def _text(self, items: Sequence[Item], captions: Sequence[str]) -> list[TextEncoding | CacheMiss] | None:

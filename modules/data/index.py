@@ -16,6 +16,7 @@ import pyarrow as pa
 from modules.data.source.source import DataFile, Source
 from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
 from modules.preset.sections.concept import Concept
+from modules.sentences.problem import Problem
 
 # Large types count with 64 bits: ten million captions are more than 2 GiB of text.
 SCHEMA = pa.schema(
@@ -77,7 +78,7 @@ class Index:
         buckets: Sequence[Bucket],
         *,
         bad: Sequence[BadImage] = (),
-        notes: Sequence[str] = (),
+        notes: Sequence[Problem] = (),
         held_out: Collection[int] = (),
     ) -> None:
         """`concepts` and `sources` are those of the preset, in its order; disabled ones have no rows.

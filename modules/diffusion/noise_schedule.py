@@ -19,7 +19,7 @@ class NoiseSchedule(ABC):
     """Training's side of a diffusion process; modules/diffusion/solvers.py is the sampling side of the same object."""
 
     prediction: ClassVar[str]
-    predicts: ClassVar[str]  # what it predicts, in words
+    predicts: ClassVar[str]  # what it predicts: a row of the sentences
 
     @abstractmethod
     def time(self, share_B: Tensor) -> Tensor:
@@ -64,7 +64,7 @@ class EpsilonPrediction(NoiseSchedule):
     """DDPM (arXiv:2006.11239) that predicts the noise, on scaled-linear betas. SD 1, SD 2 base, SDXL."""
 
     prediction = "epsilon"
-    predicts = "the noise (epsilon)"
+    predicts = "predicts.epsilon"
 
     def __init__(
         self, start: float = 0.00085, end: float = 0.012, count: int = 1000, *, zero_terminal_snr: bool = False
@@ -124,7 +124,7 @@ class VPrediction(EpsilonPrediction):
     """The same noise, predicted as a velocity (arXiv:2202.00512, appendix D). SD 2, NoobAI-v."""
 
     prediction = "v_prediction"
-    predicts = "the velocity (v)"
+    predicts = "predicts.v"
 
     def target(self, clean: Tensor, noise: Tensor, time_B: Tensor) -> Tensor:
         alpha, sigma = self.alpha_sigma(time_B)
@@ -141,7 +141,7 @@ class RectifiedFlow(NoiseSchedule):
     """
 
     prediction = "flow"
-    predicts = "the direction from image to noise (flow)"
+    predicts = "predicts.flow"
     COUNT = 1000
 
     def __init__(self, shift: float = 1.0) -> None:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from modules.catalog import FamilyCard
 from modules.diffusion.noise_schedule import NoiseSchedule
+from modules.sentences.problem import Problem
 from modules.system.devices import to_device
 from modules.system.weights import Weights
 
@@ -131,8 +132,8 @@ class Family(ABC):
         """
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What had to be guessed when the model was opened, in words for the user."""
+    def notes(self) -> tuple[Problem, ...]:
+        """What had to be guessed when the model was opened."""
         return ()
 
     # Components: "denoiser", "vae", "text_encoder_1", ...

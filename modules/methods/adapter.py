@@ -28,7 +28,7 @@ from modules.preset.adapter_sizes import is_wide
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup
-from modules.sentences.render import PLAIN
+from modules.sentences.problem import Problem, problem
 from modules.system.devices import DTYPES, to_device
 from modules.system.seeds import seed_of
 from modules.system.weights import first_names
@@ -184,25 +184,22 @@ class Adapter(Method):
             if any(parameter.requires_grad for parameter in update.parameters().values()):
                 update.limit(bad)
 
-    def notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[Problem]:
         yield from super().notes()
         if self._start_tensors:
             yield from self._start_file_notes()
 
-    def _start_file_notes(self) -> Iterator[str]:
+    def _start_file_notes(self) -> Iterator[Problem]:
         file = Path(self.settings.start_from).name
         known, fresh = (
             self._start_tensors.keys() & self.updates.keys(),
             self.updates.keys() - self._start_tensors.keys(),
         )
-        yield f"{len(known)} layers go on from {file}; {len(fresh)} start anew."
+        yield problem("adapter.continued", known=len(known), file=file, new=len(fresh))
         if self._unread:
-            yield f"{file} also holds what cannot be read here and is left out: {first_names(self._unread)}."
+            yield problem("adapter.left-out", file=file, names=first_names(self._unread))
         if lost := self._start_tensors.keys() - self.updates.keys():
-            yield (
-                f"{len(lost)} layers of {file} are not trained here and will not be in the new file "
-                f"({PLAIN.what(first_names(lost))}). Train the same parts and layers to keep them."
-            )
+            yield problem("adapter.lost-layers", count=len(lost), file=file, names=first_names(sorted(lost)))
 
     @contextmanager
     def original(self) -> Generator[None]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from torch import Tensor
 
 from modules.methods.method import Export, Group, Method
+from modules.sentences.problem import Problem
 
 
 class CombinedMethods(Method):
@@ -46,7 +47,7 @@ class CombinedMethods(Method):
         for method in self.methods:
             method.after_step(bad)
 
-    def notes(self) -> Iterator[str]:
+    def notes(self) -> Iterator[Problem]:
         return chain.from_iterable(method.notes() for method in self.methods)
 
     # Files

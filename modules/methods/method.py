@@ -10,11 +10,13 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor, nn
 
 from modules.families.family import Family
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem, problem
 
 State = dict[str, Tensor]
 
@@ -69,15 +71,16 @@ class Method(ABC):
         `bad` is without dimensions, on the device: whether the step was left out, and no weight may be changed.
         """
 
-    def notes(self) -> Iterator[str]:
-        """What is trained, in words, for the log."""
+    def notes(self) -> Iterator[Problem]:
+        """What is trained, for the log."""
         for group in self.groups():
             count = sum(p.numel() for p in group.parameters.values())
-            beside = ""
+            values: dict[str, Any] = {"part": group.name, "count": count, "rate": group.learning_rate}
             if group.name in self.family.component_names:
                 whole = sum(p.numel() for p in self.family.component(group.name).parameters())
-                beside = f", {count / whole:.1%} of its {whole:,}"
-            yield f"Training {group.name}: {count:,} numbers{beside}, at learning rate {group.learning_rate:g}."
+                yield problem("training.part:of", share=count / whole, whole=whole, **values)
+            else:
+                yield problem("training.part", **values)
 
     def state_dict(self) -> State:
         """Only what training has changed: a LoRA's backup does not hold the base model."""

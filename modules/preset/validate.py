@@ -14,13 +14,14 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from modules.catalog import most_text_encoders
-from modules.errors import MAX_LISTED, BadValue, Problems
+from modules.errors import BadValue, Problems
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
 from modules.preset.setting_info import SettingInfo, kind_of, knobs, limits_problem, sections_in
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
+from modules.sentences.render import MAX_LISTED
 
 MAX_PATH_LENGTH = 100  # characters; no setting's is half as long
 CANNOT_BE_USED = Problem("preset.wrong")

@@ -10,18 +10,18 @@ from modules.sentences.tables import (
     check_start,
     commands,
     data,
+    events,
     files,
     models,
     preset_files,
     rules,
     run_folders,
-    stages,
     training,
     values,
 )
 
 TABLES = (
-    adapters, check_captions, check_images, check_run, check_start, commands, data, files, models, preset_files,
-    rules, run_folders, stages, training, values,
+    adapters, check_captions, check_images, check_run, check_start, commands, data, events, files, models, preset_files,
+    rules, run_folders, training, values,
 )  # fmt: skip
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

@@ -45,8 +45,9 @@ def as_sizes(sizes: Sequence[Sequence[int]]) -> str:
     return ", ".join(map(as_size, sizes))
 
 
-def capital(text: str) -> str:
-    """ "A backup"."""
+def capital(said: str | Sequence[str]) -> str:
+    """ "A backup", at the beginning of a sentence; of what one problem says, too."""
+    text = said if isinstance(said, str) else joined(said)
     return text[:1].upper() + text[1:]
 
 

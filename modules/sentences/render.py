@@ -21,6 +21,7 @@ from modules.sentences.numbers import FORMATS, plural
 from modules.sentences.printable import printable
 from modules.sentences.problem import Fix, Problem
 
+MAX_LISTED = 50  # problems that are written out; more would only push the first ones off the screen
 NameOf = Callable[[str], str]
 Translate = Callable[[str], str]
 
@@ -137,6 +138,17 @@ def problems_in(value: Any) -> list[Problem] | None:
         each = [problems_in(entry) for entry in cast("list[Any]", value)]
         return None if None in each else [problem for some in each for problem in some or ()]
     return None
+
+
+def text_of(report: Sequence[Problem], words: Renderer) -> str:
+    """One problem as its sentences; several as a title and a list, one line each."""
+    what, *problems = report
+    if not problems:
+        return words.line(what)
+    lines = [words.line(each) for each in problems[:MAX_LISTED]]
+    if len(problems) > MAX_LISTED:
+        lines.append(words.what(Problem("and-more", values={"count": len(problems) - MAX_LISTED})))
+    return "\n".join([f"{words.what(what)}:", *(f"- {line}" for line in lines)])
 
 
 PLAIN = Renderer()  # the sentences of the command line, of logs, and of whoever has no names of his own

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from modules.sentences.problem import Problem, problem
 from modules.system.stamps import ALWAYS, NO_STAMP, Stamp
 
 FILE = "read-cache.sqlite"
@@ -48,7 +49,7 @@ class ReadCache:
         self._base: sqlite3.Connection | None = None
         self._tables: set[str] = set()  # that are there
         self._guard = threading.RLock()
-        self.note = ""  # what went wrong with the file, for the user
+        self.note: Problem | None = None  # what went wrong with the file, for the user
 
     def get(self, table: str, wanted: Mapping[str, Stamp]) -> dict[str, bytes]:
         """The values under these names, of those whose stamp is still the same."""
@@ -156,7 +157,7 @@ class ReadCache:
         aside = file.with_name(f"{file.name}.damaged")
         with suppress(OSError):
             file.replace(aside)
-            self.note = f"{file} was damaged. It is now {aside.name}, and what it held is read once more."
+            self.note = problem("cache.aside", file=str(file), aside=aside.name)
 
 
 def _in_parts(keys: Iterable[bytes]) -> Iterator[Sequence[bytes]]:

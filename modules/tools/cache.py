@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from modules.messages import Note
+from modules.messages import note
 from modules.preset.rules.rules import validate
 from modules.preset.setting import Section, Setting
+from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.trainer.control import Control
@@ -39,5 +40,5 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
         prepared = prepare_data(preset, family, index, cache, tell, control)
         teacher_cache_for(preset, family, prepared.loader, tell, control)
-    tell(Note(f"Everything is cached in {preset.general.cache}."))
+    tell(note(problem("cache.filled", folder=preset.general.cache)))
     return ""

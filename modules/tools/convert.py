@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from modules.catalog import FAMILIES
 from modules.errors import UserError
-from modules.messages import Note, Stage
+from modules.messages import Stage, note
 from modules.preset.setting import Section, Setting
+from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.trainer.control import Control
@@ -65,9 +66,10 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     if settings.parts and not replacements:
         raise UserError("tool.no-part", file=settings.parts)
     for component, tensors in replacements.items():
-        tell(Note(f"{Path(settings.parts).name} replaces {len(tensors)} tensors of {component}."))
+        values: dict[str, Any] = {"file": Path(settings.parts).name, "count": len(tensors), "component": component}
+        tell(note(problem("convert.replaced", **values)))
     if unread:
-        tell(Note(f"{Path(settings.parts).name}:{left_out(unread)}", "warning"))
+        tell(note(left_out(Path(settings.parts), unread), level="warning"))
     control.check()
     tell(Stage("stage.writing-model"))
     family.save(

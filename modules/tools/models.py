@@ -16,6 +16,7 @@ from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
+from modules.sentences.problem import Problem, problem
 from modules.system.weights import first_names, open_weights
 from modules.trainer.preparation import model_location
 
@@ -50,9 +51,9 @@ def replacement_tensors(path: Path, family: Family, unread: list[str] | None = N
     return dict(family.components_in(path))
 
 
-def left_out(unread: Sequence[str]) -> str:
-    """What of a LoRA file could not be read, as a further sentence; "" if nothing."""
-    return f" Left out, because it cannot be read here: {first_names(unread)}." if unread else ""
+def left_out(file: Path, unread: Sequence[str]) -> Problem:
+    """What of a LoRA file could not be read."""
+    return problem("adapter.left-out", file=file.name, names=first_names(unread))
 
 
 @torch.no_grad()

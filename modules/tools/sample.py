@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.errors import UserError
-from modules.messages import Note, SampleReady, Stage
+from modules.messages import SampleReady, Stage, note
 from modules.preset.paths import Values, put
 from modules.preset.rules.rules import validate
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt
 from modules.preset.setting import Section, Setting
+from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.families import Family
@@ -82,9 +83,11 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     for lora in loras:
         unread: list[str] = []
         count = merge_lora(family, lora, unread if settings.skip_unread else None)
-        tell(Note(f"{lora.name} changes {count} layers.{left_out(unread)}"))
+        tell(note(problem("sample.lora", file=lora.name, count=count)))
+        if unread:
+            tell(note(left_out(lora, unread), level="warning"))
     if words := add_embeddings(family, [Path(file) for file in settings.embeddings], loras):
-        tell(Note(f"Prompts can hold {', '.join(words)}."))
+        tell(note(problem("sample.embeddings", tokens=", ".join(words))))
     return family, bool(loras or words)
 
 
@@ -109,7 +112,7 @@ def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Con
     def failed(prompt: Prompt, error: UserError) -> None:
         if len(prompts) == 1:
             raise error
-        tell(Note(f'"{prompt.prompt[:60]}" is not drawn: {error}', "error"))
+        tell(note(problem("sample.not-drawn", prompt=prompt.prompt[:60], why=error.report), level="error"))
 
     # Seeds of chance follow the numbers of the images, so that the next call draws others.
     for sample in sampler.draw(prompts, step_done, step=_next_number(folder), failed=failed):

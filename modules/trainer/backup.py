@@ -16,6 +16,7 @@ from modules.errors import UserError
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.run_folders import BACKUP, all_backups, step_of
+from modules.sentences.problem import Problem, problem
 from modules.system.files import sha256_of, staged
 from modules.system.reading import read_json
 
@@ -128,15 +129,15 @@ def damage_of(folder: Path) -> str:
     return f"the checksum of {', '.join(wrong[:3])} does not match" if wrong else ""
 
 
-def whole_backups(folder: Path) -> Iterator[tuple[Path, list[str]]]:
+def whole_backups(folder: Path) -> Iterator[tuple[Path, list[Problem]]]:
     """The backups to continue from, newest first, each with what was wrong with those that were passed over before.
 
     Reads no older one before it is asked for: a check goes through gigabytes.
     """
-    passed: list[str] = []
+    passed: list[Problem] = []
     for path in all_backups(folder):
         if damage := damage_of(path):
-            passed.append(f"The backup of step {step_of(path)} is damaged ({damage}) and is skipped.")
+            passed.append(problem("backup.damaged", step=step_of(path), reason=damage))
         else:
             yield path, passed
 

@@ -8,11 +8,12 @@ import shutil
 from pathlib import Path
 
 from modules.families import Family
-from modules.messages import Note, Stage
+from modules.messages import Stage, note
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.prior import ClassImages
 from modules.preset.sections.sampling import Prompt
+from modules.sentences.problem import problem
 from modules.system.files import staged_file, write_text
 from modules.system.seeds import seed_of
 from modules.trainer.control import Control
@@ -38,7 +39,7 @@ def with_class_images(preset: Preset, family: Family, tell: Tell, control: Contr
     if missing:
         _draw(preset, family, folder, missing, tell, control)
         family.unload(*family.component_names)
-        tell(Note(f"{len(missing)} class images were generated in {folder}."))
+        tell(note(problem("class-images.made", count=len(missing), folder=str(folder))))
     return with_concept(preset, folder)
 
 

@@ -13,7 +13,7 @@ from modules.data.text.captions import undrawn_caption
 from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.messages import Event, Note, Stage
+from modules.messages import Event, Stage, note
 from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
@@ -34,10 +34,10 @@ def open_family(preset: Preset, tell: Tell) -> Family:
     tell(Stage("stage.opening-model"))
     family = family_class(preset.model.family).load(model_location(preset.model.source), load_options(preset))
     family.cache_dir = Path(preset.general.cache) if preset.general.cache else None
-    zero = ", down to pure noise (zero terminal SNR)" if family.noise_schedule.zero_terminal_snr else ""
-    tell(Note(f"{preset.card.title}: the model predicts {family.noise_schedule.predicts}{zero}."))
-    for note in family.notes:
-        tell(Note(note, "warning"))
+    code = "model.predicts:zero-snr" if family.noise_schedule.zero_terminal_snr else "model.predicts"
+    tell(note(problem(code, model=preset.card.title, what=Problem(family.noise_schedule.predicts))))
+    for guessed in family.notes:
+        tell(note(guessed, level="warning"))
     return family
 
 
@@ -134,8 +134,8 @@ def scan_images(preset: Preset, tell: Tell, control: Control) -> Index:
     )
     control.check()
     report_bad_images(index, tell)
-    for note in index.notes:
-        tell(Note(note))
+    for said in index.notes:
+        tell(note(said))
     return index
 
 
@@ -175,4 +175,5 @@ def tokens_without_caption(preset: Preset, index: Index) -> list[str]:
 def report_bad_images(index: Index, tell: Tell, known: int = 0) -> None:
     """Name each image that is left out, but for the first `known`, which were named before."""
     for bad in index.bad[known:]:
-        tell(Note(f"{printable(bad.place, line=True)} is left out: {printable(bad.reason, line=True)}.", "warning"))
+        shown = {"file": printable(bad.place, line=True), "reason": printable(bad.reason, line=True)}
+        tell(note(problem("image.left-out", **shown), level="warning"))

@@ -9,7 +9,7 @@ from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.index import Index
 from modules.families import Family
-from modules.messages import Note, Stage
+from modules.messages import Stage, note
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
@@ -33,7 +33,7 @@ class Prepared(NamedTuple):
 def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
     """The cache of the preset, which waits for a disk that takes nothing."""
     folder = Path(preset.general.cache)
-    return Cache(folder, lambda work: disk_retry.retry(work, "the cache", folder))
+    return Cache(folder, lambda work: disk_retry.retry(work, "written.cache", folder))
 
 
 def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
@@ -61,7 +61,7 @@ def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Te
         cache,
         cache_latents=not family.inpaints,
         cache_text=not preset.trains_text,
-        note=lambda text: tell(Note(text, "warning")),
+        note=lambda what: tell(note(what, level="warning")),
     )
     loader.fill(lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
     control.check()

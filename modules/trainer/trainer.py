@@ -16,13 +16,15 @@ from modules.messages import (
     Command,
     Continued,
     Finished,
-    Note,
     Paused,
     SampleNow,
     SaveNow,
     ValidateNow,
+    note,
 )
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import PLAIN, text_of
 from modules.system.devices import card_memory
 from modules.trainer.control import Control, Interrupted
 from modules.trainer.run_folder.records import Records
@@ -56,12 +58,12 @@ class Trainer:
     ) -> None:
         self.learner, self.writer, self.loader, self.records, self.control = learner, writer, loader, records, control
         self.clock, self.due_commands, self.validator = learner.clock, DueCommands(), validator
-        self._why_paused = ""
+        self._why_paused: list[Problem] = []
         self.stop_early = False  # validation says that more steps would make it no better, and the run is to end then
         self.steps, self.epoch_length = run_length(learner.preset, loader)
         self.meter = Meter(records.tell, records.numbers)
         learner.state["meter"] = self.meter
-        learner.on_log = lambda text: records.tell(Note(text, "warning"))
+        learner.on_log = lambda what: records.tell(note(what, level="warning"))
         self.spill_detector = SpillDetector(lambda: card_memory(learner.device))
 
     def run(self) -> None:
@@ -93,8 +95,8 @@ class Trainer:
 
     def _end(self) -> None:
         """What changed on the way, the last look, and what is kept."""
-        for text in self.loader.watch.summary() if self.loader.watch else ():
-            self.records.tell(Note(text, "warning"))
+        for changed in self.loader.watch.summary() if self.loader.watch else ():
+            self.records.tell(note(changed, level="warning"))
         stopped = self.control.stopping and self.clock.step < self.steps
         if self.validator and not stopped:
             self.validator.validate()
@@ -129,7 +131,7 @@ class Trainer:
             return
         for batches in steps:
             if not self.learner.set_trainable():
-                self.records.tell(Note('Nothing is left to train: every part has reached its "stop training after".'))
+                self.records.tell(note(Problem("training.nothing-left")))
                 return
             self.step([self.loader.finished(batch) for batch in batches], began)
             self._log_skipped()
@@ -139,7 +141,7 @@ class Trainer:
                 self.execute(command)
             if self.control.paused:
                 self._wait(self._why_paused)
-                self._why_paused = ""
+                self._why_paused = []
             if self.control.stopping or self.learner.guard.must_roll_back or self.stop_early:
                 return
             began = time.monotonic()
@@ -154,8 +156,8 @@ class Trainer:
         point = self.meter.add(self.clock.step, result.loss, result.norm, rates, seconds, result.verdict)
         if result.verdict is not None:
             self.learner.guard.watch(point, [item for batch in batches for item in batch.items])
-        if message := self.spill_detector.step(seconds):
-            self.records.tell(Note(message, "warning"))
+        if spills := self.spill_detector.step(seconds):
+            self.records.tell(note(spills, level="warning"))
         if self.meter.due():
             self.report(wait=False)
 
@@ -176,7 +178,8 @@ class Trainer:
             case Change():
                 self.writer.change(command)
             case _:
-                self.records.tell(Note(f"{type(command).__name__} has to wait until this run has ended.", "warning"))
+                waits = problem("command.waits", command=type(command).__name__)
+                self.records.tell(note(waits, level="warning"))
 
     def _validate(self) -> None:
         """Measure, and do what the preset wants when nothing has become better for long."""
@@ -188,12 +191,12 @@ class Trainer:
         match self.learner.preset.validation.then:
             case "stop":
                 self.stop_early = True
-                self.records.tell(Note(f"{reason} The run ends here.", "warning"))
+                self.records.tell(note(problem("validation.ends", reason=reason), level="warning"))
             case "pause":
                 self.control.paused = True
-                self._why_paused = f"{reason} Continue or stop?"
+                self._why_paused = [problem("validation.asks", reason=reason)]
             case _:
-                self.records.tell(Note(reason, "warning"))
+                self.records.tell(note(reason, level="warning"))
 
     def report(self, *, wait: bool = True) -> None:
         """Tell where the run stands, with every loss since the last time; or, not to wait, with those at hand."""
@@ -210,9 +213,9 @@ class Trainer:
         guard = self.learner.guard
         for bad in guard.skipped(wait=wait):
             if guard.left_out <= MAX_LOGGED:
-                self.records.tell(Note(bad.sentence, "warning"))
+                self.records.tell(note(bad, level="warning"))
             if guard.left_out == MAX_LOGGED:
-                self.records.tell(Note("Further skipped steps are not listed one by one.", "warning"))
+                self.records.tell(note(Problem("step.unlisted"), level="warning"))
 
     def _must_roll_back(self) -> bool:
         """Whether the run cannot go on, or end, with the weights that it has."""
@@ -231,16 +234,17 @@ class Trainer:
         if guard.attempt >= guards.returns:
             raise too_many_rollbacks(self.learner)
         steps = len(guard.bad_steps)
-        why = f"{steps} of the last {WINDOW} steps were skipped." if steps else "The weights contain NaN."
-        where = self.rollback.roll_back(lower=guards.then == "lower_rate")
+        why = problem("rollback.skipped", count=steps, last=WINDOW) if steps else Problem("rollback.nan")
+        lower = guards.then == "lower_rate"
+        where = self.rollback.roll_back(lower=lower)
         if self.validator:
             self.validator.rolled_back()
-        how = f", and continues at {guard.factor:g} times the learning rate" if guards.then == "lower_rate" else ""
-        message = f"{why} {where}{how}. Noise and timesteps are drawn anew from there."
-        self.records.tell(Note(message, "warning"))
+        code = "rollback.done:lower" if lower else "rollback.done"
+        done = problem(code, why=why, where=where, factor=guard.factor)
+        self.records.tell(note(done, level="warning"))
         if guards.then == "pause":
             self.control.paused = True
-            self._wait(message)
+            self._wait([done])
 
     def _steps(self) -> Iterator[list[Batch | PartialBatch]]:
         """The batches of each step from here to the end."""
@@ -268,10 +272,11 @@ class Trainer:
                 yield ValidateNow()
         yield from self.due_commands.due(self.clock, schedule)
 
-    def _wait(self, reason: str = "") -> None:
-        """Pause: the loop stands still and only obeys. `reason`: why, where the user did not ask for it."""
+    def _wait(self, why: Sequence[Problem] = ()) -> None:
+        """Pause: the loop stands still and only obeys. `why`: where the user did not ask for it."""
         self.report()
-        self.records.tell(Paused(self.clock.step, reason))
+        reason = text_of(why, PLAIN) if why else ""
+        self.records.tell(Paused(self.clock.step, reason, problems=list(why)))
         while self.control.paused:
             time.sleep(0.05)
             for command in self.control.commands():

@@ -23,16 +23,16 @@ from modules.data.batches import Batch, BatchLoader
 from modules.data.cache.fill import in_smaller_batches
 from modules.data.index import Index, Item
 from modules.data.order import Example
-from modules.errors import UserError
 from modules.families import Condition
 from modules.messages import ModelSaved, Stage, Validated
 from modules.preset.preset import Preset
 from modules.preset.sections.validation import Validation as Settings
-from modules.system.devices import autocast, is_out_of_memory
+from modules.sentences.problem import Problem, problem
+from modules.system.devices import autocast
 from modules.system.seeds import seed_of
 from modules.trainer.control import Interrupted
 from modules.trainer.run_folder.disk_retry import GaveUp
-from modules.trainer.run_folder.run_writer import RunWriter
+from modules.trainer.run_folder.run_writer import RunWriter, reasons_of
 from modules.trainer.step.item_loss import LossComputer
 from modules.trainer.step.learner import Learner
 
@@ -229,16 +229,11 @@ class Validator:
         self.best = writer.learner.state["validation"] = Best()
         self._validated_at = -1
 
-    def notes(self) -> list[str]:
-        """What is measured, in words."""
+    def notes(self) -> list[Problem]:
+        """What is measured, for the log."""
         index = self.validation.loader.index
-        count, held = len(index), len(index.held_out)
-        images = "1 image that is" if count == 1 else f"{count:,} images that are"
-        times = "once" if self._settings.times == 1 else f"{self._settings.times} times"
-        return [
-            f"Validation: {images} not trained on{' (held out)' if held else ''}, each measured with different noise "
-            f"{times}."
-        ]
+        code = "validation.images:held-out" if len(index.held_out) else "validation.images"
+        return [problem(code, count=len(index), times=self._settings.times)]
 
     def validate(self) -> bool:
         """Measure and tell, once a step; whether it was done. Whatever goes wrong is told, and training goes on."""
@@ -250,14 +245,7 @@ class Validator:
         except (Interrupted, GaveUp):
             raise
         except Exception as error:  # noqa: BLE001 - a number to look at: nothing in it may cost a run its hours
-            words = (
-                "memory ran out"
-                if is_out_of_memory(error)
-                else str(error)
-                if isinstance(error, UserError)
-                else repr(error)
-            )
-            self.writer.note(f"No validation at step {step}: {words.rstrip('.')}. Training goes on.", "error")
+            self.writer.note(problem("validation.none", step=step, why=reasons_of(error)), level="error")
             return False
         if found is None:
             return False
@@ -272,15 +260,14 @@ class Validator:
         """The steps that come are others than those that had these numbers before."""
         self._validated_at = self.best.at = -1
 
-    def stop_reason(self) -> str:
-        """Why training has gone on long enough, in words; "" as long as it has not, or nobody wants to know."""
+    def stop_reason(self) -> Problem | None:
+        """Why training has gone on long enough; None as long as it has not, or nobody wants to know."""
         patience = self._settings.patience
         if not patience or not self.best.since or self.best.since % patience:
-            return ""
-        kept = (
-            f"; that model is {self.writer.outputs.best().name}" if self.best.step and self._settings.keep_best else ""
-        )
-        return f"Validation has not improved since step {self.best.step}, in {self.best.since} validations{kept}."
+            return None
+        kept = bool(self.best.step and self._settings.keep_best)
+        code = "validation.no-better:kept" if kept else "validation.no-better"
+        return problem(code, step=self.best.step, count=self.best.since, file=self.writer.outputs.best().name)
 
     @property
     def _settings(self) -> Settings:
@@ -304,5 +291,5 @@ class Validator:
         about = {"step": found.step, "loss": round(found.mean, 8), "images": found.images}
         target = self.writer.outputs.best()
         more = {"seachange.validation": json.dumps(about)}
-        for path in self.writer.export(target, "the best model", more, live=self._settings.weights == "live"):
+        for path in self.writer.export(target, "written.best", more, live=self._settings.weights == "live"):
             self.writer.records.tell(ModelSaved(str(path), found.step))

@@ -19,6 +19,7 @@ from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.sentences.problem import as_it_is
+from modules.sentences.render import PLAIN
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
 
@@ -53,7 +54,14 @@ class Bench:
         encoders = encoders or Encoders()
         cache = Cache(self.cache)
         options = {"cache_latents": True, "cache_text": True, **options}
-        loader = BatchLoader(scanned(preset), preset, encoders, cache, note=self.notes.append, **options)
+        loader = BatchLoader(
+            scanned(preset),
+            preset,
+            encoders,
+            cache,
+            note=lambda what: self.notes.append(PLAIN.sentence(what)),
+            **options,
+        )
         loader.fill(lambda title, done, total: None, lambda: False)
         self._open.append(cache)
         return loader, encoders
@@ -329,7 +337,9 @@ def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_
         "4.txt was deleted while the run is on: what it said when the run began is used",
     ]
     assert loader.watch
-    assert loader.watch.summary() == ["2 images were deleted while the run was on: what was encoded of them is used."]
+    assert [PLAIN.sentence(each) for each in loader.watch.summary()] == [
+        "2 images were deleted while the run was on: what was encoded of them is used."
+    ]
 
 
 def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:

@@ -15,6 +15,7 @@ from modules.diffusion.solvers import SOLVERS, denoise, scheduler_for
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.preset.sections.objective import Objective
+from modules.sentences.render import PLAIN
 from modules.trainer.step.noise_and_loss import item_losses
 from tests.tiny import tiny_sd, tiny_sdxl
 
@@ -110,7 +111,7 @@ def test_a_model_that_was_turned_into_a_flow_says_so_and_is_one_when_it_is_read(
     kind: str, single_file: bool, tmp_path: Path
 ) -> None:
     family = opened(kind, MAKERS[kind](tmp_path / "model"), prediction="flow", flow_shift=3.0)
-    assert "says that it predicts epsilon; here it is asked for flow" in " ".join(family.notes)
+    assert "says that it predicts epsilon; here it is asked for flow" in " ".join(map(PLAIN.sentence, family.notes))
     assert family.modelspec()["modelspec.prediction_type"] == "flow"
     path = saved(family, tmp_path / ("out.safetensors" if single_file else "out"), single_file=single_file)
     again = opened(kind, path)

@@ -103,7 +103,7 @@ def test_a_caption_that_is_only_strange_is_taken_as_it_stands(row: Row, tmp_path
     row.make(tmp_path)
     index = scanned(preset_of({"path": str(tmp_path)}))
     assert index[0].captions == (row.says or ("",))
-    assert bool(index.notes) == (not row.says)  # "1 of 1 images have no caption."
+    assert bool(index.notes) == (not row.says)  # "1 of 1 image has no caption."
     assert not (tmp_path / "canary").exists()
 
 

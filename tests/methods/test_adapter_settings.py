@@ -15,6 +15,7 @@ from modules.formats.adapter_files import read_adapter
 from modules.methods import check_start_file
 from modules.methods.adapter import Adapter
 from modules.methods.update import Update
+from modules.sentences.render import PLAIN
 from tests.methods.setting import answer, learn, opened, preset, stir
 from tests.methods.test_adapter import BOTH, adapter
 
@@ -206,7 +207,9 @@ def test_it_goes_on_from_a_file_of_its_kind(method: dict[str, Any], tmp_path: Pa
     family = opened()
     trained = adapter(family, {**method, "start_from": str(path)}, "text_encoder_1")
     torch.testing.assert_close(answer(family), expected, rtol=1e-3, atol=1e-4)
-    assert f"{len(trained.updates)} layers go on from before.safetensors; 0 start anew." in list(trained.notes())
+    assert f"{len(trained.updates)} layers continue from before.safetensors; 0 are new." in map(
+        PLAIN.what, trained.notes()
+    )
     check_start_file(family, preset({**method, "start_from": str(path)}))
 
 
@@ -224,9 +227,9 @@ def test_layers_that_the_file_lacks_start_anew_and_what_would_be_lost_is_said(tm
     known = names_of(trained, ".attn1.")
     for name, update in trained.updates.items():
         assert bool(update.values["up"].any()) == (name in known), name
-    said = "\n".join(trained.notes())
-    assert f"{len(known)} layers go on" in said and f"{len(trained.updates) - len(known)} start anew" in said
-    assert "18 layers of before.safetensors are not trained here" in said
+    said = "\n".join(map(PLAIN.sentence, trained.notes()))
+    assert f"{len(known)} layers continue" in said and f"{len(trained.updates) - len(known)} are new" in said
+    assert "18 layers are in before.safetensors and not trained here" in said
 
 
 @pytest.mark.parametrize("kind", ["lora", "loha", "lokr"])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.sentences.render import PLAIN
 from modules.system.bundled import ROOT
 from modules.system.read_cache import ReadCache
 from modules.system.runtime import python_command
@@ -82,7 +83,7 @@ def test_a_damaged_file_is_put_aside_and_said_and_a_new_one_begun(damage: bytes,
     with ReadCache(tmp_path) as cache:
         cache.put("t 1", {"a": (ALWAYS, b"a")})
         assert cache.all("t 1") == {"a": b"a"}
-        assert "was damaged" in cache.note
+        assert "was damaged" in PLAIN.sentence(cache.note)
     assert (tmp_path / "read-cache.sqlite.damaged").read_bytes() == damage
 
 

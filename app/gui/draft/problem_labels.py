@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.gui.draft.labels import breadcrumb, value_text
-from modules.errors import text_of
 from modules.language import plural, tr, translated
-from modules.messages import Failed, Finding
+from modules.messages import Failed, Finding, Note, Paused
 from modules.preset.validate import setting_at
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
-from modules.sentences.render import Renderer
+from modules.sentences.render import Renderer, text_of
 
 # Rows of the catalogue whose advice is for the command line
 INSTEAD: dict[str, tuple[str, str]] = {
@@ -35,9 +34,24 @@ def name_of(path: str) -> str:
 WORDS = Renderer(name_of, translated, INSTEAD)
 
 
+def _text(problems: Sequence[Problem], told: str) -> str:
+    """The problems in these words; as the engine told them, if it is of another version."""
+    return text_of(problems, WORDS) if problems and all(each.code in CATALOGUE for each in problems) else told
+
+
 def failure_text(event: Failed) -> str:
-    """Why a job has failed; of one that an older version ran, as that version said it."""
-    return text_of(event.problems, WORDS) if event.problems else event.message
+    """Why a job has failed."""
+    return _text(event.problems, event.message)
+
+
+def note_text(event: Note) -> str:
+    """What a job tells on its way."""
+    return _text(event.problems, event.text)
+
+
+def pause_text(event: Paused) -> str:
+    """Why a run has paused by itself; "" if somebody asked for it."""
+    return _text(event.problems, event.reason)
 
 
 def failure_headline(event: Failed) -> str:

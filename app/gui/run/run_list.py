@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.draft.problem_labels import failure_text
+from app.gui.draft.problem_labels import failure_text, note_text
 from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slider, px
 from app.gui.run.charts import LossCard
 from app.gui.run.image_viewer import ImageViewer
@@ -102,7 +102,7 @@ def log_lines(run: Run) -> list[Line]:
     """What is known of an old run, as lines of a log."""
     records, run_summary = run.records, run.summary
     status = tr(STATUS_LABELS[run_summary.status]).capitalize()
-    lines = [Line(0, note.level, note.text) for note in records.notes]
+    lines = [Line(0, note.level, note_text(note)) for note in records.notes]
     lines += [Line(0, "info", tr("Backup at step {step:,}", step=step)) for step, _ in reversed(run.backups())]
     lines += [Line(0, "info", tr("Model saved: {name}", name=path.name)) for path in run.models()]
     if isinstance(records.end, Failed):

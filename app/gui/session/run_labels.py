@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.gui.draft.problem_labels import failure_text
+from app.gui.draft.problem_labels import failure_text, note_text, pause_text
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import RunState
@@ -65,9 +65,9 @@ def event_text(event: object) -> str:
         case ModelSaved():
             return tr("Model saved at step {step:,}", step=event.step)
         case Note(level="warning" | "error"):
-            return event.text
+            return note_text(event)
         case Paused() if event.reason:
-            return event.reason
+            return pause_text(event)
         case _:
             return ""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from app.gui.draft.problem_labels import failure_text
+from app.gui.draft.problem_labels import failure_text, note_text, pause_text
 from app.gui.session.engine_client import EngineDied
 from modules.event_text import sentence
 from modules.language import tr
@@ -141,7 +141,7 @@ class RunState:
 
     def _pause(self, event: Paused | Continued) -> None:
         """Filling the cache can wait for room, too: then it goes on preparing."""
-        self.pause_reason = event.reason if isinstance(event, Paused) else ""
+        self.pause_reason = pause_text(event) if isinstance(event, Paused) else ""
         self.retries = isinstance(event, Paused) and event.retries
         going = "training" if self.started else "preparing"
         if self.state != "stopping":
@@ -168,7 +168,9 @@ def in_words(event: WindowEvent) -> str:
     """The line that an event leaves in the log; "" for none."""
     match event:
         case Note():
-            return event.text  # its level is its colour
+            return note_text(event)  # its level is its colour
+        case Paused() if event.reason:
+            return tr("Paused at step {step:,}: {reason}", step=event.step, reason=pause_text(event))
         case Failed():
             return failure_text(event)
         case EngineDied():

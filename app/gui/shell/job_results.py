@@ -7,7 +7,7 @@ from pathlib import Path
 
 from app.gui.check.findings import changed
 from app.gui.context import AppContext
-from app.gui.draft.problem_labels import WORDS
+from app.gui.draft.problem_labels import WORDS, note_text, pause_text
 from app.gui.own_lora.page import KEY
 from app.gui.run import dialogs
 from app.gui.run_control import Job, Resumable, Way, guarded
@@ -37,7 +37,7 @@ class JobResults:
             case Finished():
                 self._finished(event)
             case Note(level="error"):
-                self._context.notify(event.text, role="error")
+                self._context.notify(note_text(event), role="error")
             case Paused():
                 self._paused(event)
             case Continued():
@@ -64,7 +64,7 @@ class JobResults:
     def _paused(self, event: Paused) -> None:
         """A run waits by itself: each reason is said once."""
         if event.reason and event.reason != self._paused_dialog:
-            said, way_on = tr("Paused: {reason}", reason=event.reason), pause_advice(retries=event.retries)
+            said, way_on = tr("Paused: {reason}", reason=pause_text(event)), pause_advice(retries=event.retries)
             self._context.notify(said, way_on, self._job.pause_or_continue, role="changed")
         self._paused_dialog = event.reason
 

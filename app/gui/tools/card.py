@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.draft.problem_labels import WORDS, failure_text
+from app.gui.draft.problem_labels import WORDS, failure_text, note_text
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
 from app.gui.run_control import begin, busy_reason, fix_first
 from app.gui.session.engine_client import EngineDied
@@ -109,7 +109,7 @@ class ToolCard(Card):
                 self.stands.set(stage_text(event))
                 self._show_bar(event.done / event.total if event.total else None)
             case Note() if event.level != "info" or event.text:
-                self._notes.append(event.text)
+                self._notes.append(note_text(event))
                 self.tell("\n".join(self._notes[-6:]), "changed" if event.level == "warning" else "text2")
             case Result():
                 self._notes.append(event.text)

@@ -14,42 +14,18 @@ import numpy as np
 from modules.data.index import Index
 from modules.data.source.source import DataFile
 from modules.preset.sections.concept import Concept
+from modules.sentences.problem import Problem, problem
 from modules.system.stamps import NO_STAMP
 
-KINDS = {
-    "image gone": ("was deleted", "images were deleted"),
-    "image": ("was changed", "images were changed"),
-    "image live": ("was changed", "images were changed"),
-    "caption gone": ("was deleted", "caption files were deleted"),
-    "caption": ("was changed", "caption files were changed"),
-    "caption new": ("is new", "caption files are new"),
-    "lost": ("cannot be read any more", "images could not be read any more"),
-}
-WHAT_IS_USED = {
-    "image gone": "what was encoded of it is used",
-    "image": "what was encoded of it before is used until the run ends",
-    "image live": "it is used as it is now",
-    "caption gone": "what it said when the run began is used",
-    "caption": "what it said when the run began is used",
-    "caption new": "the run goes on without it",
-    "lost": "another image takes its place",
-}
-WHAT_WAS_USED = {
-    "image gone": "what was encoded of them is used",
-    "image": "what was encoded of them before was used",
-    "image live": "they were used as they were when they came up",
-    "caption gone": "what they said when the run began was used",
-    "caption": "what they said when the run began was used",
-    "caption new": "the run went on without them",
-    "lost": "other images took their places",
-}
+# What can change, each with its rows "watch.…" (one file) and "watched.…" (several, at the end)
+KINDS = ("image-gone", "image", "image-live", "caption-gone", "caption", "caption-new", "lost")
 NOTHING = 0
 
 
 class FileWatch:
     """The stamps of an index's files when the run began, and what has changed since. Any thread may ask."""
 
-    def __init__(self, index: Index, note: Callable[[str], None], *, encoded: bool) -> None:
+    def __init__(self, index: Index, note: Callable[[Problem], None], *, encoded: bool) -> None:
         """`encoded`: images are read once, before training, and not as they come up."""
         self._note, self._encoded = note, encoded
         self._guard = threading.Lock()
@@ -74,12 +50,12 @@ class FileWatch:
         encoded = self._encoded and not concept.live
         now = _number(file)
         if now != self._images[row] and (encoded or now != NOTHING):  # else it is missing, which is said then
-            self._report("image live" if not encoded else "image gone" if now == NOTHING else "image", file)
+            self._report("image-live" if not encoded else "image-gone" if now == NOTHING else "image", file)
         captions = captions_of(file)
         if captions and (of_all := _number_of_all(captions)) != self._captions[row]:
             new = self._captions[row] == NOTHING
             there = next((caption for caption in captions if _number(caption)), captions[0])
-            self._report("caption new" if new else "caption gone" if of_all == NOTHING else "caption", there)
+            self._report("caption-new" if new else "caption-gone" if of_all == NOTHING else "caption", there)
 
     def mark_missing(self, row: int, file: DataFile) -> None:
         """An image that is needed cannot be read: nobody shows it again in this run."""
@@ -92,19 +68,11 @@ class FileWatch:
             first = not self._changed[kind]
             self._changed[kind].add(str(file))
         if first:
-            what = KINDS[kind][0]
-            self._note(
-                f"{file} {what} while the run is on: {WHAT_IS_USED[kind]}. Others like it are counted, and listed at "
-                "the end."
-            )
+            self._note(problem(f"watch.{kind}", file=str(file)))
 
-    def summary(self) -> list[str]:
-        """What changed, a sentence for each kind that several files are of."""
-        return [
-            f"{len(seen)} {KINDS[kind][1]} while the run was on: {WHAT_WAS_USED[kind]}."
-            for kind, seen in self._changed.items()
-            if len(seen) > 1
-        ]
+    def summary(self) -> list[Problem]:
+        """What changed, for each kind that several files are of."""
+        return [problem(f"watched.{kind}", count=len(seen)) for kind, seen in self._changed.items() if len(seen) > 1]
 
 
 def captions_of(file: DataFile) -> list[DataFile]:

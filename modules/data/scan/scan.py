@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -142,19 +142,15 @@ def _refuse_unreadable_caption_files(listing: Listing) -> None:
         raise UserError("captions.not-text", file=place, reason=why, more=more)
 
 
-def _notes(listings: Iterable[Listing]) -> list[str]:
+def _notes(listings: Iterable[Listing]) -> list[Problem]:
     """What lies beside the images and is not used."""
     lone = [place for listing in listings for place in listing.orphan_captions]
-    if not lone:
-        return []
-    one, first = len(lone) == 1, printable(lone[0], line=True)
-    return [
-        f"{len(lone)} caption file{'' if one else 's'} belong{'s' if one else ''} to no image: {first}"
-            f"{'.' if one else ', and others.'}"]  # fmt: skip
+    code = "captions.orphans:several" if len(lone) > 1 else "captions.orphans"
+    return [problem(code, count=len(lone), first=printable(lone[0], line=True))] if lone else []
 
 
 def _index(
-    preset: Preset, sources: list[Source], images: list[Image], unread: list[BadImage], notes: list[str]
+    preset: Preset, sources: list[Source], images: list[Image], unread: list[BadImage], notes: list[Problem]
 ) -> Index:
     bucket_table = BucketTable(preset)
     _refuse_unreadable_captions(image.info for image in images)
@@ -187,7 +183,7 @@ def _table(preset: Preset, images: list[Image]) -> pa.Table:
     return pa.table(columns, schema=SCHEMA)
 
 
-def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[Image]) -> Iterator[str]:
+def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[Image]) -> Iterator[Problem]:
     """Say how many images lack a caption, or one of several files that are used together."""
     bare = total = 0
     missing, among = Counter[tuple[int, str]](), Counter[int]()
@@ -202,10 +198,11 @@ def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[I
             silent = [source.ending for source, said in zip(concept.caption_files, lines, strict=True) if not said]
             missing.update((image.concept, ending) for ending in dict.fromkeys(silent))
     if bare:
-        yield f"{bare} of {total} images have no caption."
+        yield problem("captions.none", count=bare, total=total)
     for (number, ending), times in missing.items():
         name = preset.concepts[number].name or sources[number].title
-        yield f'The concept "{name}": {times} of {among[number]} images have nothing in a {ending} file.'
+        values: dict[str, Any] = {"concept": name, "count": times, "total": among[number], "ending": ending}
+        yield problem("captions.none-in-file", **values)
 
 
 def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) -> pa.Table:

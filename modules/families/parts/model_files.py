@@ -27,7 +27,7 @@ class ModelFiles:
     tokenizers: dict[str, Tokenizer]  # by text encoder
     weights: dict[str, Weights]  # by part; of a single file the whole file, under its own names
     kind: str = ""  # of a single file: which bundled configs it takes
-    notes: list[str] = field(default_factory=list[str])  # what had to be guessed, in words
+    notes: list[Problem] = field(default_factory=list[Problem])  # what had to be guessed
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     index: Mapping[str, Any] = field(default_factory=dict[str, Any])  # model_index.json of a folder
 

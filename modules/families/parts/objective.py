@@ -9,6 +9,7 @@ from modules.diffusion.noise_schedule import EpsilonPrediction, NoiseSchedule, R
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts.model_files import ModelFiles
+from modules.sentences.problem import problem
 
 # In the words of modelspec's metadata
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "flow": "flow"}
@@ -24,10 +25,7 @@ def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedu
     own = prediction_type_of(config)
     prediction = options.prediction if options.prediction != "auto" else own
     if prediction != own:
-        source.notes.append(
-            f"{source.path.name} says that it predicts {own}; here it is asked for {prediction}. If that is to change "
-            "it: its first samples are noise, and it takes a long run of all its layers."
-        )
+        source.notes.append(problem("model.asked-otherwise", model=source.path.name, own=own, asked=prediction))
     if prediction == "flow":
         return RectifiedFlow(options.flow_shift)
     zero = _zero_terminal_snr(config, options)

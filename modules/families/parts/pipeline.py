@@ -25,6 +25,7 @@ from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
 from modules.formats.adapter_files import spellings_of
+from modules.sentences.problem import Problem
 from modules.system.runtime import gc_paused, without_huge_pages
 from modules.system.weights import Weights, open_weights
 
@@ -102,8 +103,8 @@ class DiffusersFamily(Family):
         """What the model was taught to predict, and from which noise."""
 
     @property
-    def notes(self) -> tuple[str, ...]:
-        """What had to be guessed when the model was opened, in words for the user."""
+    def notes(self) -> tuple[Problem, ...]:
+        """What had to be guessed when the model was opened."""
         return tuple(self.source.notes)
 
     # Components

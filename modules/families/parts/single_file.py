@@ -22,6 +22,7 @@ from modules.formats.checkpoint import (
     unet_links,
     vae_links,
 )  # fmt: skip
+from modules.sentences.problem import problem
 from modules.system.weights import Shape, Weights, first_names, open_weights
 
 FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
@@ -238,10 +239,7 @@ def _guess_sd2(source: ModelFiles) -> None:
     is_v = "768" in name or not any(mark in name for mark in ("base", "512"))
     source.configs["scheduler"]["prediction_type"] = "v_prediction" if is_v else "epsilon"
     size, info = ("768", "v-prediction") if is_v else ("512", "epsilon")
-    source.notes.append(
-        f"{source.path.name} does not tell whether it predicts epsilon or v. By its name it was taken for one of SD 2's"
-        f" {size} models: {info}. If samples are noise, set the prediction by hand."
-    )
+    source.notes.append(problem("model.sd2-guessed", model=source.path.name, size=size, prediction=info))
 
 
 def open_other_vae_file(path: Path) -> Weights:

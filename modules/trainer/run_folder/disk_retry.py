@@ -16,7 +16,7 @@ from typing import TypeVar
 from safetensors import SafetensorError
 
 from modules.errors import UserError
-from modules.messages import Continued, Event, Note, Paused
+from modules.messages import Continued, Event, Paused, note
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN
 from modules.system.files import FULL, disk_error
@@ -42,7 +42,7 @@ class DiskRetry:
         self.control, self.tell, self._step = control, tell, step
 
     def retry(self, work: Callable[[], T], what: str, place: Path, size: Callable[[], int] = lambda: 0) -> T:
-        """What `work` gives, once it could be done. `what` it writes ("a backup"), where, and how many bytes that has.
+        """What `work` gives, once it could be done. `what` it writes ("written.backup"), where, how many bytes.
 
         Raises:
             GaveUp: the run is to stop and it could not be written.
@@ -66,9 +66,8 @@ class DiskRetry:
         """Stand still until it is time for another attempt. Says why once for each cause, and each time one asks."""
         cause = str(trouble.errno)
         if reported != cause:
-            advice = Problem(f"disk.{_kind(trouble)}-advice")
-            reason = PLAIN.what(problem("disk.waits", reason=wrong, advice=advice))
-            self.tell(Paused(self._step(), reason, retries=True))
+            waits = problem("disk.waits", reason=wrong, advice=Problem(f"disk.{_kind(trouble)}-advice"))
+            self.tell(Paused(self._step(), PLAIN.what(waits), retries=True, problems=[waits]))
         asked, stops = self.control.continue_count, self.control.stop_count
         wait = self.LAST if self.control.stopping else self.RETRY
         until = time.monotonic() + wait
@@ -84,22 +83,22 @@ class DiskRetry:
         return cause
 
     def _give_up(self, wrong: Problem, what: str) -> None:
-        not_written = problem("disk.not-written", what=what, reason=wrong)
+        not_written = problem("disk.not-written", what=Problem(what), reason=wrong)
         if self.control.stop_now or not self.control.finishes_step:
-            self.tell(Note(PLAIN.what(not_written), "warning"))
+            self.tell(note(not_written, level="warning"))
             raise Interrupted
         raise GaveUp(not_written)
 
 
 def disk_problem(trouble: OSError, what: str, place: Path, size: int = 0) -> Problem:
     """What is wrong with the disk, and in figures how far it is from taking what is to be written."""
-    kind = _kind(trouble)
+    kind, named = _kind(trouble), Problem(what)
     if kind == "full":
         free = _free(place)  # names and headers come on top
         code = "disk.full" if not size else "disk.full-needs" if size > free else "disk.full-needs-more"
-        return problem(code, place=place, free=free, what=what, size=size)
+        return problem(code, place=str(place), free=free, what=named, size=size)
     where = trouble.filename or place if kind == "gone" else place
-    return problem(f"disk.{kind}", place=str(where), what=what, reason=trouble.strerror or str(trouble))
+    return problem(f"disk.{kind}", place=str(where), what=named, reason=trouble.strerror or str(trouble))
 
 
 def _kind(trouble: OSError) -> str:

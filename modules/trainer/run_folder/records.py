@@ -17,13 +17,14 @@ from modules.messages import (
     Failed,
     Finding,
     Mailbox,
-    Note,
     Progress,
     Result,
     SampleReady,
     Stage,
     encode,
+    note,
 )
+from modules.sentences.problem import Problem, problem
 from modules.system.failures import failure_of
 from modules.trainer.run_folder.append_log import AppendLog
 
@@ -75,8 +76,8 @@ class Records:
             self.write_down(failure_of(error))
         for lines in (self._events, self._log):
             if lost := lines.close():
-                text = f"{lost} lines of {lines.path} could not be written ({_reason(lines.trouble)})."
-                self._listeners.put(Note(text, "warning"))
+                what = problem("log.lost", count=lost, file=str(lines.path), reason=_reason(lines.trouble))
+                self._listeners.put(note(what, level="warning"))
         if self._board is not None:
             self._draw(lambda board: board.close())
 
@@ -114,13 +115,11 @@ class Records:
         trouble = self._events.trouble or self._log.trouble
         if trouble and not self._troubled:
             self._troubled = True
-            text = (
-                f"The log in {self.folder} cannot be written ({_reason(trouble)}): it is kept in memory until it can."
-            )
-            self._listeners.put(Note(text, "warning"))
+            waits = problem("log.waits", folder=str(self.folder), reason=_reason(trouble))
+            self._listeners.put(note(waits, level="warning"))
         elif not trouble and self._troubled:
             self._troubled = False
-            self._listeners.put(Note(f"The log in {self.folder} is written again; nothing was lost."))
+            self._listeners.put(note(problem("log.written", folder=str(self.folder))))
 
     def _draw(self, work: Callable[[Any], None]) -> None:
         """Add something to TensorBoard; the first time that its disk does not take it is the last."""
@@ -133,7 +132,7 @@ class Records:
             self._draws = False
             if self._board is not None:
                 self._board.abandon()
-            self.tell(Note(f"TensorBoard is switched off for this run: {_reason(error)}. Training goes on.", "warning"))
+            self.tell(note(problem("log.no-tensorboard", reason=_reason(error)), level="warning"))
 
     def _new_board(self) -> Any:
         from modules.trainer.run_folder.tensorboard import TensorBoardWriter  # noqa: PLC0415 - only runs that want it pay for it
@@ -169,5 +168,5 @@ def is_transient(event: Event) -> bool:
     return isinstance(event, Stage) and event.done > 0
 
 
-def _reason(error: OSError | None) -> str:
-    return "too many lines were waiting" if error is None else (error.strerror or str(error))
+def _reason(error: OSError | None) -> str | Problem:
+    return Problem("log.too-many") if error is None else (error.strerror or str(error))

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from modules.errors import UserError
-from modules.messages import Note
+from modules.messages import Note, note
 from modules.preset.files import store
 from modules.preset.files.changes import Changes, changes_between
 from modules.preset.preset import Preset
 from modules.preset.validate import examine, shown_json
 from modules.run_folders import BACKUP, step_of
 from modules.sentences.problem import Problem, problem
-from modules.sentences.render import PLAIN
 from modules.system.files import delete_drafts, write_text
 from modules.system.reading import read_bytes
 from modules.trainer.backup import UnreadableBackup
@@ -39,7 +38,7 @@ def written_by_runs(folder: Path) -> list[tuple[Path, str]]:
 def settings_notes(changes: Changes) -> list[Note]:
     """Each setting that is other than before, in one sentence."""
     told = [problem("resume.setting", path, old=_shown(old), new=_shown(new)) for path, (old, new) in changes.items()]
-    return [Note(PLAIN.what(problem("resume.other-settings", changes=told)), "warning")] if told else []
+    return [note(problem("resume.other-settings", changes=told), level="warning")] if told else []
 
 
 def _shown(value: Any) -> str:
@@ -66,7 +65,7 @@ class ResumeState:
         delete_drafts(written_by_runs(folder))
         self.folder, self.reached = folder, step_reached(folder)
         self._backups = backups_to_continue(folder)
-        self._passed: list[str] = []
+        self._passed: list[Problem] = []
         self._unread: list[Problem] = []
         self.backup: Path | None = None
         self._next()
@@ -121,15 +120,12 @@ class ResumeState:
         write_text(file, text)
 
     def notes(self) -> list[Note]:
-        """What whoever continues the run should know, in words: what was passed over, and what is lost."""
-        notes = [Note(text, "warning") for text in (*self._passed, *map(PLAIN.what, self._unread))]
+        """What whoever continues the run should know: what was passed over, and what is lost."""
+        notes = [note(each, level="warning") for each in (*self._passed, *self._unread)]
         again = self.reached - self.step
         if self.backup is None:
-            reached = f" It had reached step {self.reached}." if self.reached else ""
-            text = "This run has no backup yet: it starts again from the beginning, in the same folder."
-            return [*notes, Note(text + reached, "warning")]
+            code = "resume.no-backup:reached" if self.reached else "resume.no-backup"
+            return [*notes, note(problem(code, reached=self.reached), level="warning")]
         if again > 0:
-            steps = "1 step since then is" if again == 1 else f"{again} steps since then are"
-            reached = f"the log reached step {self.reached}"
-            notes.append(Note(f"Continued from the backup of step {self.step}; {steps} repeated ({reached})."))
+            notes.append(note(problem("resume.repeated", step=self.step, count=again, reached=self.reached)))
         return notes

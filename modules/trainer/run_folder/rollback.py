@@ -15,7 +15,7 @@ from torch import Tensor
 from modules.errors import UserError
 from modules.run_folders import all_backups, step_of
 from modules.sentences.problem import Problem, problem
-from modules.sentences.render import PLAIN, fix
+from modules.sentences.render import fix
 from modules.trainer.backup import delete_backup, is_whole, read_backup
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.step_guard import WINDOW
@@ -35,8 +35,8 @@ class Rollback:
         if not all_backups(backups) and size <= MAX_COPY_BYTES:
             self._start = {name: _copied(thing.state_dict()) for name, thing in self._rolled_back_state().items()}
 
-    def roll_back(self, *, lower: bool) -> str:
-        """Take the last good state again, with other chance from here on; gives where that is, in words.
+    def roll_back(self, *, lower: bool) -> Problem:
+        """Take the last good state again, with new random numbers from here on; gives where that is.
 
         If the same state fails again, an older one is taken.
         """
@@ -51,10 +51,10 @@ class Rollback:
         learner.guard.rolled_back(lower=lower)
         self._last = learner.clock.step
         if found:
-            return f"The run is rolled back to the backup of step {learner.clock.step}"
+            return problem("rollback.to-backup", step=learner.clock.step)
         if self._start is not None:
-            return "There is no backup yet: the run is rolled back to its start"
-        return f"There is no backup yet: the run stays at step {learner.clock.step}, with the last good weights"
+            return Problem("rollback.to-start")
+        return problem("rollback.stays", step=learner.clock.step)
 
     def _drop_after(self, taken: Path) -> None:
         """Delete the backups that are newer than the one that was taken; where a file is locked, the run goes on."""
@@ -64,7 +64,7 @@ class Rollback:
                     delete_backup(path)
                 except OSError as error:
                     stays = problem("rollback.backup-stays", backup=path.name, reason=str(error))
-                    self.learner.on_log(PLAIN.what(stays))
+                    self.learner.on_log(stays)
 
     def _backup_to_take(self) -> Path | None:
         """The newest whole backup from before the bad steps; the one before it, if it was taken and failed again.

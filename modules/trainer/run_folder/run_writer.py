@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from modules.errors import UserError
-from modules.messages import BackupSaved, Change, Finished, ModelSaved, Note, SampleReady, Severity, Stage
+from modules.messages import BackupSaved, Change, Finished, ModelSaved, SampleReady, Severity, Stage, note
 from modules.preset.files.store import write_project
 from modules.preset.rules.live_changes import prompt_of, with_live_change
 from modules.preset.sections.sampling import Prompt
-from modules.sentences.problem import Problem, problem
-from modules.sentences.render import PLAIN
+from modules.sentences.problem import Problem, as_it_is, problem
 from modules.system.devices import is_out_of_memory
 from modules.trainer.backup import newest_backup, prune, size_of, step_of, write_backup
 from modules.trainer.control import Control, Interrupted
@@ -58,8 +57,8 @@ class RunWriter:
         denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
         self.stopwatch = SpeedRecorder(learner.preset, denoiser)
 
-    def note(self, text: str, level: Severity = "info") -> None:
-        self.records.tell(Note(text, level))
+    def note(self, *problems: Problem, level: Severity = "info") -> None:
+        self.records.tell(note(*problems, level=level))
 
     def sample(self, wanted: dict[str, Any] | None = None) -> None:
         """Draw the preset's prompts, or one of the moment. Whatever goes wrong is told, and training goes on."""
@@ -71,7 +70,7 @@ class RunWriter:
         except Interrupted:
             raise
         except GaveUp as gave_up:  # the run is to stop: its backup comes next
-            self.note(str(gave_up), "warning")
+            self.note(gave_up.problem, level="warning")
         except Exception as error:  # noqa: BLE001 - pictures are to look at: nothing in them may cost a run its hours
             self._report_failure(error)
         else:
@@ -82,15 +81,8 @@ class RunWriter:
         self._failures += 1
         if self._failures > MAX_FAILURES_LOGGED:
             return
-        words = (
-            "memory ran out" if is_out_of_memory(error) else str(error) if isinstance(error, UserError) else repr(error)
-        )
-        last = " This is the third failure in a row: samples are still tried, but further failures are not reported."
-        self.note(
-            f"No sample at step {self.learner.clock.step}: {words.rstrip('.')}. Training goes on."
-            f"{last if self._failures == MAX_FAILURES_LOGGED else ''}",
-            "error",
-        )
+        code = "samples.none:last" if self._failures == MAX_FAILURES_LOGGED else "samples.none"
+        self.note(problem(code, step=self.learner.clock.step, why=reasons_of(error)), level="error")
 
     def _requested_prompts(self, wanted: dict[str, Any] | None) -> list[Prompt]:
         if wanted is None:
@@ -98,7 +90,7 @@ class RunWriter:
         try:
             return [prompt_of(wanted)]
         except UserError as error:
-            self.note(str(error), "error")
+            self.note(*error.report, level="error")
             return []
 
     def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool) -> None:
@@ -126,14 +118,14 @@ class RunWriter:
         self.stopwatch.drew(done, time.monotonic() - began)
         if preset.sampling.grid and len(drawn) > 1:
             path = self._image_path(overview_name(step))
-            self._write(lambda: save_overview(drawn, path, step=step), "a sample", path)
+            self._write(lambda: save_overview(drawn, path, step=step), "written.sample", path)
             self.records.tell(SampleReady(str(path), OVERVIEW, step, 0))
         if not of_the_moment:
             self._sampled_at = step
 
     def _save_sample(self, sample: Sample, step: int, number: int, words: str) -> None:
         path = self._image_path(file_name(step, number, words), replaces=number > 0)
-        self._write(lambda: save_sample(sample, path, model=self.folder.name), "a sample", path)
+        self._write(lambda: save_sample(sample, path, model=self.folder.name), "written.sample", path)
         self.records.tell(SampleReady(str(path), words, step, number))
 
     def _weight_sets(self) -> list[bool]:
@@ -149,18 +141,14 @@ class RunWriter:
         if self._undrawn[prompt.prompt] > MAX_FAILURES_LOGGED:
             return
         words = prompt.prompt if len(prompt.prompt) <= 60 else f"{prompt.prompt[:57]}..."
-        last = (
-            " Further failures of this prompt are not reported."
-            if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED
-            else ""
-        )
-        self.note(f'No sample of "{words}" at step {self.learner.clock.step}: {error}{last}', "warning")
+        code = "samples.prompt:last" if self._undrawn[prompt.prompt] == MAX_FAILURES_LOGGED else "samples.prompt"
+        self.note(problem(code, prompt=words, step=self.learner.clock.step, why=error.report), level="warning")
 
     def back_up(self) -> None:
         """Write all that is needed to continue, then drop what is older than the preset keeps."""
         learner = self.learner
         if not learner.is_finite():
-            self.note(f"No backup at step {learner.clock.step}: the trained weights contain NaN.", "error")
+            self.note(problem("backup.nan", step=learner.clock.step), level="error")
             return
         self.records.tell(Stage("stage.backup"))
         folder = self.folder / "backups"
@@ -171,13 +159,14 @@ class RunWriter:
             return write_backup(folder, learner.clock.step, learner.preset, learner.state)
 
         try:
-            path = self._write(write, "a backup", folder, lambda: size_of(learner.state))
+            path = self._write(write, "written.backup", folder, lambda: size_of(learner.state))
         except GaveUp as gave_up:
             raise self._gave_up(gave_up) from gave_up
         try:
             prune(folder, learner.preset.backup.keep, path)
         except OSError as error:
-            self.note(f"An older backup in {folder} could not be deleted: {error.strerror or error}.", "warning")
+            reason = error.strerror or str(error)
+            self.note(problem("backup.not-deleted", folder=str(folder), reason=reason), level="warning")
         self.records.tell(BackupSaved(str(path), learner.clock.step))
 
     def _gave_up(self, error: GaveUp, *later: Problem) -> GaveUp:
@@ -203,21 +192,21 @@ class RunWriter:
         """Write a model that other programs can use; gives its path (the first, of several words), if it was good."""
         learner = self.learner
         if not final and not learner.is_finite():
-            self.note(f"No model at step {learner.clock.step}: the trained weights contain NaN.", "error")
+            self.note(problem("model.nan", step=learner.clock.step), level="error")
             return None
         self.records.tell(Stage("stage.saving-model"))
         step = learner.clock.step
         target = self.outputs.final(step) if final else self.outputs.intermediate(step)
         if final and target != self.outputs.wanted:
-            self.note(PLAIN.sentence(problem("save.name-taken", file=str(self.outputs.wanted))), "warning")
+            self.note(problem("save.name-taken", file=str(self.outputs.wanted)), level="warning")
         try:
-            paths = self.export(target, "the model", live=self._average_saved != "instead")
+            paths = self.export(target, "written.model", live=self._average_saved != "instead")
             if self._average_saved == "beside":
-                paths += self.export(self.outputs.averaged(target), "the moving average")
+                paths += self.export(self.outputs.averaged(target), "written.ema")
         except GaveUp as gave_up:
             if final:
                 raise self._gave_up(gave_up, Problem("disk.model-later")) from gave_up
-            self.note(str(gave_up), "warning")
+            self.note(gave_up.problem, level="warning")
             return target
         for path in paths:
             self.records.tell(ModelSaved(str(path), step))
@@ -250,9 +239,9 @@ class RunWriter:
         try:
             self.learner.preset = with_live_change(self.learner.preset, command.path, command.value)
         except UserError as error:
-            self.note(str(error), "error")
+            self.note(*error.report, level="error")
         else:
-            self.note(f"{command.path} is now {command.value}.")
+            self.note(problem("setting.now", command.path, value=command.value))
 
     def finish(self, *, stopped: bool) -> None:
         """The end of a run: back up first, because that matters most; then the last samples and the model.
@@ -311,3 +300,10 @@ class RunWriter:
         found = next(each for each in names if each not in self._images and (replaces or not each.exists()))
         self._images.add(found)
         return found
+
+
+def reasons_of(error: Exception) -> list[Problem]:
+    """Why something that a run can do without was not done."""
+    if is_out_of_memory(error):
+        return [Problem("memory.ran-out")]
+    return error.report if isinstance(error, UserError) else [as_it_is(f"{error!r}.")]

@@ -12,7 +12,7 @@ from modules.messages import Finished, Progress, Started, decode
 from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
 from modules.run_folders import LOCK, all_backups, new_names
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.system.disks import write_error
 from modules.system.files import DISK_ERRNOS, FULL
 from modules.system.locks import Lock, LockTaken
@@ -61,8 +61,8 @@ def run_lock(folder: Path) -> AbstractContextManager[object]:
         return nullcontext()  # a disk that knows no locks: as safe as any other program on it
 
 
-def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[str]]]:
-    """Whole backups of a run, newest first, each with sentences on those that were passed over; none was ever made.
+def backups_to_continue(folder: Path) -> Iterator[tuple[Path, list[Problem]]]:
+    """Whole backups of a run, newest first, each with what is wrong with newer ones; none was ever made.
 
     Raises:
         UserError: there are backups and all of them are damaged.

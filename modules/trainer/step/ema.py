@@ -9,6 +9,8 @@ from math import log
 import torch
 from torch import Tensor, nn
 
+from modules.sentences.problem import Problem, problem
+
 
 class Ema:
     """An average in which the weights of a step lose half of their share in `half_life(decay)` steps.
@@ -121,9 +123,7 @@ def half_life(decay: float) -> float:
     return log(0.5) / log(decay) if decay > 0 else 0.0
 
 
-def describe_average(decay: float) -> str:
-    """How far an average looks back, in words."""
-    steps = half_life(decay)
-    return f"Moving average (EMA): half of it comes from the last {steps:,.0f} steps." if steps >= 1 else (
-        "Moving average (EMA): it hardly differs from the last weights."
-    )  # fmt: skip
+def describe_average(decay: float) -> Problem:
+    """How far an average looks back."""
+    steps = round(half_life(decay))
+    return problem("ema.half", count=steps) if steps >= 1 else Problem("ema.none")

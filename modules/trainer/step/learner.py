@@ -20,6 +20,7 @@ from modules.data.batches import Batch
 from modules.families import Condition, Family
 from modules.methods import Method
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem
 from modules.system.devices import empty_cuda_cache, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.backup import Stateful, read_backup
@@ -61,7 +62,7 @@ class Learner:
         )
         self.judges_steps = guards.enabled or self.scaler.is_enabled()
         self.parts = BatchSplits()
-        self.on_log: Callable[[str], None] = lambda _: None  # tells the user; set by whoever has somebody to tell
+        self.on_log: Callable[[Problem], None] = lambda _: None  # tells the user; set by whoever has somebody to tell
         # What a backup holds. Whoever adds a stateful thing to a run adds a row.
         self.state: dict[str, Stateful] = {"method": method, "optimizer": self.optimizer, "clock": self.clock}
         self.state |= {"guard": self.guard, "usual": self.running_stats}
@@ -142,8 +143,8 @@ class Learner:
         largest = torch.nn.utils.get_total_norm([value.detach() for value in values], torch.inf)
         return bool(largest.isfinite())
 
-    def notes(self) -> list[str]:
-        """What is done beside training, in words, for the log."""
+    def notes(self) -> list[Problem]:
+        """What is done beside training, for the log."""
         return [describe_average(self.ema.decay)] if self.ema else []
 
     # Inside a step

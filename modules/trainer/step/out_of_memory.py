@@ -12,7 +12,7 @@ from modules.data.index import Bucket
 from modules.errors import UserError
 from modules.families import Family
 from modules.preset.preset import Preset
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.text import bytes_of
 from modules.trainer.memory_fixes import memory_fixes
 
@@ -46,17 +46,14 @@ class BatchSplits:
         """How many of the items to take at once."""
         return min(len(batch.items), self._sizes.get(batch.items[0].bucket, len(batch.items)))
 
-    def halve(self, batch: Batch, step: int) -> str | None:
+    def halve(self, batch: Batch, step: int) -> Problem | None:
         """Take half as many from here on, and say so; None where it was one already."""
         size = self.size_of(batch)
         if size == 1:
             return None
         self._sizes[batch.items[0].bucket] = half = -(-size // 2)
         parts = -(-len(batch.items) // half)
-        return (
-            f"Memory ran out at step {step} (batch of {len(batch.items)} at {_size(batch)}): batches of this size are "
-            f"split into {parts} parts from here on. The result is the same; a step takes longer."
-        )
+        return problem("memory.split", step=step, count=len(batch.items), size=_size(batch), parts=parts)
 
 
 def cannot_fit(preset: Preset, step: int, batch: Batch) -> UserError:
@@ -100,7 +97,7 @@ class SpillDetector:
     def __init__(self, memory: Callable[[], tuple[int, int]]) -> None:
         self._memory, self._seconds, self._said = memory, deque[float](maxlen=STEPS_SEEN), False
 
-    def step(self, seconds: float) -> str | None:
+    def step(self, seconds: float) -> Problem | None:
         """Take in how long a step took; gives what the user should know, once."""
         self._seconds.append(seconds)
         if self._said or not is_slower(self._seconds):
@@ -110,11 +107,7 @@ class SpillDetector:
             return None
         self._said = True
         usual, now = median(list(self._seconds)[:-STEPS_SLOW]), self._seconds[-1]
-        return (
-            f"Steps take {now / usual:.1f} times as long as before, and the card's memory is full "
-            f"({bytes_of(total - free, total)}): the driver seems to use the computer's memory "
-            "instead. Close other programs, turn on training.gradient_checkpointing or lower training.batch_size."
-        )
+        return problem("memory.spills", times=now / usual, memory=bytes_of(total - free, total))
 
 
 def is_slower(seconds: Sequence[float]) -> bool:

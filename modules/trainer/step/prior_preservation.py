@@ -25,6 +25,7 @@ from modules.data.order import Example
 from modules.errors import UserError
 from modules.methods import Method
 from modules.preset.preset import Preset
+from modules.sentences.problem import Problem, problem
 from modules.system.devices import autocast, to_device
 from modules.system.seeds import seed_of
 from modules.trainer.step.denoising_task import DenoisingTask, NoisyBatch
@@ -172,11 +173,8 @@ def needs_teacher_cache(preset: Preset) -> bool:
     return bool(preset.kept_answers) and any(c.enabled and c.kind == "prior" for c in preset.concepts)
 
 
-def notes(preset: Preset, index: Index) -> Iterator[str]:
-    """What keeps the model from forgetting, in words, for the log."""
-    for kind, what in (
-        ("class", "class images are trained on too"),
-        ("prior", "images are trained towards the base model's own predictions"),
-    ):
+def notes(preset: Preset, index: Index) -> Iterator[Problem]:
+    """What keeps the model from forgetting, for the log."""
+    for kind, code in (("class", "prior.class"), ("prior", "prior.prior")):
         if count := len(_rows(index, kind)):
-            yield f"Prior preservation: {count} {what}, with weight {preset.prior.weight:g}."
+            yield problem(code, count=count, weight=preset.prior.weight)

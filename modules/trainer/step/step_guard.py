@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import takewhile
 from math import isnan
 from typing import Any
@@ -19,6 +18,7 @@ from torch import Tensor
 from modules.data.index import Item
 from modules.preset.sections.training import Guards
 from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.trainer.step.meter import StepMetrics, has_arrived
 
 GOOD, GRADIENT_SPIKE, LOSS_SPIKE, GRADIENT_NAN, LOSS_NAN = range(5)  # verdicts; of several, the highest
@@ -58,14 +58,6 @@ class RunningStats:
         self.means_2, self.count = (state[name].to(self.count.device).clone() for name in ("means", "count"))
 
 
-@dataclass(frozen=True)
-class SkippedStep:
-    """A step that was left out."""
-
-    step: int
-    sentence: str
-
-
 class Guard:
     """Hears the verdicts when they have arrived, and knows when there were too many."""
 
@@ -83,7 +75,7 @@ class Guard:
         """A step was taken, and its verdict is on its way."""
         self._waiting.append((point, items))
 
-    def skipped(self, *, wait: bool = False) -> Iterator[SkippedStep]:
+    def skipped(self, *, wait: bool = False) -> Iterator[Problem]:
         """The bad ones among the steps whose verdicts have arrived. Stops short when patience is over.
 
         What was done after that is undone by going back: it must not count, or it would matter when it was heard.
@@ -112,7 +104,7 @@ class Guard:
         self._bad, self._overflows = [], 0
         self._waiting.clear()
 
-    def _skipped_step(self, point: StepMetrics, items: Sequence[Item]) -> SkippedStep | None:
+    def _skipped_step(self, point: StepMetrics, items: Sequence[Item]) -> Problem | None:
         loss, norm, verdict = point.numbers()
         self._bad = [step for step in self._bad if step > point.step - WINDOW]
         if verdict == GOOD:
@@ -124,18 +116,16 @@ class Guard:
                 return None
         self._bad.append(point.step)
         self.left_out += 1
-        return SkippedStep(
-            point.step, f"Step {point.step} was skipped: {self._why(loss, norm, int(verdict))} {_named(items)}"
-        )
+        names = list(dict.fromkeys(printable(item.file.name, line=True) for item in items))
+        values: dict[str, Any] = {"files": ", ".join(names[:MAX_NAMES]), "more": len(names) - MAX_NAMES}
+        code = "step.skipped:more" if len(names) > MAX_NAMES else "step.skipped"
+        return problem(code, step=point.step, why=self._why(loss, norm, int(verdict)), **values)
 
-    def _why(self, loss: float, norm: float, verdict: int) -> str:
-        spike = f"is more than {self.settings.spikes:g} times its usual value."
-        return {
-            LOSS_NAN: f"the loss is {_not_finite(loss)}.",
-            GRADIENT_NAN: f"the gradient is {_not_finite(norm)}.",
-            LOSS_SPIKE: f"the loss, {loss:.3g}, {spike}",
-            GRADIENT_SPIKE: f"the gradient norm, {norm:.3g}, {spike}",
-        }[verdict]
+    def _why(self, loss: float, norm: float, verdict: int) -> Problem:
+        what, value = ("loss", loss) if verdict in (LOSS_NAN, LOSS_SPIKE) else ("gradient", norm)
+        if verdict in (LOSS_NAN, GRADIENT_NAN):
+            return Problem(f"step.{what}-nan" if isnan(value) else f"step.{what}-infinite")
+        return problem(f"step.{what}-spike", value=value, times=self.settings.spikes)
 
     def state_dict(self) -> dict[str, Any]:
         names = ("attempt", "factor", "left_out", "_bad", "_overflows")
@@ -144,13 +134,3 @@ class Guard:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         self.attempt, self.factor, self.left_out = state["attempt"], state["factor"], state["left_out"]
         self._bad, self._overflows = list(state["bad"]), state["overflows"]
-
-
-def _not_finite(value: float) -> str:
-    return "NaN" if isnan(value) else "infinite"
-
-
-def _named(items: Sequence[Item]) -> str:
-    names = list(dict.fromkeys(printable(item.file.name, line=True) for item in items))
-    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
-    return f"In the batch: {', '.join(names[:MAX_NAMES])}{more}."

@@ -9,7 +9,8 @@ import pytest
 from modules.data.scan.scan import scan
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
-from modules.errors import MAX_LISTED, Problems, UserError
+from modules.errors import Problems, UserError
+from modules.sentences.render import MAX_LISTED, PLAIN
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
 
@@ -98,7 +99,7 @@ def test_images_without_a_caption_are_counted(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("a robot")
     (tmp_path / "b.txt").write_text("\n \n")
     index = scanned(preset_of({"path": str(tmp_path)}))
-    assert index.notes == ("2 of 3 images have no caption.",)
+    assert [PLAIN.sentence(note) for note in index.notes] == ["2 of 3 images have no caption."]
     assert [item.captions for item in index] == [("a robot",), ("",), ("",)]
     assert scanned(preset_of({"path": str(tmp_path), "captions": "none"})).notes == ()
 
@@ -250,10 +251,10 @@ def test_a_damaged_read_cache_is_put_aside_and_said(tmp_path: Path, monkeypatch:
     file.write_bytes(b"x" * 5000)
     index = scanned(preset, cache)
     assert list(index) == first
-    assert "read-cache.sqlite was damaged" in index.notes[0]
+    assert "read-cache.sqlite was damaged" in PLAIN.sentence(index.notes[0])
     assert (cache / "read-cache.sqlite.damaged").read_bytes() == b"x" * 5000
     count = Counting(monkeypatch)
-    assert not any("damaged" in note for note in scanned(preset, cache).notes)
+    assert not any(note.code == "cache.aside" for note in scanned(preset, cache).notes)
     assert count.drained() == ([], [])
 
 

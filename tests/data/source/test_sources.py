@@ -29,6 +29,8 @@ from modules.data.source.folders import FolderSource
 from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Source
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
+from modules.sentences.problem import Problem
+from modules.sentences.render import PLAIN
 from modules.system.stamps import NO_STAMP, Stamp
 from tests.check.rooms import said
 from tests.data.pictures import preset_of, scanned
@@ -173,7 +175,7 @@ def test_latents_of_a_source_have_the_keys_of_a_folder_with_the_same_files(
 
 
 def test_what_changes_in_a_source_while_a_run_is_on_is_said(source: MemorySource, tmp_path: Path) -> None:
-    preset, notes = preset_of(concept("memory:robots")), list[str]()
+    preset, notes = preset_of(concept("memory:robots")), list[Problem]()
     with Cache(tmp_path / "cache") as cache:
         loader = BatchLoader(
             scanned(preset), preset, Encoders(), cache, cache_latents=True, cache_text=True, note=notes.append
@@ -181,7 +183,7 @@ def test_what_changes_in_a_source_while_a_run_is_on_is_said(source: MemorySource
         loader.fill(lambda *_: None, lambda: False)
         source.files["1.png"] = source.files["0.png"]
         loader.batch([Example(1, 0)], 0)
-    assert notes and notes[0].startswith("memory:robots#1.png was changed while the run is on")
+    assert notes and PLAIN.sentence(notes[0]).startswith("memory:robots#1.png was changed while the run is on")
 
 
 def test_a_source_is_trained_on_with_masks_and_captions(source: MemorySource, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from modules.errors import Problems, UserError
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import preset_of as judged_preset
+from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN
 from tests.data.pictures import aged, picture, preset_of, scanned
 
@@ -63,7 +64,7 @@ def test_prose_and_tags_are_read_from_two_files_of_an_image(folder: Path) -> Non
     assert [item.captions for item in index] == [("A dog sits., dog, sits",), ("A dog.",), ("dog, big",)]
     assert [item.caption_texts for item in index][1] == (("A dog.",), ())
     name = 'The concept "10_sks dog"'
-    assert sorted(index.notes) == [
+    assert sorted(map(PLAIN.sentence, index.notes)) == [
         f"{name}: 1 of 3 images have nothing in a .tags.txt file.",
         f"{name}: 1 of 3 images have nothing in a .txt file.",
     ]
@@ -75,7 +76,7 @@ def test_what_the_first_file_lacks_another_source_says(folder: Path) -> None:
     assert [item.captions[0] for item in of(folder, captions="folder")] == ["sks dog"] * 3
     bare = of(folder, caption_ending=".caption")
     assert [item.captions for item in bare] == [("",)] * 3
-    assert bare.notes == ("3 of 3 images have no caption.",)
+    assert [PLAIN.sentence(note) for note in bare.notes] == ["3 of 3 images have no caption."]
     assert of(folder, caption_ending=".caption", more_captions="folder").notes == ()
 
 
@@ -84,7 +85,7 @@ def test_endings_are_found_in_capitals_and_their_files_are_not_called_strange(fo
     write(folder, lone__caption="?", lone__tags__txt="?")
     index = of(folder, more_captions=".tags.txt", several="pick")
     assert index[1].captions == ("A dog.", "x")
-    (note,) = [note for note in index.notes if "belong" in note]
+    (note,) = [note for note in map(PLAIN.sentence, index.notes) if "belong" in note]
     assert note == f"1 caption file belongs to no image: {folder / 'lone.tags.txt'}."
     entries = source_of(Concept(path=str(folder), more_captions="-t.txt")).listing().entries
     files = [text.file.name for text in entries[0].captions if isinstance(text, CaptionFile)]
@@ -135,7 +136,7 @@ def test_the_memo_keeps_each_file_and_key_by_itself(folder: Path, tmp_path: Path
     assert [item.captions[0] for item in scanned(preset_of({"path": str(folder)}), memo)] == ["A dog sits.", "", ""]
 
 
-def fed(preset: Any, cache: Cache, notes: list[str] | None = None) -> tuple[BatchLoader, Encoders]:
+def fed(preset: Any, cache: Cache, notes: list[Problem] | None = None) -> tuple[BatchLoader, Encoders]:
     encoders = Encoders()
     note = (notes if notes is not None else []).append
     loader = BatchLoader(scanned(preset), preset, encoders, cache, cache_latents=True, cache_text=True, note=note)
@@ -179,14 +180,14 @@ def test_tags_grow_with_the_steps_of_a_run_and_not_with_what_was_asked_before(fo
 
 
 def test_a_change_in_any_caption_file_is_noticed(folder: Path, tmp_path: Path) -> None:
-    notes: list[str] = []
+    notes: list[Problem] = []
     preset = preset_of({"path": str(folder), "more_captions": ".tags.txt", "several": "join"})
     with Cache(tmp_path / "cache") as cache:
         loader, _ = fed(preset, cache, notes)
         write(folder, a__tags__txt="another tag")
         loader.batch([Example(0, 0), Example(1, 0)], 0)
     assert len(notes) == 1
-    assert "was changed while the run is on: what it said when the run began is used" in notes[0]
+    assert "was changed while the run is on: what it said when the run began is used" in PLAIN.sentence(notes[0])
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ class Waiting:
     def back_up(self, folder: Path, step: int) -> Path:
         state = {"weights": Weights(step)}
         return self.patience.retry(
-            lambda: write_backup(folder, step, Preset(), state), "a backup", folder, lambda: size_of(state)
+            lambda: write_backup(folder, step, Preset(), state), "written.backup", folder, lambda: size_of(state)
         )
 
 
@@ -79,7 +79,7 @@ def test_a_full_disk_is_waited_for_and_told_once_with_its_figures(disk: Path) ->
         state = {"weights": Weights(2)}
         return write_backup(disk / "backups", 2, Preset(), state)
 
-    second = waiting.patience.retry(work, "a backup", disk / "backups", lambda: 524_288)
+    second = waiting.patience.retry(work, "written.backup", disk / "backups", lambda: 524_288)
     assert tries == 4
     paused, continue_count = waiting.told
     assert isinstance(paused, Paused)
@@ -172,9 +172,9 @@ def test_a_mistake_of_the_program_is_not_taken_for_a_disk() -> None:
         raise RuntimeError("shapes differ")
 
     with pytest.raises(RuntimeError, match="shapes"):
-        waiting.patience.retry(wrong, "a backup", Path())
+        waiting.patience.retry(wrong, "written.backup", Path())
     with pytest.raises(OSError, match="File exists"):
-        waiting.patience.retry(lambda: os.mkdir("/"), "a backup", Path())  # noqa: PTH102
+        waiting.patience.retry(lambda: os.mkdir("/"), "written.backup", Path())  # noqa: PTH102
     assert not waiting.told
 
 
@@ -204,11 +204,11 @@ def test_a_cache_that_cannot_be_closed_on_a_full_disk_has_lost_nothing(disk: Pat
 @pytest.mark.parametrize(
     ("number", "words"),
     [
-        (errno.EACCES, "There is no permission to write a backup to /x"),
+        (errno.EACCES, "There is no permission to write a backup to /x."),
         (errno.EROFS, "The disk with /x is read-only: a backup cannot be written."),
         (errno.ENOENT, "/x no longer exists: a backup cannot be written."),
         (errno.EIO, "The disk with /x is failing (Input/output error): a backup cannot be written."),
     ],
 )
 def test_each_trouble_has_its_words(number: int, words: str) -> None:
-    assert PLAIN.what(disk_problem(OSError(number, os.strerror(number)), "a backup", Path("/x"))).startswith(words)
+    assert PLAIN.what(disk_problem(OSError(number, os.strerror(number)), "written.backup", Path("/x"))) == words

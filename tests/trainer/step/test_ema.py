@@ -10,6 +10,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from modules.messages import ModelSaved, SampleReady
+from modules.sentences.render import PLAIN
 from modules.trainer.step.ema import Ema, decay_at, describe_average, half_life
 from tests.trainer.runs import folder_of, run, trained, values
 
@@ -54,8 +55,8 @@ def test_taken_more_rarely_it_looks_back_as_far() -> None:
 def test_how_far_it_looks_back_is_said_in_words() -> None:
     assert half_life(0.5) == pytest.approx(1)
     assert 0.999 ** half_life(0.999) == pytest.approx(0.5)
-    assert describe_average(0.999) == "Moving average (EMA): half of it comes from the last 693 steps."
-    assert "hardly differs" in describe_average(0.0)
+    assert PLAIN.what(describe_average(0.999)) == "Moving average (EMA): half of it comes from the last 693 steps."
+    assert "hardly differs" in PLAIN.what(describe_average(0.0))
 
 
 def test_it_is_finer_than_the_weights_that_it_follows(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from modules.errors import UserError
 from modules.families.parts.clip_unet import ClipUnetFamily
 from modules.messages import Channel, Event, Failed, Note, SampleReady, Started, Train
 from modules.sentences.problem import as_it_is
+from modules.sentences.render import PLAIN
 from modules.session import Session
 from modules.system.devices import is_out_of_memory
 from modules.trainer.sampling.sampler import Sampler
@@ -230,7 +231,7 @@ def test_where_memory_is_too_small_for_all_prompts_at_once_fewer_are_drawn(tmp_p
 
 def said_after(seconds: list[float], free: int, total: int = 12_000) -> list[str]:
     slow = SpillDetector(lambda: (free, total))
-    return [said for each in seconds if (said := slow.step(each))]
+    return [PLAIN.sentence(said) for each in seconds if (said := slow.step(each))]
 
 
 def test_steps_that_become_slow_on_a_full_card_are_said_once() -> None:

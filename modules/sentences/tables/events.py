@@ -1,0 +1,247 @@
+"""What a job tells on its way, and nothing ends because of it: its stages, notes, and why a run waits."""
+
+SENTENCES: dict[str, tuple[str, str]] = {
+    # Stages
+    "stage.starting-engine": ("Starting the engine", ""),
+    "stage.opening-model": ("Opening the model", ""),
+    "stage.scanning-images": ("Scanning the images", ""),
+    "stage.loading-model": ("Loading the model", ""),
+    "stage.reading-images": ("Reading images", ""),
+    "stage.encoding-images": ("Encoding images", ""),
+    "stage.checking-images": ("Checking images", ""),
+    "stage.encoding-captions": ("Encoding captions", ""),
+    "stage.reading-masks": ("Reading masks", ""),
+    "stage.caching-predictions": ("Caching the base model's predictions", ""),
+    "stage.class-images": ("Generating class images", ""),
+    "stage.samples": ("Making samples", ""),
+    "stage.backup": ("Writing a backup", ""),
+    "stage.saving-model": ("Saving the model", ""),
+    "stage.validation": ("Validating", ""),
+    "stage.making-images": ("Making images", ""),
+    "stage.writing-model": ("Writing the model", ""),
+    "stage.check-paths": ("Checking folders", ""),
+    "stage.check-arithmetic": ("Counting steps", ""),
+    "stage.check-captions": ("Reading captions", ""),
+    "stage.check-images": ("Reading image files", ""),
+    "stage.check-precision": ("Checking precision", ""),
+    "stage.check-idle": ("Checking unused settings", ""),
+    "stage.check-validation": ("Checking validation", ""),
+    "stage.check-memory": ("Estimating memory", ""),
+    "stage.check-costs": ("Estimating time and disk", ""),
+    "stage.measuring-steps": ("Measuring a few steps", ""),
+    "stage.counting-tokens": ("Counting tokens", ""),
+    "stage.reading-weights": ("Reading the weights", ""),
+    "stage.fitting-memory": ("Finding settings that fit", ""),
+    # The engine
+    "engine.busy": ("A job is already running: wait until it ends, or stop it.", ""),
+    "engine.closing": ("The engine is shutting down and starts no more jobs.", ""),
+    "engine.not-understood": ("Not understood: {error}", ""),
+    # The model
+    "model.predicts": ("{model}: the model predicts {what}.", ""),
+    "model.predicts:zero-snr": (
+        "{model}: the model predicts {what}, down to pure noise (zero terminal SNR).",
+        "",
+    ),
+    "model.asked-otherwise": (
+        "{model} says that it predicts {own}; here it is asked for {asked}.",
+        "If that is to change it: its first samples are noise, and it takes a long run of all its layers.",
+    ),
+    "model.sd2-guessed": (
+        "{model} does not tell whether it predicts epsilon or v. By its name it was taken for one of SD 2's {size} "
+        "models: {prediction}.",
+        "If samples are noise, set the prediction by hand.",
+    ),
+    "predicts.epsilon": ("the noise (epsilon)", ""),
+    "predicts.v": ("the velocity (v)", ""),
+    "predicts.flow": ("the direction from image to noise (flow)", ""),
+    # Images and captions
+    "image.left-out": ("{file} is left out: {reason}.", ""),
+    "captions.orphans": ("{count:1 caption file belongs|# caption files belong} to no image: {first}.", ""),
+    "captions.orphans:several": ("{count:,} caption files belong to no image: {first}, and others.", ""),
+    "captions.none": ("{count:,} of {total:1 image has|# images have} no caption.", ""),
+    "captions.none-in-file": (
+        'The concept "{concept}": {count:,} of {total:1 image has|# images have} nothing in a {ending} file.',
+        "",
+    ),
+    "cache.damaged": (
+        "The cache in {folder} has damaged records, or was deleted.",
+        "They are encoded again as they come up, which keeps the VAE or the text encoders in memory.",
+    ),
+    "cache.aside": ("{file} was damaged. It is now {aside}, and what it held is read once more.", ""),
+    "class-images.made": ("{count:1 class image was|# class images were} generated in {folder}.", ""),
+    # What is trained
+    "training.part": ("Training {part}: {count:1 parameter|# parameters}, at learning rate {rate:g}.", ""),
+    "training.part:of": (
+        "Training {part}: {count:1 parameter|# parameters} ({share:percent} of {whole:,}), at learning rate {rate:g}.",
+        "",
+    ),
+    "adapter.continued": ("{known:1 layer continues|# layers continue} from {file}; {new:1 is|# are} new.", ""),
+    "adapter.left-out": ("{file} also holds what cannot be read here and is left out: {names}.", ""),
+    "adapter.lost-layers": (
+        "{count:1 layer is|# layers are} in {file} and not trained here; the new file will not have them ({names}).",
+        "Train the same parts and layers to keep them.",
+    ),
+    "prior.class": (
+        "Prior preservation: {count:1 class image is|# class images are} trained on too, with weight {weight:g}.",
+        "",
+    ),
+    "prior.prior": (
+        "Prior preservation: {count:1 image is|# images are} trained towards the base model's own predictions, with "
+        "weight {weight:g}.",
+        "",
+    ),
+    "ema.half": ("Moving average (EMA): half of it comes from the last {count:1 step|# steps}.", ""),
+    "ema.none": ("Moving average (EMA): it hardly differs from the last weights.", ""),
+    "validation.images": (
+        "Validation: {count:1 image that is|# images that are} not trained on, each measured with different noise "
+        "{times:once|# times}.",
+        "",
+    ),
+    "validation.images:held-out": (
+        "Validation: {count:1 image that is|# images that are} not trained on (held out), each measured with "
+        "different noise {times:once|# times}.",
+        "",
+    ),
+    # A run that is continued
+    "backup.damaged": ("The backup of step {step} is damaged ({reason}) and is skipped.", ""),
+    "resume.repeated": (
+        "Continued from the backup of step {step}; {count:1 step since then is|# steps since then are} repeated (the "
+        "log reached step {reached}).",
+        "",
+    ),
+    "resume.no-backup": (
+        "This run has no backup yet: it starts again from the beginning, in the same folder.",
+        "",
+    ),
+    "resume.no-backup:reached": (
+        "This run has no backup yet: it starts again from the beginning, in the same folder. It had reached step "
+        "{reached}.",
+        "",
+    ),
+    "resume.done": (
+        "This run has already done its {count:1 step|# steps}: only the model is written.",
+        "Raise {training.steps} or {training.epochs} to go on.",
+    ),
+    # Steps
+    "training.nothing-left": (
+        'Nothing is left to train: every part has reached its "stop training after".',
+        "",
+    ),
+    "command.waits": ("{command} has to wait until this run has ended.", ""),
+    "setting.now": ("{path} is now {value}.", ""),
+    "step.skipped": ("Step {step} was skipped: {why} In the batch: {files}.", ""),
+    "step.skipped:more": ("Step {step} was skipped: {why} In the batch: {files} and {more} more.", ""),
+    "step.loss-nan": ("the loss is NaN.", ""),
+    "step.loss-infinite": ("the loss is infinite.", ""),
+    "step.gradient-nan": ("the gradient is NaN.", ""),
+    "step.gradient-infinite": ("the gradient is infinite.", ""),
+    "step.loss-spike": ("the loss, {value:.3g}, is more than {times:g} times its usual value.", ""),
+    "step.gradient-spike": ("the gradient norm, {value:.3g}, is more than {times:g} times its usual value.", ""),
+    "step.unlisted": ("Further skipped steps are not listed one by one.", ""),
+    "rollback.skipped": ("{count} of the last {last} steps were skipped.", ""),
+    "rollback.nan": ("The weights contain NaN.", ""),
+    "rollback.to-backup": ("The run is rolled back to the backup of step {step}", ""),
+    "rollback.to-start": ("There is no backup yet: the run is rolled back to its start", ""),
+    "rollback.stays": (
+        "There is no backup yet: the run stays at step {step}, with the last good weights",
+        "",
+    ),
+    "rollback.done": ("{why} {where}. Noise and timesteps are drawn anew from there.", ""),
+    "rollback.done:lower": (
+        "{why} {where}, and continues at {factor:g} times the learning rate. Noise and timesteps are drawn anew from "
+        "there.",
+        "",
+    ),
+    "memory.split": (
+        "Memory ran out at step {step} (batch of {count} at {size}): batches of this size are split into {parts} parts "
+        "from here on.",
+        "The result is the same; a step takes longer.",
+    ),
+    "memory.spills": (
+        "Steps take {times:.1f} times as long as before, and the card's memory is full ({memory}): the driver seems to "
+        "use the computer's memory instead.",
+        "Close other programs, turn on {training.gradient_checkpointing} or lower {training.batch_size}.",
+    ),
+    # Samples and validation
+    "samples.none": ("No sample at step {step}: {why} Training goes on.", ""),
+    "samples.none:last": (
+        "No sample at step {step}: {why} Training goes on. This is the third failure in a row: samples are still "
+        "tried, but further failures are not reported.",
+        "",
+    ),
+    "samples.prompt": ('No sample of "{prompt}" at step {step}: {why}', ""),
+    "samples.prompt:last": (
+        'No sample of "{prompt}" at step {step}: {why} Further failures of this prompt are not reported.',
+        "",
+    ),
+    "memory.ran-out": ("memory ran out.", ""),
+    "validation.none": ("No validation at step {step}: {why} Training goes on.", ""),
+    "validation.no-better": (
+        "Validation has not improved since step {step}, in {count:1 validation|# validations}.",
+        "",
+    ),
+    "validation.no-better:kept": (
+        "Validation has not improved since step {step}, in {count:1 validation|# validations}; that model is {file}.",
+        "",
+    ),
+    "validation.ends": ("{reason} The run ends here.", ""),
+    "validation.asks": ("{reason} Continue or stop?", ""),
+    # Files
+    "backup.nan": ("No backup at step {step}: the trained weights contain NaN.", ""),
+    "model.nan": ("No model at step {step}: the trained weights contain NaN.", ""),
+    "backup.not-deleted": ("An older backup in {folder} could not be deleted: {reason}.", ""),
+    "log.lost": ("{count:1 line|# lines} of {file} could not be written ({reason}).", ""),
+    "log.waits": ("The log in {folder} cannot be written ({reason}): it is kept in memory until it can.", ""),
+    "log.written": ("The log in {folder} is written again; nothing was lost.", ""),
+    "log.too-many": ("too many lines were waiting", ""),
+    "log.no-tensorboard": ("TensorBoard is switched off for this run: {reason}.", "Training goes on."),
+    "written.sample": ("a sample", ""),
+    "written.backup": ("a backup", ""),
+    "written.model": ("the model", ""),
+    "written.ema": ("the moving average", ""),
+    "written.best": ("the best model", ""),
+    "written.cache": ("the cache", ""),
+    "written.lock": ("a lock", ""),
+    "written.preset": ("preset.json", ""),
+    # Tools
+    "sample.lora": ("{file} changes {count:1 layer|# layers}.", ""),
+    "sample.embeddings": ("Prompts can hold {tokens}.", ""),
+    "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
+    "cache.filled": ("Everything is cached in {folder}.", ""),
+    "convert.replaced": ("{file} replaces {count:1 tensor|# tensors} of {component}.", ""),
+}
+
+# Files that change while a run uses them: what happened to one, what is done about it; and of several, at the end
+WATCHED = {
+    "image-gone": ("was deleted", "what was encoded of it is used"),
+    "image": ("was changed", "what was encoded of it before is used until the run ends"),
+    "image-live": ("was changed", "it is used as it is now"),
+    "caption-gone": ("was deleted", "what it said when the run began is used"),
+    "caption": ("was changed", "what it said when the run began is used"),
+    "caption-new": ("is new", "the run goes on without it"),
+    "lost": ("cannot be read any more", "another image takes its place"),
+}
+SUMMED = {
+    "image-gone": ("images were deleted", "what was encoded of them is used"),
+    "image": ("images were changed", "what was encoded of them before was used"),
+    "image-live": ("images were changed", "they were used as they were when they came up"),
+    "caption-gone": ("caption files were deleted", "what they said when the run began was used"),
+    "caption": ("caption files were changed", "what they said when the run began was used"),
+    "caption-new": ("caption files are new", "the run went on without them"),
+    "lost": ("images could not be read any more", "other images took their places"),
+}
+SENTENCES.update(
+    {
+        f"watch.{kind}": (
+            f"{{file}} {what} while the run is on: {used}. Others like it are counted, and listed at the end.",
+            "",
+        )
+        for kind, (what, used) in WATCHED.items()
+    }
+)
+SENTENCES.update(
+    {
+        f"watched.{kind}": (f"{{count:,}} {what} while the run was on: {used}.", "")
+        for kind, (what, used) in SUMMED.items()
+    }
+)
