@@ -27,7 +27,7 @@ def lacking(source: str) -> Iterator[str]:
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
             continue
         given = {word.arg for word in node.keywords}
-        if node.func.id in {"problem", "UserError"} and None not in given:
+        if node.func.id in {"problem", "UserError", "GaveUp", "NoDisplay"} and None not in given:
             for code in codes_of(node):
                 yield from (f"{code}: {name}" for name in named(code) - given)
 
