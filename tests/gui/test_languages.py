@@ -223,7 +223,7 @@ def welcome(window: Any) -> None:
 def continued(window: Any) -> None:
     from tests.gui.test_run_control import left_by
 
-    left_by(window.context, window.context.library.own, "Robot LoRA", step=12, end="stopped")
+    left_by(window.context, window.context.library.own.parent, "Robot LoRA", step=12, end="stopped")
     window.start()
 
 

@@ -23,7 +23,7 @@ def events_of(folder: Path, steps: int = STEPS, resumed_from: int = -1) -> list[
         for number, prompt in enumerate(PROMPTS, 1):
             path = folder / "samples" / f"{step:06d} - {number} - {prompt}.png"
             told.append(SampleReady(str(path), prompt, step, number))
-    return [*told, BackupSaved(str(folder / "backups" / f"step-{steps}"), steps), Note("No caption: x.png", "warning")]
+    return [*told, BackupSaved(str(folder / "backups" / f"step-{steps:08}"), steps), Note("No caption: x.png", "warning")]
 
 
 def draw(events: list[Event]) -> None:
@@ -39,8 +39,8 @@ def leave(folder: Path, steps: int = STEPS, **optimizer: Any) -> Path:
     """The folder of a finished run with these prompts."""
     events = events_of(folder, steps)
     draw(events)
-    (folder / "backups" / f"step-{steps}").mkdir(parents=True)
-    (folder / "backups" / f"step-{steps}" / "manifest.json").write_text("{}", encoding="utf-8")
+    (folder / "backups" / f"step-{steps:08}").mkdir(parents=True)
+    (folder / "backups" / f"step-{steps:08}" / "manifest.json").write_text("{}", encoding="utf-8")
     lines = [encode(event) for event in [*events, Finished(steps)]]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     prompts = [{"prompt": prompt} for prompt in PROMPTS]
