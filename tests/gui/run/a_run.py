@@ -23,7 +23,8 @@ def events_of(folder: Path, steps: int = STEPS, resumed_from: int = -1) -> list[
         for number, prompt in enumerate(PROMPTS, 1):
             path = folder / "samples" / f"{step:06d} - {number} - {prompt}.png"
             told.append(SampleReady(str(path), prompt, step, number))
-    return [*told, BackupSaved(str(folder / "backups" / f"step-{steps:08}"), steps), Note("No caption: x.png", "warning")]
+    backup = folder / "backups" / f"step-{steps:08}"
+    return [*told, BackupSaved(str(backup), steps), Note("No caption: x.png", "warning")]
 
 
 def draw(events: list[Event]) -> None:
