@@ -11,9 +11,12 @@ import signal
 import sys
 import threading
 import time
+import traceback
+from queue import SimpleQueue
 from typing import IO
 
 from modules.messages import (
+    Answer,
     Channel,
     CheckPreset,
     Event,
@@ -21,6 +24,7 @@ from modules.messages import (
     Finished,
     Mailbox,
     Message,
+    Query,
     Quit,
     RunTool,
     Stop,
@@ -38,12 +42,13 @@ TICK = 0.05  # seconds between two sendings: at most 20 messages of progress a s
 
 
 class Engine:
-    """Runs one job at a time; commands while it runs go to it."""
+    """Runs one job at a time; commands while it runs go to it. Queries are answered in turn, beside it."""
 
     def __init__(self, commands: IO[str], events: IO[str]) -> None:
         self._commands, self._events = commands, events
         self._channel = Channel.open()
         self._session: Session | None = None
+        self._queries: SimpleQueue[Query] = SimpleQueue()
         self._quitting = threading.Event()
         self._end_sent = threading.Event()  # whoever listens knows that the job has ended
 
@@ -53,6 +58,7 @@ class Engine:
             if number := getattr(signal, name, None):
                 signal.signal(number, lambda *_: self.execute(Quit()))
         threading.Thread(target=self._listen, name="commands", daemon=True).start()
+        threading.Thread(target=self._answer, name="queries", daemon=True).start()
         while not (self._quitting.is_set() and not self._running):
             time.sleep(TICK)
             self._send()
@@ -70,6 +76,8 @@ class Engine:
                 self._end_sent.clear()
                 self._session = Session(message, self._channel)
                 self._session.start()
+            case Query():
+                self._queries.put(message)
             case Quit():
                 self._quitting.set()
                 self._channel.commands.put(Stop())
@@ -96,6 +104,18 @@ class Engine:
                 refused = problem("engine.not-understood", error=printable(error, line=True))
                 self._channel.events.put(note(refused, level="error"))
         self.execute(Quit())
+
+    def _answer(self) -> None:
+        while True:
+            query = self._queries.get()
+            from modules.check.trained.answers import answer  # noqa: PLC0415 - who never asks does not wait for it
+
+            try:
+                found = answer(query)
+            except Exception:  # noqa: BLE001 - the edge of the thread: the window is told that there is no answer
+                traceback.print_exc()
+                found = Answer(query.id, query.what)
+            self._channel.events.put(found)
 
     def _send(self) -> None:
         waiting: list[Event] = []

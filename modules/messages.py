@@ -209,6 +209,15 @@ class Result:
 
 
 @message
+class Answer:
+    """What is asked by the `Query` of this id; `values` are empty where that could not be found out."""
+
+    id: int
+    what: str
+    values: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+@message
 class Validated:
     """How wrong the model is about images that it does not learn from, measured with the same noise each time."""
 
@@ -229,7 +238,7 @@ class Validated:
 
 Event = (
     Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Result | Validated
+    | Finding | Result | Answer | Validated
 )  # fmt: skip
 
 
@@ -302,12 +311,24 @@ class RunTool:
 
 
 @message
+class Query:
+    """Ask something of a preset: "layers", or what is "trained" (modules/check/trained). No job: a run goes on beside.
+
+    `values` are sections of the preset; what they leave out has its default.
+    """
+
+    id: int
+    what: str
+    values: dict[str, Any]
+
+
+@message
 class Quit:
     """End the engine once the job, if there is one, has stopped."""
 
 
 Job = Train | CheckPreset | RunTool
-Command = Stop | Pause | Continue | SampleNow | BackupNow | SaveNow | ValidateNow | Change | Job | Quit
+Command = Stop | Pause | Continue | SampleNow | BackupNow | SaveNow | ValidateNow | Change | Query | Job | Quit
 Message = Event | Command
 
 

@@ -17,8 +17,10 @@ from typing import Any
 
 import pytest
 
+from modules.check.trained.layer_lists import layer_lists
 from modules.engine import Engine, condense
 from modules.messages import (
+    Answer,
     BackupSaved,
     CheckPreset,
     Continue,
@@ -31,6 +33,7 @@ from modules.messages import (
     Pause,
     Paused,
     Progress,
+    Query,
     Quit,
     Stage,
     Started,
@@ -38,6 +41,7 @@ from modules.messages import (
     decode,
     encode,
 )
+from modules.preset.validate import preset_of
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
 from modules.trainer.backup import is_whole
@@ -170,9 +174,24 @@ def test_two_runs_one_after_the_other_and_a_word_for_whatever_is_out_of_turn(sta
     assert engine.noise == b"a library prints\na C library prints\n" * 2
 
 
-def test_a_run_backs_up_and_ends_when_the_window_dies(start, tmp_path: Path) -> None:
+def question(folder: Path) -> dict[str, Any]:
+    """What a query asks about; the answer needs no torch, because what it takes is in the cache."""
+    about = {"general": {"cache": str(folder)}, "model": {"source": "starter:model"}, "method": {"kind": "full"}}
+    weights = {"opened": True, "weights": {"a.weight": [2, 3], "a.bias": [3]}, "layers": ["a"], "width": 0}
+    layer_lists(preset_of(about), ["denoiser"], lambda **_: {"denoiser": weights})
+    return about
+
+
+def test_a_run_answers_on_the_side_and_backs_up_and_ends_when_the_window_dies(start, tmp_path: Path) -> None:
     engine = start()
     engine.send(Train(values(tmp_path, "training.steps=100000")))
+    engine.until(Progress)
+    about = question(tmp_path / "layers")
+    engine.send(Query(1, "layers", about), Query(2, "nonsense", about), Query(3, "trained", about))
+    assert engine.until(Answer).values["names"] == ["a.weight", "a.bias"]
+    assert engine.until(Answer) == Answer(2, "nonsense")
+    answer = engine.until(Answer)
+    assert (answer.id, answer.values["parts"]["denoiser"]["trained"]) == (3, 9)
     engine.until(Progress)
     engine.process.send_signal(signal.SIGINT)  # a Ctrl-C in the window's terminal is the window's, not the engine's
     engine.process.stdin.close()

@@ -15,6 +15,7 @@ from app.gui.session.engine_client import Engine
 from app.gui.session.hardware import HardwareMonitor
 from app.gui.session.inbox import Inbox
 from app.gui.session.live_settings import LiveChanges
+from app.gui.session.queries import Queries
 from app.gui.session.run_state import RunState
 
 
@@ -47,6 +48,8 @@ class AppContext:
     live: LiveChanges | None = None  # made by the first row of a live setting
     checks: Any = None  # findings.Checks, made by the first who asks findings.checks_for
 
+    queries: Queries = field(init=False)  # what the engine is asked beside its job
+
     # Filled in by the window
     go: Callable[..., None] = field(default=_nowhere)  # go("training", "training.batch_size"): that page, that setting
     notify: Callable[..., None] = field(default=_silence)  # say("Preset saved", "Undo", undo): a toast
@@ -56,3 +59,6 @@ class AppContext:
     resume: Callable[[Path], None] = field(default=_nothing_to_resume)  # continue the run in this folder
     own_lora: Callable[[], None] = field(default=_unasked)  # open the card of steps to a LoRA of one's own images
     sample_now: Callable[[], None] = field(default=_unasked)  # asks for a prompt of the moment
+
+    def __post_init__(self) -> None:
+        self.queries = Queries(self.engine, self.inbox)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import sqrt
-from typing import Any, Literal
+from typing import Literal
 
 from modules.catalog.layers import LayerSet
 
@@ -68,13 +68,11 @@ class RateRange:
 
 @dataclass(frozen=True)
 class Variant:
-    """An architecture within a family whose layers are listed in resources/models/<kind>/layers.json."""
+    """An architecture within a family whose configs lie in resources/models/<kind>."""
 
     kind: str
     title: str
-    source: str = ""  # the one model that it is
     names: str = ""  # a regular expression over the names of its models
-    facts: Mapping[str, Any] = field(default_factory=dict[str, Any])  # what the denoiser's config says of it
 
 
 @dataclass(frozen=True)
@@ -90,7 +88,7 @@ class FamilyCard:
     layer_sets: Mapping[str, LayerSet]
     rates: Mapping[str, RateRange] = field(default_factory=dict[str, RateRange])  # "lora", "full", "embedding"
     examples: tuple[str, ...] = ()  # hub names a newcomer may start from
-    variants: tuple[Variant, ...] = ()  # the first is meant where nobody knows better
+    variants: tuple[Variant, ...] = ()  # the first is meant where nobody knows better; none: its classes' defaults
     self_attention: str = ""  # how the paths of the image's own attentions end, where they can be told from others
     attention_groups: Mapping[str, str] = field(default_factory=dict[str, str])  # a word -> how their paths begin
     chunk_size: int = 75  # tokens that the text encoders read at once

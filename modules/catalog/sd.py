@@ -35,13 +35,7 @@ CARD = FamilyCard(
     },
     examples=("stable-diffusion-v1-5/stable-diffusion-v1-5", "stabilityai/stable-diffusion-2-1"),
     variants=(
-        Variant("sd15", "Stable Diffusion 1.5", facts={"cross_attention_dim": 768}),
-        Variant(
-            "sd2",
-            "Stable Diffusion 2",
-            names=r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])",
-            facts={"cross_attention_dim": 1024},
-        ),
-        Variant("starter", "the Starter model", source="starter:model"),
+        Variant("sd15", "Stable Diffusion 1.5"),
+        Variant("sd2", "Stable Diffusion 2", names=r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])"),
     ),
 )  # fmt: skip

@@ -5,9 +5,9 @@ from importlib import import_module
 from modules.families.family import Family
 from modules.formats.adapter_files import check_kind
 from modules.methods.combined import CombinedMethods
-from modules.methods.layer_selection import select_layers
 from modules.methods.method import Export, Group, Method
 from modules.methods.update import read_start_file
+from modules.preset.layer_selection import select_layers
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.preset.sections.method import Adapter as Settings

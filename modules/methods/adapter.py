@@ -10,21 +10,19 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
-from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors
 from modules.formats.adapter_files import kohya_tensors
 from modules.formats.hashes import with_hashes
 from modules.formats.lora import LoraTensors, diffusers_tensors
 from modules.formats.tensors import write_tensors
-from modules.methods.layer_selection import assign_groups, select_layers
 from modules.methods.loha_update import LohaUpdate
 from modules.methods.lokr_update import LokrUpdate
 from modules.methods.lora_update import LoraUpdate
 from modules.methods.method import Export, Group, Method
 from modules.methods.oft_update import OftUpdate
 from modules.methods.update import Update, check_start, read_start_file
-from modules.preset.adapter_sizes import is_wide
+from modules.preset.layer_selection import adapted_layers
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup
@@ -66,27 +64,10 @@ class Adapter(Method):
         names = [name.partition("|")[2] for name in self.family.lora_names() if name.startswith(f"{component}|")]
         if component != "denoiser":
             return names
-        own = assign_groups(names, self.settings.groups, self.family.layer_groups)
+        shapes = {name: tuple(module.get_submodule(name).get_parameter("weight").shape) for name in names}
+        own = adapted_layers(shapes, self.settings, self.family.layer_groups)
         self._layer_groups = {f"{component}|{name}": group for name, group in own.items()}
-        left = {name for name, group in own.items() if group is None or group.train}
-        picked = self._picked(names, module) & left
-        if not picked:
-            raise UserError("layers.left-out", "method.layers", "method.groups", layers=self.settings.layers)
-        return [name for name in names if name in picked]
-
-    def _picked(self, names: list[str], module: nn.Module) -> set[str]:
-        """What `method.layers` and `method.conv` pick."""
-        wide = {name for name in names if is_wide(_weight_shape(module, name))}
-        picked = set(select_layers(names, self.settings.layers, self.family.layer_groups))
-        if self.settings.conv:
-            # LoCon's set, as kohya's: all that stands in a block with a convolution, its 1x1 shortcut and its time
-            # embedding too. A pattern that names layers of such blocks itself ("up") keeps its say.
-            blocks = {name.rpartition(".")[0] for name in wide}
-            inside = {name for name in names if name.rpartition(".")[0] in blocks}
-            return picked | (inside if not picked & wide else set())
-        if not picked - wide:
-            raise UserError("layers.only-convolutions", "method.layers", "method.conv", layers=self.settings.layers)
-        return picked - wide
+        return [*own]
 
     def _update(self, name: str, layer: nn.Module) -> Update:
         assert isinstance(layer, nn.Linear | nn.Conv2d)
@@ -229,7 +210,3 @@ class Adapter(Method):
         path = self.exports(target)[0].path
         write_tensors(path, tensors, with_hashes(tensors, metadata))
         yield path
-
-
-def _weight_shape(module: nn.Module, path: str) -> tuple[int, ...]:
-    return tuple(module.get_submodule(path).get_parameter("weight").shape)

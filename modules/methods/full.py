@@ -12,10 +12,10 @@ from torch import Tensor, nn
 from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.tensors import cast, compare
-from modules.methods.layer_selection import assign_groups, select_layers
 from modules.methods.method import Export, Group, Method
+from modules.preset.layer_selection import Owned, trained_weights
 from modules.preset.preset import Preset
-from modules.preset.sections.method import Full, LayerGroup
+from modules.preset.sections.method import Full
 from modules.system.devices import DTYPES
 
 
@@ -33,12 +33,13 @@ class FullFineTune(Method):
     def _param_groups(self, component: str) -> list[Group]:
         """A part's parameters; apart, those with a learning rate of their own (layer groups)."""
         module, settings = self.family.component(component), self.preset.training.component(component)
-        names = [name for name, _ in module.named_parameters()]
-        own: dict[str, LayerGroup | None] = {}
+        method, names = self.preset.method, [name for name, _ in module.named_parameters()]
+        assert isinstance(method, Full)
+        own: Owned = dict.fromkeys(names)
         if component == "denoiser":
-            names, own = self._picked(names)
+            own = trained_weights(names, method, self.family.layer_groups)
         dtype = DTYPES[self.preset.training.weights]
-        picked = {name: module.get_parameter(name) for name in names}
+        picked = {name: module.get_parameter(name) for name in own}
         for parameter in picked.values():
             # What its class holds in fp32 beside a model in less stays so. One by one: the model is never held twice.
             kept = parameter.dtype == torch.float32 != self.family.options.dtype
@@ -49,23 +50,12 @@ class FullFineTune(Method):
         rate = settings.learning_rate or self.preset.training.learning_rate
         by_label: dict[str, tuple[float, dict[str, nn.Parameter]]] = {}
         for name, parameter in picked.items():
-            group = own.get(name)
+            group = own[name]
             apart = group is not None and bool(group.learning_rate)
             label, its = (f"{component}: {group.layers}", group.learning_rate) if group and apart else (component, rate)
             by_label.setdefault(label, (its, {}))[1][f"{component}|{name}"] = parameter
         when = (settings.stop_after, settings.start_after)
         return [Group(label, held, its, *when, component) for label, (its, held) in by_label.items()]
-
-    def _picked(self, names: list[str]) -> tuple[list[str], dict[str, LayerGroup | None]]:
-        """The denoiser's weights that are trained, and the layer group of each."""
-        assert isinstance(self.preset.method, Full)
-        settings, groups = self.preset.method, self.family.layer_groups
-        names = select_layers(names, settings.layers, groups)
-        own = assign_groups(names, settings.groups, groups)
-        trained = [name for name in names if (group := own[name]) is None or group.train]
-        if not trained:
-            raise UserError("layers.all-off", "method.groups", layers=settings.layers)
-        return trained, own
 
     def groups(self) -> list[Group]:
         return self._groups

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from modules.catalog import FAMILIES, FamilyCard
+from modules.check.trained.layer_lists import usual_variant
 from modules.families import family_class
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +36,7 @@ def test_components_are_a_denoiser_a_vae_and_text_encoders_by_their_numbers(name
 
 def test_only_families_and_the_catalog_know_a_family_by_name() -> None:
     """But for the default of the setting that chooses one."""
-    names = {*FAMILIES, *(variant.kind for card in FAMILIES.values() for variant in card.variants)} - {"starter"}
+    names = {*FAMILIES, *(variant.kind for card in FAMILIES.values() for variant in card.variants)}
     literal = re.compile(rf"""["']({"|".join(names)})["']""")
     found = [
         f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
@@ -47,6 +48,15 @@ def test_only_families_and_the_catalog_know_a_family_by_name() -> None:
         if literal.search(line)
     ]
     assert [line.partition(":")[0] for line in found] == ["modules/preset/sections/model.py"], found
+
+
+@CARDS
+def test_the_configs_of_its_variants_are_there_and_the_first_is_meant_where_no_name_tells(name: str) -> None:
+    card = FAMILIES[name]
+    folders = [ROOT / "resources" / "models" / each.kind / card.component("denoiser").folder for each in card.variants]
+    assert all((folder / "config.json").is_file() for folder in folders)
+    assert not card.variants[0].names
+    assert usual_variant(card, "") == card.variants[0]
 
 
 def test_a_setting_is_used_unless_the_card_says_otherwise_for_it_or_what_it_stands_in() -> None:

@@ -22,7 +22,9 @@ from app.gui.session.engine_client import Engine
 from app.gui.session.hardware import HardwareMonitor
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
-from modules.messages import Command
+from modules.check.trained.answers import answer
+from modules.check.trained.layer_lists import Build
+from modules.messages import Command, Query
 from modules.preset.preset import Preset
 from tests.gui.contexts import context_at
 from tests.gui.person import Person
@@ -130,14 +132,20 @@ def pump(root: Any) -> Pump:
 
 
 class Listening(Engine):
-    """An engine that only remembers what it was sent."""
+    """An engine that only remembers what it was sent; with a `build` it answers queries, too."""
 
     def __init__(self) -> None:
         super().__init__()
         self.sent: list[Command] = []
+        self.build: Build | None = None
+        self.answered: Callable[[], object] = lambda: None
 
     def send(self, command: Command) -> bool:
-        self.sent.append(command)
+        if not isinstance(command, Query):
+            self.sent.append(command)
+        elif self.build is not None:
+            self.inbox.put(answer(command, self.build))
+            self.answered()
         return True
 
 
@@ -157,6 +165,17 @@ def context(root: Any, tmp_path: Path, engine: Listening) -> Iterator[AppContext
     )  # fmt: skip
     yield made
     project.close(made.draft)
+
+
+@pytest.fixture
+def counting(context: AppContext, engine: Listening) -> AppContext:
+    """The context with an engine that answers queries."""
+    from modules.families.parts.layer_list import layer_lists
+    from tests.layer_answers import FOLDER
+
+    context.draft.put("general.cache", FOLDER.name)
+    engine.build, engine.answered = layer_lists, lambda: context.app.after_idle(context.inbox.tick)
+    return context
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from modules.errors import UserError
-from modules.methods.layer_selection import select_layers
+from modules.preset.layer_selection import select_layers
 from tests.inputs.zoo import Row, assert_sentence, command, file, refused, rows, sparse
 
 __all__ = ["command"]

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import prod
-from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.form.layer_counts import (
-    Layers,
-    beside,
+    GROUPS_PATH,
+    LAYERS_PATH,
+    NO_LAYERS,
+    PATIENCE_MS,
+    Values,
     layers_of,
     memory_in_words,
-    share_of,
     short,
+    trained_by,
     weights_in_words,
 )
 from app.gui.form.layer_tree import Line, Node, state, toggled
@@ -23,7 +24,6 @@ from modules.preset.sections.method import Adapter, Full, LayerGroup
 
 SIZE = (1120, 700)
 LEFT = 372
-GROUPS, LAYERS_PATH = "method.groups", "method.layers"
 
 
 class LayerDialog(Dialog):
@@ -35,7 +35,7 @@ class LayerDialog(Dialog):
 
     def __init__(self, context: AppContext, path: str) -> None:
         self.context, self.path = context, path
-        group = path.removeprefix(f"{GROUPS}.").partition(".")[0]
+        group = path.removeprefix(f"{GROUPS_PATH}.").partition(".")[0]
         title = (
             tr("Layers that are trained")
             if path == LAYERS_PATH
@@ -47,19 +47,16 @@ class LayerDialog(Dialog):
         )  # fmt: skip
         self.ticked = 0
         self.opened: set[str] = set()
-        self.layers = layers_of(context.draft.preset())
+        self.layers = NO_LAYERS  # until the engine has answered
         self._weights: dict[str, int] = {}
-        self._build_left()
-        self._build_right()
-        self._build_foot()
-        self._end = context.draft.watch("", lambda _: self._read())
+        self._late = ""  # a timer
+        self._waiting = Label(self.body, tr("Reading the names of the layers …"), role="text2")
+        self._waiting.pack(anchor="w")
+        self._ends = (context.draft.watch("", lambda _: self._read()), context.queries.watch(self._read))
         self.bind("<Control-z>", lambda _: context.draft.undo())
         self.bind("<Control-Shift-Z>", lambda _: context.draft.redo())
         self.bind("<Control-y>", lambda _: context.draft.redo())
         self._read()
-        self._open_partial(self.layers.tree.roots)
-        self.refresh()
-        self.tree.focus_set()
 
     # What a person does -----------------------------------------------------------------------------------------------
 
@@ -97,12 +94,14 @@ class LayerDialog(Dialog):
         """Give the marked line a learning rate of its own: a layer group before the others, with the rate of now."""
         preset, key = self.context.draft.preset(), self.tree.key
         rate = preset.training.denoiser.learning_rate or preset.training.learning_rate
-        number = self.context.draft.add(GROUPS, {"layers": key, "learning_rate": rate}, at=0)
+        number = self.context.draft.add(GROUPS_PATH, {"layers": key, "learning_rate": rate}, at=0)
         self.close(None)
-        self.context.go("method", f"{GROUPS}.{number}.learning_rate")
+        self.context.go("method", f"{GROUPS_PATH}.{number}.learning_rate")
 
     def destroy(self) -> None:
-        self._end()
+        for end in self._ends:
+            end()
+        self._forget_late()
         super().destroy()
 
     # What is shown ----------------------------------------------------------------------------------------------------
@@ -118,10 +117,7 @@ class LayerDialog(Dialog):
         self.sets.show([self._set_line(name, tr(known[name].title), chosen) for name in tree.sets])
         group_masks = [(group, tree.read(group.layers)[0]) for group in preset.method.groups]
         self.tree.show([self._line(line, group_masks) for line in self._lines(self.search.get())])
-        share = share_of(self.layers, preset, self.ticked, alone=self.path != LAYERS_PATH)
         self._note.set(tr(known[chosen].note) if chosen else "")
-        self._share.set(weights_in_words(share))
-        self._memory.set("\n".join(self._sentences(preset, share)))
         self._text.set(tr("In the preset: {text}", text=text) if self.ticked else "")
         wrong = (
             "" if self.ticked else tree.read(text)[1] or tr("Tick at least one. Until then it is: {text}", text=text)
@@ -129,19 +125,36 @@ class LayerDialog(Dialog):
         self._wrong.set(wrong)
         self._folder.configure(text=tr("Collapse all") if self.opened >= tree.all_terms() else tr("Expand all"))
         self._offer_group()
+        self._show_counts()
 
-    def _sentences(self, preset: Any, share: Any) -> list[str]:
-        sentences = [memory_in_words(share)] if share.trained else []
-        if isinstance(preset.method, Adapter):
-            sentences.insert(0, tr("{trained:,} trainable parameters.", trained=share.trained))
-            if self.path == LAYERS_PATH and (more := beside(self.layers, preset.method, self.ticked).bit_count()):
-                sentences.append(
-                    tr(
-                        '"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.',
-                        more=more,
-                    )
-                )
-        return [*sentences, self.layers.counted]
+    def _show_counts(self) -> None:
+        """What the draft trains; of a layer group, how many weights its layers have."""
+        self._share.set(weights_in_words(self.layers.weights(self.ticked), self.layers.whole) if self.ticked else "")
+        if not self.ticked or self.path != LAYERS_PATH:
+            self._memory.set(self.layers.counted)
+            return
+        trained = trained_by(self.context)
+        if trained is None:
+            self._late = self._late or self.after(PATIENCE_MS, lambda: self._memory.set(tr("Counting …")))
+            return
+        self._forget_late()
+        if part := trained.get("parts", {}).get("denoiser"):
+            self._share.set(weights_in_words(part["picked"], part["whole"]))
+            self._memory.set("\n".join(self._sentences(part, trained)))
+
+    def _sentences(self, part: Values, trained: Values) -> list[str]:
+        sentences = [memory_in_words(trained), self.layers.counted]
+        if trained["along"]:
+            words = '"Convolutions (LoCon)" is on: {more} more layers of resnets and resizers are adapted.'
+            sentences.insert(1, tr(words, more=trained["along"]))
+        if isinstance(self.context.draft.preset().method, Adapter):
+            sentences.insert(0, tr("{trained:,} trainable parameters.", trained=part["trained"]))
+        return sentences
+
+    def _forget_late(self) -> None:
+        if self._late:
+            self.after_cancel(self._late)
+        self._late = ""
 
     def _set_line(self, name: str, title: str, chosen: str) -> TreeLine:
         part = 100 * self._sum(name, self.layers.tree.sets[name]) / self.layers.whole
@@ -157,24 +170,29 @@ class LayerDialog(Dialog):
     def _sum(self, term: str, mask: int) -> int:
         """Weights of a node or set."""
         if term not in self._weights:
-            shapes = self.layers.shapes
-            self._weights[term] = sum(prod(shape) for place, shape in enumerate(shapes) if mask >> place & 1)
+            self._weights[term] = self.layers.weights(mask)
         return self._weights[term]
 
     # How it works -----------------------------------------------------------------------------------------------------
 
     def _read(self) -> None:
-        """The draft has changed: another text, another model, another optimizer."""
+        """The draft has changed, another text, another model, another optimizer; or the engine has answered."""
         text = self.context.draft.get(self.path)
-        preset = self.context.draft.preset()
-        if text is None or not isinstance(preset.method, Full | Adapter):
+        if text is None or not isinstance(self.context.draft.preset().method, Full | Adapter):
             self.after_idle(lambda: self.close(None))  # an undo took it away
             return
-        now: Layers = layers_of(preset)
-        if now.shapes is not self.layers.shapes:
-            self._weights.clear()
-        self.layers = now
+        now = layers_of(self.context)
+        if now is None:
+            return
+        if not now.whole:
+            self._waiting.set(tr("The layers of this model could not be found out."), "error")
+            return
+        before, self.layers = self.layers, now
         self.ticked, _ = now.tree.read(str(text))
+        if not before.whole:
+            self._build()
+        if now.sizes != before.sizes:
+            self._weights.clear()
         self.refresh()
 
     def _put(self, ticked: int) -> None:
@@ -208,12 +226,20 @@ class LayerDialog(Dialog):
 
     def _return(self) -> None:
         """Return in the search goes to what was found."""
-        if self.focus_get() is self.search.inner:
+        if self.layers.whole and self.focus_get() is self.search.inner:
             self.tree.focus_set()
         else:
             super()._return()
 
     # How it is built --------------------------------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        self._waiting.destroy()
+        self._build_left()
+        self._build_right()
+        self._build_foot()
+        self._open_partial(self.layers.tree.roots)
+        self.tree.focus_set()
 
     def _build_left(self) -> None:
         left = Frame(self.body, width=LEFT)

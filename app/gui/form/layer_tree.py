@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 
 from app.gui.draft.problem_labels import WORDS
 from modules.catalog.layers import LayerSet
@@ -182,14 +183,34 @@ class LayerTree:
 
     def _roots(self) -> Iterator[Node]:
         if not self._is_unet:
-            for name in self._sets:
-                yield from self._set_node(name)
+            named = {self._held(each.patterns): name for name, each in reversed([*self._sets.items()])}
+            yield from self._dotted("", range(len(self.names)), named)
             return
         for name in ENDS[:2]:
             yield from self._set_node(name)
         for side in SIDES:
             yield from self._set_node(side, tuple(self._blocks(side)))
         yield from self._set_node(ENDS[2])
+
+    def _dotted(self, above: str, places: Iterable[int], named: Mapping[int, str]) -> Iterator[Node]:
+        """What lies at a path ("" or one with its dot), by the parts of the names; a lone child stands for its parent.
+
+        A layer's weight and bias are one line. What is one of the family's sets has its name, of `named`.
+        """
+        parts: dict[str, list[int]] = {}
+        for place in places:
+            parts.setdefault(_module(self.names[place])[len(above) :].partition(".")[0], []).append(place)
+        for inside in parts.values():
+            paths = [_module(self.names[place]).split(".") for place in inside]
+            path = ".".join(level[0] for level in takewhile(lambda each: len({*each}) == 1, zip(*paths, strict=False)))
+            lone, mask = self.names[inside[0]] == path, _union(1 << place for place in inside)
+            children = () if len({*map(tuple, paths)}) == 1 else tuple(self._dotted(f"{path}.", inside, named))
+            name, title = named.get(mask, ""), path.removeprefix(above)
+            if title.isdecimal():
+                title = ".".join(path.split(".")[-2:])  # "blocks.3"
+            if name and mask != self.everything:
+                title = self._sets[name].title
+            yield Node(name or f"^{re.escape(path)}{'$' if lone else '[.]'}", (title,), path, mask, children)
 
     def _set_node(self, name: str, children: tuple[Node, ...] = ()) -> Iterator[Node]:
         mask = self._held(self._sets[name].patterns)
@@ -257,6 +278,11 @@ def state(ticked: int, mask: int) -> bool | None:
 def toggled(ticked: int, mask: int) -> int:
     """The selection after a click on a box: all of it, or nothing where all was ticked."""
     return ticked & ~mask if ticked & mask == mask else ticked | mask
+
+
+def _module(name: str) -> str:
+    """The layer that a weight belongs to."""
+    return name.removesuffix(".weight").removesuffix(".bias")
 
 
 def _prefix(name: str) -> str:

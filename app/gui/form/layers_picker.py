@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.gui.context import AppContext
-from app.gui.form.layer_counts import told_in_short
-from app.gui.form.layer_dialog import LAYERS_PATH, LayerDialog
+from app.gui.form.layer_counts import PATIENCE_MS, in_short, trained_by
+from app.gui.form.layer_dialog import LayerDialog
 from app.gui.kit import Choice, Entry, Frame, Label, LinkButton, Option, px
 from modules.catalog import FAMILIES, FamilyCard
 from modules.language import tr
@@ -46,8 +46,8 @@ class LayersPicker(Frame):
         self.share.pack(fill="x", padx=px(2))
         self.inner = self.choice
         self._offer()
-        self._pending = ""
-        self._end = context.draft.watch("", lambda _: self._soon())
+        self._pending = self._late = ""
+        self._ends = (context.draft.watch("", lambda _: self._soon()), context.queries.watch(self._soon))
         self._soon()
 
     def get(self) -> str:
@@ -66,7 +66,7 @@ class LayersPicker(Frame):
 
     def open(self) -> LayerDialog | None:
         """The tree, in a dialog of its own."""
-        if self.reason or not self._family().variants:  # whose layers are listed nowhere
+        if self.reason:
             return None
         self.entry.flush()
         return LayerDialog(self._context, self._path)
@@ -87,9 +87,10 @@ class LayersPicker(Frame):
         (self.entry if self.choice.get() == OWN else self.choice).focus_set()
 
     def destroy(self) -> None:
-        self._end()
-        if self._pending:
-            self.after_cancel(self._pending)
+        for end in self._ends:
+            end()
+        for timer in filter(None, (self._pending, self._late)):
+            self.after_cancel(timer)
         super().destroy()
 
     def _offer(self) -> None:
@@ -113,26 +114,24 @@ class LayersPicker(Frame):
         return FAMILIES[str(self._context.draft.get("model.family"))]
 
     def _soon(self) -> None:
-        """Counting takes a moment the first time: after what is on the screen."""
+        """After what is on the screen."""
         if not self._pending:
             self._pending = self.after_idle(self._refresh)
 
     def _refresh(self) -> None:
         self._pending = ""
         self._offer()
-        text, alone = str(self._context.draft.get(self._path) or ""), self._path != LAYERS_PATH
-        self._offer_tree()
-        words, wrong = told_in_short(self._context.draft.preset(), text, alone=alone)
-        self.share.set(words, "error" if wrong else "text2")
-
-    def _offer_tree(self) -> None:
-        """The way to the tree, for a family whose layers are listed."""
-        if bool(self._family().variants) == bool(self.link.winfo_manager()):
+        trained = trained_by(self._context)
+        if trained is None:
+            # What stood there stays for a moment: most answers are there before one has read it.
+            self._late = self._late or self.after(PATIENCE_MS, lambda: self.share.set(tr("Counting …"), "text2"))
             return
-        if self._family().variants:
-            self.link.pack(side="left", before=self.share)
-        else:
-            self.link.pack_forget()
+        if self._late:
+            self.after_cancel(self._late)
+            self._late = ""
+        preset = self._context.draft.preset()
+        words, wrong = in_short(preset, trained, self._path) if trained else ("", False)
+        self.share.set(words, "error" if wrong else "text2")
 
     def _show_entry(self) -> None:
         self.entry.pack(fill="x", pady=(px(6), 0), before=self._foot)

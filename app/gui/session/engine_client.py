@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import IO
 
 from modules.language import tr
-from modules.messages import Command, Event, Failed, Finished, Job, Note, Quit, decode, encode
+from modules.messages import Command, Event, Failed, Finished, Job, Note, Query, Quit, decode, encode
 from modules.system.runtime import python_command, python_environment
 
 COMMAND = python_command("-m", "modules.engine")
@@ -61,8 +61,8 @@ class Engine:
             self._process = EngineProcess(self._command, self._tell)
 
     def send(self, command: Command) -> bool:
-        """Send a command; a job starts the engine if it does not run. False: nobody is there to hear it."""
-        if isinstance(command, Job):
+        """Send a command; a job or a query starts the engine if it does not run. False: nobody is there to hear it."""
+        if isinstance(command, Job | Query):
             self.warm()
         if self._process is None or not self.alive:
             return False

@@ -13,7 +13,7 @@ from modules.check.memory.step_memory import trained_sizes
 from modules.check.wording import component_name
 from modules.families import Family
 from modules.messages import Finding
-from modules.methods import select_layers
+from modules.preset.layer_selection import select_layers
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem
 from modules.sentences.render import fix

@@ -38,8 +38,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Use some of {names}, or regular expressions, separated by commas."),
     "layers.wrong": ("{path}: {reason:headline}", "Use one of {names}, or correct the expression."),
     "layers.and-blocks": ('{names:commas}, blocks such as "input 4"', ""),
-    "layers.left-out": ('{path}: "{layers}" picks only layers that {method.groups} leaves out.',
-        "Switch train on for one of the groups, or pick other layers."),
     "layers.only-convolutions": ('{path}: "{layers}" matches nothing but convolutions, and {method.conv} is off.',
         "Turn {method.conv} on, or pick other layers."),
     "start-from.dora": ("The file to start from is a DoRA.", "Switch {path} on."),

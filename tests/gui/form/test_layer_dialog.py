@@ -19,14 +19,15 @@ from tests.gui.person import Person
 
 
 @pytest.fixture
-def sdxl(context: AppContext) -> AppContext:
-    context.draft.apply({"model.family": "sdxl", "method.kind": "full"}, "a full fine-tune of SDXL")
-    return context
+def sdxl(counting: AppContext) -> AppContext:
+    counting.draft.apply({"model.family": "sdxl", "method.kind": "full"}, "a full fine-tune of SDXL")
+    return counting
 
 
 def dialog_of(context: AppContext, pump: Pump, path: str = "method.layers") -> LayerDialog:
     dialog = LayerDialog(context, path)
     pump(dialog.winfo_viewable)
+    pump(lambda: dialog.layers.whole)
     pump(lambda: dialog.focus_get() is not None)
     return dialog
 
@@ -72,8 +73,32 @@ def test_the_row_says_which_share_is_trained_and_in_how_much_memory(sdxl: AppCon
     sdxl.draft.put("training.weights", "bf16")
     pump(lambda: "in 20.4 GB" in picker.share.cget("text"))
     sdxl.draft.put("method.layers", "nobody")
-    pump(lambda: "Nothing in this model" in picker.share.cget("text"))
+    pump(lambda: picker.share.cget("text").endswith('nothing in this model matches "nobody".'))
     assert (picker.choice.get(), picker.entry.get()) == (OWN, "nobody")
+
+
+def test_an_engine_that_does_not_answer_leaves_words_and_a_form_that_lives(
+    context: AppContext, person: Person, pump: Pump
+) -> None:
+    picker: Any = row_alone(context, "method.layers").made.widget
+    pump(lambda: picker.share.cget("text") == "Counting …")
+    dialog = picker.open()
+    pump(dialog.winfo_viewable)
+    assert person.sees("Reading the names of the layers …")
+    context.draft.put("method.layers", "mid")
+    dialog.close(None)
+    pump()
+    assert picker.choice.get() == "mid"
+
+
+def test_an_engine_that_cannot_answer_leaves_no_number(
+    context: AppContext, person: Person, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context.queries, "get", lambda what, values: {})
+    picker: Any = row_alone(context, "method.layers").made.widget
+    picker.open()
+    pump(lambda: person.sees("The layers of this model could not be found out."))
+    assert not picker.share.cget("text")
 
 
 # The tree of the kit --------------------------------------------------------------------------------------------------
@@ -129,7 +154,8 @@ def test_a_ready_set_ticks_the_tree_and_a_tick_writes_names(sdxl: AppContext, pe
     dialog = dialog_of(sdxl, pump)
     dialog.choose("71 %")
     assert sdxl.draft.get("method.layers") == "71 %"
-    assert person.sees("1,827,058,244 of 2,567,463,684 weights (71.2 %)")
+    pump(lambda: person.sees("1,827,058,244 of 2,567,463,684 weights (71.2 %)"))
+    pump(lambda: person.sees("Training takes 27.2 GB: weights 6.8 GB, gradients 6.8 GB, optimizer 13.6 GB."))
     assert (line(dialog, "down").ticked, line(dialog, "mid").ticked) == (None, True)
     assert next(each.key for each in dialog.sets.lines if each.ticked) == "71 %"
     dialog.tick_all(False)
@@ -209,15 +235,15 @@ def test_the_layers_of_a_group_are_chosen_in_the_same_tree(sdxl: AppContext, per
 
 
 def test_adapters_show_their_layers_and_what_convolutions_bring(
-    context: AppContext, person: Person, pump: Pump
+    counting: AppContext, person: Person, pump: Pump
 ) -> None:
-    context.draft.put("method.kind", "lora")
-    context.draft.put("method.conv", True)
-    dialog = dialog_of(context, pump)
-    assert person.sees("Their adapters hold") or person.sees("trainable parameters")
-    assert person.sees("more layers of resnets")
+    counting.draft.put("method.kind", "lora")
+    counting.draft.put("method.conv", True)
+    dialog = dialog_of(counting, pump)
+    pump(lambda: person.sees("16,813,056 trainable parameters."))
+    assert person.sees("86 more layers of resnets")
     assert "time" not in [each.key for each in dialog.tree.lines]
-    context.draft.put("method.kind", "embedding")
+    counting.draft.put("method.kind", "embedding")
     pump(lambda: not dialog.winfo_exists())
 
 

@@ -1,50 +1,41 @@
-"""The tree of layers: what stands where, ticks and texts that say the same, and what a choice weighs."""
+"""The tree of layers: what stands where, and ticks and texts that say the same."""
 
 from __future__ import annotations
 
 import random
-from math import prod
-from pathlib import Path
 
 import pytest
 
-from app.gui.form.layer_counts import (
-    Layers,
-    beside,
-    layers_of,
-    memory_in_words,
-    share_of,
-    told_in_short,
-    weights_in_words,
-)
-from app.gui.form.layer_tree import Line, Node, state, toggled
+from app.gui.form.layer_counts import in_short, memory_in_words, weights_in_words
+from app.gui.form.layer_tree import LayerTree, Line, Node, state, toggled
 from modules.catalog import FAMILIES
-from modules.catalog.shapes import variant_of
-from modules.methods.adapter import Adapter as Engine
-from modules.methods.full import FullFineTune
-from modules.methods.layer_selection import select_layers
-from modules.preset.preset import Preset
+from modules.preset.layer_selection import select_layers
 from modules.preset.validate import preset_of
+from tests.families.pretend.card import CARD
+from tests.layer_answers import answered
 
-CASES = [(family, kind) for family in FAMILIES for kind in ("full", "lora")]
-
-
-def preset(family: str, kind: str, source: str = "", **method: object) -> Preset:
-    return preset_of({"model": {"family": family, "source": source}, "method": {"kind": kind, **method}})
+CASES = [(family, kind) for family in ("sd", "sdxl", "pretend") for kind in ("full", "lora")]
 
 
-def layers(family: str, kind: str, **method: object) -> Layers:
-    return layers_of(preset(family, kind, **method))
+@pytest.fixture(autouse=True)
+def registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "pretend", CARD)
 
 
-def every_node(found: Layers) -> list[Node]:
-    return [node for root in found.tree.roots for node in root.walk()]
+def layers(family: str, kind: str, **method: object) -> LayerTree:
+    names = answered("layers", family, kind, method=method)["names"]
+    return LayerTree(names, FAMILIES[family].layer_sets)
 
 
-def picked(found: Layers, family: str, text: str) -> int:
+def every_node(tree: LayerTree) -> list[Node]:
+    return [node for root in tree.roots for node in root.walk()]
+
+
+def picked(tree: LayerTree, family: str, text: str) -> int:
     """What the engine makes of a text."""
-    names = set(select_layers(found.tree.names, text, {n: s.patterns for n, s in FAMILIES[family].layer_sets.items()}))
-    return sum(1 << place for place, name in enumerate(found.tree.names) if name in names)
+    sets = {name: each.patterns for name, each in FAMILIES[family].layer_sets.items()}
+    names = set(select_layers(tree.names, text, sets))
+    return sum(1 << place for place, name in enumerate(tree.names) if name in names)
 
 
 @pytest.mark.parametrize(("family", "kind"), CASES)
@@ -58,18 +49,18 @@ def test_every_node_is_called_what_the_engine_understands_as_just_that(family: s
             parts = [child.mask for child in node.children]
             assert sum(parts) == node.mask, node.term  # all of it, and nothing twice
     if kind == "full":
-        assert sum(root.mask for root in found.tree.roots) == found.tree.everything
+        assert sum(root.mask for root in found.roots) == found.everything
 
 
 @pytest.mark.parametrize(("family", "kind"), CASES)
 def test_ready_sets_are_those_of_the_family_and_hold_what_the_engine_takes(family: str, kind: str) -> None:
     found = layers(family, kind)
-    for name, mask in found.tree.sets.items():
+    for name, mask in found.sets.items():
         assert picked(found, family, name) == mask
-        text = found.tree.text_of(mask)
-        assert text == name or found.tree.sets[text] == mask
-    assert ("71 %" in found.tree.sets) is (family == "sdxl")
-    assert ("inner" in found.tree.sets) is (family == "sd")
+        text = found.text_of(mask)
+        assert text == name or found.sets[text] == mask
+    assert ("71 %" in found.sets) is (family == "sdxl")
+    assert ("inner" in found.sets) is (family == "sd")
 
 
 @pytest.mark.parametrize(("family", "kind"), CASES)
@@ -81,15 +72,15 @@ def test_whatever_is_ticked_comes_back_from_the_text_that_is_written(family: str
         for node in chance.sample(nodes, chance.randint(1, 12)):
             ticked = toggled(ticked, node.mask)
         if ticked:
-            text = found.tree.text_of(ticked)
-            assert found.tree.read(text) == (ticked, "")
+            text = found.text_of(ticked)
+            assert found.read(text) == (ticked, "")
             assert picked(found, family, text) == ticked
             longest = max(longest, len(text))
     assert longest < 1500
 
 
 def test_blocks_are_written_by_their_names_and_in_few_words() -> None:
-    tree = layers("sdxl", "full").tree
+    tree = layers("sdxl", "full")
     ticked = tree.read("output 0.1, mid, input 4")[0]
     assert tree.text_of(ticked) == "mid, input 4, output 0.1"
     assert tree.text_of(tree.everything & ~tree.read("input 4")[0]).count(",") < 20
@@ -98,7 +89,7 @@ def test_blocks_are_written_by_their_names_and_in_few_words() -> None:
 
 
 def test_an_expression_of_ones_own_stays_where_more_is_ticked() -> None:
-    tree = layers("sd", "full").tree
+    tree = layers("sd", "full")
     own = r"down_blocks\.1\..*to_k\.weight"
     ticked = tree.read(own)[0]
     kinds = [node for node in every_node(layers("sd", "full")) if node.title.startswith("Cross")]
@@ -111,7 +102,7 @@ def test_an_expression_of_ones_own_stays_where_more_is_ticked() -> None:
     ("text", "why"), [("nobody", "no"), ("(", "regular"), ("a(?=b)", "looks around"), ("", "Nothing")]
 )
 def test_a_text_that_picks_nothing_says_why(text: str, why: str) -> None:
-    found, wrong = layers("sd", "full").tree.read(text)
+    found, wrong = layers("sd", "full").read(text)
     assert not found
     assert why.casefold() in wrong.casefold()
 
@@ -127,7 +118,7 @@ def words(lines: list[Line]) -> list[str]:
 
 
 def test_folded_nodes_hide_what_lies_in_them_and_a_search_shows_the_way_to_what_it_finds() -> None:
-    tree = layers("sdxl", "full").tree
+    tree = layers("sdxl", "full")
     assert words(tree.lines(0, ())) == [root.title for root in tree.roots]
     opened = tree.lines(tree.everything, {"mid"})
     assert [line.depth for line in opened if line.node.title.startswith("Middle")] == [0, 1, 1, 1]
@@ -138,93 +129,37 @@ def test_folded_nodes_hide_what_lies_in_them_and_a_search_shows_the_way_to_what_
     assert tree.lines(0, (), "nothing of the kind") == []
 
 
-def test_the_set_of_71_percent_weighs_what_it_is_known_for() -> None:
-    wanted = preset("sdxl", "full", layers="71 %")
-    found = layers_of(wanted)
-    share = share_of(found, wanted, found.tree.read("71 %")[0])
-    assert weights_in_words(share) == "1,827,058,244 of 2,567,463,684 weights (71.2 %)"
-    assert share.memory == (
-        ("weights", 4 * share.picked),
-        ("gradients", 4 * share.picked),
-        ("optimizer", 8 * share.picked),
-    )
-    assert memory_in_words(share) == "Training them takes 27.2 GB: weights 6.8 GB, gradients 6.8 GB, optimizer 13.6 GB."
+def test_a_family_that_is_no_unet_is_a_tree_by_the_parts_of_its_names() -> None:
+    tree = layers("pretend", "full")
+    blocks = next(root for root in tree.roots if root.title == "transformer_blocks")
+    assert [child.title for child in blocks.children] == ["transformer_blocks.0", "transformer_blocks.1"]
+    assert [part.title for part in blocks.children[0].children] == ["norm", "to_q", "to_k", "to_v", "to_out", "mlp"]
+    scale = next(root for root in tree.roots if root.title == "scale")
+    assert (scale.term, scale.children) == ("^scale$", ())
+    weight, bias = (tree.names.index(f"transformer_blocks.0.to_q.{what}") for what in ("weight", "bias"))
+    assert blocks.children[0].children[1].mask == 1 << weight | 1 << bias  # a line for both
+    adapters = layers("pretend", "lora")
+    assert [(root.title, root.term) for root in adapters.roots] == [("transformer_blocks", "all")]
 
 
-def test_memory_follows_the_optimizer_and_the_precision_of_trained_weights() -> None:
-    lean = preset_of({"model": {"family": "sdxl"}, "method": {"kind": "full"}, "training": {"weights": "bf16"},
-                      "optimizer": {"kind": "adafactor"}})  # fmt: skip
-    share = share_of(layers_of(lean), lean, 0b11)
-    assert share.memory == (("weights", 2 * share.picked), ("gradients", 2 * share.picked), ("optimizer", 0))
+TRAINED = {
+    "parts": {"denoiser": {"whole": 2_567_463_684, "picked": 1_827_058_244, "trained": 1_827_058_244}},
+    "memory": {"weights": 4 * 1_827_058_244, "gradients": 4 * 1_827_058_244, "optimizer": 8 * 1_827_058_244},
+    "groups": [413_000_000], "problem": {},
+}  # fmt: skip
 
 
-def test_a_layer_group_that_is_not_trained_does_not_count() -> None:
-    without = preset("sd", "full", groups=[{"layers": "mid", "train": False}, {"layers": "all"}])
-    found = layers_of(without)
-    share, alone = (share_of(found, without, found.tree.everything, alone=alone) for alone in (False, True))
-    mid = sum(prod(shape) for place, shape in enumerate(found.shapes) if found.tree.read("mid")[0] >> place & 1)
-    assert (alone.picked, share.picked) == (found.whole, found.whole - mid)
-
-
-STARTER = "starter:model"
-
-
-@pytest.mark.parametrize(
-    "method",
-    [
-        {"kind": "full", "layers": "input 4, mid"},
-        {"kind": "full", "layers": "all", "groups": [{"layers": "up", "train": False}]},
-        {"kind": "lora", "layers": "attention"},
-        {"kind": "lora", "layers": "attention-mlp", "conv": True, "groups": [{"layers": "output 1", "rank": 3}]},
-        {"kind": "lora", "layers": "resnets", "conv": True, "dora": True},
-        {"kind": "lokr", "layers": "all", "conv": True, "factor": 4},
-        {"kind": "loha", "layers": "up, mid"},
-        {"kind": "oft", "layers": "attention-mlp", "groups": [{"layers": "down", "train": False}]},
-    ],
-    ids=str,
-)
-def test_the_numbers_counted_are_those_that_the_engine_trains(method: dict[str, object]) -> None:
-    from modules.families import LoadOptions
-    from modules.families.sd import Sd
-
-    wanted = preset("sd", str(method.pop("kind")), STARTER, **method)
-    family = Sd.load(STARTER, LoadOptions())
-    found = layers_of(wanted)
-    engine = FullFineTune(family, wanted) if wanted.method.kind == "full" else Engine(family, wanted)
-    trained = sum(parameter.numel() for parameter in engine.parameters().values())
-    assert share_of(found, wanted, found.tree.read(str(method["layers"]))[0]).trained == trained
-
-
-def test_convolutions_bring_layers_along_unless_they_are_named() -> None:
-    found = layers("sd", "lora", conv=True)
-    method = preset("sd", "lora", conv=True).method
-    assert beside(found, method, found.tree.read("attention")[0])
-    assert not beside(found, method, found.tree.read("resnets")[0])
-    assert not beside(found, preset("sd", "lora").method, found.tree.read("attention")[0])
-
-
-def kind_told(family: str, source: str) -> tuple[str, bool]:
-    variant, exact = variant_of(FAMILIES[family], source)
-    assert variant is not None
-    return variant.kind, exact
-
-
-def test_which_model_is_counted_is_told_by_its_name_or_its_folder(tmp_path: Path) -> None:
-    assert kind_told("sdxl", "stabilityai/stable-diffusion-xl-base-1.0") == ("sdxl", True)
-    assert kind_told("sd", STARTER) == ("starter", True)
-    assert kind_told("sd", "stabilityai/stable-diffusion-2-1")[0] == "sd2"
-    assert kind_told("sd", "C:/models/photon.safetensors") == ("sd15", False)
-    (tmp_path / "unet").mkdir()
-    for width, kind in ((768, "sd15"), (1024, "sd2")):
-        (tmp_path / "unet" / "config.json").write_text(f'{{"cross_attention_dim": {width}}}')
-        assert kind_told("sd", str(tmp_path)) == (kind, True)
-    (tmp_path / "unet" / "config.json").write_text("torn")
-    assert kind_told("sd", str(tmp_path)) == ("sd15", False)
+def test_numbers_in_words() -> None:
+    words = "Training takes 27.2 GB: weights 6.8 GB, gradients 6.8 GB, optimizer 13.6 GB."
+    assert memory_in_words(TRAINED) == words
+    assert weights_in_words(1_827_058_244, 2_567_463_684) == "1,827,058,244 of 2,567,463,684 weights (71.2 %)"
 
 
 def test_a_line_says_the_share_or_what_is_wrong() -> None:
-    wanted = preset("sdxl", "full")
-    assert told_in_short(wanted, "71 %", alone=False) == ("71.2 % of the U-Net trained, in 27.2 GB", False)
-    assert told_in_short(wanted, "mid", alone=True) == ("16.1 % of the U-Net", False)
-    assert told_in_short(wanted, "nobody", alone=False)[1]
-    assert told_in_short(preset("sd", "embedding"), "all", alone=False) == ("", False)
+    wanted = preset_of({"model": {"family": "sdxl"}, "method": {"kind": "full"}})
+    assert in_short(wanted, TRAINED, "method.layers") == ("71.2 % of the U-Net trained, in 27.2 GB", False)
+    assert in_short(wanted, TRAINED, "method.groups.0.layers") == ("16.1 % of the U-Net", False)
+    wrong = answered("trained", "sdxl", "full", method={"layers": "nobody"})
+    assert in_short(wanted, wrong, "method.layers")[1]
+    nothing = answered("trained", "sdxl", "full", training={"denoiser": {"train": False}})
+    assert in_short(wanted, nothing, "method.layers") == ("", False)

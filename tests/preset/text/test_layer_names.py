@@ -7,7 +7,7 @@ import time
 import pytest
 
 from modules.catalog import FAMILIES
-from modules.methods.layer_selection import select_layers
+from modules.preset.layer_selection import select_layers
 from modules.preset.text.layer_names import LayerPattern, expressions, invalid_reason, split
 from modules.preset.validate import examine
 from modules.sentences.render import PLAIN
