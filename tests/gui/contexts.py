@@ -13,7 +13,7 @@ from app.gui.session.engine_client import WindowEvent
 from app.gui.session.hardware import HardwareMonitor, Reading
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
-from modules.messages import Command, Finished, Progress, Started, encode
+from modules.messages import Command, Finished, Progress, Query, Started, encode
 
 
 class SilentEngine:
@@ -22,11 +22,15 @@ class SilentEngine:
     def __init__(self) -> None:
         self.inbox: SimpleQueue[WindowEvent] = SimpleQueue()
         self.sent: list[Command] = []
+        self.asked: list[Query] = []
         self.closed = False
         self.alive = self.busy = False
 
     def send(self, command: Command) -> bool:
-        self.sent.append(command)
+        if isinstance(command, Query):
+            self.asked.append(command)
+        else:
+            self.sent.append(command)
         return True
 
     def warm(self) -> None: ...

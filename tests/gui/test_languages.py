@@ -17,6 +17,7 @@ from app.gui.run_control import Resumable
 from app.gui.session.engine_client import EngineDied
 from app.gui.tools.folders import cache_of
 from modules.catalog import FAMILIES
+from modules.check.trained.answers import answer
 from modules.language import use
 from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Progress, Stage, Started
 from modules.preset.validate import all_settings
@@ -198,8 +199,14 @@ def concept(window: Any) -> None:
 
 def layers(window: Any) -> None:
     from app.gui.form.layer_dialog import LayerDialog
+    from modules.families.parts.layer_list import layer_lists
 
-    LayerDialog(window.context, "method.layers")
+    context, engine = window.context, window.context.engine
+    LayerDialog(context, "method.layers")
+    for _ in range(2):  # its layers, then what they come to
+        for query in [engine.asked.pop() for _ in list(engine.asked)]:
+            engine.inbox.put(answer(query, layer_lists))
+        context.inbox.tick()
 
 
 def wizard(window: Any) -> None:

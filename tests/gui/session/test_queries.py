@@ -9,7 +9,7 @@ import pytest
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.inbox import Inbox
 from app.gui.session.queries import MOST_KEPT, Queries
-from modules.messages import Answer, Command, Query
+from modules.messages import Answer, Query
 from tests.gui.contexts import SilentEngine
 
 
@@ -32,8 +32,8 @@ class Window:
         self.inbox.tick()
 
     @property
-    def sent(self) -> list[Command]:
-        return self.engine.sent
+    def sent(self) -> list[Query]:
+        return self.engine.asked
 
 
 @pytest.fixture
