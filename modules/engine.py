@@ -15,6 +15,7 @@ import traceback
 from queue import SimpleQueue
 from typing import IO
 
+from modules.event_stream import condense
 from modules.messages import (
     Answer,
     Channel,
@@ -29,7 +30,6 @@ from modules.messages import (
     RunTool,
     Stop,
     Train,
-    condense,
     decode,
     encode,
     note,

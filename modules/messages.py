@@ -7,8 +7,8 @@ Events carry paths of files, never pixels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
@@ -312,10 +312,7 @@ class RunTool:
 
 @message
 class Query:
-    """Ask something of a preset: "layers", or what is "trained" (modules/check/trained). No job: a run goes on beside.
-
-    `values` are sections of the preset; what they leave out has its default.
-    """
+    """Ask of sections of a preset the "layers", or what is "trained" (modules/check/trained); a run goes on beside."""
 
     id: int
     what: str
@@ -361,20 +358,6 @@ class Channel:
     @classmethod
     def open(cls) -> Channel:
         return cls(Mailbox(), Mailbox())
-
-
-def condense(events: Iterable[Event]) -> list[Event]:
-    """The same in fewer messages: of neighbours, the newest progress wins, and no loss is dropped."""
-    condensed: list[Event] = []
-    for event in events:
-        last = condensed[-1] if condensed else None
-        if isinstance(event, Progress) and isinstance(last, Progress):
-            condensed[-1] = replace(event, losses=[*last.losses, *event.losses])
-        elif isinstance(event, Stage) and isinstance(last, Stage) and event.code == last.code:
-            condensed[-1] = event
-        else:
-            condensed.append(event)
-    return condensed
 
 
 # On the wire ----------------------------------------------------------------------------------------------------------

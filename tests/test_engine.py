@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 
 from modules.check.trained.layer_lists import layer_lists
-from modules.engine import Engine, condense
+from modules.engine import Engine
+from modules.event_stream import condense
 from modules.messages import (
     Answer,
     BackupSaved,

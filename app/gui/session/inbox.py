@@ -8,7 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import cast
 
 from app.gui.session.engine_client import WindowEvent
-from modules.messages import Event, condense
+from modules.event_stream import condense
+from modules.messages import Event
 
 MOST_A_TICK = 1000
 
