@@ -22,7 +22,7 @@ from pydantic import (
     Strict,
     TypeAdapter,
     ValidationError,
-)
+)  # fmt: skip
 from pydantic_core import ErrorDetails, from_json
 
 from modules.sentences.catalogue import CATALOGUE

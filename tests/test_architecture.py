@@ -133,8 +133,8 @@ def test_no_python_that_is_started_imports_from_the_folder_where_the_user_stands
 # Python's own expressions can run for years. Those that are put together hold words of strangers only escaped; what
 # strangers write as an expression is matched by modules/preset/text/patterns.py, and by nobody else.
 PUT_TOGETHER = {
-    "app/gui/form/layer_counts.py": "of the catalog", "app/gui/form/layer_tree.py": "of the catalog",
-    "modules/catalog/card.py": "of the catalog", "modules/catalog/shapes.py": "of the catalog",
+    "app/gui/form/layer_tree.py": "of the catalog", "modules/catalog/card.py": "of the catalog",
+    "modules/check/trained/layer_lists.py": "of the catalog",
     "app/gui/kit/base/root.py": "of constants", "modules/check/run/paths.py": "of constants",
     "modules/formats/adapter_files.py": "of constants", "modules/formats/checkpoint.py": "of constants",
     "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
@@ -166,7 +166,6 @@ OPENS_ITSELF = {
     "modules/system/weights.py": "asks whether it is a file; of headers it knows the size",
     "modules/data/source/folders.py": "asks whether it is a file",
     "modules/preset/files/jsonfile.py": "asks, in the words of presets",
-    "modules/catalog/shapes.py": "asks, and reads no more than a config; lies below the floor of reading.py",
     "modules/language.py": "the user's own; the lowest floor",
     "modules/families/parts/single_file_saving.py": "comes with Seachange", "app/gui/kit/base/icons.py": "come with it",
     "modules/data/cache/shards.py": "our own cache", "modules/data/cache/store.py": "our own cache",

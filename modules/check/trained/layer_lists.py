@@ -21,6 +21,7 @@ from modules.catalog import ComponentSpec, FamilyCard, Variant
 from modules.errors import UserError
 from modules.preset.adapter_sizes import Shape
 from modules.preset.preset import Preset
+from modules.system import reading
 from modules.system.bundled import ROOT, in_program_folder, resolve
 from modules.system.hub import download_model, looks_like_hub_name
 from modules.system.read_cache import ReadCache
@@ -30,7 +31,6 @@ from modules.system.stamps import ALWAYS, Stamp, stamp_of
 TABLE = "layers-1"
 PATIENCE_S = 300
 COMMAND = python_command("-m", "modules.families.parts.layer_list")
-MAX_CONFIG_BYTES = 5_000_000  # of a file that a stranger made
 LIBRARIES = [f"{name} {version(name)}" for name in ("diffusers", "transformers")]
 Build = Callable[..., dict[str, Any]]
 
@@ -126,8 +126,7 @@ def _config(folder: Path | None, spec: ComponentSpec) -> dict[str, Any]:
     if folder is None:
         return {}
     try:
-        with (folder / spec.folder / "config.json").open("rb") as file:
-            held: Any = json.loads(file.read(MAX_CONFIG_BYTES))
+        held: Any = json.loads(reading.read_bytes(folder / spec.folder / "config.json"))
     except (OSError, ValueError, RecursionError):
         return {}  # the engine will say what is wrong with it
     return cast("dict[str, Any]", held) if isinstance(held, dict) else {}

@@ -67,7 +67,7 @@ def _of_file(family: type[DiffusersFamily], file: str) -> Configs | None:
 def reply(asked: IO[str], answer: IO[str]) -> None:
     """Read a question, the arguments of `layer_lists`, and write what it returns."""
     with gc_paused():  # imports what the components are made of
-        json.dump(layer_lists(**json.load(asked)), answer)
+        json.dump(layer_lists(**json.loads(asked.read())), answer)
 
 
 def main() -> None:

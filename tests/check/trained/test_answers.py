@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +19,7 @@ from modules.families.parts import layer_list
 from modules.messages import Query
 from modules.methods import attach
 from modules.preset.validate import preset_of
+from modules.system.runtime import python_command, python_environment
 from tests.families.pretend.card import CARD
 from tests.families.pretend.model import tiny_pretend
 from tests.layer_answers import answered
@@ -153,7 +153,7 @@ def test_layers_are_built_once_and_again_when_the_file_of_the_model_changes(tmp_
 
 def test_the_engines_side_needs_no_torch() -> None:
     code = "import sys, modules.check.trained.answers; sys.exit('torch' in sys.modules or 'diffusers' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+    assert subprocess.run(python_command("-c", code), env=python_environment(), check=False).returncode == 0
 
 
 def test_the_builder_is_a_program_that_reads_and_writes_json() -> None:
@@ -167,6 +167,6 @@ def test_the_builder_is_a_program_that_reads_and_writes_json() -> None:
 
 
 def test_what_cannot_be_built_is_an_error_with_what_was_printed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layer_lists, "COMMAND", (sys.executable, "-c", "raise SystemExit('no such class')"))
+    monkeypatch.setattr(layer_lists, "COMMAND", python_command("-c", "raise SystemExit('no such class')"))
     with pytest.raises(RuntimeError, match="no such class"):
         layer_lists.in_a_process(module="nobody", file="", configs={})
