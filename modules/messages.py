@@ -13,17 +13,8 @@ from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
 
-from pydantic import (
-    AfterValidator,
-    AliasChoices,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    Strict,
-    TypeAdapter,
-    ValidationError,
-)  # fmt: skip
-from pydantic_core import ErrorDetails, from_json
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
+from pydantic_core import ErrorDetails, ValidationError, from_json
 
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Fix, Problem

@@ -126,8 +126,8 @@ def _config(folder: Path | None, spec: ComponentSpec) -> dict[str, Any]:
     if folder is None:
         return {}
     try:
-        held: Any = json.loads(reading.read_bytes(folder / spec.folder / "config.json"))
-    except (OSError, ValueError, RecursionError):
+        held: Any = reading.read_json(folder / spec.folder / "config.json")
+    except (OSError, ValueError):
         return {}  # the engine will say what is wrong with it
     return cast("dict[str, Any]", held) if isinstance(held, dict) else {}
 
