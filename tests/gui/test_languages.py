@@ -19,8 +19,9 @@ from app.gui.tools.folders import cache_of
 from modules.catalog import FAMILIES
 from modules.check.trained.answers import answer
 from modules.language import use
-from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Progress, Stage, Started
+from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Progress, Stage, Started, note
 from modules.preset.validate import all_settings
+from modules.sentences.problem import Problem, problem
 from modules.system.bundled import ROOT
 from tests.gui.conftest import Pump
 from tests.gui.contexts import context_at
@@ -299,9 +300,10 @@ def test_a_run_from_its_start_to_its_end_is_told_in_it(window: Any, context: App
     pump(lambda: window.pages.front.whole)
     context.running.begin("train")
     assert told(window, pump, Stage("stage.reading-images", 3, 16)) == []
+    assert told(window, pump, note(problem("sample.lora", file="/runs/a", count=3), level="warning")) == []
     progress = Progress(120, 600, 3, 20, [[1, 0.5], [120, 0.1]], 0.0912, {"denoiser": 1e-4}, 1.92, 5311)
     assert told(window, pump, Started("/runs/a", 600, 10, 60), progress, BackupSaved("/runs/a/backups/x", 100)) == []
-    assert told(window, pump, Paused(120, "Reason of the engine")) == []
+    assert told(window, pump, Paused(120, "Free some space.", problems=[Problem("disk.full-advice")])) == []
     assert Toast.now is not None
     assert told(window, pump, ModelSaved("/runs/a/models/robot.safetensors", 600), Finished(600)) == []
 
