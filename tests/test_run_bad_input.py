@@ -80,7 +80,7 @@ def test_every_wrong_value_is_named_at_once_before_anything_loads(train) -> None
         ("model.source=/nowhere/it.safetensors", ("There is no model at /nowhere/it.safetensors.", "Check the path")),
         ("model.source=some/one", ("has not been downloaded", "general.offline")),
         ("model.vae=/nowhere/vae.safetensors", ("There is no model at /nowhere/vae.safetensors.",)),
-        ("method.layers=nonsense", ('method.layers: no layer of this model matches "nonsense".', "attention")),
+        ("method.layers=nonsense", ('method.layers: nothing in this model matches "nonsense".', "attention")),
         ("method.layers=([", ("is not a regular expression",)),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
