@@ -54,7 +54,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     yield from textwrap.wrap(finding.text, LINE_WIDTH, initial_indent="  ", subsequent_indent="  ")
     yield from _histogram(finding)
     for fix in finding.fixes:
-        yield f"  {fix.label}: {_set_options(fix)}"
+        yield f"  {fix.label}: {_set_options(fix) or 'on the page Check of the window'}"
     for item in finding.items:
         yield f"    - {item}"
 

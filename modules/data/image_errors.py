@@ -5,6 +5,8 @@ from __future__ import annotations
 import struct
 import warnings
 import zlib
+from importlib import import_module
+from importlib.util import find_spec
 
 from PIL import Image, UnidentifiedImageError
 
@@ -21,6 +23,11 @@ LONGEST_SIDE = 65_535  # as in a JPEG: 1 x 190,000,000 pixels are a kilobyte tha
 # that it hands to Ghostscript to run. JPEG includes MPO, which many phones make.
 FORMATS = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "AVIF", "TIFF")
 
+# What a plug-in of Pillow's reads, by the ending of a name: its module, and Pillow's name of the format. JPEG XL's is
+# under the GPL, so that a user may install it (pillow-jxl-plugin), and this program does not bring it.
+PLUGINS = {".heic": ("pi_heif", "HEIF"), ".heif": ("pi_heif", "HEIF"), ".jxl": ("pillow_jxl", "JXL")}
+PLUGIN_KINDS = tuple(ending for ending, (module, _) in PLUGINS.items() if find_spec(module))
+
 # Everything that Pillow raises for such files; RuntimeError comes from its AVIF decoder.
 UNREADABLE = (
     UnidentifiedImageError, OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, OverflowError, EOFError,
@@ -34,6 +41,18 @@ def too_large(image: Image.Image) -> str:
     if image.width * image.height > most:
         return f"it has {size}, more than {most // 10**6} million"
     return f"it has {size}: no side may be longer than {LONGEST_SIDE:,}" if max(image.size) > LONGEST_SIDE else ""
+
+
+def formats_for(suffix: str) -> tuple[str, ...]:
+    """What Pillow may take a file of this ending for. A plug-in is loaded when its kind is first met."""
+    ending = suffix.lower()
+    if ending not in PLUGIN_KINDS:
+        return FORMATS
+    module, name = PLUGINS[ending]
+    plugin = import_module(module)
+    if name not in Image.OPEN:
+        plugin.register_heif_opener()
+    return (*FORMATS, name)
 
 
 class UnusableImage(UserError):

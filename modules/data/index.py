@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
-from modules.data.source.source import DataFile, Source
+from modules.data.source.source import DataFile, Remarks, Source
 from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem
@@ -60,6 +60,7 @@ class BadImage:
 
     place: str  # what a person finds it by
     reason: str
+    caption: str = ""  # the caption file that is to blame, if it is not the image itself
 
     @property
     def name(self) -> str:
@@ -79,6 +80,7 @@ class Index:
         *,
         bad: Sequence[BadImage] = (),
         notes: Sequence[Problem] = (),
+        remarks: Mapping[int, Remarks] | None = None,
         held_out: Collection[int] = (),
     ) -> None:
         """`concepts` and `sources` are those of the preset, in its order; disabled ones have no rows.
@@ -91,6 +93,7 @@ class Index:
         self.sources = tuple(sources)
         self.buckets = tuple(buckets)
         self.bad, self.notes = tuple(bad), tuple(notes)
+        self.remarks = dict(remarks or {})  # of each concept that was looked at
         self.concept_numbers = self._numbers("concept")
         self.bucket_numbers = self._numbers("bucket")
         self.widths, self.heights = self._numbers("width"), self._numbers("height")
@@ -244,7 +247,9 @@ class Index:
     ) -> Index:
         bad = self.bad if bad is None else bad
         held = self.held_out if held_out is None else held_out
-        return Index(table, concepts, self.sources, self.buckets, bad=bad, notes=self.notes, held_out=held)
+        return Index(
+            table, concepts, self.sources, self.buckets, bad=bad, notes=self.notes, remarks=self.remarks, held_out=held
+        )
 
 
 def _without_randomness(concept: Concept) -> Concept:

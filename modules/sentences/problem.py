@@ -35,9 +35,11 @@ def as_it_is(text: str, advice: str = "") -> Problem:
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """Settings that would help: a button in the window, a `--set` on the command line."""
+    """Settings that would help: a button in the window, a `--set` on the command line. Or files that are mended."""
 
     label: str  # in a few words of English; who has others makes them from `code` and `values`
     changes: dict[str, Any]  # path of a setting -> its new value
     code: str = ""  # "" in runs of older versions
     values: dict[str, Any] = field(default_factory=dict[str, Any])
+    # Path of a text file -> the path that it then has; where that is the same, its text becomes UTF-8.
+    files: dict[str, str] = field(default_factory=dict[str, str])

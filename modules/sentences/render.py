@@ -163,6 +163,6 @@ def sentence(problem: Problem, name_of: NameOf = as_path, *, translate: Translat
     return Renderer(name_of, translate or as_written).sentence(problem)
 
 
-def fix(code: str, changes: Mapping[str, Any], **values: Any) -> Fix:
-    """Settings that would help, with the label of this row."""
-    return Fix(PLAIN.what(Problem(code, values=values)), dict(changes), code, values)
+def fix(code: str, changes: Mapping[str, Any], files: Mapping[str, str] | None = None, **values: Any) -> Fix:
+    """Settings or files that would help, with the label of this row."""
+    return Fix(PLAIN.what(Problem(code, values=values)), dict(changes), code, values, dict(files or {}))

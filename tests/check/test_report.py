@@ -172,11 +172,14 @@ def test_a_sampler_that_cannot_draw_with_the_model_is_found_with_one_that_can(tm
     assert "samples.cannot-draw" not in [f.name for f in found(check(tmp_path, *settings, *changes))]
 
 
-def test_caption_files_that_are_no_text_are_named(tmp_path: Path) -> None:
-    captioned(tmp_path / "images", {"a": "a robot", "b": b"caf\xe9"})
-    (stop,) = [f for f in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}")) if f.severity == "error"]
-    assert stop.name == "images.cannot-read"
-    assert "b.txt: the byte at position 3 is not UTF-8" in f"{stop.title} {stop.items}"
+def test_a_caption_that_is_no_text_hides_nothing_and_stops_nothing(tmp_path: Path) -> None:
+    captioned(tmp_path / "images", {"a": "a robot", "b": b"caf\x81"})
+    told = {finding.name: finding for finding in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}"))}
+    assert told["captions.unreadable"].severity == "warning"
+    assert "b.txt is not text" in told["captions.unreadable"].items[0]
+    assert "images.unreadable" not in told
+    assert "images.buckets" in told
+    assert not [finding for finding in told.values() if finding.severity == "error"]
 
 
 def test_a_check_can_be_left(tmp_path: Path) -> None:

@@ -265,7 +265,7 @@ FOLDERS = [
     ("nothing in it", lambda folder: folder, "there are no images"),
     ("a folder named as an image", lambda folder: (folder / "a.png").mkdir() or folder, "there are no images"),
     ("only a pipe", lambda folder: os.mkfifo(folder / "a.png") or folder, ("there are no images", "a pipe")),
-    ("only bad images", lambda folder: file("a.png", b"x")(folder).parent, ("None of the 1 images", "no image")),
+    ("only bad images", lambda folder: file("a.png", b"x")(folder).parent, ("No image in", "no image")),
     ("a file", file("a", b"x"), "is a file, not a folder"),
     ("a device", lambda folder: Path("/dev/null"), "is a file, not a folder"),
     ("nowhere", lambda folder: folder / "x", "there is no folder"),

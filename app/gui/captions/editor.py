@@ -73,8 +73,26 @@ class CaptionEditor(Frame):
             bar, tr("Next"), lambda: self._step(1), hint=tr("Ctrl+Return saves and goes to the next image")
         )
         self._on.pack(side="left", padx=px(8))
-        self._save = Button(bar, tr("Save"), self.save, kind="primary", image="save", hint="Ctrl+S")
+        self._save = Button(
+            bar, tr("Save"), lambda: self.save(pressed=True), kind="primary", image="save", hint="Ctrl+S"
+        )
         self._save.pack(side="right")
+
+    @property
+    def unsaved(self) -> int:
+        """How many texts were typed that are not on the disk."""
+        return len({*self._unsaved, self.number} if self.dirty else self._unsaved)
+
+    @property
+    def _guessed(self) -> bool:
+        """Whether what is shown is not, letter by letter, what the file says in UTF-8."""
+        caption = self._caption
+        return caption is not None and not caption.fixed and (caption.legacy or bool(caption.problem))
+
+    @property
+    def _caption(self) -> Caption | None:
+        captions = self._work.captions.all
+        return captions[self.number] if 0 <= self.number < len(captions) else None
 
     @property
     def dirty(self) -> bool:
@@ -86,6 +104,8 @@ class CaptionEditor(Frame):
         if number != self.number:
             self.save()
         self.number = number
+        if 0 <= number < len(self._work.captions.all):
+            self._work.captions.refresh(number)  # another program may have mended it
         captions = self._work.captions.all
         caption = captions[number] if 0 <= number < len(captions) else None
         self._picture.show(caption.image if caption else None)
@@ -101,9 +121,12 @@ class CaptionEditor(Frame):
         if self.number >= 0 and self.number not in self._unsaved:
             self._load(self._work.captions.all[self.number])
 
-    def save(self) -> bool:
-        """Write what was typed. False if it cannot be written; it stays in the editor then."""
-        if not self.winfo_exists() or not self.dirty:
+    def save(self, *, pressed: bool = False) -> bool:
+        """Write what was typed. False if it cannot be written; it stays in the editor then.
+
+        What is shown by a guess is only written if one asks for it (`pressed`), and is UTF-8 then.
+        """
+        if not self.winfo_exists() or not (self.dirty or (pressed and self._guessed)):
             return True
         number, text = self.number, self.text.get()
         self._clean = text  # so that what follows from writing does not come back here
@@ -113,7 +136,7 @@ class CaptionEditor(Frame):
             self._clean = shown_text(self._work.captions.all[number])
         else:
             self._unsaved.pop(number, None)
-        self._say_error(problem)
+        self._say_error(problem) if problem else self._say_problem(self._caption)
         self._say_state()
         return not problem
 
@@ -132,9 +155,9 @@ class CaptionEditor(Frame):
 
     def _load(self, caption: Caption | None) -> None:
         self._clean = shown_text(caption) if caption else ""
-        self.text.disable(tr("Choose an image") if caption is None else caption.problem or caption.fixed)
+        self.text.disable(tr("Choose an image") if caption is None else caption.fixed)
         self.text.set(self._unsaved.get(self.number, self._clean))
-        self._say_error(caption.problem or caption.fixed if caption else "")
+        self._say_problem(caption)
         self._say_state()
         self._count()
 
@@ -144,7 +167,7 @@ class CaptionEditor(Frame):
             self._count()
 
     def _count(self) -> None:
-        caption = self._work.captions.all[self.number] if self.number >= 0 else None
+        caption = self._caption
         if caption is None or caption.problem or caption.fixed:
             self._tokens.pack_forget()
             return
@@ -158,14 +181,22 @@ class CaptionEditor(Frame):
             self._about.set(f"{self._work.captions.all[self.number].name}{size}")
 
     def _say_state(self) -> None:
-        self._save.disable("" if self.dirty else tr("Everything is saved"))
+        self._save.set(tr("Save as UTF-8") if self._guessed else tr("Save"))
+        self._save.disable("" if self.dirty or self._guessed else tr("Everything is saved"))
         nowhere = "" if self._work.shown else tr("There are no images")
         self._back.disable(nowhere)
         self._on.disable(nowhere)
 
-    def _say_error(self, problem: str) -> None:
-        self._error.set(problem)
-        self.text.invalid(bool(problem))
+    def _say_problem(self, caption: Caption | None) -> None:
+        """What is wrong with the file; of a guess, that it is one."""
+        if caption is not None and caption.legacy:
+            self._say_error(tr("Not UTF-8: read as Windows-1252. Are the accents right?"), role="changed")
+        else:
+            self._say_error(caption.problem or caption.fixed if caption else "")
+
+    def _say_error(self, problem: str, role: str = "error") -> None:
+        self._error.set(problem, role)
+        self.text.invalid(bool(problem) and role == "error")
         if problem:
             self._error.pack(fill="x", pady=(px(4), 0), after=self.text)
         else:
@@ -174,7 +205,7 @@ class CaptionEditor(Frame):
 
 def shown_text(caption: Caption) -> str:
     """The text as it is edited: the line end at the end of a file is no line to edit."""
-    return caption.text.rstrip("\n")
+    return caption.shown.rstrip("\n")
 
 
 def size_of(file: DataFile) -> tuple[int, int]:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from modules.data.source.file_info import MAX_CAPTION_BYTES, decode_text
+from modules.data.source.file_info import MAX_CAPTION_BYTES
 from modules.data.source.kinds import source_of
 from modules.data.source.source import CaptionFile, DataFile, Entry
 from modules.data.text.captions import without_empty_lines
 from modules.errors import UserError
 from modules.language import tr
+from modules.preset.files.text_file import LEGACY, DecodedText, NotText, decoded, encoded
 from modules.preset.sections.concept import Concept
-from modules.system.files import staged_file
+from modules.sentences.problem import as_it_is
+from modules.system.bundled import ROOT
 
+BUNDLED = ROOT / "resources"
 Report = Callable[[int, int], None]
 Stop = Callable[[], bool]
 
@@ -29,12 +31,31 @@ class Caption:
     name: str  # the key of the image; where it has several caption files, with the ending of this one
     file: DataFile
     data: bytes | None
-    problem: str = ""  # why the file cannot be read as text; it is then not edited
-    fixed: str = ""  # why what can be read cannot be changed
+    problem: str = ""  # why it cannot be read: its image is not trained
+    fixed: str = ""  # why it cannot be changed here
+
+    @cached_property
+    def _decoded(self) -> DecodedText:
+        return decoded(self.data or b"")
+
+    @property
+    def legacy(self) -> bool:
+        """Whether it was read by a guess, and becomes UTF-8 when it is saved."""
+        return not self.problem and not self.fixed and self._decoded.encoding == LEGACY
 
     @cached_property
     def text(self) -> str:
-        return "" if self.data is None or self.problem else decode_text(self.data).replace("\r\n", "\n")
+        """What it says; nothing where it cannot be read."""
+        return "" if self.problem else self._decoded.text.replace("\r\n", "\n")
+
+    @property
+    def shown(self) -> str:
+        """What is put into the editor: of bytes that are no text, what can be made out, to be corrected."""
+        if not self.problem or self.fixed:
+            return self.text
+        data = self.data or b""
+        wide = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
+        return data.decode(wide if b"\0" in data else "utf-8", "replace").replace("\r\n", "\n").replace("\0", "")
 
     @cached_property
     def address(self) -> str:
@@ -60,19 +81,22 @@ class Caption:
     def missing(self) -> bool:
         return not self.problem and not self.lines
 
+    def refusal(self) -> UserError | None:
+        """Why it may not be changed. What came with Seachange stays: updates and presets that name it count on it."""
+        if self.fixed:
+            return UserError(as_it_is(self.fixed))
+        path = self.file.path
+        if path is None or not path.is_relative_to(BUNDLED):
+            return None
+        return UserError("captions.bundled")
+
     def with_text(self, text: str) -> bytes:
         """The bytes of another text, in the manner of this file: line ends and byte order mark stay as they are."""
-        data = self.data or b""
+        raw, encoding = ("", "utf-8") if self.problem else self._decoded
         text = text.replace("\r\n", "\n")
-        if text and not text.endswith("\n") and data.endswith((b"\n", b"\n\0")):
+        if text and not text.endswith("\n") and raw.endswith("\n"):
             text += "\n"
-        if b"\r\n" in data or b"\r\0\n\0" in data:
-            text = text.replace("\n", "\r\n")
-        if data.startswith(codecs.BOM_UTF16_LE):
-            return codecs.BOM_UTF16_LE + text.encode("utf-16-le")
-        if data.startswith(codecs.BOM_UTF16_BE):
-            return codecs.BOM_UTF16_BE + text.encode("utf-16-be")
-        return codecs.BOM_UTF8 * data.startswith(codecs.BOM_UTF8) + text.encode("utf-8")
+        return encoded(text.replace("\n", "\r\n") if "\r\n" in raw else text, encoding)
 
 
 def read_captions(
@@ -105,7 +129,7 @@ def _read(concept: int, entry: Entry) -> list[Caption]:
     files = list({file.key: file for file in files}.values())  # two fields of one file
     key, stem = entry.file.key, len(entry.file.name.rpartition(".")[0])
     names = [f"{key} · {file.name[stem:]}" if len(files) > 1 else key for file in files]
-    found = [_read_file(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
+    found = [reread(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
     lines = [text for text in entry.captions if not isinstance(text, CaptionFile)]
     return found + [_listed(concept, entry, text) for text in lines]
 
@@ -120,22 +144,32 @@ def _fixed(file: DataFile) -> str:
     return tr("The captions of {file} are not in a file of their own, and cannot be changed here.", file=file)
 
 
-def _read_file(caption: Caption) -> Caption:
-    file = caption.file
-    caption = replace(caption, data=bytes_of(file), fixed="" if file.path else _fixed(caption.image))
-    if file.suffix.lower() == ".json":
-        return replace(caption, problem=tr("{file} is JSON. Edit it in a text editor.", file=file))
+def reread(caption: Caption) -> Caption:
+    """The same with what its file holds now."""
     try:
-        if caption.data is not None and len(caption.data) > MAX_CAPTION_BYTES:
-            return replace(caption, problem=tr("{file} is too large to be a caption.", file=caption.file))
-        readable = "\0" not in caption.text
-    except UnicodeDecodeError:
-        readable = False
-    if not readable:
-        return replace(
-            caption, problem=tr("{file} is not UTF-8 text. Save it as UTF-8 in a text editor.", file=caption.file)
-        )
-    return caption
+        return with_data(caption, bytes_of(caption.file))
+    except OSError as error:
+        why = tr("{file} cannot be read: {reason}.", file=caption.file, reason=error.strerror or error)
+        return _unchangeable(replace(caption, data=None), why)
+
+
+def with_data(caption: Caption, data: bytes | None) -> Caption:
+    """The same with other bytes in its file, and what is wrong with them."""
+    file = caption.file
+    found = replace(caption, data=data, problem="", fixed="" if file.path else _fixed(caption.image))
+    if file.suffix.lower() == ".json":
+        return _unchangeable(found, tr("{file} is JSON. Edit it in a text editor.", file=file))
+    if data is not None and len(data) > MAX_CAPTION_BYTES:
+        return _unchangeable(found, tr("{file} is too large to be a caption.", file=file))
+    try:
+        _ = found.text
+    except NotText:
+        return replace(found, problem=tr("{file} is not text. What you save here replaces it.", file=file.name))
+    return found
+
+
+def _unchangeable(caption: Caption, why: str) -> Caption:
+    return replace(caption, problem=why, fixed=caption.fixed or why)
 
 
 def tags_of(line: str) -> list[str]:
@@ -144,20 +178,9 @@ def tags_of(line: str) -> list[str]:
 
 
 def bytes_of(file: DataFile) -> bytes | None:
-    """What a file holds; None where there is none."""
+    """What a file holds, if that is no more than a caption does; None where there is none."""
     try:
         with file.open() as stream:
-            return stream.read()
+            return stream.read(MAX_CAPTION_BYTES + 1)
     except FileNotFoundError:
         return None
-
-
-def put_bytes(file: DataFile, data: bytes | None) -> None:
-    """Make a file on disk hold these bytes, or take it away."""
-    path = file.path
-    assert path is not None
-    if data is None:
-        path.unlink(missing_ok=True)
-        return
-    with staged_file(path) as draft:
-        draft.write_bytes(data)

@@ -5,15 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from app.gui.busy_dialog import wait_for
+from app.gui.busy_dialog import run_blocking
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.files import Caption
 from app.gui.captions.selection import CaptionSelection, reading
 from app.gui.captions.store import Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
+from app.gui.draft.labels import title_of
 from app.gui.draft.problem_labels import WORDS
-from app.gui.kit import Button, Cell, Choice, EmptyState, Entry, Frame, Option, RoundFrame, ScrollArea, VirtualGrid, px
+from app.gui.kit import (
+    Answer,
+    Button,
+    Cell,
+    Choice,
+    EmptyState,
+    Entry,
+    Frame,
+    Option,
+    RoundFrame,
+    ScrollArea,
+    VirtualGrid,
+    ask,
+    px,
+)
 from app.gui.page import Page, header_of
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
@@ -24,7 +39,7 @@ CELL = (150, 174)
 SIDE, SIDE_SHARE = (290, 420), 0.36  # least and most pixels at 100 %, and the share of the page
 MOST_TAGS = 5000  # that the list for filtering offers
 SETTLES_MS = 400
-ALL, MISSING = "all", "missing"
+ALL, MISSING, WRONG = "all", "missing", "wrong"
 
 
 class CaptionsPage(Page):
@@ -33,12 +48,13 @@ class CaptionsPage(Page):
     def __init__(self, master: object, context: AppContext) -> None:
         super().__init__(master, context)
         self.work = CaptionSelection(context)
-        self.work.run_blocking = lambda work: wait_for(context.app, tr("Writing captions"), work)
+        self.work.run_blocking = lambda act: run_blocking(context.app, tr("Writing captions"), act)
         self._concepts: list[Concept] = []
         self._read_of: object = None
         self._timer = ""
         self._waiting: WorkerPoll[list[Caption]] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._keys = f"Captions{self.winfo_id()}"
+        self._wanted = ""  # the filter that another page asked for
         self._built = False
         self._wide = 0
 
@@ -76,7 +92,9 @@ class CaptionsPage(Page):
 
     def _make_bar(self) -> None:
         bar, self._line = header_of(self)
-        self._again = Button(bar, kind="icon", image="rotate-ccw", hint=tr("Read the files again"), on_press=self.read)
+        self._again = Button(
+            bar, kind="icon", image="rotate-ccw", hint=tr("Read the files again"), on_press=self._reload
+        )
         self._again.pack(side="right")
         self._which = Choice(bar, [Option(ALL, tr("All images"))], ALL, lambda _: self._filter(), width=126, fit=True)
         self._which.pack(side="right", padx=px(8))
@@ -151,11 +169,33 @@ class CaptionsPage(Page):
     def _failed(self, error: UserError) -> None:
         self._line.set(error.text(WORDS), "error")
 
+    def _reload(self) -> None:
+        """Read all files anew; what could not be saved is thrown away only if one says so."""
+        self.editor.save()
+        if unsaved := self.editor.unsaved:
+            title = plural(unsaved, "1 caption is not saved", "{count:,} captions are not saved")
+            answers = (Answer(tr("Cancel")), Answer(tr("Discard and reload"), True, "danger"))
+            if not ask(self, title, tr("What you typed is lost if the files are read again."), answers):
+                return
+        self.read()
+
+    def reveal(self, path: str) -> None:
+        """Show what passes one of the filters, as the files are now."""
+        self._wanted = path
+        if self._built and not self._waiting.busy and not self.editor.unsaved:
+            self.read()
+
+    def _keep_filter(self) -> None:
+        """Offer the filters of what there is now, and choose that of before where it still is one."""
+        which, choices = self._wanted or self._which.get(), self._choices()
+        self._wanted = ""
+        self._which.offer(choices)
+        self._which.set(which if which in [option.value for option in choices] else ALL)
+
     def _arrived(self, captions: Sequence[Caption]) -> None:
         self.editor.forget()
         self.work.take(captions)
-        self._which.offer(self._choices())
-        self._which.set(ALL)
+        self._keep_filter()
         self._offer_tags()
         self._filter()
         self._show_empty()
@@ -164,13 +204,15 @@ class CaptionsPage(Page):
             self.grid_.focus_set()
 
     def _choices(self) -> list[Option]:
-        missing = len(self.work.captions.missing())
+        captions = self.work.captions
+        missing, wrong = len(captions.missing()), len(captions.wrong())
         found = [Option(ALL, tr("All images")), Option(MISSING, tr("Without a caption"), note=f"{missing:,}")]
+        if wrong:
+            found.append(Option(WRONG, tr("Cannot be read, or not UTF-8"), note=f"{wrong:,}"))
         if len(self._concepts) > 1:
             for number, concept in enumerate(self._concepts):
                 if concept.caption_files:
-                    name = concept.name or concept.path.replace("\\", "/").rstrip("/").rpartition("/")[2]
-                    found.append(Option(number, name, group=tr("Concepts")))
+                    found.append(Option(number, title_of(concept.model_dump()), group=tr("Concepts")))
         return found
 
     def _show_empty(self) -> None:
@@ -198,8 +240,11 @@ class CaptionsPage(Page):
         self.editor.save()
         which: Any = self._which.get()
         self.work.filter(
-            Filter(self._search.get(), self._tags.get(), which == MISSING, which if isinstance(which, int) else None)
-        )
+            Filter(
+                self._search.get(), self._tags.get(), missing=which == MISSING, wrong=which == WRONG,
+                concept=which if isinstance(which, int) else None,
+            )
+        )  # fmt: skip
         self.grid_.show(len(self.work.shown))
         self._say_counts()
         self._chosen()
@@ -225,8 +270,8 @@ class CaptionsPage(Page):
         cell.words(0, caption.image.name, "error" if caption.missing or caption.problem else "text2")
         if caption.missing:
             cell.mark(tr("No caption"), "error")
-        elif caption.problem:
-            cell.mark(tr("Cannot be read"), "error")
+        elif caption.problem or caption.legacy:
+            cell.mark(tr("Cannot be read") if caption.problem else tr("Not UTF-8"), "error")
 
         def arrived(_: object) -> None:
             if self.winfo_exists():

@@ -9,7 +9,7 @@ from app.gui.captions.files import Caption, read_captions
 from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.session.worker import Outcome, Report, Stop, Worker
+from app.gui.session.worker import Report, Stop, Worker
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
@@ -49,8 +49,10 @@ class CaptionSelection:
         self.chosen: list[int] = []
         # Saves what is being typed; asked before anything else is done.
         self.settle: Callable[[], object] = lambda: None
-        # How a long change is waited for.
-        self.run_blocking: Callable[[Worker[Any]], Outcome[Any]] = lambda work: work.wait()
+        # Does what takes long, with the window alive.
+        self.run_blocking: Callable[[Callable[[Report, Stop], Any]], Any] = lambda act: act(
+            lambda *_: None, lambda: False
+        )
         self.quiet = False  # the page goes: nobody is told any more
         self._listeners: list[Listener] = []
 
@@ -102,8 +104,10 @@ class CaptionSelection:
             changed = self._in_background(act)
         except UserError as error:
             return error.text(WORDS)
+        left_out = len(self.captions.left_out(numbers))
+        rest = plural(left_out, "; 1 left as it is", "; {count:,} left as they are") if left_out else ""
         if changed:
-            self._say(plural(changed, *words, text=text), tr("Undo"), self._undo_action())
+            self._say(plural(changed, *words, text=text) + rest, tr("Undo"), self._undo_action())
             self._notify_listeners(numbers)
         else:
             self._say(tr("Nothing to change: no caption would differ"))
@@ -151,16 +155,11 @@ class CaptionSelection:
     def _in_background(self, act: Callable[[], T]) -> T:
         """Thousands of files on a slow disk take minutes: they are written in a thread."""
 
-        def work(report: Report, _: Stop) -> list[T]:
-            self.captions.report = report
-            return [act()]
+        def work(report: Report, stop: Stop) -> T:
+            self.captions.report, self.captions.stop = report, stop
+            return act()
 
-        done = self.run_blocking(Worker(work))
-        if done.error is not None:
-            raise done.error
-        if done.result is None:
-            raise AssertionError("nobody cancels it")
-        return done.result[0]
+        return self.run_blocking(work)
 
     def _notify_listeners(self, numbers: Iterable[int]) -> None:
         for listener in self._listeners if not self.quiet else ():

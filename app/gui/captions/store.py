@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from pathlib import Path
 
-from app.gui.captions.files import Caption, Report, bytes_of, put_bytes, tags_of
+from app.gui.captions.batch import Change, write_all
+from app.gui.captions.files import Caption, Report, Stop, reread, tags_of, with_data
 from modules.data.text.captions import has_trigger
-from modules.errors import Problems, UserError
+from modules.errors import UserError
 from modules.language import tr
 from modules.preset.text.patterns import Pattern, PatternError
-from modules.sentences.problem import Problem, as_it_is
-from modules.system.bundled import ROOT
 
 Lines = Callable[[list[str]], list[str]]
-BUNDLED = ROOT / "resources"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +29,7 @@ class Filter:
     text: str = ""  # every word of it stands in the caption or in the name of the file
     tag: str = ""
     missing: bool = False
+    wrong: bool = False  # cannot be read, or only by a guess
     concept: int | None = None
 
 
@@ -50,7 +50,9 @@ class CaptionStore:
         self._by_file: defaultdict[str, list[int]] = defaultdict(list)  # a.png and a.jpg share a.txt
         for number, caption in enumerate(self.all):
             self._by_file[caption.address].append(number)
-        self.report: Report = lambda *_: None  # how many files of how many have been written, if that takes a while
+        # How many files of how many have been written, and whether to put them back, if that takes a while.
+        self.report: Report = lambda *_: None
+        self.stop: Stop = lambda: False
         self._done: list[Step] = []
         self._undone: list[Step] = []
 
@@ -68,6 +70,10 @@ class CaptionStore:
 
     def missing(self) -> list[int]:
         return [number for number, caption in enumerate(self.all) if caption.missing]
+
+    def wrong(self) -> list[int]:
+        """Those that cannot be read, or only by a guess."""
+        return [number for number, caption in enumerate(self.all) if caption.problem or caption.legacy]
 
     # Changing ---------------------------------------------------------------------------------------------------------
 
@@ -139,36 +145,47 @@ class CaptionStore:
             raise UserError("find.replacement", new=new, reason=str(error)) from error
 
     def _edit(self, title: str, numbers: Iterable[int], change: Lines) -> int:
+        """What may not be changed, or cannot be read, is left out, unless there is nothing else."""
+        numbers = list(numbers)
+        left_out = set(self.left_out(numbers))
+        if numbers and len(left_out) == len(numbers):
+            raise self.all[numbers[0]].refusal() or AssertionError("it is left out for a reason")
         texts: dict[int, str] = {}
         for number in numbers:
             lines = self.all[number].lines
             new = [line.strip() for line in change(lines)]
-            if new != lines:
+            if new != lines and number not in left_out:
                 texts[number] = "\n".join(new)
         return self._apply(title, texts)
+
+    def left_out(self, numbers: Iterable[int]) -> list[int]:
+        """Those that a change of many leaves as they are."""
+        return [number for number in numbers if self.all[number].refusal() or self.all[number].problem]
 
     def _apply(self, title: str, texts: Mapping[int, str]) -> int:
         before: dict[int, bytes | None] = {}
         after: dict[int, bytes | None] = {}
         for number, text in texts.items():
             caption = self.all[number]
-            if caption.problem or caption.fixed:
-                raise UserError(as_it_is(caption.problem or caption.fixed))
             data = caption.with_text(text) if text.strip() else None
             if data != caption.data:
+                if refusal := caption.refusal():
+                    raise refusal
                 before[number], after[number] = caption.data, data
         if after:
-            self._refuse_bundled(after)
             self._write_all(before, after)
             self._done.append(Step(title, before, after))
             self._undone.clear()
         return len(after)
 
-    def _refuse_bundled(self, numbers: Iterable[int]) -> None:
-        """What came with Seachange stays as it came: the next update, and every preset that names it, counts on it."""
-        paths = [self.all[number].file.path for number in numbers]
-        if any(path and path.is_relative_to(BUNDLED) for path in paths):
-            raise UserError("captions.bundled")
+    def refresh(self, number: int) -> bool:
+        """Read one file again. Whether another program has changed it since."""
+        now = reread(self.all[number])
+        if now.data == self.all[number].data:
+            return False
+        for same in self._by_file[now.address]:
+            self.all[same] = reread(self.all[same])
+        return True
 
     @property
     def last(self) -> Step | None:
@@ -205,25 +222,16 @@ class CaptionStore:
         return step
 
     def _write_all(self, now: Mapping[int, bytes | None], new: Mapping[int, bytes | None]) -> None:
-        """Write all files, or put back those that were written before one failed."""
-        changed = [self.all[number].file for number, data in now.items() if bytes_of(self.all[number].file) != data]
-        if changed:
-            raise Problems(Problem("captions.changed"), [as_it_is(str(file)) for file in changed[:20]])
-        written: list[int] = []
-        try:
-            for number, data in new.items():
-                self.report(len(written), len(new))
-                written.append(number)
-                put_bytes(self.all[number].file, data)
-        except OSError as error:
-            for number in written:
-                put_bytes(self.all[number].file, now[number])
-            raise UserError(
-                "captions.not-written", file=error.filename or "?", reason=error.strerror or str(error)
-            ) from error
+        """Write all files, or none."""
+        changes: dict[Path, Change] = {}
         for number, data in new.items():
+            path = self.all[number].file.path
+            assert path is not None
+            changes[path] = Change(now[number], data)
+        write_all(changes, self.report, self.stop)
+        for number in new:
             for same in self._by_file[self.all[number].address]:
-                self.all[same] = replace(self.all[same], data=data)
+                self.all[same] = with_data(self.all[same], new[number])
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
@@ -246,7 +254,7 @@ def compiled(find: str, *, regex: bool, match_case: bool) -> Pattern:
 def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
     if wanted.concept is not None and caption.concept != wanted.concept:
         return False
-    if wanted.missing and not caption.missing:
+    if (wanted.missing and not caption.missing) or (wanted.wrong and not (caption.problem or caption.legacy)):
         return False
     if wanted.tag and wanted.tag not in caption.tags:
         return False
@@ -255,6 +263,8 @@ def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
 
 def _checked(tag: str) -> str:
     tag = tag.strip()
-    if not tag or "," in tag or "\n" in tag:
+    if not tag:
+        raise UserError("tag.empty")
+    if "," in tag or "\n" in tag:
         raise UserError("tag.not-one")
     return tag

@@ -36,7 +36,7 @@ class CaptionTags(Frame):
     ) -> None:
         super().__init__(master)
         self._work, self._on_filter = work, on_filter
-        self._timer = ""
+        self._timer = self._refused = ""
         Label(self, tr("Tags"), font="section").pack(fill="x", pady=(0, px(6)))
         self._scope = Segmented(self, labelled(SCOPES), "shown", lambda _: self.refresh())
         self._scope.pack(fill="x")
@@ -51,7 +51,7 @@ class CaptionTags(Frame):
     def _make_tag_line(self) -> None:
         line = Frame(self)
         line.pack(fill="x", pady=(px(6), 0))
-        self.tag = Entry(line, placeholder=tr("A tag"), on_done=lambda _: None)
+        self.tag = Entry(line, placeholder=tr("A tag"), on_change=self._tag_typed)
         self.tag.pack(side="left", fill="x", expand=True)
         Button(line, tr("Add"), self.add, image="plus").pack(side="left", padx=(px(6), 0))
         Button(line, tr("Remove"), self.remove).pack(side="left", padx=(px(6), 0))
@@ -81,6 +81,7 @@ class CaptionTags(Frame):
 
     def chosen(self) -> None:
         """Other images were chosen: several mean that a change is for them."""
+        self._say_tag_error("")
         several = len(self._work.chosen) > 1
         if several or self._scope.get() == "chosen":
             self._scope.set("chosen" if several else "shown")
@@ -135,6 +136,7 @@ class CaptionTags(Frame):
 
     def replace(self) -> None:
         """Replace what is in the entries."""
+        self.refresh()  # now, or it would come behind what is said below
         problem = self._work.replace(
             self.numbers, self.find.get(), self.new.get(), regex=self.regex.get(), match_case=self.case.get()
         )
@@ -151,7 +153,12 @@ class CaptionTags(Frame):
 
         popup(chip, labelled(OFFERED), picked, width=230)
 
+    def _tag_typed(self, tag: str) -> None:
+        if tag != self._refused:
+            self._say_tag_error("")
+
     def _say_tag_error(self, problem: str) -> None:
+        self._refused = self.tag.get()
         self.tag.invalid(bool(problem))
         self._tag_error.set(problem)
         if problem:

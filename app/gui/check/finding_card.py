@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
+from app.gui.captions.page import WRONG
+from app.gui.check.file_fixes import describe_files
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext
 from app.gui.draft.labels import breadcrumb
@@ -26,6 +28,7 @@ BARS = 12  # the others are counted
 LABEL, LABEL_MOST = 96, 220  # pixels of the names of bars
 MOST_ITEMS = 20  # a finding names no more, however many there are
 LONGEST = 74  # letters of a button
+CAPTION_FILES = {"captions.unreadable", "captions.legacy"}  # findings about files that the page Captions can mend
 
 
 class FindingCard(Card):
@@ -75,7 +78,13 @@ class FindingCard(Card):
             return
         checks = checks_for(self.context)
         done = [checks.is_fixed(self.finding, fix) for fix, _ in self.fixes]
-        for (_, button), is_fixed in zip(self.fixes, done, strict=True):
+        for (fix, button), is_fixed in zip(self.fixes, done, strict=True):
+            if fix.files:  # Ctrl+Z takes back settings alone
+                words = _fix_label(fix)
+                button.set(
+                    tr("Undo: {what}", what=words) if is_fixed else words, image="undo-2" if is_fixed else "wrench"
+                )
+                continue
             button.set(image="check" if is_fixed else "wrench")
             button.disable(tr("Done. Undo takes it back.") if is_fixed else "")
         words = tr("Fixed") if any(done) else tr(LOOKS[self.finding.severity][2])
@@ -117,17 +126,17 @@ class FindingCard(Card):
         return plural(count, "Show it", "Show all {count}")
 
     def _offer(self, fix: Fix) -> None:
-        label = WORDS.label(fix)
-        label = label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}\u2026"
-        hint = describe_changes(fix.changes)
-        button = Button(self.inside, label, partial(self.fix, fix), image="wrench", hint=hint)
+        hint = describe_files(fix.files) if fix.files else describe_changes(fix.changes)
+        button = Button(self.inside, _fix_label(fix), partial(self.fix, fix), image="wrench", hint=hint)
         button.pack(anchor="w", pady=(px(8) if not self.fixes else px(4), 0))
         self.fixes.append((fix, button))
 
     def _links(self) -> None:
         line = Frame(self.inside)
         line.pack(fill="x", pady=(px(8), 0))
-        if self.finding.path:
+        if self.finding.name in CAPTION_FILES:
+            LinkButton(line, tr("Show in Captions"), lambda: self.context.go("captions", WRONG)).pack(side="left")
+        elif self.finding.path:
             way = LinkButton(line, tr("Go to setting"), self.go)
             way.pack(side="left")
             tip(way, breadcrumb(self.finding.path, self.context.draft.values))
@@ -136,10 +145,19 @@ class FindingCard(Card):
             LinkButton(line, tr("Hide in this project"), quiet, role="text3").pack(side="right")
 
     def fix(self, fix: Fix) -> None:
-        """Change the settings so; undone in one step."""
-        if wrong := changed(self.context, fix):
+        """Change settings or files so; undone in one step."""
+        checks = checks_for(self.context)
+        if fix.files:
+            checks.file_fixes.press(fix, WORDS.label(fix))
+            self.refresh()
+        elif wrong := changed(self.context, fix):
             self.context.notify(wrong, role="changed")
 
     def go(self) -> None:
         path = self.finding.path
         self.context.go(page_for(path), path)
+
+
+def _fix_label(fix: Fix) -> str:
+    label = WORDS.label(fix)
+    return label if len(label) <= LONGEST else f"{label[: LONGEST - 1]}\u2026"

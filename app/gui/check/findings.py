@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
+from app.gui.check.file_fixes import FileFixes
 from app.gui.draft.problem_labels import WORDS, failure_text, finding_title
 from app.gui.run_control import begin, fix_first
 from app.gui.session.engine_client import EngineDied
@@ -58,6 +59,7 @@ class Checks:
         self._found: list[Finding] = []
         self.latest: Result | None = None
         self.last_tried = ""  # key of the last look, however it ended
+        self.file_fixes = FileFixes(context, self.files_changed)
         self._listeners: list[Callable[[], object]] = []
         context.running.listen(self._on_event)
 
@@ -142,6 +144,11 @@ class Checks:
             return None
         return found
 
+    def files_changed(self) -> None:
+        """Files were mended: a run has to look at them anew."""
+        self._fresh.clear()
+        self._notify_listeners()
+
     def age(self, result: Result) -> float:
         """Seconds since then."""
         return self._clock() - result.at
@@ -177,6 +184,8 @@ class Checks:
 
     def is_fixed(self, finding: Finding, fix: Fix) -> bool:
         """Whether the settings are now as this mend wants them, and were not when it was found."""
+        if fix.files:
+            return self.file_fixes.is_done(fix)
         result = self.shown
         if result is None or finding not in result.findings:
             return False

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from app.gui.concepts.folder_summary import FolderSummary
 from app.gui.draft.choice_labels import choice_label
+from app.gui.draft.labels import title_of
 from app.gui.session.number_format import TIMES
 from modules.language import plural, tr
 from modules.preset.paths import Values
-from modules.system.bundled import SCHEME
 
 if TYPE_CHECKING:
     from app.gui.kit import Cell
@@ -26,13 +26,6 @@ SOURCES = {
     "prompt": "one caption",
     "none": "no captions",
 }
-
-
-def title_of(concept: Values) -> str:
-    """Its name; else that of its folder."""
-    path = str(concept["path"])
-    folder = path.removeprefix(SCHEME).capitalize() if path.startswith(SCHEME) else Path(path).name
-    return str(concept["name"]) or folder or tr("New concept")
 
 
 def amount_of(concept: Values, summary: FolderSummary | None) -> str:

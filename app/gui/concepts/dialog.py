@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from app.gui.concepts.card import title_of
 from app.gui.concepts.preview import ConceptPreview
 from app.gui.concepts.settings import ConceptSettings
 from app.gui.concepts.statistics import ConceptStatistics
 from app.gui.context import AppContext
+from app.gui.draft.labels import title_of
 from app.gui.kit import Answer, Dialog, Frame, Segmented, labelled, px
 from modules.language import tr
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import cast
 
-from app.gui.concepts.card import title_of
 from app.gui.context import AppContext
+from app.gui.draft.labels import title_of
 from modules.language import plural, tr
 from modules.preset.paths import Values
 from modules.system.bundled import is_bundled

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.gui.concepts.card import CELL, LINES, PICTURE, title_of, write_card
+from app.gui.concepts.card import CELL, LINES, PICTURE, write_card
 from app.gui.concepts.folder_summary import FolderSummaries, FolderSummary
 from app.gui.concepts.list_actions import LIST, ConceptActions
 from app.gui.context import AppContext
+from app.gui.draft.labels import title_of
 from app.gui.kit import (
     Button,
     Cell,

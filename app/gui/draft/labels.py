@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 from app.gui.draft.choice_labels import choice_label
@@ -11,6 +12,7 @@ from modules.language import plural, tr
 from modules.preset.paths import Values
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import setting_at
+from modules.system.bundled import SCHEME
 
 ARROW = " \u203a "
 SINGULAR = {"batches": "batch", "times an epoch": "time an epoch", "images an epoch": "image an epoch"}
@@ -79,3 +81,10 @@ def number_text(value: float) -> str:
         text = f"{value:.10f}".rstrip("0").rstrip(".")
         return text if float(text) == value else repr(value)
     return re.sub(r"e([+-])0*(\d)", lambda match: f"e{match[1].strip('+')}{match[2]}", repr(value))
+
+
+def title_of(concept: Values) -> str:
+    """What a concept is called: its name, else that of its folder."""
+    path = str(concept["path"])
+    folder = path.removeprefix(SCHEME).capitalize() if path.startswith(SCHEME) else Path(path).name
+    return str(concept["name"]) or folder or tr("New concept")

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 
-from modules.check.captions import common_tags, token_limits
+from modules.check.captions import caption_files, common_tags, token_limits
 from modules.check.captions.texts import Captions, ImageCaptions, captions_of, invisible_characters
 from modules.check.context import CheckContext
 from modules.check.wording import part_of, short
@@ -28,6 +28,8 @@ WILDCARD = re.compile(r"\{[^{}|]*\|[^{}]*\}")
 
 def findings(context: CheckContext) -> Iterator[Finding]:
     """Yield what there is to say; nothing where there are no images."""
+    if context.index is not None:
+        yield from caption_files.findings(context.index)
     texts = captions_of(context)
     if texts is None:
         return
@@ -82,8 +84,8 @@ def _reason(texts: Captions, said: ImageCaptions) -> tuple[str, tuple[str, ...]]
 
 
 def _ending(texts: Captions, concepts: set[int]) -> str:
-    files = texts.index.concepts[min(concepts)].caption_files
-    return files[0].ending if files else ".txt"
+    sources = texts.index.concepts[min(concepts)].caption_files
+    return sources[0].ending if sources else ".txt"
 
 
 def _by_names(texts: Captions, concepts: set[int]) -> list[Fix]:
@@ -156,14 +158,14 @@ def _duplicates(texts: Captions) -> Iterator[Finding]:
 
 
 def _alternatives(texts: Captions) -> Iterator[Finding]:
-    files = [said for said in texts.said if texts.concept_of(said).caption_files]
-    several = [said for said in files if any(len(own) > 1 for own in said.caption_texts)]
+    filed = [said for said in texts.said if texts.concept_of(said).caption_files]
+    several = [said for said in filed if any(len(own) > 1 for own in said.caption_texts)]
     if several:
         yield Finding(
             "captions.alternatives",
             "info",
             f"concepts.{several[0].concept}.wrapped",
-            part_of(len(several), len(files)),
+            part_of(len(several), len(filed)),
             items=[texts.name_of(said) for said in several[:NAMED]],
         )
 

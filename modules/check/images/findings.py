@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modules.check.context import CheckContext
-from modules.check.images import augmentation, balance, buckets
+from modules.check.images import augmentation, balance, buckets, left_out
 from modules.check.wording import first_items, part_of
 from modules.data.image.pixels import KINDS
 from modules.data.index import Index
@@ -45,6 +45,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     if context.index is None:
         return
     index = context.index.one_row_per_image()
+    yield from left_out.findings(index)
     scanned = _scan(context, index) if len(index) else []
     yield from _unreadable(index, scanned)
     good = [row for row, one in enumerate(scanned) if not one.reason]
@@ -74,7 +75,7 @@ def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
 
 def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]:
     torn = [f"{index.file(row)}: {one.reason}" for row, one in enumerate(scanned) if one.reason]
-    bad = [f"{bad.place}: {bad.reason}" for bad in index.bad] + torn
+    bad = [f"{bad.place}: {bad.reason}" for bad in index.bad if not bad.caption] + torn
     if not bad:
         return
     total = len(index) + len(index.bad)

@@ -3,13 +3,14 @@
 1. List the images of each concept's source, sorted the same way on every system.
 2. Take what an earlier scan read of files that have not changed since (`scan_cache`); read the others, in worker
    processes if they are many.
-3. Refuse captions that cannot be read, put bad images aside, give each good one its bucket, and keep what was read.
+3. Put images aside that cannot be read, or whose caption cannot; give each good one its bucket, and keep what was read.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,15 +22,16 @@ from modules.data.buckets import BucketTable, resolutions_of
 from modules.data.index import SCHEMA, BadImage, Index
 from modules.data.scan.scan_cache import completed, forget_gone, job_of, keep, known_infos
 from modules.data.source.file_info import FileInfo
+from modules.data.source.folders import in_kinds
 from modules.data.source.kinds import source_of
 from modules.data.source.parallel_read import read_file_infos
-from modules.data.source.source import Entry, Listing, Source
+from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Remarks, Source
 from modules.data.text.captions import caption_texts_of
 from modules.data.validation_split import with_held_out
 from modules.errors import Problems, UserError
 from modules.preset.preset import Preset
 from modules.sentences.printable import printable
-from modules.sentences.problem import Problem, as_it_is, problem
+from modules.sentences.problem import Problem, problem
 from modules.system.read_cache import ReadCache
 
 Report = Callable[[int, int], None]
@@ -48,10 +50,24 @@ class Image(NamedTuple):
         """Of each caption file, in their order."""
         return [info.lines if info else [] for info in self.info.captions]
 
+    def fault(self, unreadable: Mapping[str, str]) -> BadImage | None:
+        """Why it cannot be trained on. `unreadable`: caption files that are none, and why."""
+        place = str(self.entry.file)
+        if self.info.image and self.info.image.reason:
+            return BadImage(place, self.info.image.reason)
+        for text, info in zip(self.entry.captions, self.info.captions, strict=True):
+            if not isinstance(text, CaptionFile):
+                continue
+            why = f"cannot be read: {unreadable[str(text.file)]}" if unreadable and str(text.file) in unreadable else ""
+            if why := why or (info.problem if info else ""):
+                return BadImage(place, f"its caption {printable(text.file.name, line=True)} {why}", str(text.file))
+        return None
+
     @property
-    def reason(self) -> str:
-        """Why it cannot be used; empty of a good one."""
-        return self.info.image.reason if self.info.image else ""
+    def legacy_captions(self) -> list[DataFile]:
+        """Those of its captions that were read as Windows-1252."""
+        pairs = zip(self.entry.captions, self.info.captions, strict=True)
+        return [text.file for text, info in pairs if isinstance(text, CaptionFile) and info and info.legacy]
 
 
 def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> Index:
@@ -61,7 +77,6 @@ def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> I
 
     Raises:
         UserError: no concept, a source that is missing or has no images, or nothing but bad ones.
-        Problems: captions that cannot be read.
     """
     sources = [source_of(concept, number) for number, concept in enumerate(preset.concepts)]
     listings = _listed(preset, sources)
@@ -70,7 +85,10 @@ def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> I
     with ReadCache(cache) as known:
         images = _read(found, known, preset.general.workers, report, stop)
         notes = [*_notes(listings.values()), *([known.note] if known.note else [])]
-    return _index(preset, sources, images, bad, notes)
+    unreadable = dict(each for listing in listings.values() for each in listing.unreadable_captions)
+    good, faults = _sorted_out(sources, images, unreadable)
+    remarks = {number: _remarks(listing, number, good) for number, listing in listings.items()}
+    return _index(preset, sources, good, [*bad, *faults], notes, remarks)
 
 
 def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
@@ -81,7 +99,6 @@ def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
     for number in enabled:
         try:
             found[number] = sources[number].listing()
-            _refuse_unreadable_caption_files(found[number])
         except UserError as error:
             problems.append(error)
     if len(problems) > 1:
@@ -134,35 +151,57 @@ def _read(found: list[tuple[int, Entry]], cache: ReadCache, workers: int, report
     ]
 
 
-def _refuse_unreadable_caption_files(listing: Listing) -> None:
-    if listing.unreadable_captions:
-        place, why = listing.unreadable_captions[0]
-        count = len(listing.unreadable_captions) - 1
-        more = [problem("captions.more", count=count)] if count else []
-        raise UserError("captions.not-text", file=place, reason=why, more=more)
-
-
-def _notes(listings: Iterable[Listing]) -> list[Problem]:
+def _notes(listings: Iterable[Listing]) -> Iterator[Problem]:
     """What lies beside the images and is not used."""
     lone = [place for listing in listings for place in listing.orphan_captions]
-    code = "captions.orphans:several" if len(lone) > 1 else "captions.orphans"
-    return [problem(code, count=len(lone), first=printable(lone[0], line=True))] if lone else []
+    if lone:
+        code = "captions.orphans:several" if len(lone) > 1 else "captions.orphans"
+        yield problem(code, count=len(lone), first=printable(lone[0], line=True))
+    others = Counter[str]()
+    for listing in listings:
+        others.update(dict(listing.remarks.not_taken))
+    if others:
+        yield problem("images.other-kinds", kinds=in_kinds(others.most_common()))
+
+
+def _sorted_out(
+    sources: list[Source], images: list[Image], unreadable: Mapping[str, str]
+) -> tuple[list[Image], list[BadImage]]:
+    """The images that can be trained on, and what is wrong with the others.
+
+    Raises:
+        UserError: a concept has no good one.
+    """
+    faults = [image.fault(unreadable) for image in images]
+    for number in {image.concept for image in images}:
+        own = [fault for image, fault in zip(images, faults, strict=True) if image.concept == number]
+        if all(own) and own[0]:
+            code = "concept.no-caption-usable" if own[0].caption else "concept.none-usable"
+            raise UserError(code, place=sources[number].place, file=own[0].name, reason=own[0].reason)
+    good = [image for image, fault in zip(images, faults, strict=True) if fault is None]
+    return good, [fault for fault in faults if fault]
+
+
+def _remarks(listing: Listing, number: int, images: list[Image]) -> Remarks:
+    legacy = {file: None for image in images if image.concept == number for file in image.legacy_captions}
+    return replace(listing.remarks, legacy_captions=tuple(legacy))
 
 
 def _index(
-    preset: Preset, sources: list[Source], images: list[Image], unread: list[BadImage], notes: list[Problem]
+    preset: Preset,
+    sources: list[Source],
+    good: list[Image],
+    bad: list[BadImage],
+    notes: list[Problem],
+    remarks: Mapping[int, Remarks],
 ) -> Index:
     bucket_table = BucketTable(preset)
-    _refuse_unreadable_captions(image.info for image in images)
-    torn = [BadImage(str(image.entry.file), image.reason) for image in images if image.reason]
-    _refuse_concepts_of_bad_images(sources, images)
-    good = [image for image in images if not image.reason]
     table = _table(preset, good)
     notes = [*notes, *_missing_caption_notes(preset, sources, good)]
     table = _per_resolution(table, preset, bucket_table)
     counts = np.bincount([image.concept for image in good], minlength=len(preset.concepts))
     concepts = balanced(preset.concepts, counts.tolist()) if preset.prior.balance else preset.concepts
-    index = Index(table, concepts, sources, bucket_table.all, bad=[*unread, *torn], notes=notes)
+    index = Index(table, concepts, sources, bucket_table.all, bad=bad, notes=notes, remarks=remarks)
     return with_held_out(index, preset.validation)
 
 
@@ -221,23 +260,3 @@ def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) 
     found = table.take(pa.array(taken[order]))
     place, numbers = SCHEMA.get_field_index("bucket"), pa.array(np.concatenate(buckets)[order])
     return found.set_column(place, SCHEMA.field("bucket"), numbers)
-
-
-def _refuse_unreadable_captions(infos: Iterable[FileInfo]) -> None:
-    captions = [caption for info in infos for caption in info.captions if caption]
-    problems = list(dict.fromkeys(caption.problem for caption in captions if caption.problem))
-    if not problems:
-        return
-    raise Problems(problem("captions.unreadable", count=len(problems)), [as_it_is(text) for text in problems])
-
-
-def _refuse_concepts_of_bad_images(sources: list[Source], images: list[Image]) -> None:
-    by_concept: dict[int, list[Image]] = {}
-    for image in images:
-        by_concept.setdefault(image.concept, []).append(image)
-    for number, own in by_concept.items():
-        if all(image.reason for image in own):
-            place, first = sources[number].place, own[0]
-            raise UserError(
-                "concept.none-usable", count=len(own), place=place, file=first.entry.file.name, reason=first.reason
-            )

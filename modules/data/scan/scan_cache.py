@@ -11,7 +11,7 @@ from modules.system.read_cache import ReadCache, Row
 from modules.system.stamps import NO_STAMP
 
 IMAGES, CAPTIONS = "images 1", "captions 1"
-NO_LINES = CaptionInfo([], "")  # of a file that is not there
+NO_LINES = CaptionInfo([])  # of a file that is not there
 
 
 def known_infos(cache: ReadCache, entries: Sequence[Entry]) -> list[FileInfo]:
@@ -29,11 +29,11 @@ def known_infos(cache: ReadCache, entries: Sequence[Entry]) -> list[FileInfo]:
 
     def caption(text: CaptionFile | tuple[str, ...]) -> CaptionInfo | None:
         if not isinstance(text, CaptionFile):
-            return CaptionInfo(list(text), "")
+            return CaptionInfo(list(text))
         if text.stamp == NO_STAMP:
             return NO_LINES
         found = captions.get(_name(text))
-        return None if found is None else CaptionInfo(json.loads(found), "")
+        return None if found is None else CaptionInfo(json.loads(found))
 
     return [FileInfo(image(entry), tuple(caption(text) for text in entry.captions)) for entry in entries]
 
@@ -52,14 +52,14 @@ def completed(known: FileInfo, read: FileInfo) -> FileInfo:
 
 
 def keep(cache: ReadCache, entries: Sequence[Entry], jobs: Sequence[ReadJob], read: Sequence[FileInfo]) -> None:
-    """Keep what these jobs have read. What is wrong with a caption file is read again: it is soon mended."""
+    """Keep what these jobs have read. A caption file that is to be mended is read again."""
     images: dict[str, Row] = {}
     captions: dict[str, Row] = {}
     for entry, job, info in zip(entries, jobs, read, strict=True):
         if info.image:
             images[str(entry.file)] = entry.stamp, json.dumps(info.image).encode()
         for text, found in zip(job.captions, info.captions, strict=True):
-            if found and not found.problem:
+            if found and not found.problem and not found.legacy:
                 captions[_name(text)] = text.stamp, json.dumps(found.lines).encode()
     cache.put(IMAGES, images)
     cache.put(CAPTIONS, captions)

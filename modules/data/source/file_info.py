@@ -5,7 +5,6 @@ Imports little on purpose: every worker imports it anew.
 
 from __future__ import annotations
 
-import codecs
 import json
 import os
 import re
@@ -14,9 +13,9 @@ from typing import Any, BinaryIO, NamedTuple, cast
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
-from modules.data.image_errors import FORMATS, UNREADABLE, too_large
+from modules.data.image_errors import UNREADABLE, formats_for, too_large
 from modules.data.source.source import CaptionFile, DataFile, reason_of
-from modules.sentences.printable import printable
+from modules.preset.files.text_file import LEGACY, NotText, decoded
 from modules.text import KB, in_bytes
 
 MAX_CAPTION_BYTES = 100 * KB
@@ -33,7 +32,8 @@ class ImageInfo(NamedTuple):
 
 class CaptionInfo(NamedTuple):
     lines: list[str]
-    problem: str  # what is wrong with the file and what to do; empty of a good one
+    problem: str = ""  # what is wrong with the file, behind its name; empty of a good one
+    legacy: bool = False  # it is not in UTF-8, and was read as Windows-1252
 
 
 class ReadJob(NamedTuple):
@@ -62,7 +62,7 @@ def read_jobs(jobs: list[ReadJob]) -> list[FileInfo]:
 def read_image_info(file: DataFile) -> ImageInfo:
     """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
     try:
-        with file.open() as stream, Image.open(stream, formats=FORMATS) as image:
+        with file.open() as stream, Image.open(stream, formats=formats_for(file.suffix)) as image:
             if reason := too_large(image):
                 return ImageInfo(0, 0, reason)
             width, height = image.size
@@ -98,31 +98,23 @@ def _has_late_metadata(stream: BinaryIO) -> bool:
 
 
 def read_caption(file: DataFile, field: str = "") -> CaptionInfo:
-    """The lines of a caption file that say something: UTF-8, or UTF-16 with its mark. Of JSON, what `field` names."""
-    shown = printable(file, line=True)
+    """The lines of a caption file that say something. Of JSON, what `field` names."""
     try:
         with file.open() as stream:
             data = stream.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:
-        return CaptionInfo([], f"{shown}: cannot be read ({error.strerror}). Check its permissions.")
+        return CaptionInfo([], f"cannot be read ({error.strerror})")
     if len(data) > MAX_CAPTION_BYTES:
-        size = in_bytes(MAX_CAPTION_BYTES)
-        return CaptionInfo([], f"{shown}: is larger than {size}, which no caption is. Is it another kind of file?")
+        return CaptionInfo([], f"is larger than {in_bytes(MAX_CAPTION_BYTES)}, which no caption is")
     try:
-        text = decode_text(data)
-    except UnicodeDecodeError as error:
-        found = f"the byte at position {error.start} is not {error.encoding.upper()}"
-        return CaptionInfo([], f"{shown}: {found}. Open it in a text editor and save it as UTF-8.")
-    if "\0" in text:
-        where = data.index(b"\0")
-        advice = "Open it in a text editor and save it as UTF-8, or delete it if it is no text."
-        return CaptionInfo([], f"{shown}: the byte at position {where} is zero, which text never holds. {advice}")
-    if file.suffix.lower() == ".json":
-        try:
+        text, encoding = decoded(data)
+        if file.suffix.lower() == ".json":
             text = json_caption(text, field)
-        except ValueError as error:
-            return CaptionInfo([], f"{shown}: {error}. Mend it, or take other files for captions.")
-    return CaptionInfo([line.strip() for line in text.splitlines() if line.strip()], "")
+    except NotText as error:
+        return CaptionInfo([], f"is not text ({error})")
+    except ValueError as error:
+        return CaptionInfo([], f"cannot be used: {error}")
+    return CaptionInfo([line.strip() for line in text.splitlines() if line.strip()], legacy=encoding == LEGACY)
 
 
 def json_caption(document: str, field: str) -> str:
@@ -147,16 +139,3 @@ def json_caption(document: str, field: str) -> str:
     if HALF_A_CHARACTER.search(said):
         raise ValueError(f'"{found}" holds half of a character (\\ud800 to \\udfff alone)')
     return said
-
-
-def decode_text(data: bytes) -> str:
-    """Text of bytes: UTF-16 if they begin with its mark, else UTF-8, with or without a mark.
-
-    Raises:
-        UnicodeDecodeError: it is neither. There is no guessing: a wrong guess would train on wrong words.
-    """
-    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return data.decode("utf-16")
-    if data.startswith(codecs.BOM_UTF8):
-        return data[len(codecs.BOM_UTF8) :].decode("utf-8")  # not "utf-8-sig", whose errors count without the mark
-    return data.decode("utf-8")

@@ -5,19 +5,28 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from modules.data.source.source import CaptionFile, DataFile, Entry, Listing
+from modules.data.image_errors import PLUGIN_KINDS
+from modules.data.source.pairing import Names, near_misses
+from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Remarks
 from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem, problem
 from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
-KINDS = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff")
+JPEG = (".jpg", ".jpeg", ".jpe", ".jfif", ".jfi")
+KINDS = (*JPEG, ".png", ".webp", ".bmp", ".gif", ".avif", ".tif", ".tiff", *PLUGIN_KINDS)
+# Pictures that are not read: counted, so that nobody misses them in silence.
+OTHER_KINDS = (
+    ".heic", ".heif", ".jxl", ".jp2", ".tga", ".psd", ".psb", ".xcf", ".kra", ".clip", ".svg", ".ico", ".exr", ".hdr",
+    ".dds", ".pcx", ".ppm", ".pgm", ".qoi", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf",
+)  # fmt: skip
 MASK, CONDITION = "-masklabel.png", "-condlabel.png"  # behind the name of the image that they belong to
 NOT_IMAGES = (MASK, CONDITION)
 
@@ -77,38 +86,56 @@ class FolderSource:
         try:
             walked = _files(self.folder, "", self.concept.subfolders, set(), unreadable, endings)
             files = dict(walked)
-            found = self._entries(files)
+            texts = [key for key, _ in unreadable if key.lower().endswith(endings)]
+            found = self._entries(files, texts)
         except PermissionError as error:
             raise UserError("concept.forbidden", title=title, folder=error.filename) from error
         images = [(key, why) for key, why in unreadable if key.lower().endswith(KINDS)]
         if not found:
             first = [problem("concept.first", file=key.rpartition("/")[2], reason=why) for key, why in images[:1]]
-            why = _why_empty(self.concept, self.folder, len(files))
+            why = _why_empty(self.concept, self.folder, files)
             raise UserError("concept.empty", title=title, why=why, first=first, kinds=list(KINDS))
         own = {text.file.key for entry in found for text in entry.captions if isinstance(text, CaptionFile)}
+        remarks = self._remarks(found, files, own)
+        own |= {file.key for file, _ in remarks.near_misses}
         return Listing(
             sorted(found, key=lambda entry: natural_key(entry.file.key)),
             [(self.address(key), why) for key, why in images],
-            [(self.address(key), why) for key, why in unreadable if key.lower().endswith(endings)],
+            [(self.address(key), why) for key, why in unreadable if key in texts],
             [self.address(key) for key in files if key.lower().endswith(endings) and key not in own],
+            remarks,
         )
 
-    def _entries(self, files: Files) -> list[Entry]:
-        texts = [(source, _by_stem(source.ending, files)) for source in self.concept.caption_files]
-        beside = {key.lower(): key for key in files if key.lower().endswith(NOT_IMAGES)}
+    def _entries(self, files: Files, unreadable: list[str]) -> list[Entry]:
+        """`unreadable`: what is named as a caption and is none; its image is to be left out."""
+        texts = [(source, Names([*files, *unreadable], source.ending)) for source in self.concept.caption_files]
+        masks, conditions = (Names(files, end) for end in NOT_IMAGES)
         found: list[Entry] = []
         for key, entry in files.items():
             name = key.lower()
             if not name.endswith(KINDS) or name.endswith(NOT_IMAGES):
                 continue
+            stem = _stem(key)
             captions: list[CaptionFile] = []
             for source, named in texts:
-                text = named.get(_stem(key))
-                stamp = stamp_of(files[text].stat()) if text else NO_STAMP
-                captions.append(CaptionFile(DataFile(self, text or f"{_stem(key)}{source.ending}"), stamp, source.key))
-            mask, condition = (beside.get(f"{_stem(name)}{end}", "") for end in NOT_IMAGES)
-            found.append(Entry(DataFile(self, key), stamp_of(entry.stat()), tuple(captions), mask, condition))
+                text = named.of(stem) or f"{stem}{source.ending}"
+                stamp = stamp_of(files[text].stat()) if text in files else NO_STAMP
+                captions.append(CaptionFile(DataFile(self, text), stamp, source.key))
+            image = DataFile(self, key)
+            found.append(Entry(image, stamp_of(entry.stat()), tuple(captions), masks.of(stem), conditions.of(stem)))
         return found
+
+    def _remarks(self, entries: list[Entry], files: Files, taken: set[str]) -> Remarks:
+        misses: dict[DataFile, str] = {}
+        for number, source in enumerate(self.concept.caption_files):
+            texts = [(entry, text) for entry in entries if isinstance(text := entry.captions[number], CaptionFile)]
+            bare = {_stem(entry.file.key): None for entry, text in texts if text.file.key not in files}
+            others = Names(files, source.ending).besides(taken)
+            for key, stem in near_misses(bare, others, (*KINDS, source.ending.lower())):
+                misses.setdefault(DataFile(self, key), f"{stem}{source.ending}")
+        return Remarks(
+            tuple(misses.items()), _not_taken(files), () if self.concept.subfolders else _nested(self.folder)
+        )
 
 
 def on_disk(path: Path) -> DataFile:
@@ -160,9 +187,25 @@ def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> str:
     return "" if stat.S_ISREG(mode) else "it is a pipe or a device, not a file"
 
 
-def _by_stem(ending: str, files: Iterable[str]) -> dict[str, str]:
-    """The files with an ending, in capitals or not, by what stands before it."""
-    return {key[: -len(ending)]: key for key in files if key.lower().endswith(ending.lower())}
+def _not_taken(files: Files) -> tuple[tuple[str, int], ...]:
+    """How many pictures there are of each kind that is not read."""
+    endings = Counter(f".{key.lower().rpartition('.')[2]}" for key in files if not key.lower().endswith(KINDS))
+    return tuple((ending, count) for ending, count in endings.most_common() if ending in OTHER_KINDS)
+
+
+def _nested(folder: Path) -> tuple[str, ...]:
+    """The folders inside that hold images, by their names."""
+    with os.scandir(folder) as entries:
+        inside = sorted(entry.name for entry in entries if not entry.name.startswith("."))
+    return tuple(name for name in inside if not name.lower().endswith(KINDS) and _holds_images(folder / name))
+
+
+def _holds_images(folder: Path) -> bool:
+    try:
+        with os.scandir(folder) as entries:
+            return any(entry.name.lower().endswith(KINDS) and not entry.name.startswith(".") for entry in entries)
+    except OSError:  # no folder, or not ours to read
+        return False
 
 
 def _stem(key: str) -> str:
@@ -178,8 +221,15 @@ def _refuse_no_folder(title: str, concept: Concept, folder: Path) -> None:
         raise UserError("concept.file", title=title, folder=folder)
 
 
-def _why_empty(concept: Concept, folder: Path, others: int) -> Problem:
-    found = problem("concept.other-files" if others else "concept.no-images", folder=folder, others=others)
+def _why_empty(concept: Concept, folder: Path, files: Files) -> Problem:
+    kinds = in_kinds(_not_taken(files))
+    code = "concept.other-kinds" if kinds else "concept.other-files" if files else "concept.no-images"
+    found = problem(code, folder=folder, others=len(files), kinds=kinds)
     if concept.subfolders or not any(child.is_dir() for child in folder.iterdir()):
         return found
     return problem("concept.has-folders", found=found)
+
+
+def in_kinds(counts: Iterable[tuple[str, int]]) -> list[str]:
+    """ "3 .heic", "1 .tga"."""
+    return [f"{count:,} {ending}" for ending, count in counts]

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from PIL import Image, UnidentifiedImageError
 
-from modules.data.image_errors import FORMATS
+from modules.data.image_errors import formats_for
 from modules.system.stamps import Stamp
 
 
@@ -114,7 +114,7 @@ class DataFile:
         Raises:
             UNREADABLE: it cannot be read, or is no image.
         """
-        with self.open() as file, Image.open(file, formats=FORMATS) as image:
+        with self.open() as file, Image.open(file, formats=formats_for(self.suffix)) as image:
             yield image
 
     def sha256(self) -> str:
@@ -166,6 +166,16 @@ class Entry:
     size: tuple[int, int] | None = None  # width and height as a viewer shows it, where the source knows them
 
 
+@dataclass(frozen=True, slots=True)
+class Remarks:
+    """What lies beside the images of a source and would be left out without a word."""
+
+    near_misses: tuple[tuple[DataFile, str], ...] = ()  # captions and the name that would give them to an image
+    not_taken: tuple[tuple[str, int], ...] = ()  # pictures of kinds that are not read, by ending, most first
+    nested: tuple[str, ...] = ()  # sub-folders with images, where these are not wanted
+    legacy_captions: tuple[DataFile, ...] = ()  # in Windows-1252, by a guess
+
+
 class Listing(NamedTuple):
     """What a source holds: images, and what looks like one or like a caption and is none."""
 
@@ -173,3 +183,4 @@ class Listing(NamedTuple):
     unreadable_images: list[tuple[str, str]]  # how a person finds each, and why it cannot be read
     unreadable_captions: list[tuple[str, str]]
     orphan_captions: list[str]  # captions that no image stands beside
+    remarks: Remarks = Remarks()

@@ -1,6 +1,25 @@
 """The check before a run: captions, their tags, and how long they are for the text encoders."""
 
 SENTENCES: dict[str, tuple[str, str]] = {
+    # Files
+    "captions.unreadable": (
+        "{part} of {whole:# image|# images} ({share:percent}) will be skipped, as {part:its caption|their captions} "
+        "cannot be read.",
+        "Write {part:it|them} anew on the page captions, or save {part:it|them} as UTF-8 in a text editor.",
+    ),
+    "captions.legacy": (
+        "{count:# caption file is|# caption files are} not in UTF-8 and {count:was|were} read as Windows-1252.",
+        "If the accents and quotes below are right, convert {count:it|them}. If not, save {count:it|them} as UTF-8 "
+        "with the program that wrote {count:it|them}.",
+    ),
+    "captions.near-miss": (
+        "{count:# caption file has|# caption files have} nearly the name of an image without a caption.",
+        "As {count:it is|they are} now, {count:it belongs|they belong} to no image. A caption has the name of its "
+        "image, with another ending.",
+    ),
+    "fix.to-utf8": ("Convert {count:# file|# files} to UTF-8", ""),
+    "fix.rename-captions": ("Rename {count:# caption file|# caption files}", ""),
+    # Words
     "captions.missing": (
         "{part} of {whole:# image|# images} ({share:percent}) {part:has|have} no caption: {reasons:list}.",
         "They train the empty prompt; a trigger word will not learn from them. Write a {ending} file of the same name "

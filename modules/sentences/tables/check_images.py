@@ -11,6 +11,24 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Copy {part:it|them} again, save {part:it|them} anew with an image editor, or move {part:it|them} out of the "
         "folder.",
     ),
+    "images.not-taken": (
+        "{count:# image is|# images are} of a kind that is not read: {kinds:list}.",
+        "Save {count:it|them} as PNG or JPEG with an image editor.",
+    ),
+    "images.nested": (
+        '{count:# folder|# folders} inside of "{concept}" {count:holds|hold} images that are not trained.',
+        "Switch {path} on to train them, too.",
+    ),
+    "fix.subfolders": ("Include sub-folders", ""),
+    "images.folder-repeats": (
+        'The name of the folder of "{concept}" asks for {times:,} repeats, as kohya\'s trainers read it; {path} is 1.',
+        "Seachange does not take repeats from names.",
+    ),
+    "images.folder-repeats:several": (
+        'Folders of "{concept}" ask for different repeats by their names, as kohya\'s trainers read them; {path} is 1.',
+        "Add each folder as a concept of its own, with its own repeats.",
+    ),
+    "fix.repeats": ("Repeat each image {times:,} times", ""),
     "images.copies": (
         "{part} of {whole:# image|# images} ({share:percent}) {part:is a duplicate file|are duplicate files}.{across}",
         "Duplicates count double. Delete the copies, unless you want that.",

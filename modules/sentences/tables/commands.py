@@ -25,6 +25,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # The window
     "find.nothing": ("There is nothing to find.", "Type what to find first."),
     "tag.not-one": ("A tag is one word or a few, without a comma.", "Add several tags one after another."),
+    "tag.empty": ("Type a tag first.", ""),
+    "captions.cancelled": ("Cancelled. Nothing was changed.", ""),
+    "captions.not-put-back": ("{file} could not be put back: {reason}.", "{count:# file stays|# files stay} changed."),
     "captions.bundled": ("These images came with Seachange, and their captions stay as they are.",
         "Copy the folder, and add the copy as a concept, to change them."),
     "find.replacement": ("“{new}” cannot replace what was found: {reason}.", "Groups are written \\1, \\2."),

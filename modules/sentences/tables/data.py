@@ -18,7 +18,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "token.characters": ('"{token}" has other characters than letters, digits, < > - and _.', ""),
     "token.twice": ('"{token}" is there twice, or differs from another only in < > or upper case.', ""),
     "concepts.unreadable": ("Some concepts cannot be read", ""),
-    "captions.unreadable": ("{count:# caption file|# caption files} cannot be read", ""),
     "captions.changed": (
         "Another program has changed these captions meanwhile; nothing was written. Open the page anew",
         "",
@@ -33,11 +32,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Was their folder moved, or its drive taken out? Put it back and continue from the last backup.",
     ),
     "concept.none-usable": (
-        "None of the {count:,} images in {place} can be used. The first is {file}: {reason}.",
+        "No image in {place} can be used. The first is {file}: {reason}.",
         "Copy the images again, or choose another folder.",
     ),
-    "captions.not-text": ("{file} is named as a caption file, but {reason}.{more}", "Move it away."),
-    "captions.more": (" {count} more are like it.", ""),
+    "concept.no-caption-usable": (
+        "No image in {place} can be used. The first is {file}: {reason}.",
+        "Save its captions as UTF-8.",
+    ),
     "concepts.all-off": (
         "There are no images to train on: every concept is off.",
         "Add a folder of images in the tab concepts, or name one with --concept FOLDER.",
@@ -54,6 +55,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "concept.first": (" {file}: {reason}.", ""),
     "concept.no-images": ("there are no images in {folder}.", ""),
     "concept.other-files": ("there are no images in {folder}, only {others:# file|# files} of other kinds.", ""),
+    "concept.other-kinds": ("there are no images in {folder}, only {kinds:list}.", ""),
     "concept.has-folders": (
         '{found} It has folders inside: turn on "Include sub-folders" if the images are there.',
         "",

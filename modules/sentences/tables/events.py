@@ -58,6 +58,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "image.left-out": ("{file} is left out: {reason}.", ""),
     "captions.orphans": ("{count:1 caption file belongs|# caption files belong} to no image: {first}.", ""),
     "captions.orphans:several": ("{count:,} caption files belong to no image: {first}, and others.", ""),
+    "images.other-kinds": ("Images of kinds that are not read are left out: {kinds:list}.", ""),
     "captions.none": ("{count:,} of {total:1 image has|# images have} no caption.", ""),
     "captions.none-in-file": (
         'The concept "{concept}": {count:,} of {total:1 image has|# images have} nothing in a {ending} file.',

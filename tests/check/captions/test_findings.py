@@ -297,3 +297,28 @@ def test_joined_captions_are_counted_as_they_are_read(tmp_path: Path) -> None:
     told = found(findings, tmp_path / "w", path, *settings)
     assert "captions.long" in told
     assert "captions.long" not in found(findings, tmp_path / "w", path, *settings[:1])
+
+
+# Files ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_caption_in_another_encoding_is_told_with_how_it_was_read(tmp_path: Path) -> None:
+    legacy = of(tmp_path, {"a": "a robot", "b": "un café".encode("cp1252"), "c": "un café"})["captions.legacy"]
+    assert legacy.severity == "warning"
+    assert legacy.title == "1 caption file is not in UTF-8 and was read as Windows-1252."
+    (item,) = legacy.items
+    assert item.endswith("b.txt: un café")
+    path = str(tmp_path / "images" / "b.txt")
+    assert [(fix.label, fix.changes, fix.files) for fix in legacy.fixes] == [
+        ("Convert 1 file to UTF-8", {}, {path: path})
+    ]
+
+
+def test_a_caption_of_nearly_its_images_name_is_asked_about(tmp_path: Path) -> None:
+    folder = captioned(tmp_path / "images", {"a red robot": None, "b": "a robot"})
+    (tmp_path / "images" / "a_red_robot.txt").write_text("a red robot", encoding="utf-8")
+    miss = found(findings, tmp_path, folder)["captions.near-miss"]
+    assert miss.severity == "warning"
+    assert miss.items == [f"{tmp_path / 'images' / 'a_red_robot.txt'} -> a red robot.txt"]
+    images = tmp_path / "images"
+    assert miss.fixes[0].files == {str(images / "a_red_robot.txt"): str(images / "a red robot.txt")}

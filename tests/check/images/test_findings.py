@@ -74,6 +74,39 @@ def test_a_set_of_nothing_but_torn_images_cannot_start(tmp_path: Path) -> None:
     assert {name: finding.severity for name, finding in found.items()} == {"images.unreadable": "error"}
 
 
+# Left out -------------------------------------------------------------------------------------------------------------
+
+
+def test_kinds_that_are_not_read_are_counted(folder: Path) -> None:
+    for name in ("a.tga", "b.TGA", "c.psd"):
+        (folder / name).touch()
+    _, found = look(folder)
+    assert found["images.not-taken"].title == "3 images are of a kind that is not read: 2 .tga and 1 .psd."
+    assert found["images.not-taken"].severity == "warning"
+
+
+def test_images_in_folders_inside_are_told_and_taken_if_one_wants(folder: Path) -> None:
+    noise(folder / "more" / "x.png", seed=99)
+    preset, found = look(folder)
+    finding = found["images.nested"]
+    assert finding.title == '1 folder inside of "pictures" holds images that are not trained.'
+    assert finding.items == ["more"]
+    assert "images.nested" not in said(findings, mended(preset, finding))
+
+
+def test_repeats_in_the_names_of_folders_are_offered(folder: Path) -> None:
+    renamed = folder.rename(folder.with_name("10_robot"))
+    preset, found = look(renamed)
+    finding = found["images.folder-repeats"]
+    assert finding.fixes[0].changes == {"concepts.0.repeats": 10.0}
+    assert "images.folder-repeats" not in said(findings, mended(preset, finding))
+    noise(renamed.parent / "all" / "2_a" / "x.png", seed=70)
+    noise(renamed.parent / "all" / "5_b" / "y.png", seed=71)
+    _, found = look(renamed.parent / "all", "concepts.0.subfolders=true")
+    assert found["images.folder-repeats"].items == ["2_a", "5_b"]
+    assert not found["images.folder-repeats"].fixes
+
+
 # Sizes ----------------------------------------------------------------------------------------------------------------
 
 

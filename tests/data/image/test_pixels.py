@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from modules.data.image.pixels import Crop, crop_for, open_image, pixels_of, siz
 from modules.data.source.file_info import read_image_info
 from modules.data.source.folders import on_disk
 from modules.errors import UserError
-from tests.data.pictures import grey_of_gamma, picture, wide_colours
+from tests.data.pictures import grey_of_gamma, picture, preset_of, scanned, wide_colours
 
 QUARTERS = np.array([[(255, 0, 0), (0, 255, 0), (0, 0, 255)], [(0, 0, 0), (255, 255, 255), (255, 255, 0)]], np.uint8)
 
@@ -149,6 +150,25 @@ def test_an_srgb_profile_changes_nothing(tmp_path: Path) -> None:
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(QUARTERS).save(tmp_path / "a.png", icc_profile=profile)
     assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / "a.png"))), QUARTERS)
+
+
+HEIC = (  # 64 x 48, red, as a phone saves it
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERA"
+    "AAEAAQAAAAABoQABAAAAAAAAAB0AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAA"
+    "AHZodmNDAQNwAAAAkAAAAAAAHvAA/P34+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQAqQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbq"
+    "5Ka5uAhoMCAAAAMDIAAAAwAhYgABAAZEAcFzwIkAAAATY29scm5jbHgAAQANAAaAAAAAFGlzcGUAAAAAAAAAQAAAAEAAAAAoY2xhcAAAAEAAAAABAAAA"
+    "MAAAAAEAAAAAAAAAAv////AAAAACAAAAEHBpeGkAAAAAAwgICAAAABhpcG1hAAAAAAAAAAEAAQWBAgMFhAAAACVtZGF0AAAAGSgBrxOA9SeBP//aBR//"
+    "AJnh96AV+efLU8A="
+)
+
+
+def test_photos_of_iphones_are_read(tmp_path: Path) -> None:
+    (tmp_path / "IMG_1.HEIC").write_bytes(b64decode(HEIC))
+    (item,) = scanned(preset_of({"path": str(tmp_path)}))
+    assert (item.width, item.height) == (64, 48)
+    image = open_image(item.file)
+    assert image.size == (64, 48)
+    assert np.abs(np.asarray(image)[24, 32].astype(int) - (200, 40, 30)).max() < 12
 
 
 def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ from modules.data.index import Index
 from modules.data.order import Example
 from modules.data.source.kinds import source_of
 from modules.data.source.source import CaptionFile
-from modules.errors import Problems, UserError
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import preset_of as judged_preset
@@ -105,18 +104,18 @@ def test_json_files_give_what_stands_under_a_key(folder: Path) -> None:
     [("{", "no JSON"), ("[1]", "no JSON object"), ('{"caption": {"x": 1}}', "neither a text nor a list"),
      ("[" * 50_000, "no JSON"), ('{"caption": 7}', "neither")],
 )  # fmt: skip
-def test_json_that_says_nothing_is_refused_by_name(folder: Path, text: str, why: str) -> None:
+def test_json_that_says_nothing_leaves_out_its_image(folder: Path, text: str, why: str) -> None:
     write(folder, a__json=text)
-    with pytest.raises(UserError, match=why) as refusal:
-        of(folder, caption_ending=".json")
-    assert str(folder / "a.json") in str(refusal.value)
+    (bad,) = of(folder, caption_ending=".json").bad
+    assert bad.caption == str(folder / "a.json")
+    assert why in bad.reason
 
 
-def test_a_folder_named_as_a_caption_is_refused_where_it_is_asked_for(folder: Path) -> None:
+def test_a_folder_named_as_a_caption_leaves_out_its_image_where_it_is_asked_for(folder: Path) -> None:
     (folder / "a.tags").mkdir()
-    of(folder)
-    with pytest.raises(UserError, match="it is a folder"):
-        of(folder, more_captions=".tags")
+    assert not of(folder).bad
+    (bad,) = of(folder, more_captions=".tags").bad
+    assert (bad.name, bad.reason) == ("a.png", "its caption a.tags cannot be read: it is a folder")
 
 
 def test_the_memo_keeps_each_file_and_key_by_itself(folder: Path, tmp_path: Path) -> None:
@@ -214,9 +213,8 @@ def test_shares_and_patterns_that_cannot_work_are_refused_before_a_run() -> None
     assert not clashing(**{**evil, "tag_list_patterns": False})
 
 
-def test_problems_of_several_files_are_told_together(folder: Path) -> None:
+def test_an_image_with_several_unreadable_captions_is_left_out_once(folder: Path) -> None:
     for name in ("a.txt", "a.tags.txt"):
-        (folder / name).write_bytes(b"\xff")
-    with pytest.raises(Problems) as caught:
-        of(folder, more_captions=".tags.txt", several="join")
-    assert len(caught.value.problems) == 2
+        (folder / name).write_bytes(b"\x81")
+    (bad,) = of(folder, more_captions=".tags.txt", several="join").bad
+    assert bad.caption == str(folder / "a.txt")

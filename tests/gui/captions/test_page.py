@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.gui import busy_dialog
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
-from modules.data.source.source import DataFile
+from modules.system import files as files_module
 from tests.gui.conftest import Pump
 from tests.gui.person import CONTROL, Person
 
@@ -391,30 +392,126 @@ def test_the_way_back_of_a_toast_takes_back_nothing_that_came_later(page: Any, f
     assert files(folder)["0.txt"] == b"red, blue\n"
 
 
-def test_a_long_change_is_waited_for_with_the_window_alive(
-    page: Any, root: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from app.gui import busy_dialog
-    from app.gui.captions import store
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Event]:
+    """Each file that is written sets the first event, and waits for the second."""
+    begun, go_on, flush = threading.Event(), threading.Event(), files_module.flush_to_disk
 
-    begun, go_on, write, drawn = threading.Event(), threading.Event(), store.put_bytes, list[str]()
-
-    def slow(file: DataFile, data: bytes | None) -> None:
+    def wait(path: Path) -> None:
         begun.set()
         assert go_on.wait(10)
-        write(file, data)
-
-    def look() -> None:
-        [shown] = [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]
-        shown.close(None)  # it stays
-        drawn.append(shown.title())
-        go_on.set()
+        flush(path)
 
     monkeypatch.setattr(busy_dialog, "SOON_S", 0.0)
-    monkeypatch.setattr(store, "put_bytes", slow)
-    root.after(50, look)
+    monkeypatch.setattr(files_module, "flush_to_disk", wait)
+    return begun, go_on
+
+
+def dialogs(root: Any) -> list[Any]:
+    return [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]
+
+
+def test_a_long_change_is_waited_for_with_the_window_alive(
+    page: Any, root: Any, folder: Path, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    drawn: list[tuple[str, str]] = []
+
+    def look() -> None:
+        [shown] = dialogs(root)
+        shown.close(None)  # it stays
+        drawn.append((shown.title(), shown.words.cget("text")))
+        slow[1].set()
+
+    root.after(150, look)
     assert page.work.add_tag([0, 2], "new") == ""
-    assert drawn == ["Writing captions"]
-    assert begun.is_set()
+    assert drawn == [("Writing captions", "0 of 2")]
+    assert slow[0].is_set()
     assert files(folder)["2.txt"].startswith(b"red, green, new")
-    assert not [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]
+    assert not dialogs(root)
+
+
+def test_a_long_change_that_is_cancelled_puts_everything_back(
+    page: Any, root: Any, folder: Path, slow: tuple[threading.Event, threading.Event]
+) -> None:
+    before = files(folder)
+
+    def cancel() -> None:
+        dialogs(root)[0].cancel.press()
+        slow[1].set()
+
+    root.after(150, cancel)
+    assert "Cancelled. Nothing was changed." in page.work.add_tag([0, 2], "new")
+    assert files(folder) == before
+    assert not page.work.can_undo
+
+
+# Files that cannot be read --------------------------------------------------------------------------------------------
+
+
+def test_a_caption_in_another_encoding_is_shown_and_converted_by_save(page: Any, folder: Path, pump: Pump) -> None:
+    (folder / "0.txt").write_bytes("café".encode("cp1252"))
+    page.read()
+    pump(lambda: not page._waiting.busy)
+    assert page.editor.text.get() == "café"
+    assert "Windows-1252" in page.editor._error.cget("text")
+    pick(page, 1)
+    pick(page, 0)
+    assert files(folder)["0.txt"] == b"caf\xe9", "looking at it converts nothing"
+    page.editor._save.press()
+    assert files(folder)["0.txt"] == "café".encode()
+    assert page.editor._error.cget("text") == ""
+    page.undo()
+    assert files(folder)["0.txt"] == b"caf\xe9"
+
+
+def test_a_caption_that_is_no_text_is_filtered_shown_and_written_anew(page: Any, folder: Path, pump: Pump) -> None:
+    (folder / "2.txt").write_bytes("robot".encode("utf-16-le"))
+    page.reveal("wrong")
+    pump(lambda: page.work.shown == [2])
+    assert page.editor.text.get() == "robot"
+    assert "2.txt is not text" in page.editor._error.cget("text")
+    page.editor._save.press()
+    assert files(folder)["2.txt"] == b"robot"
+
+
+def test_a_file_that_was_mended_outside_is_read_when_its_image_is_chosen(page: Any, folder: Path) -> None:
+    (folder / "2.txt").write_text("mended outside", encoding="utf-8")
+    pick(page, 2)
+    assert page.editor.text.get() == "mended outside"
+
+
+# Reading again --------------------------------------------------------------------------------------------------------
+
+
+def test_reading_again_keeps_the_filter(page: Any, pump: Pump) -> None:
+    page._which.set("missing")
+    page._filter()
+    assert page.work.shown == [1, 3]
+    page._again.press()
+    pump(lambda: not page._waiting.busy)
+    assert (page._which.get(), page.work.shown) == ("missing", [1, 3])
+
+
+def test_reading_again_asks_before_it_throws_away_what_could_not_be_saved(
+    page: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, pump: Pump
+) -> None:
+    from app.gui.captions import page as module
+
+    asked: list[str] = []
+    monkeypatch.setattr(module, "ask", lambda _page, title, *_: asked.append(title) or len(asked) == 2)
+    (folder / "0.txt").write_text("changed by another program", encoding="utf-8")
+    page.editor.text.set("typed")
+    page._again.press()
+    assert asked == ["1 caption is not saved"]
+    assert page.editor.text.get() == "typed"
+    page._again.press()
+    pump(lambda: not page._waiting.busy)
+    assert page.editor.text.get() == "changed by another program"
+
+
+def test_what_was_wrong_with_a_tag_is_gone_after_any_change(page: Any, pump: Pump) -> None:
+    page.tags.add()
+    assert page.tags._tag_error.cget("text") == "Type a tag first."
+    page._which.set("missing")
+    page._filter()
+    pump(lambda: page.tags._tag_error.cget("text") == "")

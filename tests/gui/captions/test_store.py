@@ -8,9 +8,9 @@ from app.gui.captions.files import bytes_of, read_captions
 from app.gui.captions.store import CaptionStore, Filter
 from app.gui.captions.token_count import chunks, token_counter
 from modules.data.source import file_info
-from modules.data.source.source import DataFile
 from modules.errors import Problems, UserError
 from modules.preset.sections.concept import Concept
+from modules.system import files
 
 
 @pytest.fixture
@@ -19,7 +19,7 @@ def folder(tmp_path: Path) -> Path:
         "a": b"red robot, smiling\n",
         "b": "röt, robot\r\nblue robot\r\n".encode("utf-16"),
         "c": None,
-        "d": b"\xe9 broken",
+        "d": b"\x81 broken",
         "e": codecs.BOM_UTF8 + b"robot",
     }
     for name, data in texts.items():
@@ -42,7 +42,7 @@ def test_every_image_is_there_with_its_lines(captions: CaptionStore) -> None:
     assert [caption.name for caption in captions.all] == ["a.png", "b.png", "c.png", "d.png", "e.png"]
     assert captions.all[1].lines == ["röt, robot", "blue robot"]
     assert captions.missing() == [2]
-    assert "UTF-8" in captions.all[3].problem
+    assert "d.txt is not text" in captions.all[3].problem
 
 
 def test_captions_are_read_as_training_reads_them(captions: CaptionStore) -> None:
@@ -146,25 +146,64 @@ def test_a_file_that_another_program_changed_is_not_overwritten(captions: Captio
 def test_when_one_file_cannot_be_written_none_is_changed(
     captions: CaptionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import app.gui.captions.store as module
+    before, flush = bytes_in(folder), files.flush_to_disk
 
-    before, put = bytes_in(folder), module.put_bytes
+    def full(path: Path) -> None:
+        if ".b.txt." in path.name and b"x" in path.read_bytes():
+            raise OSError(28, "No space left on device", str(path))
+        flush(path)
 
-    def full(file: DataFile, data: bytes | None) -> None:
-        if data and file.name == "b.txt" and b"x" in data:
-            raise OSError(28, "No space left on device", str(file))
-        put(file, data)
-
-    monkeypatch.setattr(module, "put_bytes", full)
+    monkeypatch.setattr(files, "flush_to_disk", full)
     with pytest.raises(UserError, match="No space left"):
         captions.add_tag([0, 1, 2], "x")
     assert bytes_in(folder) == before
     assert captions.all[0].lines == ["red robot, smiling"]
 
 
-def test_a_file_that_is_no_text_is_not_edited(captions: CaptionStore) -> None:
-    with pytest.raises(UserError, match="UTF-8"):
-        captions.write(3, "x")
+def test_a_cancelled_change_of_many_puts_everything_back(captions: CaptionStore, folder: Path) -> None:
+    before, steps = bytes_in(folder), list[tuple[int, int]]()
+    captions.report = lambda done, total: steps.append((done, total))
+    captions.stop = lambda: len(steps) == 2
+    with pytest.raises(UserError, match="Cancelled"):
+        captions.add_tag([0, 1, 2, 4], "x")
+    assert bytes_in(folder) == before
+    assert not captions.can_undo
+    assert captions.all[0].lines == ["red robot, smiling"]
+    assert steps == [(0, 4), (1, 4), (1, 4), (0, 4)]  # two written, two put back
+
+
+def test_what_is_no_text_is_left_out_of_a_change_of_many_and_can_be_written_anew(
+    captions: CaptionStore, folder: Path
+) -> None:
+    assert captions.add_tag([0, 3], "x") == 1
+    assert captions.left_out([0, 3]) == [3]
+    assert captions.all[3].shown == "\ufffd broken"
+    captions.write(3, "mended")
+    assert (folder / "d.txt").read_bytes() == b"mended"
+    assert not captions.all[3].problem
+    captions.undo()
+    assert (folder / "d.txt").read_bytes() == b"\x81 broken"
+    assert captions.all[3].problem
+
+
+def test_a_caption_read_by_a_guess_becomes_utf_8_when_it_is_written(folder: Path) -> None:
+    (folder / "a.txt").write_bytes("café\r\n".encode("cp1252"))
+    captions = CaptionStore(read_captions([Concept(path=str(folder))]))
+    assert captions.wrong() == [0, 3]
+    assert captions.matching(Filter(wrong=True)) == [0, 3]
+    assert captions.all[0].lines == ["café"]
+    captions.write(0, "café")
+    assert (folder / "a.txt").read_bytes() == "café\r\n".encode()
+    assert not captions.all[0].legacy
+    captions.undo()
+    assert captions.all[0].legacy
+
+
+def test_what_another_program_mended_is_seen_when_it_is_looked_at(captions: CaptionStore, folder: Path) -> None:
+    (folder / "d.txt").write_text("mended", encoding="utf-8")
+    assert captions.refresh(3)
+    assert captions.all[3].lines == ["mended"]
+    assert not captions.refresh(3)
 
 
 def test_a_zero_byte_is_no_text_either(folder: Path) -> None:
@@ -173,8 +212,8 @@ def test_a_zero_byte_is_no_text_either(folder: Path) -> None:
 
 
 def test_a_tag_with_a_comma_is_refused(captions: CaptionStore) -> None:
-    for tag in ("", "a, b"):
-        with pytest.raises(UserError, match="comma"):
+    for tag, why in ((" ", "Type a tag first"), ("a, b", "comma")):
+        with pytest.raises(UserError, match=why):
             captions.add_tag([0], tag)
 
 
@@ -204,6 +243,14 @@ def test_the_captions_that_come_with_seachange_are_not_changed() -> None:
         bundled.add_tag([0], "robot of mine")
     assert bytes_of(bundled.all[0].file) == before
     assert not bundled.can_undo
+
+
+def test_a_change_of_many_leaves_out_what_came_with_seachange(folder: Path) -> None:
+    mixed = CaptionStore(read_captions([Concept(path="starter:robot"), Concept(path=str(folder))]))
+    everything = range(len(mixed.all))
+    mine = [number for number in everything if mixed.all[number].concept == 1 and not mixed.all[number].problem]
+    assert mixed.add_tag(everything, "robot of mine") == len(mine)
+    assert len(mixed.left_out(everything)) == len(mixed.all) - len(mine)
 
 
 def test_every_caption_file_of_an_image_is_edited_by_itself(folder: Path) -> None:

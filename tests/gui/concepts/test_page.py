@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.gui.concepts.card import CELL, amount_of, state_of, title_of
+from app.gui.concepts.card import CELL, amount_of, state_of
 from app.gui.concepts.folder_summary import FolderSummaries, FolderSummary, summary_of
 from app.gui.context import AppContext
+from app.gui.draft.labels import title_of
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import all_settings
 from tests.gui.conftest import Pump
