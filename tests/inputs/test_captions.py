@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from modules.errors import UserError
+from modules.sentences.render import PLAIN
 from tests.data.pictures import picture, preset_of, scanned
 from tests.inputs.zoo import Row, assert_sentence, file, rows, sparse
 
@@ -119,4 +120,6 @@ def test_captions_that_belong_to_no_image_are_said(tmp_path: Path) -> None:
     for name in ("a.txt", "readme.txt", "b.txt"):
         (tmp_path / name).write_text("x", encoding="utf-8")
     notes = scanned(preset_of({"path": str(tmp_path)})).notes
-    assert notes == (f"2 caption files belong to no image: {tmp_path / 'b.txt'}, and others.",)
+    assert [PLAIN.sentence(note) for note in notes] == [
+        f"2 caption files belong to no image: {tmp_path / 'b.txt'}, and others."
+    ]
