@@ -99,7 +99,7 @@ def test_a_model_that_appeared_in_the_meantime_is_not_replaced(tmp_path: Path) -
     events = run(values(tmp_path, "training.steps=1", f"output.path={target}"), answer=somebody_else_saves)
     assert target.read_text() == "somebody else's"
     assert model_of(events) == tmp_path / "wanted 2.safetensors"
-    assert any("written by something else" in event.text for event in events if isinstance(event, Note))
+    assert any("this run has not written it" in event.text for event in events if isinstance(event, Note))
 
 
 def test_tensorboard_listens_on_this_computer_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
