@@ -50,7 +50,13 @@ class ConceptDialog(Dialog):
             ("<Control-y>", context.draft.redo),
         ):
             self.bind(sequence, lambda _, act=act: act())
+        self.bind("<FocusIn>", self._focused, add=True)
         self._build()
+
+    def _focused(self, event: Any) -> None:
+        """One comes back from another program, perhaps a text editor."""
+        if event.widget is self:
+            self.preview.look_again()
 
     def reveal(self, path: str) -> None:
         """Show and focus one of its settings, as soon as it is made."""

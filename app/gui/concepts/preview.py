@@ -16,10 +16,12 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.image.pixels import Crop, open_image
 from modules.data.index import Index
+from modules.data.source.folders import in_kinds
 from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
+from modules.text import listed
 
 SETTLES_MS = 150
 CELL = (118, 142)
@@ -90,7 +92,16 @@ class ConceptPreview(Frame):
     def next_draw(self) -> None:
         """The same image as the next epoch draws it."""
         self._draw += 1
-        self._look()
+        if not self.look_again():
+            self._look()
+
+    def look_again(self) -> bool:
+        """Read the folder anew where something in it could not be used: it may have been mended. Whether it does."""
+        if self._listing.busy or (self._index is not None and not self._index.bad):
+            return False
+        self._listed = None
+        self._refresh()
+        return True
 
     def settle(self) -> None:
         """Look again when nothing has changed for a moment."""
@@ -127,6 +138,9 @@ class ConceptPreview(Frame):
         self._index = index
         self._images = index.one_row_per_image()
         bad = tr(" · {count:,} cannot be used", count=len(index.bad)) if index.bad else ""
+        remarks = index.remarks.get(self._number)
+        if remarks is not None and remarks.not_taken:
+            bad += tr(" · of kinds that are not read: {kinds}", kinds=listed(in_kinds(remarks.not_taken)))
         count = len(self._images)
         self._line.set(plural(count, "1 image{bad}", "{count:,} images{bad}", bad=bad), "text2")
         self._grid.show(count, keep=same)

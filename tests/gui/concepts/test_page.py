@@ -333,6 +333,18 @@ def test_the_next_epoch_is_another_and_the_picture_follows_the_settings(
     pump(lambda: person.sees("PREFIX "))
 
 
+def test_a_caption_that_was_mended_outside_is_seen_by_the_next_epoch(
+    dialog: Any, person: Person, context: AppContext, folder: Path, pump: Pump
+) -> None:
+    (folder / "1.txt").write_bytes(b"\x81")
+    (folder / "x.tga").touch()
+    context.draft.put("concepts.0.masks", "file")  # has the folder read anew
+    pump(lambda: any("1 cannot be used · of kinds that are not read: 1 .tga" in text for text in person.texts()))
+    (folder / "1.txt").write_text("mended", encoding="utf-8")
+    person.click("Next epoch")
+    pump(lambda: not any("cannot be used" in text for text in person.texts()))
+
+
 def test_another_image_can_be_looked_at(dialog: Any, person: Person, pump: Pump) -> None:
     pump(lambda: person.sees("1.png"))
     person.click("1.png")
