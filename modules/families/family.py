@@ -245,11 +245,6 @@ class Family(ABC):
         """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""
 
     # Files
-    @property
-    @abstractmethod
-    def stored_dtype(self) -> torch.dtype:
-        """The precision in which the denoiser lies on disk."""
-
     @abstractmethod
     def lora_names(self) -> Mapping[str, str]:
         """For every layer that an adapter can be put on: "component|module path" -> its name in kohya's files."""
@@ -271,7 +266,7 @@ class Family(ABC):
         target: Path,
         *,
         single_file: bool,
-        dtype: torch.dtype,
+        dtype: torch.dtype | None,
         parts: Iterable[str],
         metadata: Mapping[str, str],
         tensors: Mapping[str, Mapping[str, Tensor]],
@@ -279,7 +274,8 @@ class Family(ABC):
     ) -> None:
         """Write a model. `parts` names what goes in; `tensors` replaces weights by part and name (EMA, merged LoRA).
 
-        `only_these`: no weight but those in `tensors` goes in. `parts_in` reads such a file, to put it into a model.
+        `dtype` None: every tensor keeps its own. `only_these`: no weight but those in `tensors` goes in.
+        `components_in` reads such a file, to put it into a model.
 
         What is written is what `load` reads, under the names that other programs expect.
         """

@@ -24,6 +24,14 @@ from torch import Tensor
 from modules.system.weights import PlannedTensor, Shape, Weights
 
 
+class NoPlace(Exception):
+    """A tensor or module that a single file has no name for."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
 @dataclass(frozen=True)
 class Link:
     """Where a tensor of ours lies in the file.
@@ -129,7 +137,11 @@ IN_BLOCK_OF_MID = re.compile(r"mid_block\.(resnets|attentions)\.(\d+)\.(.+)")
 
 
 def unet_path(ours: str, config: Mapping[str, Any]) -> str:
-    """The LDM path of a module (or a parameter) of the U-Net."""
+    """The LDM path of a module (or a parameter) of the U-Net.
+
+    Raises:
+        NoPlace: it has none.
+    """
     for end, theirs in UNET_OUTER.items():
         if ours == end or ours.startswith(f"{end}."):
             return theirs + ours[len(end) :]
@@ -139,7 +151,7 @@ def unet_path(ours: str, config: Mapping[str, Any]) -> str:
         return f"middle_block.{number}.{rest if kind == 'attentions' else _resnet(rest)}"
     match = IN_BLOCK.fullmatch(ours)
     if match is None:
-        raise KeyError(f"the U-Net's {ours} has no place in a single file")
+        raise NoPlace(ours)
     side, block, kind, place, rest = match.groups()
     layers = int(config["layers_per_block"]) + 1
     first, letter = (1 + int(block) * layers, "input") if side == "down_blocks" else (int(block) * layers, "output")
@@ -246,7 +258,7 @@ def open_clip_links(names: Iterable[str], prefix: str) -> dict[str, Link]:
             return Link(prefix + OPEN_CLIP[name])
         match = LAYER.fullmatch(name)
         if match is None:
-            raise KeyError(f"the text encoder's {name} has no place in a single file")
+            raise NoPlace(name)
         number, layer, leaf = match.groups()
         block = f"{prefix}transformer.resblocks.{number}"
         if layer in FUSED:

@@ -29,6 +29,8 @@ class Settings(Section):
     """Trained parts or a LoRA (.safetensors) to put into the model. Empty: nothing."""
     skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
     """Puts in what can be read of a LoRA file and names the rest. Off: such a file is refused."""
+    vae: str = Setting("", "VAE", widget="model", level="expert")
+    """A VAE to put in: a file, a folder or a name on Hugging Face. Empty: the model's own."""
     format: Literal["auto", "single_file", "folder"] = Setting(
         "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
     )
@@ -37,7 +39,8 @@ class Settings(Section):
     out: str = Setting(..., "Result", widget="save", min_length=1)
     """The file or folder to write."""
     dtype: Literal["as_is", "fp32", "bf16", "fp16"] = Setting("as_is", "Precision", labels={"as_is": "As it is"})
-    """The numbers that the weights are stored as. fp32 is exact and large, bf16 and fp16 are half the size."""
+    """The numbers that the weights are stored as. As it is: each tensor as it was. fp32 is exact and large,
+    bf16 and fp16 are half the size."""
     family: FamilyName = Setting(
         "auto", "Family", labels={"auto": "Automatic", **{name: card.title for name, card in FAMILIES.items()}}
     )
@@ -54,13 +57,13 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import left_out, open_model, replacement_tensors  # noqa: PLC0415
+    from modules.tools.models import left_out, narrowed, open_model, replacement_tensors  # noqa: PLC0415
 
     single, target = _form(settings)
     _check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
-    family = open_model(settings.model, settings.family, LoadOptions())
+    family = open_model(settings.model, settings.family, LoadOptions(vae=settings.vae))
     unread: list[str] | None = [] if settings.skip_unread else None
     replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}
     if settings.parts and not replacements:
@@ -70,12 +73,14 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         tell(note(problem("convert.replaced", **values)))
     if unread:
         tell(note(left_out(Path(settings.parts), unread), level="warning"))
+    for loss in narrowed(family, DTYPES.get(settings.dtype)):
+        tell(note(loss, level="warning"))
     control.check()
     tell(Stage("stage.writing-model"))
     family.save(
         target,
         single_file=single,
-        dtype=family.stored_dtype if settings.dtype == "as_is" else DTYPES[settings.dtype],
+        dtype=DTYPES.get(settings.dtype),
         parts=family.component_names,
         metadata=family.modelspec(),
         tensors=replacements,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -54,6 +55,26 @@ def replacement_tensors(path: Path, family: Family, unread: list[str] | None = N
 def left_out(file: Path, unread: Sequence[str]) -> Problem:
     """What of a LoRA file could not be read."""
     return problem("adapter.left-out", file=file.name, names=first_names(unread))
+
+
+def narrowed(family: Family, dtype: torch.dtype | None) -> Iterator[Problem]:
+    """What of a model loses digits when it is written as `dtype`: a note for each component."""
+    for spec in family.card.components:
+        weights = family.weights(spec.name)
+        held = [weights.dtype(name) for name in weights.shapes]
+        wide = [each for each in held if dtype and each.is_floating_point and _digits(each) < _digits(dtype)]
+        if dtype and wide:
+            names = " and ".join(sorted({*map(_name, wide)}))
+            values: dict[str, Any] = {"part": spec.subject, "count": len(wide), "held": names, "dtype": _name(dtype)}
+            yield problem("convert.narrowed", **values)
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")
+
+
+def _digits(dtype: torch.dtype) -> float:
+    return torch.finfo(dtype).eps
 
 
 @torch.no_grad()

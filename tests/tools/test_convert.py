@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modules.families import LoadOptions
-from modules.messages import Finished, RunTool
+from modules.messages import Finished, Note, RunTool
+from modules.system.weights import open_weights
 from modules.tools.models import merge_lora, open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
@@ -101,3 +103,25 @@ def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path) -> None:
     assert_equal(applied, tensors_of(merged))
     before = tensors_of(base)
     assert sum(not torch.equal(before[name], applied[name]) for name in before) == changed > 10
+
+
+def test_without_a_wish_every_tensor_keeps_its_own_precision_and_with_one_narrowing_is_said(tmp_path: Path) -> None:
+    family = open_model(str(tiny_sd(tmp_path / "model")), "", LoadOptions())
+    half = tmp_path / "half.safetensors"
+    family.save(half, single_file=True, dtype=torch.float16, parts=family.component_names, metadata={}, tensors={})
+    mixed = load_file(half)
+    wide = {name for name in mixed if name.startswith("first_stage_model.")}
+    mixed = {name: tensor.float() if name in wide else tensor for name, tensor in mixed.items()}
+    save_file(mixed, tmp_path / "mixed.safetensors", dict(open_weights(half).metadata))
+    for target in ("again.safetensors", "folder"):
+        again = converted(tmp_path / "mixed.safetensors", tmp_path / target)
+    kept = load_file(tmp_path / "again.safetensors")
+    assert {name for name, tensor in kept.items() if tensor.dtype == torch.float32} == wide
+    for folder, name, dtype in (
+        ("vae", "decoder.conv_in.bias", torch.float32),
+        ("unet", "conv_in.bias", torch.float16),
+    ):
+        assert load_file(again / folder / "diffusion_pytorch_model.safetensors")[name].dtype == dtype
+    settings = {"model": str(tmp_path / "mixed.safetensors"), "out": str(tmp_path / "x.safetensors"), "dtype": "fp16"}
+    said = [event.text for event in do(RunTool("convert", settings)) if isinstance(event, Note)]
+    assert said == [f"The VAE: {len(wide)} tensors of float32 lose digits as float16."]

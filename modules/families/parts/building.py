@@ -7,10 +7,12 @@ before the next is read: the peak is the module and its largest tensor.
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, cast
 
@@ -41,6 +43,18 @@ def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
     if hasattr(kind, "config_class"):  # transformers
         return _on_meta(lambda: kind(_without_dropout(kind.config_class.from_dict(config))), spec.folder)
     return _on_meta(lambda: kind.from_config(config), spec.folder)
+
+
+def tensor_shapes(spec: ComponentSpec, config: Config) -> tuple[Mapping[str, tuple[int, ...]], frozenset[str]]:
+    """What files hold of a component, by its names there; and the other names of tensors that stand in two places."""
+    return _tensor_shapes(spec, json.dumps(dict(config), sort_keys=True, default=str))
+
+
+@lru_cache(maxsize=64)
+def _tensor_shapes(spec: ComponentSpec, config: str) -> tuple[Mapping[str, tuple[int, ...]], frozenset[str]]:
+    module = empty_component(spec, json.loads(config))
+    shapes = {file_name(name, module): tuple(tensor.shape) for name, tensor in saved_tensors(module).items()}
+    return shapes, frozenset(file_name(name, module) for names in _places(module).values() for name in names)
 
 
 @contextmanager
@@ -174,6 +188,7 @@ def load_weights(
     check_fit(shapes, weights, where, also=[file_name(name, module) for names in places.values() for name in names])
     largest = max(torch.Size(shape).numel() * weights.dtype(file).itemsize for file, shape in shapes.items())
     scratch = torch.empty(largest, dtype=torch.uint8)  # untouched pages cost nothing
+    extremes: dict[str, Tensor] = {}
     for file, (name, empty) in wanted.items():
         shape, tensor = shapes[file], _allocated(module, name, empty, device, dtype)
         contiguous = _memory_format(module, shape) is torch.contiguous_format
@@ -181,8 +196,19 @@ def load_weights(
         read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
         filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
         _set_tensor(module, places.get(name, [name]), filled)
+        if filled.is_floating_point():
+            extremes[file] = torch.stack(filled.aminmax()).float().sum()  # NaN and infinities go through
     _move_tables(module, device)
+    _check_finite(extremes, where, dtype)
     return module
+
+
+def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype) -> None:
+    """Refuse weights that are NaN or infinite, or became so in this precision. One look at the device for all."""
+    finite = torch.stack([*extremes.values()]).isfinite().tolist() if extremes else []
+    if bad := [name for name, whole in zip(extremes, finite, strict=True) if not whole]:
+        kind = str(dtype).removeprefix("torch.")
+        raise UserError("model.not-finite", where=where, names=first_names(bad), count=len(bad), dtype=kind)
 
 
 def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype) -> nn.Module:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, cast
@@ -15,11 +15,11 @@ from modules.data.text.tokenizer import Chunk, PromptTokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import Condition, LoadOptions
-from modules.families.parts import objective, saving, single_file, single_file_saving
+from modules.families.parts import building, objective, saving, single_file, single_file_saving
 from modules.families.parts.emphasis import weighted
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
-from modules.formats.checkpoint import unet_path
+from modules.formats.checkpoint import NoPlace, unet_path
 from modules.system.devices import to_device
 from modules.system.weights import Weights
 
@@ -38,12 +38,24 @@ class ClipUnetFamily(DiffusersFamily):
     # Opening
 
     @classmethod
-    def open_file(cls, path: Path) -> ModelFiles:
-        return single_file.open_file(path, cls.name, cls.card.component_names)
+    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
+        return single_file.open_file(path, cls.card, replaced)
 
     @classmethod
-    def open_vae_file(cls, path: Path) -> Weights:
-        return single_file.open_other_vae_file(path)
+    def open_vae_file(cls, path: Path) -> tuple[Weights, dict[str, Any]]:
+        return single_file.open_other_vae_file(path), single_file.bundled_config(cls.card.variants[0].kind, "vae")
+
+    def check_tensors(self) -> None:
+        for spec in self.card.components:
+            config = self.source.configs[spec.name]
+            try:
+                single_file.file_links(self.kind(), spec.name, self._file_names(spec.name), config)
+            except NoPlace as error:
+                raise UserError("model.layout", file=self.source.path, folder=spec.folder, names=error.name) from error
+        super().check_tensors()
+
+    def _file_names(self, name: str) -> list[str]:
+        return [*building.tensor_shapes(self.card.component(name), self.source.configs[name])[0]]
 
     @classmethod
     def check(cls, files: ModelFiles) -> None:
@@ -61,7 +73,7 @@ class ClipUnetFamily(DiffusersFamily):
     # Components
 
     def weights(self, name: str) -> Weights:
-        named = single_file.component_weights(self.source, name, lambda: self.empty(name))
+        named = single_file.component_weights(self.source, name, self._file_names)
         return super().weights(name) if named is None else named
 
     def prepare(self, name: str, module: nn.Module) -> None:
@@ -222,4 +234,4 @@ class ClipUnetFamily(DiffusersFamily):
         if not single_file.has_component(whole.shapes, name, self.kind()):
             return None
         files = ModelFiles(path, self.source.configs, {}, {name: whole}, self.kind())
-        return single_file.component_weights(files, name, lambda: self.empty(name)) or whole
+        return single_file.component_weights(files, name, self._file_names) or whole

@@ -54,8 +54,50 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, wh
                 raise UserError("config.lacks", where=where, part=folder, key=key)
         for key, value in config.items():
             if not _is_within_limits(key, value):
-                text = printable(str(value)[:60], line=True)
-                raise UserError("config.value", where=where, part=folder, key=key, value=text)
+                raise UserError("config.value", where=where, part=folder, key=key, value=_brief(value))
+
+
+# By the kind of a component: settings that ask for an input that is never given here, or for arithmetic that is not
+# done, and what that is. None, False and the values in SUPPORTED are fine.
+UNSUPPORTED: dict[str, dict[str, str]] = {
+    "unet": {
+        "time_cond_proj_dim": "the guidance as an input (LCM)", "class_embed_type": "classes as an input",
+        "num_class_embeds": "classes as an input", "encoder_hid_dim": "embeddings of another text or image encoder",
+        "encoder_hid_dim_type": "embeddings of another text or image encoder",
+        "addition_embed_type": "another input beside the text", "attention_type": "positions of objects (GLIGEN)",
+    },
+    "vae": {"latents_mean": "another scale for each channel", "latents_std": "another scale for each channel"},
+    "scheduler": {"timestep_type": "noise levels of another kind (EDM)"},
+}  # fmt: skip
+SUPPORTED = {"addition_embed_type": "text_time", "attention_type": "default", "timestep_type": "discrete"}
+# Schedulers whose config says how the model was trained, by what their names begin with
+SCHEDULERS = ("DDIM", "DDPM", "PNDM", "LMS", "Euler", "Heun", "DPMSolver", "KDPM2", "DEIS", "UniPC", "LCM", "TCD",
+              "SASolver", "FlowMatch")  # fmt: skip
+
+
+def check_supported(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, where: object) -> None:
+    """Refuse models that would be asked wrongly: with an input that they never get, or in another arithmetic.
+
+    Raises:
+        UserError: naming the component and the setting.
+    """
+    kinds = {"scheduler": ("scheduler", "scheduler")} | {
+        spec.name: (spec.kind, spec.folder) for spec in card.components
+    }
+    for name, config in configs.items():
+        kind, folder = kinds[name]
+        for setting, what in UNSUPPORTED.get(kind, {}).items():
+            value = config.get(setting)
+            if value not in (None, False, SUPPORTED.get(setting)):
+                values = {"folder": folder, "setting": setting, "value": _brief(value), "meaning": what}
+                raise UserError("model.unsupported", file=where, fixes=(), **values)
+    scheduler = str(configs.get("scheduler", {}).get("_class_name") or SCHEDULERS[0])
+    if not scheduler.startswith(SCHEDULERS):
+        raise UserError("model.scheduler", file=where, scheduler=_brief(scheduler))
+
+
+def _brief(value: object) -> str:
+    return printable(str(value)[:60], line=True)
 
 
 def _is_within_limits(name: str, value: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,8 @@ class ModelFiles:
         return bool(self.kind)
 
 
-def open_folder(path: Path, card: FamilyCard) -> ModelFiles:
-    """A diffusers folder.
+def open_folder(path: Path, card: FamilyCard, replaced: Collection[str] = ()) -> ModelFiles:
+    """A diffusers folder. `replaced`: components that come from elsewhere and may be missing.
 
     Raises:
         UserError: a component is missing or damaged.
@@ -45,15 +45,15 @@ def open_folder(path: Path, card: FamilyCard) -> ModelFiles:
     if not (path / "model_index.json").is_file():
         raise UserError("model.no-index", folder=path, folders=card.folders)
     index = read_json(path / "model_index.json")
-    missing = [folder for folder in card.folders if not (path / folder).is_dir()]
-    if missing:
+    own = [spec for spec in card.components if spec.name not in replaced or (path / spec.folder).is_dir()]
+    if missing := [spec.folder for spec in own if not (path / spec.folder).is_dir()]:
         kind = str(index.get("_class_name", "unknown"))
         listed = any(folder in index for folder in missing)
         advice = Problem("model.download-incomplete" if listed else "model.other-type")
         raise UserError("model.incomplete", folder=path, kind=kind, missing=missing, advice=advice)
-    configs = {spec.name: read_json(path / spec.folder / "config.json") for spec in card.components}
+    configs = {spec.name: read_json(path / spec.folder / "config.json") for spec in own}
     configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
-    weights = {spec.name: folder_weights(path / spec.folder) for spec in card.components}
+    weights = {spec.name: folder_weights(path / spec.folder) for spec in own}
     tokenizers = folder_tokenizers(path, {spec.name: spec.tokenizer for spec in card.components if spec.reads_text})
     return ModelFiles(path, configs, tokenizers, weights, index=index)
 

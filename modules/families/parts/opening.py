@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import Any
 
 from modules.catalog import ComponentSpec, FamilyCard
 from modules.data.text.tokenizer import read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts import building
-from modules.families.parts.config_check import check_configs
+from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
 from modules.system.bundled import resolve
 from modules.system.hub import download_model, looks_like_hub_name
@@ -18,7 +19,7 @@ from modules.system.weights import Weights
 
 
 def open_model(
-    name: str, card: FamilyCard, options: LoadOptions, open_file: Callable[[Path], ModelFiles]
+    name: str, card: FamilyCard, options: LoadOptions, open_file: Callable[[Path, Collection[str]], ModelFiles]
 ) -> ModelFiles:
     """A model by path or hub name.
 
@@ -28,8 +29,10 @@ def open_model(
     if not name.strip():
         raise UserError("model.none")
     path = model_path(name, card, options)
-    files = open_folder(path, card) if path.is_dir() else open_file(path)
+    replaced = ("vae",) if options.vae else ()
+    files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced)
     check_configs(files.configs, card, files.path)
+    check_supported(files.configs, card, files.path)
     return files
 
 
@@ -52,15 +55,20 @@ def component_weights(files: ModelFiles, spec: ComponentSpec) -> Weights:
 
 
 def take_other_vae(
-    files: ModelFiles, options: LoadOptions, card: FamilyCard, open_vae_file: Callable[[Path], Weights]
+    files: ModelFiles,
+    options: LoadOptions,
+    card: FamilyCard,
+    open_vae_file: Callable[[Path], tuple[Weights, dict[str, Any]]],
 ) -> None:
     """Put another VAE in the model's own place: a VAE's folder, a whole model's folder, or a file."""
     path = model_path(options.vae, card, options)
     if path.is_file():
-        files.weights["vae"] = open_vae_file(path)
+        files.weights["vae"], usual = open_vae_file(path)
+        files.configs.setdefault("vae", usual)
         return
     inside = card.component("vae").folder
     folder = path / inside if (path / inside).is_dir() else path
     files.configs["vae"] = read_json(folder / "config.json")
     check_configs({"vae": files.configs["vae"]}, card, path)
+    check_supported({"vae": files.configs["vae"]}, card, path)
     files.weights["vae"] = folder_weights(folder)

@@ -7,7 +7,7 @@ denoiser is asked.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import copy
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
@@ -68,11 +68,24 @@ class DiffusersFamily(Family):
         cls.check(files)
         if options.vae:
             opening.take_other_vae(files, options, cls.card, cls.open_vae_file)
-        return cls(files, options, cls.noising_of(files, options))
+        family = cls(files, options, cls.noising_of(files, options))
+        family.check_tensors()
+        return family
+
+    def check_tensors(self) -> None:
+        """Find out by names and shapes whether the weights are those of the configs; none are read.
+
+        Raises:
+            UserError: some are missing, too many, of another shape, or would have no place in what is written.
+        """
+        for spec in self.card.components:
+            shapes, tied = building.tensor_shapes(spec, self.source.configs[spec.name])
+            where = f"{spec.subject} of {self.source.path}"
+            building.check_fit(shapes, self.weights(spec.name), where, also=tied)
 
     @classmethod
-    def open_file(cls, path: Path) -> ModelFiles:
-        """A model in one file.
+    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
+        """A model in one file. `replaced`: components that come from elsewhere and may be missing.
 
         Raises:
             UserError: this family has none, or it is damaged or another model.
@@ -80,9 +93,9 @@ class DiffusersFamily(Family):
         raise UserError("model.single-file", file=path.name, type=cls.card.title)
 
     @classmethod
-    def open_vae_file(cls, path: Path) -> Weights:
-        """Another VAE, in a file of its own."""
-        return open_weights(path)
+    def open_vae_file(cls, path: Path) -> tuple[Weights, dict[str, Any]]:
+        """Another VAE, in a file of its own, and the config of such files for a model that has none."""
+        return open_weights(path), {}
 
     @classmethod
     def check(cls, files: ModelFiles) -> None:
@@ -296,7 +309,7 @@ class DiffusersFamily(Family):
         target: Path,
         *,
         single_file: bool,
-        dtype: torch.dtype,
+        dtype: torch.dtype | None,
         parts: Iterable[str],
         metadata: Mapping[str, str],
         tensors: Mapping[str, Mapping[str, Tensor]],
@@ -312,11 +325,6 @@ class DiffusersFamily(Family):
     def write_single_file(self, target: Path, request: saving.SaveRequest, metadata: Mapping[str, str]) -> None:
         del target, request, metadata
         raise UserError("model.saved-as-folder", type=self.card.title)
-
-    @property
-    def stored_dtype(self) -> torch.dtype:
-        weights = self.weights("denoiser")
-        return weights.dtype(next(iter(weights.shapes)))
 
     def components_in(self, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:
         yield from saving.components_in(self, path)

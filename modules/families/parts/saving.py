@@ -29,10 +29,14 @@ PARTIAL = "seachange.partial"  # in the metadata of what holds trained weights o
 class SaveRequest:
     """What of a model goes into a file."""
 
-    dtype: torch.dtype
+    dtype: torch.dtype | None  # None: of each tensor its own
     parts: tuple[str, ...]
     tensors: Mapping[str, Mapping[str, Tensor]]  # instead of the model's own, by part and name
     only_these: bool  # nothing but `tensors`
+
+    def dtype_of(self, weights: Weights, name: str) -> torch.dtype:
+        """What a tensor of numbers is written as."""
+        return self.dtype or weights.dtype(name)
 
     @property
     def partial_mark(self) -> dict[str, str]:
@@ -61,9 +65,10 @@ def write_folder(model: SavableModel, target: Path, request: SaveRequest, metada
             spec = model.card.component(name)
             inside = folder / spec.folder
             inside.mkdir()
-            _write_json(inside / "config.json", _config(model, spec, request.dtype))
+            planned = planned_tensors(model, name, request)
+            _write_json(inside / "config.json", _config(model, spec, planned))
             stem = "model" if spec.reads_text else "diffusion_pytorch_model"
-            write_safetensors(inside / f"{stem}.safetensors", planned_tensors(model, name, request), {"format": "pt"})
+            write_safetensors(inside / f"{stem}.safetensors", planned, {"format": "pt"})
             if spec.reads_text:
                 model.write_tokenizer(name, folder / spec.tokenizer)
         (folder / "scheduler").mkdir()
@@ -88,7 +93,8 @@ def planned_tensors(model: SavableModel, component: str, request: SaveRequest) -
     for name, shape in shapes.items():
         file = building.file_name(name, module)
         make = _constant(replaced[name]) if name in replaced else read_as(weights, file, shape)
-        found[file] = PlannedTensor(shape, request.dtype if held[name].is_floating_point() else held[name].dtype, make)
+        dtype = request.dtype_of(weights, file) if held[name].is_floating_point() else held[name].dtype
+        found[file] = PlannedTensor(shape, dtype, make)
     return found
 
 
@@ -101,12 +107,13 @@ def read_as(weights: Weights, file: str, shape: tuple[int, ...]) -> Callable[[],
     return lambda: weights.read(file).reshape(shape)
 
 
-def _config(model: SavableModel, spec: ComponentSpec, dtype: torch.dtype) -> dict[str, Any]:
+def _config(model: SavableModel, spec: ComponentSpec, planned: Mapping[str, PlannedTensor]) -> dict[str, Any]:
     config = {key: value for key, value in model.source.configs[spec.name].items() if key != "_name_or_path"}
     name = spec.class_path.partition(":")[2]
     if not spec.reads_text:
         return {**config, "_class_name": name}
-    return {**config, "architectures": [name], "dtype": str(dtype).removeprefix("torch.")}
+    dtypes = {str(tensor.dtype).removeprefix("torch."): None for tensor in planned.values()}
+    return {**config, "architectures": [name], "dtype": next(iter(dtypes), "float32")}
 
 
 def components_in(model: SavableModel, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from torch import nn
-
+from modules.catalog import FAMILIES, FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.parts import building
@@ -22,8 +22,11 @@ from modules.formats.checkpoint import (
     unet_links,
     vae_links,
 )  # fmt: skip
+from modules.formats.unet_blocks import unet_changes
 from modules.sentences.problem import problem
+from modules.system import reading
 from modules.system.weights import Shape, Weights, first_names, open_weights
+from modules.text import MB
 
 FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
 BUNDLED = Path(__file__).parents[3] / "resources" / "models"
@@ -42,41 +45,44 @@ EMBEDDED_CONFIGS = "seachange.configs"  # metadata of files whose model is of an
 V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 
 
-def open_file(path: Path, family: str, parts: tuple[str, ...]) -> ModelFiles:
-    """A .safetensors, .ckpt or .pt file in the LDM or SGM layout.
+def open_file(path: Path, card: FamilyCard, replaced: Collection[str] = ()) -> ModelFiles:
+    """A .safetensors, .ckpt or .pt file in the LDM or SGM layout. `replaced`: parts that may be missing.
 
     Raises:
         UserError: damaged, incomplete, or something else than a model of this family.
     """
-    weights = open_weights(path)
+    weights, parts = open_weights(path), card.component_names
     kind = _kind(weights.shapes, path)
-    if (kind == "sdxl") != (family == "sdxl"):
-        version, wanted = {"sd15": ("1", "1 and 2"), "sd2": ("2", "1 and 2"), "sdxl": ("XL", "XL")}[kind]
-        raise UserError("single-file.other-type", file=path.name, version=version, wanted=wanted)
-    missing = [component for component in parts if not has_component(weights.shapes, component, kind)]
-    if missing:
-        raise UserError("single-file.incomplete", file=path.name, parts=[FOLDERS[component] for component in missing])
-    configs, tokenizers = _read_embedded_configs(weights, path) or bundled(kind, parts)
+    family, title = next((c, v.title) for c in FAMILIES.values() for v in c.variants if v.kind == kind)
+    if family is not card:
+        raise UserError("single-file.other-type", file=path.name, version=title, wanted=family.title)
+    needed = [component for component in parts if component not in replaced]
+    if missing := [FOLDERS[part] for part in needed if not has_component(weights.shapes, part, kind)]:
+        raise UserError("single-file.incomplete", file=path.name, parts=missing)
+    embedded = _read_embedded_configs(weights, path)
+    configs, tokenizers = embedded or bundled(kind, parts)
     source = ModelFiles(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
+    if embedded is None and (changes := unet_changes(weights.shapes, UNET, configs["denoiser"])):
+        configs["denoiser"] |= changes
+        source.notes.append(problem("model.distilled", model=path.name, kind=title))
     configs["denoiser"]["in_channels"] = weights.shapes[f"{UNET}input_blocks.0.0.weight"][1]
     _read_prediction(source, weights)
     return source
 
 
-def component_weights(source: ModelFiles, component: str, empty: Callable[[], nn.Module]) -> Weights | None:
-    """The tensors of a component whose file has names of its own, under those of diffusers folders; None for others."""
+def component_weights(source: ModelFiles, component: str, names: Callable[[str], list[str]]) -> Weights | None:
+    """The tensors of a component whose file has names of its own, under those of diffusers folders; None for others.
+
+    `names`: what diffusers folders call the tensors of a component.
+    """
     weights = source.weights[component]
     if component.startswith("text_encoder") and not source.single_file:
         return None
     if component == "vae" and any(".proj_attn." in name for name in weights.shapes):
-        return building.renamed(weights, old_vae_links(_file_names(empty())))
+        return building.renamed(weights, old_vae_links(names(component)))
     if component == "vae" and not any(".mid.block_1." in name for name in weights.shapes):
         return None
-    return part_of_file(source, component, _file_names(empty())) if component == "vae" or source.single_file else None
-
-
-def _file_names(module: nn.Module) -> list[str]:
-    return [building.file_name(name, module) for name, _ in module.named_parameters()]
+    return part_of_file(source, component, names(component)) if component == "vae" or source.single_file else None
 
 
 def part_of_file(source: ModelFiles, component: str, names: list[str]) -> Weights:
@@ -147,16 +153,21 @@ def embedded_configs(configs: Mapping[str, Any], tokenizers: Mapping[str, Tokeni
 # What a file is -------------------------------------------------------------------------------------------------------
 
 
+# Tensors that only files of one kind have; without any of them the width of the captions tells.
+SIGNATURES = {"sdxl": f"{UNET}label_emb.0.0.weight", "sd2": TEXT["sd2"]["text_encoder_1"]}
+EDM_MARKS = ("edm_vpred.", "edm_mean", "edm_std")  # of CosXL and Playground v2.5
+
+
 def _kind(shapes: Mapping[str, Shape], path: Path) -> str:
+    if edm := [name for name in shapes if name.startswith(EDM_MARKS)]:
+        raise UserError("model.edm", file=path.name, names=first_names(edm))
     if f"{UNET}input_blocks.0.0.weight" not in shapes:
         raise _not_a_model(shapes, path)
     if any(name.startswith("conditioner.embedders.0.model.") for name in shapes):
         raise UserError("single-file.refiner", file=path.name)
-    if f"{UNET}label_emb.0.0.weight" in shapes:
-        return "sdxl"
-    # SD 2's own encoder tells more than widths do: those of tiny models are free.
-    if any(name.startswith(TEXT["sd2"]["text_encoder_1"]) for name in shapes):
-        return "sd2"
+    for kind, beginning in SIGNATURES.items():
+        if any(name.startswith(beginning) for name in shapes):
+            return kind
     widths = {
         shape[1] for name, shape in shapes.items() if name.startswith(UNET) and name.endswith("attn2.to_k.weight")
     }
@@ -219,7 +230,7 @@ def _read_embedded_configs(weights: Weights, path: Path) -> tuple[dict[str, Any]
 
 
 def _read_prediction(source: ModelFiles, weights: Weights) -> None:
-    """Marks in the file first, then its metadata, then (SD 2 only) its name."""
+    """Marks in the file first, then its metadata, then a .yaml file beside it, then (SD 2 only) its name."""
     scheduler = source.configs["scheduler"]
     prediction = weights.metadata.get("modelspec.prediction_type", "")
     architecture = weights.metadata.get("modelspec.architecture", "")
@@ -227,10 +238,23 @@ def _read_prediction(source: ModelFiles, weights: Weights) -> None:
         scheduler["prediction_type"] = "v_prediction"
     elif prediction in ("epsilon", "flow"):
         scheduler["prediction_type"] = prediction
+    elif _sidecar_says_v(source.path):
+        scheduler["prediction_type"] = "v_prediction"
+        config = source.path.with_suffix(".yaml").name
+        source.notes.append(problem("model.yaml-says-v", config=config, model=source.path.name))
     elif source.kind == "sd2" and EMBEDDED_CONFIGS not in weights.metadata:
         _guess_sd2(source)
     if ZERO_SNR_MARK in weights.shapes:
         scheduler |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+
+
+def _sidecar_says_v(path: Path) -> bool:
+    """Whether a config of LDM beside the file, as A1111 takes one, says v-prediction."""
+    config = path.with_suffix(".yaml")
+    if not config.is_file():
+        return False
+    with reading.open_file(config, MB) as file:
+        return re.search(rb"^\s*parameterization:\s*[\"']?v\b", file.read(), re.MULTILINE) is not None
 
 
 def _guess_sd2(source: ModelFiles) -> None:

@@ -38,7 +38,7 @@ def write_single_file(model: ClipUnetModel, target: Path, request: SaveRequest, 
         links = single_file.file_links(kind, component, list(values), model.source.configs[component])
         in_file |= planned(values, links)
         if component in model.tokenizers:
-            in_file |= _unused_tensors(model, component, in_file, request.dtype)
+            in_file |= _unused_tensors(model, component, in_file, request)
     if "denoiser" in request.parts:
         in_file |= _prediction_marks(model)
     file_metadata = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt"}
@@ -86,19 +86,22 @@ def _prediction_marks(model: ClipUnetModel) -> dict[str, PlannedTensor]:
 
 
 def _unused_tensors(
-    model: ClipUnetModel, component: str, in_file: Mapping[str, PlannedTensor], dtype: torch.dtype
+    model: ClipUnetModel, component: str, in_file: Mapping[str, PlannedTensor], request: SaveRequest
 ) -> dict[str, PlannedTensor]:
     """What programs expect of OpenCLIP and no image is made from: as it was in the source's file, else a stand-in."""
     kind, config, weights = model.kind(), model.source.configs[component], model.source.weights[component]
     if model.source.single_file:
         names = single_file.unused_names(kind, component, config, weights.shapes)
         return {
-            name: PlannedTensor(weights.shapes[name], dtype, read_as(weights, name, weights.shapes[name]))
+            name: PlannedTensor(
+                weights.shapes[name], request.dtype_of(weights, name), read_as(weights, name, weights.shapes[name])
+            )
             for name in names
         }
     prefix = single_file.TEXT[kind][component]
     if not prefix.endswith(".model."):
         return {}
+    dtype = next(iter(in_file.values())).dtype
     scale = {f"{prefix}logit_scale": PlannedTensor((), dtype, lambda: torch.tensor(LOGIT_SCALE))}
     return {**scale, **(_last_layer(in_file, prefix, dtype) if kind == "sd2" else {})}
 

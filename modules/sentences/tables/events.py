@@ -46,6 +46,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{model} says that it predicts {own}; here it is asked for {asked}.",
         "If that is to change it: its first samples are noise, and it takes a long run of all its layers.",
     ),
+    "model.distilled": (
+        "{model} has fewer blocks than {kind}, as SSD-1B, Segmind Vega and other distilled models have: its layers "
+        "were read from its tensors.",
+        "",
+    ),
+    "model.yaml-says-v": ("{config} says that {model} predicts v.", ""),
     "model.sd2-guessed": (
         "{model} does not tell whether it predicts epsilon or v. By its name it was taken for one of SD 2's {size} "
         "models: {prediction}.",
@@ -209,6 +215,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "sample.embeddings": ("Prompts can hold {tokens}.", ""),
     "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
     "cache.filled": ("Everything is cached in {folder}.", ""),
+    "convert.narrowed": ("{part}: {count:1 tensor|# tensors} of {held} {count:loses|lose} digits as {dtype}.", ""),
     "convert.replaced": ("{file} replaces {count:1 tensor|# tensors} of {component}.", ""),
 }
 

@@ -9,6 +9,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     # Of weights
     "weights.index-damaged": ("{file} is damaged: it does not list tensors.", "Download it again."),
+    "weights.not-finite": (
+        "{tensor} holds NaN or infinite numbers as {dtype}, and is not written.",
+        "If the model is whole, its numbers are too large for {dtype}: write fp32 or bf16.",
+    ),
     "weights.incomplete": ("{file} is damaged or incomplete.", "Download it again."),
     "tensors.not-safetensors": ("{file} is not a .safetensors file.", "Convert it into one first."),
     "embedding.not-finite": ("{file} is no embedding that can be used: it holds NaN.", "Get the file again."),

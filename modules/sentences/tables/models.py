@@ -53,8 +53,31 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "model.not-there": ("There is no model at {name}.", "Check the path, or give a Hugging Face name (owner/model)."),
     "model.no-index": ("{folder} is not a model folder: model_index.json is missing.",
         "Choose the folder that holds {folders:list}, or a single model file."),
+    "model.unsupported": (
+        "{file} cannot be used: its {folder} has {setting} {value}, that is {meaning}, which is not supported.",
+        "Choose a model without it; of a distilled model (LCM, Lightning, Turbo), the one that it was made from.",
+    ),
+    "model.scheduler": (
+        "{file} was trained for the scheduler {scheduler}, whose noise is of another kind (as that of EDM "
+        "models such as Playground v2.5 and CosXL).",
+        "Choose a model that predicts epsilon, v or a flow.",
+    ),
+    "model.edm": (
+        "{file} is an EDM model ({names}), as Playground v2.5 and CosXL are: its noise is of another kind.",
+        "Choose a model that predicts epsilon, v or a flow.",
+    ),
+    "model.layout": (
+        "{file}: {names} of the {folder} has no place in a single file of this model type.",
+        "It is of another architecture: choose another model.",
+    ),
+    "model.not-finite": (
+        "{where}: {names} {count:holds|hold} NaN or infinite numbers.",
+        "The model is damaged, or its numbers are too large for {dtype}: set {model.dtype} or {model.vae_dtype} to "
+        "fp32, or download it again.",
+    ),
     "model.incomplete": ("{folder} (a {kind}) has no folder {missing:commas}.", "{advice}"),
-    "model.download-incomplete": ("The download is incomplete: download it again.", ""),
+    "model.download-incomplete": (
+        "The download is incomplete: download it again. A missing VAE can be given with {model.vae}.", ""),
     "model.other-type": ("It is a model of another type: change the model type.", ""),
     "model.no-weights": ("{folder} holds no weights.", "The download is incomplete: download the model again."),
     "config.lacks": ("{where}: the config of the {part} does not say {key}.",
@@ -79,10 +102,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "weights.shape": ("{tensor} is {found:size} instead of {wanted:size}", ""),
     "weights.lack-some": ("{where} lacks {names}, or has it in another shape.",
         "It is of another kind of model, or damaged: check the model type, or download it again."),
-    "single-file.other-type": ("{file} is a Stable Diffusion {version} model.",
-        'Set the model type to "Stable Diffusion {wanted}".'),
+    "single-file.other-type": ("{file} is a {version} model.", 'Set the model type to "{wanted}".'),
     "single-file.incomplete": ("{file} is not a whole model: it holds no {parts:commas}.",
-        "Choose a full checkpoint, or put these parts into one with `convert`."),
+        "Choose a full checkpoint. A missing VAE can be given: {model.vae}, or --vae of convert."),
     "single-file.surplus": ("{file} has what does not belong there: {names}.",
         "It belongs to another kind of model: check the model type."),
     "single-file.refiner": ("{file} is an SDXL refiner, which cannot be trained here.", "Choose the base model."),
