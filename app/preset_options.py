@@ -15,6 +15,7 @@ from modules.preset.paths import Values, put
 from modules.preset.preset import Preset
 from modules.preset.rules import rules
 from modules.system.bundled import ROOT, is_bundled
+from modules.system.reading import look_at
 
 Options = argparse.Namespace
 
@@ -99,6 +100,7 @@ def _concept_folder(folder: str) -> str:
     if not folder.strip():  # which would be the folder where one stands
         raise UserError("option.no-concept")
     path = Path(folder).expanduser().absolute()
+    look_at(path)
     if not path.is_dir():
         raise UserError(
             "option.concept-file" if path.is_file() else "option.concept-missing", concept=folder, folder=path

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.system.files import staged_file
+from modules.system.reading import look_at
 from modules.system.weights import PICKLES, SafetensorsFile
 
 
@@ -63,6 +64,7 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
     Raises:
         UserError: it is missing, damaged or something else.
     """
+    look_at(path)
     if not path.is_file():
         raise UserError("file.not-there", file=path)
     if path.suffix in PICKLES:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import json
 import stat
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import Any, BinaryIO
 
@@ -27,6 +28,18 @@ def is_inside_name(name: str) -> bool:
     """
     path = PureWindowsPath(name)  # knows both slashes, drives and shares
     return bool(path.parts) and not path.anchor and ".." not in path.parts and ":" not in name and "\0" not in name
+
+
+def look_at(path: Path) -> None:
+    """Let the system say why it does not even look at a path: permissions, a name that is too long.
+
+    From Python 3.14 on, `Path.exists` and its kind call such a path missing. One that is missing passes.
+
+    Raises:
+        OSError: what the system says.
+    """
+    with suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        path.stat()
 
 
 class UnusableFile(UserError, OSError):

@@ -30,7 +30,7 @@ from torch import Tensor
 from modules.errors import UserError
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
-from modules.system.reading import read_json
+from modules.system.reading import look_at, read_json
 from modules.text import MB
 
 Shape = tuple[int, ...]
@@ -82,6 +82,7 @@ def open_weights(path: Path) -> Weights:
     Raises:
         UserError: missing, damaged, cut short, of an unknown kind, or with code in it.
     """
+    look_at(path)
     if not path.is_file():
         raise UserError("weights.not-there", file=path)
     if path.suffix == ".safetensors":

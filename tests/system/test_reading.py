@@ -10,14 +10,13 @@ import pytest
 
 from app.gui.session.event_log import EventLog, last_events
 from app.gui.session.run_history import Run, parameters_in
-from modules.catalog import shapes
 from modules.data.text.tokenizer import Tokenizer
 from modules.data.text.tokenizer import read_json as read_config
 from modules.errors import UserError
 from modules.preset.files.jsonfile import read_object
 from modules.preset.files.prompt_file import read_prompts
 from modules.system.bundled import resolve
-from modules.system.reading import UnusableFile, is_inside_name, open_file, read_json
+from modules.system.reading import UnusableFile, is_inside_name, look_at, open_file, read_json
 from modules.system.weights import open_weights
 from modules.trainer.backup import damage_of
 from modules.trainer.run_folder.throughput import _read_old
@@ -54,7 +53,6 @@ PASSES: dict[str, tuple[str, Callable[[Path], Any], Any]] = {
     "preset of a run": ("preset.json", lambda path: Run(path.parent).preset, None),
     "title of a run": ("preset.json", lambda path: Run(path.parent).preset_text(), ""),
     "image of a run": ("a.png", parameters_in, ""),
-    "family of a folder": ("config.json", lambda path: path.is_file() and shapes._says(path, {"x": 1}), False),
 }
 
 
@@ -122,3 +120,11 @@ def test_what_is_called_bundled_lies_in_its_folder(name: str) -> None:
     """Concepts that come with Seachange travel in presets: such a name must not lead anywhere else."""
     with pytest.raises(UserError, match="is not among the things that come with Seachange"):
         resolve(name)
+
+
+def test_a_path_that_cannot_be_looked_at_is_not_called_missing(tmp_path: Path) -> None:
+    look_at(tmp_path)
+    look_at(tmp_path / "nowhere" / "x")
+    look_at(Path("a\0b"))
+    with pytest.raises(OSError, match="too long"):
+        look_at(tmp_path / ("x" * 300))

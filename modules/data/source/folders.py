@@ -17,6 +17,7 @@ from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Re
 from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem, problem
+from modules.system.reading import look_at
 from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
@@ -215,6 +216,7 @@ def _stem(key: str) -> str:
 def _refuse_no_folder(title: str, concept: Concept, folder: Path) -> None:
     if not concept.path.strip():
         raise UserError("concept.no-folder", title=title)
+    look_at(folder)
     if not folder.exists():
         raise UserError("concept.folder-missing", title=title, folder=folder)
     if not folder.is_dir():

@@ -15,6 +15,7 @@ from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
 from modules.system.bundled import resolve
 from modules.system.hub import download_model, looks_like_hub_name
+from modules.system.reading import look_at
 from modules.system.weights import Weights
 
 
@@ -39,6 +40,7 @@ def open_model(
 def model_path(name: str, card: FamilyCard, options: LoadOptions) -> Path:
     """The folder or file behind a path or a hub name."""
     path = resolve(name)
+    look_at(path)
     if path.is_file() or path.is_dir():
         return path
     if path.exists():  # reading a pipe or a device may never end

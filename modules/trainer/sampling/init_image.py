@@ -19,6 +19,7 @@ from modules.errors import UserError
 from modules.families import Family
 from modules.preset.sections.sampling import Prompt
 from modules.system.bundled import resolve
+from modules.system.reading import look_at
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def inpaint_latents(family: Family, pixels_B3HW: Tensor, mask_B1HW: Tensor, size
 
 def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:
     file = resolve(path)
+    look_at(file)
     if not file.is_file():
         raise UserError("prompt.no-image", file=path)
     image: Image.Image = open_image(on_disk(file))

@@ -16,7 +16,7 @@ from modules.formats.adapter_files import read_adapter
 from modules.preset.sections.sampling import Sampling
 from modules.sentences.render import fix
 from modules.system.bundled import resolve
-from modules.system.reading import is_inside_name
+from modules.system.reading import is_inside_name, look_at
 
 ENDINGS = ("", ".safetensors", ".pt", ".ckpt", ".bin")
 LoraFiles = tuple[tuple[Path, float], ...]  # files with their strengths
@@ -31,6 +31,7 @@ def lora_files_for(sampling: Sampling, tags: Sequence[tuple[str, float]] = ()) -
     fixed = [(resolve(lora.path), lora.strength) for lora in sampling.loras if lora.enabled and lora.path]
     named = [(_find_in_folder(sampling.lora_folder, name), strength) for name, strength in tags]
     for path, _ in fixed:
+        look_at(path)
         if not path.is_file():
             raise UserError("prompt.no-lora-file", file=path)
     return tuple((path, strength) for path, strength in [*fixed, *named] if strength)
