@@ -6,12 +6,20 @@ import argparse
 from pathlib import Path
 from typing import Any, cast
 
+from modules.preset.files.lora_strength import file_and_strength, with_strength
 from modules.preset.files.set_option import parsed_value
 from modules.preset.setting_info import SettingInfo
 from modules.system.bundled import is_bundled
 
 MOST_CHOICES = 8  # that stand in the line of usage; the help and the refusal of a wrong one name more
-METAVARS = {"file": "FILE", "files": "FILE", "folder": "DIR", "save": "OUT", "model": "MODEL"}
+METAVARS = {
+    "file": "FILE",
+    "files": "FILE",
+    "loras": "FILE[:STRENGTH]",
+    "folder": "DIR",
+    "save": "OUT",
+    "model": "MODEL",
+}
 Parser = argparse.ArgumentParser | argparse._ArgumentGroup  # pyright: ignore[reportPrivateUsage]  it has no other name
 
 
@@ -67,6 +75,9 @@ def _default_words(setting: SettingInfo) -> str:
 def _in_full(text: str, setting: SettingInfo) -> str:
     if setting.widget in ("save", "folder"):
         return str(Path(text).expanduser().absolute())
+    if setting.widget == "loras":
+        file, strength = file_and_strength(text)
+        return with_strength(absolute_if_exists(file), strength)
     return absolute_if_exists(text) if setting.widget in METAVARS else text
 
 

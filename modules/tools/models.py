@@ -106,8 +106,10 @@ def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[P
 
 
 @torch.no_grad()
-def merge_lora(family: Family, lora: Path, unread: list[str] | None = None) -> int:
-    """Add a LoRA to the weights of a family, in memory; gives how many layers it changes. `unread`: see `read_adapter`.
+def merge_lora(family: Family, lora: Path, unread: list[str] | None = None, strength: float = 1.0) -> int:
+    """Add so much of a LoRA to the weights of a family, in memory; gives how many layers it changes.
+
+    `unread`: see `read_adapter`.
 
     Raises:
         UserError: the file is damaged, or was made for another architecture.
@@ -116,5 +118,5 @@ def merge_lora(family: Family, lora: Path, unread: list[str] | None = None) -> i
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
         weight = family.component(component).get_submodule(path).get_parameter("weight")
-        weight.copy_(merged_weight(weight, tensors))
+        weight.copy_(merged_weight(weight, tensors, strength))
     return len(layers)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from modules.errors import UserError
 from modules.messages import SampleReady, Stage, note
+from modules.preset.files.lora_strength import file_and_strength
 from modules.preset.paths import Values, put
 from modules.preset.rules.rules import validate
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt
@@ -26,8 +27,8 @@ class Settings(Section):
 
     preset: dict[str, Any] = Setting(..., "Model", widget="preset or model")
     """A file, a folder or a name on Hugging Face."""
-    loras: tuple[str, ...] = Setting((), "LoRA files", widget="files", flag="lora")
-    """They are put on the model one after another."""
+    loras: tuple[str, ...] = Setting((), "LoRA files", widget="loras", flag="lora")
+    """They are put on the model one after another, each with its strength: FILE or FILE:0.8. Usual: 0.6 to 1."""
     embeddings: tuple[str, ...] = Setting((), "Embeddings", widget="files", flag="embedding", level="expert")
     """New words that prompts can hold, each called as its file is."""
     skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
@@ -79,14 +80,15 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     tell(Stage("stage.opening-model"))
     family = open_model(preset.model.source, preset.model.family, load_options(preset))
     check_samplers(preset, family)
-    loras = [Path(file) for file in settings.loras]
-    for lora in loras:
+    loras = [(Path(file), strength) for file, strength in map(file_and_strength, settings.loras)]
+    for lora, strength in loras:
         unread: list[str] = []
-        count = merge_lora(family, lora, unread if settings.skip_unread else None)
-        tell(note(problem("sample.lora", file=lora.name, count=count)))
+        count = merge_lora(family, lora, unread if settings.skip_unread else None, strength)
+        code = "sample.lora" if strength == 1 else "sample.lora:strength"
+        tell(note(problem(code, file=lora.name, count=count, strength=strength)))
         if unread:
             tell(note(left_out(lora, unread), level="warning"))
-    if words := add_embeddings(family, [Path(file) for file in settings.embeddings], loras):
+    if words := add_embeddings(family, [Path(file) for file in settings.embeddings], [lora for lora, _ in loras]):
         tell(note(problem("sample.embeddings", tokens=", ".join(words))))
     return family, bool(loras or words)
 

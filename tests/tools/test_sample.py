@@ -12,7 +12,9 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from modules.errors import UserError
+from modules.families import LoadOptions
 from modules.messages import Event, Finished, Note, RunTool, SampleReady, Stage, Stop
+from modules.tools.models import merge_lora, open_model
 from tests.test_run import do
 from tests.trainer.runs import folder_of, model_of, run, values
 
@@ -59,6 +61,30 @@ def test_a_lora_put_on_a_model_draws_what_the_run_drew(method: tuple[str, ...], 
     (plain,) = drawn(do(make(tmp_path)))
     assert np.abs(plain - of_run).max() > 5
     assert (folder_of(events) / "samples").is_dir()
+
+
+def test_a_strength_scales_what_a_lora_changes(tmp_path: Path) -> None:
+    events = run(values(tmp_path, "training.steps=4", "training.learning_rate=0.05", "schedule.warmup=0 steps"))
+    lora = model_of(events)
+    plain, half, whole = (
+        _weights(None) if strength is None else _weights(lora, strength) for strength in (None, 0.5, 1.0)
+    )
+    changed = [name for name in plain if not torch.equal(plain[name], whole[name])]
+    assert changed
+    for name in changed:
+        torch.testing.assert_close(half[name] - plain[name], (whole[name] - plain[name]) / 2, atol=1e-6, rtol=1e-4)
+    told = do(make(tmp_path, loras=(Path(f"{lora}:0.5"),)))
+    assert any(isinstance(event, Note) and event.text.endswith("at strength 0.5.") for event in told)
+    (none,) = drawn(do(make(tmp_path, loras=(Path(f"{lora}:0"),))))
+    (without,) = drawn(do(make(tmp_path)))
+    assert np.array_equal(none, without)
+
+
+def _weights(lora: Path | None, strength: float = 1.0) -> dict[str, torch.Tensor]:
+    family = open_model("starter:model", "sd", LoadOptions())
+    if lora is not None:
+        merge_lora(family, lora, strength=strength)
+    return {name: weight.detach().clone() for name, weight in family.denoiser.named_parameters()}
 
 
 def test_images_of_earlier_calls_stay_and_numbers_go_on(tmp_path: Path) -> None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from app.gui.context import AppContext
 from app.gui.kit import Masonry, ScrollArea, px
@@ -13,6 +16,9 @@ from app.gui.tools.folders import FoldersCard, TensorBoardCard
 from modules.tools import TOOLS
 
 TICK_MS = 250
+ADAPTER = re.compile(r"lora|hada|lokr|oft|\.alpha|\.dora", re.IGNORECASE)  # in the names of its tensors
+MOST_WORDS = 8  # tensors of an embedding: a few for each text encoder
+LONGEST_HEADER = 100_000_000
 TWO_FROM = 980  # pixels from which there are two columns
 TRIES_A_LORA = "sample"  # the tool that draws with a LoRA file
 
@@ -41,10 +47,11 @@ class ToolsPage(Page):
         self._refresh()
 
     def reveal(self, path: str) -> None:
-        """A LoRA file is put into the tool that makes images."""
+        """A file that was trained is put into the tool that makes images, where it belongs."""
         for card in self.cards:
             if isinstance(card, ToolCard) and card.tool.name == TRIES_A_LORA:
-                card.form.show("loras", [path])
+                field = field_for(Path(path))
+                card.form.show(field, path if field == "preset" else [path])
                 card.button.focus_set()
 
     def destroy(self) -> None:
@@ -63,3 +70,16 @@ class ToolsPage(Page):
     def _refresh(self) -> None:
         for card in self.cards:
             card.refresh()
+
+
+def field_for(path: Path) -> str:
+    """The setting that takes this file: the names of its tensors say whether it is an adapter, a model, or words."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            names = [name for name in json.loads(file.read(min(length, LONGEST_HEADER))) if name != "__metadata__"]
+    except (OSError, ValueError):
+        return "loras"
+    if any(ADAPTER.search(name) for name in names):
+        return "loras"
+    return "embeddings" if len(names) <= MOST_WORDS else "preset"

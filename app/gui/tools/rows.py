@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Entry, FormRow, Frame, LinkButton, PathEntry, px
+from app.gui.kit import Button, Entry, FormRow, Frame, LinkButton, PathEntry, px, tip
 from modules.language import tr
+from modules.preset.files.lora_strength import PARTS, file_and_strength, with_strength
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo
 
@@ -52,12 +53,12 @@ class ModelRow:
 
 
 class ListRow:
-    """Any number of texts or files, each in an entry that can be taken away again."""
+    """Any number of texts or files, each in an entry that can be taken away again; LoRA files with their strength."""
 
     def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
         del context
-        self._paths = setting.widget == "files"
-        self.entries: list[Entry | PathEntry] = []
+        self._paths, self._strong = setting.widget in ("files", "loras"), setting.widget == "loras"
+        self.entries: list[tuple[Entry | PathEntry, Entry | None]] = []
         self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         both = Frame(self.widget)
         self._lines = Frame(both, height=1)
@@ -69,33 +70,49 @@ class ListRow:
         """One more entry."""
         line = Frame(self._lines)
         line.pack(fill="x", pady=px(2))
-        entry = PathEntry(line, text, kinds=WEIGHTS, placeholder=tr("A file")) if self._paths else Entry(line, text)
-        Button(line, "", lambda: self._remove(entry), kind="icon", image="x", hint=tr("Remove it")).pack(
-            side="right", padx=(px(6), 0)
-        )
+        file, strength = file_and_strength(text) if self._strong else (text, 1.0)
+        entry = PathEntry(line, file, kinds=WEIGHTS, placeholder=tr("A file")) if self._paths else Entry(line, text)
+        amount = Entry(line, f"{strength:g}", width=52) if self._strong else None
+        both = (entry, amount)
+        remove = Button(line, "", lambda: self._remove(both), kind="icon", image="x", hint=tr("Remove it"))
+        remove.pack(side="right", padx=(px(6), 0))
+        if amount is not None:
+            amount.pack(side="right", padx=(px(6), 0))
+            tip(amount.inner, tr("Strength: 1 is all of it, 0.6 to 1 is usual."))
         entry.pack(fill="x", expand=True)
-        self.entries.append(entry)
+        self.entries.append(both)
         self._fold()
         return entry
 
-    def read(self) -> list[str]:
-        texts = [entry.get().strip() for entry in self.entries]
-        return [typed_path(text) if self._paths else text for text in texts if text]
+    def read(self) -> list[str] | None:
+        """The texts; None where a strength is not a number."""
+        found: list[str] = []
+        for entry, amount in self.entries:
+            if not (text := entry.get().strip()):
+                continue
+            typed = amount.get().strip().replace(",", ".") if amount is not None else "1"
+            if PARTS.fullmatch(f"_:{typed or 1}") is None:
+                self.complain(tr("“{typed}” is not a number", typed=typed))
+                return None
+            file = typed_path(text) if self._paths else text
+            found.append(with_strength(file, float(typed or 1)))
+        self.complain("")
+        return found
 
     def show(self, value: Any) -> None:
         if self.read() == list(value):
             return
-        for entry in [*self.entries]:
-            self._remove(entry)
+        for both in [*self.entries]:
+            self._remove(both)
         for path in value:
             self.add(path)
 
     def complain(self, sentence: str) -> None:
         self.widget.error(sentence)
 
-    def _remove(self, entry: Entry | PathEntry) -> None:
-        self.entries.remove(entry)
-        entry.master.destroy()
+    def _remove(self, both: tuple[Entry | PathEntry, Entry | None]) -> None:
+        self.entries.remove(both)
+        both[0].master.destroy()
         self._fold()
 
     def _fold(self) -> None:

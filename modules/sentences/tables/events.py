@@ -212,6 +212,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "written.preset": ("preset.json", ""),
     # Tools
     "sample.lora": ("{file} changes {count:1 layer|# layers}.", ""),
+    "sample.lora:strength": ("{file} changes {count:1 layer|# layers}, at strength {strength:g}.", ""),
     "sample.embeddings": ("Prompts can hold {tokens}.", ""),
     "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
     "cache.filled": ("Everything is cached in {folder}.", ""),

@@ -1,5 +1,6 @@
 """The page "Tools": what each card sends, shows and says."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,38 @@ def test_images_are_asked_for_with_every_prompt(cards: Any, engine: Any, context
     assert [(p["prompt"], p["seed"]) for p in sent.settings["prompts"]] == [("a robot", 5), ("a boat", 5)]
     assert (sent.settings["count"], sent.settings["loras"]) == (2, [str(tmp_path / "style.safetensors")])
     assert sent.settings["preset"]["model"]["source"] == "starter:model"
+
+
+def test_a_lora_has_a_strength(cards: Any, engine: Any, person: Person, tmp_path: Path) -> None:
+    card = cards["sample"]
+    prompt(card, prompt="a robot")
+    fill(card, loras=[f"{tmp_path / 'style.safetensors'}:0.6", str(tmp_path / "robot.safetensors")])
+    (first, strength), (_, other) = card.form.fields["loras"].entries
+    assert (first.get(), strength.get(), other.get()) == (str(tmp_path / "style.safetensors"), "0.6", "1")
+    other.set("much")
+    card.button.press()
+    assert engine.sent == [] and person.finds("“much” is not a number")
+    other.set("0,8")
+    card.button.press()
+    assert engine.sent[0].settings["loras"] == [
+        f"{tmp_path / 'style.safetensors'}:0.6", f"{tmp_path / 'robot.safetensors'}:0.8",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("names", "field"),
+    [
+        (("unet.a.lora_down.weight",), "loras"),
+        (("emb_params",), "embeddings"),
+        ([f"b.{n}" for n in range(9)], "preset"),
+    ],
+)
+def test_what_was_trained_is_tried_where_it_belongs(tmp_path: Path, names: Any, field: str) -> None:
+    from app.gui.tools.page import field_for
+
+    text = json.dumps({"__metadata__": {}, **{name: {} for name in names}}).encode()
+    (tmp_path / "file.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    assert field_for(tmp_path / "file.safetensors") == field
 
 
 def test_another_model_goes_into_the_job_and_not_into_the_project(cards: Any, engine: Any, context: AppContext) -> None:
