@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -13,6 +14,8 @@ from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo
 from modules.preset.validate import UNIONS, examine
 from modules.sentences.problem import Problem
+
+DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)((?:[eE][+-]?\d+)?)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +29,8 @@ class InvalidInput:
 def read(setting: SettingInfo, text: str) -> Any:
     """The value that a text means for this setting; the text itself where it means none, which `judged` then refuses.
 
-    Text settings take the text as it is. A number may be written as 1e-4. Nothing is 0 where 0 stands for something.
+    Text settings take the text as it is. A number may be written as 1e-4 or 0,5. Nothing is 0 where 0 stands
+    for something.
     """
     if setting.kind is str or not isinstance(setting.kind, type):
         return next((choice for choice in setting.choices if str(choice) == text), text)
@@ -34,13 +38,21 @@ def read(setting: SettingInfo, text: str) -> Any:
     if setting.kind is bool:
         return {"on": True, "true": True, "off": False, "false": False}.get(words.lower(), text)
     try:
-        number = float(words)
+        number = float(_with_point(words))
     except ValueError:
         return text
     if setting.kind is int:
         whole = words.lstrip("+-").isdecimal()
         return int(words) if whole else int(number) if number.is_integer() and abs(number) < 1e15 else number
     return number
+
+
+def _with_point(words: str) -> str:
+    """0,0005 as many languages write it; not 1,000, which is a thousand to others."""
+    found = DECIMAL_COMMA.fullmatch(words)
+    if found is None or (len(found[2]) == 3 and found[1].strip("+-0")):
+        return words
+    return f"{found[1]}.{found[2]}{found[3]}"
 
 
 def written(value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 
 from app.gui.context import AppContext
@@ -11,7 +12,7 @@ from app.gui.session.hardware import Card
 from app.gui.shell.keys import KEYS
 from app.gui.shell.manual_links import ManualLinks
 from modules.language import tr
-from modules.system.bundled import in_program_folder
+from modules.system.bundled import ROOT, in_program_folder
 from modules.text import GB, whole_gb
 
 WIDTH = 600
@@ -50,7 +51,9 @@ def welcome(context: AppContext, on_start: Callable[[], object]) -> Dialog:
 
 def help_(context: AppContext) -> Dialog:
     """Asked for: the same places, and the keys."""
-    dialog = Dialog(context.app, tr("Help"), "", (Answer(tr("Close"), kind="primary"),), width=WIDTH)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    version = tr("Seachange {version}", version=project["version"])
+    dialog = Dialog(context.app, tr("Help"), version, (Answer(tr("Close"), kind="primary"),), width=WIDTH)
     _places(dialog.body, context)
     table = Frame(dialog.body)
     table.pack(fill="x", pady=(px(14), 0))

@@ -13,6 +13,7 @@ from app.gui.page import Page
 from app.gui.tools import tensorboard
 from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
+from modules.system.reading import open_file
 from modules.tools import TOOLS
 
 TICK_MS = 250
@@ -75,7 +76,7 @@ class ToolsPage(Page):
 def field_for(path: Path) -> str:
     """The setting that takes this file: the names of its tensors say whether it is an adapter, a model, or words."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             length = int.from_bytes(file.read(8), "little")
             names = [name for name in json.loads(file.read(min(length, LONGEST_HEADER))) if name != "__metadata__"]
     except (OSError, ValueError):

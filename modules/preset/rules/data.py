@@ -39,14 +39,22 @@ def _size_steps(preset: Preset) -> Iterator[Problem]:
         yield from size_step(f"training.{name}", size, step)
     for path, size in _exact_sizes(preset):
         if size.width % step or size.height % step:
-            near = f"{size.width // step * step or step}x{size.height // step * step or step}"
-            yield problem("rules.not-a-multiple", path, size=str(size), step=step, near=near)
+            sides = [_multiples(side, step) for side in (size.width, size.height)]
+            lower, upper = (f"{width}x{height}" for width, height in zip(*sides, strict=True))
+            yield problem("rules.not-a-multiple", path, size=str(size), step=step, lower=lower, upper=upper)
 
 
 def size_step(path: str, size: int, step: int) -> Iterator[Problem]:
     """A side that the family's latents could not have."""
     if size % step:
-        yield problem("rules.not-a-multiple", path, size=size, step=step, near=size // step * step or step)
+        lower, upper = _multiples(size, step)
+        yield problem("rules.not-a-multiple", path, size=size, step=step, lower=lower, upper=upper)
+
+
+def _multiples(size: int, step: int) -> tuple[int, int]:
+    """The nearest two; of one that is right already, itself."""
+    lower = max(size // step * step, step)
+    return lower, max(-(-size // step) * step, lower + step if size < step else lower)
 
 
 def _buckets(preset: Preset) -> Iterator[Problem]:

@@ -130,7 +130,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     ),
     "rules.oft-alpha": ("{path} scales an update, but {method.kind} oft has no scale.", "Set it to 0."),
     # Sizes
-    "rules.not-a-multiple": ("{size} is not a multiple of {step}, as image sizes must be.", "Set it to {near}."),
+    "rules.not-a-multiple": (
+        "{size} is not a multiple of {step}, as image sizes must be.",
+        "Set it to {lower} or {upper}.",
+    ),
     "rules.max-side": (
         "{training.max_side} {max_side} is shorter than the resolution of {side} ({resolution:setting}): no image fits "
         "its area.",

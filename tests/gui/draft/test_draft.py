@@ -396,6 +396,21 @@ def test_every_setting_can_be_changed_reset_and_undone(clock: Clock) -> None:
     assert walked == sum(not setting.entry for setting in all_settings())
 
 
+@pytest.mark.parametrize(("typed", "value"), [("0,0005", 0.0005), ("1,5e-4", 0.00015), ("0,125", 0.125)])
+def test_a_decimal_comma_is_read(draft: Draft, typed: str, value: float) -> None:
+    assert draft.type("training.learning_rate", typed) == ""
+    assert draft.get("training.learning_rate") == value
+
+
+def test_a_comma_that_may_mean_a_thousand_is_refused(draft: Draft) -> None:
+    assert "“1,000” is not a number" in draft.type("training.learning_rate", "1,000")
+
+
+def test_both_neighbours_of_a_size_that_does_not_fit_are_named(draft: Draft) -> None:
+    draft.put("training.bucket_step", 13)
+    assert "Set it to 8 or 16." in draft.errors()["training.bucket_step"]
+
+
 def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:
     draft.put("training.batch_size", 8)
     draft.compare_with("mine")

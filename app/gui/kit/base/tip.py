@@ -1,4 +1,4 @@
-"""One tooltip window for all widgets: shown on hover, and for a widget reached by the keyboard."""
+"""One tooltip window for all widgets: shown on hover, and on F1 for the widget that has the focus."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Any
 
-from app.gui.kit.base.events import events
 from app.gui.kit.base.theme import px, theme
 
 DELAY_MS = 450
@@ -92,15 +91,11 @@ def tip(widget: tk.Misc, words: Words, over: tk.Misc | None = None) -> None:
     def entered(_: tk.Event[Any]) -> None:
         the_tip.soon(widget)
 
-    def focused(_: tk.Event[Any]) -> None:
-        if events.by_keyboard:
-            the_tip.soon(widget)
-
     def left(_: tk.Event[Any]) -> None:
         the_tip.hide()
 
     watched.bind("<Enter>", entered, add=True)
-    watched.bind("<FocusIn>", focused, add=True)
+    watched.bind("<F1>", entered, add=True)
     # Of two bindings Tk calls the narrower one only: where a widget has its own <Button-1>, <Button> is not heard.
     for sequence in ("<Leave>", "<FocusOut>", "<Button>", "<Button-1>", "<Destroy>"):
         watched.bind(sequence, left, add=True)

@@ -21,7 +21,7 @@ STEP = 0.02
 class Compare(Painted, tk.Frame):
     """`show(before, after, ("step 0", "step 1,800"))`; either may be None. Drag, or Left and Right, moves the divider.
 
-    Both pictures are fitted into the same box. A double click or Return calls `on_open` with the later picture.
+    Both pictures are fitted into the same box. A click or Return calls `on_open` with the later picture.
     """
 
     def __init__(
@@ -41,6 +41,7 @@ class Compare(Painted, tk.Frame):
         self._paths: list[Path | None] = [None, None]
         self._photos: list[ImageTk.PhotoImage | None] = [None, None]
         self._pending = ""
+        self._from, self._dragged = 0, False  # where the pointer was pressed, and whether it was moved since
         self._after = tk.Canvas(self, bd=0, highlightthickness=0, cursor="sb_h_double_arrow")
         self._clip = tk.Frame(self, bd=0)
         self._before = tk.Canvas(self._clip, bd=0, highlightthickness=0, cursor="sb_h_double_arrow")
@@ -59,9 +60,9 @@ class Compare(Painted, tk.Frame):
 
     def _listen(self) -> None:
         for part in (self._before, self._after, self._line):
-            part.bind("<Button-1>", self._drag)
+            part.bind("<Button-1>", self._pressed)
             part.bind("<B1-Motion>", self._drag)
-            part.bind("<Double-Button-1>", lambda _: self._open())
+            part.bind("<ButtonRelease-1>", self._released)
         self.bind("<Configure>", lambda _: self._resized())
         self.bind("<Left>", lambda _: self.move(self.share - STEP))
         self.bind("<Right>", lambda _: self.move(self.share + STEP))
@@ -173,7 +174,19 @@ class Compare(Painted, tk.Frame):
         self.paint()
         self.move(self.share)
 
+    def _pressed(self, event: tk.Event[Any]) -> None:
+        self._from, self._dragged = event.x_root, False
+        self.focus_set()
+
+    def _released(self, event: tk.Event[Any]) -> None:
+        """A click opens; what was dragged stays."""
+        if not self._dragged:
+            self._open()
+
     def _drag(self, event: tk.Event[Any]) -> None:
+        if not self._dragged and abs(event.x_root - self._from) < px(3):
+            return
+        self._dragged = True
         if any(self._paths):
             self.focus_set()
             self.move((event.x_root - self._after.winfo_rootx()) / max(self._after.winfo_width(), 1))

@@ -18,7 +18,7 @@ OFFERS_MS = 20_000  # with a way back: who reads what happened needs time to wan
 
 
 class Toast(RoundFrame):
-    """The newest line at the lower edge of the window; `toast(...)` shows one."""
+    """The newest line at the upper edge of the window, where no bar of actions is; `toast(...)` shows one."""
 
     now: Toast | None = None
 
@@ -58,10 +58,10 @@ def toast(
     on_action: Callable[[], object] | None = None,
     *,
     role: str = "text2",
-    above: float = 74,
+    below: float = 6,
     more: Sequence[tuple[str, Callable[[], object]]] = (),
 ) -> Toast:
-    """Say `text` at the lower edge of the window, `above` pixels over it: six seconds, or twenty if it offers anything.
+    """Say `text` in the middle of the top bar, `below` the edge: six seconds, or twenty if it offers anything.
 
     Args:
         action: words of the link, such as "Undo".
@@ -73,6 +73,6 @@ def toast(
     actions = [*([(action, on_action)] if action else []), *more]
     shown = Toast(master.winfo_toplevel(), text, actions, role)
     Toast.now = shown
-    shown.place(relx=0.5, rely=1.0, y=-px(above), anchor="s")
+    shown.place(relx=0.5, y=px(below), anchor="n")
     shown.lift()
     return shown

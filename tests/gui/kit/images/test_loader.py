@@ -167,7 +167,8 @@ def everything(widget: Any) -> Iterator[Any]:
 
 
 def test_before_and_after_share_a_place(root: Any, pictures: Pictures, tmp_path: Path, pump: Pump) -> None:
-    compare = Compare(root, pictures)
+    opened: list[Path] = []
+    compare = Compare(root, pictures, on_open=opened.append)
     compare.pack()
     pump()
     one, two = picture(tmp_path / "1.png", (64, 64)), picture(tmp_path / "2.png", (64, 64), "blue")
@@ -183,8 +184,14 @@ def test_before_and_after_share_a_place(root: Any, pictures: Pictures, tmp_path:
     pump()
     compare.event_generate("<Right>")
     assert compare.share == pytest.approx(0.52)
-    canvases[0].event_generate("<Button-1>", x=20, y=20, rootx=canvases[0].winfo_rootx() + 20, rooty=100)
-    assert compare.share < 0.2
+    left, top = canvases[0].winfo_rootx(), canvases[0].winfo_rooty()
+    for sequence, x in (("<Button-1>", 140), ("<B1-Motion>", 20), ("<ButtonRelease-1>", 20)):
+        canvases[0].event_generate(sequence, x=x, y=20, rootx=left + x, rooty=top + 20, state=0x100)
+    share = compare.share
+    assert share < 0.2 and opened == []
+    for sequence in ("<Button-1>", "<ButtonRelease-1>"):
+        canvases[0].event_generate(sequence, x=90, y=20, rootx=left + 90, rooty=top + 20)
+    assert opened == [two] and compare.share == share
     compare.show(None, None)
     pump()
     assert not pictures_in()

@@ -218,6 +218,21 @@ def test_a_tip_shows_on_hover_and_goes(root: Any, pump: Pump) -> None:
     assert the_tip.shown == ""
 
 
+def test_a_tip_waits_for_f1_where_the_keyboard_leads(root: Any, pump: Pump) -> None:
+    entry = Entry(root)
+    entry.pack()
+    tip(entry, "How far each step goes", over=entry.inner)
+    pump()
+    events.by_keyboard = True
+    entry.inner.focus_force()
+    waited: list[int] = []
+    root.after(600, lambda: waited.append(1))
+    pump(lambda: waited)
+    assert the_tip.shown == ""
+    entry.inner.event_generate("<F1>")
+    pump(lambda: the_tip.shown == "How far each step goes")
+
+
 def test_a_toast_takes_back_and_there_is_one_at_most(root: Any, pump: Pump) -> None:
     undone: list[int] = []
     toast(root, "first")
