@@ -13,6 +13,7 @@ from app.gui.shell.keys import KEYS
 from app.gui.shell.manual_links import ManualLinks
 from modules.language import tr
 from modules.system.bundled import ROOT, in_program_folder
+from modules.system.reading import read_text
 from modules.text import GB, whole_gb
 
 WIDTH = 600
@@ -51,7 +52,7 @@ def welcome(context: AppContext, on_start: Callable[[], object]) -> Dialog:
 
 def help_(context: AppContext) -> Dialog:
     """Asked for: the same places, and the keys."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = tomllib.loads(read_text(ROOT / "pyproject.toml"))["project"]
     version = tr("Seachange {version}", version=project["version"])
     dialog = Dialog(context.app, tr("Help"), version, (Answer(tr("Close"), kind="primary"),), width=WIDTH)
     _places(dialog.body, context)
