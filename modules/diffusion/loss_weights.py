@@ -54,4 +54,6 @@ def weights(kind: str, options: Mapping[str, float], noise_schedule: NoiseSchedu
     if kind == "sigma":  # the share of noise itself, whatever is predicted
         return noise_schedule.alpha_sigma(time_B)[1].reshape(-1)
     snr_B = noise_schedule.snr(time_B)
+    if kind == "debiased_kohya":  # as sd-scripts has it: on the loss of what is predicted, another under v
+        return snr_B.clamp_max(1000).rsqrt() if noise_schedule.prediction == "epsilon" else 1 / (snr_B + 1)
     return WEIGHTINGS[kind](snr_B, options) / noise_schedule.gain(time_B)

@@ -174,7 +174,7 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "ip_noise_gamma": preset.objective.noise.perturbation or None,
         "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
         "adaptive_noise_scale": preset.objective.noise.adaptive or None,
-        "debiased_estimation": preset.objective.weighting == "debiased",
+        "debiased_estimation": preset.objective.weighting in ("debiased", "debiased_kohya"),
         "sd_model_name": base_name(preset.model.source),
         **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}),
     }  # fmt: skip

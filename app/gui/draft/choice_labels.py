@@ -52,6 +52,7 @@ WORDS: dict[str, dict[str, str]] = {
     "objective.zero_terminal_snr": {"auto": "Automatic", "on": "On", "off": "Off"},
     "objective.weighting": {
         "none": "None", "min_snr": "Min-SNR", "soft_min_snr": "Soft min-SNR", "p2": "P2", "debiased": "Debiased",
+        "debiased_kohya": "Debiased (kohya)",
         "sigma": "Sigma",
     },
     "objective.loss.huber_schedule": {"constant": "Constant", "exponential": "Exponential", "snr": "SNR"},

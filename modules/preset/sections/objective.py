@@ -74,7 +74,7 @@ class Noise(Section):
     """The strength of the perturbation is random for each image, between none and all of it."""
 
 
-Weighting = Literal["none", "min_snr", "soft_min_snr", "p2", "debiased", "sigma"]
+Weighting = Literal["none", "min_snr", "soft_min_snr", "p2", "debiased", "debiased_kohya", "sigma"]
 
 
 class Objective(Section):
@@ -105,7 +105,8 @@ class Objective(Section):
     )
     """How much each timestep counts in the loss. "min_snr" (arXiv:2303.09556) keeps timesteps with little noise from
     dominating: often faster and steadier. "soft_min_snr" does it without a kink, "debiased" (arXiv:2310.08442) and
-    "p2" (arXiv:2204.00227) favour noisy timesteps more, "sigma" weights each timestep by its noise."""
+    "p2" (arXiv:2204.00227) favour noisy timesteps more, "sigma" weights each timestep by its noise. "debiased_kohya" is
+    debiased as sd-scripts computes it, which differs under v-prediction: for recipes that were made with it."""
     min_snr_gamma: float = Setting(
         5.0,
         "Min-SNR gamma",

@@ -128,6 +128,17 @@ def test_each_weighting_is_its_papers(kind, prediction) -> None:
         torch.testing.assert_close(ours.double(), expected, rtol=1e-6, atol=0, msg=name)
 
 
+@pytest.mark.parametrize(("kind", "prediction"), [(EpsilonPrediction, "epsilon"), (VPrediction, "v_prediction")])
+def test_kohyas_debiased_weighting_is_that_of_sd_scripts(kind, prediction) -> None:
+    """On the loss of what is predicted: 1 / sqrt(snr), with snr at most 1000, for the noise; 1 / (snr + 1) for v."""
+    kept = reference(prediction).alphas_cumprod.double()[TIMES_B]
+    snr = kept / (1 - kept)
+    expected = 1 / snr.clamp(max=1000).sqrt() if prediction == "epsilon" else 1 / (snr + 1)
+    said, zero = torch.ones(5, 4, 8, 8), torch.zeros(5, 4, 8, 8)
+    ours = item_losses(Objective(weighting="debiased_kohya"), kind(), said, zero, TIMES_B)
+    torch.testing.assert_close(ours.double(), expected, rtol=1e-6, atol=0)
+
+
 def test_a_weighting_teaches_the_same_whatever_is_predicted() -> None:
     """The same wrong guess of the clean image costs the same, said as noise or as velocity."""
     clean, noise, guess = drawn(4, 4, 8, 8), drawn(4, 4, 8, 9)[..., :8], drawn(4, 4, 9, 8)[:, :, :8]
