@@ -103,7 +103,7 @@ class Library:
         starters = [entry for entry in self.entries() if entry.group == "Starter" and entry.preset]
         return next((entry for entry in starters if entry.path.stem == "Robot LoRA"), next(iter(starters), None))
 
-    def save(self, name: str, draft: Draft, *, overwrite: bool = False) -> Path:
+    def save(self, name: str, draft: Draft, *, overwrite: bool = False, note: str = "") -> Path:
         """Save the recipe under a name among the user's own; the draft's changes are counted from there on.
 
         Raises:
@@ -112,7 +112,7 @@ class Library:
         target = self._target(name)
         if target.exists() and not overwrite:
             raise _taken(target)
-        preset = draft.preset().model_copy(update={"title": name.strip()})
+        preset = draft.preset().model_copy(update={"title": name.strip(), "note": note.strip()})
         try:
             store.write_preset(preset, target)
         except OSError as error:

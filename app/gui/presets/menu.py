@@ -12,7 +12,21 @@ from app.gui.draft.preset_library import OWN
 from app.gui.draft.preset_library import Entry as PresetEntry
 from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.state import values_of
-from app.gui.kit import Answer, Button, Choice, Dialog, Entry, Frame, Label, LinkButton, Option, ScrollArea, popup, px
+from app.gui.kit import (
+    Answer,
+    Button,
+    Choice,
+    Dialog,
+    Entry,
+    Frame,
+    Label,
+    LinkButton,
+    Option,
+    ScrollArea,
+    TextArea,
+    popup,
+    px,
+)
 from app.gui.presets.user_presets import OwnPresets
 from app.gui.run.dialogs import refused
 from modules.errors import UserError
@@ -217,7 +231,10 @@ class SaveAs(Dialog):
         super().__init__(
             context.app,
             tr("Save as preset"),
-            tr("It is saved under “{group}”, without concepts and settings of this machine.", group=tr(OWN)),
+            tr(
+                "It is saved under “{group}”, without your own concepts and the settings of this machine.",
+                group=tr(OWN),
+            ),
             (Answer(tr("Cancel")), Answer(tr("Save"), "save", "primary", "save")),
             check=self._saved,
         )
@@ -226,6 +243,10 @@ class SaveAs(Dialog):
         self.entry.pack(fill="x", pady=(px(6), px(4)))
         self.error = Label(self.body, "", font="small", role="error", wrap=True)
         self.error.pack(fill="x")
+        Label(self.body, tr("Note"), role="text2").pack(fill="x", pady=(px(6), px(2)))
+        mine = [each for each in context.library.entries() if each.own and each.name == base]
+        self.note = TextArea(self.body, mine[0].note if mine else "", lines=2)
+        self.note.pack(fill="x", pady=(0, px(4)))
         self._replace = False
         self.entry.focus_set()
 
@@ -240,9 +261,10 @@ class SaveAs(Dialog):
         self.entry.flush()
         name = self.entry.get().strip()
         try:
-            path = self._context.library.save(name, self._context.draft, overwrite=self._replace)
+            path = self._context.library.save(name, self._context.draft, overwrite=self._replace, note=self.note.get())
         except UserError as error:
             self.error.set(error.text(WORDS))
+            self.fit()
             self.entry.invalid(True)
             if (self._context.library.own / f"{name}.json").exists():
                 self._replace = True

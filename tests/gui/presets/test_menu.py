@@ -78,12 +78,19 @@ def test_saving_asks_before_it_replaces(window: Any, pump: Pump) -> None:
 
     refused = save("a/b")
     assert "cannot be the name" in refused.error.cget("text")
+    pump(lambda: refused.winfo_viewable() and refused.winfo_height() >= refused.winfo_reqheight())
     refused.close(None)
-    save("Mine")
+    asked = window.presets.save_as()
+    assert asked.note.get() == ""  # what the author of the starter wrote is not the user's
+    asked.entry.set("Mine")
+    asked.note.set("for the cat")
+    asked.buttons[-1].press()
+    assert entry_called(context, "Mine").note == "for the cat"
     assert context.draft.base.name == "Mine"
     assert context.draft.changed_paths() == ()
     context.draft.put("training.steps", 78)
     again = save("Mine")
+    assert again.note.get() == "for the cat"
     assert again.buttons[-1].text == "Replace it"
     again.buttons[-1].press()
     assert not again.winfo_exists()

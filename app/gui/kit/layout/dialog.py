@@ -144,17 +144,17 @@ class Dialog(Painted, tk.Toplevel):
         if self.winfo_viewable():
             self.grab_set()
             self._focus_inside()
-            self._shower = self.after_idle(self._fit)
+            self._shower = self.after_idle(self.fit)
         elif self.winfo_exists():
             self._shower = self.after(10, self._take_over)
 
-    def _fit(self, again: int = 3) -> None:
-        """Lines are wrapped at the width that they get on the screen: now the height is known."""
+    def fit(self, again: int = 3) -> None:
+        """As high as it needs: lines are wrapped at the width that they get on the screen, and more may have come."""
         high = min(self.winfo_reqheight(), self.winfo_screenheight() - px(60))
         if not self._size[1] and high > self.winfo_height():
             self.geometry(f"{self.winfo_width()}x{high}")
         if again:
-            self._shower = self.after(1, lambda: self._fit(again - 1))
+            self._shower = self.after(1, lambda: self.fit(again - 1))
 
     def _focus_inside(self) -> None:
         """On what asked for it while it was built, else the first thing that can be filled in, else the last button."""
