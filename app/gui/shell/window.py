@@ -231,6 +231,7 @@ class Window:
 
     def _start(self, way: Way) -> None:
         guarded(lambda: self.pre_start.start(way), self._refused)
+        self._mark_stale()  # the button says so at once: an engine may need seconds to begin
 
     def stop(self) -> None:
         """End what is under way; a run that waits for the look before it does not begin."""
