@@ -118,7 +118,8 @@ def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
     values = {name: tensors[ending] for name, ending in kind.names.items() if ending in tensors}
     if invalid_reason := kind(values, 1.0).invalid_reason():
         raise UserError("adapter.incomplete", file=path.name, layer=name, reason=invalid_reason)
-    for tensor in values.values():
+    beside = (found[name] for name in (*MAGNITUDES, "scalar") if name in found)
+    for tensor in (*values.values(), *beside):
         if not tensor.numel():
             raise UserError("adapter.empty", file=path.name, title=kind.title, layer=name)
         if not bool(tensor.isfinite().all()):

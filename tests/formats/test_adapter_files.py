@@ -226,6 +226,8 @@ def written(folder: Path, **tensors: Tensor) -> Path:
         ({"lokr_w1": torch.ones(2), "lokr_w2": torch.ones(8, 16)}, "do not fit together"),
         ({"oft_blocks": torch.ones(2, 8)}, "not squares"),
         ({"oft_blocks": torch.full((2, 8, 8), torch.nan)}, "not numbers"),
+        ({"lora_down.weight": torch.ones(2, 32), "lora_up.weight": torch.ones(16, 2),
+          "dora_scale": torch.full((16, 1), torch.nan)}, "not numbers"),
         ({"oft_blocks": torch.ones(2, 8, 8), "hada_w1_a": torch.ones(2, 2)}, "different kinds"),
     ],
 )  # fmt: skip
