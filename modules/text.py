@@ -100,6 +100,9 @@ def listed(words: Sequence[Any]) -> str:
     return tr("{some} and {last}", some=", ".join(texts[:-1]), last=texts[-1]) if len(texts) > 1 else "".join(texts)
 
 
+ONE = {"images": "image", "captions": "caption"}
+
+
 def amount(value: float, unit: str) -> str:
     """A number of a histogram with its unit: "4.2 GB", "3 min 20 s", "120 captions", "8 %"."""
     if unit == "bytes":
@@ -107,4 +110,4 @@ def amount(value: float, unit: str) -> str:
     if unit == "seconds":
         return time_left(value)
     number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
-    return f"{number} {unit}".strip()
+    return f"{number} {ONE.get(unit, unit) if value == 1 else unit}".strip()

@@ -60,7 +60,12 @@ def test_counts_shares_and_lists() -> None:
     assert [percent(share) for share in (0, 0.001, 0.5, 0.999, 1)] == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", 3])] == ["", "a", "a and b", "a, b and 3"]
     assert [rate(steps) for steps in (0, 0.25, 1.92)] == ["", "4.0 s/it", "1.92 it/s"]
-    assert [amount(120, "captions"), amount(8, "%"), amount(0.25, "")] == ["120 captions", "8 %", "0.25"]
+    assert [amount(120, "captions"), amount(1, "images"), amount(8, "%"), amount(0.25, "")] == [
+        "120 captions",
+        "1 image",
+        "8 %",
+        "0.25",
+    ]
 
 
 def test_events_in_words() -> None:

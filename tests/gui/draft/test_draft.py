@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.draft import Draft
 from app.gui.draft.visibility import LISTS
 from modules.preset.files import store
@@ -409,6 +410,13 @@ def test_a_comma_that_may_mean_a_thousand_is_refused(draft: Draft) -> None:
 def test_both_neighbours_of_a_size_that_does_not_fit_are_named(draft: Draft) -> None:
     draft.put("training.bucket_step", 13)
     assert "Set it to 8 or 16." in draft.errors()["training.bucket_step"]
+
+
+def test_no_choice_is_shown_by_the_name_that_the_code_has_for_it() -> None:
+    named = {
+        (each.path, choice): str(choice_label(each.path, choice)) for each in all_settings() for choice in each.choices
+    }
+    assert [key for key, label in named.items() if "_" in label] == []
 
 
 def test_saving_under_a_name_counts_changes_from_there(draft: Draft) -> None:
