@@ -159,7 +159,8 @@ def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: 
     fill(card, model="starter:model", out=str(tmp_path / "out"), dtype="fp16", format="single_file")
     card.button.press()
     settings = {"model": "starter:model", "out": str(tmp_path / "out"), "dtype": "fp16", "format": "single_file"}
-    assert engine.sent == [RunTool("convert", {**settings, "parts": "", "family": "auto", "overwrite": False})]
+    usual = {"parts": "", "family": "auto", "overwrite": False, "skip_unread": False, "vae": ""}
+    assert engine.sent == [RunTool("convert", {**settings, **usual})]
     context.running.take(Failed("out.safetensors exists already."))
     assert words(card) == "out.safetensors exists already." and card.button.enabled
 
