@@ -11,7 +11,6 @@ from modules.sentences.tables import (
     commands,
     data,
     events,
-    files,
     models,
     preset_files,
     rules,
@@ -21,7 +20,7 @@ from modules.sentences.tables import (
 )
 
 TABLES = (
-    adapters, check_captions, check_images, check_run, check_start, commands, data, events, files, models, preset_files,
+    adapters, check_captions, check_images, check_run, check_start, commands, data, events, models, preset_files,
     rules, run_folders, training, values,
 )  # fmt: skip
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

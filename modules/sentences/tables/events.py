@@ -1,5 +1,6 @@
 """What a job tells on its way, and nothing ends because of it: its stages, notes, and why a run waits."""
 
+# fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     # Stages
     "stage.starting-engine": ("Starting the engine", ""),
@@ -38,25 +39,17 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "engine.not-understood": ("Not understood: {error}", ""),
     # The model
     "model.predicts": ("{model}: the model predicts {what}.", ""),
-    "model.predicts:zero-snr": (
-        "{model}: the model predicts {what}, down to pure noise (zero terminal SNR).",
-        "",
-    ),
-    "model.asked-otherwise": (
-        "{model} says that it predicts {own}; here it is asked for {asked}.",
-        "If that is to change it: its first samples are noise, and it takes a long run of all its layers.",
-    ),
+    "model.predicts:zero-snr": ("{model}: the model predicts {what}, down to pure noise (zero terminal SNR).", ""),
+    "model.asked-otherwise": ("{model} says that it predicts {own}; here it is asked for {asked}.",
+        "If that is to change it: its first samples are noise, and it takes a long run of all its layers."),
     "model.distilled": (
         "{model} has fewer blocks than {kind}, as SSD-1B, Segmind Vega and other distilled models have: its layers "
-        "were read from its tensors.",
-        "",
-    ),
+        "were read from its tensors.", ""),
     "model.yaml-says-v": ("{config} says that {model} predicts v.", ""),
     "model.sd2-guessed": (
         "{model} does not tell whether it predicts epsilon or v. By its name it was taken for one of SD 2's {size} "
         "models: {prediction}.",
-        "If samples are noise, set the prediction by hand.",
-    ),
+        "If samples are noise, set the prediction by hand."),
     "predicts.epsilon": ("the noise (epsilon)", ""),
     "predicts.v": ("the velocity (v)", ""),
     "predicts.flow": ("the direction from image to noise (flow)", ""),
@@ -67,73 +60,47 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "images.other-kinds": ("Images of kinds that are not read are left out: {kinds:list}.", ""),
     "captions.none": ("{count:,} of {total:1 image has|# images have} no caption.", ""),
     "captions.none-in-file": (
-        'The concept "{concept}": {count:,} of {total:1 image has|# images have} nothing in a {ending} file.',
-        "",
-    ),
-    "cache.damaged": (
-        "The cache in {folder} has damaged records, or was deleted.",
-        "They are encoded again as they come up, which keeps the VAE or the text encoders in memory.",
-    ),
+        'The concept "{concept}": {count:,} of {total:1 image has|# images have} nothing in a {ending} file.', ""),
+    "cache.damaged": ("The cache in {folder} has damaged records, or was deleted.",
+        "They are encoded again as they come up, which keeps the VAE or the text encoders in memory."),
     "cache.aside": ("{file} was damaged. It is now {aside}, and what it held is read once more.", ""),
     "class-images.made": ("{count:1 class image was|# class images were} generated in {folder}.", ""),
     # What is trained
     "training.part": ("Training {part}: {count:1 parameter|# parameters}, at learning rate {rate:g}.", ""),
     "training.part:of": (
-        "Training {part}: {count:1 parameter|# parameters} ({share:percent} of {whole:,}), at learning rate {rate:g}.",
-        "",
-    ),
+        "Training {part}: {count:1 parameter|# parameters} ({share:percent} of {whole:,}), at learning rate "
+        "{rate:g}.", ""),
     "adapter.continued": ("{known:1 layer continues|# layers continue} from {file}; {new:1 is|# are} new.", ""),
     "adapter.left-out": ("{file} also holds what cannot be read here and is left out: {names}.", ""),
     "adapter.lost-layers": (
         "{count:1 layer is|# layers are} in {file} and not trained here; the new file will not have them ({names}).",
-        "Train the same parts and layers to keep them.",
-    ),
+        "Train the same parts and layers to keep them."),
     "prior.class": (
-        "Prior preservation: {count:1 class image is|# class images are} trained on too, with weight {weight:g}.",
-        "",
-    ),
+        "Prior preservation: {count:1 class image is|# class images are} trained on too, with weight {weight:g}.", ""),
     "prior.prior": (
         "Prior preservation: {count:1 image is|# images are} trained towards the base model's own predictions, with "
-        "weight {weight:g}.",
-        "",
-    ),
+        "weight {weight:g}.", ""),
     "ema.half": ("Moving average (EMA): half of it comes from the last {count:1 step|# steps}.", ""),
     "ema.none": ("Moving average (EMA): it hardly differs from the last weights.", ""),
     "validation.images": (
         "Validation: {count:1 image that is|# images that are} not trained on, each measured with different noise "
-        "{times:once|# times}.",
-        "",
-    ),
+        "{times:once|# times}.", ""),
     "validation.images:held-out": (
-        "Validation: {count:1 image that is|# images that are} not trained on (held out), each measured with "
-        "different noise {times:once|# times}.",
-        "",
-    ),
+        "Validation: {count:1 image that is|# images that are} not trained on (held out), each measured with different "
+        "noise {times:once|# times}.", ""),
     # A run that is continued
     "backup.damaged": ("The backup of step {step} is damaged ({reason}) and is skipped.", ""),
     "resume.repeated": (
         "Continued from the backup of step {step}; {count:1 step since then is|# steps since then are} repeated (the "
-        "log reached step {reached}).",
-        "",
-    ),
-    "resume.no-backup": (
-        "This run has no backup yet: it starts again from the beginning, in the same folder.",
-        "",
-    ),
+        "log reached step {reached}).", ""),
+    "resume.no-backup": ("This run has no backup yet: it starts again from the beginning, in the same folder.", ""),
     "resume.no-backup:reached": (
         "This run has no backup yet: it starts again from the beginning, in the same folder. It had reached step "
-        "{reached}.",
-        "",
-    ),
-    "resume.done": (
-        "This run has already done its {count:1 step|# steps}: only the model is written.",
-        "Raise {training.steps} or {training.epochs} to go on.",
-    ),
+        "{reached}.", ""),
+    "resume.done": ("This run has already done its {count:1 step|# steps}: only the model is written.",
+        "Raise {training.steps} or {training.epochs} to go on."),
     # Steps
-    "training.nothing-left": (
-        'Nothing is left to train: every part has reached its "stop training after".',
-        "",
-    ),
+    "training.nothing-left": ('Nothing is left to train: every part has reached its "stop training after".', ""),
     "command.waits": ("{command} has to wait until this run has ended.", ""),
     "setting.now": ("{path} is now {value}.", ""),
     "step.skipped": ("Step {step} was skipped: {why} In the batch: {files}.", ""),
@@ -149,48 +116,34 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rollback.nan": ("The weights contain NaN.", ""),
     "rollback.to-backup": ("The run is rolled back to the backup of step {step}", ""),
     "rollback.to-start": ("There is no backup yet: the run is rolled back to its start", ""),
-    "rollback.stays": (
-        "There is no backup yet: the run stays at step {step}, with the last good weights",
-        "",
-    ),
+    "rollback.stays": ("There is no backup yet: the run stays at step {step}, with the last good weights", ""),
     "rollback.done": ("{why} {where}. Noise and timesteps are drawn anew from there.", ""),
     "rollback.done:lower": (
         "{why} {where}, and continues at {factor:g} times the learning rate. Noise and timesteps are drawn anew from "
-        "there.",
-        "",
-    ),
+        "there.", ""),
     "memory.split": (
         "Memory ran out at step {step} (batch of {count} at {size}): batches of this size are split into {parts} parts "
         "from here on.",
-        "The result is the same; a step takes longer.",
-    ),
+        "The result is the same; a step takes longer."),
     "memory.spills": (
         "Steps take {times:.1f} times as long as before, and the card's memory is full ({memory}): the driver seems to "
         "use the computer's memory instead.",
-        "Close other programs, turn on {training.gradient_checkpointing} or lower {training.batch_size}.",
-    ),
+        "Close other programs, turn on {training.gradient_checkpointing} or lower {training.batch_size}."),
     # Samples and validation
     "samples.none": ("No sample at step {step}: {why} Training goes on.", ""),
     "samples.none:last": (
         "No sample at step {step}: {why} Training goes on. This is the third failure in a row: samples are still "
-        "tried, but further failures are not reported.",
-        "",
-    ),
+        "tried, but further failures are not reported.", ""),
     "samples.prompt": ('No sample of "{prompt}" at step {step}: {why}', ""),
     "samples.prompt:last": (
-        'No sample of "{prompt}" at step {step}: {why} Further failures of this prompt are not reported.',
-        "",
-    ),
+        'No sample of "{prompt}" at step {step}: {why} Further failures of this prompt are not reported.', ""),
     "memory.ran-out": ("memory ran out.", ""),
     "validation.none": ("No validation at step {step}: {why} Training goes on.", ""),
-    "validation.no-better": (
-        "Validation has not improved since step {step}, in {count:1 validation|# validations}.",
-        "",
-    ),
+    "validation.no-better": ("Validation has not improved since step {step}, in {count:1 validation|# validations}.",
+        ""),
     "validation.no-better:kept": (
-        "Validation has not improved since step {step}, in {count:1 validation|# validations}; that model is {file}.",
-        "",
-    ),
+        "Validation has not improved since step {step}, in {count:1 validation|# validations}; that model is "
+        "{file}.", ""),
     "validation.ends": ("{reason} The run ends here.", ""),
     "validation.asks": ("{reason} Continue or stop?", ""),
     # Files

@@ -1,10 +1,23 @@
-"""Files and folders of models: what is wrong with them, and where else to find them."""
+"""Files that are read, most of them made by strangers, and models: what is wrong, and where else to find them."""
 
 # fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "names.all": ("{names:commas}", ""),
     "names.more": ("{names:commas} and {more} more", ""),
+    # Any file
+    "read.folder": ("{file} is a folder, not a file.", "Put the file in its place."),
+    "read.not-a-file": ("{file} is not a file, but a pipe or a device.", "Put the file in its place."),
+    "read.too-large": ("{file} has {size:bytes}: no file of its kind is larger than {most:bytes}.",
+        "Was another file meant?"),
     # Files of tensors
+    "weights.index-damaged": ("{file} is damaged: it does not list tensors.", "Download it again."),
+    "weights.not-finite": ("{tensor} holds NaN or infinite numbers as {dtype}, and is not written.",
+        "If the model is whole, its numbers are too large for {dtype}: write fp32 or bf16."),
+    "weights.incomplete": ("{file} is damaged or incomplete.", "Download it again."),
+    "tensors.not-safetensors": ("{file} is not a .safetensors file.", "Convert it into one first."),
+    "embedding.not-finite": ("{file} is no embedding that can be used: it holds NaN.", "Get the file again."),
+    "lora.leaves-folder": ("<lora:{name}> leads out of the folder for LoRA files.",
+        "Write the name of a file in sampling.lora_folder, or of one in a folder inside it."),
     "weights.not-there": ("{file} is not there.", "Check the path; a download may not have finished."),
     "weights.kind": ("{file} is not a kind of file that models come in.", "Choose a .safetensors, .ckpt or .pt file."),
     "weights.metadata": ("{file} is damaged: its metadata cannot be read.", "Download it again."),
@@ -48,6 +61,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{general.device} is cuda, but no NVIDIA card can be used. The installed PyTorch is a build without CUDA.",
         "Set {general.device} to auto or cpu, or install the card's driver and a CUDA build of PyTorch."),
     # Models
+    "model.file-missing": ("{file} is missing.", "The model's folder is incomplete: download it again."),
+    "model.file-damaged": ("{file} is damaged.", "Download it again."),
+    "model.no-token": ("The tokenizer in {tokenizer} lacks {token}.", "Download the model again."),
+    "model.token-beyond-table": (
+        "The tokenizer in {tokenizer} has the token {token:,}, and its text encoder knows only {rows:,}.",
+        "They are of different models: download the model again."),
     "model.none": ("No base model is chosen.", "Choose a model file, a model folder or a Hugging Face name."),
     "model.not-a-file": ("{file} is not a file, but a pipe or a device.", "Choose a model file or a model folder."),
     "model.not-there": ("There is no model at {name}.", "Check the path, or give a Hugging Face name (owner/model)."),
@@ -55,26 +74,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose the folder that holds {folders:list}, or a single model file."),
     "model.unsupported": (
         "{file} cannot be used: its {folder} has {setting} {value}, that is {meaning}, which is not supported.",
-        "Choose a model without it; of a distilled model (LCM, Lightning, Turbo), the one that it was made from.",
-    ),
+        "Choose a model without it; of a distilled model (LCM, Lightning, Turbo), the one that it was made from."),
     "model.scheduler": (
-        "{file} was trained for the scheduler {scheduler}, whose noise is of another kind (as that of EDM "
-        "models such as Playground v2.5 and CosXL).",
-        "Choose a model that predicts epsilon, v or a flow.",
-    ),
-    "model.edm": (
-        "{file} is an EDM model ({names}), as Playground v2.5 and CosXL are: its noise is of another kind.",
-        "Choose a model that predicts epsilon, v or a flow.",
-    ),
-    "model.layout": (
-        "{file}: {names} of the {folder} has no place in a single file of this model type.",
-        "It is of another architecture: choose another model.",
-    ),
-    "model.not-finite": (
-        "{where}: {names} {count:holds|hold} NaN or infinite numbers.",
+        "{file} was trained for the scheduler {scheduler}, whose noise is of another kind (as that of EDM models such "
+        "as Playground v2.5 and CosXL).",
+        "Choose a model that predicts epsilon, v or a flow."),
+    "model.edm": ("{file} is an EDM model ({names}), as Playground v2.5 and CosXL are: its noise is of another kind.",
+        "Choose a model that predicts epsilon, v or a flow."),
+    "model.layout": ("{file}: {names} of the {folder} has no place in a single file of this model type.",
+        "It is of another architecture: choose another model."),
+    "model.not-finite": ("{where}: {names} {count:holds|hold} NaN or infinite numbers.",
         "The model is damaged, or its numbers are too large for {dtype}: set {model.dtype} or {model.vae_dtype} to "
-        "fp32, or download it again.",
-    ),
+        "fp32, or download it again."),
     "model.incomplete": ("{folder} (a {kind}) has no folder {missing:commas}.", "{advice}"),
     "model.download-incomplete": (
         "The download is incomplete: download it again. A missing VAE can be given with {model.vae}.", ""),

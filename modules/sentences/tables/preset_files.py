@@ -1,24 +1,21 @@
 """Files of presets and prompts, options of the command line, and changes of a run under way."""
 
+# fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "preset.wrong": ("These settings cannot be used", ""),
     "preset-file.wrong": ("{file}: these settings cannot be used", ""),
     "options.wrong": ("These settings of --set cannot be used", ""),
     # JSON
     "json.too-deep": ("{file} is nested more than {most} levels deep.", "That is not a file of settings."),
-    "json.invalid": (
-        "{file} is not valid JSON: {reason} in line {line}, column {column}.",
-        "Fix that place: a comma or a quote is often missing just before it.",
-    ),
+    "json.invalid": ("{file} is not valid JSON: {reason} in line {line}, column {column}.",
+        "Fix that place: a comma or a quote is often missing just before it."),
     "json.half-a-character": ("{file} holds half of a character (\\ud800 to \\udfff alone).", "Correct it."),
     "json.keys-twice": ("{file}: settings that are there twice", ""),
     "json.key-twice": ("Keep one of them.", ""),
     "json.no-object": ("{file} holds no settings.", "A preset begins with {{ and ends with }}."),
     "json.not-a-number": ("A preset holds {word}, which is not a number.", "Write a finite number in its place."),
-    "json.too-many-digits": (
-        "A preset holds {start}... with {count} digits, which is not a number that can be used.",
-        "Write a shorter number in its place.",
-    ),
+    "json.too-many-digits": ("A preset holds {start}... with {count} digits, which is not a number that can be used.",
+        "Write a shorter number in its place."),
     # Files
     "file.missing": ("There is no file {file}.", "{advice}"),
     "file.no-neighbours": ("That folder holds no preset.", ""),
@@ -26,10 +23,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "file.no-folder": ("There is no folder {folder} either.", ""),
     "file.check-path": ("Check the path.", ""),
     "file.folder": ("{file} is a folder.", "Name a preset or project file (.json) in it."),
-    "file.not-a-file": (
-        "{file} is not a file, but a pipe or a device.",
-        "Name a preset or project file (.json).",
-    ),
+    "file.not-a-file": ("{file} is not a file, but a pipe or a device.", "Name a preset or project file (.json)."),
     "file.too-large": ("{file} is larger than {most} MB.", "That is not a preset. Was another file meant?"),
     "file.not-text": ("{file} is not text in UTF-8 (byte {byte}).", "Save it as UTF-8 in your editor."),
     "file.not-readable": ("{file} may not be read.", "Check the permissions of the file."),
@@ -48,30 +42,19 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # Versions and kinds
     "preset-file.no-version": (
         "The file does not say which version of the settings it was written for, or says it in a wrong way.",
-        'Write "version": {version} into it.',
-    ),
+        'Write "version": {version} into it.'),
     "preset-file.newer": (
         "The file was written by a newer Seachange (settings version {version}; this one reads up to {known}).",
-        "Update Seachange, or ask for the file in the older form.",
-    ),
+        "Update Seachange, or ask for the file in the older form."),
     "preset-file.kind": ('{value} is none of "preset", "project".', ""),
-    "preset-file.private-folder": (
-        "A preset holds no folder of one machine.",
-        'Give it on the command line (--concept FOLDER), or make the file a project ("kind": "project").',
-    ),
-    "preset-file.private": (
-        "This belongs to one machine, not into a preset.",
-        'Leave it out, give it on the command line (--set {path}=...), or make the file a project ("kind": "project").',
-    ),
+    "preset-file.private-folder": ("A preset holds no folder of one machine.",
+        'Give it on the command line (--concept FOLDER), or make the file a project ("kind": "project").'),
+    "preset-file.private": ("This belongs to one machine, not into a preset.",
+        'Leave it out, give it on the command line (--set {path}=...), or make the file a project ("kind": '
+        '"project").'),
     # --set
-    "option.no-value": (
-        "{option}: write --set path=value, for example --set training.batch_size=4.",
-        "",
-    ),
-    "option.no-entry": (
-        "There is no such entry in the list.",
-        "Entries count from 0, and new ones go last.",
-    ),
+    "option.no-value": ("{option}: write --set path=value, for example --set training.batch_size=4.", ""),
+    "option.no-entry": ("There is no such entry in the list.", "Entries count from 0, and new ones go last."),
     # A run under way
     "change.unknown": ("There is no setting {setting}.", ""),
     "change.unknown-near": ("There is no setting {setting}.", "Did you mean {near:setting}?"),

@@ -1,5 +1,6 @@
 """Values that the schema refuses: what would be right."""
 
+# fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "text": ("{text}", "{advice}"),
     "and-more": ("... and {count:,} more.", ""),
@@ -36,54 +37,32 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "setting.wrong": ("This cannot be used.", ""),
     "setting.unknown": ("There is no such setting.", ""),
     "setting.unknown-near": ("There is no such setting.", "Did you mean {near:setting}?"),
-    "setting.of-another-kind": (
-        'This belongs to {owner:setting} {kinds:quoted}, and here that is "{kind}".',
-        "Leave it out, or change {owner:setting}.",
-    ),
+    "setting.of-another-kind": ('This belongs to {owner:setting} {kinds:quoted}, and here that is "{kind}".',
+        "Leave it out, or change {owner:setting}."),
     # Texts with a form of their own
-    "value.control-character": (
-        "{value} holds the control character {character}: type it again without it.",
-        "",
-    ),
+    "value.control-character": ("{value} holds the control character {character}: type it again without it.", ""),
     "value.not-utf8": ("The text holds bytes that are not UTF-8.", "Rename the file, or type it again."),
-    "value.interval": (
-        '{value} must be a number with a unit, such as "50 steps", "1 epoch", "10 minutes", or "never".',
-        "",
-    ),
+    "value.interval": ('{value} must be a number with a unit, such as "50 steps", "1 epoch", "10 minutes", or "never".',
+        ""),
     "value.interval-whole": ("{value} must be a whole number of {unit}.", ""),
-    "value.warm-up": (
-        '{value} must be a number of steps or a share of the run, such as "100 steps" or "5 %".',
-        "",
-    ),
+    "value.warm-up": ('{value} must be a number of steps or a share of the run, such as "100 steps" or "5 %".', ""),
     "value.points": (
-        '{value} must be points "place:height" between 0 and 1 from left to right, such as "0:1, 0.5:0.3, 1:0".',
-        "",
-    ),
+        '{value} must be points "place:height" between 0 and 1 from left to right, such as "0:1, 0.5:0.3, 1:0".', ""),
     "value.too-many-points": ("{value} has too many points: at most {most}.", ""),
-    "value.points-order": (
-        "{value} has points that do not go from left to right: no two may have the same place.",
-        "",
-    ),
-    "value.resolutions": (
-        '{value} must be sizes in pixels, such as "512, 768" or "832x1216" (width x height).',
-        "",
-    ),
+    "value.points-order": ("{value} has points that do not go from left to right: no two may have the same place.", ""),
+    "value.resolutions": ('{value} must be sizes in pixels, such as "512, 768" or "832x1216" (width x height).', ""),
     "value.too-many-resolutions": ("{value} names {count:# size|# sizes}: at most {most} are possible.", ""),
     "value.resolution-range": ("{value} holds {side}: a size must be between {smallest} and {largest} pixels.", ""),
     "value.resolution-step": ("{value} holds {side}, which is not a multiple of {step}: take {near}.", ""),
     "value.too-many-sources": ("{value} names {count:# source|# sources}: at most {most} are possible.", ""),
     "value.caption-ending": (
         '{value} holds "{word}": write endings of files beside the images, such as ".tags", "-tags.txt", ".json:tags", '
-        '"name" or "folder", separated by commas.',
-        "",
-    ),
+        '"name" or "folder", separated by commas.', ""),
     "value.caption-key": ('{value} holds "{word}": only .json files have keys, such as ".json:tags".', ""),
     "value.shares": ('{value} must be numbers separated by commas, such as "3, 1".', ""),
     "value.shares-zero": ("{value} holds only zeros: no source would ever be drawn.", ""),
     "value.replacement": (
-        '{value}: line {line} is not a replacement. Write "old => new", or "old =>" to remove a word.',
-        "",
-    ),
+        '{value}: line {line} is not a replacement. Write "old => new", or "old =>" to remove a word.', ""),
     "value.replacement-long": ("{value}: the new words in line {line} are longer than {most} characters.", ""),
     "value.optimizer-class": ('{value} must name a class of {libraries:list}, such as "pytorch_optimizer:Yogi".', ""),
     "value.arguments": ('{value} must be values with names, such as "betas=(0.9, 0.99), eps=1e-8".', ""),
