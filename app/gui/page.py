@@ -53,7 +53,7 @@ def header_of(page: Page) -> tuple[Frame, Label]:
         head = Frame(page)
         head.pack(fill="x", padx=px(20), pady=(px(12), px(8)))
         line = Label(head, role="text2", wrap=True)
-        line.pack(side="left")
+        line.pack(side="left", fill="x", expand=True)
     controls = Frame(head)
     controls.pack(side="right", before=line)  # they keep their room: the line is broken where there is too little
     return controls, line

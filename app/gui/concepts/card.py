@@ -9,8 +9,11 @@ from app.gui.concepts.folder_summary import FolderSummary
 from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.labels import title_of
 from app.gui.session.number_format import TIMES
+from modules.data.source.folders import in_kinds
+from modules.data.source.source import Kinds
 from modules.language import plural, tr
 from modules.preset.paths import Values
+from modules.text import listed
 
 if TYPE_CHECKING:
     from app.gui.kit import Cell
@@ -47,8 +50,15 @@ def state_of(concept: Values, summary: FolderSummary | None, wrong: int) -> tupl
         return summary.problem, "error"
     if wrong:
         return plural(wrong, "1 setting is wrong", "{count} settings are wrong"), "error"
+    if summary is not None and summary.not_taken:
+        return not_read(summary.not_taken), "changed"
     kind = "" if concept["kind"] == "train" else f"{choice_label('concepts.0.kind', concept['kind'])} · "
     return f"{kind}{tr(SOURCES[str(concept['captions'])])}", "text2"
+
+
+def not_read(kinds: Kinds) -> str:
+    """ "3 .heic and 1 .tga not read"."""
+    return tr("{kinds} not read", kinds=listed(in_kinds(kinds)))
 
 
 def write_card(cell: Cell, concept: Values, summary: FolderSummary | None, wrong: int) -> None:

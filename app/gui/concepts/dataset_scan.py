@@ -17,7 +17,8 @@ from modules.data.image.variants import Variant, content_of, is_masked, load_mas
 from modules.data.index import BadImage, Index
 from modules.data.order import due_examples, epoch_length
 from modules.data.scan.scan import scan
-from modules.data.source.source import DataFile
+from modules.data.source.kinds import source_of
+from modules.data.source.source import DataFile, Kinds, Listing, Source
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
 from modules.preset.preset import Preset
@@ -36,6 +37,7 @@ class Statistics:
     enlarged: int  # images with fewer pixels than their bucket: they would be blown up
     duplicates: list[list[DataFile]]  # groups of files with the same bytes
     bad: list[BadImage]
+    not_taken: Kinds = ()  # as `Remarks.not_taken`
 
     @property
     def missing(self) -> int:
@@ -71,6 +73,7 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
         enlarged=int((areas < wanted).sum()),
         duplicates=_duplicates(index, report, stop),
         bad=list(index.bad),
+        not_taken=sizes.remarks[number].not_taken if number in sizes.remarks else (),
     )
 
 
@@ -82,6 +85,22 @@ def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop
     """
     concepts = [concept.model_copy(update={"enabled": here == number}) for here, concept in enumerate(preset.concepts)]
     return scan(preset.model_copy(update={"concepts": tuple(concepts)}), cache=None, report=report, stop=stop)
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """An index, and the listing from before it was made: one that differs from it says that files were changed."""
+
+    source: Source
+    listing: Listing
+    index: Index
+
+
+def scan_of(preset: Preset, number: int, report: Report, stop: Stop) -> Scan:
+    """As `index_of`."""
+    source = source_of(preset.concepts[number], number)
+    listing = source.listing()
+    return Scan(source, listing, index_of(preset, number, report, stop))
 
 
 def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from app.gui.session.worker import Stop, Worker
 from modules.data.source.kinds import source_of
-from modules.data.source.source import DataFile
+from modules.data.source.source import DataFile, Kinds
 from modules.errors import UserError
 from modules.language import tr
 from modules.preset.paths import Values
@@ -27,6 +27,7 @@ class FolderSummary:
 
     images: int
     first: DataFile | None = None
+    not_taken: Kinds = ()
     problem: str = ""
 
 
@@ -88,10 +89,10 @@ class FolderSummaries:
 def summary_of(folder: str, subfolders: bool) -> FolderSummary:
     """Look at one folder now."""
     try:
-        found = source_of(Concept(path=folder, subfolders=subfolders)).listing().entries
+        found = source_of(Concept(path=folder, subfolders=subfolders)).listing()
     except (UserError, OSError):
         return FolderSummary(0, problem=_problem(folder, subfolders))
-    return FolderSummary(len(found), found[0].file)
+    return FolderSummary(len(found.entries), found.entries[0].file, found.remarks.not_taken)
 
 
 def _problem(folder: str, subfolders: bool) -> str:

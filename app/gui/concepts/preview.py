@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from PIL import Image, ImageDraw, ImageEnhance
 
 from app.gui.captions.variants import DRAWS, CaptionVariants
-from app.gui.concepts.dataset_scan import Preview, captions_ahead, index_of, preview_of, row_of_draw
+from app.gui.concepts.card import not_read
+from app.gui.concepts.dataset_scan import Preview, Scan, captions_ahead, preview_of, row_of_draw, scan_of
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Cell, Frame, ImageView, Label, VirtualGrid, px, theme
@@ -16,12 +17,10 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.image.pixels import Crop, open_image
 from modules.data.index import Index
-from modules.data.source.folders import in_kinds
-from modules.data.source.source import DataFile
+from modules.data.source.source import DataFile, Listing
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
-from modules.text import listed
 
 SETTLES_MS = 150
 CELL = (118, 142)
@@ -50,7 +49,9 @@ class ConceptPreview(Frame):
         self._listed: object = None  # what the index was made of
         self._draw = 0
         self._timer = ""
-        self._listing: WorkerPoll[Index] = WorkerPoll(self, self._arrived, self._failed, self._advance)
+        self._scan: Scan | None = None
+        self._listing: WorkerPoll[Scan] = WorkerPoll(self, self._arrived, self._failed, self._advance)
+        self._comparing: WorkerPoll[Listing] = WorkerPoll(self, self._compare, lambda _: self._read_again())
         self._looking: WorkerPoll[LoadedPreview] = WorkerPoll(self, self._seen, self._failed)
         self._make_view()
         self.draws = CaptionVariants(self, context)
@@ -92,16 +93,24 @@ class ConceptPreview(Frame):
     def next_draw(self) -> None:
         """The same image as the next epoch draws it."""
         self._draw += 1
-        if not self.look_again():
-            self._look()
+        self._look()
+        self.look_again()
 
-    def look_again(self) -> bool:
-        """Read the folder anew where something in it could not be used: it may have been mended. Whether it does."""
-        if self._listing.busy or (self._index is not None and not self._index.bad):
-            return False
+    def look_again(self) -> None:
+        """Read the folder anew if another program has changed something in it."""
+        if self._scan is None:
+            self._read_again()
+        elif not self._listing.busy and not self._comparing.busy:
+            source = self._scan.source
+            self._comparing.start(Worker(lambda *_: source.listing()))
+
+    def _compare(self, listing: Listing) -> None:
+        if self._scan is None or listing != self._scan.listing:
+            self._read_again()
+
+    def _read_again(self) -> None:
         self._listed = None
         self._refresh()
-        return True
 
     def settle(self) -> None:
         """Look again when nothing has changed for a moment."""
@@ -113,6 +122,7 @@ class ConceptPreview(Frame):
         if self._timer:
             self.after_cancel(self._timer)
         self._listing.cancel()
+        self._comparing.cancel()
         self._looking.cancel()
         super().destroy()
 
@@ -125,7 +135,7 @@ class ConceptPreview(Frame):
         if made_of != self._listed or self._index is None:
             self._listed = made_of
             number = self._number
-            self._listing.start(Worker(lambda report, stop: index_of(preset, number, report, stop)))
+            self._listing.start(Worker(lambda report, stop: scan_of(preset, number, report, stop)))
         else:
             self._look()
 
@@ -133,14 +143,15 @@ class ConceptPreview(Frame):
         if total > done:
             self._line.set(tr("Reading images: {done:,} of {total:,}", total=total, done=done))
 
-    def _arrived(self, index: Index) -> None:
+    def _arrived(self, scan: Scan) -> None:
+        index, self._scan = scan.index, scan
         same = self._index is not None and len(index) == len(self._index)
         self._index = index
         self._images = index.one_row_per_image()
         bad = tr(" · {count:,} cannot be used", count=len(index.bad)) if index.bad else ""
         remarks = index.remarks.get(self._number)
         if remarks is not None and remarks.not_taken:
-            bad += tr(" · of kinds that are not read: {kinds}", kinds=listed(in_kinds(remarks.not_taken)))
+            bad += f" · {not_read(remarks.not_taken)}"
         count = len(self._images)
         self._line.set(plural(count, "1 image{bad}", "{count:,} images{bad}", bad=bad), "text2")
         self._grid.show(count, keep=same)
@@ -150,6 +161,7 @@ class ConceptPreview(Frame):
             self._look()
 
     def _failed(self, error: UserError) -> None:
+        self._scan = None
         if self._listed is not None and not self._looking.busy and self._index is None:
             self._grid.show(0)
         self._view.draw(None, error.text(WORDS))

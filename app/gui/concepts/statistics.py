@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.gui.concepts.card import not_read
 from app.gui.concepts.dataset_scan import Statistics, count
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
@@ -128,6 +129,8 @@ def statistics_lines(found: Statistics) -> list[tuple[str, str, str]]:
     lines.append((tr("Duplicate files"), f"{equal:,}" if equal else tr("none"), "changed" if equal else "text"))
     if found.bad:
         lines.append((tr("Skipped"), tr("{count:,} cannot be used", count=len(found.bad)), "error"))
+    if found.not_taken:
+        lines.append((tr("Other kinds"), not_read(found.not_taken), "changed"))
     return lines
 
 

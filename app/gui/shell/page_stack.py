@@ -24,7 +24,7 @@ class PageView(Frame):
         head.pack(fill="x", padx=px(20), pady=(px(14), px(10)))
         Label(head, tr(card.title), font="title").pack(side="left")
         self.line = Label(head, tr(card.line), role="text2", wrap=True)
-        self.line.pack(side="left", padx=px(12), pady=(px(6), 0))
+        self.line.pack(side="left", fill="x", expand=True, padx=px(12), pady=(px(6), 0))
         self._rest: Iterator[None] | None = None
         self.page: Page | None = None
         self._pending = ""

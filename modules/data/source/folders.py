@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 from modules.data.image_errors import PLUGIN_KINDS
 from modules.data.source.pairing import Names, near_misses
-from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Remarks
+from modules.data.source.source import CaptionFile, DataFile, Entry, Kinds, Listing, Remarks
 from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem, problem
@@ -188,7 +188,7 @@ def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> str:
     return "" if stat.S_ISREG(mode) else "it is a pipe or a device, not a file"
 
 
-def _not_taken(files: Files) -> tuple[tuple[str, int], ...]:
+def _not_taken(files: Files) -> Kinds:
     """How many pictures there are of each kind that is not read."""
     endings = Counter(f".{key.lower().rpartition('.')[2]}" for key in files if not key.lower().endswith(KINDS))
     return tuple((ending, count) for ending, count in endings.most_common() if ending in OTHER_KINDS)

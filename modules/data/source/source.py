@@ -166,12 +166,15 @@ class Entry:
     size: tuple[int, int] | None = None  # width and height as a viewer shows it, where the source knows them
 
 
+Kinds = tuple[tuple[str, int], ...]  # how many files there are with each ending
+
+
 @dataclass(frozen=True, slots=True)
 class Remarks:
     """What lies beside the images of a source and would be left out without a word."""
 
     near_misses: tuple[tuple[DataFile, str], ...] = ()  # captions and the name that would give them to an image
-    not_taken: tuple[tuple[str, int], ...] = ()  # pictures of kinds that are not read, by ending, most first
+    not_taken: Kinds = ()  # pictures of kinds that are not read, most first
     nested: tuple[str, ...] = ()  # sub-folders with images, where these are not wanted
     legacy_captions: tuple[DataFile, ...] = ()  # in Windows-1252, by a guess
 

@@ -90,6 +90,10 @@ def test_a_card_says_how_many_images_and_how_often() -> None:
     assert state_of(concept, FolderSummary(0, problem="No images"), 0) == ("No images", "error")
     assert state_of(concept, FolderSummary(3), 2) == ("2 settings are wrong", "error")
     assert state_of(concept, FolderSummary(3), 0) == ("caption files", "text2")
+    assert (
+        state_of(concept, FolderSummary(3, not_taken=((".heic", 2), (".tga", 1))), 0)[0]
+        == "2 .heic and 1 .tga not read"
+    )
     assert state_of({**concept, "kind": "validation"}, FolderSummary(3), 0)[0] == "Validation · caption files"
 
 
@@ -339,10 +343,18 @@ def test_a_caption_that_was_mended_outside_is_seen_by_the_next_epoch(
     (folder / "1.txt").write_bytes(b"\x81")
     (folder / "x.tga").touch()
     context.draft.put("concepts.0.masks", "file")  # has the folder read anew
-    pump(lambda: any("1 cannot be used · of kinds that are not read: 1 .tga" in text for text in person.texts()))
+    pump(lambda: any("1 cannot be used · 1 .tga not read" in text for text in person.texts()))
     (folder / "1.txt").write_text("mended", encoding="utf-8")
     person.click("Next epoch")
     pump(lambda: not any("cannot be used" in text for text in person.texts()))
+    (folder / "1.txt").write_text("mended again", encoding="utf-8")
+    person.click("Next epoch")
+    pump(lambda: person.sees("mended again"))
+    (folder / "1.txt").write_text("and once more", encoding="utf-8")
+    dialog.event_generate("<FocusIn>")
+    pump(lambda: person.sees("and once more"))
+    person.click("Statistics")
+    pump(lambda: person.sees("1 .tga not read"))
 
 
 def test_another_image_can_be_looked_at(dialog: Any, person: Person, pump: Pump) -> None:
