@@ -448,29 +448,32 @@ def test_a_long_change_that_is_cancelled_puts_everything_back(
 # Files that cannot be read --------------------------------------------------------------------------------------------
 
 
-def test_a_caption_in_another_encoding_is_shown_and_converted_by_save(page: Any, folder: Path, pump: Pump) -> None:
+def test_a_caption_in_another_encoding_is_shown_and_converted_by_save(
+    page: Any, folder: Path, person: Person, pump: Pump
+) -> None:
     (folder / "0.txt").write_bytes("café".encode("cp1252"))
     page.read()
-    pump(lambda: not page._waiting.busy)
-    assert page.editor.text.get() == "café"
-    assert "Windows-1252" in page.editor._error.cget("text")
+    pump(lambda: page.editor.text.get() == "café")
+    assert person.sees("Windows-1252")
     pick(page, 1)
     pick(page, 0)
     assert files(folder)["0.txt"] == b"caf\xe9", "looking at it converts nothing"
-    page.editor._save.press()
+    person.click("Save as UTF-8")
     assert files(folder)["0.txt"] == "café".encode()
-    assert page.editor._error.cget("text") == ""
+    assert not person.sees("Windows-1252")
     page.undo()
     assert files(folder)["0.txt"] == b"caf\xe9"
 
 
-def test_a_caption_that_is_no_text_is_filtered_shown_and_written_anew(page: Any, folder: Path, pump: Pump) -> None:
+def test_a_caption_that_is_no_text_is_filtered_shown_and_written_anew(
+    page: Any, folder: Path, person: Person, pump: Pump
+) -> None:
     (folder / "2.txt").write_bytes("robot".encode("utf-16-le"))
     page.reveal("wrong")
     pump(lambda: page.work.shown == [2])
     assert page.editor.text.get() == "robot"
-    assert "2.txt is not text" in page.editor._error.cget("text")
-    page.editor._save.press()
+    assert person.sees("2.txt is not text")
+    person.click("Save as UTF-8")
     assert files(folder)["2.txt"] == b"robot"
 
 
@@ -483,17 +486,18 @@ def test_a_file_that_was_mended_outside_is_read_when_its_image_is_chosen(page: A
 # Reading again --------------------------------------------------------------------------------------------------------
 
 
-def test_reading_again_keeps_the_filter(page: Any, pump: Pump) -> None:
-    page._which.set("missing")
-    page._filter()
+def test_reading_again_keeps_the_filter(page: Any, folder: Path, person: Person, pump: Pump) -> None:
+    person.click("All images")
+    person.click("Without a caption")
     assert page.work.shown == [1, 3]
-    page._again.press()
-    pump(lambda: not page._waiting.busy)
-    assert (page._which.get(), page.work.shown) == ("missing", [1, 3])
+    (folder / "3.txt").write_text("a caption by another program", encoding="utf-8")
+    person.click("Read the files again")
+    pump(lambda: page.work.shown == [1])
+    assert person.sees("Without a caption")
 
 
 def test_reading_again_asks_before_it_throws_away_what_could_not_be_saved(
-    page: Any, folder: Path, monkeypatch: pytest.MonkeyPatch, pump: Pump
+    page: Any, folder: Path, person: Person, monkeypatch: pytest.MonkeyPatch, pump: Pump
 ) -> None:
     from app.gui.captions import page as module
 
@@ -501,17 +505,17 @@ def test_reading_again_asks_before_it_throws_away_what_could_not_be_saved(
     monkeypatch.setattr(module, "ask", lambda _page, title, *_: asked.append(title) or len(asked) == 2)
     (folder / "0.txt").write_text("changed by another program", encoding="utf-8")
     page.editor.text.set("typed")
-    page._again.press()
+    person.click("Read the files again")
     assert asked == ["1 caption is not saved"]
     assert page.editor.text.get() == "typed"
-    page._again.press()
-    pump(lambda: not page._waiting.busy)
+    person.click("Read the files again")
+    pump(lambda: page.editor.text.get() != "typed")
     assert page.editor.text.get() == "changed by another program"
 
 
-def test_what_was_wrong_with_a_tag_is_gone_after_any_change(page: Any, pump: Pump) -> None:
+def test_what_was_wrong_with_a_tag_is_gone_after_any_change(page: Any, person: Person) -> None:
     page.tags.add()
-    assert page.tags._tag_error.cget("text") == "Type a tag first."
-    page._which.set("missing")
-    page._filter()
-    pump(lambda: page.tags._tag_error.cget("text") == "")
+    assert person.finds("Type a tag first.")
+    person.click("All images")
+    person.click("Without a caption")
+    assert not person.finds("Type a tag first.")
