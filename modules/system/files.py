@@ -133,7 +133,7 @@ def write_text(final: Path, text: str) -> None:
 def sha256_of(path: Path) -> str:
     """Hex digest of a file, streamed: a 7 GB checkpoint costs no memory."""
     if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-        raise FileNotFoundError(errno.ENOENT, "it is no file", str(path))
+        raise FileNotFoundError(errno.ENOENT, "it is not a file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

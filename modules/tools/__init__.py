@@ -57,7 +57,7 @@ def _by_name(*tools: Tool) -> dict[str, Tool]:
 
 # In the order of the page and of the command line's help.
 TOOLS = _by_name(
-    Tool("sample", "Make images", "sparkles", "Draw prompts with a model, and with LoRA files and embeddings on it.",
+    Tool("sample", "Make images", "sparkles", "Make images from prompts, with or without LoRAs and embeddings.",
          "Making images", "modules.tools.sample", "images"),
     Tool("convert", "Convert a model", "box",
          "Write a model as one file or as a folder, in another precision, with trained parts or a LoRA put in.",

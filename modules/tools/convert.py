@@ -25,12 +25,16 @@ class Settings(Section):
 
     model: str = Setting(..., "Model", widget="model", min_length=1)
     """A file, a folder or a name on Hugging Face."""
-    parts: str = Setting("", "Put in", widget="file")
-    """Trained parts or a LoRA (.safetensors) to put into the model. Empty: nothing."""
+    parts: str = Setting("", "LoRA or trained parts to merge", widget="file")
+    """Merged into the model (.safetensors). Empty: nothing."""
     skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
+<<<<<<< HEAD
     """Puts in what can be read of a LoRA file and names the rest. Off: such a file is refused."""
     vae: str = Setting("", "VAE", widget="model", level="expert")
     """A VAE to put in: a file, a folder or a name on Hugging Face. Empty: the model's own."""
+=======
+    """Merges what can be read of a LoRA file and names the rest. Off: such a file is refused."""
+>>>>>>> 98d1903 (Wording: plain helps and labels, "is not" for "is no", choices of a rollback and of the class images' sampler have labels)
     format: Literal["auto", "single_file", "folder"] = Setting(
         "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
     )
@@ -45,7 +49,7 @@ class Settings(Section):
         "auto", "Family", labels={"auto": "Automatic", **{name: card.title for name, card in FAMILIES.items()}}
     )
     """The type of the model. Automatic: as its weights say."""
-    overwrite: bool = Setting(False, "Replace")
+    overwrite: bool = Setting(False, "Overwrite existing file")
     """Write over a file or folder that is there already."""
 
 

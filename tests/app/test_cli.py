@@ -142,11 +142,11 @@ def test_convert_takes_paths_in_full(jobs: list[Job], tmp_path: Path, monkeypatc
     assert given == [
         {
             "out": str(tmp_path / "a.safetensors"), "format": "auto", "dtype": "bf16", "family": "auto",
-            "parts": str(tmp_path / "parts.safetensors"), "overwrite": False,
+            "parts": str(tmp_path / "parts.safetensors"), "overwrite": False, "skip_unread": False,
         },
         {
             "out": str(tmp_path / "a"), "format": "folder", "dtype": "as_is", "family": "sdxl", "parts": "",
-            "overwrite": True,
+            "overwrite": True, "skip_unread": False,
         },
     ]  # fmt: skip
 

@@ -36,9 +36,12 @@ WORDS: dict[str, dict[str, str]] = {
     "concepts.0.masks": {"none": "No masks", "file": "Files beside the images", "alpha": "Transparency"},
     "concepts.0.mask_crop": {"no": "As without masks", "keep": "Keep it in", "around": "Close around it"},
     "training.scale_rate": {
-        "none": "Nothing", "batch": "Batch size", "accumulation": "Gradient accumulation", "both": "Both",
+        "none": "None", "batch": "Batch size", "accumulation": "Gradient accumulation", "both": "Both",
     },
     "training.scale_by": {"root": "Root", "linear": "In proportion"},
+    "training.guards.then": {
+        "lower_rate": "Halve the learning rate", "continue": "Same learning rate", "pause": "Pause",
+    },
     "schedule.kind": {
         "constant": "Constant", "linear": "Linear", "cosine": "Cosine", "cosine_restarts": "Cosine with hard restarts",
         "cosine_waves": "Cosine waves", "polynomial": "Polynomial", "rex": "REX",
@@ -65,7 +68,6 @@ WORDS: dict[str, dict[str, str]] = {
     "training.ema_save": {"instead": "Instead", "beside": "Beside", "no": "Not saved"},
     "validation.weights": {"ema": "Those that are saved", "live": "As they are"},
     "validation.then": {"tell": "Say so", "pause": "Pause", "stop": "End the run"},
-    "training.guards.then": {"lower_rate": "Half the learning rate", "continue": "Continue", "pause": "Pause"},
     "method.dora_axis": {"inputs": "Inputs", "outputs": "Outputs"},
     "prior.made.sampler": SAMPLERS,
     "sampling.prompts.0.sampler": SAMPLERS,

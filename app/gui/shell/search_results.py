@@ -138,7 +138,7 @@ class Results(Frame):
         else:
             Label(line, tr(found.setting.label), role="text3").pack(side="left", padx=(px(13), 0), pady=px(8))
             listed = ".0." in found.path
-            why = tr("for each entry of the list") if listed else tr("does not apply now")
+            why = tr("set for each entry of its list") if listed else tr("does not apply now")
             Label(line, why, font="small", role="text3").pack(side="left", padx=px(14))
         return line
 

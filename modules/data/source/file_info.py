@@ -121,14 +121,14 @@ def json_caption(document: str, field: str) -> str:
     """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
 
     Raises:
-        ValueError: it is no JSON object, or there is neither a text nor a list of texts, or no whole letters.
+        ValueError: it is not a JSON object, or there is neither a text nor a list of texts, or no whole letters.
     """
     try:
         held: object = json.loads(document) if document.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is no JSON ({error})") from error
+        raise ValueError(f"it is not JSON ({error})") from error
     if not isinstance(held, dict):
-        raise ValueError("it is no JSON object, which begins with {")
+        raise ValueError("it is not a JSON object, which begins with {")
     values = cast("dict[str, Any]", held)
     found = next((name for name in ([field] if field else ["caption", "tags"]) if values.get(name)), field or "caption")
     said = values.get(found) or ""

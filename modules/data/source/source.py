@@ -139,7 +139,7 @@ def reason_of(file: DataFile, error: BaseException) -> str:
     if not file.stamp().size:
         return "it is empty"
     if isinstance(error, UnidentifiedImageError):
-        return "it is no image, or damaged at its beginning"
+        return "it is not an image, or it is damaged at the beginning"
     if "truncated" in str(error).lower():
         return "it is torn: its end is missing"
     return f"it is damaged ({str(error) or type(error).__name__})"

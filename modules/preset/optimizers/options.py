@@ -52,7 +52,7 @@ DECAY = Option(
     "Pulls the weights towards zero at every step. 0: off. Usual: 0.01.", {"ge": 0, "le": 10}, "adam_weight_decay",
 )  # fmt: skip
 NO_DECAY = DECAY.but(
-    0.0, "Pulls the weights towards zero at every step. 0: off, as is usual with this optimizer.",
+    0.0, "Pulls the weights towards zero at every step. 0: off, the usual choice for this optimizer.",
     ge=0, le=10, zero="off",
 )  # fmt: skip
 MOMENTUM = Option(

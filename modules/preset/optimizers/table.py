@@ -197,7 +197,7 @@ PRODIGY = row(  # arXiv:2306.06101, algorithm 4
     ),
     Option(
         "slice_p", "Slice (slice_p)", 1,
-        "Estimates from every so many values of a weight: 11 saves two fifths of its memory and finds nearly the "
+        "Estimates from one in this many values of a weight: 11 saves two fifths of its memory and finds nearly the "
         "same. 1: from all.", {"ge": 1, "le": 1000},
     ),
     constants={"decouple": True}, state_bytes=16, **LEARNING_RATE_FREE,

@@ -86,7 +86,7 @@ class Adapter(Section):
         "init_from_existing, resume from LoRA",
     )
     """An adapter of the same kind to train further, made by any program: LoRA, LoHa, LoKr or OFT as .safetensors.
-    Layers that it lacks start as usual. Empty: starts anew."""
+    Layers that it lacks start untrained. Empty: a new adapter."""
     rank_from_file: bool = Setting(False, "Rank from file", scope="machine", level="expert", aliases="dim_from_weights")
     """Takes rank and alpha of each layer from the file above. Off: a file of another rank is refused."""
     skip_unread: bool = Setting(False, "Skip unreadable tensors", scope="machine", level="expert")

@@ -152,7 +152,7 @@ class Prompt(Section):
     strength: float = Setting(
         0.75, "Denoising strength", gt=0, le=1, level="expert", aliases="img2img strength, denoise"
     )
-    """How much of the initial image is drawn anew. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
+    """How much of the initial image is replaced. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
     mask: str = Setting(
         "",
         "Inpainting mask",
@@ -161,7 +161,7 @@ class Prompt(Section):
         widget="file",
         aliases="inpainting, mask_image_path, sample_inpainting",
     )
-    """Only what is white in this image is drawn anew (inpainting), the black rest stays as it is in the start image
+    """Only what is white in this image is repainted (inpainting), the black rest stays as it is in the start image
     (but for what every VAE loses).
     Empty: all of it."""
     enabled: bool = Setting(True, "Enabled")

@@ -133,7 +133,7 @@ class Schedule(Section):
     warmup: WarmUpText = Setting(
         "0 steps", "Warm-up", widget="warmup", aliases="lr_warmup_steps, learning_rate_warmup_steps, warmup ratio"
     )
-    """Raise the learning rate from 0 over so many steps, or this share of the run: "100 steps", "5 %"."""
+    """Raise the learning rate from 0 over this many steps, or this share of the run: "100 steps", "5 %"."""
     cycles: int = Setting(
         1,
         "Cycles",
@@ -150,7 +150,7 @@ class Schedule(Section):
     timescale: int = Setting(
         0, "Timescale", ge=0, le=10_000_000, unit="steps", level="expert", zero="as the warm-up",
         when=_for("inverse_sqrt"), aliases="lr_scheduler_timescale")  # fmt: skip
-    """After 3 times so many steps half of the rate is left. 0: as long as the warm-up, or a tenth of the run without
+    """After 3 times this many steps half of the rate is left. 0: as long as the warm-up, or a tenth of the run without
     one."""
     decay: WarmUpText = Setting(
         "20 %", "Decay length", widget="warmup", when=_for("stable_decay"), aliases="lr_decay_steps"

@@ -54,9 +54,9 @@ class DenoiserPart(Section):
     )
     """For this component alone. 0: the learning rate above."""
     stop_after: IntervalText = Setting("never", "Stop training after", level="expert", widget="interval")
-    """Freeze this component after so many steps or epochs: "500 steps", "3 epochs", "never"."""
+    """Freeze this component after this many steps or epochs: "500 steps", "3 epochs", "never"."""
     start_after: IntervalText = Setting("never", "Start training after", level="expert", widget="interval")
-    """Keep this component frozen until so many steps or epochs are over. "never": train it from the beginning."""
+    """Keep this component frozen for this many steps or epochs. "never": train it from the beginning."""
 
 
 class TextEncoderPart(Section):
@@ -83,9 +83,9 @@ class TextEncoderPart(Section):
         widget="interval",
         aliases="stop_text_encoder_training, freeze text encoder",
     )
-    """Freeze this part after so many steps or epochs: "500 steps", "3 epochs", "never"."""
+    """Freeze this part after this many steps or epochs: "500 steps", "3 epochs", "never"."""
     start_after: IntervalText = Setting("never", "Start training after", level="expert", widget="interval")
-    """Leave this part as it is until so many steps or epochs are over. "never": train it from the beginning."""
+    """Keep this part frozen for this many steps or epochs. "never": train it from the beginning."""
 
 
 class Guards(Section):
@@ -126,8 +126,8 @@ class Guards(Section):
         when=When("training.guards.enabled", (True,)),
         aliases="rollback, roll back",
     )
-    """The run goes on with other noise. lower_rate: at half the learning rate. continue: at the same. pause: when you
-    say so."""
+    """How the run continues, with other noise. "lower_rate": at half the learning rate. "continue": at the same rate.
+    "pause": it waits for you."""
     returns: int = Setting(
         3, "Maximum rollbacks", ge=0, le=100, level="expert", when=When("training.guards.enabled", (True,))
     )
@@ -251,8 +251,8 @@ class Training(TextEncoders):
         zero="what the model was made for",
         aliases="target_resolution, max_resolution, datasets.resolution, image size",
     )
-    """Images are resized to the area of a square of this side, in buckets of their own shape. 0: what the model was
-    made for."""
+    """Training size: 512 is about 512x512 pixels; images of another shape get a bucket of the same area. 0: what the
+    model was made for."""
     max_side: int = Setting(
         0,
         "Maximum bucket side",
@@ -336,8 +336,8 @@ class Training(TextEncoders):
         when=AVERAGED,
         aliases="ema_update_step_interval, ema_update_every",
     )
-    """Updates the average only every so many steps, which saves time and hardly changes it. Usual: 1, or 5 to 10 where
-    the average is kept in main memory."""
+    """Steps between two updates of the average. More than 1 saves time and hardly changes it. Usual: 1, or 5 to 10
+    where the average is kept in main memory."""
     ema_device: Literal["same", "cpu"] = Setting(
         "same", "EMA device", level="expert", when=AVERAGED, aliases="offload_ema, EMA on CPU, EMA GPU"
     )
@@ -349,8 +349,8 @@ class Training(TextEncoders):
     turns: IntervalText = Setting(
         "never", "Alternate components", level="expert", widget="interval", aliases="alternating training"
     )
-    """Train one component at a time: first the denoiser for so many steps or epochs, then the text encoders, and so on.
-    "never": all at once, which is usual."""
+    """Train one component at a time: first the denoiser for this many steps or epochs, then the text encoders, and so
+    on. "never": all at once, which is usual."""
     denoiser: DenoiserPart = DenoiserPart()
     # text_encoder_1, text_encoder_2, ...: as many as a family of the catalog has; see `TextEncoders`
     masks: Masks = Masks()

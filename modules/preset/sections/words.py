@@ -50,7 +50,7 @@ class Word(Section):
     stop_after: IntervalText = Setting(
         "never", "Stop training after", level="expert", widget="interval", aliases="ti_train_steps_ratio"
     )
-    """Freeze the embedding after so many steps or epochs, and let the rest go on with it: "500 steps", "3 epochs",
+    """Freeze the embedding after this many steps or epochs, and train the rest further: "500 steps", "3 epochs",
     "never". Usual beside another method: half of the run."""
     keep_norm: bool = Setting(True, "Preserve embedding norm", level="expert")
     """Keeps the new vectors at the average norm of the model's own embeddings, so that they do not drown out the other

@@ -46,7 +46,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Switch {method.rank_from_file} on, or set here what the file was made with."),
     "start-from.part": ("{part}: {theirs} and {own}", ""),
     "start-from.tucker": ("The LoRA to start from splits kernels (Tucker), which can be used here, but not be trained.",
-        "Merge it into the model with convert, and start anew from that."),
+        "Merge it into the model with convert, and start a new run from that."),
     "embedding.width": ("{file} holds vectors of {found} numbers, and this model's have {own}.",
         "Choose an embedding that was made for a model of the same type."),
     "token.start-word": ('The start word "{start}" says nothing to the model.', ""),

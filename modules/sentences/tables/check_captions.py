@@ -6,7 +6,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "captions.unreadable": (
         "{part} of {whole:# image|# images} ({share:percent}) will be skipped, as {part:its caption|their captions} "
         "cannot be read.",
-        "Write {part:it|them} anew on the page captions, or save {part:it|them} as UTF-8 in a text editor."),
+        "Write {part:it|them} again on the page Captions, or save {part:it|them} as UTF-8 in a text editor."),
     "captions.legacy": (
         "{count:# caption file is|# caption files are} not in UTF-8 and {count:was|were} read as Windows-1252.",
         "If the accents and quotes below are right, convert {count:it|them}. If not, save {count:it|them} as UTF-8 "

@@ -3,10 +3,10 @@
 # fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "images.unreadable": ("{part} of {whole:# image|# images} ({share:percent}) cannot be read and will be skipped.",
-        "Copy {part:it|them} again, save {part:it|them} anew with an image editor, or move {part:it|them} out of the "
+        "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
     "images.unreadable:all": ("{part} of {whole:# image|# images} ({share:percent}) cannot be read.",
-        "Copy {part:it|them} again, save {part:it|them} anew with an image editor, or move {part:it|them} out of the "
+        "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
     "images.not-taken": ("{count:# image is|# images are} of a kind that is not read: {kinds:list}.",
         "Save {count:it|them} as PNG or JPEG with an image editor."),
@@ -83,14 +83,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "masks.file": ("Put NAME-masklabel.png beside NAME.jpg", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),
     "fix.no-masks": ("Go without masks", ""),
-    "images.live": ('The images of "{concept}" are encoded anew each time they are shown.',
+    "images.live": ('The images of "{concept}" are encoded again each time they are shown.',
         "Crops, rotation and colours are random each time. That takes time at each step and keeps the VAE in memory."),
     "fix.variants-8": ("Cache 8 variants of each image instead", ""),
     "images.frozen": ('Crops, rotation and colours of "{concept}" are random once and stay so for the whole run.',
         "One variant of each image is cached, so each epoch shows the same. More variants cost disk space, and time "
         "before the training."),
     "fix.variants-4": ("Cache 4 variants of each image", ""),
-    "fix.variants-live": ("Encode anew each time", ""),
+    "fix.variants-live": ("Encode again each time", ""),
     "images.variants": (
         '{variants} variants of each image of "{concept}" are cached, and each time one of them is shown.',
         "With flips that makes up to {images:# image|# images} in the cache. More variants vary more; 0 makes a new "

@@ -37,7 +37,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "run.no-settings": ("The settings of {name} cannot be read.", "Start a new run."),
     "engine.not-started": ("The engine cannot be started: {reason}.",
         "Is there enough memory, and is Seachange's folder .venv still there? Start Seachange again."),
-    "file.unreadable": ("{file} cannot be read: {reason}.", "Was the folder changed? Open the concept anew."),
+    "file.unreadable": ("{file} cannot be read: {reason}.", "Was the folder changed? Open the concept again."),
     "preset.exists": ("There is a preset “{name}” already.", "Choose another name, or replace it."),
     "preset.not-written": ("{file} cannot be written: {reason}.",
         "Choose another place, or check the permissions and the space on that disk."),

@@ -117,9 +117,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rollback.to-backup": ("The run is rolled back to the backup of step {step}", ""),
     "rollback.to-start": ("There is no backup yet: the run is rolled back to its start", ""),
     "rollback.stays": ("There is no backup yet: the run stays at step {step}, with the last good weights", ""),
-    "rollback.done": ("{why} {where}. Noise and timesteps are drawn anew from there.", ""),
+    "rollback.done": ("{why} {where}. New noise and timesteps are drawn from there.", ""),
     "rollback.done:lower": (
-        "{why} {where}, and continues at {factor:g} times the learning rate. Noise and timesteps are drawn anew from "
+        "{why} {where}, and continues at {factor:g} times the learning rate. New noise and timesteps are drawn from "
         "there.", ""),
     "memory.split": (
         "Memory ran out at step {step} (batch of {count} at {size}): batches of this size are split into {parts} parts "

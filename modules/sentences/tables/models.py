@@ -15,7 +15,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "If the model is whole, its numbers are too large for {dtype}: write fp32 or bf16."),
     "weights.incomplete": ("{file} is damaged or incomplete.", "Download it again."),
     "tensors.not-safetensors": ("{file} is not a .safetensors file.", "Convert it into one first."),
-    "embedding.not-finite": ("{file} is no embedding that can be used: it holds NaN.", "Get the file again."),
+    "embedding.not-finite": ("{file} is not a usable embedding: it holds NaN.", "Get the file again."),
     "lora.leaves-folder": ("<lora:{name}> leads out of the folder for LoRA files.",
         "Write the name of a file in sampling.lora_folder, or of one in a folder inside it."),
     "weights.not-there": ("{file} is not there.", "Check the path; a download may not have finished."),

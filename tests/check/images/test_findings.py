@@ -61,7 +61,7 @@ def test_a_torn_image_is_found_by_its_pixels_and_a_broken_one_by_its_header(fold
     assert finding.severity == "warning"
     assert finding.title == "2 of 12 images (17 %) cannot be read and will be skipped."
     assert sorted(item.split(": ")[1] for item in finding.items) == [
-        "it is no image, or damaged at its beginning",
+        "it is not an image, or it is damaged at the beginning",
         "it is torn",
     ]
 

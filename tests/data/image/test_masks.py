@@ -60,7 +60,7 @@ def test_a_mask_is_grey_and_what_is_transparent_in_it_is_black(tmp_path: Path) -
 
 def test_a_mask_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a-masklabel.png").write_bytes(b"no picture")
-    with pytest.raises(UserError, match=r"The mask .*a-masklabel.png cannot be used: it is no image"):
+    with pytest.raises(UserError, match=r"The mask .*a-masklabel.png cannot be used: it is not an image"):
         open_mask(on_disk(tmp_path / "a-masklabel.png"), alpha=False)
 
 

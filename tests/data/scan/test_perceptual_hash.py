@@ -44,7 +44,7 @@ def test_what_was_seen_is_not_decoded_again(index: Index, tmp_path: Path, monkey
 def test_a_changed_file_is_decoded_again(index: Index, tmp_path: Path) -> None:
     first = looked(index, tmp_path / "cache")
     index.file(2).path.write_bytes(b"torn")
-    assert looked(index, tmp_path / "cache")[2].reason == "it is no image, or damaged at its beginning"
+    assert looked(index, tmp_path / "cache")[2].reason == "it is not an image, or it is damaged at the beginning"
     assert looked(index, tmp_path / "cache")[3] == first[3]
 
 

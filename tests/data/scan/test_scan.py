@@ -181,7 +181,7 @@ def test_bad_images_are_put_aside_with_a_reason(tmp_path: Path) -> None:
     index = scanned(preset_of({"path": str(tmp_path)}))
     assert [item.file.name for item in index] == ["good.png"]
     assert {bad.name: bad.reason for bad in index.bad} == {
-        "text.png": "it is no image, or damaged at its beginning",
+        "text.png": "it is not an image, or it is damaged at the beginning",
         "empty.jpg": "it is empty",
     }
 
