@@ -13,6 +13,7 @@ from modules.language import plural, tr
 KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
 ALMOST = 0.95  # of a unit is enough to be written in it: 0.97 GB is 1.0 GB to a person, and not 993 MB
 MINUTE, HOUR, DAY = 60, 3600, 86_400
+UNITS = {"images": "image", "captions": "caption", "parameters": "parameter"}  # of histograms: what is one of them
 LOSS_SMOOTHING = 0.98  # of the loss that bar, log and TensorBoard tell, and of the chart
 
 
@@ -86,12 +87,22 @@ def counted(number: int, one: str, many: str = "") -> str:
     return plural(number, f"1 {one}", f"{{count:,}} {many or f'{one}s'}")
 
 
+def in_percent(share: float, digits: int = 0) -> str:
+    """ "17 %" or "17.2 %", never broken before its sign."""
+    return f"{100 * share:.{digits}f}\u00a0%"
+
+
 def percent(share: float) -> str:
     """Whole percents, but never 0 % of something, nor 100 % of what is not all."""
     whole = round(100 * share)
     if share > 0 and whole == 0:
-        return tr("under 1 %")
-    return tr("over 99 %") if share < 1 and whole == 100 else f"{whole} %"
+        return tr("under {percent}", percent=in_percent(0.01))
+    return tr("over {percent}", percent=in_percent(0.99)) if share < 1 and whole == 100 else in_percent(share)
+
+
+def percent_done(done: float, total: float) -> str:
+    """How far something is: 100 % only when all is done."""
+    return in_percent(100 * min(done, total) // max(total, 1) / 100)
 
 
 def listed(words: Sequence[Any]) -> str:
@@ -100,14 +111,15 @@ def listed(words: Sequence[Any]) -> str:
     return tr("{some} and {last}", some=", ".join(texts[:-1]), last=texts[-1]) if len(texts) > 1 else "".join(texts)
 
 
-ONE = {"images": "image", "captions": "caption"}
-
-
 def amount(value: float, unit: str) -> str:
-    """A number of a histogram with its unit: "4.2 GB", "3 min 20 s", "120 captions", "8 %"."""
+    """A number of a histogram with its unit: "4.2 GB", "3 min 20 s", "1 caption", "8 %"."""
     if unit == "bytes":
         return in_bytes(value)
     if unit == "seconds":
         return time_left(value)
+    if unit == "share":
+        return percent(value)
+    if unit in UNITS and value == round(value):
+        return counted(round(value), UNITS[unit])
     number = f"{value:,.0f}" if value == round(value) or abs(value) >= 100 else f"{value:.3g}"
-    return f"{number} {ONE.get(unit, unit) if value == 1 else unit}".strip()
+    return f"{number} {unit}".strip()

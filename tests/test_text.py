@@ -8,12 +8,29 @@ import pytest
 from modules.event_text import progress_text, sentence
 from modules.messages import Finished, ModelSaved, Note, Paused, Progress, Result, SampleReady, Started, Validated
 from modules.system.bundled import ROOT
-from modules.text import GB, MB, ago, amount, bytes_of, counted, duration, in_bytes, listed, percent, rate, time_left
+from modules.text import (
+    GB,
+    MB,
+    ago,
+    amount,
+    bytes_of,
+    counted,
+    duration,
+    in_bytes,
+    in_percent,
+    listed,
+    percent,
+    percent_done,
+    rate,
+    time_left,
+)  # fmt: skip
 
 HOME = ("modules/text.py", "modules/sentences/", "modules/check/")
 # The notation of presets, which is read again ("1 epoch", "30 minutes"), and a limit in round numbers.
 NOTATION = {"modules/preset/text/interval.py", "modules/preset/files/jsonfile.py"}
-UNIT = re.compile(r"^ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|h|min|hours?|minutes?|seconds?|days?|it/s|s/it|steps/s|s/step)\b")
+UNIT = re.compile(
+    r"^ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|h|min|hours?|minutes?|seconds?|days?|it/s|s/it|steps/s|s/step)\b|^ ?%$"
+)
 FILES = [
     path
     for folder in ("app", "modules")
@@ -57,15 +74,14 @@ def test_how_long_ago(seconds: float, words: str) -> None:
 
 def test_counts_shares_and_lists() -> None:
     assert [counted(1, "batch", "batches"), counted(2000, "image")] == ["1 batch", "2,000 images"]
-    assert [percent(share) for share in (0, 0.001, 0.5, 0.999, 1)] == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
+    shares = [percent(share).replace("\u00a0", " ") for share in (0, 0.001, 0.5, 0.999, 1)]
+    assert shares == ["0 %", "under 1 %", "50 %", "over 99 %", "100 %"]
+    assert in_percent(0.1722, 1) == "17.2\u00a0%", "a line never breaks before the sign"
+    assert [percent_done(599, 600), percent_done(3, 3)] == ["99\u00a0%", "100\u00a0%"]
     assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", 3])] == ["", "a", "a and b", "a, b and 3"]
     assert [rate(steps) for steps in (0, 0.25, 1.92)] == ["", "4.0 s/it", "1.92 it/s"]
-    assert [amount(120, "captions"), amount(1, "images"), amount(8, "%"), amount(0.25, "")] == [
-        "120 captions",
-        "1 image",
-        "8 %",
-        "0.25",
-    ]
+    assert [amount(120, "captions"), amount(1, "images"), amount(0.25, "")] == ["120 captions", "1 image", "0.25"]
+    assert amount(0.12, "share") == "12\u00a0%"
 
 
 def test_events_in_words() -> None:

@@ -28,13 +28,9 @@ class Settings(Section):
     parts: str = Setting("", "LoRA or trained parts to merge", widget="file")
     """Merged into the model (.safetensors). Empty: nothing."""
     skip_unread: bool = Setting(False, "Skip unreadable tensors", level="expert")
-<<<<<<< HEAD
-    """Puts in what can be read of a LoRA file and names the rest. Off: such a file is refused."""
-    vae: str = Setting("", "VAE", widget="model", level="expert")
-    """A VAE to put in: a file, a folder or a name on Hugging Face. Empty: the model's own."""
-=======
     """Merges what can be read of a LoRA file and names the rest. Off: such a file is refused."""
->>>>>>> 98d1903 (Wording: plain helps and labels, "is not" for "is no", choices of a rollback and of the class images' sampler have labels)
+    vae: str = Setting("", "VAE", widget="model", level="expert")
+    """A VAE to use instead: a file, a folder or a name on Hugging Face. Empty: the model's own."""
     format: Literal["auto", "single_file", "folder"] = Setting(
         "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
     )

@@ -217,5 +217,5 @@ def test_a_run_says_by_itself_what_will_hurt(tmp_path: Path) -> None:
     events = do(Train(values(tmp_path, "training.steps=1", "training.learning_rate=0.4")))
     said = [event.text for event in events if isinstance(event, Note) and event.level == "warning"]
     assert any("is 100 times above the usual" in text for text in said)
-    assert any("14 of 16 images are never shown (88 %)." in text for text in said)
+    assert any("14 of 16 images are never shown (88\u00a0%)." in text for text in said)
     assert not any(isinstance(event, Finding) for event in events)

@@ -40,6 +40,7 @@ NAMES = (
     "Return",
     "Shift",
     "Ctrl",
+    "Alt",
     "Escape",
     "ValueError",
     "LoRA",

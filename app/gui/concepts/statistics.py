@@ -11,6 +11,7 @@ from app.gui.session.number_format import TIMES
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
 from modules.language import plural, tr
+from modules.text import percent_done
 
 MOST_BUCKETS = 16
 MOST_NAMED = 6
@@ -66,7 +67,7 @@ class ConceptStatistics(Frame):
     def _advance(self, done: int, total: int) -> None:
         self._progress.set(done / total if total else None)
         if total:
-            self._words.set(tr("Reading image files: {percent} %", percent=100 * done // total), "text2")
+            self._words.set(tr("Reading image files: {percent}", percent=percent_done(done, total)), "text2")
 
     def _stand(self, words: str, role: str) -> None:
         self._progress.pack_forget()

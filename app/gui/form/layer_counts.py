@@ -15,7 +15,7 @@ from modules.language import tr
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter
 from modules.sentences.problem import Problem
-from modules.text import in_bytes
+from modules.text import in_bytes, in_percent
 
 LAYERS_PATH, GROUPS_PATH = "method.layers", "method.groups"
 # Sections of the preset that an answer hangs on
@@ -88,19 +88,18 @@ def in_short(preset: Preset, trained: Values, path: str) -> tuple[str, bool]:
     if path != LAYERS_PATH:
         number = int(path.split(".")[2])
         picked = trained["groups"][number] if number < len(trained["groups"]) else 0
-        return tr("{percent:.1f} % of {whole}", percent=100 * picked / denoiser["whole"], whole=title), False
-    words = "{percent:.1f} % of {whole} trained, in {memory}"
+        return tr("{percent} of {whole}", percent=in_percent(picked / denoiser["whole"], 1), whole=title), False
+    words = "{percent} of {whole} trained, in {memory}"
     if isinstance(preset.method, Adapter):
-        words = "{percent:.1f} % of {whole} adapted, in {memory}"
-    percent = 100 * denoiser["picked"] / denoiser["whole"]
+        words = "{percent} of {whole} adapted, in {memory}"
+    percent = in_percent(denoiser["picked"] / denoiser["whole"], 1)
     return tr(words, percent=percent, whole=title, memory=_memory_text(trained)), False
 
 
 def weights_in_words(picked: int, whole: int) -> str:
     """1,827,058,244 of 2,567,463,684 weights (71.2 %)"""
-    return tr(
-        "{picked:,} of {whole:,} weights ({percent:.1f} %)", picked=picked, whole=whole, percent=100 * picked / whole
-    )
+    share = in_percent(picked / whole, 1)
+    return tr("{picked:,} of {whole:,} weights ({percent})", picked=picked, whole=whole, percent=share)
 
 
 def memory_in_words(trained: Values) -> str:

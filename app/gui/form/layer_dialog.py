@@ -21,6 +21,7 @@ from app.gui.form.layer_tree import Line, Node, state, toggled
 from app.gui.kit import Answer, Button, Dialog, Entry, Frame, Label, LinkButton, RoundFrame, Tree, TreeLine, px, tip
 from modules.language import tr
 from modules.preset.sections.method import Adapter, Full, LayerGroup
+from modules.text import in_percent
 
 SIZE = (1120, 700)
 LEFT = 372
@@ -157,8 +158,8 @@ class LayerDialog(Dialog):
         self._late = ""
 
     def _set_line(self, name: str, title: str, chosen: str) -> TreeLine:
-        part = 100 * self._sum(name, self.layers.tree.sets[name]) / self.layers.whole
-        return TreeLine(name, title, ticked=name == chosen, note=f"{part:.1f} %")
+        part = self._sum(name, self.layers.tree.sets[name]) / self.layers.whole
+        return TreeLine(name, title, ticked=name == chosen, note=in_percent(part, 1))
 
     def _line(self, line: Line, group_masks: Sequence[tuple[LayerGroup, int]]) -> TreeLine:
         node = line.node

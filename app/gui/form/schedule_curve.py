@@ -11,6 +11,7 @@ from modules.preset.preset import Preset
 from modules.preset.sections.schedule import POINT_KINDS, Schedule
 from modules.preset.text.curve_points import Point, format_points
 from modules.preset.text.interval import WarmUp
+from modules.text import in_percent
 
 SIDE = 190  # where the controls of a row begin
 STEPS = 1000  # of a run whose length is not known before its images are counted
@@ -80,5 +81,5 @@ class ScheduleCurve(Frame):
 
     def _read_out(self, x: float, height: float) -> str:
         training = self._preset.training
-        where = tr("step {step:,}", step=round(x * training.steps)) if training.steps else f"{x:.0%}".replace("%", " %")
+        where = tr("step {step:,}", step=round(x * training.steps)) if training.steps else in_percent(x)
         return f"{where}: {training.learning_rate * training.rate_scale * height:.3g}"

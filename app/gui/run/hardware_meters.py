@@ -6,7 +6,7 @@ from typing import Any
 
 from app.gui.kit import Frame, Meter, px
 from app.gui.session.hardware import Reading
-from modules.text import bytes_of
+from modules.text import bytes_of, in_percent
 
 LEAST = 130
 NAMES = ("GPU", "VRAM", "RAM", "CPU")
@@ -49,10 +49,10 @@ def readings(reading: Reading) -> dict[str, tuple[float, str]]:
     shown: dict[str, tuple[float, str]] = {}
     if card := reading.card:
         warmth = f"  {card.temperature} °C" if card.temperature else ""
-        shown["GPU"] = card.busy / 100, f"{card.busy:.0f} %{warmth}"
+        shown["GPU"] = card.busy / 100, f"{in_percent(card.busy / 100)}{warmth}"
         shown["VRAM"] = memory(card.memory, card.memory_total)
     shown["RAM"] = memory(reading.memory, reading.memory_total)
-    shown["CPU"] = reading.cpu / 100, f"{reading.cpu:.0f} %"
+    shown["CPU"] = reading.cpu / 100, in_percent(reading.cpu / 100)
     return shown
 
 

@@ -27,7 +27,7 @@ from app.gui.run.dialogs import lost_steps_text
 from app.gui.run_control import Resumable, Way
 from app.gui.session.earlier_run import EarlierRun
 from modules.language import plural, tr
-from modules.text import ago
+from modules.text import ago, percent_done
 
 ROWS = 6  # of the table; more of them scroll
 ROW = 30
@@ -115,7 +115,7 @@ class ContinueQuestion(_Question):
             line = Frame(self.body)
             line.pack(fill="x", pady=(px(4), px(4)))
             share = min(earlier.step / earlier.wanted, 1.0)
-            Label(line, f"{share:.0%}", font="small", role="text2").pack(side="left")
+            Label(line, percent_done(earlier.step, earlier.wanted), font="small", role="text2").pack(side="left")
             words = plural(left, "1 step left", "{count:,} steps left")
             Label(line, words, font="small", role="text2").pack(side="right")
             Progress(self.body, share).pack(fill="x")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from modules.event_text import stage_title
 from modules.language import tr
 from modules.messages import Stage
+from modules.text import percent_done
 
 COUNTED_IN_STEPS = ("stage.samples", "stage.making-images")
 
@@ -19,7 +20,7 @@ def stage_text(stage: Stage) -> str:
     if not stage.total:
         return f"{title} \u2026"
     if stage.code in COUNTED_IN_STEPS:
-        return f"{title}: {100 * stage.done // stage.total} %"
+        return f"{title}: {percent_done(stage.done, stage.total)}"
     return tr("{title}: {done:,} of {total:,}", title=title, done=stage.done, total=stage.total)
 
 

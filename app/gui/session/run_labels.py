@@ -9,7 +9,7 @@ from app.gui.session.run_state import RunState
 from modules.event_text import progress_text
 from modules.language import tr
 from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
-from modules.text import time_left
+from modules.text import percent_done, time_left
 
 STATE_LABELS = {
     "training": "Training",
@@ -52,7 +52,7 @@ def window_title(running: RunState, name: str) -> str:
     now = running.progress
     if not running.busy or running.what != "train" or now is None:
         return ""
-    share = f"{100 * now.step // max(now.steps, 1)} %"
+    share = percent_done(now.step, now.steps)
     left = tr("{share}, {time} left", share=share, time=time_left(now.seconds_left)) if now.seconds_left > 0 else share
     return f"{left} - {name}"
 

@@ -63,7 +63,7 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
             },
             [fix("fix.weights-fp32", {"training.weights": "fp32"})] if moved < HALF_LOST else [],
             bars=[("moved by plain rounding", moved), ("left where they are", 1 - moved)],
-            unit="share of weights",
+            unit="share",
         )
 
 
@@ -165,5 +165,5 @@ def _small_tensors(preset: Preset, family: Family) -> Iterator[Finding]:
         {"small": len(small), "count": len(sizes), "limit": SMALL_TENSOR, "share": share, "rest": rest},
         [plain] if share > HALF_LOST else [],
         bars=[("in 8 bits", float(sum(sizes) - sum(small))), ("in 32 bits", float(sum(small)))],
-        unit="numbers",
+        unit="parameters",
     )

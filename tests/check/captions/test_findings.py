@@ -39,7 +39,7 @@ def test_long_captions_are_counted_with_the_chunks_that_they_take(tmp_path: Path
     told = of(tmp_path, {"a": "a robot", "b": "a robot " * 30, "c": "a cat"})
     long = told["captions.long"]
     assert long.severity == "info"
-    assert long.title == "1 of 3 captions (33 %) is longer than the 30 tokens of text encoder 1."
+    assert long.title == "1 of 3 captions (33\u00a0%) is longer than the 30 tokens of text encoder 1."
     assert "up to 3 chunks" in long.text
     assert "captions.cut" not in told
     assert sum(amount for _, amount in long.bars) == 3
@@ -51,15 +51,15 @@ def test_what_is_cut_is_told_with_the_tags_that_are_never_seen(tmp_path: Path) -
     told = of(tmp_path, {"a": f"{tags}, red, green, blue", "b": tags}, "model.max_chunks=1")
     cut = told["captions.cut"]
     assert cut.severity == "warning"
-    assert cut.title.startswith("1 of 2 captions (50 %) is cut after 1 chunk of 30 tokens by text encoder 1; ")
-    assert cut.title.endswith("3 of 23 tags (13 %) are never read.")
+    assert cut.title.startswith("1 of 2 captions (50\u00a0%) is cut after 1 chunk of 30 tokens by text encoder 1; ")
+    assert cut.title.endswith("3 of 23 tags (13\u00a0%) are never read.")
     assert cut.items == ["red (1)", "green (1)", "blue (1)"]
     assert cut.fixes[0].changes == {"model.max_chunks": 2}
 
 
 def test_sentences_have_tokens_that_are_never_seen_and_no_tags(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a robot " * 30, "b": "a robot"}, "model.max_chunks=1")
-    assert told["captions.cut"].title.endswith("tokens (65 %) are never read.")
+    assert told["captions.cut"].title.endswith("tokens (65\u00a0%) are never read.")
     assert not told["captions.cut"].items
 
 
@@ -166,7 +166,7 @@ def test_missing_and_empty_captions_are_told_apart(tmp_path: Path) -> None:
     missing = told["captions.missing"]
     assert missing.severity == "warning"
     assert missing.title == (
-        "3 of 4 images (75 %) have no caption: 2 without a .txt file and 1 with an empty .txt file."
+        "3 of 4 images (75\u00a0%) have no caption: 2 without a .txt file and 1 with an empty .txt file."
     )
     assert missing.items == ["2.png", "3.png", "4.png"]
     assert missing.fixes == []
@@ -200,12 +200,12 @@ def test_no_caption_on_purpose_is_no_finding(tmp_path: Path) -> None:
 
 def test_captions_that_are_mostly_dropped_are_found(tmp_path: Path) -> None:
     told = found(findings, tmp_path, captioned(tmp_path / "i", {"a": "x"}), "concepts.0.caption_dropout=0.75")
-    assert told["captions.dropped"].title == "The caption is dropped 75 % of the time."
+    assert told["captions.dropped"].title == "The caption is dropped 75\u00a0% of the time."
 
 
 def test_captions_without_the_new_word_are_found(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a <NEW> cat", "b": "a cat"}, "method.kind=embedding", "words.0.token=<new>")
-    assert told["captions.word"].title == "1 of 2 images (50 %) lacks the token <new> in its caption."
+    assert told["captions.word"].title == "1 of 2 images (50\u00a0%) lacks the token <new> in its caption."
     assert told["captions.word"].items == ["b.png"]
 
 
@@ -220,7 +220,7 @@ def test_one_caption_for_all_is_told(tmp_path: Path) -> None:
 
 def test_captions_beside_several_images_are_told(tmp_path: Path) -> None:
     told = of(tmp_path, {"a": "a robot", "b": "a robot", "c": "a cat"})
-    assert told["captions.duplicates"].title == "2 of 3 captions (67 %) are used by several images."
+    assert told["captions.duplicates"].title == "2 of 3 captions (67\u00a0%) are used by several images."
     assert told["captions.duplicates"].items == ["a robot (2)"]
 
 
@@ -258,7 +258,7 @@ def test_the_most_common_and_the_single_tags_are_told(tmp_path: Path) -> None:
     told = of(tmp_path, tagged(*lists))
     assert told["captions.tags"].title == 'The most common of 17 tags is "robot": it is in 12 of 12 captions.'
     assert told["captions.tags"].bars[:3] == [("robot", 12), ("metal", 12), ("toy", 12)]
-    assert told["captions.rare-tags"].title == "12 of 17 tags (71 %) are in one caption only."
+    assert told["captions.rare-tags"].title == "12 of 17 tags (71\u00a0%) are in one caption only."
     assert "own 11" in told["captions.rare-tags"].items
 
 

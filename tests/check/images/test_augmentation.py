@@ -30,7 +30,7 @@ def test_images_without_a_mask_are_counted(folder: Path) -> None:
     for number in range(4):
         Image.new("L", (64, 64), 255).save(folder / f"{number}-masklabel.png")
     _, found = look(folder, "concepts.0.masks=file")
-    assert found["images.masks"].title == '2 of 6 images (33 %) of "pictures" have no mask.'
+    assert found["images.masks"].title == '2 of 6 images (33\u00a0%) of "pictures" have no mask.'
     assert found["images.masks"].severity == "info"
     assert [Path(item).name for item in found["images.masks"].items] == ["4.png", "5.png"]
     assert "images.masks" not in look(folder)[1]

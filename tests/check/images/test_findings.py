@@ -59,7 +59,7 @@ def test_a_torn_image_is_found_by_its_pixels_and_a_broken_one_by_its_header(fold
     _, found = look(folder)
     finding = found["images.unreadable"]
     assert finding.severity == "warning"
-    assert finding.title == "2 of 12 images (17 %) cannot be read and will be skipped."
+    assert finding.title == "2 of 12 images (17\u00a0%) cannot be read and will be skipped."
     assert sorted(item.split(": ")[1] for item in finding.items) == [
         "it is not an image, or it is damaged at the beginning",
         "it is torn",
@@ -115,7 +115,9 @@ def test_small_images_are_counted_and_a_lower_resolution_ends_it(folder: Path) -
     noise(folder / "smaller.png", 36, 36, seed=21)
     preset, found = look(folder)
     finding = found["images.small"]
-    assert finding.title == ("2 of 12 images (17 %) are smaller than their bucket; the smallest is enlarged 1.8 times.")
+    assert finding.title == (
+        "2 of 12 images (17\u00a0%) are smaller than their bucket; the smallest is enlarged 1.8 times."
+    )
     assert finding.severity == "warning"
     assert finding.fixes[0].changes == {"training.resolution": 32}
     assert "images.small" not in said(findings, mended(preset, finding))
@@ -139,7 +141,7 @@ def test_a_panorama_loses_its_ends_whatever_is_set(folder: Path) -> None:
     noise(folder / "panorama.png", 640, 64, seed=40)
     _, found = look(folder)
     assert found["images.cut"].title == (
-        "1 of 11 images (9 %) loses more than 15 % of its area at the edges; the worst loses 60 %."
+        "1 of 11 images (9\u00a0%) loses more than 15\u00a0% of its area at the edges; the worst loses 60\u00a0%."
     )
 
 
@@ -158,9 +160,9 @@ def test_copies_and_look_alikes_are_told_apart(folder: Path) -> None:
     with Image.open(folder / "5.png") as image:
         image.convert("RGB").resize((48, 48)).save(folder / "again.jpg", quality=80)
     _, found = look(folder)
-    assert found["images.copies"].title == "1 of 12 images (8 %) is a duplicate file."
+    assert found["images.copies"].title == "1 of 12 images (8\u00a0%) is a duplicate file."
     assert found["images.copies"].items == [f"{folder / '3.png'} = {folder / 'copy.png'}"]
-    assert found["images.alike"].title == "1 of 12 images (8 %) is nearly the same as another."
+    assert found["images.alike"].title == "1 of 12 images (8\u00a0%) is nearly the same as another."
     assert found["images.alike"].items == [f"{folder / '5.png'} = {folder / 'again.jpg'}"]
 
 

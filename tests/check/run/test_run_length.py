@@ -205,7 +205,7 @@ def test_what_is_said_of_the_average_is_what_it_does(decay: float, steps: int) -
 def test_an_average_that_holds_the_first_weights_is_found(tmp_path: Path) -> None:
     told = of(tmp_path, "training.ema=true", "training.steps=1", "training.batch_size=16")["arithmetic.ema"]
     assert told.severity == "warning"
-    assert told.title == "After 1 step the EMA still consists of the initial weights to 18 %."
+    assert told.title == "After 1 step the EMA still consists of the initial weights to 18\u00a0%."
 
 
 def test_a_decay_that_is_not_reached_is_told(tmp_path: Path) -> None:
@@ -235,10 +235,10 @@ def test_a_run_that_has_nothing_left_to_train_is_found(tmp_path: Path) -> None:
 def test_images_that_are_never_shown_are_counted(tmp_path: Path) -> None:
     path = pictures(tmp_path / "images", *[(64, 64)] * 30)
     told = of(tmp_path, path, "training.steps=10")["arithmetic.unseen"]
-    assert told.title == "10 of 30 images are never shown (33 %)."
+    assert told.title == "10 of 30 images are never shown (33\u00a0%)."
     assert told.fixes[0].changes == {"training.steps": 15}
     rare = of(tmp_path, path, "training.steps=10", "concepts.0.repeats=0.1")["arithmetic.unseen"]
-    assert rare.title == "12 of 30 images are never shown (40 %)."
+    assert rare.title == "12 of 30 images are never shown (40\u00a0%)."
     assert "later epochs" in rare.text
 
 

@@ -67,9 +67,9 @@ def test_the_row_offers_the_sets_of_the_chosen_family(sdxl: AppContext, pump: Pu
 
 def test_the_row_says_which_share_is_trained_and_in_how_much_memory(sdxl: AppContext, pump: Pump) -> None:
     picker: Any = row_alone(sdxl, "method.layers").made.widget
-    pump(lambda: "100.0 %" in picker.share.cget("text"))
+    pump(lambda: "100.0\u00a0%" in picker.share.cget("text"))
     sdxl.draft.put("method.layers", "71 %")
-    pump(lambda: picker.share.cget("text") == "71.2 % of the U-Net trained, in 27.2 GB")
+    pump(lambda: picker.share.cget("text") == "71.2\u00a0% of the U-Net trained, in 27.2 GB")
     sdxl.draft.put("training.weights", "bf16")
     pump(lambda: "in 20.4 GB" in picker.share.cget("text"))
     sdxl.draft.put("method.layers", "nobody")
@@ -154,7 +154,7 @@ def test_a_ready_set_ticks_the_tree_and_a_tick_writes_names(sdxl: AppContext, pe
     dialog = dialog_of(sdxl, pump)
     dialog.choose("71 %")
     assert sdxl.draft.get("method.layers") == "71 %"
-    pump(lambda: person.sees("1,827,058,244 of 2,567,463,684 weights (71.2 %)"))
+    pump(lambda: person.sees("1,827,058,244 of 2,567,463,684 weights (71.2\u00a0%)"))
     pump(lambda: person.sees("Training takes 27.2 GB: weights 6.8 GB, gradients 6.8 GB, optimizer 13.6 GB."))
     assert (line(dialog, "down").ticked, line(dialog, "mid").ticked) == (None, True)
     assert next(each.key for each in dialog.sets.lines if each.ticked) == "71 %"

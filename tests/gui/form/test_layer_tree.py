@@ -152,13 +152,13 @@ TRAINED = {
 def test_numbers_in_words() -> None:
     words = "Training takes 27.2 GB: weights 6.8 GB, gradients 6.8 GB, optimizer 13.6 GB."
     assert memory_in_words(TRAINED) == words
-    assert weights_in_words(1_827_058_244, 2_567_463_684) == "1,827,058,244 of 2,567,463,684 weights (71.2 %)"
+    assert weights_in_words(1_827_058_244, 2_567_463_684) == "1,827,058,244 of 2,567,463,684 weights (71.2\u00a0%)"
 
 
 def test_a_line_says_the_share_or_what_is_wrong() -> None:
     wanted = preset_of({"model": {"family": "sdxl"}, "method": {"kind": "full"}})
-    assert in_short(wanted, TRAINED, "method.layers") == ("71.2 % of the U-Net trained, in 27.2 GB", False)
-    assert in_short(wanted, TRAINED, "method.groups.0.layers") == ("16.1 % of the U-Net", False)
+    assert in_short(wanted, TRAINED, "method.layers") == ("71.2\u00a0% of the U-Net trained, in 27.2 GB", False)
+    assert in_short(wanted, TRAINED, "method.groups.0.layers") == ("16.1\u00a0% of the U-Net", False)
     wrong = answered("trained", "sdxl", "full", method={"layers": "nobody"})
     assert in_short(wanted, wrong, "method.layers")[1]
     nothing = answered("trained", "sdxl", "full", training={"denoiser": {"train": False}})

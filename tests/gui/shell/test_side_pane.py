@@ -67,7 +67,7 @@ def test_a_card_brings_its_meters_and_takes_them_away(pane: Any, context: AppCon
     card = Card("RTX", 97.0, 11 * GIB, 12 * GIB, 71)
     context.meters.latest = Reading(22.0, 13 * GIB, 32 * GIB, card)
     pump(lambda: len(pane.meters.meters) == 4)
-    assert pane.meters.meters["GPU"].value.cget("text") == "97 %  71 °C"
+    assert pane.meters.meters["GPU"].value.cget("text") == "97\u00a0%  71 °C"
     assert pane.meters.meters["VRAM"].value.cget("text") == "11.0 / 12 GB"
     context.meters.latest = Reading(22.0, 13 * GIB, 32 * GIB)
     pump(lambda: list(pane.meters.meters) == ["RAM", "CPU"])

@@ -161,9 +161,9 @@ def test_the_runs_share_and_title_stay_while_samples_are_made_and_when_it_ends(w
     heard(window, pump, Started("/runs/robot", 600, 10, 60), Stage("stage.samples", 10, 40))
     assert person.sees("step 0 of 600")
     heard(window, pump, Progress(150, 600, 3, 20, [[150, 0.1]], 0.1, {}, 2.0, 225))
-    assert window.app.title() == "25 %, 3 min 45 s left - robot"
+    assert window.app.title() == "25\u00a0%, 3 min 45 s left - robot"
     heard(window, pump, Stage("stage.samples", 38, 40))
-    assert person.sees("step 150 of 600") and person.sees("95 %")
+    assert person.sees("step 150 of 600") and person.sees("95\u00a0%")
     assert bar.bar.share == 0.25
     heard(window, pump, Finished(150, stopped=True))
     assert bar.bar.share == 0.25

@@ -125,7 +125,7 @@ def test_images_appear_as_they_come_and_open_large(
     path = tmp_path / "000001 - 42 - a robot.png"
     Image.new("RGB", (64, 64), (200, 60, 60)).save(path)
     context.running.take(Stage("stage.making-images", 3, 20))
-    assert card.stands.cget("text") == "Making images: 15 %"
+    assert card.stands.cget("text") == "Making images: 15\u00a0%"
     context.running.take(SampleReady(str(path), "a robot", 0, 1))
     context.running.take(Finished(path=str(tmp_path)))
     pump(card.images.grid_of_images.winfo_viewable)
