@@ -14,11 +14,7 @@ from modules.messages import Finding, Fix, Severity
 from modules.sentences.printable import printable
 from modules.text import amount
 
-SEVERITY_HEADINGS: dict[Severity, str] = {
-    "error": "PROBLEMS",
-    "warning": "WARNINGS",
-    "info": "NOTES",
-}
+SEVERITY_HEADINGS: dict[Severity, str] = {"error": "PROBLEMS", "warning": "WARNINGS", "info": "NOTES"}
 LINE_WIDTH = 110  # columns; lines that are to be copied are never broken
 BAR_WIDTH = 30
 

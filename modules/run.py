@@ -8,19 +8,7 @@ from pathlib import Path
 
 from modules.check.context import CheckContext
 from modules.check.report import check, warnings
-from modules.messages import (
-    Channel,
-    CheckPreset,
-    Event,
-    Finished,
-    Job,
-    Mailbox,
-    RunTool,
-    Stage,
-    Started,
-    Train,
-    note,
-)
+from modules.messages import Channel, CheckPreset, Event, Finished, Job, Mailbox, RunTool, Stage, Started, Train, note
 from modules.methods import Method, attach, check_layers, check_start_file
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.changes import Changes

@@ -20,13 +20,7 @@ from torch import Tensor
 
 from modules.data.balance import PRIOR_KINDS
 from modules.data.cache.encoders import Encoders, TextEncoding
-from modules.data.cache.fill import (
-    fill_latents,
-    fill_text,
-    find_undecodable,
-    hash_files,
-    pixels_to_tensor,
-)
+from modules.data.cache.fill import fill_latents, fill_text, find_undecodable, hash_files, pixels_to_tensor
 from modules.data.cache.masks import MaskLoader, contents_of, fill_masks
 from modules.data.cache.store import Cache, DamagedRecord
 from modules.data.image.variants import Content, Variant, latents_key, load_pixels, text_key, variant_of

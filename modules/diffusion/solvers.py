@@ -84,11 +84,7 @@ SOLVERS: dict[str, Solver] = {
         {"algorithm_type": "sde-dpmsolver++", "final_sigmas_type": "zero", "lower_order_final": True},
     ),
     "ddim": Solver(
-        "DDIM",
-        "scheduling_ddim",
-        "DDIMScheduler",
-        {"clip_sample": False, "set_alpha_to_one": True},
-        first_order=True,
+        "DDIM", "scheduling_ddim", "DDIMScheduler", {"clip_sample": False, "set_alpha_to_one": True}, first_order=True
     ),
     "pndm": Solver("PLMS", "scheduling_pndm", "PNDMScheduler", {"skip_prk_steps": True, "set_alpha_to_one": True}),
     "lms": Solver("LMS", "scheduling_lms_discrete", "LMSDiscreteScheduler"),

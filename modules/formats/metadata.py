@@ -204,10 +204,7 @@ def _data(facts: RunFacts) -> Texts:
     tags: dict[str, dict[str, int]] = {name: {} for name in folders}
     for (i, tag), count in counts.most_common(MAX_TAGS):
         tags[list(folders)[i]][tag] = count
-    return {
-        "ss_dataset_dirs": json.dumps(folders),
-        "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
-    }
+    return {"ss_dataset_dirs": json.dumps(folders), "ss_tag_frequency": json.dumps(tags, ensure_ascii=False)}
 
 
 def _preset_metadata(preset: Preset) -> Texts:

@@ -60,11 +60,9 @@ class Preset(Section):
     """A LoRA is a small file beside the model; a full fine-tune changes the model; an embedding (textual inversion) is
     a new word for it."""
     words: tuple[Word, ...] = Setting(
-        (),
-        "Embeddings",
-        max_length=100,
+        (), "Embeddings", max_length=100,
         aliases="additional_embeddings, textual inversion, pivotal tuning, TI, embedding",
-    )
+    )  # fmt: skip
     """Textual inversion: new words to learn. Alone with the method embedding, beside a LoRA or a full fine-tune
     otherwise (pivotal tuning). Each is saved to a file of its own."""
     sampling: Sampling = Sampling()

@@ -16,11 +16,7 @@ MOST_CHIPS = 18
 GAP = 6
 SCOPES = {"chosen": "Selected", "shown": "All listed"}
 SETTLES_MS = 120
-OFFERED = {
-    "only": "Show only images with it",
-    "add": "Add it to all of these",
-    "remove": "Remove it from all of these",
-}
+OFFERED = {"only": "Show only images with it", "add": "Add it to all of these", "remove": "Remove it from all of these"}
 
 
 class CaptionTags(Frame):

@@ -34,10 +34,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str, str]] = {
 
 
 def bind_keys(
-    app: App,
-    actions: Mapping[str, Callable[[], object]],
-    page: Callable[[int], object],
-    below: Callable[[int], object],
+    app: App, actions: Mapping[str, Callable[[], object]], page: Callable[[int], object], below: Callable[[int], object]
 ) -> None:
     """Bind every act; a widget that handles a key itself and says "break" keeps it. Pages are counted from 0."""
 

@@ -16,15 +16,7 @@ from torch import Tensor
 from modules.data.cache.encoders import Encoders, TextEncoding
 from modules.data.cache.store import Cache
 from modules.data.image.pixels import open_image
-from modules.data.image.variants import (
-    Content,
-    Variant,
-    checked_key,
-    latents_key,
-    load_pixels,
-    text_key,
-    variants_of,
-)
+from modules.data.image.variants import Content, Variant, checked_key, latents_key, load_pixels, text_key, variants_of
 from modules.data.image_errors import UnusableImage
 from modules.data.index import Index
 from modules.data.source.file_hashes import FileHashes

@@ -21,15 +21,7 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from modules.data.cache.shards import (
-    HEADER,
-    RECORD_PLACE,
-    SUFFIX,
-    Writer,
-    index_of_records,
-    key_halves,
-    payload_in,
-)
+from modules.data.cache.shards import HEADER, RECORD_PLACE, SUFFIX, Writer, index_of_records, key_halves, payload_in
 from modules.errors import UserError
 
 OPEN_FILES = 64  # shards held open for reading: systems allow a process some hundreds of files

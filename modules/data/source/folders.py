@@ -145,12 +145,7 @@ def on_disk(path: Path) -> DataFile:
 
 
 def _files(
-    folder: Path,
-    above: str,
-    deep: bool,
-    seen: set[tuple[int, int]],
-    unreadable: Unreadable,
-    endings: tuple[str, ...],
+    folder: Path, above: str, deep: bool, seen: set[tuple[int, int]], unreadable: Unreadable, endings: tuple[str, ...]
 ) -> Iterator[tuple[str, os.DirEntry[str]]]:
     """(key, entry) of every printable file. A folder that links lead to twice is taken once.
 

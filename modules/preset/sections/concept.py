@@ -19,12 +19,9 @@ class FolderSettings(Section):
     """Images"""
 
     path: str = Setting(
-        "",
-        "Image folder",
-        scope="machine",
-        widget="folder",
+        "", "Image folder", scope="machine", widget="folder",
         aliases="train_data_dir, image_dir, instance_data_dir, dataset_dir, folder_path, dataset folder",
-    )
+    )  # fmt: skip
     """The folder with the images."""
     name: str = Setting("", "Name", max_length=100)
     """For you: shown on the card and in messages. Empty: the name of the folder."""
@@ -42,23 +39,14 @@ class FolderSettings(Section):
     subfolders: bool = Setting(False, "Include sub-folders", aliases="include_subdirectories, recursive")
     """Also take the images of folders inside this folder."""
     repeats: float = Setting(
-        1.0,
-        "Repeats",
-        gt=0,
-        le=10_000,
-        unit="times an epoch",
+        1.0, "Repeats", gt=0, le=10_000, unit="times an epoch",
         aliases="num_repeats, dataset_repeats, balancing, multiply.txt, oversampling",
-    )
+    )  # fmt: skip
     """How often each image is shown in an epoch. 0.5 shows half of the images in one epoch, the others in the next."""
     samples: int = Setting(
-        0,
-        "Images per epoch",
-        ge=0,
-        unit="images an epoch",
-        level="expert",
-        zero="repeats decide",
+        0, "Images per epoch", ge=0, unit="images an epoch", level="expert", zero="repeats decide",
         aliases="balancing_strategy, samples per epoch",
-    )
+    )  # fmt: skip
     """Show exactly this many images an epoch, whatever the folder holds. 0: repeats decide."""
     loss_weight: float = Setting(
         1.0, "Loss weight", ge=0, le=100, level="expert", aliases="loss_multiplier, per-image loss weight"
@@ -76,21 +64,14 @@ class CaptionSettings(FolderSettings):
     name of its folder, without a number in front ("10_sks dog" says "sks dog"). "prompt": one text for all images.
     "none": no caption."""
     prompt: str = Setting(
-        "",
-        "Caption for all images",
-        widget="lines",
-        when=When("captions", ("prompt",)),
+        "", "Caption for all images", widget="lines", when=When("captions", ("prompt",)),
         aliases="instance_prompt, instance_caption, default_caption, prompt_path",
-    )
+    )  # fmt: skip
     """The caption of every image of this concept; each line is an alternative."""
     caption_ending: EndingText = Setting(
-        ".txt",
-        "Caption file extension",
-        max_length=60,
-        level="expert",
-        when=When("captions", ("file",)),
+        ".txt", "Caption file extension", max_length=60, level="expert", when=When("captions", ("file",)),
         aliases="caption_extension, caption_ext",
-    )
+    )  # fmt: skip
     """What stands after the image's name: ".txt" takes robot.txt for robot.png. Other programs write ".caption" or
     "-tags.txt". ".json" takes what stands under "caption" in robot.json, ".json:tags" what stands under "tags"."""
     more_captions: SourcesText = Setting(
@@ -122,26 +103,18 @@ class CaptionSettings(FolderSettings):
     """Each showing picks one of the words in braces at random: "a {red|blue} robot". They may be nested. {{ and }} are
     plain braces. Off: braces are read as they stand."""
     replacements: ReplacementsText = Setting(
-        "",
-        "Replace words",
-        max_length=20_000,
-        widget="lines",
-        level="expert",
+        "", "Replace words", max_length=20_000, widget="lines", level="expert",
         aliases="tag_replacement, find and replace",
-    )
+    )  # fmt: skip
     """One rule a line: "old => new" replaces whole words; "old =>" removes them."""
     underscores: bool = Setting(False, "Underscores to spaces", level="expert", aliases="remove underscores")
     """"red_hair" becomes "red hair". Words in <...> and of three letters at most, such as ^_^, stay. For tags from
     image boards: SD reads them better so."""
     caption_dropout: float = Setting(
-        0.0,
-        "Caption dropout",
-        ge=0,
-        le=1,
-        level="expert",
-        aliases="caption_dropout_rate, caption_dropout_probability, dropout_probability, "
-        "proportion_empty_prompts, cond_dropout, unconditional training, ucg, cfg dropout",
-    )
+        0.0, "Caption dropout", ge=0, le=1, level="expert",
+        aliases="caption_dropout_rate, caption_dropout_probability, dropout_probability, proportion_empty_prompts, "
+        "cond_dropout, unconditional training, ucg, cfg dropout",
+    )  # fmt: skip
     """Share of showings with an empty caption, so that classifier-free guidance keeps working. Usual: 0.05 to 0.1, or
     0."""
     dropout_epochs: int = Setting(
@@ -174,41 +147,26 @@ class TagSettings(CaptionSettings):
     """Which sources are lists of tags. "first": only the first one; "more": only the others, so that prose in the first
     stays as it is; "none": no source, and the tag settings below do nothing."""
     shuffle_tags: bool = Setting(
-        False,
-        "Shuffle tags",
-        when=When("tags", TAGGED),
-        aliases="shuffle_caption, shuffle_tokens, caption_shuffle, enable_tag_shuffling, "
-        "shuffle_caption_delimiter, shuffle captions",
-    )
+        False, "Shuffle tags", when=When("tags", TAGGED),
+        aliases="shuffle_caption, shuffle_tokens, caption_shuffle, enable_tag_shuffling, shuffle_caption_delimiter, "
+        "shuffle captions",
+    )  # fmt: skip
     """Show the tags of a caption in another order each time, so that none is favoured for standing first."""
     tag_separator: str = Setting(
-        ",",
-        "Tag separator",
-        min_length=1,
-        max_length=8,
-        level="expert",
-        when=When("tags", TAGGED),
+        ",", "Tag separator", min_length=1, max_length=8, level="expert", when=When("tags", TAGGED),
         aliases="caption_separator, tag_delimiter",
-    )
+    )  # fmt: skip
     """What stands between two tags of a caption. One inside ( ) or [ ] separates nothing."""
     keep_tags: int = Setting(
-        0,
-        "Keep first tags",
-        ge=0,
-        unit="tags",
-        when=When("tags", TAGGED),
+        0, "Keep first tags", ge=0, unit="tags", when=When("tags", TAGGED),
         aliases="keep_tokens, keep_tags_count, keep first n tags",
-    )
+    )  # fmt: skip
     """This many tags stay at the front, in their order: they are neither shuffled nor dropped. 1 keeps a trigger word
     first."""
     keep_separator: str = Setting(
-        "|||",
-        "Keep separator",
-        max_length=8,
-        level="expert",
-        when=When("tags", TAGGED),
+        "|||", "Keep separator", max_length=8, level="expert", when=When("tags", TAGGED),
         aliases="keep_tokens_separator",
-    )
+    )  # fmt: skip
     """Tags before this sign stay at the front, however many; those after a second one at the end. It is removed from
     the caption. Empty: no sign."""
     group_separator: str = Setting(
@@ -220,14 +178,9 @@ class TagSettings(CaptionSettings):
     )
     """A tag that occurs twice in a caption is read once. Capitals make no difference."""
     tag_dropout: float = Setting(
-        0.0,
-        "Tag dropout",
-        ge=0,
-        le=1,
-        level="expert",
-        when=When("tags", TAGGED),
+        0.0, "Tag dropout", ge=0, le=1, level="expert", when=When("tags", TAGGED),
         aliases="caption_tag_dropout_rate, token_dropout_rate, tag_dropout_probability",
-    )
+    )  # fmt: skip
     """How likely tags are dropped from a showing, so that the model does not need all of them at once. Tags that are
     kept in front stay. Usual: 0, or 0.1 to 0.3."""
     tag_dropout_kind: Literal["each", "weighted", "all"] = Setting(
@@ -236,30 +189,19 @@ class TagSettings(CaptionSettings):
     """ "each": every tag by itself. "weighted": later tags more often, the last one with the full probability, the
     first hardly ever. "all": all of them at once, or none."""
     tag_list_use: Literal["none", "keep", "only"] = Setting(
-        "none",
-        "Tag list mode",
-        level="expert",
-        when=When("tags", TAGGED),
+        "none", "Tag list mode", level="expert", when=When("tags", TAGGED),
         aliases="tag_dropout_special_tags_mode, blacklist, whitelist",
-    )
+    )  # fmt: skip
     """ "keep": tags of the list are never dropped. "only": no others are dropped. "none": there is no list."""
     tag_list: str = Setting(
-        "",
-        "Tag list",
-        max_length=100_000,
-        widget="lines",
-        level="expert",
-        when=When("tag_list_use", LISTED),
+        "", "Tag list", max_length=100_000, widget="lines", level="expert", when=When("tag_list_use", LISTED),
         aliases="tag_dropout_special_tags",
-    )
+    )  # fmt: skip
     """One tag a line. Brackets around a tag, and capitals, make no difference."""
     tag_list_patterns: bool = Setting(
-        False,
-        "Tag list as regex",
-        level="expert",
-        when=When("tag_list_use", LISTED),
+        False, "Tag list as regex", level="expert", when=When("tag_list_use", LISTED),
         aliases="tag_dropout_special_tags_regex, regular expression",
-    )
+    )  # fmt: skip
     """Lines are simple regular expressions that match a whole tag: ".* hair" is any hair. Groups cannot be repeated,
     and a line holds at most three repetitions."""
     most_tags: int = Setting(
@@ -268,39 +210,25 @@ class TagSettings(CaptionSettings):
     """A caption shows at most this many tags; with shuffled tags others each time. Tags that are kept in front always
     stay."""
     tag_warmup: int = Setting(
-        0,
-        "Tag warm-up",
-        ge=0,
-        unit="steps",
-        level="expert",
-        zero="off",
-        when=When("tags", TAGGED),
+        0, "Tag warm-up", ge=0, unit="steps", level="expert", zero="off", when=When("tags", TAGGED),
         aliases="token_warmup_step",
-    )
+    )  # fmt: skip
     """Begin with few tags, the first ones, and show all of them after this many steps. Usual: 0."""
     tag_warmup_from: int = Setting(
         1, "Tag warm-up start", ge=0, unit="tags", level="expert", when=When("tags", TAGGED), aliases="token_warmup_min"
     )
     """With how many tags, besides those kept in front, the warm-up begins."""
     capitals: Literal["as_is", "lower", "upper", "title", "first", "random", "any"] = Setting(
-        "as_is",
-        "Capitalization",
-        level="expert",
-        when=When("tags", TAGGED),
+        "as_is", "Capitalization", level="expert", when=When("tags", TAGGED),
         aliases="caps_randomize_enable, caps_randomize_mode, uppercase",
-    )
+    )  # fmt: skip
     """Write tags in another way: in small letters, CAPITALS, With Capitals, with a first Capital, rAndoM, or any of
     these, picked for each tag. SD and SDXL read capitals as small letters and learn nothing from it; other text
     encoders do."""
     capitals_share: float = Setting(
-        1.0,
-        "Capitalization probability",
-        gt=0,
-        le=1,
-        level="expert",
-        when=When("tags", TAGGED),
+        1.0, "Capitalization probability", gt=0, le=1, level="expert", when=When("tags", TAGGED),
         aliases="caps_randomize_probability",
-    )
+    )  # fmt: skip
     """How likely a tag is written in that way. Usual: 1, or 0.3."""
 
     def has_tags(self, source: int) -> bool:
@@ -322,12 +250,9 @@ class Concept(ImageSettings, TagSettings):
     hardly. "alpha": the image's own transparency. An image without a mask counts as a whole. How much black counts
     is set on the page Training, under Masked training."""
     mask_crop: Literal["no", "keep", "around"] = Setting(
-        "no",
-        "Crop by mask",
-        level="expert",
-        when=When("masks", MASKED),
+        "no", "Crop by mask", level="expert", when=When("masks", MASKED),
         aliases="enable_random_mask_rotate_crop, face crop",
-    )
+    )  # fmt: skip
     """ "keep": where an image is cut, what the mask shows stays in. "around": cut close around it, so that a small
     subject fills the image. "no": as without masks."""
     mask_margin: float = Setting(0.2, "Mask margin", ge=0, le=2, level="expert", when=When("mask_crop", ("around",)))

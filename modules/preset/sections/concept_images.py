@@ -31,15 +31,9 @@ class ImageSettings(Section):
     )
     """Cut at a random place instead of the middle where an image is larger than its bucket."""
     rotation: float = Setting(
-        0.0,
-        "Random rotation",
-        ge=-45,
-        le=45,
-        unit="degrees",
-        level="expert",
-        zero="none",
+        0.0, "Random rotation", ge=-45, le=45, unit="degrees", level="expert", zero="none",
         aliases="random_rotate_max_angle, rotate",
-    )
+    )  # fmt: skip
     """Turn each image by a random angle up to this one, to either side. It is cut a little closer, so that no empty
     corners come in. Usual: 0, or 3 to 10."""
     rotation_fixed: bool = Setting(False, "Fixed rotation", level="expert")
@@ -63,15 +57,9 @@ class ImageSettings(Section):
     saturation_fixed: bool = Setting(False, "Fixed saturation", level="expert")
     """Change by exactly the share above, each time; -1 is grey."""
     hue: float = Setting(
-        0.0,
-        "Random hue",
-        ge=-180,
-        le=180,
-        unit="degrees",
-        level="expert",
-        zero="as it is",
+        0.0, "Random hue", ge=-180, le=180, unit="degrees", level="expert", zero="as it is",
         aliases="color_aug, color jitter",
-    )
+    )  # fmt: skip
     """Shift all colours around the colour wheel by a random angle up to this one. Usual: 0, or 5 to 15. Not where a
     colour belongs to the subject."""
     hue_fixed: bool = Setting(False, "Fixed hue", level="expert")
@@ -80,14 +68,9 @@ class ImageSettings(Section):
     """How likely rotation and colour changes are applied to a variant; the others stay as they are. Usual: 1, or 0.33.
     """
     variants: int = Setting(
-        4,
-        "Cached variants",
-        ge=0,
-        le=64,
-        level="expert",
-        zero="encode each time",
+        4, "Cached variants", ge=0, le=64, level="expert", zero="encode each time",
         aliases="cache_latents, latent_caching, image_variations, text_variations",
-    )
+    )  # fmt: skip
     """How many random variants of crop, rotation and colours are cached of each image as latents; every showing picks
     one of them, flips besides. More vary more and fill the cache. 0: no cache for latents: a new variant at each
     showing, which keeps the VAE in memory and takes time at each step."""

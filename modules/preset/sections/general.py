@@ -15,22 +15,15 @@ class General(Section):
     seed: int = Setting(42, "Seed", ge=0, lt=2**63, aliases="random seed, reproducibility, deterministic, reproducible")
     """The same seed, settings and images give the same run, bit for bit on the same machine, also after a resume."""
     workspace: str = Setting(
-        "workspace",
-        "Workspace",
-        scope="machine",
-        widget="folder",
+        "workspace", "Workspace", scope="machine", widget="folder",
         aliases="workspace_dir, output_dir, base_output_dir, logging folder, output folder",
-    )
+    )  # fmt: skip
     """The folder that holds every run: samples, backups and finished models. A relative path starts at Seachange's own
     folder."""
     cache: str = Setting(
-        "",
-        "Cache folder",
-        scope="machine",
-        widget="folder",
-        level="expert",
+        "", "Cache folder", scope="machine", widget="folder", level="expert",
         aliases="cache_dir, cache_latents_to_disk, cache_text_encoder_outputs, cache_vae_outputs, latent cache",
-    )
+    )  # fmt: skip
     """Where encoded images (latents) and captions are kept, to be used again by later runs. Empty: a folder "cache" in
     the workspace."""
     device: Literal["auto", "cpu", "cuda"] = Setting(
@@ -38,33 +31,19 @@ class General(Section):
     )
     """Where the model is trained. "auto" takes the graphics card when there is one."""
     threads: int = Setting(
-        0,
-        "CPU threads",
-        ge=0,
-        le=256,
-        scope="machine",
-        level="expert",
-        zero="automatic",
+        0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic",
         aliases="num_cpu_threads_per_process, omp_num_threads",
-    )
+    )  # fmt: skip
     """Threads for arithmetic on the CPU. 0 takes all cores but one, which stays free for the window and the system."""
     workers: int = Setting(
-        0,
-        "Data loader workers",
-        ge=0,
-        le=64,
-        scope="machine",
-        level="expert",
-        zero="automatic",
+        0, "Data loader workers", ge=0, le=64, scope="machine", level="expert", zero="automatic",
         aliases="dataloader_num_workers, max_data_loader_n_workers, dataloader_threads",
-    )
+    )  # fmt: skip
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
     offline: bool = Setting(False, "Offline mode", scope="machine", aliases="HF_HUB_OFFLINE, internet")
     """Never use the internet: hub names are then found only if they were downloaded before."""
     tensorboard: bool = Setting(
-        True,
-        "TensorBoard log",
-        level="expert",
+        True, "TensorBoard log", level="expert",
         aliases="log_with, logging_dir, report_to, logging, loss graph, loss curve",
-    )
+    )  # fmt: skip
     """Writes loss, learning rates, gradient norm, speed, memory and samples for TensorBoard."""

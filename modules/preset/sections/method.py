@@ -47,27 +47,20 @@ class Adapter(Section):
     """Adapter"""
 
     layers: str = Setting(
-        "attention-mlp",
-        "Adapted layers",
-        widget="layers",
-        max_length=MAX_LAYERS_LENGTH,
-        aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, "
-        "lora_layers, unet_lora_target_modules, only_if_contains, ignore_if_contains, "
-        "exclude_patterns, include_patterns, freeze layers, train_blocks, freeze blocks, "
-        "train only some layers",
-    )
+        "attention-mlp", "Adapted layers", widget="layers", max_length=MAX_LAYERS_LENGTH,
+        aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, lora_layers, "
+        "unet_lora_target_modules, only_if_contains, ignore_if_contains, exclude_patterns, include_patterns, freeze "
+        "layers, train_blocks, freeze blocks, train only some layers",
+    )  # fmt: skip
     """Which layers of the denoiser are adapted: names of sets and blocks ("attention", "attention-mlp", "all",
     "input 4"), and regular expressions over module names, separated by commas. Usual: attention-mlp."""
     conv: bool = Setting(False, "Convolutions (LoCon)", aliases="LoCon, conv layers")
     """Adapts convolutions too (LoCon). Learns textures and styles better; the file is larger."""
     groups: tuple[LayerGroup, ...] = Setting(
-        (),
-        "Layer groups",
-        max_length=100,
-        level="expert",
-        aliases="block_lr, block_dims, block_alphas, block_weights, layer-wise learning rate, "
-        "down_lr_weight, mid_lr_weight, up_lr_weight, network_reg_dims, network_reg_lrs",
-    )
+        (), "Layer groups", max_length=100, level="expert",
+        aliases="block_lr, block_dims, block_alphas, block_weights, layer-wise learning rate, down_lr_weight, "
+        "mid_lr_weight, up_lr_weight, network_reg_dims, network_reg_lrs",
+    )  # fmt: skip
     """Layers with a rank, alpha or learning rate of their own, or left out. Where several groups hold a layer, the
     first counts. For one who knows which blocks hold what; most leave it empty."""
     rank_dropout: float = Setting(0.0, "Rank dropout", ge=0, lt=1, level="expert")
@@ -77,14 +70,10 @@ class Adapter(Section):
     """Share of the adapted layers whose update is set to zero for an image at each step, so that no layer relies on
     another. Usual: 0 or 0.1."""
     start_from: str = Setting(
-        "",
-        "Continue from file",
-        widget="file",
-        scope="machine",
-        level="expert",
-        aliases="network_weights, lora_model_name, pretrained_lora_path, init_lora, initial_lora, "
-        "init_from_existing, resume from LoRA",
-    )
+        "", "Continue from file", widget="file", scope="machine", level="expert",
+        aliases="network_weights, lora_model_name, pretrained_lora_path, init_lora, initial_lora, init_from_existing, "
+        "resume from LoRA",
+    )  # fmt: skip
     """An adapter of the same kind to train further, made by any program: LoRA, LoHa, LoKr or OFT as .safetensors.
     Layers that it lacks start untrained. Empty: a new adapter."""
     rank_from_file: bool = Setting(False, "Rank from file", scope="machine", level="expert", aliases="dim_from_weights")
@@ -111,32 +100,22 @@ class LowRank(Adapter, Sized):
     """LoRA+ (arXiv:2402.12354): the matrix that starts at zero ("up") learns this many times faster. 1: both learn
     alike. Usual: 4 to 16, with half the learning rate."""
     max_norm: float = Setting(
-        0.0,
-        "Maximum weight norm",
-        ge=0,
-        le=1e6,
-        level="expert",
-        zero="no limit",
+        0.0, "Maximum weight norm", ge=0, le=1e6, level="expert", zero="no limit",
         aliases="scale_weight_norms, max norm regularization",
-    )
+    )  # fmt: skip
     """After each step the update of a layer is scaled down to this norm, if it is longer. Keeps a file from drowning
     out others when several are mixed. Usual: 1. kohya calls it scale weight norms."""
     dora: bool = Setting(
-        False,
-        "DoRA (weight decomposition)",
-        level="expert",
+        False, "DoRA (weight decomposition)", level="expert",
         aliases="use_dora, dora_wd, weight_decompose, lora_decompose",
-    )
+    )  # fmt: skip
     """Learns magnitude and direction of each weight separately (arXiv:2402.09353). Closer to a full fine-tune, slower.
     """
     dora_axis: Literal["inputs", "outputs"] = Setting(
-        "inputs",
-        "DoRA magnitudes",
-        level="expert",
-        labels={"inputs": "Of inputs (columns)", "outputs": "Of outputs (rows)"},
-        when=When("method.dora", (True,)),
+        "inputs", "DoRA magnitudes", level="expert",
+        labels={"inputs": "Of inputs (columns)", "outputs": "Of outputs (rows)"}, when=When("method.dora", (True,)),
         aliases="wd_on_output, wd_on_out, lora_decompose_output_axis, decompose_output_axis",
-    )
+    )  # fmt: skip
     """The side of a weight that has the magnitudes. ComfyUI and InvokeAI draw a DoRA of inputs as it was trained, and
     one of outputs wrongly. diffusers, PEFT and the paper have outputs: needed for files with diffusers' names."""
 
@@ -146,13 +125,9 @@ class Lora(LowRank):
 
     kind: Literal["lora"] = "lora"
     dropout: float = Setting(
-        0.0,
-        "Dropout",
-        ge=0,
-        lt=1,
-        level="expert",
+        0.0, "Dropout", ge=0, lt=1, level="expert",
         aliases="network_dropout, lora_dropout, neuron dropout, dropout_probability",
-    )
+    )  # fmt: skip
     """Share of the values between down and up that is set to zero, for each pixel and token separately. Usual: 0 or
     0.1; rank dropout and module dropout are stronger."""
 
@@ -185,12 +160,9 @@ class Lokr(Tucker):
     """Keeps both matrices whole instead of splitting the large one by rank; rank and alpha then mean nothing. With a
     factor of 4 to 8 much like a full fine-tune in a smaller file."""
     decompose_both: bool = Setting(
-        False,
-        "Decompose both",
-        level="expert",
-        when=When("method.full_matrix", (False,)),
+        False, "Decompose both", level="expert", when=When("method.full_matrix", (False,)),
         aliases="lokr_decompose_both",
-    )
+    )  # fmt: skip
     """Splits the small matrix by rank too, where it is larger than that. Even smaller files."""
 
 
@@ -215,26 +187,19 @@ class Full(Section):
 
     kind: Literal["full"] = "full"
     layers: str = Setting(
-        "all",
-        "Trained layers",
-        widget="layers",
-        max_length=MAX_LAYERS_LENGTH,
-        aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, "
-        "lora_layers, unet_lora_target_modules, only_if_contains, ignore_if_contains, "
-        "exclude_patterns, include_patterns, freeze layers, train_blocks, freeze blocks, "
-        "train only some layers",
-    )
+        "all", "Trained layers", widget="layers", max_length=MAX_LAYERS_LENGTH,
+        aliases="layer_filter, layer_filter_preset, layer_filter_regex, target_modules, lora_target, lora_layers, "
+        "unet_lora_target_modules, only_if_contains, ignore_if_contains, exclude_patterns, include_patterns, freeze "
+        "layers, train_blocks, freeze blocks, train only some layers",
+    )  # fmt: skip
     """Which layers of the denoiser are trained: names of sets and blocks ("all", "attention", "mid", "input 4"), and
     regular expressions over the names of its weights, separated by commas. The others stay as they are and cost no
     memory for training. Usual: all, or a set that fits your card."""
     groups: tuple[LayerGroup, ...] = Setting(
-        (),
-        "Layer groups",
-        max_length=100,
-        level="expert",
-        aliases="block_lr, block_dims, block_alphas, block_weights, layer-wise learning rate, "
-        "down_lr_weight, mid_lr_weight, up_lr_weight, network_reg_dims, network_reg_lrs",
-    )
+        (), "Layer groups", max_length=100, level="expert",
+        aliases="block_lr, block_dims, block_alphas, block_weights, layer-wise learning rate, down_lr_weight, "
+        "mid_lr_weight, up_lr_weight, network_reg_dims, network_reg_lrs",
+    )  # fmt: skip
     """Layers with a learning rate of their own, or left out. Where several groups hold a layer, the first counts. For
     one who knows which blocks hold what; most leave it empty."""
 

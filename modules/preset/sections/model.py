@@ -16,20 +16,15 @@ class Model(Section):
     )
     """The architecture of the base model."""
     source: str = Setting(
-        "",
-        "Base model",
-        widget="model",
-        aliases="pretrained_model_name_or_path, base_model_name, checkpoint, ckpt, name_or_path, "
-        "checkpoint_path, model path, Hugging Face",
-    )
+        "", "Base model", widget="model",
+        aliases="pretrained_model_name_or_path, base_model_name, checkpoint, ckpt, name_or_path, checkpoint_path, "
+        "model path, Hugging Face",
+    )  # fmt: skip
     """A .safetensors or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
     vae: str = Setting(
-        "",
-        "VAE override",
-        widget="model",
-        level="expert",
+        "", "VAE override", widget="model", level="expert",
         aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path",
-    )
+    )  # fmt: skip
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32",
@@ -41,32 +36,21 @@ class Model(Section):
     memory and suits every card since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a
     CPU."""
     vae_dtype: Literal["fp32", "bf16", "fp16"] = Setting(
-        "fp32",
-        "VAE precision",
-        level="expert",
+        "fp32", "VAE precision", level="expert",
         aliases="no_half_vae, vae.weight_dtype, VAE data type, fallback_train_dtype, black images",
-    )
+    )  # fmt: skip
     """fp32 is safe for every VAE. SDXL's own VAE fails in fp16."""
     clip_skip: int = Setting(
-        0,
-        "Clip skip",
-        ge=0,
-        le=11,
-        level="expert",
+        0, "Clip skip", ge=0, le=11, level="expert",
         aliases="text_encoder_layer_skip, CLIP_stop_at_last_layers, penultimate layer",
-    )
+    )  # fmt: skip
     """Which layer of the text encoder is read, counted from the last: 1 the last, 2 the one before it. 0 is what the
     model was made for: 1 for SD 1.5, 2 for SDXL. 2 for many anime models of SD 1.5."""
     max_chunks: int = Setting(
-        8,
-        "Maximum caption length",
-        ge=1,
-        le=64,
-        unit="chunks",
-        level="expert",
-        aliases="max_token_length, token length, tokenizer_max_length, text_encoder_sequence_length, "
-        "75 tokens, long captions, 225, truncation",
-    )
+        8, "Maximum caption length", ge=1, le=64, unit="chunks", level="expert",
+        aliases="max_token_length, token length, tokenizer_max_length, text_encoder_sequence_length, 75 tokens, long "
+        "captions, 225, truncation",
+    )  # fmt: skip
     """Captions longer than the text encoder's 75 tokens are read in chunks of 75. What goes beyond this many chunks is
     cut, and the run says so. A chunk costs a little memory and time only for captions that need it."""
     weighted_captions: bool = Setting(False, "Weighted captions", level="expert", aliases="prompt weighting, emphasis")

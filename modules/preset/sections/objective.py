@@ -49,14 +49,9 @@ class Noise(Section):
     """Adds to the offset this share of the image's own brightness: bright and dark images get more. Usual: 0, or near
     the offset."""
     pyramid_levels: int = Setting(
-        0,
-        "Pyramid noise levels",
-        ge=0,
-        le=16,
-        level="expert",
-        zero="off",
+        0, "Pyramid noise levels", ge=0, le=16, level="expert", zero="off",
         aliases="multires_noise_iterations, multires noise, multi-resolution noise",
-    )
+    )  # fmt: skip
     """Adds coarser noise to the fine one, level by level (multi-resolution noise), so that the model learns large areas
     of light and colour. 0: off. Usual: 6 to 10."""
     pyramid_discount: float = Setting(
@@ -81,21 +76,17 @@ class Objective(Section):
     """Objective"""
 
     prediction: Literal["auto", "epsilon", "v_prediction", "flow"] = Setting(
-        "auto",
-        "Prediction type",
-        level="expert",
-        aliases="v_parameterization, v_pred, force_v_prediction, force_epsilon_prediction, is_v_pred, "
-        "rectified flow, flow matching",
-    )
+        "auto", "Prediction type", level="expert",
+        aliases="v_parameterization, v_pred, force_v_prediction, force_epsilon_prediction, is_v_pred, rectified flow, "
+        "flow matching",
+    )  # fmt: skip
     """What the model predicts: noise (epsilon), v, or the velocity of a rectified flow. "auto" reads it from the model.
     Another one than the model's teaches it to predict that instead: a long run of all its layers, whose first
     samples are noise."""
     zero_terminal_snr: Literal["auto", "on", "off"] = Setting(
-        "auto",
-        "Zero terminal SNR",
-        level="expert",
+        "auto", "Zero terminal SNR", level="expert",
         aliases="ztsnr, rescale_betas_zero_snr, rescale_noise_scheduler_to_zero_terminal_snr",
-    )
+    )  # fmt: skip
     """Whether the last timestep is pure noise, which allows very dark and very bright images. "auto" reads it from the
     model; only v-prediction can do it."""
     weighting: Weighting = Setting(
@@ -108,13 +99,9 @@ class Objective(Section):
     "p2" (arXiv:2204.00227) favour noisy timesteps more, "sigma" weights each timestep by its noise. "debiased_kohya" is
     debiased as sd-scripts computes it, which differs under v-prediction: for recipes that were made with it."""
     min_snr_gamma: float = Setting(
-        5.0,
-        "Min-SNR gamma",
-        gt=0,
-        le=100,
-        when=When("objective.weighting", ("min_snr", "soft_min_snr")),
+        5.0, "Min-SNR gamma", gt=0, le=100, when=When("objective.weighting", ("min_snr", "soft_min_snr")),
         aliases="snr_gamma, loss_weight_strength",
-    )
+    )  # fmt: skip
     """The signal-to-noise ratio above which a timestep's weight no longer grows. Usual: 5; lower is flatter."""
     p2_gamma: float = Setting(1.0, "P2 gamma", ge=0, le=5, level="expert", when=When("objective.weighting", ("p2",)))
     """How strongly timesteps with little noise are held down. 0: not at all. Usual: 0.5 to 1."""

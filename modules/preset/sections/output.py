@@ -11,56 +11,41 @@ class Output(Section):
     """Finished model"""
 
     path: str = Setting(
-        "",
-        "Save to",
-        scope="machine",
-        widget="save",
+        "", "Save to", scope="machine", widget="save",
         aliases="output_model_destination, output_dir, save path, where to save",
-    )
+    )  # fmt: skip
     """A file or folder for the finished model. Empty: the folder "models" of the run."""
     overwrite: bool = Setting(False, "Overwrite", scope="machine", level="expert", aliases="prevent_overwrites")
     """Off: a path that exists is refused before training."""
     model_format: Literal["folder", "single_file"] = Setting(
-        "single_file",
-        "Model format",
-        when=When("method.kind", ("full",)),
+        "single_file", "Model format", when=When("method.kind", ("full",)),
         aliases="save_model_as, use_safetensors, output_model_format",
-    )
+    )  # fmt: skip
     """A single .safetensors file for ComfyUI, A1111 and others, or a diffusers folder."""
     lora_format: Literal["kohya", "diffusers"] = Setting(
-        "kohya",
-        "LoRA format",
-        when=When("method.kind", ("lora",)),
+        "kohya", "LoRA format", when=When("method.kind", ("lora",)),
         aliases="lora_checkpoint_format, LEGACY_LORA, ComfyUI",
-    )
+    )  # fmt: skip
     """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers,
     while ComfyUI and Forge leave out about half of such a file."""
     bundle_words: bool = Setting(
-        False,
-        "Bundle embeddings",
-        level="expert",
-        when=When("output.lora_format", ("kohya",)),
+        False, "Bundle embeddings", level="expert", when=When("output.lora_format", ("kohya",)),
         aliases="bundle_additional_embeddings",
-    )
+    )  # fmt: skip
     """Puts embeddings that were trained beside a LoRA into its file too, where A1111, Forge and OneTrainer find them.
     They always get files of their own as well. diffusers refuses a LoRA file with embeddings in it: off, every
     program reads it."""
     parts: Literal["all", "trained"] = Setting(
-        "all",
-        "Saved parts",
-        level="expert",
-        when=When("method.kind", ("full",)),
+        "all", "Saved parts", level="expert", when=When("method.kind", ("full",)),
         aliases="save_checkpoint_format, trained_only_diffusers",
-    )
+    )  # fmt: skip
     """"trained" saves only what was trained, to be put back into a full model later (see convert)."""
     dtype: Literal["fp32", "fp16", "bf16"] = Setting(
         "fp16", "Saved precision", aliases="save_precision, output_dtype, save_dtype, output data type"
     )
     """fp16 is what others expect; fp32 loses nothing and is twice as large."""
     include_preset: bool = Setting(
-        True,
-        "Include the settings",
-        level="expert",
+        True, "Include the settings", level="expert",
         aliases="include_train_config, no_metadata, metadata, embed config",
-    )
+    )  # fmt: skip
     """Writes the recipe (no path, no name of yours) into the file, so that others can see how it was made."""

@@ -17,14 +17,9 @@ class ClassImages(Section):
     """Generated class images"""
 
     count: int = Setting(
-        0,
-        "Number of class images",
-        ge=0,
-        le=100_000,
-        unit="images",
-        zero="none",
+        0, "Number of class images", ge=0, le=100_000, unit="images", zero="none",
         aliases="num_class_images, generate class images, regularization images",
-    )
+    )  # fmt: skip
     """The base model makes this many images before training, and they are trained beside yours, so that what they show
     stays as it was. They are made once and kept in the cache. Usual: 100 to 200 for a person or a thing, or 0."""
     prompts: str = Setting("", "Class prompts", widget="lines", aliases="class_prompt, class_caption")

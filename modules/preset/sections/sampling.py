@@ -88,20 +88,14 @@ class Prompt(Section):
     """How the steps are spread between noise and image. Default is what other programs call SGM uniform or simple, and
     begins at pure noise as training did. Karras spends more steps near the end, Beta at both ends."""
     steps: int = Setting(
-        20,
-        "Steps",
-        ge=1,
-        le=1000,
+        20, "Steps", ge=1, le=1000,
         aliases="num_inference_steps, diffusion_steps, sample_steps, sampling steps, validation_num_inference_steps",
-    )
+    )  # fmt: skip
     """More are finer and slower. Usual: 20 to 30."""
     guidance: float = Setting(
-        7.0,
-        "Guidance scale (CFG)",
-        ge=0,
-        le=100,
+        7.0, "Guidance scale (CFG)", ge=0, le=100,
         aliases="cfg_scale, guidance_scale, classifier-free guidance, validation_guidance",
-    )
+    )  # fmt: skip
     """How strictly the prompt is followed. 1: no guidance. Usual: 5 to 8."""
     guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert", aliases="RescaleCFG")
     """Takes back the glaring contrast that strong guidance gives, above all with v-prediction and zero terminal SNR.
@@ -114,22 +108,15 @@ class Prompt(Section):
     guidance_end: float = Setting(1.0, "Guidance end", gt=0, le=1, level="expert")
     """Share of the steps after which guidance ends. 1: never. 0.8 gives calmer surfaces, and saves time."""
     perturbation: Literal["none", "pag", "seg"] = Setting(
-        "none",
-        "Attention guidance (PAG, SEG)",
-        level="expert",
+        "none", "Attention guidance (PAG, SEG)", level="expert",
         aliases="perturbed attention guidance, pag_scale, pag_applied_layers",
-    )
+    )  # fmt: skip
     """Guides away from what the model would draw with a weakened self-attention: cleaner shapes, also without any
     prompt. PAG switches that attention off, SEG blurs it. Each step takes half as much time again."""
     perturbation_scale: float = Setting(
-        3.0,
-        "PAG/SEG scale",
-        gt=0,
-        le=100,
-        level="expert",
-        when=When("perturbation", ("pag", "seg")),
+        3.0, "PAG/SEG scale", gt=0, le=100, level="expert", when=When("perturbation", ("pag", "seg")),
         aliases="pag_scale",
-    )
+    )  # fmt: skip
     """How strong that guidance is. Usual: 3, and a guidance scale lowered to 4."""
     perturbation_layers: str = Setting(
         "mid", "PAG/SEG layers", level="expert", when=When("perturbation", ("pag", "seg")), aliases="pag_applied_layers"
@@ -141,26 +128,18 @@ class Prompt(Section):
     )
     """Width of SEG's blur in places of the attention. 0: all is one, the strongest. Usual: 0, or 10."""
     image: str = Setting(
-        "",
-        "Initial image (img2img)",
-        level="expert",
-        scope="machine",
-        widget="file",
+        "", "Initial image (img2img)", level="expert", scope="machine", widget="file",
         aliases="img2img, init_image, base_image_path",
-    )
+    )  # fmt: skip
     """Begin with this image in place of noise (img2img). It is cut to the size of the sample. Empty: noise alone."""
     strength: float = Setting(
         0.75, "Denoising strength", gt=0, le=1, level="expert", aliases="img2img strength, denoise"
     )
     """How much of the initial image is replaced. 0.3 keeps its shapes, 0.75 its rough places, 1 next to nothing."""
     mask: str = Setting(
-        "",
-        "Inpainting mask",
-        level="expert",
-        scope="machine",
-        widget="file",
+        "", "Inpainting mask", level="expert", scope="machine", widget="file",
         aliases="inpainting, mask_image_path, sample_inpainting",
-    )
+    )  # fmt: skip
     """Only what is white in this image is repainted (inpainting), the black rest stays as it is in the start image
     (but for what every VAE loses).
     Empty: all of it."""
@@ -174,12 +153,9 @@ class AddedLora(Section):
     path: str = Setting("", "LoRA file", scope="machine", widget="file")
     """A LoRA file of any program."""
     strength: float = Setting(
-        1.0,
-        "Strength",
-        ge=-10,
-        le=10,
+        1.0, "Strength", ge=-10, le=10,
         aliases="strength_model, lora weight, multiplier, lora scale, network_multiplier",
-    )
+    )  # fmt: skip
     """How much of it. 1: as it was made. Usual: 0.6 to 1."""
     enabled: bool = Setting(True, "Enabled")
     """Off: it stays in the list and is not used."""
@@ -189,14 +165,10 @@ class Sampling(Section):
     """Samples"""
 
     every: IntervalText = Setting(
-        "100 steps",
-        "Sample every",
-        live=True,
-        widget="interval",
-        aliases="sample_every_n_steps, sample_every_n_epochs, sample_after, validation_steps, "
-        "validation_epochs, validate_every_n_steps, validate_every_n_epochs, "
-        "validation_step_interval, preview",
-    )
+        "100 steps", "Sample every", live=True, widget="interval",
+        aliases="sample_every_n_steps, sample_every_n_epochs, sample_after, validation_steps, validation_epochs, "
+        "validate_every_n_steps, validate_every_n_epochs, validation_step_interval, preview",
+    )  # fmt: skip
     """How often images are made: "100 steps", "1 epoch", "10 minutes", "never"."""
     first: bool = Setting(True, "Sample before training", aliases="sample_at_first, baseline sample")
     """Shows what the model draws before it has learnt anything, to compare with."""

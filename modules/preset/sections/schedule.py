@@ -10,13 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from modules.preset.setting import Section, Setting, When
-from modules.preset.text.curve_points import (
-    Point,
-    PointsText,
-    interpolate_linear,
-    interpolate_steps,
-    parse_points,
-)
+from modules.preset.text.curve_points import Point, PointsText, interpolate_linear, interpolate_steps, parse_points
 from modules.preset.text.interval import WarmUp, WarmUpText
 
 
@@ -121,12 +115,10 @@ class Schedule(Section):
     """Learning rate schedule"""
 
     kind: ShapeName = Setting(
-        "constant",
-        "Learning rate scheduler",
+        "constant", "Learning rate scheduler",
         aliases="lr_scheduler, scheduler, lr_scheduler_type, cosine_with_restarts, constant_with_warmup, "
-        "warmup_stable_decay, lr_scheduler_params, annealing, lr schedule, learning rate decay, "
-        "lr decay",
-    )
+        "warmup_stable_decay, lr_scheduler_params, annealing, lr schedule, learning rate decay, lr decay",
+    )  # fmt: skip
     """"constant" stays. "linear", "cosine" and "polynomial" fall to the minimum at the end. "cosine_restarts" falls and
     jumps back, "cosine_waves" falls and climbs. "rex" falls late, "stable_decay" only at the end, "inverse_sqrt" ever
     more slowly. "adafactor": Adafactor's own. "piecewise_constant" and "custom": as you draw it."""
@@ -135,13 +127,9 @@ class Schedule(Section):
     )
     """Raise the learning rate from 0 over this many steps, or this share of the run: "100 steps", "5 %"."""
     cycles: int = Setting(
-        1,
-        "Cycles",
-        ge=1,
-        le=1000,
-        when=_for("cosine_restarts", "cosine_waves"),
+        1, "Cycles", ge=1, le=1000, when=_for("cosine_restarts", "cosine_waves"),
         aliases="lr_scheduler_num_cycles, lr_num_cycles, learning_rate_cycles",
-    )
+    )  # fmt: skip
     """How many times the rate falls. Usual: 1 to 5."""
     power: float = Setting(
         2.0, "Power", gt=0, le=20, level="expert", when=_for("polynomial"), aliases="lr_scheduler_power, lr_power"
@@ -165,14 +153,9 @@ class Schedule(Section):
     lines lead from point to point, with "piecewise_constant" each height holds until the next. In the window: click to
     add a point, drag it, double-click to remove it."""
     minimum: float = Setting(
-        0.0,
-        "Minimum learning rate",
-        ge=0,
-        le=1,
-        level="expert",
-        when=_for(*FALLING),
+        0.0, "Minimum learning rate", ge=0, le=1, level="expert", when=_for(*FALLING),
         aliases="lr_scheduler_min_lr_ratio, learning_rate_min_factor, cosine_with_min_lr, min_lr, eta_min",
-    )
+    )  # fmt: skip
     """The share of the learning rate that is left at the end. 0: nothing. Usual: 0, or 0.1."""
 
     @property

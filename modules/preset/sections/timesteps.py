@@ -92,26 +92,16 @@ class Times(Section):
     )
     """Above 0 trains noisier images, below 0 cleaner ones. Usual: 0."""
     spread: float = Setting(
-        1.0,
-        "Standard deviation",
-        gt=0,
-        le=10,
-        level="expert",
-        when=_for("logit_normal"),
+        1.0, "Standard deviation", gt=0, le=10, level="expert", when=_for("logit_normal"),
         aliases="logit_std, noising_weight",
-    )
+    )  # fmt: skip
     """Smaller gathers more closely around the middle. Usual: 1."""
     centre: float = Setting(0.5, "Centre", ge=0, le=1, level="expert", when=_for("sigmoid", "inverted_parabola"))
     """Where the curve has its middle: 0 is a clean image, 1 is all noise. Usual: 0.5."""
     steepness: float = Setting(
-        8.0,
-        "Steepness",
-        gt=0,
-        le=100,
-        level="expert",
-        when=_for("sigmoid", "inverted_parabola"),
+        8.0, "Steepness", gt=0, le=100, level="expert", when=_for("sigmoid", "inverted_parabola"),
         aliases="sigmoid_scale",
-    )
+    )  # fmt: skip
     """Larger makes a sharper edge between timesteps that are trained and those that are not. Usual: 4 to 12."""
     tail: float = Setting(1.29, "Tail", ge=-1, le=1.75, level="expert", when=_for("heavy_tail"))
     """Above 0 the middle more, below 0 the ends more; 0 is uniform. Usual: 1.29."""
@@ -125,30 +115,20 @@ class Times(Section):
     """Above 1 moves all timesteps towards noise, which large images and rectified flow want (arXiv:2403.03206, eq. 23).
     1: no shift. Usual for flow: 3."""
     dynamic_shift: bool = Setting(
-        False,
-        "Dynamic timestep shift",
-        level="expert",
+        False, "Dynamic timestep shift", level="expert",
         aliases="dynamic_timestep_shifting, flux_shift, resolution dependent shift",
-    )
+    )  # fmt: skip
     """Moves timesteps towards noise for images larger than the model was made for, and away from it for smaller ones,
     by the root of their areas (arXiv:2403.03206, eq. 23)."""
     lower: float = Setting(
-        0.0,
-        "Minimum timestep",
-        ge=0,
-        lt=1,
-        level="expert",
+        0.0, "Minimum timestep", ge=0, lt=1, level="expert",
         aliases="min_timestep, min_noising_strength, min_denoising_steps, timestep_bias_begin",
-    )
+    )  # fmt: skip
     """No image gets less noise than this, 0 to 1. 0: no limit. 0.5 and above trains composition, not detail."""
     upper: float = Setting(
-        1.0,
-        "Maximum timestep",
-        gt=0,
-        le=1,
-        level="expert",
+        1.0, "Maximum timestep", gt=0, le=1, level="expert",
         aliases="max_timestep, max_noising_strength, max_denoising_steps, timestep_bias_end",
-    )
+    )  # fmt: skip
     """No image gets more noise than this, 0 to 1. 1: no limit. 0.5 and below trains detail, not composition."""
     stratified: bool = Setting(
         False, "Stratified timesteps", level="expert", aliases="low discrepancy, antithetic timesteps"

@@ -44,14 +44,9 @@ class DenoiserPart(Section):
     )
     """Train the denoiser, the part that draws. Off only to train a text encoder alone."""
     learning_rate: float = Setting(
-        0.0,
-        "Learning rate",
-        ge=0,
-        le=10,
-        level="expert",
-        zero="as above",
+        0.0, "Learning rate", ge=0, le=10, level="expert", zero="as above",
         aliases="unet_lr, unet_learning_rate, transformer_learning_rate",
-    )
+    )  # fmt: skip
     """For this component alone. 0: the learning rate above."""
     stop_after: IntervalText = Setting("never", "Stop training after", level="expert", widget="interval")
     """Freeze this component after this many steps or epochs: "500 steps", "3 epochs", "never"."""
@@ -66,23 +61,15 @@ class TextEncoderPart(Section):
     """Train the text encoder, the part that reads captions. It learns new words better, needs more memory, and forgets
     faster."""
     learning_rate: float = Setting(
-        0.0,
-        "Learning rate",
-        ge=0,
-        le=10,
-        level="expert",
-        zero="as above",
-        aliases="text_encoder_lr, learning_rate_te, learning_rate_te1, text_encoder_1_lr, "
-        "TE learning rate, learning_rate_te2, text_encoder_2_lr",
-    )
+        0.0, "Learning rate", ge=0, le=10, level="expert", zero="as above",
+        aliases="text_encoder_lr, learning_rate_te, learning_rate_te1, text_encoder_1_lr, TE learning rate, "
+        "learning_rate_te2, text_encoder_2_lr",
+    )  # fmt: skip
     """For this component alone; usual is a third to a tenth of the denoiser's. 0: the learning rate above."""
     stop_after: IntervalText = Setting(
-        "never",
-        "Stop training after",
-        level="expert",
-        widget="interval",
+        "never", "Stop training after", level="expert", widget="interval",
         aliases="stop_text_encoder_training, freeze text encoder",
-    )
+    )  # fmt: skip
     """Freeze this part after this many steps or epochs: "500 steps", "3 epochs", "never"."""
     start_after: IntervalText = Setting("never", "Start training after", level="expert", widget="interval")
     """Keep this part frozen for this many steps or epochs. "never": train it from the beginning."""
@@ -97,35 +84,21 @@ class Guards(Section):
     """A step whose loss or gradient is NaN, infinite or a spike changes nothing; after several the run rolls back to a
     backup. Off: a run ends at the first loss that is NaN."""
     spikes: float = Setting(
-        50.0,
-        "Spike threshold",
-        ge=0,
-        unit="times",
-        level="expert",
-        zero="off",
-        when=When("training.guards.enabled", (True,)),
-        aliases="loss spikes, gradient spikes",
-    )
+        50.0, "Spike threshold", ge=0, unit="times", level="expert", zero="off",
+        when=When("training.guards.enabled", (True,)), aliases="loss spikes, gradient spikes",
+    )  # fmt: skip
     """A step whose loss or gradient norm is this many times larger than the mean of the last 100 good ones is skipped;
     the first 20 steps only set the mean. 0: off. Ordinary runs stay below 15. Lower it to 20 if single images throw
     a run off."""
     patience: int = Setting(
-        5,
-        "Bad steps before a rollback",
-        ge=1,
-        le=20,
-        unit="steps",
-        level="expert",
+        5, "Bad steps before a rollback", ge=1, le=20, unit="steps", level="expert",
         when=When("training.guards.enabled", (True,)),
-    )
+    )  # fmt: skip
     """After this many bad steps among the last 20 the run rolls back to its newest backup from before them."""
     then: Literal["lower_rate", "continue", "pause"] = Setting(
-        "lower_rate",
-        "After a rollback",
-        level="expert",
-        when=When("training.guards.enabled", (True,)),
+        "lower_rate", "After a rollback", level="expert", when=When("training.guards.enabled", (True,)),
         aliases="rollback, roll back",
-    )
+    )  # fmt: skip
     """How the run continues, with other noise. "lower_rate": at half the learning rate. "continue": at the same rate.
     "pause": it waits for you."""
     returns: int = Setting(
@@ -191,41 +164,24 @@ class Training(TextEncoders):
     """Steps, batches and learning rate"""
 
     steps: int = Setting(
-        0,
-        "Steps",
-        ge=0,
-        unit="steps",
-        zero="epochs decide",
+        0, "Steps", ge=0, unit="steps", zero="epochs decide",
         aliases="max_train_steps, num_train_steps, iterations, total steps",
-    )
+    )  # fmt: skip
     """End after exactly this many steps. 0: epochs decide."""
     epochs: int = Setting(
-        20,
-        "Epochs",
-        ge=1,
-        unit="epochs",
-        when=When("training.steps", (0,)),
+        20, "Epochs", ge=1, unit="epochs", when=When("training.steps", (0,)),
         aliases="num_train_epochs, max_train_epochs",
-    )
+    )  # fmt: skip
     """How many times every image is shown. Counts only where no steps are given."""
     batch_size: int = Setting(
-        2,
-        "Batch size",
-        ge=1,
-        le=4096,
-        unit="images",
+        2, "Batch size", ge=1, le=4096, unit="images",
         aliases="train_batch_size, micro_batch_size_per_gpu, local batch size, VRAM, batch",
-    )
+    )  # fmt: skip
     """Images per forward and backward pass. Larger is smoother and needs more memory."""
     accumulation: int = Setting(
-        1,
-        "Gradient accumulation",
-        ge=1,
-        le=4096,
-        unit="batches",
-        level="expert",
+        1, "Gradient accumulation", ge=1, le=4096, unit="batches", level="expert",
         aliases="gradient_accumulation_steps, grad accum, effective batch size, virtual batch, accumulate gradients",
-    )
+    )  # fmt: skip
     """Batches whose gradients are added up for one step: the effect of a larger batch at the price of time instead of
     memory."""
     learning_rate: float = Setting(1e-4, "Learning rate", gt=0, le=10, aliases="lr")
@@ -236,33 +192,19 @@ class Training(TextEncoders):
     """Multiplies all learning rates by the root of the batch size, of the gradient accumulation, or of both, so that
     the same rate fits when you change them. The run says what the rates come to. Usual: none."""
     scale_by: Literal["root", "linear"] = Setting(
-        "root",
-        "Scaling rule",
-        level="expert",
-        when=When("training.scale_rate", ("batch", "accumulation", "both")),
-    )
+        "root", "Scaling rule", level="expert", when=When("training.scale_rate", ("batch", "accumulation", "both")),
+    )  # fmt: skip
     """"root" for optimizers of Adam's kind (arXiv:2205.10287), "linear" for SGD (arXiv:1706.02677)."""
     resolution: int = Setting(
-        0,
-        "Resolution",
-        ge=0,
-        le=8192,
-        unit="pixels",
-        zero="what the model was made for",
+        0, "Resolution", ge=0, le=8192, unit="pixels", zero="what the model was made for",
         aliases="target_resolution, max_resolution, datasets.resolution, image size",
-    )
+    )  # fmt: skip
     """Training size: 512 is about 512x512 pixels; images of another shape get a bucket of the same area. 0: what the
     model was made for."""
     max_side: int = Setting(
-        0,
-        "Maximum bucket side",
-        ge=0,
-        le=16384,
-        unit="pixels",
-        level="expert",
-        zero="twice the resolution",
+        0, "Maximum bucket side", ge=0, le=16384, unit="pixels", level="expert", zero="twice the resolution",
         aliases="max_bucket_reso, end_dim",
-    )
+    )  # fmt: skip
     """Longer buckets are shortened to this, and keep their shape with fewer pixels. 0: twice the resolution."""
     resolutions: ResolutionsText = Setting(
         "", "Several resolutions", max_length=100, level="expert", aliases="multi-resolution, multires training"
@@ -270,43 +212,27 @@ class Training(TextEncoders):
     """Several sizes, such as "512, 768, 1024": from epoch to epoch each image is shown in each of them in turn. An
     exact size such as "832x1216" (width x height) gives all images this shape. Empty: the resolution above."""
     min_side: int = Setting(
-        0,
-        "Minimum bucket side",
-        ge=0,
-        le=8192,
-        unit="pixels",
-        level="expert",
-        zero="no limit",
+        0, "Minimum bucket side", ge=0, le=8192, unit="pixels", level="expert", zero="no limit",
         aliases="min_bucket_reso, start_dim",
-    )
+    )  # fmt: skip
     """No bucket has a shorter side. 0: no limit but the shape 4:1."""
     bucket_step: int = Setting(
-        0,
-        "Bucket step",
-        ge=0,
-        le=1024,
-        unit="pixels",
-        level="expert",
-        zero="as the model's family",
+        0, "Bucket step", ge=0, le=1024, unit="pixels", level="expert", zero="as the model's family",
         aliases="bucket_reso_steps, divisible_by",
-    )
+    )  # fmt: skip
     """Sides of buckets are multiples of this. Smaller: less is cut off, and more batches have to be filled up. Usual:
     64, or 32."""
     buckets: bool = Setting(
-        True,
-        "Aspect ratio buckets",
-        level="expert",
+        True, "Aspect ratio buckets", level="expert",
         aliases="bucket, enable_bucket, aspect_ratio_bucketing, enable_ar_bucket, square crop",
-    )
+    )  # fmt: skip
     """Images of similar shape are trained together, with little cut off. Off: every image is cut to a square."""
     enlarge: bool = Setting(True, "Upscale small images", level="expert", aliases="bucket_no_upscale, upscale")
     """Off: images with fewer pixels than their bucket get a smaller bucket of their own size instead."""
     weights: Literal["fp32", "bf16"] = Setting(
-        "fp32",
-        "Trained weights precision",
-        level="expert",
+        "fp32", "Trained weights precision", level="expert",
         aliases="full_bf16, stochastic_rounding, adamw_bf16, master weights, VRAM",
-    )
+    )  # fmt: skip
     """The data type of the weights that are trained. bf16 takes half the memory; small updates survive because they are
     rounded at random (stochastic rounding)."""
     clip_gradients: float = Setting(
@@ -327,15 +253,9 @@ class Training(TextEncoders):
     """How slowly the average follows. Half of it comes from the last 693 steps at 0.999, 69 at 0.99, 6,931 at 0.9999.
     It begins faster, and reaches 0.999 at step 8,990. Usual: 0.99 for a few hundred steps, 0.999 for thousands."""
     ema_every: int = Setting(
-        1,
-        "EMA update interval",
-        ge=1,
-        le=10_000,
-        unit="steps",
-        level="expert",
-        when=AVERAGED,
+        1, "EMA update interval", ge=1, le=10_000, unit="steps", level="expert", when=AVERAGED,
         aliases="ema_update_step_interval, ema_update_every",
-    )
+    )  # fmt: skip
     """Steps between two updates of the average. More than 1 saves time and hardly changes it. Usual: 1, or 5 to 10
     where the average is kept in main memory."""
     ema_device: Literal["same", "cpu"] = Setting(

@@ -21,13 +21,9 @@ class Validation(Section):
     """Where no concept has the type validation, this share of each training concept is held out: at least one image of
     two. They are not trained on. Usual: 0.05 to 0.1."""
     every: IntervalText = Setting(
-        "1 epoch",
-        "Validate every",
-        live=True,
-        widget="interval",
-        when=ON,
+        "1 epoch", "Validate every", live=True, widget="interval", when=ON,
         aliases="validate_after, validate_every_n_steps, validate_every_n_epochs, eval_every_n_epochs",
-    )
+    )  # fmt: skip
     """How often, besides before the first step and at the end: "1 epoch", "100 steps", "never"."""
     times: int = Setting(
         4, "Timesteps per image", ge=1, le=100, level="expert", when=ON, aliases="max_validation_steps"
@@ -40,16 +36,9 @@ class Validation(Section):
     """Whenever the validation loss is the lowest so far, the model is saved as NAME-best, in place of the last best
     one."""
     patience: int = Setting(
-        0,
-        "Early stopping patience",
-        ge=0,
-        le=10_000,
-        unit="validations",
-        level="expert",
-        zero="no end",
-        when=ON,
+        0, "Early stopping patience", ge=0, le=10_000, unit="validations", level="expert", zero="no end", when=ON,
         aliases="early stopping",
-    )
+    )  # fmt: skip
     """After this many validations without a better one, what the setting below says. 0: nothing. Usual: 0, or 5."""
     then: Literal["tell", "pause", "stop"] = Setting("tell", "After the patience", level="expert", when=ON)
     """ "tell": only a message, and training goes on. "pause": the run waits for you to continue or to stop. "stop": the

@@ -25,26 +25,17 @@ class Word(Section):
     """Words that come closest to the concept, to start from: "cat", "oil painting". Empty: starts near the average
     word."""
     file: str = Setting(
-        "",
-        "Continue from file",
-        scope="machine",
-        widget="file",
-        level="expert",
+        "", "Continue from file", scope="machine", widget="file", level="expert",
         aliases="embedding.model_name, initial_embedding_file, weights",
-    )
+    )  # fmt: skip
     """An embedding file to train further, of Seachange or another program. It says how many vectors there are. Empty:
     the initial text."""
     train: bool = Setting(True, "Train", level="expert", aliases="train_ti")
     """Off: the word is used as its file has it and stays so; only with a file."""
     learning_rate: float = Setting(
-        0.0,
-        "Learning rate",
-        ge=0,
-        le=10,
-        level="expert",
-        zero="as the run",
+        0.0, "Learning rate", ge=0, le=10, level="expert", zero="as the run",
         aliases="embedding_learning_rate, textual_inversion_learning_rate",
-    )
+    )  # fmt: skip
     """For this embedding alone. Embeddings learn at far higher rates than weights: beside a LoRA or a full fine-tune
     about 1e-3, alone about 5e-3. 0: the learning rate of the run."""
     stop_after: IntervalText = Setting(

@@ -25,13 +25,7 @@ class Chart(Painted, tk.Canvas):
     """
 
     def __init__(
-        self,
-        master: tk.Misc,
-        *,
-        empty: str = "",
-        full: bool = True,
-        width: float = 284,
-        height: float = 90,
+        self, master: tk.Misc, *, empty: str = "", full: bool = True, width: float = 284, height: float = 90
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=full, width=px(width), height=px(height))
         self.surface = surface_of(master)

@@ -30,12 +30,7 @@ class ImageView(Painted, tk.Canvas):
         height: float = 200,
     ) -> None:
         super().__init__(
-            master,
-            bd=0,
-            highlightthickness=px(2),
-            takefocus=on_open is not None,
-            width=px(width),
-            height=px(height),
+            master, bd=0, highlightthickness=px(2), takefocus=on_open is not None, width=px(width), height=px(height)
         )
         self.surface = surface_of(master)
         self._pictures, self._empty, self._on_open = pictures, empty, on_open
