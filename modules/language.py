@@ -21,7 +21,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, ParamSpec, TypeVar, cast
 
-P, R = ParamSpec("P"), TypeVar("R")
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class LocaleError(Exception):
