@@ -10,7 +10,6 @@ from modules.data.text.tokenizer import Tokenizer
 from modules.errors import UserError
 from modules.system.bundled import ROOT, resolve
 
-CHUNK_TOKENS = 75  # tokens of a chunk; longer captions are read in several
 COMMON = 40_000  # tokens are numbered by how common they are: "robot" is 8,797, "sks" 48,136
 
 
@@ -34,9 +33,9 @@ def known_words(words: Iterable[str], family: str, source: str) -> list[str]:
     return [word for word in words if known(word)]
 
 
-def chunks(tokens: int) -> int:
-    """How many pieces the text encoder reads a caption of so many tokens in."""
-    return max(1, -(-tokens // CHUNK_TOKENS))
+def chunk_size(family: str) -> int:
+    """How many tokens of a caption the text encoders of this family read at once."""
+    return FAMILIES[family].chunk_size
 
 
 def _counter(tokenizers: list[Tokenizer]) -> Callable[[str], list[int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.gui.captions.token_count import CHUNK_TOKENS, chunks, token_counter
+from app.gui.captions.token_count import chunk_size, token_counter
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Frame, Label
@@ -59,11 +59,12 @@ class TokenLines(Frame):
         around = [str(concept[name]) if concept else "" for name in ("trigger", "prefix", "suffix")]
         read = Concept.model_construct(trigger=around[0], prefix=around[1], suffix=around[2])
         most = int(self._context.draft.get("model.max_chunks"))
+        size = chunk_size(str(self._context.draft.get("model.family")))
         texts: list[tuple[str, str]] = []
         for number, line in enumerate(lines[:MOST_LINES], 1):
             tokens = max(count(with_affixes(line, read)), default=0)
             name = tr("Line {number}: ", number=number) if len(lines) > 1 else ""
-            texts.append((f"{name}{in_words(tokens, most)}", "text2" if tokens <= CHUNK_TOKENS else "changed"))
+            texts.append((f"{name}{in_words(tokens, most, size)}", "text2" if tokens <= size else "changed"))
         if len(lines) > MOST_LINES:
             texts.append((plural(len(lines) - MOST_LINES, "and 1 more line", "and {count} more lines"), "text2"))
         if len(lines) > 1:
@@ -81,18 +82,17 @@ class TokenLines(Frame):
                 label.pack_forget()
 
 
-def in_words(tokens: int, most_chunks: int) -> str:
-    """ "93 tokens: more than 75, read in 2 chunks"."""
+def in_words(tokens: int, most_chunks: int, size: int) -> str:
+    """ "93 tokens: more than 75, read in 2 chunks". `size`: tokens of a chunk."""
     words = plural(tokens, "1 token", "{count:,} tokens")
-    if tokens <= CHUNK_TOKENS:
+    if tokens <= size:
         return words
-    pieces = chunks(tokens)
+    pieces = -(-tokens // size)
     if pieces > most_chunks:
-        return tr("{words}: too long, cut after {chunks}", words=words, chunks=_chunks_text(most_chunks))
-    return tr(
-        "{words}: more than {most}, read in {chunks}", words=words, most=CHUNK_TOKENS, chunks=_chunks_text(pieces)
-    )
+        return tr("{words}: too long, cut after {chunks}", words=words, chunks=_chunks_text(most_chunks, size))
+    pieces_text = _chunks_text(pieces, size)
+    return tr("{words}: more than {most}, read in {chunks}", words=words, most=size, chunks=pieces_text)
 
 
-def _chunks_text(count: int) -> str:
-    return plural(count, "1 chunk of {tokens}", "{count} chunks of {tokens}", tokens=CHUNK_TOKENS)
+def _chunks_text(count: int, size: int) -> str:
+    return plural(count, "1 chunk of {tokens}", "{count} chunks of {tokens}", tokens=size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from app.gui.captions.token_count import CHUNK_TOKENS, token_counter
+from app.gui.captions.token_count import chunk_size, token_counter
 from app.gui.captions.token_lines import Counter
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
@@ -78,7 +78,8 @@ class CaptionVariants(Frame):
         self.title.set(error.text(WORDS), "error")
 
     def _count(self) -> None:
+        size = chunk_size(str(self._context.draft.get("model.family")))
         for (_, _, label), caption in zip(self._rows, self._captions, strict=False):
             tokens = max(self._counter(caption), default=0) if self._counter else 0
             words = plural(tokens, "1 token", "{count:,} tokens")
-            label.set(words if self._counter else "", "text2" if tokens <= CHUNK_TOKENS else "changed")
+            label.set(words if self._counter else "", "text2" if tokens <= size else "changed")

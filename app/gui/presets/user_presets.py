@@ -45,6 +45,7 @@ class OwnPresets(Dialog):
         line = Frame(self._area.body)
         line.pack(fill="x", pady=px(2))
         name = Entry(line, entry.name, on_done=lambda text: self._rename(entry, text))
+        name.inner.bind("<Return>", lambda _: "break", add="+")  # it renames, and does not press Close as well
         name.pack(side="left", fill="x", expand=True, padx=(0, px(8)))
         Button(
             line,

@@ -251,6 +251,7 @@ class Window:
 
     def resume(self, folder: Path) -> None:
         self._unless_training(lambda: guarded(lambda: self.job.resume(folder), self._refused))
+        self._mark_stale()
 
     def sample_now(self) -> None:
         """Ask for a prompt of the moment."""

@@ -260,9 +260,12 @@ def test_tokens_are_counted_for_each_line_with_the_prefix(page: Any, person: Per
 
 
 def test_a_caption_longer_than_all_chunks_is_said_to_be_cut() -> None:
-    assert in_words(1, 8) == "1 token"
-    assert in_words(75, 1) == "75 tokens"
-    assert "cut after 1 chunk of" in in_words(76, 1)
+    assert in_words(1, 8, 75) == "1 token"
+    assert in_words(75, 1, 75) == "75 tokens"
+    assert in_words(76, 1, 75) == "76 tokens: too long, cut after 1 chunk of 75"
+    assert [in_words(tokens, 8, 510).endswith("read in 2 chunks of 510") for tokens in (510, 511, 1020, 1021)] == [
+        False, True, True, False,
+    ]  # fmt: skip
 
 
 def test_what_is_being_typed_is_saved_when_the_window_closes(page: Any, folder: Path, said: list[Any]) -> None:

@@ -1,4 +1,5 @@
 import codecs
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -6,7 +7,8 @@ from PIL import Image
 
 from app.gui.captions.files import bytes_of, read_captions
 from app.gui.captions.store import CaptionStore, Filter
-from app.gui.captions.token_count import chunks, token_counter
+from app.gui.captions.token_count import chunk_size, token_counter
+from modules.catalog import FAMILIES
 from modules.data.source import file_info
 from modules.errors import Problems, UserError
 from modules.preset.sections.concept import Concept
@@ -231,8 +233,10 @@ def test_tokens_are_counted_by_the_tokenizers_of_the_model() -> None:
     assert token_counter("sd", "/no/such/file.safetensors")("cat") == [1]
 
 
-def test_chunks_are_of_75_tokens() -> None:
-    assert [chunks(n) for n in (0, 1, 75, 76, 150, 151)] == [1, 1, 1, 2, 2, 3]
+def test_chunks_are_as_long_as_the_family_reads_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert chunk_size("sdxl") == 75
+    monkeypatch.setitem(FAMILIES, "sdxl", replace(FAMILIES["sdxl"], chunk_size=510))
+    assert chunk_size("sdxl") == 510
 
 
 def test_the_captions_that_come_with_seachange_are_not_changed() -> None:

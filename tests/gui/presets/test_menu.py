@@ -102,7 +102,10 @@ def test_own_presets_are_renamed_and_deleted_with_a_way_back(window: Any, person
     context.library.save("Mine", context.draft)
     window.presets.manage()
     pump(lambda: person.dialog() == "Your presets")
-    person.type("Mine", "Ours", end="<Tab>")
+    person.type("Mine", "Yours", end="<Return>")
+    assert [entry.name for entry in context.library.entries() if entry.own] == ["Yours"]
+    assert person.dialog() == "Your presets", "Return renames, and closes nothing"
+    person.type("Yours", "Ours", end="<Tab>")
     assert [entry.name for entry in context.library.entries() if entry.own] == ["Ours"]
     person.click("Delete “Ours”")
     assert not [entry for entry in context.library.entries() if entry.own]
