@@ -39,10 +39,10 @@ def exponential(sigmas_N: np.ndarray, steps: int) -> np.ndarray:
     return np.exp(np.linspace(np.log(sigmas_N[0]), np.log(sigmas_N[-1]), steps))
 
 
-def beta(sigmas_N: np.ndarray, steps: int, shape: float = 0.6) -> np.ndarray:
+def beta(sigmas_N: np.ndarray, steps: int) -> np.ndarray:
     """Times by the quantiles of Beta(0.6, 0.6): many steps at both ends (arXiv:2407.12173, section 3.2)."""
     shares_S = 1 - np.linspace(0, 1, steps, endpoint=False)
-    times_S = np.rint(np.interp(shares_S, *_beta_sums(shape)) * (len(sigmas_N) - 1)).astype(int)
+    times_S = np.rint(np.interp(shares_S, *_beta_sums(0.6)) * (len(sigmas_N) - 1)).astype(int)
     return sigmas_N[::-1][times_S]
 
 

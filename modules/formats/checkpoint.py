@@ -14,7 +14,7 @@ same links read and write, so the two cannot disagree.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -266,6 +266,3 @@ def open_clip_links(names: Iterable[str], prefix: str) -> dict[str, Link]:
         return Link(f"{block}.{OPEN_CLIP_LAYER[layer]}.{leaf}")
 
     return {name: link(name) for name in names}
-
-
-LinkMaker = Callable[[Iterable[str]], dict[str, Link]]

@@ -154,15 +154,6 @@ def text_of(report: Sequence[Problem], words: Renderer) -> str:
 PLAIN = Renderer()  # the sentences of the command line, of logs, and of whoever has no names of his own
 
 
-def sentence(problem: Problem, name_of: NameOf = as_path, *, translate: Translate | None = None) -> str:
-    """The sentences of a problem with these names of settings.
-
-    Args:
-        translate: gives the template in another language; it is asked before values are filled in.
-    """
-    return Renderer(name_of, translate or as_written).sentence(problem)
-
-
 def fix(code: str, changes: Mapping[str, Any], files: Mapping[str, str] | None = None, **values: Any) -> Fix:
     """Settings or files that would help, with the label of this row."""
     return Fix(PLAIN.what(Problem(code, values=values)), dict(changes), code, values, dict(files or {}))

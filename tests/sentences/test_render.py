@@ -8,7 +8,7 @@ from modules.messages import Failed, Finding, decode, encode
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.numbers import plural, significant
 from modules.sentences.problem import Problem, problem
-from modules.sentences.render import PLAIN, Renderer, fix, sentence
+from modules.sentences.render import PLAIN, Renderer, fix
 
 
 def labelled(path: str) -> str:
@@ -17,8 +17,8 @@ def labelled(path: str) -> str:
 
 def test_a_sentence_names_settings_as_its_reader_does() -> None:
     wrong = problem("rules.fp16-and-bf16", "model.dtype", "training.weights")
-    assert sentence(wrong).startswith("model.dtype fp16 and training.weights bf16")
-    assert sentence(wrong, labelled).startswith("<dtype> fp16 and <weights> bf16")
+    assert PLAIN.sentence(wrong).startswith("model.dtype fp16 and training.weights bf16")
+    assert Renderer(labelled).sentence(wrong).startswith("<dtype> fp16 and <weights> bf16")
 
 
 def test_a_setting_in_a_list_and_its_neighbour_have_their_places() -> None:
@@ -42,7 +42,7 @@ def test_a_template_is_translated_before_it_is_filled_in() -> None:
         return "{value} n'est pas un nombre entier."
 
     wrong = problem("value.int", "training.steps", value="3.5")
-    assert sentence(wrong, translate=french) == "3.5 n'est pas un nombre entier."
+    assert Renderer(translate=french).sentence(wrong) == "3.5 n'est pas un nombre entier."
     assert asked == ["{value} is not a whole number."]
 
 

@@ -85,7 +85,7 @@ class CaptionStore:
         """
         return self._apply("Caption written", {number: text}) > 0
 
-    def add_tag(self, numbers: Iterable[int], tag: str, *, front: bool = False) -> int:
+    def add_tag(self, numbers: Iterable[int], tag: str) -> int:
         """Add a tag to every line that lacks it. Returns how many files changed.
 
         Raises:
@@ -94,9 +94,7 @@ class CaptionStore:
         tag = _checked(tag)
 
         def add(lines: list[str]) -> list[str]:
-            return [
-                line if tag in tags_of(line) else ", ".join([tag, line] if front else [line, tag]) for line in lines
-            ] or [tag]
+            return [line if tag in tags_of(line) else f"{line}, {tag}" for line in lines] or [tag]
 
         return self._edit(tr("“{tag}” added", tag=tag), numbers, add)
 

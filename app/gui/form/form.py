@@ -117,10 +117,6 @@ class Form(Masonry):
                     return block.rows[number]
         return None
 
-    def contains(self, path: str) -> bool:
-        """Whether this form has such a setting, shown or not."""
-        return any(setting.path == path for group in self._groups for setting in group.knobs)
-
     def reveal(self, path: str) -> SettingRow | None:
         """Unfold what hides a setting, and return its row; a form that is still being built does it at its end."""
         if not self._complete:

@@ -40,7 +40,7 @@ class EntryCard(Card):
         self.path = f"{editor.path}.{number}"
         self.rows: dict[str, SettingRow] = {}
         self._summary = Label(self.body, font="small", role="text2", wrap=True)
-        self._buttons = self._made_buttons()
+        self._movers = self._made_buttons()
         self._switch = self._made_switch()
         self.body.columnconfigure(0, weight=1)
         self.refresh()
@@ -66,9 +66,8 @@ class EntryCard(Card):
         reasons = (
             "" if self.number else tr("This is the first one."),
             "" if self.number + 1 < count else tr("This is the last one."),
-            "" if editor.may_be_empty or count > 1 else tr("The last one cannot be removed."),
         )
-        for button, reason in zip(self._buttons, reasons, strict=True):
+        for button, reason in zip(self._movers, reasons, strict=True):
             if button.reason != reason:
                 button.disable(reason)
 
@@ -112,7 +111,8 @@ class EntryCard(Card):
         switch.pack(side="left", padx=(px(10), 0))
         return switch
 
-    def _made_buttons(self) -> tuple[Button, Button, Button]:
+    def _made_buttons(self) -> tuple[Button, Button]:
+        """Those that move it up and down: they are grey at the ends of the list."""
         tools = Frame(self.head)
         tools.pack(side="right")
 
@@ -125,8 +125,8 @@ class EntryCard(Card):
         up = button("↑", "", tr("Move up"), lambda: editor.move(self.number, self.number - 1))
         down = button("↓", "", tr("Move down"), lambda: editor.move(self.number, self.number + 1))
         button("", "copy", tr("Duplicate this {name}", name=name), lambda: editor.duplicate(self.number))
-        remove = button("", "trash-2", tr("Remove this {name}", name=name), lambda: editor.remove(self.number))
-        return up, down, remove
+        button("", "trash-2", tr("Remove this {name}", name=name), lambda: editor.remove(self.number))
+        return up, down
 
 
 class ListEditor(Frame):
@@ -134,16 +134,13 @@ class ListEditor(Frame):
 
     Args:
         path: of the list: "sampling.prompts".
-        may_be_empty: whether the last entry can be removed.
     """
 
-    def __init__(
-        self, master: Frame, context: AppContext, path: str, words: ListLabels, *, may_be_empty: bool = True
-    ) -> None:
+    def __init__(self, master: Frame, context: AppContext, path: str, words: ListLabels) -> None:
         super().__init__(master)
         setting = setting_at(path)
         assert setting is not None and setting.entry is not None, path
-        self.context, self.path, self.words, self.may_be_empty = context, path, words, may_be_empty
+        self.context, self.path, self.words = context, path, words
         self.knobs = tuple(knobs(setting.entry))
         self.made: list[EntryCard] = []
         self._most = AT_ONCE

@@ -24,7 +24,6 @@ class SettingRow(FormRow):
     Args:
         path: of the setting, with its place in a list: "training.epochs", "concepts.3.flip".
         knob: which of several settings of this path (optimizers have settings of the same name); None: the one of now.
-        label: other words than the schema's.
 
     Raises:
         KeyError: there is no such setting.
@@ -37,7 +36,6 @@ class SettingRow(FormRow):
         path: str,
         *,
         setting: SettingInfo | None = None,
-        label: str = "",
         label_width: float = LABEL,
     ) -> None:
         found = setting or setting_at(path, context.draft.values)
@@ -45,7 +43,7 @@ class SettingRow(FormRow):
             raise KeyError(path)
         self.setting, self.path, self.context = found, path, context
         super().__init__(
-            master, label or tr(found.label), words=self._help, unit=tr(found.unit) if found.unit else "",
+            master, tr(found.label), words=self._help, unit=tr(found.unit) if found.unit else "",
             on_reset=self._reset, label_width=label_width,
         )  # fmt: skip
         self._shown: tuple[Any, str | None] | None = None

@@ -113,9 +113,7 @@ class LossCard(Card):
         self.rate_switch = self._switch(
             tr("Learning rate"), tr("Draws the learning rate over the loss."), self._show_rate
         )
-        self.log_switch = self._switch(
-            tr("Log scale"), tr("Makes small changes visible late in a run."), self._show_log
-        )
+        self._switch(tr("Log scale"), tr("Makes small changes visible late in a run."), self._show_log)
         self.chart = Chart(self.body, empty=tr("The loss appears here when training begins."), height=160)
         self.validation = ValidationChart(self.body, height=160)
         self.chart.pack(fill="both", expand=True)

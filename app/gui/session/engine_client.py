@@ -38,10 +38,9 @@ WindowEvent = Event | EngineDied
 class Engine:
     """One engine process at a time. `send` starts it, and starts another when it is gone."""
 
-    def __init__(self, command: Sequence[str] = COMMAND, *, arrived: Callable[[], None] = lambda: None) -> None:
-        """`arrived` is called in the reader's thread after each event."""
+    def __init__(self, command: Sequence[str] = COMMAND) -> None:
         self.inbox: SimpleQueue[WindowEvent] = SimpleQueue()
-        self._command, self._arrived = tuple(command), arrived
+        self._command = tuple(command)
         self._process: EngineProcess | None = None
 
     @property
@@ -81,7 +80,6 @@ class Engine:
 
     def _tell(self, event: WindowEvent) -> None:
         self.inbox.put(event)
-        self._arrived()
 
 
 class EngineProcess:

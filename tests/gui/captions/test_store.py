@@ -79,8 +79,8 @@ def test_a_tag_is_added_to_every_line_that_lacks_it_and_to_images_without_a_capt
     assert captions.all[0].lines == ["red robot, smiling, robot"]
     assert captions.all[1].lines == ["röt, robot", "blue robot, robot"]
     assert captions.all[2].lines == ["robot"]
-    captions.add_tag([4], "sks", front=True)
-    assert captions.all[4].lines == ["sks, robot"]
+    captions.add_tag([4], "sks")
+    assert captions.all[4].lines == ["robot, sks"]
 
 
 def test_a_tag_is_removed_as_a_whole_and_a_caption_of_nothing_has_no_file(captions: CaptionStore) -> None:

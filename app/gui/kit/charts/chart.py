@@ -67,13 +67,13 @@ class Chart(Painted, tk.Canvas):
         for key in ("<Key-0>", "<Escape>"):
             self.bind(key, lambda _: self.view())
 
-    def series(self, name: str, *, faint: bool = True, second: bool = False, exact: bool = False) -> Curve:
-        """A new curve. `faint` draws its raw values behind it; `exact` ones are not smoothed.
+    def series(self, name: str, *, second: bool = False, exact: bool = False) -> Curve:
+        """A new curve, its raw values faint behind it; `exact` ones are not smoothed, and have none.
 
         `second` gives it the axis at the right, unsmoothed.
         """
         exact = exact or second
-        curve = Curve(name, faint=faint and not exact, second=second, smooth=0.0 if exact else self._smooth)
+        curve = Curve(name, faint=not exact, second=second, smooth=0.0 if exact else self._smooth)
         self.curves.append(curve)
         return curve
 

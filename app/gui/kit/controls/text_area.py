@@ -27,7 +27,6 @@ class TextArea(RoundFrame):
         *,
         lines: int = 4,
         on_change: OnChange | None = None,
-        mono: bool = False,
         rest_ms: int = REST_MS,
     ) -> None:
         self.inner: tk.Text | None = None  # paint runs before it exists
@@ -37,7 +36,7 @@ class TextArea(RoundFrame):
         self.reason = ""
         self.inner = tk.Text(
             self, height=lines, width=20, wrap="word", undo=True, maxundo=500, autoseparators=True, bd=0,
-            highlightthickness=0, padx=px(2), pady=px(2), font=theme.font("mono" if mono else "body"),
+            highlightthickness=0, padx=px(2), pady=px(2), font=theme.font("body"),
         )  # fmt: skip
         self.inner.insert("1.0", text)
         self.inner.edit_reset()

@@ -41,7 +41,7 @@ class ScrollArea(Painted, tk.Canvas):
     def to_top(self) -> None:
         self.yview_moveto(0.0)
 
-    def keep_visible(self, widget: tk.Misc, margin: float = 24) -> None:
+    def keep_visible(self, widget: tk.Misc) -> None:
         """Scroll no more than needed to show `widget`."""
         if not str(widget).startswith(str(self.body)):
             return
@@ -52,10 +52,10 @@ class ScrollArea(Painted, tk.Canvas):
         bottom = top + widget.winfo_height()
         high, whole = self.winfo_height(), max(self.body.winfo_height(), 1)
         shown = self.canvasy(0)
-        if top - px(margin) < shown:
-            self.yview_moveto(max(0, top - px(margin)) / whole)
-        elif bottom + px(margin) > shown + high:
-            self.yview_moveto((bottom + px(margin) - high) / whole)
+        if top - px(24) < shown:
+            self.yview_moveto(max(0, top - px(24)) / whole)
+        elif bottom + px(24) > shown + high:
+            self.yview_moveto((bottom + px(24) - high) / whole)
 
     def _resized(self, event: tk.Event[Any]) -> None:
         self.itemconfigure(self._window, width=event.width - px(WIDTH))

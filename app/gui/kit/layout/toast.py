@@ -58,10 +58,9 @@ def toast(
     on_action: Callable[[], object] | None = None,
     *,
     role: str = "text2",
-    below: float = 6,
     more: Sequence[tuple[str, Callable[[], object]]] = (),
 ) -> Toast:
-    """Say `text` in the middle of the top bar, `below` the edge: six seconds, or twenty if it offers anything.
+    """Say `text` in the middle of the top bar: six seconds, or twenty if it offers anything.
 
     Args:
         action: words of the link, such as "Undo".
@@ -73,6 +72,6 @@ def toast(
     actions = [*([(action, on_action)] if action else []), *more]
     shown = Toast(master.winfo_toplevel(), text, actions, role)
     Toast.now = shown
-    shown.place(relx=0.5, y=px(below), anchor="n")
+    shown.place(relx=0.5, y=px(6), anchor="n")
     shown.lift()
     return shown
