@@ -95,6 +95,7 @@ class FamilyCard:
     not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
     fp16_vae: bool = True  # whether its own VAE works in fp16
     short_title: str = ""
+    file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
 
     @property
     def text_encoders(self) -> tuple[str, ...]:

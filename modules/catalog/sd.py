@@ -38,4 +38,5 @@ CARD = FamilyCard(
         Variant("sd15", "Stable Diffusion 1.5"),
         Variant("sd2", "Stable Diffusion 2", names=r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])"),
     ),
+    file_marks=("cond_stage_model.",),
 )  # fmt: skip

@@ -38,4 +38,5 @@ CARD = FamilyCard(
     examples=("stabilityai/stable-diffusion-xl-base-1.0",),
     variants=(Variant("sdxl", "Stable Diffusion XL"),),
     fp16_vae=False,
+    file_marks=("conditioner.embedders.", "model.diffusion_model.label_emb."),
 )  # fmt: skip

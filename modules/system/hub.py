@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from modules.errors import UserError
+from modules.sentences.problem import Problem, problem
+from modules.system.bundled import resolve
+from modules.system.reading import look_at
 
 # Beside the folders with weights. Everything else in a repository (other formats, pictures) is left there.
 ALWAYS = ("model_index.json", "*/config.json", "scheduler/*.json", "tokenizer*/*")
@@ -35,6 +38,21 @@ def looks_like_hub_name(name: str) -> bool:
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name) is not None and not name.endswith(
         (".safetensors", ".ckpt", ".pt", ".bin")
     )
+
+
+def missing_model(name: str) -> Problem | None:
+    """Why nothing can be opened under this name; None if a file or folder is there, or it may be a hub model's name.
+
+    Looks at the path alone. What the system does not show is not called missing: opening it tells the reason.
+    """
+    try:
+        path = resolve(name)
+        look_at(path)
+    except UserError as error:
+        return error.problem
+    except OSError:
+        return None
+    return None if path.exists() or looks_like_hub_name(name) else problem("model.not-there", name=name)
 
 
 def download_model(name: str, folders: Sequence[str], *, offline: bool = False, cache: Path | None = None) -> Path:

@@ -10,13 +10,14 @@ import json
 import stat
 from contextlib import suppress
 from pathlib import Path, PureWindowsPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from modules.errors import UserError
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.text import MB
 
+MAX_HEADER_BYTES = 20 * MB  # of .safetensors; published models have a tenth, the format's own library reads 100
 MAX_JSON_BYTES = 5 * MB  # configs, manifests, indexes, presets: the largest published ones have a tenth of it
 
 
@@ -97,3 +98,33 @@ def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
         return json.loads(read_text(path, most))
     except RecursionError as error:
         raise ValueError(f"{path} is nested too deeply") from error
+
+
+def safetensors_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
+    """The header of a .safetensors file, and the place where its tensors begin."""
+    length = int.from_bytes(file.read(8), "little")
+    size = path.stat().st_size
+    if size < 8 or length > MAX_HEADER_BYTES:
+        raise UserError("weights.not-safetensors", file=path)
+    if 8 + length > size:
+        raise cut_short(path, 8 + length)
+    try:
+        header = json.loads(file.read(length), object_pairs_hook=_without_duplicate_keys)
+    except (ValueError, RecursionError) as error:
+        raise UserError("weights.header", file=path) from error
+    if not isinstance(header, dict):
+        raise UserError("weights.no-header", file=path)
+    return cast("dict[str, Any]", header), 8 + length
+
+
+def _without_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON. A tensor that is listed twice would be another one for another program."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a name stands there twice")
+    return found
+
+
+def cut_short(path: Path, expected: int) -> UserError:
+    code = "weights.cut-short" if expected else "weights.ends-early"
+    return UserError(code, file=path, size=path.stat().st_size, expected=expected)

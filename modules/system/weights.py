@@ -30,8 +30,7 @@ from torch import Tensor
 from modules.errors import UserError
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
-from modules.system.reading import look_at, read_json
-from modules.text import MB
+from modules.system.reading import MAX_HEADER_BYTES, cut_short, look_at, read_json, safetensors_header
 
 Shape = tuple[int, ...]
 
@@ -41,7 +40,6 @@ DTYPES: dict[str, torch.dtype] = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_HEADER_BYTES = 20 * MB  # of published models a tenth; the format's own library reads 100
 MAX_DIMENSIONS, MAX_NUMBERS = 16, 2**60
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
@@ -110,7 +108,7 @@ class SafetensorsFile(Weights):
     def __init__(self, path: Path) -> None:
         self.path = path
         with path.open("rb") as file:
-            header, start = _header(file, path)
+            header, start = safetensors_header(file, path)
         said = header.pop("__metadata__", {})
         if not isinstance(said, dict):
             raise UserError("weights.metadata", file=path)
@@ -120,7 +118,7 @@ class SafetensorsFile(Weights):
         _refuse_overlaps(self._entries, path)
         end = max((entry.start + entry.size for entry in self._entries.values()), default=start)
         if path.stat().st_size < end:
-            raise _cut_short(path, end)
+            raise cut_short(path, end)
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
         entry = self._entries[name]
@@ -269,31 +267,6 @@ def first_names(names: Iterable[str], count: int = 3) -> Problem:
 # Checks ---------------------------------------------------------------------------------------------------------------
 
 
-def _header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
-    """The header and the place where the tensors begin."""
-    length = int.from_bytes(file.read(8), "little")
-    size = path.stat().st_size
-    if size < 8 or length > MAX_HEADER_BYTES:
-        raise UserError("weights.not-safetensors", file=path)
-    if 8 + length > size:
-        raise _cut_short(path, 8 + length)
-    try:
-        header = json.loads(file.read(length), object_pairs_hook=_without_duplicate_keys)
-    except (ValueError, RecursionError) as error:
-        raise UserError("weights.header", file=path) from error
-    if not isinstance(header, dict):
-        raise UserError("weights.no-header", file=path)
-    return cast("dict[str, Any]", header), 8 + length
-
-
-def _without_duplicate_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object of JSON. A tensor that is listed twice would be another one for another program."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name stands there twice")
-    return found
-
-
 def _refuse_overlaps(entries: Mapping[str, Entry], path: Path) -> None:
     end, before = 0, ""
     for name, entry in sorted(entries.items(), key=lambda pair: (pair[1].start, pair[1].size)):
@@ -326,13 +299,8 @@ def _fill(file: BinaryIO, memory: memoryview, path: Path) -> None:
     while memory.nbytes:
         got = file.readinto(memory)  # pyright: ignore[reportAttributeAccessIssue]
         if not got:
-            raise _cut_short(path, 0)
+            raise cut_short(path, 0)
         memory = memory[got:]
-
-
-def _cut_short(path: Path, expected: int) -> UserError:
-    code = "weights.cut-short" if expected else "weights.ends-early"
-    return UserError(code, file=path, size=path.stat().st_size, expected=expected)
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:

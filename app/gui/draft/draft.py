@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any, cast
 
@@ -17,7 +17,7 @@ from app.gui.draft.history import Entry, History
 from app.gui.draft.labels import breadcrumb, page_of
 from app.gui.draft.parsing import InvalidInput, judged, read
 from app.gui.draft.preset_diff import with_preset_values
-from app.gui.draft.state import Baseline, DraftState, values_of
+from app.gui.draft.state import MODELS, Baseline, DraftState, values_of
 from app.gui.draft.tree_edit import differing_paths, replaced
 from app.gui.draft.visibility import LISTS, form_order, is_visible, schema_path
 from modules.language import tr
@@ -160,6 +160,12 @@ class Draft:
         """Put in what a closed window left. No change: there is nothing to undo."""
         self._move(state)
 
+    def look_again(self) -> None:
+        """Judge once more what hangs on files: a model may have come or gone. No change: there is nothing to undo."""
+        after = replace(self._state)
+        if after.missing_models != self._state.missing_models:
+            self._move(after, {*MODELS})
+
     # Lists: concepts, sampling.prompts, words ------------------------------------------------------------------
 
     def add(self, path: str, values: Values | None = None, at: int | None = None) -> int:
@@ -223,9 +229,9 @@ class Draft:
         self._history.record(path, before, after, title=title or breadcrumb(path, self.values), typed=typed)
         self._move(after)
 
-    def _move(self, after: DraftState) -> None:
+    def _move(self, after: DraftState, judged_anew: Collection[str] = ()) -> None:
         before, self._state = self._state, after
-        paths = set(differing_paths(before.values, after.values))
+        paths = {*judged_anew, *differing_paths(before.values, after.values)}
         paths |= {path for path in {*before.bad, *after.bad} if before.bad.get(path) != after.bad.get(path)}
         if before.base is not after.base:  # any mark may have changed
             paths |= {"", *differing_paths(before.base.values, after.base.values)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -15,7 +15,10 @@ from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts, missing_settings
 from modules.preset.validate import UNIONS, all_settings, examine, setting_at
+from modules.sentences.problem import Problem
+from modules.system.hub import missing_model
 
+MODELS = ("model.source", "model.vae")
 Kept = Mapping[tuple[str, str], Values]  # settings of the methods and optimizers that were chosen before
 
 
@@ -49,9 +52,17 @@ class DraftState:
     def errors(self) -> dict[str, str]:
         found = {path: bad.error for path, bad in self.bad.items() if is_visible_at(path, self.values)}
         preset, wrong = examine(self.frozen)
-        for path, text in lines_by_path([*wrong.values(), *conflicts(preset), *missing_settings(preset)]).items():
+        problems = [*wrong.values(), *conflicts(preset), *missing_settings(preset), *self.missing_models]
+        for path, text in lines_by_path(problems).items():
             found[path] = f"{found[path]}\n{text}" if path in found else text
         return found
+
+    @cached_property
+    def missing_models(self) -> list[Problem]:
+        """Models that are not where their settings say. The only thing here that hangs on files."""
+        named = ((path, str(get(self.values, path))) for path in MODELS)
+        found = ((path, missing_model(name)) for path, name in named if name)
+        return [replace(missing, path=path) for path, missing in found if missing]
 
     @cached_property
     def changed(self) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from app.gui.draft.choice_labels import choice_label
+from app.gui.form.base_model import BaseModelHint
 from app.gui.form.form import Below, Form, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.form.prediction_wizard import PredictionWizard
@@ -89,6 +90,9 @@ class ModelPage(SettingsPage):
         links = Frame(under)
         links.grid(row=1, column=1, sticky="ew", pady=(0, px(4)))
         offered: list[str] = []
+
+        hint = BaseModelHint(under, self.context)
+        hint.grid(row=2, column=1, sticky="ew")
 
         def offer(_: object = None) -> None:
             names = [*FAMILIES[str(self.context.draft.get("model.family"))].examples]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +18,8 @@ from modules.preset.preset import Preset
 from modules.preset.validate import examine
 from modules.run_folders import is_training, new_names, runs_named
 from modules.system.bundled import is_bundled
+from modules.system.hub import missing_model
 
-HUB_NAME = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 LOOK_S = 0.4  # seconds for a look at the dates of the images
 
 
@@ -56,7 +55,7 @@ def earlier_run(values: Values) -> EarlierRun | None:
     workspace, name = Path(preset.general.workspace), run_name(preset)
     run = next(map(Run, runs_named(workspace, name)), None)
     backups = run.backups() if run is not None else []
-    if run is None or not backups or is_training(run.folder) or not _is_there(preset.model.source):
+    if run is None or not backups or is_training(run.folder) or missing_model(preset.model.source):
         return None
     step, summary, own = backups[0][0], run.summary, run.preset
     changes = changes_between(own, preset) if own else {}
@@ -73,7 +72,7 @@ def earlier_run(values: Values) -> EarlierRun | None:
         images or own is None or teaches_otherwise({row.path: changes[row.path] for row in rows}),
         images,
         can_continue(changes),
-        own is not None and _is_there(own.model.source),
+        own is not None and not missing_model(own.model.source),
         next(new_names(workspace, name)),
     )
 
@@ -85,11 +84,6 @@ def trainings_elsewhere(workspace: Path, ours: Path | None) -> list[str]:
     except OSError:
         return []
     return [path.name for path in folders]
-
-
-def _is_there(source: str) -> bool:
-    """Whether a base model can be opened as far as its name tells: it may also be a name on the hub."""
-    return is_bundled(source) or bool(HUB_NAME.fullmatch(source)) or Path(source).expanduser().exists()
 
 
 def _images_changed(preset: Preset, since: float) -> bool:

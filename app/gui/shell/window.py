@@ -329,6 +329,7 @@ class Window:
             self._end_title = f"{end_text(running)} - {Path(running.started.folder).name}"
 
     def _seen(self) -> None:
+        self.context.draft.look_again()
         if self._end_title:
             self._end_title = ""
             self._mark_stale()

@@ -14,7 +14,7 @@ from modules.families.parts import building
 from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
 from modules.system.bundled import resolve
-from modules.system.hub import download_model, looks_like_hub_name
+from modules.system.hub import download_model, missing_model
 from modules.system.reading import look_at
 from modules.system.weights import Weights
 
@@ -45,9 +45,9 @@ def model_path(name: str, card: FamilyCard, options: LoadOptions) -> Path:
         return path
     if path.exists():  # reading a pipe or a device may never end
         raise UserError("model.not-a-file", file=path)
-    if looks_like_hub_name(name):
-        return download_model(name, card.folders, offline=options.offline)
-    raise UserError("model.not-there", name=name)
+    if missing := missing_model(name):
+        raise UserError(missing)
+    return download_model(name, card.folders, offline=options.offline)
 
 
 def component_weights(files: ModelFiles, spec: ComponentSpec) -> Weights:

@@ -108,6 +108,24 @@ def test_what_is_missing_is_told_where_it_is_missing(draft: Draft) -> None:
     assert draft.errors()["concepts"].endswith("Add a folder of images on the page Concepts.")
 
 
+@pytest.mark.parametrize("path", ["model.source", "model.vae"])
+def test_a_model_that_is_not_there_is_wrong_at_once_until_it_comes(draft: Draft, tmp_path: Path, path: str) -> None:
+    file, told = tmp_path / "model.safetensors", list[frozenset[str]]()
+    for name in (str(file), "just some words"):
+        draft.put(path, name)
+        assert f"There is no model at {name}." in draft.errors()[path]
+    for name in ("stabilityai/stable-diffusion-2-1", "starter:model", str(tmp_path)):
+        draft.put(path, name)
+        assert draft.errors() == {}
+    draft.put(path, str(file))
+    draft.watch(path, told.append)
+    draft.look_again()
+    assert not told
+    file.touch()
+    draft.look_again()
+    assert draft.errors() == {} and len(told) == 1
+
+
 def test_typing_without_a_rest_is_undone_at_once_and_a_rest_makes_two(draft: Draft, clock: Clock) -> None:
     for text in ("5", "50", "500"):
         draft.type("training.steps", text)

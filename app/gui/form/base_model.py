@@ -1,0 +1,81 @@
+"""What the base model's own header says of its type, and the offer to set "Model type" to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from app.gui.context import AppContext
+from app.gui.draft.choice_labels import choice_label
+from app.gui.kit import Frame, Label, LinkButton, px
+from app.gui.session.worker import Worker
+from app.gui.session.worker_poll import WorkerPoll
+from modules.catalog import FAMILIES
+from modules.errors import UserError
+from modules.language import tr
+from modules.system.bundled import resolve
+from modules.system.reading import open_file, read_json, safetensors_header
+
+
+def family_of_model(source: str) -> str:
+    """The family of the model in this file or diffusers folder, by its header or index; "" if they do not tell."""
+    try:
+        path = resolve(source)
+        if path.suffix.lower() == ".safetensors":
+            return _family_of_file(path)
+        index = read_json(path / "model_index.json") if path.is_dir() else {}
+    except (UserError, OSError, ValueError):
+        return ""  # what is wrong with it is told when it is opened
+    fitting = [name for name, card in FAMILIES.items() if set(card.folders) <= set(index)]
+    return max(fitting, key=lambda name: len(FAMILIES[name].folders), default="")
+
+
+def _family_of_file(path: Path) -> str:
+    with open_file(path) as file:
+        names, _ = safetensors_header(file, path)
+    marked = [key for key, card in FAMILIES.items() if any(name.startswith(card.file_marks) for name in names)]
+    return marked[0] if len(marked) == 1 else ""
+
+
+class BaseModelHint(Frame):
+    """Empty, until the file that was chosen is plainly of another type than "Model type" says."""
+
+    def __init__(self, master: Any, context: AppContext) -> None:
+        super().__init__(master)
+        self._context = context
+        self._source = ""
+        self._family = ""  # of that source
+        self._reading = WorkerPoll[str](self, self._read)
+        self._end = context.draft.watch("model", lambda _: self.refresh())
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Read the header if there is another file, and offer what it says."""
+        source = str(self._context.draft.get("model.source"))
+        if source != self._source:
+            self._source, self._family = source, ""
+            self._reading.start(Worker(lambda *_: family_of_model(source)))
+        self._show()
+
+    def _read(self, family: str) -> None:
+        self._family = family
+        self._show()
+
+    def _show(self) -> None:
+        self.clear()
+        if self._family in ("", self._context.draft.get("model.family")):
+            self.configure(height=1)
+            return
+        title = choice_label("model.family", self._family)
+        Label(self, tr("This is a {title} model.", title=title), font="small", role="changed", wrap=True).pack(
+            fill="x", padx=px(2)
+        )
+        LinkButton(self, tr("Set Model type to {title}", title=title), self._set).pack(anchor="w", pady=(0, px(4)))
+
+    def _set(self) -> None:
+        self._context.draft.put("model.family", self._family)
+
+    def destroy(self) -> None:
+        self._end()
+        self._reading.cancel()
+        super().destroy()

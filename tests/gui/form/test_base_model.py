@@ -1,0 +1,57 @@
+"""The type that a model's own header tells, and the offer to set it."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("tkinter", reason="this Python has no tkinter")
+
+from app.gui.context import AppContext
+from app.gui.form.base_model import family_of_model
+from modules.catalog import FAMILIES
+from modules.families.parts.single_file import SIGNATURES, TEXT, UNET
+from modules.system.bundled import ROOT
+from tests.gui.by_hand import page_of
+from tests.gui.conftest import Pump
+from tests.gui.person import Person
+
+FAMILY_OF_KIND = {variant.kind: family for family, card in FAMILIES.items() for variant in card.variants}
+
+
+def header_with(path: Path, *names: str) -> Path:
+    """A file with nothing but the names of its tensors."""
+    empty = {"dtype": "F32", "shape": [0], "data_offsets": [0, 0]}
+    header = json.dumps(dict.fromkeys(names, empty)).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return path
+
+
+@pytest.mark.parametrize("kind", TEXT)
+def test_the_card_knows_a_single_file_by_the_names_that_the_family_reads(tmp_path: Path, kind: str) -> None:
+    names = [f"{UNET}input_blocks.0.0.weight", *(f"{prefix}some.weight" for prefix in TEXT[kind].values())]
+    names += [mark if mark.endswith("weight") else f"{mark}some.weight" for mark in [SIGNATURES.get(kind)] if mark]
+    assert family_of_model(str(header_with(tmp_path / "model.safetensors", *names))) == FAMILY_OF_KIND[kind]
+
+
+def test_what_tells_nothing_has_no_family(tmp_path: Path) -> None:
+    (tmp_path / "torn.safetensors").write_bytes(b"torn")
+    (tmp_path / "photos").mkdir()
+    lora = header_with(tmp_path / "lora.safetensors", "lora_unet_x.lora_down.weight")
+    for source in ("", "someone/model", "starter:none", tmp_path / "torn.safetensors", tmp_path / "photos", lora):
+        assert family_of_model(str(source)) == ""
+    assert family_of_model("starter:model") == family_of_model(str(ROOT / "resources/starter/model")) == "sd"
+
+
+def test_a_file_of_another_type_offers_to_set_the_model_type(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    file = header_with(tmp_path / "base.safetensors", f"{UNET}label_emb.0.0.weight")
+    page_of(context, "model")
+    context.draft.put("model.source", str(file))
+    pump(lambda: person.finds("This is a Stable Diffusion XL model."))
+    person.click("Set Model type to Stable Diffusion XL")
+    assert context.draft.get("model.family") == "sdxl"
+    assert not person.finds("This is a")
+    context.draft.undo()
+    assert person.finds("This is a Stable Diffusion XL model.")
