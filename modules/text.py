@@ -5,11 +5,16 @@ GB are 2**30 bytes, and MB 2**20, as nvidia-smi counts them and as cards are sol
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from modules.language import plural, tr
 
+SEVERITIES = (
+    ("error", "1 problem", "{count:,} problems"),
+    ("warning", "1 warning", "{count:,} warnings"),
+    ("info", "1 note", "{count:,} notes"),
+)
 KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
 ALMOST = 0.95  # of a unit is enough to be written in it: 0.97 GB is 1.0 GB to a person, and not 993 MB
 MINUTE, HOUR, DAY = 60, 3600, 86_400
@@ -85,6 +90,12 @@ def rate(steps_per_second: float) -> str:
 def counted(number: int, one: str, many: str = "") -> str:
     """A number with its word: "1 image", "2,000 images", "3 batches"."""
     return plural(number, f"1 {one}", f"{{count:,}} {many or f'{one}s'}")
+
+
+def findings_counted(counts: Mapping[Any, int]) -> str:
+    """How many findings of each severity: "1 problem, 2 warnings, 10 notes"; "" for none."""
+    parts = [plural(counts[kind], one, many) for kind, one, many in SEVERITIES if counts.get(kind)]
+    return ", ".join(parts)
 
 
 def in_percent(share: float, digits: int = 0) -> str:

@@ -13,8 +13,7 @@ from app.gui.session.earlier_run import EarlierRun, earlier_run, trainings_elsew
 from app.gui.session.run_history import Run
 from modules.errors import UserError
 from modules.language import plural, tr
-from modules.messages import BackupNow, Continue, Pause, SampleNow, SaveNow, Stop, Train
-from modules.messages import Job as Task
+from modules.messages import BackupNow, Continue, Job, Pause, SampleNow, SaveNow, Stop, Train
 from modules.preset.paths import Values
 from modules.sentences.problem import as_it_is
 from modules.system.bundled import in_program_folder
@@ -47,7 +46,7 @@ class Way:
 NEW = Way()
 
 
-class Job:
+class RunControl:
     """The run of this window. What cannot be done now has its reason in words: `blocked`, `no_run_reason`."""
 
     def __init__(self, context: AppContext) -> None:
@@ -146,7 +145,7 @@ class Job:
             self._context.engine.send(command)
 
 
-def begin(context: AppContext, what: str, task: Task) -> None:
+def begin(context: AppContext, what: str, task: Job) -> None:
     """Give the engine a job: the run is under way only if there is an engine.
 
     Raises:

@@ -21,6 +21,7 @@ from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.numbers import plural
 from modules.sentences.render import PLAIN
+from modules.text import findings_counted
 from modules.trainer.control import Control
 
 Check = Callable[[CheckContext], Iterator[Finding]]
@@ -115,15 +116,8 @@ def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> I
 
 def _counts(counter: FindingCounter) -> str:
     """ "2 problems, 3 warnings, 4 notes." """
-    number = counter.found
-    rows: tuple[tuple[Severity, str], ...] = (
-        ("error", "# problem|# problems"),
-        ("warning", "# warning|# warnings"),
-        ("info", "# note|# notes"),
-    )
-    counts = [plural(number[severity], forms) for severity, forms in rows if number[severity]]
-    said = ["" if number["error"] else "The preset can start", *counts]
-    return f"{', '.join(filter(None, said))}."
+    start = "" if counter.found["error"] else "The preset can start"
+    return f"{', '.join(filter(None, [start, findings_counted(counter.found)]))}."
 
 
 def _summary(context: CheckContext) -> list[str]:

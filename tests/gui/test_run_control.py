@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.gui.context import AppContext
-from app.gui.run_control import Job, Way
+from app.gui.run_control import RunControl, Way
 from app.gui.session.engine_client import Engine
 from modules.errors import UserError
 from modules.messages import BackupNow, Continue, Pause, Stop, Train
@@ -22,7 +22,7 @@ from tests.gui.contexts import context_at, run_folder, sent
 
 def test_a_run_begins_with_the_frozen_draft(tmp_path: Path) -> None:
     context = context_at(tmp_path)
-    Job(context).start()
+    RunControl(context).start()
     [train] = sent(context)
     assert isinstance(train, Train)
     assert train.preset == context.draft.freeze()
@@ -33,15 +33,15 @@ def test_a_run_begins_with_the_frozen_draft(tmp_path: Path) -> None:
 def test_nothing_starts_while_a_setting_is_wrong(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     context.draft.type("training.batch_size", "0")
-    assert Job(context).blocked().startswith("Fix 1 setting first")
+    assert RunControl(context).blocked().startswith("Fix 1 setting first")
     with pytest.raises(UserError):
-        Job(context).start()
+        RunControl(context).start()
     assert sent(context) == []
 
 
 def test_the_second_stop_is_at_once(tmp_path: Path) -> None:
     context = context_at(tmp_path)
-    job = Job(context)
+    job = RunControl(context)
     job.stop()
     assert sent(context) == []
     job.start()
@@ -53,16 +53,16 @@ def test_the_second_stop_is_at_once(tmp_path: Path) -> None:
 def test_a_run_that_was_stopped_or_killed_can_go_on_at_once(tmp_path: Path) -> None:
     """By its lock, and not by the time of its last event."""
     context = context_at(tmp_path)
-    assert Job(context).earlier() is None
+    assert RunControl(context).earlier() is None
     folder = left_by(context, tmp_path, "Robot LoRA", step=12, end="")
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None
     assert (found.run.folder, found.step, found.finished, found.otherwise) == (folder, 12, False, False)
     with Lock(folder / LOCK):
-        assert Job(context).earlier() is None
-        assert Job(context).elsewhere() == ["Robot LoRA"]
-    assert Job(context).elsewhere() == []
-    Job(context).start(Way(folder))
+        assert RunControl(context).earlier() is None
+        assert RunControl(context).elsewhere() == ["Robot LoRA"]
+    assert RunControl(context).elsewhere() == []
+    RunControl(context).start(Way(folder))
     [train] = sent(context)
     assert isinstance(train, Train)
     assert (train.resume, train.preset) == (str(folder), context.draft.freeze())
@@ -73,29 +73,29 @@ def test_the_newest_run_of_the_name_counts(tmp_path: Path) -> None:
     left_by(context, tmp_path, "Robot LoRA", step=12, end="stopped")
     left_by(context, tmp_path, "Robot LoRA 2", step=0, end="stopped")
     left_by(context, tmp_path, "Robot LoRA of mine", step=9, end="stopped")
-    assert Job(context).earlier() is None, "the newest of that name has no backup"
+    assert RunControl(context).earlier() is None, "the newest of that name has no backup"
 
 
 def test_what_differs_is_listed_and_decides_what_is_offered(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     left_by(context, tmp_path, "Robot LoRA", step=12, end="stopped")
     context.draft.put("sampling.every", "7 steps")
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None
     assert ([each.path for each in found.differences], found.otherwise) == (["sampling.every"], False)
     context.draft.put("training.learning_rate", 5e-5)
     context.draft.put("concepts.0.repeats", 2.0)
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None
     rows = {each.path: (each.old, each.new) for each in found.differences}
     assert rows["training.learning_rate"] == ("0.0005", "0.00005")
     assert rows.keys() == {"sampling.every", "training.learning_rate", "concepts.0.repeats"}
     assert found.otherwise and found.fits and found.new_name == "Robot LoRA 2"
     context.draft.put("method.rank", 3)
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None and not found.fits
     context.draft.put("model.source", str(tmp_path / "nowhere.safetensors"))
-    assert Job(context).earlier() is None
+    assert RunControl(context).earlier() is None
 
 
 def test_images_that_came_since_are_noticed(tmp_path: Path) -> None:
@@ -104,26 +104,26 @@ def test_images_that_came_since_are_noticed(tmp_path: Path) -> None:
     images.mkdir()
     context.draft.put("concepts.0.path", str(images))
     left_by(context, tmp_path, "Robot LoRA", step=12, end="stopped")
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None and not found.images_changed
     (images / "new.png").touch()
     later = time.time() + 9
     os.utime(images / "new.png", (later, later))
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None and found.images_changed and found.otherwise
 
 
 def test_a_finished_run_is_trained_further_by_so_many_steps(tmp_path: Path) -> None:
     context = context_at(tmp_path)
     folder = left_by(context, tmp_path, "Robot LoRA", step=600, end="finished")
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None
     assert (found.finished, found.more, found.differences) == (True, 200, [])
     context.draft.put("training.steps", 900)
-    found = Job(context).earlier()
+    found = RunControl(context).earlier()
     assert found is not None
     assert (found.more, found.differences) == (300, [])
-    Job(context).start(Way(folder, own=True, steps=700))
+    RunControl(context).start(Way(folder, own=True, steps=700))
     [train] = sent(context)
     assert isinstance(train, Train)
     assert (train.preset["training"]["steps"], train.resume) == (700, str(folder))
@@ -140,17 +140,17 @@ def test_any_old_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, "Old", step=5, end="stopped")
     (folder / "preset.json").write_text(json.dumps({"version": 3, "training": {"steps": 77}}))
     context = context_at(tmp_path)
-    Job(context).resume(folder)
+    RunControl(context).resume(folder)
     [train] = sent(context)
     assert isinstance(train, Train)
     assert (train.preset["training"]["steps"], train.resume) == (77, str(folder))
     with pytest.raises(UserError):
-        Job(context).resume(folder)
+        RunControl(context).resume(folder)
 
 
 def test_a_run_is_told_things_only_while_it_trains(tmp_path: Path) -> None:
     context = context_at(tmp_path)
-    job = Job(context)
+    job = RunControl(context)
     job.backup_now()
     assert job.no_run_reason() != ""
     job.start()
@@ -166,5 +166,5 @@ def test_an_engine_that_cannot_be_started_leaves_the_window_at_rest(tmp_path: Pa
     context = context_at(tmp_path)
     context.engine = Engine([str(tmp_path / "no such program")])
     with pytest.raises(UserError, match="cannot be started"):
-        Job(context).start()
+        RunControl(context).start()
     assert not context.running.busy

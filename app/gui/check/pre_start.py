@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
-from app.gui.run_control import NEW, Job, Way
+from app.gui.run_control import NEW, RunControl, Way
 from modules.errors import UserError
 from modules.messages import Failed, Finished, Stop
 from modules.sentences.problem import as_it_is
@@ -25,7 +25,7 @@ class PreStartCheck:
     """
 
     def __init__(
-        self, context: AppContext, job: Job, begin: Callable[[Way], object], show: Callable[[], object]
+        self, context: AppContext, job: RunControl, begin: Callable[[Way], object], show: Callable[[], object]
     ) -> None:
         self._context, self._job, self._begin, self._show = context, job, begin, show
         self._checks = checks_for(context)

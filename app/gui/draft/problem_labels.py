@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.gui.draft.labels import breadcrumb, value_text
-from modules.language import plural, tr, translated
+from modules.language import tr, translated
 from modules.messages import Failed, Finding, Note, Paused
 from modules.preset.validate import setting_at
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
 from modules.sentences.render import Renderer, text_of
+from modules.text import findings_counted
 
 # Rows of the catalogue whose advice is for the command line
 INSTEAD: dict[str, tuple[str, str]] = {
@@ -80,17 +81,10 @@ def lines_by_path(problems: Sequence[Problem]) -> dict[str, str]:
 
 # Findings
 
-SEVERITIES = (
-    ("error", "1 problem", "{count} problems"),
-    ("warning", "1 warning", "{count} warnings"),
-    ("info", "1 note", "{count} notes"),
-)
-
 
 def counted(counts: Counter[str]) -> str:
     """How it stands, in a line: "2 warnings, 10 notes"."""
-    parts = [plural(counts[severity], one, other) for severity, one, other in SEVERITIES if counts[severity]]
-    return ", ".join(parts) or tr("No problems found")
+    return findings_counted(counts) or tr("No problems found")
 
 
 def describe_changes(changes: Mapping[str, Any]) -> str:

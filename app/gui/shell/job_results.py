@@ -10,7 +10,7 @@ from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, note_text, pause_text
 from app.gui.own_lora.page import KEY
 from app.gui.run import dialogs
-from app.gui.run_control import Job, Resumable, Way, guarded
+from app.gui.run_control import Resumable, RunControl, Way, guarded
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import pause_advice
@@ -23,7 +23,7 @@ from modules.system.bundled import is_bundled
 class JobResults:
     """`handle` is called with every event, after the run has taken it in."""
 
-    def __init__(self, context: AppContext, job: Job, close: Callable[[], object]) -> None:
+    def __init__(self, context: AppContext, job: RunControl, close: Callable[[], object]) -> None:
         self._context, self._job, self._close = context, job, close
         self.closing = False  # the window closes as soon as the job has ended
         self._paused_dialog = ""  # what was said last of why a run has paused by itself

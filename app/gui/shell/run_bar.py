@@ -12,7 +12,7 @@ from app.gui.context import AppContext
 from app.gui.draft import problem_labels
 from app.gui.draft.problem_labels import failure_headline
 from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
-from app.gui.run_control import Job, no_images
+from app.gui.run_control import RunControl, no_images
 from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_labels import end_text, pause_advice
@@ -42,7 +42,7 @@ class RunBar(Frame):
     """`refresh` shows what is so now; cheap enough for every tick."""
 
     def __init__(
-        self, master: Frame, context: AppContext, job: Job, pre_start: PreStartCheck, actions: RunBarActions
+        self, master: Frame, context: AppContext, job: RunControl, pre_start: PreStartCheck, actions: RunBarActions
     ) -> None:
         super().__init__(master, "panel", height=HEIGHT)
         self._context, self._job, self._starting, self._actions = context, job, pre_start, actions

@@ -16,7 +16,7 @@ from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run.start_question import ask_start
-from app.gui.run_control import NEW, Job, Way, guarded
+from app.gui.run_control import NEW, RunControl, Way, guarded
 from app.gui.session.run_labels import end_text, window_title
 from app.gui.session.run_state import JUST_SENT, Ended, WindowEvent
 from app.gui.shell.job_results import JobResults
@@ -43,7 +43,7 @@ class Window:
     def __init__(self, context: AppContext) -> None:
         self.context = context
         self.app: App = context.app
-        self.job = Job(context)
+        self.job = RunControl(context)
         self.pre_start = PreStartCheck(context, self.job, self._begin, self._show_findings)
         self.undo_actions = UndoActions(context, lambda: self.pages.front)
         self.presets = PresetMenu(context, self.undo_actions.undo)
