@@ -19,6 +19,7 @@ from modules.families.parts import building, single_file
 from modules.families.parts.config_check import check_supported
 from modules.formats.checkpoint import unet_links
 from modules.formats.unet_blocks import unet_changes
+from modules.system.weights import open_weights
 from tests.tiny import tiny_sd
 
 CARD = FAMILIES["sd"]
@@ -63,8 +64,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def changed(whole: Path, target: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
     """The single file with other tensors in it."""
-    from modules.system.weights import open_weights
-
     tensors = load_file(whole)
     change(tensors)
     save_file(tensors, target, dict(open_weights(whole).metadata))
@@ -113,8 +112,6 @@ def test_weights_that_are_no_numbers_are_refused(value: float, whole: Path, tmp_
 
 def test_a_config_of_ldm_beside_the_file_says_what_it_predicts(whole: Path, tmp_path: Path) -> None:
     tensors = load_file(whole)
-    from modules.system.weights import open_weights
-
     metadata = {k: v for k, v in open_weights(whole).metadata.items() if "prediction" not in k}
     save_file(tensors, tmp_path / "x.safetensors", metadata)
     assert opened(tmp_path / "x.safetensors").noise_schedule.prediction == "epsilon"
@@ -155,3 +152,36 @@ def test_configs_are_looked_at_when_a_model_is_opened(tmp_path: Path) -> None:
     (folder / "unet" / "config.json").write_text(json.dumps({**config, "encoder_hid_dim": 8}), encoding="utf-8")
     with pytest.raises(UserError, match="unet has encoder_hid_dim 8"):
         opened(folder)
+
+
+def test_a_tokenizer_of_its_own_is_no_part_of_a_files_header(whole: Path, tmp_path: Path) -> None:
+    weights = open_weights(whole)
+    with whole.open("rb") as file:
+        assert int.from_bytes(file.read(8), "little") < 200_000
+    assert weights.shapes["seachange.tokenizer.text_encoder_1"][0] > 1_000_000
+    own = opened(whole).tokenizers["text_encoder_1"]
+    assert own.fingerprint() == opened(whole.parent / "model").tokenizers["text_encoder_1"].fingerprint()
+
+    half = changed(whole, tmp_path / "half.safetensors", lambda tensors: tensors.update(cast_all(tensors)))
+    assert opened(half).tokenizers["text_encoder_1"].fingerprint() == own.fingerprint()
+
+
+def cast_all(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.bfloat16() for name, tensor in tensors.items()}
+
+
+def test_a_file_whose_tokenizer_is_gone_is_refused(whole: Path, tmp_path: Path) -> None:
+    path = changed(whole, tmp_path / "x.safetensors", without("seachange.tokenizer."))
+    with pytest.raises(UserError, match=r"written with a tokenizer of its own.*no longer in it"):
+        opened(path)
+
+
+def test_a_file_of_an_older_version_has_its_tokenizer_in_the_header(whole: Path, tmp_path: Path) -> None:
+    tokenizer = opened(whole).tokenizers["text_encoder_1"]
+    about = {"text": tokenizer.tokenizer.text(), "padding": tokenizer.tokenizer.padding}
+    metadata = dict(open_weights(whole).metadata)
+    configs = {**json.loads(metadata["seachange.configs"]), "tokenizers": {"text_encoder_1": about}}
+    tensors = load_file(whole)
+    del tensors["seachange.tokenizer.text_encoder_1"]
+    save_file(tensors, tmp_path / "old.safetensors", {**metadata, "seachange.configs": json.dumps(configs)})
+    assert opened(tmp_path / "old.safetensors").tokenizers["text_encoder_1"].fingerprint() == tokenizer.fingerprint()

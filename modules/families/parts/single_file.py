@@ -8,6 +8,9 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
+from torch import Tensor
+
 from modules.catalog import FAMILIES, FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
@@ -42,6 +45,9 @@ TEXT: dict[str, dict[str, str]] = {
 }
 DERIVED_BUFFERS = ("position_ids", "attn_mask")  # which old programs wrote out; they follow from the shapes
 EMBEDDED_CONFIGS = "seachange.configs"  # metadata of files whose model is of another size than the bundled ones
+# Before the name of a text encoder: its tokenizer as a tensor of bytes. In the header, every reader would parse
+# megabytes; loaders pick tensors by their prefixes (model.diffusion_model., ...) and leave this one alone.
+TOKENIZER = "seachange.tokenizer."
 V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 
 
@@ -59,7 +65,7 @@ def open_file(path: Path, card: FamilyCard, replaced: Collection[str] = ()) -> M
     needed = [component for component in parts if component not in replaced]
     if missing := [FOLDERS[part] for part in needed if not has_component(weights.shapes, part, kind)]:
         raise UserError("single-file.incomplete", file=path.name, parts=missing)
-    embedded = _read_embedded_configs(weights, path)
+    embedded = _read_embedded_configs(weights, path, card.text_encoders)
     configs, tokenizers = embedded or bundled(kind, parts)
     source = ModelFiles(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
     if embedded is None and (changes := unet_changes(weights.shapes, UNET, configs["denoiser"])):
@@ -144,10 +150,15 @@ def clip_vocabulary() -> Path:
     return BUNDLED / "clip"
 
 
-def embedded_configs(configs: Mapping[str, Any], tokenizers: Mapping[str, Tokenizer]) -> str:
+def embedded_configs(configs: Mapping[str, Any]) -> str:
     """What `open_file` needs of a model that is no bundled one, as text for the file's metadata."""
-    info = {component: {"text": t.text(), "padding": t.padding} for component, t in tokenizers.items()}
-    return json.dumps({"configs": configs, "tokenizers": info}, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps({"configs": configs}, separators=(",", ":"), ensure_ascii=False)
+
+
+def tokenizer_bytes(tokenizer: Tokenizer) -> Tensor:
+    """A tokenizer as `open_file` reads it from the tensor `TOKENIZER` + text encoder: JSON in UTF-8, (bytes,)."""
+    info = {"text": tokenizer.text(), "padding": tokenizer.padding}
+    return torch.frombuffer(bytearray(json.dumps(info, ensure_ascii=False).encode()), dtype=torch.uint8)
 
 
 # What a file is -------------------------------------------------------------------------------------------------------
@@ -212,20 +223,31 @@ def bundled(kind: str, parts: tuple[str, ...]) -> tuple[dict[str, Any], dict[str
     return configs, folder_tokenizers(BUNDLED / kind, folders, clip_vocabulary())
 
 
-def _read_embedded_configs(weights: Weights, path: Path) -> tuple[dict[str, Any], dict[str, Tokenizer]] | None:
-    """Configs and tokenizers that one of our own files brings along."""
+def _read_embedded_configs(
+    weights: Weights, path: Path, encoders: Collection[str]
+) -> tuple[dict[str, Any], dict[str, Tokenizer]] | None:
+    """Configs and tokenizers that one of our own files brings along. Older ones have the tokenizers in the metadata."""
     if EMBEDDED_CONFIGS not in weights.metadata:
         return None
     try:
         content = json.loads(weights.metadata[EMBEDDED_CONFIGS])
-        info = {
-            component: (str(about["text"]), str(about["padding"])) for component, about in content["tokenizers"].items()
-        }
         configs: dict[str, Any] = dict(content["configs"])
+        info = {**content.get("tokenizers", {}), **_tokenizers_in(weights, encoders)}
+        if any(encoder not in info for encoder in encoders):
+            raise UserError("single-file.no-tokenizer", file=path.name)
+        found = {encoder: (str(info[encoder]["text"]), str(info[encoder]["padding"])) for encoder in encoders}
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise UserError("single-file.metadata", file=path) from error
-    return configs, {
-        component: Tokenizer.from_text(text, padding, path.name) for component, (text, padding) in info.items()
+    return configs, {encoder: Tokenizer.from_text(*about, path.name) for encoder, about in found.items()}
+
+
+def _tokenizers_in(weights: Weights, encoders: Collection[str]) -> dict[str, Any]:
+    """What `tokenizer_bytes` gave. A program that cast the whole file left the bytes what they are in other numbers."""
+    names = {encoder: f"{TOKENIZER}{encoder}" for encoder in encoders}
+    return {
+        encoder: json.loads(weights.read(name).to(torch.uint8).numpy().tobytes())
+        for encoder, name in names.items()
+        if name in weights.shapes
     }
 
 

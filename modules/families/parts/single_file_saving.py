@@ -44,9 +44,9 @@ def write_single_file(model: ClipUnetModel, target: Path, request: SaveRequest, 
     file_metadata = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt"}
     if not is_bundled(model, kind):
         file_metadata[single_file.EMBEDDED_CONFIGS] = single_file.embedded_configs(
-            {**model.source.configs, "scheduler": model.scheduler_config()},
-            {encoder: words.tokenizer for encoder, words in model.tokenizers.items()},
+            {**model.source.configs, "scheduler": model.scheduler_config()}
         )
+        in_file |= _tokenizer_tensors(model, request)
     with staged_file(target) as draft:
         write_safetensors(draft, in_file, file_metadata)
 
@@ -83,6 +83,15 @@ def _prediction_marks(model: ClipUnetModel) -> dict[str, PlannedTensor]:
     mark_names = [single_file.V_MARK] * (model.noise_schedule.prediction == "v_prediction")
     mark_names += [single_file.ZERO_SNR_MARK] * model.noise_schedule.zero_terminal_snr
     return {mark: PlannedTensor((0,), torch.float32, lambda: torch.empty(0)) for mark in mark_names}
+
+
+def _tokenizer_tensors(model: ClipUnetModel, request: SaveRequest) -> dict[str, PlannedTensor]:
+    encoders = [encoder for encoder in model.tokenizers if encoder in request.parts]
+    stored = {encoder: single_file.tokenizer_bytes(model.tokenizers[encoder].tokenizer) for encoder in encoders}
+    return {
+        f"{single_file.TOKENIZER}{encoder}": PlannedTensor(tuple(each.shape), each.dtype, lambda each=each: each)
+        for encoder, each in stored.items()
+    }
 
 
 def _unused_tensors(

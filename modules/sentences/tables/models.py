@@ -128,6 +128,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "single-file.vae": ("{file} is only a VAE.", "Choose a full Stable Diffusion checkpoint as base model."),
     "single-file.no-unet": ("{file} holds no U-Net of Stable Diffusion.", "Choose a full checkpoint as base model."),
     "single-file.metadata": ("{file} is damaged: its metadata cannot be read.", "Use another copy."),
+    "single-file.no-tokenizer": ("{file} was written with a tokenizer of its own, which is no longer in it.",
+        "Another program left it out when it saved the file: use the file as Seachange wrote it."),
     "single-file.no-vae": ("{file} holds no VAE.", "Choose the file or folder of a VAE."),
     "model.single-file": ("{file} is a single file, and models of the type {type} are opened as folders.",
         "Choose the folder that holds model_index.json, or a Hugging Face name."),
