@@ -120,7 +120,7 @@ def _train(
     if preset.training.gradient_checkpointing:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
     steps, epoch_length = run_length(preset, loader)
-    outputs.describe(family, loader.index, steps, epoch_length)
+    outputs.describe(family, loader.index, steps, epoch_length, control.check)
     with gc_paused():  # the first optimizer imports much of torch
         learner = Learner(preset, family, method, steps, teacher)
     writer = RunWriter(

@@ -1,19 +1,24 @@
-"""The two hashes by which other programs know a LoRA, computed without the file in memory.
+"""The two hashes by which other programs know a LoRA or a model, computed without the file in memory.
 
-sd-scripts saves the tensors to memory with the ss_* metadata alone and hashes that: all of its tensor bytes
-(`sshs_model_hash`), and 64 KiB from 1 MiB on (`sshs_legacy_hash`, the first 8 digits).
+Of a LoRA sd-scripts saves the tensors to memory with the ss_* metadata alone and hashes that: all of its tensor bytes
+(`sshs_model_hash`), and 64 KiB from 1 MiB on (`sshs_legacy_hash`, the first 8 digits). Of a model it hashes the file.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from modules.system.read_cache import ReadCache
+from modules.system.stamps import stamp_of
+
 MIB = 0x100000
+MODELS = "model sha256 1"
 NAMES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
@@ -30,6 +35,27 @@ def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> d
     return {
         **metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8],
     }  # fmt: skip
+
+
+def model_hashes(path: Path, cache_dir: Path | None, check: Callable[[], None] = lambda: None) -> tuple[str, str]:
+    """A1111's old and new hash of a model's file: 8 digits, and the sha256 of all of it, read once and then cached.
+
+    `check` is called between two reads, and may raise to end it.
+    """
+    name, stamp = str(path.resolve()), stamp_of(path.stat())
+    with ReadCache(cache_dir) as cache, path.open("rb") as file:
+        file.seek(MIB)
+        legacy = hashlib.sha256(file.read(0x10000)).hexdigest()[:8]
+        if known := cache.get(MODELS, {name: stamp}).get(name):
+            return legacy, known.decode()
+        file.seek(0)
+        whole = hashlib.sha256()
+        while block := file.read(4 * MIB):
+            check()
+            whole.update(block)
+        if stamp == stamp_of(path.stat()):  # else it was written while it was read
+            cache.put(MODELS, {name: (stamp, whole.hexdigest().encode())})
+    return legacy, whole.hexdigest()
 
 
 def _blocks(tensors: Mapping[str, Tensor]) -> Iterator[memoryview]:

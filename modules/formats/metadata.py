@@ -52,6 +52,9 @@ class RunFacts:
     finished: float
     concepts: tuple[ConceptStats, ...] = ()
     session: int = 0
+    buckets: tuple[tuple[int, int, int], ...] = ()  # width, height, and how many images of it an epoch shows
+    aspect_error: float = 0.0  # how far the aspect ratios of images are from those of their buckets, on average
+    model_hashes: Mapping[str, str] = field(default_factory=dict[str, str])  # by sd-scripts' names, without "ss_"
 
 
 def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
@@ -176,7 +179,7 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "adaptive_noise_scale": preset.objective.noise.adaptive or None,
         "debiased_estimation": preset.objective.weighting in ("debiased", "debiased_kohya"),
         "sd_model_name": base_name(preset.model.source),
-        **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}),
+        **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}), **facts.model_hashes,
     }  # fmt: skip
     return {f"ss_{name}": str(value) for name, value in values.items()} | _data(facts)
 
@@ -204,7 +207,13 @@ def _data(facts: RunFacts) -> Texts:
     tags: dict[str, dict[str, int]] = {name: {} for name in folders}
     for (i, tag), count in counts.most_common(MAX_TAGS):
         tags[list(folders)[i]][tag] = count
-    return {"ss_dataset_dirs": json.dumps(folders), "ss_tag_frequency": json.dumps(tags, ensure_ascii=False)}
+    buckets = {i: {"resolution": [w, h], "count": count} for i, (w, h, count) in enumerate(facts.buckets)}
+    bucket_info = {"buckets": buckets, "mean_img_ar_error": facts.aspect_error} if buckets else None
+    return {
+        "ss_dataset_dirs": json.dumps(folders),
+        "ss_bucket_info": json.dumps(bucket_info),
+        "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
+    }
 
 
 def _preset_metadata(preset: Preset) -> Texts:

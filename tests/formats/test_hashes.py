@@ -10,8 +10,9 @@ import safetensors.torch
 import torch
 from safetensors import safe_open
 
-from modules.formats.hashes import with_hashes
+from modules.formats.hashes import model_hashes, with_hashes
 from modules.methods import attach
+from tests.data.pictures import aged
 from tests.methods.setting import opened, preset, stir
 
 
@@ -46,3 +47,20 @@ def test_a_lora_file_carries_the_hashes_of_its_own_tensors(tmp_path: Path) -> No
         metadata = file.metadata()
     expected = kohya_hashes(safetensors.torch.load_file(path), metadata)
     assert (metadata["sshs_model_hash"], metadata["sshs_legacy_hash"]) == expected
+
+
+@pytest.mark.parametrize("size", [100, 0x100000 + 5, 0x130000])  # shorter than a mebibyte, across its end, longer
+def test_a_models_file_is_hashed_as_a1111_does_and_once(size: int, tmp_path: Path) -> None:
+    content = torch.randint(256, (size,), dtype=torch.uint8).numpy().tobytes()
+    (file := tmp_path / "model" / "it.ckpt").parent.mkdir()
+    file.write_bytes(content)
+    aged(file.parent)
+    wanted = (hashlib.sha256(content[0x100000:0x110000]).hexdigest()[:8], hashlib.sha256(content).hexdigest())
+    assert model_hashes(file, tmp_path / "cache") == wanted
+
+    def read_again() -> None:
+        raise AssertionError
+
+    assert model_hashes(file, tmp_path / "cache", read_again) == wanted
+    with pytest.raises(AssertionError):
+        model_hashes(file, None, read_again)

@@ -30,7 +30,10 @@ def test_it_says_what_sd_scripts_says_where_both_know() -> None:
         LORA, general={"seed": 42}, training={"learning_rate": 1e-4, "steps": 20, "resolution": 128, "batch_size": 1},
         model={"source": "/home/somebody/rand-sd15"},
     )  # fmt: skip
-    facts = RunFacts("kohya_sd15", 20, 20, 1, 1, 160, 1.0, 2.0, (ConceptStats(32, 5),), 1)
+    facts = RunFacts(
+        "kohya_sd15", 20, 20, 1, 1, 160, 1.0, 2.0, (ConceptStats(32, 5),), 1,
+        ((64, 192, 40), (128, 128, 120)), 0.42795138888888884, {"sd_model_hash": "IsADirectory"},
+    )  # fmt: skip
     found = file_metadata(settings, SPEC, facts)
     same = [
         "ss_network_module",
@@ -76,6 +79,8 @@ def test_it_says_what_sd_scripts_says_where_both_know() -> None:
         "modelspec.sai_model_spec",
         "modelspec.title",
         "ss_caption_dropout_rate",
+        "ss_bucket_info",
+        "ss_sd_model_hash",
     ]
     assert {name: found[name] for name in same} == {name: GOLDEN[name] for name in same}
 

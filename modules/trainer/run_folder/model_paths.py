@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
+
+import numpy as np
 
 from modules.data.balance import PRIOR_KINDS
 from modules.data.index import Index
+from modules.data.order import due_examples
 from modules.data.text.tags import every_tag
 from modules.errors import UserError
 from modules.families import Family
+from modules.formats.hashes import model_hashes
 from modules.formats.metadata import ConceptStats, RunFacts, file_metadata
 from modules.methods.textual_inversion import beside, file_name
 from modules.preset.preset import Preset
+from modules.preset.sections.method import Adapter
+from modules.system.bundled import resolve
 from modules.system.seeds import seed_of
 from modules.trainer.run_folder.own_files import OwnFiles
 from modules.trainer.run_folder.workspace import check_writable, run_name
@@ -33,6 +39,9 @@ class ModelPaths:
         self.started = time.time()
         self._modelspec: dict[str, str] = {}
         self._concepts: tuple[ConceptStats, ...] = ()
+        self._buckets: tuple[tuple[int, int, int], ...] = ()
+        self._aspect_error = 0.0
+        self._hashes: dict[str, str] = {}
         self._steps = self._steps_per_epoch = 0
 
     def use(self, folder: Path) -> None:
@@ -45,10 +54,24 @@ class ModelPaths:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         self.started = state["started"]
 
-    def describe(self, family: Family, index: Index, steps: int, steps_per_epoch: int) -> None:
-        """Gather what files tell of the run they come from: counts and tags, no names and no paths."""
+    def describe(
+        self,
+        family: Family,
+        index: Index,
+        steps: int,
+        steps_per_epoch: int,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Gather what files tell of the run they come from: counts, tags and hashes, no names and no paths.
+
+        `check` is called while the model's file is read for its hash, and may raise to end that.
+        """
         self._modelspec = family.modelspec()
         self._concepts = tuple(concept_facts(index))
+        if self.preset.training.buckets:
+            self._buckets, self._aspect_error = bucket_counts(index), aspect_error(index)
+        if isinstance(self.preset.method, Adapter) and self.preset.output.include_preset:
+            self._hashes = base_hashes(self.preset, check)
         self._steps, self._steps_per_epoch = steps, steps_per_epoch
 
     def metadata(self, target: Path, step: int, epoch: int) -> dict[str, str]:
@@ -64,6 +87,9 @@ class ModelPaths:
             finished=time.time(),
             concepts=self._concepts,
             session=seed_of(str(self.started)) % 2**32,
+            buckets=self._buckets,
+            aspect_error=self._aspect_error,
+            model_hashes=self._hashes,
         )
         return file_metadata(self.preset, self._modelspec, facts)
 
@@ -174,3 +200,27 @@ def concept_facts(index: Index) -> list[ConceptStats]:
         )
         for n in sorted(images)
     ]
+
+
+def bucket_counts(index: Index) -> tuple[tuple[int, int, int], ...]:
+    """Width, height and showings in the first epoch of each bucket that has any."""
+    shown = np.bincount(index.bucket_numbers[due_examples(index, 0)[0]], minlength=len(index.buckets))
+    return tuple(sorted((w, h, int(n)) for (h, w), n in zip(index.buckets, shown, strict=True) if n))
+
+
+def aspect_error(index: Index) -> float:
+    """The mean difference of aspect ratios, width by height, between buckets and the images in them."""
+    if not len(index):
+        return 0.0
+    ratios = np.array([width / height for height, width in index.buckets])
+    return float(np.abs(ratios[index.bucket_numbers] - index.widths / index.heights).mean())
+
+
+def base_hashes(preset: Preset, check: Callable[[], None]) -> dict[str, str]:
+    """The hashes of the base model and of a VAE of its own, of those that are single files."""
+    found: dict[str, str] = {}
+    for name, source in (("sd_model", preset.model.source), ("vae", preset.model.vae)):
+        if source and (path := resolve(source)).is_file():
+            old, new = model_hashes(path, Path(preset.general.cache), check)
+            found |= {f"{name}_hash": old, f"new_{name}_hash": new}
+    return found
