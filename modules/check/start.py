@@ -72,7 +72,7 @@ def finding_of(error: UserError, name: str, path: str, fixes: list[Fix]) -> Find
     problems = error.problems if isinstance(error, Problems) else ()
     what = problems[0] if len(problems) == 1 else error.problem
     items = [PLAIN.line(each) for each in problems[:MAX_ITEMS]] if len(problems) > 1 else []
-    return Finding(name, "error", path, {"problem": what}, [*fixes, *error.fixes], items=items)
+    return Finding(name, "error", what.path or path, {"problem": what}, [*fixes, *error.fixes], items=items)
 
 
 def settings_findings(problems: Sequence[Problem]) -> list[Finding]:

@@ -132,6 +132,21 @@ def test_what_a_run_would_refuse_is_a_finding(settings: tuple[str, ...], name: s
         do(Train(preset))
 
 
+@pytest.mark.parametrize("weighting", ["none", "min_snr"])  # min-SNR would be 0 / 0 at the last time
+def test_zero_terminal_snr_is_refused_for_a_model_that_turns_out_to_predict_epsilon(
+    weighting: str, tmp_path: Path
+) -> None:
+    model = f"model.source={tiny_sd(tmp_path / 'model')}"
+    preset = values(tmp_path, model, "objective.zero_terminal_snr=on", f"objective.weighting={weighting}")
+    (stop,) = [finding for finding in found(do(CheckPreset(preset))) if finding.severity == "error"]
+    assert "Zero terminal SNR needs v-prediction" in stop.title and stop.path == "objective.zero_terminal_snr"
+    changes = [option(path, value) for path, value in stop.fixes[0].changes.items()]
+    mended = do(CheckPreset(apply_overrides(preset, changes)))
+    assert not any(finding.severity == "error" for finding in found(mended))
+    with pytest.raises(UserError, match="Zero terminal SNR needs v-prediction"):
+        do(Train(preset))
+
+
 def test_what_can_be_looked_at_without_a_model_is_looked_at(tmp_path: Path) -> None:
     names = [finding.name for finding in found(check(tmp_path, "model.source=/nowhere", "schedule.warmup=9 steps"))]
     assert {"model.cannot-open", "arithmetic.warmup", "captions.duplicates"} <= set(names)

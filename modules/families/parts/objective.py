@@ -10,6 +10,7 @@ from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts.model_files import ModelFiles
 from modules.sentences.problem import problem
+from modules.sentences.render import fix
 
 # In the words of modelspec's metadata
 PREDICTIONS = {"epsilon": "epsilon", "v_prediction": "v", "flow": "flow"}
@@ -34,7 +35,8 @@ def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedu
     if prediction not in ("epsilon", "v_prediction"):
         raise UserError("model.prediction", file=source.path, prediction=str(prediction))
     if zero and prediction == "epsilon":
-        raise UserError("model.zero-snr-epsilon")
+        off = fix("fix.no-zero-snr", {"objective.zero_terminal_snr": "off"})
+        raise UserError("model.zero-snr-epsilon", "objective.zero_terminal_snr", fixes=[off])
     kind = VPrediction if prediction == "v_prediction" else EpsilonPrediction
     return kind(
         float(config.get("beta_start", 0.00085)),

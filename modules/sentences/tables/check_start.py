@@ -30,6 +30,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "It was made for another type of model, or holds a relative of LoRA that is not supported (whole weights, "
         "norms, biases, GLoRA, BOFT). Switch skip_unread on to use the rest."),
     "fix.skip-unread": ("Leave out what cannot be read", ""),
+    "fix.no-zero-snr": ("Train without zero terminal SNR", ""),
     "fix.device-auto": ("Use what this machine has", ""),
     "fix.sampler": ("Sample with {sampler}", ""),
     "fix.usual-layers": ("Train the usual layers", ""),
