@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from modules.system.read_cache import ReadCache
+from modules.system.reading import open_file
 from modules.system.stamps import stamp_of
 
 MIB = 0x100000
@@ -43,7 +44,7 @@ def model_hashes(path: Path, cache_dir: Path | None, check: Callable[[], None] =
     `check` is called between two reads, and may raise to end it.
     """
     name, stamp = str(path.resolve()), stamp_of(path.stat())
-    with ReadCache(cache_dir) as cache, path.open("rb") as file:
+    with ReadCache(cache_dir) as cache, open_file(path) as file:
         file.seek(MIB)
         legacy = hashlib.sha256(file.read(0x10000)).hexdigest()[:8]
         if known := cache.get(MODELS, {name: stamp}).get(name):
