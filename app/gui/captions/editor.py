@@ -19,8 +19,9 @@ from modules.data.text.captions import without_empty_lines
 from modules.language import tr
 from modules.preset.paths import Values
 
-PICTURE = 236
-LINES = 5
+PICTURE = (90, 236)  # least and most height
+BESIDE = 440  # height that the rest of the side needs, tags and their first lines included
+LINES = 4
 
 
 class CaptionEditor(Frame):
@@ -47,11 +48,10 @@ class CaptionEditor(Frame):
         self.number = -1
         self._clean = ""  # the text as it is on the disk
         self._unsaved: dict[int, str] = {}
-        self._picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE)
+        self._picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE[0])
         self._picture.pack(fill="x")
         self._about = Label(self, font="small", role="text2")
         self._about.pack(fill="x", pady=(px(6), px(8)))
-        Label(self, tr("Caption"), font="section").pack(fill="x", pady=(0, px(4)))
         self.text = TextArea(self, lines=LINES, on_change=lambda _: self._typed(), rest_ms=150)
         self.text.pack(fill="x")
         self.text.inner.bind("<FocusOut>", lambda _: self.save(), add=True)  # pyright: ignore[reportOptionalMemberAccess]
@@ -115,6 +115,10 @@ class CaptionEditor(Frame):
         if caption is not None:
             image = caption.image
             self._sizes.start(Worker(lambda *_: size_of(image)))
+
+    def fit(self, height: int) -> None:
+        """The side is so high: the picture takes what the rest leaves."""
+        self._picture.configure(height=min(max(height - px(BESIDE), px(PICTURE[0])), px(PICTURE[1])))
 
     def reload(self) -> None:
         """The file was changed by something else than this editor."""

@@ -36,7 +36,7 @@ from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
 
 CELL = (150, 174)
-SIDE, SIDE_SHARE = (290, 420), 0.36  # least and most pixels at 100 %, and the share of the page
+SIDE, SIDE_SHARE = (290, 420), 0.34  # least and most pixels at 100 %, and the share of the page
 MOST_TAGS = 5000  # that the list for filtering offers
 SETTLES_MS = 400
 ALL, MISSING, WRONG = "all", "missing", "wrong"
@@ -63,12 +63,15 @@ class CaptionsPage(Page):
     def build(self) -> Iterator[None]:
         self._make_bar()
         yield
-        side = RoundFrame(self)
+        side = self._side = RoundFrame(self)
+        side.configure(width=px(SIDE[0]))
+        side.pack_propagate(False)  # what it holds follows its size: a long sentence must not widen it
         side.pack(side="right", fill="y", padx=(px(6), px(20)), pady=(0, px(14)))
-        area = self._side = ScrollArea(side)
-        area.configure(width=px(SIDE[0]))
+        top = Frame(side)
+        top.pack(fill="x", padx=px(14), pady=(px(12), px(10)))
+        area = ScrollArea(side)  # picture and text stay while the tags scroll
         self.bind("<Configure>", lambda event: self._widen(event.width))
-        area.pack(fill="both", expand=True, padx=(px(14), px(3)), pady=px(12))
+        area.pack(fill="both", expand=True, padx=(px(14), px(3)), pady=(0, px(12)))
         inside = Frame(area.body)
         inside.pack(fill="both", expand=True, padx=(0, px(6)))
         yield
@@ -76,11 +79,12 @@ class CaptionsPage(Page):
             self, self._paint_cell, cell=CELL, lines=1, on_select=self._chosen,
             on_open=lambda _: self.editor.focus_text(),
         )  # fmt: skip
-        self.editor = CaptionEditor(inside, self.context, self.work, self.step, self._concept_of)
+        self.editor = CaptionEditor(top, self.context, self.work, self.step, self._concept_of)
         self.editor.pack(fill="x")
+        side.bind("<Configure>", lambda event: self.editor.fit(event.height), add=True)
         yield
         self.tags = CaptionTags(inside, self.work, self.only, self._hear_keys)
-        self.tags.pack(fill="x", pady=(px(18), 0))
+        self.tags.pack(fill="x")
         self.grid_.pack(side="left", fill="both", expand=True, padx=(px(10), 0))
         yield
         self._empty = EmptyState(self, "pencil", "", tr("Go to Concepts"), lambda: self.context.go("concepts"))
@@ -270,8 +274,10 @@ class CaptionsPage(Page):
         cell.words(0, caption.image.name, "error" if caption.missing or caption.problem else "text2")
         if caption.missing:
             cell.mark(tr("No caption"), "error")
-        elif caption.problem or caption.legacy:
-            cell.mark(tr("Cannot be read") if caption.problem else tr("Not UTF-8"), "error")
+        elif caption.problem:
+            cell.mark(tr("Cannot be read"), "error")
+        elif caption.legacy:
+            cell.mark(tr("Not UTF-8"), "changed")
 
         def arrived(_: object) -> None:
             if self.winfo_exists():

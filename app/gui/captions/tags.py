@@ -13,6 +13,7 @@ from modules.errors import UserError
 from modules.language import plural, tr
 
 MOST_CHIPS = 18
+CHIP_LINES = 3
 GAP = 6
 SCOPES = {"chosen": "Selected", "shown": "All listed"}
 SETTLES_MS = 120
@@ -96,9 +97,8 @@ class CaptionTags(Frame):
         numbers = self.numbers
         tags = self._work.captions.tags(numbers)
         images = plural(len(numbers), "1 image", "{count:,} images")
-        more = tr(", {most} most frequent", most=MOST_CHIPS) if len(tags) > MOST_CHIPS else ""
         self._whose.set(
-            plural(len(tags), "1 tag in {images}{more}", "{count:,} tags in {images}{more}", images=images, more=more)
+            plural(len(tags), "1 tag in {images}", "{count:,} tags in {images}, most frequent first", images=images)
             if tags
             else tr("No tags in {images}", images=images)
         )
@@ -185,10 +185,10 @@ class CaptionTags(Frame):
 
 
 class Chips(Frame):
-    """Tags with their counts, as many in a line as fit."""
+    """Tags with their counts, as many as fit into its lines. Its height stays: nothing below it moves with an edit."""
 
     def __init__(self, master: Frame, on_press: Callable[[Button, str], object], made: Callable[[Any], object]) -> None:
-        super().__init__(master, height=1)
+        super().__init__(master, height=CHIP_LINES * px(24) + (CHIP_LINES - 1) * px(GAP))
         self._on_press, self._made = on_press, made
         self._buttons: list[Button] = []
         self._shown: list[tuple[str, int]] = []
@@ -214,12 +214,13 @@ class Chips(Frame):
 
     def _arrange(self) -> None:
         wide, left, top, high = self.winfo_width(), 0, 0, px(24)
-        for button in self._buttons[len(self._shown) :]:
+        for button in self._buttons:
             button.place_forget()
         for button in self._buttons[: len(self._shown)]:
             needs = min(button.winfo_reqwidth(), wide)
             if left and left + needs > wide:
                 left, top = 0, top + high + px(GAP)
+            if top + high > self.winfo_reqheight():
+                break
             button.place(x=left, y=top, width=needs, height=high)
             left += needs + px(GAP)
-        self.configure(height=top + high if self._shown else 1)

@@ -306,6 +306,17 @@ def test_a_wrong_tag_says_so_under_the_entry(page: Any, person: Person) -> None:
     assert not person.sees("without a comma")
 
 
+def test_an_edit_and_a_long_message_move_nothing_beside_the_picture(page: Any, pump: Pump) -> None:
+    pump(lambda: page.tags._chips.winfo_height() > 1)
+    below, wide = page.tags.find.winfo_y(), page._side.winfo_width()
+    page.work.add_tag(range(5), "a long new tag")
+    page.editor._say_error("a long sentence " * 20)
+    pump(lambda: page.tags._chips._shown[0][0] == "a long new tag")
+    page.update()
+    assert (page.tags.find.winfo_y(), page._side.winfo_width()) == (below, wide)
+    assert page.editor._error.winfo_height() > 2 * page.tags._whose.winfo_height(), "broken into lines"
+
+
 def test_chips_show_the_tags_with_their_counts_and_filter(page: Any, person: Person, pump: Pump) -> None:
     person.find("Remove")  # brings the tags into view
     pump(lambda: chips(person)[:1] == ["red  2"] and "hills at night  1" in chips(person))
