@@ -105,7 +105,7 @@ class CaptionSelection:
         except UserError as error:
             return error.text(WORDS)
         left_out = len(self.captions.left_out(numbers))
-        rest = plural(left_out, "; 1 left as it is", "; {count:,} left as they are") if left_out else ""
+        rest = plural(left_out, "; 1 cannot be changed", "; {count:,} cannot be changed") if left_out else ""
         if changed:
             self._say(plural(changed, *words, text=text) + rest, tr("Undo"), self._undo_action())
             self._notify_listeners(numbers)

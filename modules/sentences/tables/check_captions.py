@@ -12,7 +12,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "If the accents and quotes below are right, convert {count:it|them}. If not, save {count:it|them} as UTF-8 "
         "with the program that wrote {count:it|them}."),
     "captions.near-miss": (
-        "{count:# caption file has|# caption files have} nearly the name of an image without a caption.",
+        "{count:# caption file has|# caption files have} almost the name of an image that has no caption.",
         "As {count:it is|they are} now, {count:it belongs|they belong} to no image. A caption has the name of its "
         "image, with another ending."),
     "fix.to-utf8": ("Convert {count:# file|# files} to UTF-8", ""),

@@ -3,7 +3,7 @@
 # fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "image.unusable": ("{file} cannot be used: {reason}.",
-        "Copy it again or save it again with an image editor, or take it out of the folder."),
+        "Copy it or save it again with an image editor, or take it out of the folder."),
     "image.too-large": ("{file} cannot be used: {reason}.", "Make it smaller, or take it out of the folder."),
     "image.changed": ("{file} cannot be used: {reason}.", "Start the run again."),
     "mask.unusable": ("The mask {file} cannot be used: {reason}.", "Save it again with an image editor, or delete it."),
@@ -15,7 +15,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "token.twice": ('"{token}" is there twice, or differs from another only in < > or upper case.', ""),
     "concepts.unreadable": ("Some concepts cannot be read", ""),
     "captions.changed": (
-        "Another program has changed these captions meanwhile; nothing was written. Open the page again", ""),
+        "Another program has changed these captions meanwhile; nothing was written. Open the page anew", ""),
     # Folders of images
     "images.none-usable": ("None of the {count:,} images can be used. The first is {file}: {reason}.",
         "Copy the images again, or choose other folders."),
