@@ -27,11 +27,12 @@ from app.gui.page import Page, header_of
 from app.gui.run_control import busy_reason, fix_first
 from app.gui.session.number_format import stage_text
 from modules.errors import UserError
-from modules.language import tr
+from modules.language import plural, tr
 from modules.messages import Finding
 from modules.text import ago
 
 TICK_MS, SLICE_S = 200, 0.006
+NOTES = 3  # that are shown without asking for more
 REST_S = 1.5  # after the last change it looks again by itself
 EDGE, BAR = 20, 10  # BAR: what the scroll bar takes of the edge
 TWO_FROM = 980
@@ -52,7 +53,7 @@ class CheckPage(Page):
         self._making: Iterator[None] = iter(())
         self._pending = ""
         self._changed_at = 0.0
-        self._built = False
+        self._built = self._all_notes = False
         self._ends = [context.app.every(TICK_MS, self._tick), context.draft.watch("", lambda _: self._edited())]
 
     def build(self) -> Iterator[None]:
@@ -67,6 +68,7 @@ class CheckPage(Page):
         self.area = ScrollArea(self)
         self.list = Masonry(self.area.body, two_from=TWO_FROM)
         self.list.pack(fill="x", padx=(px(EDGE), px(EDGE - BAR)), pady=(px(2), px(10)))
+        self.more = LinkButton(self.area.body, "", self._unfold)
         self.quiet = Frame(self.area.body)
         self.empty = EmptyState(self, "shield", tr(NOTHING), tr("Check now"), self._look, button_image="check")
         self._built = True
@@ -199,7 +201,7 @@ class CheckPage(Page):
 
     def _show(self, result: Result | None) -> None:
         """Other findings: cards of those that were there before are kept."""
-        found = self.checks.listed(result) if result else []
+        found = self._unfolded(self.checks.listed(result) if result else [])
         reused: dict[int, FindingCard] = {}
         for card in self.cards:
             number = next((n for n, finding in enumerate(found) if finding == card.finding and n not in reused), -1)
@@ -211,6 +213,21 @@ class CheckPage(Page):
         self._lay_out(result)
         self._making = self._made(found, reused)
         self._slice()
+
+    def _unfolded(self, found: list[Finding]) -> list[Finding]:
+        """Those that have a card: notes beyond a few stand behind a link that counts them."""
+        notes = [finding for finding in found if finding.severity == "info"]
+        folded = [] if self._all_notes else notes[NOTES:]
+        self.more.set(plural(len(folded), "1 more note", "{count} more notes"))
+        if folded:
+            self.more.pack(anchor="w", padx=px(EDGE), pady=(0, px(12)), after=self.list)
+        else:
+            self.more.pack_forget()
+        return found[: len(found) - len(folded)]
+
+    def _unfold(self) -> None:
+        self._all_notes, self._shown = True, None
+        self.refresh()
 
     def _made(self, found: list[Finding], reused: dict[int, FindingCard]) -> Iterator[None]:
         """Each new card comes to its place when it is whole; those that are still to come leave no gap."""

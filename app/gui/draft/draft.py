@@ -26,6 +26,7 @@ from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, examine, setting_at
 
+NO_MULTIPLE = "rules.not-a-multiple"
 Watcher = Callable[[frozenset[str]], None]
 
 
@@ -131,6 +132,12 @@ class Draft:
                 return error
         self._go("", after, title=title)
         return ""
+
+    def nearest_size(self, path: str) -> int | None:
+        """The possible size next to one that is not a multiple of what the model needs; None if nothing is wrong so."""
+        near = (each.values for each in self._state.conflicts if (each.code, each.path) == (NO_MULTIPLE, path))
+        sizes = [(each["lower"], each["upper"]) for each in near if isinstance(each["size"], int)]
+        return min(sizes[0], key=lambda side: abs(side - self.get(path))) if sizes else None
 
     def revert(self, path: str) -> None:
         """Forget a bad text: the last good value stands again (Escape)."""

@@ -52,10 +52,15 @@ class DraftState:
     def errors(self) -> dict[str, str]:
         found = {path: bad.error for path, bad in self.bad.items() if is_visible_at(path, self.values)}
         preset, wrong = examine(self.frozen)
-        problems = [*wrong.values(), *conflicts(preset), *missing_settings(preset), *self.missing_models]
+        problems = [*wrong.values(), *self.conflicts, *missing_settings(preset), *self.missing_models]
         for path, text in lines_by_path(problems).items():
             found[path] = f"{found[path]}\n{text}" if path in found else text
         return found
+
+    @cached_property
+    def conflicts(self) -> list[Problem]:
+        """Settings that contradict one another."""
+        return conflicts(examine(self.frozen)[0])
 
     @cached_property
     def missing_models(self) -> list[Problem]:

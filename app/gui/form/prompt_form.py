@@ -62,14 +62,12 @@ class PromptForm(Frame):
     def read_all(self) -> list[Values]:
         """The settings of each prompt; none if something is wrong."""
         values: Values = {name: self._values[name] for name in FIELDS if name in self._values}
-        wrong = False
-        for name, control in self.controls.items():
-            text = control.get()
-            value, problem = self._validated(name, text)
-            values[name] = value
+        wrong: set[str] = set()
+        for name, control in list(self.controls.items()):
+            values[name], problem = self._validated(name, control.get())
             self.rows[name].error(problem)
-            wrong = wrong or bool(problem)
-        if wrong or self._conflicts(values):
+            wrong |= {name} if problem else set()
+        if self._conflicts({name: value for name, value in values.items() if name not in wrong}) or wrong:
             return []
         lines = [line.strip() for line in str(values["prompt"]).splitlines() if line.strip()] if self._many else []
         return [{**values, "prompt": line} for line in lines or [str(values["prompt"]).strip()]]

@@ -105,7 +105,9 @@ class SettingRow(FormRow):
             self._typing = False
 
     def _done(self) -> None:
-        """Typing is over: the value is shown as it is kept, "1e-4" as 0.0001."""
+        """Typing is over: a size goes to the nearest possible, and the value is shown as it is kept."""
+        if (size := self.context.draft.nearest_size(self.path)) is not None:
+            self.context.draft.put(self.path, size)
         if self._shown is not None:
             self.made.show(*self._shown)
 

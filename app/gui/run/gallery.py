@@ -1,7 +1,7 @@
 """All samples of a run: a row for each prompt, a column for each step of the preset's prompts.
 
 Prompts of the moment have steps of their own. A column for each of those would be a hole in every other row, so their
-rows simply end at the right, where the newest stands.
+rows end at the right, where the newest stands; where nothing but those is there, all begin at the left.
 """
 
 from __future__ import annotations
@@ -76,6 +76,8 @@ class Gallery(Frame):
 
 def _row(group: Sequence[SampleImage], steps: Sequence[int], columns: int) -> list[SampleImage | None]:
     """The samples of one prompt by column."""
+    if not group[0].number and not steps:
+        return [*group, *[None] * (columns - len(group))]
     if not group[0].number:
         return [*[None] * (columns - len(group)), *group]
     found = {shot.step: shot for shot in group}

@@ -219,7 +219,7 @@ class RunPage(Page):
         """An old run with a backup can go on."""
         source = self.source
         self.resume.disable(tr("Something is running already.") if self.context.running.busy else "")
-        wanted = isinstance(source, PastRun) and self.comparison is None and bool(source.backups)
+        wanted = isinstance(source, PastRun) and self.comparison is None and bool(source.run.backups())
         self.tools.show(self.resume, wanted)
 
     def _refresh_try(self) -> None:

@@ -142,7 +142,6 @@ class PastRun:
         self.rates: Points = []
         self.validations: list[Validated] = []
         self.shots = sample_images(run)
-        self.backups = run.backups()
         self.model = next((path for path in reversed(run.models()) if path.suffix == ".safetensors"), None)
         self._follows: object = None
         self._seen = (0, 0, 0)

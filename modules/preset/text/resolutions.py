@@ -59,7 +59,8 @@ def _one(word: str) -> Resolution:
         if not SMALLEST <= side <= LARGEST:
             raise BadValue("value.resolution-range", side=side, smallest=SMALLEST, largest=LARGEST)
         if side % FINE:
-            raise BadValue("value.resolution-step", side=side, step=FINE, near=side // FINE * FINE)
+            lower = max(side // FINE * FINE, SMALLEST)
+            raise BadValue("value.resolution-step", side=side, step=FINE, lower=lower, upper=lower + FINE)
     return Square(sides[0]) if len(sides) == 1 else Exact(sides[0], sides[1])
 
 

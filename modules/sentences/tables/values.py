@@ -53,7 +53,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "value.resolutions": ('{value} must be sizes in pixels, such as "512, 768" or "832x1216" (width x height).', ""),
     "value.too-many-resolutions": ("{value} names {count:# size|# sizes}: at most {most} are possible.", ""),
     "value.resolution-range": ("{value} holds {side}: a size must be between {smallest} and {largest} pixels.", ""),
-    "value.resolution-step": ("{value} holds {side}, which is not a multiple of {step}: take {near}.", ""),
+    "value.resolution-step": ("{value} holds {side}, which is not a multiple of {step}: take {lower} or {upper}.", ""),
     "value.too-many-sources": ("{value} names {count:# source|# sources}: at most {most} are possible.", ""),
     "value.caption-ending": (
         '{value} holds "{word}": write endings of files beside the images, such as ".tags", "-tags.txt", ".json:tags", '

@@ -96,6 +96,18 @@ def test_the_worst_stands_first_with_all_that_it_says(page: Any, pump: Pump) -> 
         assert card.winfo_height() >= card.winfo_reqheight(), "nothing is cut off"
 
 
+def test_notes_beyond_three_are_folded_behind_their_count(page: Any, person: Person, pump: Pump) -> None:
+    notes = [Finding(f"test.note-{number}", "info", title=f"Note {number}") for number in range(5)]
+    page.look.press()
+    for event in (CUT, *notes, Finished()):
+        page.context.running.take(event)
+    pump(lambda: len(page.cards) == 4 and all(card.whole for card in page.cards))
+    assert page.status_label.cget("text") == "1 warning, 5 notes"
+    person.click("2 more notes")
+    pump(lambda: whole(page))
+    assert not person.finds("more notes")
+
+
 def test_a_mend_changes_the_draft_and_it_looks_again_by_itself(
     page: Any, context: AppContext, engine: Any, pump: Pump, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -178,7 +190,7 @@ def test_the_switch_is_remembered(page: Any, context: AppContext) -> None:
 
 
 def test_forty_findings_come_in_slices(page: Any, context: AppContext, pump: Pump) -> None:
-    many = [Finding(f"kind.{n}", "info", title=f"Number {n}. " * 12, text="Why. " * (n % 9)) for n in range(40)]
+    many = [Finding(f"kind.{n}", "warning", title=f"Number {n}. " * 12, text="Why. " * (n % 9)) for n in range(40)]
     page.look.press()
     for event in (*many, Finished()):
         context.running.take(event)

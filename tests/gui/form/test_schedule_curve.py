@@ -43,6 +43,12 @@ def key(plot: Any, name: str) -> None:
     plot.event_generate(f"<{name}>")
 
 
+def test_numbers_beside_the_curve_say_how_high_it_is(curve: ScheduleCurve) -> None:
+    written = {text: curve.plot.coords(item)[1] for item in curve.plot.find_all() if curve.plot.type(item) == "text"
+               if (text := curve.plot.itemcget(item, "text")) in ("0", "0.5", "1")}  # fmt: skip
+    assert written == {str(y): round(curve.plot.place((0, y))[1]) for y in (1, 0.5, 0)}
+
+
 def test_the_line_is_the_schedule() -> None:
     line = line_of(Schedule(kind="linear", warmup="50 %"), 100)
     assert line[0] == (0, pytest.approx(1 / 50))

@@ -34,6 +34,20 @@ def test_what_is_typed_stays_as_it_is_until_typing_is_over(context: AppContext) 
     assert inner.get() == "0.0003"
 
 
+@pytest.mark.parametrize(("typed", "kept"), [("13", 16), ("100", 96), ("511", 512), ("512", 512)])
+def test_a_size_goes_to_the_nearest_possible_once_typing_is_over(context: AppContext, typed: str, kept: int) -> None:
+    context.draft.put("model.family", "sd")
+    row = row_alone(context, "training.resolution")
+    type_into(row.made.widget.inner, typed, end="<Key-Shift_L>")
+    row.flush()
+    assert context.draft.get("training.resolution") == int(typed)
+    row.made.widget.inner.event_generate("<Return>")
+    assert (context.draft.get("training.resolution"), row.made.widget.get()) == (kept, str(kept))
+    if kept != int(typed):
+        context.draft.undo()
+        assert context.draft.get("training.resolution") == int(typed)
+
+
 def test_letters_typed_in_one_go_are_undone_in_one_go(context: AppContext) -> None:
     context.draft = Draft(Preset(), clock=lambda: 0.0)
     row = row_alone(context, "training.epochs")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.gui.context import AppContext
-from app.gui.run.run_source import LiveRun, by_prompt
+from app.gui.run.run_source import LiveRun, SampleImage, by_prompt
 from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated, encode
 from tests.gui.person import Person
 from tests.gui.run.a_run import PROMPTS, STEPS, draw, events_of, leave
@@ -219,6 +219,11 @@ def test_an_old_run_is_opened_and_the_live_one_comes_back(
     assert page.gallery.table.rows == PROMPTS
     page.resume.press()
     assert resumed == [folder]
+    backup, aside = next((folder / "backups").iterdir()), tmp_path / "aside"
+    backup.rename(aside)
+    pump(lambda: not page.resume.winfo_viewable())
+    aside.rename(backup)  # as an engine does that outlives its window
+    pump(page.resume.winfo_viewable)
     live(seat, tmp_path / "workspace" / "new")
     pump(lambda: page.source is page.live and page.main.winfo_viewable())
 
@@ -268,8 +273,10 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(
     form.controls["prompt"].set("a blue robot\n")
     form.unfold()
     form.controls["steps"].set("none")
+    form.controls["width"].set("13")
     dialog.buttons[-1].press()
-    assert dialog.winfo_exists() and person.finds("Must be a whole number")
+    assert dialog.winfo_exists() and person.finds("Must be a whole number") and person.finds("Set it to 8 or 16.")
+    form.controls["width"].set("")
     form.controls["steps"].set("0")
     dialog.buttons[-1].press()
     assert person.finds("0 is out of range")
@@ -294,6 +301,13 @@ def test_nothing_listens_any_more_when_the_page_is_gone(seat: AppContext, root: 
     assert len(seat.running._listeners) == before
     seat.running.take(Finished(3))
     pump()
+
+
+def test_without_prompts_of_the_preset_samples_that_were_asked_for_begin_at_the_left(page: Any, tmp_path: Path) -> None:
+    asked = [SampleImage(tmp_path / f"{step}.png", step, 0, words) for step, words in ((5, "a"), (9, "a"), (9, "b"))]
+    page.gallery.show(asked)
+    rows = [[page.gallery.shot_at(row, column) for column in range(page.gallery.table.columns)] for row in (0, 1)]
+    assert rows == [asked[:2], [asked[2], None]]
 
 
 def test_a_sample_that_was_asked_for_is_shown_and_makes_no_hole_in_the_other_rows(

@@ -11,6 +11,8 @@ from app.gui.kit.base.theme import Painted, px, surface_of, theme
 
 EDGE = 8  # pixels around the field, so that points at its edge can be seen and taken
 WORDS = 18  # pixels for the words under the field
+NUMBERS = 24  # pixels for the numbers left of it
+HEIGHTS = (("1", 0.0), ("0.5", 0.5), ("0", 1.0))
 REACH = 9  # pixels from a point within which it is taken
 STEP = 0.01
 Point = tuple[float, float]
@@ -73,7 +75,8 @@ class LinePlot(Painted, tk.Canvas):
     def _field(self) -> tuple[int, int, int, int]:
         """Left, top, right and bottom of the field."""
         edge = px(EDGE)
-        return edge, edge, max(self.winfo_width() - edge, edge + 1), px(self._height) - edge
+        left = edge + px(NUMBERS)
+        return left, edge, max(self.winfo_width() - edge, left + 1), px(self._height) - edge
 
     def place(self, point: Point) -> tuple[float, float]:
         """Where a point lies on the canvas, in pixels."""
@@ -188,6 +191,10 @@ class LinePlot(Painted, tk.Canvas):
         for y in (top, (top + bottom) // 2):
             self.create_line(left, y, right, y, fill=theme.colour("hairline"))
         self.create_line(left, bottom, right, bottom, fill=theme.colour("border"))
+        for text, down in HEIGHTS:
+            y = round(top + down * (bottom - top))
+            colour = theme.colour("text3")
+            self.create_text(left - px(6), y, anchor="e", text=text, font=theme.font("small"), fill=colour)
         if len(self._line) > 1:
             places = [value for point in self._line for value in self.place(point)]
             self.create_line(*places, fill=theme.colour("accent"), width=px(2))

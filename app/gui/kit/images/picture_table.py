@@ -187,7 +187,7 @@ class PictureTable(Painted, tk.Canvas):
     def _put_bars(self, whole: tuple[int, int], view: tuple[int, int]) -> None:
         self._bar.set(self._y / whole[1], min((self._y + view[1]) / whole[1], 1.0))
         if self._bar.needed:
-            self._bar.place(relx=1.0, x=0, y=0, anchor="ne", relheight=1.0)
+            self._bar.place(relx=1.0, x=-px(2), y=px(2), anchor="ne", relheight=1.0, height=-px(4))
         else:
             self._bar.place_forget()
         bottom = self.winfo_height() - px(2)

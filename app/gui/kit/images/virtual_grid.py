@@ -60,7 +60,7 @@ class VirtualGrid(Painted, tk.Canvas):
         self._columns, self._left = 1, 0
         self._pending = ""
         self._bar = SlimBar(self, self.yview_moveto)
-        self._bar.place(relx=1.0, x=0, y=0, anchor="ne", relheight=1.0)
+        self._bar.place(relx=1.0, x=-px(2), y=px(2), anchor="ne", relheight=1.0, height=-px(4))
         self.configure(yscrollcommand=self._moved)
         self._listen()
         self.follow_theme()

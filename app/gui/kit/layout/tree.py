@@ -191,7 +191,7 @@ class Tree(Painted, tk.Canvas):
         for place, line in enumerate(self.lines[self.first : self.first + self.fits + 1]):
             self._draw_line(line, px(2) + place * px(LINE), self.first + place == self.marked)
         if len(self.lines) > self.fits:
-            self._bar.place(relx=1.0, x=0, y=0, anchor="ne", relheight=1.0)
+            self._bar.place(relx=1.0, x=-px(2), y=px(2), anchor="ne", relheight=1.0, height=-px(4))
             self._bar.set(self.first / len(self.lines), min(1.0, (self.first + self.fits) / len(self.lines)))
         else:
             self._bar.place_forget()
