@@ -21,7 +21,7 @@ from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
-from modules.sentences.problem import Fix
+from modules.sentences.problem import Fix, Problem, problem
 from modules.system.weights import first_names
 
 KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
@@ -81,6 +81,11 @@ def read_adapter(
     if unread is not None:
         unread += others
     return {name: _layer(name, found, path) for name, found in layers.items()}
+
+
+def left_out(file: Path, unread: Sequence[str]) -> Problem:
+    """What of a file could not be read."""
+    return problem("adapter.left-out", file=file.name, names=first_names(unread))
 
 
 def check_kind(update: AdapterTensors, kind: str, name: str) -> None:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors
-from modules.formats.adapter_files import kohya_tensors
+from modules.formats.adapter_files import kohya_tensors, left_out
 from modules.formats.hashes import with_hashes
 from modules.formats.lora import LoraTensors, diffusers_tensors
 from modules.formats.tensors import write_tensors
@@ -178,7 +178,7 @@ class Adapter(Method):
         )
         yield problem("adapter.continued", known=len(known), file=file, new=len(fresh))
         if self._unread:
-            yield problem("adapter.left-out", file=file, names=first_names(self._unread))
+            yield left_out(Path(file), self._unread)
         if lost := self._start_tensors.keys() - self.updates.keys():
             yield problem("adapter.lost-layers", count=len(lost), file=file, names=first_names(sorted(lost)))
 

@@ -56,8 +56,9 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         UserError: the model or the parts cannot be read, they do not fit together, or the target is taken.
     """
     from modules.families import LoadOptions  # noqa: PLC0415
+    from modules.formats.adapter_files import left_out  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import left_out, narrowed, open_model, replacement_tensors  # noqa: PLC0415
+    from modules.tools.models import narrowed, open_model, replacement_tensors  # noqa: PLC0415
 
     single, target = _form(settings)
     _check_target(target, single, overwrite=settings.overwrite)

@@ -18,8 +18,11 @@ from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
 from modules.sentences.problem import Problem, problem
-from modules.system.weights import first_names, open_weights
+from modules.sentences.render import fix
+from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
+
+SKIP = [fix("fix.skip-unread", {"skip_unread": True})]  # of the tools that put a LoRA on a model
 
 
 def open_model(source: str, guess: str, options: LoadOptions) -> Family:
@@ -52,11 +55,6 @@ def replacement_tensors(path: Path, family: Family, unread: list[str] | None = N
     return dict(family.components_in(path))
 
 
-def left_out(file: Path, unread: Sequence[str]) -> Problem:
-    """What of a LoRA file could not be read."""
-    return problem("adapter.left-out", file=file.name, names=first_names(unread))
-
-
 def narrowed(family: Family, dtype: torch.dtype | None) -> Iterator[Problem]:
     """What of a model loses digits when it is written as `dtype`: a note for each component."""
     for spec in family.card.components:
@@ -80,7 +78,7 @@ def _digits(dtype: torch.dtype) -> float:
 @torch.no_grad()
 def _merged_lora(path: Path, family: Family, unread: list[str] | None) -> dict[str, dict[str, Tensor]]:
     merged: dict[str, dict[str, Tensor]] = {}
-    for name, lora in read_adapter(path, family.layer_spellings(), unread).items():
+    for name, lora in read_adapter(path, family.layer_spellings(), unread, fixes=SKIP).items():
         component, _, module = name.partition("|")
         weight = family.component(component).get_submodule(module).get_parameter("weight")
         merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
@@ -114,7 +112,7 @@ def merge_lora(family: Family, lora: Path, unread: list[str] | None = None, stre
     Raises:
         UserError: the file is damaged, or was made for another architecture.
     """
-    layers = read_adapter(lora, family.layer_spellings(), unread)
+    layers = read_adapter(lora, family.layer_spellings(), unread, fixes=SKIP)
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
         weight = family.component(component).get_submodule(path).get_parameter("weight")

@@ -74,7 +74,8 @@ def _with_seed(prompt: Values, more: int) -> Values:
 
 def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
     """The model with the files on it, and whether any of them can change what its text encoders say."""
-    from modules.tools.models import add_embeddings, left_out, merge_lora, open_model  # noqa: PLC0415
+    from modules.formats.adapter_files import left_out  # noqa: PLC0415
+    from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
     tell(Stage("stage.opening-model"))
@@ -121,6 +122,8 @@ def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Con
         path = _next_file(folder, sample.prompt)
         save_sample(sample, path, model=Path(preset.model.source).stem)
         tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
+    for said in sampler.notes():
+        tell(note(said, level="warning"))
 
 
 def _next_file(folder: Path, prompt: Prompt) -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 from app.gui.context import AppContext
@@ -16,7 +17,7 @@ from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from modules.errors import UserError
 from modules.language import tr
-from modules.messages import Failed, Finished, Note, Result, RunTool, SampleReady, Stage, Stop
+from modules.messages import Failed, Finished, Fix, Note, Result, RunTool, SampleReady, Stage, Stop
 from modules.tools import Tool
 
 
@@ -40,6 +41,7 @@ class ToolCard(Card):
         self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
         self.bar = Progress(self.body, 0.0)
         self.result = Label(self.body, "", wrap=True)
+        self.fixes = Frame(self.body)
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
         self._end = context.running.listen(self._heard)
 
@@ -91,6 +93,9 @@ class ToolCard(Card):
     def tell(self, words: str, role: str = "text") -> None:
         """The line of results; empty for none."""
         self.result.set(words, role)
+        self.fixes.pack_forget()
+        for button in self.fixes.winfo_children():
+            button.destroy()
         if words:
             self.result.pack(fill="x", pady=(px(4), px(2)), after=self.line)
         else:
@@ -114,7 +119,7 @@ class ToolCard(Card):
             case Result():
                 self._notes.append(event.text)
             case Failed() | EngineDied():
-                self._ended(failure_text(event) if isinstance(event, Failed) else event.message, "error")
+                self._failed(event)
             case Finished():
                 self._ended("\n".join([*self._notes[-12:], self._result_text(event)]), "text")
             case SampleReady() if self.images is not None:
@@ -135,6 +140,24 @@ class ToolCard(Card):
         self.bar.pack_forget()
         self.tell(words, role)
         self.refresh()
+
+    def _failed(self, event: Failed | EngineDied) -> None:
+        self._ended(failure_text(event) if isinstance(event, Failed) else event.message, "error")
+        self._offer(event.fixes if isinstance(event, Failed) else ())
+
+    def _offer(self, fixes: Sequence[Fix]) -> None:
+        """What would help, of the tool's own settings: a button each, which sets it and starts again."""
+        for fix in fixes:
+            if fix.changes.keys() <= self.form.settings.keys():
+                Button(self.fixes, WORDS.label(fix), partial(self._mend, fix), image="wrench").pack(anchor="w")
+        if self.fixes.winfo_children():
+            self.fixes.pack(fill="x", pady=px(4), after=self.result)
+
+    def _mend(self, fix: Fix) -> None:
+        for path, value in fix.changes.items():
+            self.form.show(path, value)
+        self.form.unfold()
+        self.after_idle(self.run)  # which takes the button away that is being pressed
 
     def _show_bar(self, share: float | None) -> None:
         self.bar.set(share)

@@ -116,6 +116,8 @@ class RunWriter:
                     if self.control.stop_requested():  # who stops a run does not wait for the other pictures
                         break
         self.stopwatch.drew(done, time.monotonic() - began)
+        for said in self.sampler.notes():
+            self.note(said, level="warning")
         if preset.sampling.grid and len(drawn) > 1:
             path = self._image_path(overview_name(step))
             self._write(lambda: save_overview(drawn, path, step=step), "written.sample", path)

@@ -53,21 +53,25 @@ def _find_in_folder(folder: str, name: str) -> Path:
 
 @contextmanager
 def with_loras(
-    family: Family, lora_files: LoraFiles, parts: Collection[str], *, skip_unread: bool = False
+    family: Family, lora_files: LoraFiles, parts: Collection[str], unread: dict[Path, list[str]] | None = None
 ) -> Generator[None]:
-    """Add files to the weights of these parts while it lasts. `skip_unread`: what can be read of them.
+    """Add files to the weights of these parts while it lasts.
+
+    What cannot be read of a file is named in `unread`; without it, such a file is refused.
 
     Raises:
         UserError: a file is damaged, or was made for another architecture.
     """
     originals: dict[str, Tensor] = {}
-    unread: list[str] | None = [] if skip_unread else None
     skip = [fix("fix.skip-unread", {"sampling.skip_unread": True})]
     try:
         with torch.no_grad():
             spellings = family.layer_spellings() if lora_files else {}
             for path, strength in lora_files:
-                for name, tensors in read_adapter(path, spellings, unread, fixes=skip).items():
+                names = None if unread is None else unread.setdefault(path, [])
+                if names:
+                    names.clear()  # of an earlier reading
+                for name, tensors in read_adapter(path, spellings, names, fixes=skip).items():
                     if name.partition("|")[0] in parts:
                         weight = _weight(family, name)
                         originals.setdefault(name, weight.detach().to("cpu", copy=True))

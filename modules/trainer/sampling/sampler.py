@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -18,8 +19,10 @@ from modules.diffusion.guidance import Guidance
 from modules.diffusion.solvers import InitLatents, denoise
 from modules.errors import UserError
 from modules.families import Condition, Family
+from modules.formats.adapter_files import left_out
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt, Sampling
 from modules.preset.text.lora_tags import split_tags
+from modules.sentences.problem import Problem
 from modules.system.devices import autocast, empty_cuda_cache, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, GuidedDenoiser, attention_layers
@@ -77,6 +80,8 @@ class Sampler:
         self.family, self.resolution, self.cache_texts = family, resolution, cache_texts
         self.sampling, self.seed = sampling or Sampling(), seed
         self._texts: dict[tuple[str, LoraFiles], Condition] = {}
+        self._unread: dict[Path, list[str]] | None = {} if self.sampling.skip_unread else None
+        self._told: set[Path] = set()
 
     def read(self, prompts: Sequence[Prompt]) -> None:
         """Encode prompts ahead, while the text encoders are at hand. One that cannot be drawn is told when it is."""
@@ -87,6 +92,13 @@ class Sampler:
                 self._read([words, prompt.negative], lora_files)
             except UserError:
                 continue
+
+    def notes(self) -> Iterator[Problem]:
+        """What of LoRA files was left out, for the user: each file once."""
+        for path, names in (self._unread or {}).items():
+            if names and path not in self._told:
+                self._told.add(path)
+                yield left_out(path, names)
 
     def draw(
         self,
@@ -163,7 +175,7 @@ class Sampler:
         seeds = [request.prompt.seed for request in requests]
         noise = torch.cat([starting_noise(seed, family.channels, size_hw) for seed in seeds]).to(device)
         guided = self._guided_denoiser(requests, size_hw)
-        with with_loras(family, requests[0].lora_files, ("denoiser",), skip_unread=self.sampling.skip_unread):
+        with with_loras(family, requests[0].lora_files, ("denoiser",), self._unread):
             latents = denoise(
                 guided.predict,
                 family.noise_schedule,
@@ -262,7 +274,7 @@ class Sampler:
         if not new:
             return
         with (
-            with_loras(family, lora_files, family.text_encoders, skip_unread=self.sampling.skip_unread),
+            with_loras(family, lora_files, family.text_encoders, self._unread),
             autocast(family.options.device, family.options.dtype),
         ):
             for text in new:

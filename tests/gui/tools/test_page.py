@@ -10,7 +10,7 @@ from PIL import Image
 
 from app.gui.context import AppContext
 from app.gui.tools.tensorboard import TensorBoard
-from modules.messages import Failed, Finished, RunTool, SampleReady, Stage, Stop
+from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage, Stop
 from tests.gui.person import Person
 from tests.tools.pretend import ROW
 
@@ -163,6 +163,19 @@ def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: 
     assert engine.sent == [RunTool("convert", {**settings, **usual})]
     context.running.take(Failed("out.safetensors exists already."))
     assert words(card) == "out.safetensors exists already." and card.button.enabled
+
+
+def test_a_file_that_cannot_all_be_read_is_used_without_the_rest_by_a_button(
+    cards: Any, person: Person, engine: Any, context: AppContext, tmp_path: Path
+) -> None:
+    card = cards["convert"]
+    fill(card, model="starter:model", out=str(tmp_path / "out"))
+    card.button.press()
+    skip = Fix("Leave out", {"skip_unread": True}, "fix.skip-unread")
+    context.running.take(Failed("a.safetensors also holds 1 tensor.", fixes=[skip]))
+    person.click("Leave out what cannot be read")
+    assert [job.settings["skip_unread"] for job in engine.sent] == [False, True]
+    assert not card.fixes.winfo_manager()
 
 
 def test_advanced_settings_of_a_tool_are_a_click_away(cards: Any, engine: Any) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modules.diffusion.solvers import SOLVERS
@@ -19,6 +19,7 @@ from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Note, SampleReady
 from modules.preset.sections.sampling import Prompt, Sampling
 from modules.system.bundled import resolve
+from modules.tools.models import merge_lora
 from modules.trainer.sampling.image_files import overview_of, parameters_text
 from modules.trainer.sampling.lora_overlay import with_loras
 from modules.trainer.sampling.sampler import Sample, Sampler
@@ -148,6 +149,25 @@ def test_weights_come_back_also_where_drawing_fails(family: Family, tmp_path: Pa
         assert any(not torch.equal(t, before[n]) for n, t in family.denoiser.state_dict().items())
         raise KeyboardInterrupt
     assert all(torch.equal(tensor, before[name]) for name, tensor in family.denoiser.state_dict().items())
+
+
+def test_what_is_left_out_of_a_lora_is_told_once(family: Family, tmp_path: Path) -> None:
+    file = lora_file(family, tmp_path / "loras" / "a.safetensors")
+    save_file({**load_file(file), "lora_unet_conv_in.w_norm": torch.ones(1)}, file)
+    loras = [{"path": str(file)}]
+    with pytest.raises(UserError) as refusal:
+        drawn(family, prompt(), loras=loras)
+    assert refusal.value.fixes[0].changes == {"sampling.skip_unread": True}
+    with pytest.raises(UserError) as refusal:
+        merge_lora(family, file)
+    assert refusal.value.fixes[0].changes == {"skip_unread": True}
+    sampling = Sampling.model_validate({"loras": loras, "skip_unread": True})
+    sampler = Sampler(family, 64, cache_texts=True, sampling=sampling)
+    for _ in range(2):
+        assert len(list(sampler.draw([prompt()]))) == 1
+    (said,) = sampler.notes()
+    assert said.code == "adapter.left-out" and said.values["file"] == "a.safetensors"
+    assert list(sampler.draw([prompt()])) and not list(sampler.notes())
 
 
 def test_prompts_with_different_files_are_not_mixed_up(family: Family, tmp_path: Path) -> None:
