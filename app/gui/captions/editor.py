@@ -62,6 +62,7 @@ class CaptionEditor(Frame):
         self._sizes: WorkerPoll[tuple[int, int]] = WorkerPoll(
             self, lambda size: self._say_about(f" · {size[0]} {TIMES} {size[1]}")
         )
+        self.until_destroyed(self._sizes.cancel)
         self.show(-1)
 
     def _make_buttons(self) -> None:
@@ -152,10 +153,6 @@ class CaptionEditor(Frame):
 
     def focus_text(self) -> None:
         self.text.focus_set()
-
-    def destroy(self) -> None:
-        self._sizes.cancel()
-        super().destroy()
 
     def _load(self, caption: Caption | None) -> None:
         self._clean = shown_text(caption) if caption else ""

@@ -51,7 +51,7 @@ class CaptionsPage(Page):
         self.work.run_blocking = lambda act: run_blocking(context.app, tr("Writing captions"), act)
         self._concepts: list[Concept] = []
         self._read_of: object = None
-        self._timer = ""
+        self._pending = ""
         self._waiting: WorkerPoll[list[Caption]] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._keys = f"Captions{self.winfo_id()}"
         self._wanted = ""  # the filter that another page asked for
@@ -265,7 +265,7 @@ class CaptionsPage(Page):
         self._line.set(words + (tr(" · {missing:,} without a caption", missing=missing) if missing else ""), "text2")
 
     def _offer_tags(self) -> None:
-        self._timer = ""
+        self._pending = ""
         tags = self.work.captions.tags().most_common(MOST_TAGS)
         self._tags.offer([Option("", tr("Any tag")), *(Option(tag, tag, note=f"{count:,}") for tag, count in tags)])
 
@@ -329,8 +329,8 @@ class CaptionsPage(Page):
         self.grid_.refresh()
         self.editor.reload()
         self._say_counts()
-        if not self._timer:
-            self._timer = self.after(SETTLES_MS, self._offer_tags)
+        if not self._pending:
+            self._pending = self.after(SETTLES_MS, self._offer_tags)
 
     def _concept_of(self, caption: Caption) -> dict[str, Any] | None:
         concepts = self._concepts
@@ -341,8 +341,6 @@ class CaptionsPage(Page):
         self.work.quiet = True
         if self._built:
             self.editor.save()
-        if self._timer:
-            self.after_cancel(self._timer)
         super().destroy()
 
 

@@ -33,7 +33,7 @@ class CaptionTags(Frame):
     ) -> None:
         super().__init__(master)
         self._work, self._on_filter = work, on_filter
-        self._timer = self._refused = ""
+        self._pending = self._refused = ""
         Label(self, tr("Tags"), font="section").pack(fill="x", pady=(0, px(6)))
         self._scope = Segmented(self, labelled(SCOPES), "shown", lambda _: self.refresh())
         self._scope.pack(fill="x")
@@ -86,14 +86,14 @@ class CaptionTags(Frame):
 
     def settle(self) -> None:
         """Count again when nothing has changed for a moment."""
-        if self._timer:
-            self.after_cancel(self._timer)
-        self._timer = self.after(SETTLES_MS, self.refresh)
+        if self._pending:
+            self.after_cancel(self._pending)
+        self._pending = self.after(SETTLES_MS, self.refresh)
 
     def refresh(self) -> None:
-        if self._timer:
-            self.after_cancel(self._timer)
-            self._timer = ""
+        if self._pending:
+            self.after_cancel(self._pending)
+            self._pending = ""
         numbers = self.numbers
         tags = self._work.captions.tags(numbers)
         images = plural(len(numbers), "1 image", "{count:,} images")
@@ -104,11 +104,6 @@ class CaptionTags(Frame):
         )
         self._chips.show(tags.most_common(MOST_CHIPS))
         self._count_found()
-
-    def destroy(self) -> None:
-        if self._timer:
-            self.after_cancel(self._timer)
-        super().destroy()
 
     def _option(self, above: Frame, words: str) -> Switch:
         """A switch with its words, on a line of its own."""

@@ -31,6 +31,7 @@ class TokenLines(Frame):
         self._model: tuple[str, str] | None = None
         self._shown_for: tuple[list[str], Values | None] = ([], None)
         self._waiting: WorkerPoll[Counter] = WorkerPoll(self, self._arrived, self._failed)
+        self.until_destroyed(self._waiting.cancel)
 
     def show(self, lines: list[str], concept: Values | None) -> None:
         """Count these lines as training reads them: between the prefix and the suffix of their concept."""
@@ -42,10 +43,6 @@ class TokenLines(Frame):
             self._waiting.start(Worker(lambda *_: token_counter(*model)))
         if self._counter is not None:
             self._write(self._counter)
-
-    def destroy(self) -> None:
-        self._waiting.cancel()
-        super().destroy()
 
     def _arrived(self, count: Counter) -> None:
         self._counter = count

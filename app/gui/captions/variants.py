@@ -28,6 +28,7 @@ class CaptionVariants(Frame):
         self._counter: Counter | None = None
         self._model: tuple[str, str] | None = None
         self._counting: WorkerPoll[Counter] = WorkerPoll(self, self._arrived, self._failed)
+        self.until_destroyed(self._counting.cancel)
         self.title = Label(self, "", font="small", role="text2")
         self.title.grid(row=0, column=0, columnspan=3, sticky="w", pady=(px(10), px(2)))
         self.columnconfigure(1, weight=1)
@@ -65,10 +66,6 @@ class CaptionVariants(Frame):
                 for label in labels:
                     label.grid_forget()
         self._count()
-
-    def destroy(self) -> None:
-        self._counting.cancel()
-        super().destroy()
 
     def _arrived(self, count: Counter) -> None:
         self._counter = count

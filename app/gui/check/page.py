@@ -54,7 +54,7 @@ class CheckPage(Page):
         self._pending = ""
         self._changed_at = 0.0
         self._built = self._all_notes = False
-        self._ends = [context.app.every(TICK_MS, self._tick), context.draft.watch("", lambda _: self._edited())]
+        self.until_destroyed(context.app.every(TICK_MS, self._tick), context.draft.watch("", lambda _: self._edited()))
 
     def build(self) -> Iterator[None]:
         head, _ = header_of(self)
@@ -77,13 +77,6 @@ class CheckPage(Page):
     def shown(self) -> None:
         if self._built:
             self.refresh()
-
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
 
     # Parts ------------------------------------------------------------------------------------------------------------
 

@@ -40,8 +40,8 @@ class ConceptDialog(Dialog):
         self.preview = ConceptPreview(right, context, number)
         self.numbers = ConceptStatistics(right, context, number)
         self.preview.pack(fill="both", expand=True)
-        self._end = context.draft.watch("", lambda _: self._changed())
-        self._timer = ""
+        self.until_destroyed(context.draft.watch("", lambda _: self._changed()))
+        self._pending = ""
         self._wanted = ""
         self._rest: Iterator[None] | None = self.settings.build()
         for sequence, act in (
@@ -69,20 +69,14 @@ class ConceptDialog(Dialog):
             self.settings.flush()
         super().close(answer)
 
-    def destroy(self) -> None:
-        self._end()
-        if self._timer:
-            self.after_cancel(self._timer)
-        super().destroy()
-
     def _build(self) -> None:
         """A few rows at a time, so that the dialog is there at once."""
-        self._timer = ""
+        self._pending = ""
         for _ in range(3):
             if self._rest is not None and next(self._rest, self) is self:
                 self._rest = None
         if self._rest is not None:
-            self._timer = self.after(1, self._build)
+            self._pending = self.after(1, self._build)
         elif self._wanted:
             self.settings.reveal(self._wanted)
 

@@ -47,10 +47,10 @@ class ConceptsPage(Page):
         self._numbers: list[int] = []  # the concepts that are shown, by their place in the grid
         self._wrong: Counter[int] = Counter()
         self._unreadable: set[DataFile] = set()
-        self._timer = ""
+        self._pending = ""
         self._built = False
         self._dialog: Any = None
-        self._end_watch = context.draft.watch(LIST, lambda _: self._changed())
+        self.until_destroyed(context.draft.watch(LIST, lambda _: self._changed()), self._summaries.close)
 
     # Making it --------------------------------------------------------------------------------------------------------
 
@@ -141,11 +141,11 @@ class ConceptsPage(Page):
         self._wait()
 
     def _wait(self) -> None:
-        if self._summaries.busy and not self._timer:
-            self._timer = self.after(LOOK_MS, self._look)
+        if self._summaries.busy and not self._pending:
+            self._pending = self.after(LOOK_MS, self._look)
 
     def _look(self) -> None:
-        self._timer = ""
+        self._pending = ""
         if self._summaries.poll():
             self._arrange()
         self._wait()
@@ -294,10 +294,3 @@ class ConceptsPage(Page):
             self._grid.select({index}, index)
             self._grid.see(index)
             self._grid.focus_set()
-
-    def destroy(self) -> None:
-        self._end_watch()
-        self._summaries.close()
-        if self._timer:
-            self.after_cancel(self._timer)
-        super().destroy()

@@ -48,11 +48,12 @@ class ConceptPreview(Frame):
         self._images: Index | None = None  # one row for each image: that of the list
         self._listed: object = None  # what the index was made of
         self._draw = 0
-        self._timer = ""
+        self._pending = ""
         self._scan: Scan | None = None
         self._listing: WorkerPoll[Scan] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._comparing: WorkerPoll[Listing] = WorkerPoll(self, self._compare, lambda _: self._read_again())
         self._looking: WorkerPoll[LoadedPreview] = WorkerPoll(self, self._seen, self._failed)
+        self.until_destroyed(self._listing.cancel, self._comparing.cancel, self._looking.cancel)
         self._make_view()
         self.draws = CaptionVariants(self, context)
         self.draws.pack(fill="x")
@@ -114,20 +115,12 @@ class ConceptPreview(Frame):
 
     def settle(self) -> None:
         """Look again when nothing has changed for a moment."""
-        if self._timer:
-            self.after_cancel(self._timer)
-        self._timer = self.after(SETTLES_MS, self._refresh)
-
-    def destroy(self) -> None:
-        if self._timer:
-            self.after_cancel(self._timer)
-        self._listing.cancel()
-        self._comparing.cancel()
-        self._looking.cancel()
-        super().destroy()
+        if self._pending:
+            self.after_cancel(self._pending)
+        self._pending = self.after(SETTLES_MS, self._refresh)
 
     def _refresh(self) -> None:
-        self._timer = ""
+        self._pending = ""
         preset = self._context.draft.preset()
         if self._number >= len(preset.concepts):
             return

@@ -49,7 +49,7 @@ class ConceptSettings(ScrollArea):
         self._rows: dict[str, SettingRow] = {}
         self._cards: list[tuple[Card, list[SettingInfo]]] = []
         self._pinned: set[str] = set()
-        self._end = context.draft.watch("", lambda _: self._arrange())
+        self.until_destroyed(context.draft.watch("", lambda _: self._arrange()))
 
     def build(self) -> Iterator[None]:
         for title, knobs in grouped():
@@ -72,10 +72,6 @@ class ConceptSettings(ScrollArea):
         """Take what is being typed now."""
         for row in self._rows.values():
             row.flush()
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
 
     def _path(self, setting: SettingInfo) -> str:
         return f"concepts.{self._number}.{setting.path.removeprefix(FIRST)}"

@@ -33,6 +33,7 @@ class ConceptStatistics(Frame):
         self._area = ScrollArea(self)
         self._area.pack(fill="both", expand=True)
         self._waiting: WorkerPoll[Statistics] = WorkerPoll(self, self._show, self._failed, self._advance)
+        self.until_destroyed(self._waiting.cancel)
         self.asked = False
 
     def begin(self) -> None:
@@ -44,10 +45,6 @@ class ConceptStatistics(Frame):
         """The settings of the concept have changed: what is shown is no longer so."""
         if self.asked and not self._waiting.busy:
             self._words.set(tr("Settings changed since this was counted"), "changed")
-
-    def destroy(self) -> None:
-        self._waiting.cancel()
-        super().destroy()
 
     def _press(self) -> None:
         if self._waiting.busy:

@@ -91,7 +91,7 @@ class Form(Masonry):
         self._blocks: list[Block] = []
         self._pending_reveal = ""
         self._complete = False
-        self._end = context.draft.watch("", lambda _: self._refresh())
+        self.until_destroyed(context.draft.watch("", lambda _: self._refresh()))
 
     def build(self) -> Iterator[None]:
         """Make the cards; each step is one row."""
@@ -131,10 +131,6 @@ class Form(Masonry):
                         pass
                     return block.rows[number]
         return None
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
 
     # Which rows are shown ---------------------------------------------------------------------------------------------
 

@@ -53,7 +53,9 @@ class LayerDialog(Dialog):
         self._late = ""  # a timer
         self._waiting = Label(self.body, tr("Reading the names of the layers …"), role="text2")
         self._waiting.pack(anchor="w")
-        self._ends = (context.draft.watch("", lambda _: self._read()), context.queries.watch(self._read))
+        self.until_destroyed(
+            context.draft.watch("", lambda _: self._read()), context.queries.watch(self._read), self._forget_late
+        )
         self.bind("<Control-z>", lambda _: context.draft.undo())
         self.bind("<Control-Shift-Z>", lambda _: context.draft.redo())
         self.bind("<Control-y>", lambda _: context.draft.redo())
@@ -98,12 +100,6 @@ class LayerDialog(Dialog):
         number = self.context.draft.add(GROUPS_PATH, {"layers": key, "learning_rate": rate}, at=0)
         self.close(None)
         self.context.go("method", f"{GROUPS_PATH}.{number}.learning_rate")
-
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        self._forget_late()
-        super().destroy()
 
     # What is shown ----------------------------------------------------------------------------------------------------
 

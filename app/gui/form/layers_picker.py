@@ -47,7 +47,9 @@ class LayersPicker(Frame):
         self.inner = self.choice
         self._offer()
         self._pending = self._late = ""
-        self._ends = (context.draft.watch("", lambda _: self._soon()), context.queries.watch(self._soon))
+        self.until_destroyed(
+            context.draft.watch("", lambda _: self._soon()), context.queries.watch(self._soon), self._forget_late
+        )
         self._soon()
 
     def get(self) -> str:
@@ -86,12 +88,10 @@ class LayersPicker(Frame):
     def focus_set(self) -> None:
         (self.entry if self.choice.get() == OWN else self.choice).focus_set()
 
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        for timer in filter(None, (self._pending, self._late)):
-            self.after_cancel(timer)
-        super().destroy()
+    def _forget_late(self) -> None:
+        if self._late:
+            self.after_cancel(self._late)
+            self._late = ""
 
     def _offer(self) -> None:
         """The sets of the family of now; the numbered blocks come last."""
@@ -126,9 +126,7 @@ class LayersPicker(Frame):
             # What stood there stays for a moment: most answers are there before one has read it.
             self._late = self._late or self.after(PATIENCE_MS, lambda: self.share.set(tr("Counting …"), "text2"))
             return
-        if self._late:
-            self.after_cancel(self._late)
-            self._late = ""
+        self._forget_late()
         preset = self._context.draft.preset()
         words, wrong = in_short(preset, trained, self._path) if trained else ("", False)
         self.share.set(words, "error" if wrong else "text2")

@@ -151,7 +151,7 @@ class ListEditor(Frame):
         self._empty: EmptyState | None = None
         self._add = Button(self._foot, tr(words.add), self.add, image="plus")
         self._more = Button(self._foot, "", self._show_more, kind="quiet")
-        self._end = context.draft.watch("", self._changed)
+        self.until_destroyed(context.draft.watch("", self._changed))
 
     def build(self) -> Iterator[None]:
         """Make the cards, one a step."""
@@ -198,10 +198,6 @@ class ListEditor(Frame):
         self._most = max(self._most, at + 1)
         self._refresh()
         return self.made[at].reveal(name)
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
 
     def _changed(self, paths: frozenset[str]) -> None:
         del paths  # a change elsewhere can make an entry wrong

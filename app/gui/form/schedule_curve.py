@@ -38,13 +38,10 @@ class ScheduleCurve(Frame):
         tip(self.plot, lambda: tr(HAND) if self.plot.points else "")
         self._shown: tuple[Schedule, int] | None = None
         self._preset: Preset = context.draft.preset()
-        self._ends = [context.draft.watch(path, lambda _: self._refresh()) for path in ("schedule", "training")]
+        self.until_destroyed(
+            *(context.draft.watch(path, lambda _: self._refresh()) for path in ("schedule", "training"))
+        )
         self._refresh()
-
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        super().destroy()
 
     def _refresh(self) -> None:
         self._preset = self._context.draft.preset()

@@ -57,10 +57,10 @@ class SettingRow(FormRow):
         for target in self.made.key_targets:
             target.bind("<Escape>", lambda _: self._escape(), add=True)
             target.bind("<F1>", lambda _: the_tip.soon(self.made.widget), add=True)
-        self._ends = [context.draft.watch("", lambda _: self.refresh())]
+        self.until_destroyed(context.draft.watch("", lambda _: self.refresh()))
         if found.live:
             context.live = context.live or LiveChanges(context.draft, context.engine, context.running)
-            self._ends.append(context.running.listen(lambda _: self._tell_live()))
+            self.until_destroyed(context.running.listen(lambda _: self._tell_live()))
             self._tell_live()
         self.refresh()
 
@@ -87,12 +87,6 @@ class SettingRow(FormRow):
         flush = getattr(getattr(self.made.widget, "entry", self.made.widget), "flush", None)
         if flush is not None:
             flush()
-
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        self._ends = []
-        super().destroy()
 
     def _put(self, value: Any) -> None:
         self.context.draft.put(self.path, value)

@@ -28,7 +28,7 @@ class TimesCurve(Frame):
         self.bars = Histogram(self, (tr("clean image"), tr("all noise")))
         self.bars.pack(fill="x", padx=(px(SIDE), px(8)), pady=(px(2), px(8)))
         self._shown: Times | None = None
-        self._end = context.draft.watch("objective.times", lambda _: self._refresh())
+        self.until_destroyed(context.draft.watch("objective.times", lambda _: self._refresh()))
         self._refresh()
 
     def _refresh(self) -> None:
@@ -36,7 +36,3 @@ class TimesCurve(Frame):
         if times != self._shown:
             self._shown = times
             self.bars.show(heights(times))
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()

@@ -42,14 +42,9 @@ class GeneralPage(SettingsPage):
     def above(self, inside: Frame) -> Iterator[None]:
         self._top = Frame(inside)
         self._top.pack(fill="x")
-        self._end = self.context.app.every(TICK_MS, self._tick)
+        self.until_destroyed(self.context.app.every(TICK_MS, self._tick))
         self._tick()
         yield
-
-    def destroy(self) -> None:
-        if hasattr(self, "_end"):
-            self._end()
-        super().destroy()
 
     def shown(self) -> None:
         if self.card is not None:

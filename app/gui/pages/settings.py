@@ -104,13 +104,7 @@ class ModelPage(SettingsPage):
                     LinkButton(links, name, act).pack(anchor="w")
 
         offer()
-        self._end = self.context.draft.watch("model.family", offer)
-
-    def destroy(self) -> None:
-        end = getattr(self, "_end", None)
-        if end is not None:
-            end()
-        super().destroy()
+        self.until_destroyed(self.context.draft.watch("model.family", offer))
 
 
 class TrainingPage(SettingsPage):
@@ -189,7 +183,7 @@ class MethodPage(SettingsPage):
         self.kind.pack(fill="x")
         self.words = Label(card.body, font="small", role="text2", wrap=True)
         self.words.pack(fill="x", padx=(px(SIDE + 1), px(86)), pady=(px(2), 0))
-        self._end = self.context.draft.watch("method.kind", lambda _: self._show())
+        self.until_destroyed(self.context.draft.watch("method.kind", lambda _: self._show()))
         yield
 
     def under(self, inside: Frame) -> Iterator[None]:
@@ -217,12 +211,6 @@ class MethodPage(SettingsPage):
         if path.startswith("method.groups"):
             return self.groups.reveal(path)
         return super().row_of(path)
-
-    def destroy(self) -> None:
-        end = getattr(self, "_end", None)
-        if end is not None:
-            end()
-        super().destroy()
 
     def _show(self) -> None:
         kind = str(self.context.draft.get("method.kind"))

@@ -47,7 +47,9 @@ class RunPage(Page):
         self._built = self._to_look = False
         self._picked = False  # a run was chosen by hand
         self._pending = ""  # timer of the next bite
-        self._ends = [context.running.listen(self._heard), context.app.every(TICK_MS, self._tick)]
+        self.until_destroyed(
+            context.running.listen(self._heard), context.app.every(TICK_MS, self._tick), self.runs.close
+        )
 
     def build(self) -> Iterator[None]:
         self._tools()
@@ -90,14 +92,6 @@ class RunPage(Page):
         self.runs.look()
         if self._built:
             self.refresh()
-
-    def destroy(self) -> None:
-        for end in self._ends:
-            end()
-        if self._pending:
-            self.after_cancel(self._pending)
-        self.runs.close()
-        super().destroy()
 
     # What is shown ----------------------------------------------------------------------------------------------------
 

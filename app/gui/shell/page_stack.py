@@ -64,11 +64,6 @@ class PageView(Frame):
         if self._rest is not None:
             self._pending = self.after(1, self._slice)
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
 
 class PageStack(Frame):
     """`show(card)` brings a page to the front; `front` is its sheet. Other frames may be laid over with `cover`."""

@@ -155,11 +155,6 @@ class Results(Frame):
     def _go(self, path: str) -> None:
         self._context.go(page_for(path), path.partition(".0.")[0])
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
 
 @cached
 def _place(path: str) -> str:

@@ -89,12 +89,8 @@ class LivePane(Frame):
         self.meters = MachineMeters(self, 2)
         self.meters.pack(fill="x", padx=px(EDGE), pady=(px(16), px(EDGE)))
         self.bind("<Configure>", lambda event: self.pictures.compare.configure(height=event.width - 2 * px(EDGE)))
-        self._end = context.app.every(TICK_MS, self._tick)
+        self.until_destroyed(context.app.every(TICK_MS, self._tick))
         self.refresh()
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
 
     def refresh(self) -> None:
         """Draw what is new."""

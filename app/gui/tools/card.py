@@ -43,11 +43,7 @@ class ToolCard(Card):
         self.result = Label(self.body, "", wrap=True)
         self.fixes = Frame(self.body)
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
-        self._end = context.running.listen(self._heard)
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
+        self.until_destroyed(context.running.listen(self._heard))
 
     def blocked(self) -> str:
         """Why it cannot start, in words, beside the engine being busy."""

@@ -30,7 +30,7 @@ class ToolsPage(Page):
     def __init__(self, master: object, context: AppContext) -> None:
         super().__init__(master, context)
         self.cards: list[ToolCard | TensorBoardCard | FoldersCard] = []
-        self._end = context.app.every(TICK_MS, self._tick)
+        self.until_destroyed(context.app.every(TICK_MS, self._tick))
 
     def build(self) -> Iterator[None]:
         self.area = ScrollArea(self)
@@ -54,10 +54,6 @@ class ToolsPage(Page):
                 field = field_for(Path(path))
                 card.form.show(field, path if field == "preset" else [path])
                 card.button.focus_set()
-
-    def destroy(self) -> None:
-        self._end()
-        super().destroy()
 
     def _add(self, masonry: Masonry, card: ToolCard | TensorBoardCard | FoldersCard) -> None:
         masonry.add(card)

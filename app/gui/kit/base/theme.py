@@ -157,12 +157,14 @@ px = theme.px
 
 
 class Painted(tk.Misc):
-    """Mixed in before a tk class: repainted by the theme, forgotten when destroyed.
+    """Mixed in before a tk class: repainted by the theme; what it listens to and its timer end with it.
 
     `surface` is the role of what lies behind children of this widget.
     """
 
     surface: str = "window"
+    _pending: str = ""  # a timer of its own
+    _when_destroyed: tuple[Callable[[], object], ...] = ()
 
     def paint(self) -> None:
         """Give the widget the colours and sizes of now."""
@@ -172,8 +174,18 @@ class Painted(tk.Misc):
         theme.painted[id(self)] = self.paint
         self.paint()
 
+    def until_destroyed(self, *ends: Callable[[], object]) -> None:
+        """Call these when the widget is destroyed: the ends of what it listens to."""
+        self._when_destroyed += ends
+
     def destroy(self) -> None:
         theme.painted.pop(id(self), None)
+        ends, self._when_destroyed = self._when_destroyed, ()
+        for end in ends:
+            end()
+        if self._pending:
+            self.after_cancel(self._pending)
+            self._pending = ""
         super().destroy()
 
 

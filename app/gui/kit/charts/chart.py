@@ -125,11 +125,6 @@ class Chart(Painted, tk.Canvas):
         self.configure(bg=behind, highlightbackground=behind, width=px(self._size[0]), height=px(self._size[1]))
         self.redraw()
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _draw(self) -> None:
         self._pending = ""
         if not self.winfo_viewable():

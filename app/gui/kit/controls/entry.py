@@ -141,10 +141,6 @@ class Entry(Painted, tk.Canvas):
     def _width(self) -> int:
         return max(px(self._wide), theme.measure(self._fit, self._font) + px(20) if self._fit else 0)
 
-    def destroy(self) -> None:
-        self._forget()
-        super().destroy()
-
     def _soon(self) -> None:
         self._forget()
         # The text changes after this handler: "idle" is soon enough for the placeholder and for a rest of nothing.

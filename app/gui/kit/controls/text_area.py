@@ -105,10 +105,6 @@ class TextArea(RoundFrame):
                 selectbackground=mixed(theme.colour("accent"), fill, 0.55),
             )  # fmt: skip
 
-    def destroy(self) -> None:
-        self._forget()
-        super().destroy()
-
     def _text(self) -> tk.Text:
         assert self.inner is not None
         return self.inner

@@ -110,11 +110,6 @@ class Compare(Painted, tk.Frame):
                 canvas.itemconfigure(item, font=theme.font("small_bold"))
         self._after.itemconfigure(self._note, fill=theme.colour("text2"), font=theme.font("small"))
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _resized(self) -> None:
         wide, high = self._box()
         self._before.place(x=0, y=0, width=wide, height=high)

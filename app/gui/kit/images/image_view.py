@@ -74,11 +74,6 @@ class ImageView(Painted, tk.Canvas):
         self.configure(bg=behind, highlightbackground=behind)
         self.itemconfigure(self._words, fill=theme.colour("text2"), font=theme.font("small"))
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _resized(self) -> None:
         wide, high = self.winfo_width(), self.winfo_height()
         self.coords(self._image, wide // 2, high // 2)

@@ -112,11 +112,6 @@ class PictureTable(Painted, tk.Canvas):
         self._free.clear()
         self._soon()
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _each(self) -> int:
         return px(self._size[0]) + px(GAP)
 

@@ -154,11 +154,6 @@ class VirtualGrid(Painted, tk.Canvas):
     def _ring(self, on: bool) -> None:
         self.configure(highlightcolor=theme.colour("accent" if on else self.surface))
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _mac(self) -> bool:
         return str(self.tk.call("tk", "windowingsystem")) == "aqua"
 

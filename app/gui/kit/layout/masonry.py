@@ -74,11 +74,6 @@ class Masonry(Painted, tk.Frame):
         if not self._pending:
             self._pending = self.after_idle(self._arrange)
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _arrange(self) -> None:
         self._pending = ""
         wide = self.winfo_width()

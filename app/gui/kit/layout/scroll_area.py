@@ -72,10 +72,5 @@ class ScrollArea(Painted, tk.Canvas):
             high = max(self.body.winfo_reqheight(), self.winfo_height())
             self.configure(scrollregion=(0, 0, 1, high))
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     def _moved(self, first: float, last: float) -> None:
         self._bar.set(float(first), float(last))  # Tk hands over text

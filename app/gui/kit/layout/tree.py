@@ -119,11 +119,6 @@ class Tree(Painted, tk.Canvas):
         self.configure(bg=behind, highlightbackground=behind, highlightcolor=theme.colour("accent") if ring else behind)
         self._soon()
 
-    def destroy(self) -> None:
-        if self._pending:
-            self.after_cancel(self._pending)
-        super().destroy()
-
     # What a person does -----------------------------------------------------------------------------------------------
 
     def _keyed(self, act: Callable[[], object]) -> str:
