@@ -112,6 +112,12 @@ def test_every_row_can_be_parsed_and_names_only_formats_that_there_are() -> None
     assert odd == []
 
 
+def test_both_numbers_of_a_share_are_written_alike() -> None:
+    shares = [template for row in CATALOGUE.values() for template in row if "of {whole:" in template]
+    assert len(shares) > 10
+    assert not [template for template in shares if "{part} of" in template]
+
+
 def test_tables_share_no_code() -> None:
     from modules.sentences.catalogue import TABLES
 

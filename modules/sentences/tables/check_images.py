@@ -2,10 +2,10 @@
 
 # fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
-    "images.unreadable": ("{part} of {whole:# image|# images} ({share:percent}) cannot be read and will be skipped.",
+    "images.unreadable": ("{part:,} of {whole:# image|# images} ({share:percent}) cannot be read and will be skipped.",
         "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
-    "images.unreadable:all": ("{part} of {whole:# image|# images} ({share:percent}) cannot be read.",
+    "images.unreadable:all": ("{part:,} of {whole:# image|# images} ({share:percent}) cannot be read.",
         "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
     "images.not-taken": ("{count:# image is|# images are} of a kind that is not read: {kinds:list}.",
@@ -22,45 +22,46 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Add each folder as a concept of its own, with its own repeats."),
     "fix.repeats": ("Repeat each image {times:,} times", ""),
     "images.copies": (
-        "{part} of {whole:# image|# images} ({share:percent}) {part:is a duplicate file|are duplicate files}.{across}",
+        "{part:,} of {whole:# image|# images} ({share:percent}) "
+        "{part:is a duplicate file|are duplicate files}.{across}",
         "Duplicates count double. Delete the copies, unless you want that."),
     "images.alike": (
-        "{part} of {whole:# image|# images} ({share:percent}) {part:is|are} nearly the same as another.{across}",
+        "{part:,} of {whole:# image|# images} ({share:percent}) {part:is|are} nearly the same as another.{across}",
         "Smaller or compressed copies, or images of one series: together they count for more than the others, and the "
         "model memorizes them. Keep the best of each."),
     "copies.in-several-concepts": (" {count:# image is|# images are} in several concepts.", ""),
-    "images.transparent": ("{part} of {whole:# image|# images} ({share:percent}) {part:is|are} partly transparent.",
+    "images.transparent": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:is|are} partly transparent.",
         "Transparent areas become white, and the model learns the white. Put another background behind it yourself if "
         "you want one."),
-    "images.turned": ("{part} of {whole:# image|# images} ({share:percent}) {part:is|are} rotated by EXIF.",
+    "images.turned": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:is|are} rotated by EXIF.",
         "Seachange rotates them as image viewers do. Nothing needs to be done."),
-    "images.animated": ("{part} of {whole:# image|# images} ({share:percent}) {part:holds|hold} more than one frame.",
+    "images.animated": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:holds|hold} more than one frame.",
         "Only the first frame is trained on. Save the others as files of their own if you want them."),
-    "images.cmyk": ("{part} of {whole:# image|# images} ({share:percent}) {part:has|have} print colours (CMYK).",
+    "images.cmyk": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:has|have} print colours (CMYK).",
         "They are converted to RGB, by their colour profile where they have one. Look at them once on the page "
         "concepts: without a profile colours may come out differently than you know them."),
-    "images.16-bit": ("{part} of {whole:# image|# images} ({share:percent}) {part:has|have} 16 bits per channel.",
+    "images.16-bit": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:has|have} 16 bits per channel.",
         "They are converted to 8 bits, as every model wants them. Nothing needs to be done."),
-    "images.colourless": ("{part} of {whole:# image|# images} ({share:percent}) {part:has|have} no colour.",
+    "images.colourless": ("{part:,} of {whole:# image|# images} ({share:percent}) {part:has|have} no colour.",
         "The model learns black and white along with what they show, unless their captions say it, for example with "
         '"black and white photo".'),
     # Buckets
     "images.buckets": ("{count:# image|# images} in {buckets:# bucket|# buckets}.",
         "Images are resized to the bucket whose shape is nearest to their own, and each batch holds one bucket."),
     "images.small": (
-        "{part} of {whole:# image|# images} ({share:percent}) {part:is|are} smaller than {part:its|their} bucket; the "
-        "smallest is enlarged {times:.1f} times.",
+        "{part:,} of {whole:# image|# images} ({share:percent}) {part:is|are} smaller than {part:its|their} bucket; "
+        "the smallest is enlarged {times:.1f} times.",
         "The model learns their blur as if it belonged to the image. Take larger originals, leave the smallest out, or "
         "train at a lower resolution."),
     "fix.resolution": ("Train at {resolution} pixels", ""),
     "images.cut": (
-        "{part} of {whole:# image|# images} ({share:percent}) {part:loses|lose} more than {much:percent} of "
+        "{part:,} of {whole:# image|# images} ({share:percent}) {part:loses|lose} more than {much:percent} of "
         "{part:its|their} area at the edges; the worst loses {worst:percent}.",
         "They are longer or narrower than their bucket. The middle is kept: crop them yourself where something else "
         "matters."),
     "images.huge": (
-        "{part} of {whole:# image|# images} ({share:percent}) {part:is|are} much larger than needed: {times} times the "
-        "pixels of the bucket and more.",
+        "{part:,} of {whole:# image|# images} ({share:percent}) {part:is|are} much larger than needed: {times} times "
+        "the pixels of the bucket and more.",
         "They are shrunk; only the first start takes longer. The largest has {largest:.0f} million pixels."),
     # Balance
     "images.example": ('The example images of "{concept}" are still trained, beside your own.',
@@ -78,7 +79,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The others follow in later epochs: each comes up about every {epochs:.1f} epochs."),
     "fix.show-all": ('Show every image of "{concept}" in each epoch', ""),
     # Masks, augmentation, kinds
-    "images.masks": ('{part} of {whole:# image|# images} ({share:percent}) of "{concept}" {part:has|have} no mask.',
+    "images.masks": ('{part:,} of {whole:# image|# images} ({share:percent}) of "{concept}" {part:has|have} no mask.',
         "All of {part:it|them} is trained. {how}, or leave it so."),
     "masks.file": ("Put NAME-masklabel.png beside NAME.jpg", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),

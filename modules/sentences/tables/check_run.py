@@ -22,7 +22,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "arithmetic.short": ("The whole run shows {total:# image|# images}.",
         "Hardly anything is learned from fewer than {few}; usual is 1,000 to 5,000."),
     "fix.train-for": ("Train for {steps:,} steps", ""),
-    "arithmetic.unseen": ("{part} of {whole:# image is|# images are} never shown ({share:percent}).",
+    "arithmetic.unseen": ("{part:,} of {whole:# image is|# images are} never shown ({share:percent}).",
         "{reason} Train longer, or remove them."),
     "arithmetic.unseen.early": ("An epoch has {epoch:# step|# steps}, and the run ends after {steps:,}.", ""),
     "arithmetic.unseen.repeats": (
