@@ -84,7 +84,7 @@ class ConceptsPage(Page):
             bar,
             placeholder=tr("Filter concepts"),
             on_change=lambda _: self._arrange(),
-            width=170,
+            width=130,
             fit=True,
             rest_ms=120,
         )

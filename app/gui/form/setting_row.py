@@ -51,7 +51,6 @@ class SettingRow(FormRow):
         self._note: Label | None = None
         self.made: Control = control_of(self, found, ControlCallbacks(self._put, self._type, self._done, context, path))
         self.put(self.made.widget, stretch=self.made.stretch)
-        self.label.configure(wraplength=px(label_width - 8), justify="left")  # a long one takes two lines
         if self.made.tall:
             self.label.grid_configure(sticky="new", pady=(px(9), 0))
         for target in self.made.key_targets:

@@ -57,6 +57,7 @@ class FormRow(Frame):
         self.columnconfigure(4, minsize=px(ARROW))
         self._mark: Frame | None = None
         self.label = Label(self, label)
+        self.label.configure(wraplength=px(label_width - 8), justify="left")  # a long one takes two lines
         self.label.grid(row=0, column=1, sticky="ew", pady=px(3))
         if unit:
             Label(self, unit, font="small", role="text3").grid(row=0, column=3, sticky="w", padx=(px(8), 0))
