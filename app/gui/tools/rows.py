@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Entry, FormRow, Frame, LinkButton, PathEntry, px, tip
+from app.gui.kit import Button, Entry, FormRow, Frame, Label, LinkButton, PathEntry, px, tip
 from modules.language import tr
 from modules.preset.files.lora_strength import PARTS, file_and_strength, with_strength
 from modules.preset.paths import Values, put
@@ -65,6 +65,7 @@ class ListRow:
         words = tr("Add a file") if self._paths else tr("Add one")
         LinkButton(both, words, lambda: self.add().focus_set()).pack(side="bottom", anchor="w")
         self.widget.put(both)
+        self.widget.label.grid(sticky="new", pady=px(6))  # beside the first line
 
     def add(self, text: str = "") -> Entry | PathEntry:
         """One more entry."""
@@ -78,6 +79,7 @@ class ListRow:
         remove.pack(side="right", padx=(px(6), 0))
         if amount is not None:
             amount.pack(side="right", padx=(px(6), 0))
+            Label(line, tr("strength"), font="small", role="text2").pack(side="right", padx=(px(6), 0))
             tip(amount.inner, tr("Strength: 1 is all of it, 0.6 to 1 is usual."))
         entry.pack(fill="x", expand=True)
         self.entries.append(both)
