@@ -263,10 +263,10 @@ def test_the_adapter_is_no_part_of_the_model() -> None:
 # Files
 
 
-@pytest.mark.parametrize("form", ["kohya", "diffusers"])
-def test_what_is_exported_reads_back_as_what_was_trained(form: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("form", "axis"), [("kohya", "inputs"), ("kohya", "outputs"), ("diffusers", "outputs")])
+def test_what_is_exported_reads_back_as_what_was_trained(form: str, axis: str, tmp_path: Path) -> None:
     family = opened("sdxl")
-    method = adapter(family, DORA, *BOTH, output={"lora_format": form, "dtype": "fp32"})
+    method = adapter(family, DORA | {"dora_axis": axis}, *BOTH, output={"lora_format": form, "dtype": "fp32"})
     stir(method)
     [path] = method.export(tmp_path / "run", {"ss_output_name": "run"})
     assert path == tmp_path / "run.safetensors" == method.exports(tmp_path / "run")[0].path

@@ -87,7 +87,7 @@ def by_the_paper(update: Update) -> Tensor:
     changed = flat + change.reshape(flat.shape)
     if "magnitude" in p:
         changed = changed.view(weight.shape)
-        rows = len(p["magnitude"]) == len(weight)
+        rows = not update.by_input
         sides = [side for side in range(weight.dim()) if side != (not rows)]
         shape = [len(p["magnitude"]) if side == (not rows) else 1 for side in range(weight.dim())]
         changed = changed / changed.square().sum(sides, keepdim=True).sqrt() * p["magnitude"].view(shape)
