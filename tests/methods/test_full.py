@@ -13,6 +13,7 @@ from modules.families import Family, LoadOptions
 from modules.formats.tensors import same_bits
 from modules.methods import attach
 from modules.methods.full import FullFineTune
+from modules.sentences.render import PLAIN
 from tests.methods.setting import answer, learn, opened, preset, stir
 
 
@@ -73,7 +74,7 @@ def test_the_share_that_is_trained_is_reported() -> None:
     family = opened()
     [note] = full(family, "attention").notes()
     whole = sum(p.numel() for p in family.denoiser.parameters())
-    assert f"{whole:,}" in note and "%" in note
+    assert f"{whole:,}" in PLAIN.what(note) and "%" in PLAIN.what(note)
 
 
 def test_trained_weights_are_held_in_another_precision_than_the_rest() -> None:
