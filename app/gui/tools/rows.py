@@ -65,7 +65,7 @@ class ListRow:
         words = tr("Add a file") if self._paths else tr("Add one")
         LinkButton(both, words, lambda: self.add().focus_set()).pack(side="bottom", anchor="w")
         self.widget.put(both)
-        self.widget.label.grid(sticky="new", pady=px(6))  # beside the first line
+        self._fold()
 
     def add(self, text: str = "") -> Entry | PathEntry:
         """One more entry."""
@@ -118,7 +118,8 @@ class ListRow:
         self._fold()
 
     def _fold(self) -> None:
-        """An empty frame would keep the height of what was in it."""
+        """An empty frame would keep the height of what was in it. The name stands beside the first line."""
+        self.widget.label.grid(sticky="new", pady=px(11 if self.entries else 5))
         if self.entries:
             self._lines.pack(side="top", fill="x")
         else:
