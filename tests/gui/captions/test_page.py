@@ -13,7 +13,7 @@ from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
 from modules.system import files as files_module
 from tests.gui.conftest import Pump
-from tests.gui.person import CONTROL, Person
+from tests.gui.person import CONTROL, Person, words_of
 
 TEXTS: dict[str, str | None] = {
     "0": "red, blue\n", "1": None, "2": "red, green\nfirst, second", "3": "  \n", "4": "hills at night",
@@ -306,15 +306,18 @@ def test_a_wrong_tag_says_so_under_the_entry(page: Any, person: Person) -> None:
     assert not person.sees("without a comma")
 
 
-def test_an_edit_and_a_long_message_move_nothing_beside_the_picture(page: Any, pump: Pump) -> None:
-    pump(lambda: page.tags._chips.winfo_height() > 1)
-    below, wide = page.tags.find.winfo_y(), page._side.winfo_width()
+def test_an_edit_and_a_long_message_move_nothing_beside_the_picture(
+    page: Any, folder: Path, person: Person, pump: Pump
+) -> None:
+    pump(lambda: any("hills at night" in each.text for each in words_of(page.tags)))
+    below, wide = page.tags.find.winfo_y(), page.editor.winfo_width()
     page.work.add_tag(range(5), "a long new tag")
-    page.editor._say_error("a long sentence " * 20)
-    pump(lambda: page.tags._chips._shown[0][0] == "a long new tag")
-    page.update()
-    assert (page.tags.find.winfo_y(), page._side.winfo_width()) == (below, wide)
-    assert page.editor._error.winfo_height() > 2 * page.tags._whose.winfo_height(), "broken into lines"
+    (folder / "2.txt").write_bytes("robot".encode("utf-16-le"))
+    pick(page, 2)
+    pump(lambda: any("a long new tag" in each.text for each in words_of(page.tags)))
+    message = person.find("2.txt is not text")
+    assert (page.tags.find.winfo_y(), page.editor.winfo_width()) == (below, wide)
+    assert message.box[2] <= page.editor.winfo_rootx() + wide, "broken into lines"
 
 
 def test_chips_show_the_tags_with_their_counts_and_filter(page: Any, person: Person, pump: Pump) -> None:
