@@ -28,6 +28,8 @@ def unet_changes(names: Collection[str], prefix: str, config: Mapping[str, Any])
     # The middle counts its modules like blocks: a ResNet, a transformer and another ResNet, or a ResNet alone.
     middle = any(path.startswith("middle_block.1.transformer_blocks.") for path in paths)
     layers = sum(side == "input" for side, _ in depths) // levels - 1
+    if layers < 1:  # no whole U-Net under these names
+        return {}
     down = [[depths["input", 1 + i * (layers + 1) + j] for j in range(layers)] for i in range(levels)]
     up = [[depths["output", i * (layers + 1) + j] for j in range(layers + 1)] for i in range(levels)]
     found = {

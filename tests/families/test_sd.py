@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.sd import Sd
+from modules.sentences.render import PLAIN
 from modules.system.bundled import resolve
 from tests.families.clip_contract import ClipUnetContract, bundle
 from tests.families.contract import LONG, OPTIONS, assert_same_weights
@@ -90,7 +91,7 @@ class TestSd(ClipUnetContract):
         bundle(folder, monkeypatch)
         guessed = Sd.load(str(tmp_path / name), OPTIONS)
         assert guessed.noise_schedule.prediction == says
-        assert name in guessed.notes[0]
+        assert name in PLAIN.what(guessed.notes[0])
 
     def test_files_of_others_take_the_bundled_configs(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         folder = bundle(tiny_sd(tmp_path / "bundled" / "sd15"), monkeypatch)
