@@ -33,6 +33,7 @@ WORDS = {
     "errors": "what a user can mend",
     "catalog": "cards of the families",
     "sentences": "problems in words",
+    "event_stream": "fewer events that say the same",
     "event_text": "events in words",
     "language": "the language of the window",
     "text": "sizes, times and counts in words",
