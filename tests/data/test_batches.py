@@ -599,7 +599,7 @@ def test_an_image_whose_mask_cannot_be_read_is_put_aside(bench: Bench) -> None:
     loader, _ = bench.fill(preset_of(concept(bench, masks="file")))
     assert len(loader.index) == 5
     assert [bad.name for bad in loader.index.bad] == ["3.png"]
-    assert "its mask" in loader.index.bad[0].reason and "no image" in loader.index.bad[0].reason
+    assert "its mask" in loader.index.bad[0].reason and "not an image" in loader.index.bad[0].reason
 
 
 def test_a_torn_image_is_put_aside_in_all_of_its_resolutions(bench: Bench) -> None:

@@ -158,7 +158,7 @@ def test_a_tokenizer_of_its_own_is_no_part_of_a_files_header(whole: Path, tmp_pa
     weights = open_weights(whole)
     with whole.open("rb") as file:
         assert int.from_bytes(file.read(8), "little") < 200_000
-    assert weights.shapes["seachange.tokenizer.text_encoder_1"][0] > 1_000_000
+    assert weights.shapes["seachange.tokenizer.text_encoder_1"][0] > 50_000
     own = opened(whole).tokenizers["text_encoder_1"]
     assert own.fingerprint() == opened(whole.parent / "model").tokenizers["text_encoder_1"].fingerprint()
 

@@ -167,7 +167,7 @@ GUARDS = [
     Guard(
         "a closed pipe ends the engine", "modules/engine.py",
         "        self.execute(Quit())\n\n    def _send", "\n    def _send",
-        "tests/test_engine.py::test_a_run_backs_up_and_ends_when_the_window_dies",
+        "tests/test_engine.py::test_a_run_answers_on_the_side_and_backs_up_and_ends_when_the_window_dies",
     ),
     Guard(
         "a pickle runs no code", "modules/system/weights.py",

@@ -101,8 +101,8 @@ def test_json_files_give_what_stands_under_a_key(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "why"),
-    [("{", "no JSON"), ("[1]", "no JSON object"), ('{"caption": {"x": 1}}', "neither a text nor a list"),
-     ("[" * 50_000, "no JSON"), ('{"caption": 7}', "neither")],
+    [("{", "not JSON"), ("[1]", "not a JSON object"), ('{"caption": {"x": 1}}', "neither a text nor a list"),
+     ("[" * 50_000, "not JSON"), ('{"caption": 7}', "neither")],
 )  # fmt: skip
 def test_json_that_says_nothing_leaves_out_its_image(folder: Path, text: str, why: str) -> None:
     write(folder, a__json=text)
