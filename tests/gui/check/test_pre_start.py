@@ -7,7 +7,7 @@ import pytest
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
-from app.gui.run_control import Job, Way
+from app.gui.run_control import RunControl, Way
 from modules.errors import UserError
 from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Started, Stop, Train
 from tests.gui.contexts import context_at, sent
@@ -22,7 +22,7 @@ class Flow:
 
     def __init__(self, folder: Path, *, check_first: bool = True) -> None:
         self.context: AppContext = context_at(folder, check_first=check_first)
-        self.job = Job(self.context)
+        self.job = RunControl(self.context)
         self.fronts = 0
         self.pre_start = PreStartCheck(self.context, self.job, self.job.start, self._front)
         self.checks = checks_for(self.context)
