@@ -34,6 +34,7 @@ OTHER = {  # texts that mean something
     "concepts.0.caption_ending": ".tags", "concepts.0.more_captions": ".caption", "concepts.0.shares": "2, 1",
     "concepts.0.replacements": "a => b", "concepts.0.resolutions": "640", "training.resolutions": "640",
     "training.resolution": 640, "training.bucket_step": 128, "training.min_side": 320, "training.max_side": 1024,
+    "sampling.prompts.0.height": 640, "sampling.prompts.0.width": 640,
     "optimizer.name": "torch.optim:Adamax", "optimizer.arguments": "eps=1e-3", "schedule.points": "0:0.5, 1:0",
 }  # fmt: skip
 
