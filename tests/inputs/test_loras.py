@@ -105,7 +105,7 @@ def test_a_sound_lora_is_used(sd: Path, command, tmp_path: Path) -> None:
     out = ["--out", tmp_path / "out", "--steps", "1", "--size", "64", "--prompt", "../../x: {0.__class__}\n"]
     answer = command("sample", sd, "--lora", lora()(tmp_path), *out)
     assert answer.code == 0, answer
-    assert "changes 1 layers" in answer.shown
+    assert "changes 1 layer." in answer.shown
     assert [path.parent for path in tmp_path.rglob("*.png")] == [tmp_path / "out"]
 
 
