@@ -43,6 +43,7 @@ from modules.messages import (
     encode,
 )
 from modules.preset.validate import preset_of
+from modules.sentences.problem import Problem
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
 from modules.trainer.backup import is_whole
@@ -293,8 +294,8 @@ def test_a_job_may_be_asked_for_as_soon_as_the_last_one_has_said_that_it_is_over
 
     engine, last = Engine(io.StringIO(), io.StringIO()), TidyingUp()
     engine._session = last
-    assert "already running" in engine._refusal()
+    assert engine._refusal() == Problem("engine.busy")
     engine._channel.events.put(Finished(5))
     engine._send()
-    assert engine._refusal() == ""
+    assert engine._refusal() is None
     assert not last.running
