@@ -20,6 +20,7 @@ from modules.messages import (
     Continued,
     Event,
     Finished,
+    Message,
     Note,
     Paused,
     SampleReady,
@@ -67,7 +68,7 @@ def written(folder: Path) -> list[Any]:
     return [decode(line) for line in (folder / "events.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def told(events: list[Event]) -> list[Event]:
+def told(events: list[Event]) -> list[Message]:
     """What has to stand in events.jsonl of what was told: not that the log itself is late."""
     late = [e for e in events if isinstance(e, Note) and e.text.startswith("The log in")]
     return [decode(encode(e)) for e in events if e not in late and not (isinstance(e, Stage) and e.done)]
