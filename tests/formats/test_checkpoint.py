@@ -18,7 +18,7 @@ from modules.families.parts import building, single_file
 from modules.families.parts.lora_targets import lora_targets
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
-from modules.formats.checkpoint import Link, open_clip_links, planned, unet_path, vae_links
+from modules.formats.checkpoint import Link, NoPlace, open_clip_links, planned, unet_path, vae_links
 from modules.system.weights import PlannedTensor, open_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -153,5 +153,5 @@ def test_a_vaes_attention_is_read_with_and_without_its_kernel_sides(tmp_path):
 
 
 def test_a_layer_without_a_place_is_a_bug_and_not_dropped():
-    with pytest.raises(KeyError, match="class_embedding"):
+    with pytest.raises(NoPlace, match="class_embedding"):
         unet_path("class_embedding.weight", {"layers_per_block": 2, "up_block_types": []})

@@ -126,7 +126,7 @@ def test_a_person_trains_stops_continues_and_saves_a_preset(person: Person) -> N
     person.wait(lambda: time.monotonic() - pressed > 2 * CALM_S)  # a second press at once would not count
 
     person.press("ctrl+Return")
-    person.wait(person.sees("Continue where it stopped"))
+    person.wait(person.sees("Continue?"))
     person.press("Return")
     person.wait(person.heard(lambda event: isinstance(event, Started) and event.resumed_from == backup.step))
     person.wait(person.heard(lambda event: isinstance(event, Finished) and not event.stopped))

@@ -73,7 +73,7 @@ class Small:
     """A feed and a judge, as a run would have them, for tests of what one batch gives."""
 
     def __init__(self, folder: Path, *more: str) -> None:
-        from modules.trainer.run_folder.workspace import with_absolute_paths
+        from modules.preset.files.absolute_paths import with_absolute_paths
 
         self.preset = with_absolute_paths(Preset.model_validate(values(folder, *more)))
         self.family = open_family(self.preset, lambda _: None)

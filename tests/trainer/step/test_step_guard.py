@@ -198,7 +198,7 @@ def test_the_usual_size_comes_back_from_a_backup() -> None:
 def skipped(guard: Guard, verdicts: list[int], start: int = 1) -> list[int]:
     for step, verdict in enumerate(verdicts, start):
         guard.watch(StepMetrics(step, torch.tensor([1.0, 1.0, float(verdict)]), None, {}), [])
-    return [bad.step for bad in guard.skipped()]
+    return [bad.values["step"] for bad in guard.skipped()]
 
 
 def test_patience_counts_the_bad_ones_among_the_last_twenty_steps() -> None:
