@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.gui.busy_dialog import run_blocking
 from app.gui.captions.batch import Change, Changes, content_of, reversed_changes, write_all
 from app.gui.draft.problem_labels import WORDS
 from app.gui.session.worker import Report, Stop
@@ -55,6 +54,8 @@ class FileFixes:
             self.press(fix, words)
 
     def _write(self, words: str, changes: Callable[[], Changes]) -> Changes:
+        from app.gui.busy_dialog import run_blocking  # noqa: PLC0415  a dialog: what is known needs no screen
+
         def act(report: Report, stop: Stop) -> Changes:
             made = changes()
             write_all(made, report, stop)
