@@ -102,6 +102,7 @@ class _Filling(string.Formatter):
     def get_field(self, field_name: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Any, str]:
         """A value, or the name of a setting."""
         section = self._problem.path.rpartition(".")[0]
+        field_name = field_name.lstrip(string.digits)  # from Python 3.14 on, "{.sampler}" comes as "0.sampler"
         if not _is_setting(field_name):
             return self._problem.values[field_name], field_name
         path = self._problem.path if field_name == "path" else field_name
