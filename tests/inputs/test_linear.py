@@ -65,6 +65,11 @@ def seconds(read: Callable[[str], Any], text: str) -> float:
     return process_time() - start
 
 
+def _again(read: Callable[[str], Any], short: str, long: str) -> bool:
+    """Whether it was the text: of a machine that was busy for a moment, the shortest of five times tells nothing."""
+    return min(seconds(read, long) for _ in range(5)) > 24 * min(seconds(read, short) for _ in range(5))
+
+
 @pytest.mark.parametrize("name", READERS)
 def test_a_text_eight_times_as_long_takes_no_square_of_the_time(name: str) -> None:
     read = READERS[name]
@@ -74,7 +79,7 @@ def test_a_text_eight_times_as_long_takes_no_square_of_the_time(name: str) -> No
         for start in ("", "<lora:a:" if "LoRA" in name else "("):
             short, long = (start + piece * (length // len(piece)) for length in (SHORT, LONG))
             took = seconds(read, long)
-            if took > 0.1 and took > 24 * seconds(read, short):  # a slow machine is slow twice
+            if took > 0.1 and took > 24 * seconds(read, short) and _again(read, short, long):
                 slow.append(f"{start}{piece}...: {took:.2f} s")
     assert slow == []
 

@@ -85,6 +85,7 @@ def examples() -> list[m.Message]:
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
         "level": "error", "severity": "error", "values": {"count": 3},
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
+        "changes": {"training.epochs": [1, 2]},
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "Count": 3, "float": 0.5, "bool": True}
     made: list[m.Message] = []

@@ -17,12 +17,12 @@ from modules.check.run import costs
 from modules.check.run.costs import findings
 from modules.check.run.sizes import cache_bytes, sizes_of
 from modules.messages import CheckPreset, Finding
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.system.read_cache import ReadCache
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder import throughput
 from modules.trainer.run_folder.throughput import OLD_FILE, Speed, load_speed, save_speed, shape_of
-from modules.trainer.run_folder.workspace import with_absolute_paths
 from tests.check.rooms import mended, subject_of
 from tests.data.pictures import scanned
 from tests.test_run import do
@@ -175,7 +175,6 @@ def test_a_probe_measures_real_steps_and_keeps_nothing_but_times(method: str, tm
 def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(report, "CHECKS", {"costs": lambda context: iter(asked.append(context.probe) or ())})
-    monkeypatch.setattr(report, "STAGE_TITLES", {"costs": "x"})
     do(CheckPreset(values(tmp_path), probe=True))
     do(CheckPreset(values(tmp_path)))
     assert asked == [True, False]
