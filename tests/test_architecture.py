@@ -137,6 +137,7 @@ PUT_TOGETHER = {
     "modules/check/trained/layer_lists.py": "of the catalog",
     "app/gui/kit/base/root.py": "of constants", "modules/check/run/paths.py": "of constants",
     "modules/formats/adapter_files.py": "of constants", "modules/formats/checkpoint.py": "of constants",
+    "modules/formats/layout.py": "escaped",
     "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
     "modules/system/files.py": "of constants", "modules/trainer/backup.py": "of constants",
     "app/gui/run_control.py": "escaped", "modules/check/captions/token_limits.py": "escaped",

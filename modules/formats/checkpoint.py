@@ -15,7 +15,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import prod
 from typing import Any, Literal
 
 import torch
@@ -36,13 +37,18 @@ class NoPlace(Exception):
 class Link:
     """Where a tensor of ours lies in the file.
 
-    `conv`: a linear layer kept as a 1x1 convolution. `turned`: transposed. `third`: one of three that lie fused along
-    the first side (query, key, value).
+    `conv`: a linear layer kept as a 1x1 convolution. `turned`: transposed. `swapped`: with its halves in the other
+    order. `flat`: a matrix of `sizes` as one row of numbers. `slice`: the one at `place` of several that lie fused
+    along the first side (query, key, value), of these `sizes` there or in these proportions.
     """
 
     theirs: str
-    form: Literal["same", "conv", "turned", "third"] = "same"
-    third: int = 0
+    form: Literal["same", "conv", "turned", "swapped", "flat", "slice"] = "same"
+    place: int = 0
+    sizes: tuple[int, ...] = ()
+
+    def behind(self, prefix: str) -> Link:
+        return replace(self, theirs=prefix + self.theirs)
 
     def shape(self, theirs: Shape) -> Shape:
         """Our shape of a tensor that has this shape in the file."""
@@ -51,8 +57,11 @@ class Link:
                 return theirs[:2]
             case "turned":
                 return theirs[::-1]
-            case "third":
-                return (theirs[0] // 3, *theirs[1:])
+            case "flat" if prod(theirs) == prod(self.sizes):
+                return self.sizes
+            case "slice":
+                first, end = self._rows(theirs[0])
+                return (end - first, *theirs[1:])
             case _:
                 return theirs
 
@@ -63,20 +72,34 @@ class Link:
                 return theirs[:, :, 0, 0]
             case "turned":
                 return theirs.T.contiguous()
-            case "third":
-                return theirs.chunk(3)[self.third].clone()
+            case "swapped":
+                return torch.cat(theirs.chunk(2)[::-1])
+            case "flat":
+                return theirs.reshape(self.shape(tuple(theirs.shape)))
+            case "slice":
+                first, end = self._rows(theirs.shape[0])
+                return theirs[first:end].clone()
             case _:
                 return theirs
 
     def write(self, ours: Tensor) -> Tensor:
-        """The file's tensor from ours; thirds are joined by `planned`."""
+        """The file's tensor from ours; slices are joined by `planned`."""
         match self.form:
             case "conv":
                 return ours[:, :, None, None]
             case "turned":
                 return ours.T.contiguous()
+            case "swapped":
+                return torch.cat(ours.chunk(2)[::-1])
+            case "flat":
+                return ours.flatten()
             case _:
                 return ours
+
+    def _rows(self, count: int) -> tuple[int, int]:
+        """Where a slice begins and ends among so many rows."""
+        before, whole = sum(self.sizes[: self.place]), sum(self.sizes)
+        return count * before // whole, count * (before + self.sizes[self.place]) // whole
 
 
 class Renamed(Weights):
@@ -109,11 +132,11 @@ def planned(ours: Mapping[str, PlannedTensor], links: Mapping[str, Link]) -> dic
 
 
 def _joined(members: list[tuple[Link, PlannedTensor]]) -> PlannedTensor:
-    members.sort(key=lambda member: member[0].third)
+    members.sort(key=lambda member: member[0].place)
     link, first = members[0]
-    if link.form == "third":
-        assert len(members) == 3, f"{link.theirs} wants three tensors"
-        shape = (3 * first.shape[0], *first.shape[1:])
+    if link.form == "slice":
+        assert len(members) == len(link.sizes), f"{link.theirs} wants {len(link.sizes)} tensors"
+        shape = (sum(tensor.shape[0] for _, tensor in members), *first.shape[1:])
         return PlannedTensor(shape, first.dtype, lambda: torch.cat([tensor.make() for _, tensor in members]))
     shape = tuple(link.write(torch.empty(first.shape, device="meta")).shape)
     return PlannedTensor(shape, first.dtype, lambda: link.write(first.make()))
@@ -262,7 +285,7 @@ def open_clip_links(names: Iterable[str], prefix: str) -> dict[str, Link]:
         number, layer, leaf = match.groups()
         block = f"{prefix}transformer.resblocks.{number}"
         if layer in FUSED:
-            return Link(f"{block}.attn.in_proj_{leaf}", "third", FUSED[layer])
+            return Link(f"{block}.attn.in_proj_{leaf}", "slice", FUSED[layer], (1, 1, 1))
         return Link(f"{block}.{OPEN_CLIP_LAYER[layer]}.{leaf}")
 
     return {name: link(name) for name in names}
