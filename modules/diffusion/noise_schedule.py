@@ -144,9 +144,12 @@ class RectifiedFlow(NoiseSchedule):
     predicts = "predicts.flow"
     COUNT = 1000
 
-    def __init__(self, shift: float = 1.0) -> None:
-        """`shift` is for sampling: towards noise, as the times were practised (arXiv:2403.03206, eq. 23)."""
-        self.shift = shift
+    def __init__(self, shift: float = 1.0, terminal: float | None = None) -> None:
+        """Both are for sampling. `shift`: towards noise (modules/diffusion/shift.py).
+
+        `terminal`: the noise before the last step, to which the times are stretched; None: where the shift leaves it.
+        """
+        self.shift, self.terminal = shift, terminal
 
     @property
     def zero_terminal_snr(self) -> bool:
@@ -169,7 +172,7 @@ class RectifiedFlow(NoiseSchedule):
         return self.alpha_sigma(time_B)[1].reshape(-1) ** -2
 
     def scheduler_config(self) -> dict[str, object]:
-        return {
+        config = {
             "num_train_timesteps": self.COUNT,
             "shift": self.shift,
             "use_flow_sigmas": True,
@@ -177,6 +180,7 @@ class RectifiedFlow(NoiseSchedule):
             "prediction_type": "flow_prediction",
             "steps_offset": 1,
         }
+        return config if self.terminal is None else {**config, "shift_terminal": self.terminal}
 
 
 def rescaled_to_zero_terminal_snr(alphas_cumprod_N: Tensor) -> Tensor:

@@ -115,6 +115,7 @@ def scheduler_for(name: str, noise_schedule: NoiseSchedule, spacing: str = "defa
     if code := _spacing_problem(spacing, noise_schedule, known):
         raise UserError(code, sampler=solver.title, spacing=spread.title)
     config = {**noise_schedule.scheduler_config(), **solver.settings}
+    config.pop("shift_terminal", None)  # not all know it, and with one step it is none: see _stretch
     if noise_schedule.prediction != "flow":
         config |= {"timestep_spacing": spread.even, "use_karras_sigmas": spread.curve is not None}
     scheduler = kind(**{key: value for key, value in config.items() if key in known})
@@ -198,7 +199,7 @@ def denoise(  # noqa: PLR0913
         UserError: the sampler cannot follow this process.
     """
     scheduler = scheduler_for(solver, noise_schedule, spacing)
-    times = _times(scheduler, steps, noise_BChw.device, init_latents)
+    times = _times(scheduler, noise_schedule, steps, noise_BChw.device, init_latents)
     if init_latents is None or (init_latents.mask_B1hw is not None and init_latents.strength == 1):
         noisy = noise_BChw * getattr(scheduler, "init_noise_sigma", 1.0)  # a flow's scheduler scales nothing
     else:
@@ -219,7 +220,9 @@ def denoise(  # noqa: PLR0913
     return noisy
 
 
-def _times(scheduler: Any, steps: int, device: torch.device, init_latents: InitLatents | None) -> Tensor:
+def _times(
+    scheduler: Any, noise_schedule: NoiseSchedule, steps: int, device: torch.device, init_latents: InitLatents | None
+) -> Tensor:
     """The times at which the denoiser is asked; where there is a picture, those of its strength."""
     taught = "original_inference_steps" in inspect.signature(scheduler.set_timesteps).parameters
     more: dict[str, Any] = {"original_inference_steps": steps} if taught and steps > TEACHER_STEPS else {}
@@ -227,12 +230,22 @@ def _times(scheduler: Any, steps: int, device: torch.device, init_latents: InitL
         # The schedulers of flows spread their steps down to their least noise, and would spend the last step on that.
         scheduler.sigma_min = 1 / steps
     scheduler.set_timesteps(steps, device=device, **more)
+    terminal = getattr(noise_schedule, "terminal", None)
+    if terminal is not None and steps > 1:  # with one step, the first noise is the last one, too
+        _stretch(scheduler, terminal)
     if init_latents is None:
         return scheduler.timesteps
     left_out = (steps - max(1, min(int(steps * init_latents.strength), steps))) * scheduler.order
     if hasattr(scheduler, "set_begin_index"):
         scheduler.set_begin_index(left_out)
     return scheduler.timesteps[left_out:]
+
+
+def _stretch(scheduler: Any, terminal: float) -> None:
+    """Have the noises of a flow end at `terminal` before the last step, as some of diffusers' schedulers do."""
+    sigmas, times = scheduler.sigmas, scheduler.timesteps
+    sigmas[:-1] = 1 - (1 - sigmas[:-1]) * (1 - terminal) / (1 - sigmas[-2].clone())
+    scheduler.timesteps = (sigmas[:-1] * scheduler.config.num_train_timesteps).to(times.device)
 
 
 def _add_noise(scheduler: Any, clean: Tensor, noise: Tensor, time_1: Tensor) -> Tensor:

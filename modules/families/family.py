@@ -15,7 +15,8 @@ import torch
 from torch import Tensor, nn
 
 from modules.catalog import FamilyCard
-from modules.diffusion.noise_schedule import NoiseSchedule
+from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
+from modules.diffusion.shift import ConstantShift, Shift
 from modules.sentences.problem import Problem
 from modules.system.devices import to_device
 from modules.system.weights import Weights
@@ -93,7 +94,7 @@ class LoadOptions:
     weighted_captions: bool = False  # (words:1.2) in captions are weights
     offline: bool = False
     prediction: str = "auto"  # "epsilon", "v_prediction", "flow", or what the model says
-    flow_shift: float = 1.0  # of sampling, for flows
+    flow_shift: float = 1.0  # of sampling, for a flow whose files say nothing of it
     zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
 
 
@@ -240,6 +241,22 @@ class Family(ABC):
         return False
 
     # Denoising
+    @property
+    def shift(self) -> Shift:
+        """How far a flow's sampling times are moved towards noise."""
+        return ConstantShift(getattr(self.noise_schedule, "shift", 1.0))
+
+    def shift_for(self, height: int, width: int, steps: int | None = None) -> float:
+        """The number of that shift for an image's size in pixels. `steps` of sampling; None in training."""
+        return self.shift.at(height, width, steps)
+
+    def sampling_schedule(self, height: int, width: int, steps: int, shift: float = 0.0) -> NoiseSchedule:
+        """The diffusion process as an image of this size is sampled. `shift`: of the user; 0: the family's own."""
+        own = self.noise_schedule
+        if not isinstance(own, RectifiedFlow):
+            return own
+        return RectifiedFlow(shift or self.shift_for(height, width, steps), own.terminal)
+
     @abstractmethod
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
         """What the denoiser says of latents that are noisy to degree `time`; `noising` says what that means."""

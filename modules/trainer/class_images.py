@@ -73,7 +73,8 @@ def folder_of(preset: Preset, family: Family) -> Path:
     settings = preset.prior.made
     facts = settings.model_dump(mode="json", exclude={"count", "use"})
     models = [family.fingerprint(name) for name in family.component_names]
-    noise_schedule = family.noise_schedule.scheduler_config()
+    side = preset.resolution
+    noise_schedule = family.sampling_schedule(side, side, settings.steps).scheduler_config()
     text = json.dumps([facts, models, noise_schedule, preset.resolution], sort_keys=True, default=str)
     return (
         Path(preset.general.cache)

@@ -5,8 +5,10 @@ It is registered as a real one is, by a row of the catalog; nothing else knows t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,9 @@ from torch import nn
 
 from modules.catalog import FAMILIES
 from modules.errors import UserError
-from modules.families.family import LoadOptions
+from modules.families.family import Condition, LoadOptions
+from modules.preset.sections.sampling import Prompt
+from modules.trainer.sampling.sampler import Sampler
 from tests.families.contract import OPTIONS, FamilyContract
 from tests.families.pretend.card import CARD
 from tests.families.pretend.family import Pretend
@@ -83,6 +87,23 @@ class TestPretend(FamilyContract):
         assert both.between(1, 2).extras["llm"].equal(both.extras["llm"][1:])
         assert both.at(torch.tensor([1, 0])).extras["llm"].equal(both.extras["llm"].flip(0))
         assert both.to(torch.device("cpu"), torch.float16).extras["llm"].dtype == torch.float16
+
+    def test_each_prompt_is_drawn_with_the_shift_of_its_own_size(
+        self, family: Pretend, monkeypatch: pytest.MonkeyPatch
+    ):
+        asked, predict = list[float](), family.predict
+
+        def watched(noisy: torch.Tensor, time_B: torch.Tensor, condition: Condition) -> torch.Tensor:
+            asked.append(float(time_B[0]) / 1000)
+            return predict(noisy, time_B, condition)
+
+        monkeypatch.setattr(family, "predict", watched)
+        shape: dict[str, Any] = {"steps": 2, "guidance": 1}
+        small, large = Prompt(width=32, height=32, **shape), Prompt(width=64, height=64, **shape)
+        chosen = Prompt(width=64, height=64, flow_shift=3, **shape)
+        list(Sampler(family, 64, cache_texts=True).draw([small, large, chosen]))
+        e = math.e  # the shift of 16 tokens; that of 4 is 1
+        assert asked == pytest.approx([1, 0.5, 1, e * 0.5 / (1 + (e - 1) * 0.5), 1, 0.75])
 
     def test_a_single_file_is_refused_in_words(self, tmp_path: Path):
         from safetensors.torch import save_file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
@@ -23,12 +22,17 @@ LIMITS = {
     "num_train_timesteps": (1, 100_000), "sample_size": (1, 65_536), "num_layers": (0, 256),
     "d_model": (1, 65_536), "d_ff": (1, 1_000_000), "num_heads": (1, 65_536), "d_kv": (1, 65_536),
     "joint_attention_dim": (1, 65_536), "num_key_value_heads": (1, 65_536), "head_dim": (1, 65_536),
+    "base_image_seq_len": (1, 10_000_000), "max_image_seq_len": (1, 10_000_000),
 }  # fmt: skip
 BY_BLOCK = {  # may be a list, a number for each block
     "block_out_channels", "layers_per_block", "attention_head_dim", "num_attention_heads", "cross_attention_dim",
     "transformer_layers_per_block",
 }  # fmt: skip
-BETAS = ("beta_start", "beta_end")  # above 0, below 1
+NOISE_LIMITS = {  # (least, what it must be below) of a scheduler
+    "beta_start": (1e-12, 1), "beta_end": (1e-12, 1), "shift": (1e-3, 1000), "flow_shift": (1e-3, 1000),
+    "base_shift": (0, 20), "max_shift": (0, 20), "shift_terminal": (0, 1),
+}  # fmt: skip
+NOT_NULL = ("beta_start", "beta_end")
 REQUIRED: dict[str, tuple[str, ...]] = {  # by the kind of a component
     "unet": ("in_channels", "block_out_channels"), "dit": ("in_channels",),
 }  # fmt: skip
@@ -101,9 +105,12 @@ def _brief(value: object) -> str:
 
 
 def _is_within_limits(name: str, value: Any) -> bool:
-    if name in BETAS:
-        return isinstance(value, int | float) and math.isfinite(value) and 0 < value < 1
-    if name not in LIMITS or value is None:
+    if value is None:
+        return name not in NOT_NULL
+    if name in NOISE_LIMITS:
+        least, end = NOISE_LIMITS[name]
+        return isinstance(value, int | float) and least <= value < end
+    if name not in LIMITS:
         return True
     if isinstance(value, list) and name not in BY_BLOCK:
         return False

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from modules.diffusion.noise_schedule import EpsilonPrediction, NoiseSchedule, RectifiedFlow, VPrediction
+from modules.diffusion.shift import ConstantShift, Shift, shift_in_config
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts.model_files import ModelFiles
@@ -28,7 +29,7 @@ def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedu
     if prediction != own:
         source.notes.append(problem("model.asked-otherwise", model=source.path.name, own=own, asked=prediction))
     if prediction == "flow":
-        return RectifiedFlow(options.flow_shift)
+        return flow_from_config(config, options)
     zero = _zero_terminal_snr(config, options)
     if config.get("beta_schedule", "scaled_linear") != "scaled_linear" or config.get("trained_betas"):
         raise UserError("model.noise-schedule", file=source.path, schedule=str(config.get("beta_schedule")))
@@ -44,6 +45,19 @@ def noising_from_config(source: ModelFiles, options: LoadOptions) -> NoiseSchedu
         int(config.get("num_train_timesteps", 1000)),
         zero_terminal_snr=zero,
     )
+
+
+def flow_from_config(config: Mapping[str, Any], options: LoadOptions) -> RectifiedFlow:
+    """A flow, set as its model's scheduler says; its shift, where that depends on the size, is `shift_rule`'s."""
+    rule, terminal = shift_rule(config, options), config.get("shift_terminal")
+    constant = rule.value if isinstance(rule, ConstantShift) else options.flow_shift
+    return RectifiedFlow(constant, terminal or None)
+
+
+def shift_rule(config: Mapping[str, Any], options: LoadOptions) -> Shift:
+    """How sampling moves times towards noise: as the scheduler of a flow says, or as training does."""
+    own = shift_in_config(config) if prediction_type_of(config) == "flow" else None
+    return own or ConstantShift(options.flow_shift)
 
 
 def prediction_type_of(config: Mapping[str, Any]) -> str:

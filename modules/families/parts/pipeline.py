@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
 from modules.diffusion.noise_schedule import NoiseSchedule
+from modules.diffusion.shift import Shift
 from modules.errors import UserError
 from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
@@ -24,6 +25,7 @@ from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
+from modules.families.parts.objective import shift_rule
 from modules.formats.adapter_files import spellings_of
 from modules.sentences.problem import Problem
 from modules.system.runtime import gc_paused, without_huge_pages
@@ -236,6 +238,12 @@ class DiffusersFamily(Family):
         like = next(vae.parameters())
         latents_BChw = self.latents.restored(latents_BChw.float()).to(like.device, like.dtype)
         return vae.decode(latents_BChw, return_dict=False)[0].float()
+
+    # Denoising
+
+    @property
+    def shift(self) -> Shift:
+        return shift_rule(self.source.configs["scheduler"], self.options)
 
     # Names
 

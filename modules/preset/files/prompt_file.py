@@ -46,6 +46,7 @@ OPTIONS: dict[str, Option] = {
     "s": Option("sample_steps", "steps", _whole),
     "l": Option("scale", "guidance", float),
     "ss": Option("sample_sampler", "sampler"),
+    "fs": Option("flow_shift", "flow_shift", float),
     # Of A1111's own files of prompts, where people put such lines, too
     "negative_prompt": Option("negative_prompt", "negative"),
     "steps": Option("sample_steps", "steps", _whole),
@@ -55,8 +56,8 @@ OPTIONS: dict[str, Option] = {
     "height": Option("height", "height", _whole),
     "sampler_name": Option("sample_sampler", "sampler"),
 }
-# What kohya's tools know and this program has no such models for: flux guidance, ControlNet, Lumina, flow shift.
-OTHER_MODELS = {"g", "cn", "ctr", "rcfg", "fs", "am"}
+# What kohya's tools know and this program has no such models for: flux guidance, ControlNet, Lumina.
+OTHER_MODELS = {"g", "cn", "ctr", "rcfg", "am"}
 
 
 @dataclass

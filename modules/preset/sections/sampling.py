@@ -87,6 +87,12 @@ class Prompt(Section):
     )
     """How the steps are spread between noise and image. Default is what other programs call SGM uniform or simple, and
     begins at pure noise as training did. Karras spends more steps near the end, Beta at both ends."""
+    flow_shift: float = Setting(
+        0.0, "Flow shift", ge=0, le=100, level="expert", zero="as the model",
+        aliases="--fs, scheduler shift, time shift, mu, ModelSamplingSD3, ModelSamplingFlux, discrete_flow_shift",
+    )  # fmt: skip
+    """For models of rectified flow: above 1 spends more steps near noise, which large images want. 0: as the model was
+    made, for most by the size of the image."""
     steps: int = Setting(
         20, "Steps", ge=1, le=1000,
         aliases="num_inference_steps, diffusion_steps, sample_steps, sampling steps, validation_num_inference_steps",

@@ -37,6 +37,7 @@ def parameters_text(prompt: Prompt, model: str, loras: Sequence[tuple[str, float
         "Sampler": SAMPLERS[prompt.sampler],
         "Schedule type": SPACINGS[prompt.spacing],
         "CFG scale": f"{prompt.guidance:g}",
+        "Shift": f"{prompt.flow_shift:g}" if prompt.flow_shift else "",
         "Seed": prompt.seed,
         "Size": f"{prompt.width}x{prompt.height}",
         "Model": model,

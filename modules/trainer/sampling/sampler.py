@@ -178,7 +178,7 @@ class Sampler:
         with with_loras(family, requests[0].lora_files, ("denoiser",), self._unread):
             latents = denoise(
                 guided.predict,
-                family.noise_schedule,
+                family.sampling_schedule(first.height, first.width, first.steps, first.flow_shift),
                 noise,
                 solver=first.sampler,
                 spacing=first.spacing,

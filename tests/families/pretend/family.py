@@ -14,9 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from modules.data.text.tokenizer import END, Tokenizer
-from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
+from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.families.family import Condition, LoadOptions
 from modules.families.parts.model_files import ModelFiles
+from modules.families.parts.objective import flow_from_config
 from modules.families.parts.pipeline import DiffusersFamily
 from tests.families.pretend.card import CARD
 
@@ -77,7 +78,7 @@ class Pretend(DiffusersFamily):
 
     @classmethod
     def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
-        return RectifiedFlow(options.flow_shift)
+        return flow_from_config(files.configs["scheduler"], options)
 
     def prepare(self, name: str, module: nn.Module) -> None:
         if self.card.component(name).kind == "clip":

@@ -55,7 +55,10 @@ def tiny_pretend(folder: Path, *, seed: int = 0) -> Path:
             suffix = f"_{number}" if number > 1 else ""
             _stirred(encoder).save_pretrained(folder / f"text_encoder{suffix}")
             starter.write(folder / f"tokenizer{suffix}", 16)
-    scheduler = {"_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 1.0}
+    scheduler = {
+        "_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "use_dynamic_shifting": True,
+        "base_shift": 0.0, "max_shift": 1.0, "base_image_seq_len": 4, "max_image_seq_len": 16,
+    }  # fmt: skip
     _write(folder / "scheduler" / "scheduler_config.json", scheduler)
     _write(folder / "model_index.json", {"_class_name": "PretendPipeline"})
     return folder
