@@ -165,7 +165,10 @@ def test_an_expression_of_a_stranger_never_reaches_pythons_matcher() -> None:
 # Who opens a file without asking first whether it is one of a sane size (modules/system/reading.py).
 OPENS_ITSELF = {
     "modules/system/reading.py": "is the one who asks", "modules/system/files.py": "asks whether it is a file",
-    "modules/system/weights.py": "asks whether it is a file; of headers it knows the size",
+    **dict.fromkeys(
+        ("modules/system/weights/files.py", "modules/system/weights/gguf_file.py"),
+        "opened after `open_weights` has asked; of headers they know the size",
+    ),
     "modules/data/source/folders.py": "asks whether it is a file",
     "modules/preset/files/jsonfile.py": "asks, in the words of presets",
     "modules/language.py": "the user's own; the lowest floor",

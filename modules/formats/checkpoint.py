@@ -118,6 +118,9 @@ class Renamed(Weights):
     def dtype(self, name: str) -> torch.dtype:
         return self._weights.dtype(self._links[name].theirs)
 
+    def packed(self, name: str) -> Tensor | None:
+        return self._weights.packed(self._links[name].theirs)
+
     @property
     def files(self):
         return self._weights.files

@@ -36,7 +36,7 @@ def redact_secrets(text: str) -> str:
 def looks_like_hub_name(name: str) -> bool:
     """`owner/model`, and not a path: those begin with a dot, a slash, a drive or a home, or name a file."""
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name) is not None and not name.endswith(
-        (".safetensors", ".ckpt", ".pt", ".bin")
+        (".safetensors", ".gguf", ".ckpt", ".pt", ".bin")
     )
 
 

@@ -104,7 +104,7 @@ def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
 
     if single and target.suffix != ".safetensors":
         raise UserError("tool.file-name", file=target)
-    if not single and target.suffix in (".safetensors", ".ckpt", ".pt"):
+    if not single and target.suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
         raise UserError("tool.folder-name", file=target, ending=target.suffix)
     check_writable(target.parent)
     if not target.exists():

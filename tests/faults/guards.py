@@ -170,7 +170,7 @@ GUARDS = [
         "tests/test_engine.py::test_a_run_answers_on_the_side_and_backs_up_and_ends_when_the_window_dies",
     ),
     Guard(
-        "a pickle runs no code", "modules/system/weights.py",
+        "a pickle runs no code", "modules/system/weights/files.py",
         'map_location="cpu", weights_only=True,', 'map_location="cpu", weights_only=False,',
         "tests/system/test_weights.py::test_code_in_a_pickle_never_runs",
     ),

@@ -32,7 +32,7 @@ from modules.preset.text.layer_names import LayerPattern, invalid_reason
 from modules.preset.validate import all_settings, examine
 from modules.sentences.printable import printable
 from modules.sentences.render import PLAIN
-from modules.system.weights import SafetensorsFile
+from modules.system.weights import GgufFile, SafetensorsFile
 from modules.trainer.sampling.image_files import file_name
 from tests.inputs.test_weights import packed
 from tests.inputs.zoo import assert_sentence
@@ -241,6 +241,31 @@ def test_any_bytes_are_weights_or_a_sentence(data: bytes) -> None:
         weights = sentence_or(lambda: SafetensorsFile(path))
         for name, shape in weights.shapes.items() if weights else ():
             assert tuple(weights.read(name).shape) == shape
+
+
+HEADER = b"GGUF" + struct.pack("<IQQ", 3, 2, 2) + b"".join((
+    struct.pack("<Q", 17), b"general.alignment", struct.pack("<II", 4, 32),
+    struct.pack("<Q", 1), b"l", struct.pack("<IIQ3i", 9, 5, 3, 1, 2, 3),
+    struct.pack("<Q", 1), b"a", struct.pack("<IQIQ", 1, 4, 0, 0),
+    struct.pack("<Q", 1), b"b", struct.pack("<I2QIQ", 2, 32, 2, 8, 32),
+))  # fmt: skip
+GGUF = HEADER + bytes(-len(HEADER) % 32) + bytes(32 + 68)
+
+
+@quick
+@given(mutated(GGUF) | st.binary(max_size=100).map(lambda data: b"GGUF" + data))
+def test_any_bytes_are_a_gguf_file_or_a_sentence(data: bytes) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.gguf"
+        path.write_bytes(data)
+        weights = sentence_or(lambda: GgufFile(path))
+        for name, shape in weights.shapes.items() if weights else ():
+            assert tuple(weights.read(name).shape) == shape
+
+
+def test_the_gguf_file_that_is_mutated_is_sound(tmp_path: Path) -> None:
+    (tmp_path / "a.gguf").write_bytes(GGUF)
+    assert GgufFile(tmp_path / "a.gguf").shapes == {"a": (4,), "b": (2, 32)}
 
 
 # Messages, names and patterns -----------------------------------------------------------------------------------------

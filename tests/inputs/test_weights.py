@@ -25,7 +25,9 @@ from tests.tiny import tiny_sd
 __all__ = ["command"]
 pytestmark = [
     pytest.mark.timeout(60),
-    pytest.mark.filterwarnings("ignore:Detected pickle protocol"),  # as modules/system/weights.py does outside of tests
+    pytest.mark.filterwarnings(
+        "ignore:Detected pickle protocol"
+    ),  # as modules/system/weights/files.py does outside of tests
 ]
 
 Make = Callable[[Path], Path]
@@ -76,7 +78,7 @@ SAFETENSORS = [
     ("a tensor that is null", lying({UNET: None}), "of a kind that Seachange does not know"),
     ("a tensor that is a text", lying({UNET: "F32"}), "of a kind that Seachange does not know"),
     ("a tensor without offsets", lying({UNET: {"dtype": "F32", "shape": [2]}}), "of a kind"),
-    ("an unknown dtype", one(dtype="Q4_K"), "Quantized files"),
+    ("an unknown dtype", one(dtype="Q4_K"), "Take the same model in fp32, bf16"),
     ("a dtype that is a list", one(dtype=["F32"]), "of a kind"),
     ("a shape of text", one(shape="ab"), "of a kind"),
     ("a shape of fractions", one(shape=[2.0]), "of a kind"),
@@ -230,7 +232,9 @@ PICKLES = [
     ("a .ckpt that is safetensors", raw(lambda c: safetensors.torch.save({"x": torch.ones(1)})), BROKEN),
     ("a .bin that is JSON", file("model.bin", "{}"), BROKEN),
     ("a .pt of code", raw(lambda c: pickle.dumps(Runs(os.mkdir, str(c)), 2), "model.pt"), ("model.pt",)),
-    ("a .gguf", file("model.gguf", b"GGUF" + bytes(100)), "is not a kind of file that models come in"),
+    ("a .gguf", file("model.gguf", b"GGUF" + bytes(100)), "is a GGUF file of version 0"),
+    ("a .gguf of endless lists", file("model.gguf", b"GGUF" + struct.pack("<IQQQIIQ", 3, 0, 1, 0, 9, 4, 2**62)),
+     "its header cannot be read"),
     ("an .onnx", file("model.onnx", bytes(100)), "is not a kind of file that models come in"),
     ("a .py", file("model.py", "open('canary', 'w')"), "is not a kind of file that models come in"),
     ("no ending", file("model", b"x"), "is not a kind of file that models come in"),

@@ -16,7 +16,7 @@ from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Swit
 from modules.language import tr
 from modules.preset.setting_info import SettingInfo
 
-MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.ckpt"),)
+MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.gguf *.ckpt"),)
 KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),)}
 PATH_WIDGETS = ("file", "folder", "save", "model")
 SHORT = 28  # letters of all choices together that still stand side by side

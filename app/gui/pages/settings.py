@@ -85,7 +85,7 @@ class ModelPage(SettingsPage):
         """Which files are taken, and models to start from."""
         under.columnconfigure(0, minsize=px(SIDE))
         under.columnconfigure(1, weight=1)
-        words = tr("A .safetensors or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:")
+        words = tr("A .safetensors, .gguf or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:")
         Label(under, words, font="small", role="text2", wrap=True).grid(row=0, column=1, sticky="ew", padx=px(2))
         links = Frame(under)
         links.grid(row=1, column=1, sticky="ew", pady=(0, px(4)))

@@ -5,13 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from math import prod
 from pathlib import Path
 
 from modules.system.read_cache import ReadCache
 from modules.system.stamps import ALWAYS, stamp_of
 from modules.system.weights import Weights, bytes_of
+from modules.text import GB
 
 WEIGHTS = "weights 1"
+# What is larger is hashed by several threads, tensor by tensor. It gives other digests: the parts of SD and SDXL that
+# caches hang on stay below.
+LARGE_BYTES = 4 * GB
+AT_ONCE = 4
 
 
 class Fingerprints:
@@ -43,11 +50,28 @@ def _files_and_stamps(weights: Weights) -> str:
 
 
 def _digest(weights: Weights) -> str:
+    """Of every byte: a few rows of an embedding table are a difference, too."""
+    names = [name for name in sorted(weights.shapes) if not name.endswith("position_ids")]
     whole = hashlib.sha256()
-    for name in sorted(weights.shapes):
-        if name.endswith("position_ids"):
-            continue
-        tensor = weights.read(name).contiguous()
-        whole.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        whole.update(bytes_of(tensor))
+    if sum(prod(weights.shapes[name]) * weights.dtype(name).itemsize for name in names) < LARGE_BYTES:
+        for name in names:
+            for part in _parts(weights, name):
+                whole.update(part)
+        return whole.hexdigest()
+    with ThreadPoolExecutor(AT_ONCE) as pool:  # hashing lets other threads run
+        for digest in pool.map(lambda name: _tensor_digest(weights, name), names):
+            whole.update(digest)
     return whole.hexdigest()
+
+
+def _tensor_digest(weights: Weights, name: str) -> bytes:
+    found = hashlib.sha256()
+    for part in _parts(weights, name):
+        found.update(part)
+    return found.digest()
+
+
+def _parts(weights: Weights, name: str) -> tuple[bytes, memoryview]:
+    packed = weights.packed(name)  # of quantized ones: unpacking takes longer than hashing
+    tensor = weights.read(name).contiguous() if packed is None else packed
+    return f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode(), bytes_of(tensor)

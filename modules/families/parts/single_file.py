@@ -52,7 +52,7 @@ V_MARK, ZERO_SNR_MARK = "v_pred", "ztsnr"
 
 
 def open_file(path: Path, card: FamilyCard, replaced: Collection[str] = ()) -> ModelFiles:
-    """A .safetensors, .ckpt or .pt file in the LDM or SGM layout. `replaced`: parts that may be missing.
+    """A .safetensors, .gguf, .ckpt or .pt file in the LDM or SGM layout. `replaced`: parts that may be missing.
 
     Raises:
         UserError: damaged, incomplete, or something else than a model of this family.

@@ -25,7 +25,7 @@ from modules.system.bundled import is_bundled
 from modules.system.files import write_text
 
 MODELS = ("model.source", "model.vae")
-WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin")
+WEIGHTS = (".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _output_path(preset: Preset) -> Iterator[Problem]:
     if method.kind == "embedding" and len(preset.words) == 1 and not suffix:
         return  # a folder for the file of the one token, as good as the file itself
     folder = preset.saves_folder or (method.kind == "embedding" and len(preset.words) > 1)
-    if folder and suffix in (".safetensors", ".ckpt", ".pt"):
+    if folder and suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
         yield problem("rules.output-is-a-folder", "output.path", file=path, suffix=suffix)
     elif not folder and suffix != ".safetensors":
         yield problem("rules.output-is-a-file", "output.path", file=path)

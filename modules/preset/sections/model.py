@@ -18,9 +18,9 @@ class Model(Section):
     source: str = Setting(
         "", "Base model", widget="model",
         aliases="pretrained_model_name_or_path, base_model_name, checkpoint, ckpt, name_or_path, checkpoint_path, "
-        "model path, Hugging Face",
+        "model path, Hugging Face, GGUF, fp8, quantized",
     )  # fmt: skip
-    """A .safetensors or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
+    """A .safetensors, .gguf or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
     vae: str = Setting(
         "", "VAE override", widget="model", level="expert",
         aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path",

@@ -21,7 +21,7 @@ class PathEntry(Frame):
 
     Args:
         what: "file", "folder", "save" (a file to write), or "model" (a file, or a folder by the second button).
-        kinds: what the dialog shows: [("Models", "*.safetensors *.ckpt")].
+        kinds: what the dialog shows: [("Models", "*.safetensors *.gguf *.ckpt")].
         placeholder: "A file, a folder or a name on Hugging Face".
     """
 

@@ -1,46 +1,39 @@
-"""Tensors in files: read one at a time, and written as a stream, so that memory holds little more than the model.
-
-`safetensors` maps files into memory, and the pages that were touched count as this process's own until it ends. Here a
-tensor is read straight into fresh memory instead, so that what is let go is really free.
-
-    Weights
-    ├── Safetensors     one file, after its header was checked
-    ├── Pickled         .bin, .ckpt, .pt: weights only, code in them never runs
-    ├── Sharded         several files and the index that says what is where
-    └── Held            tensors that are in memory already
-"""
+"""Files of tensors as torch and safetensors write them; nothing is believed that does not fit the file."""
 
 from __future__ import annotations
 
-import json
 import pickle
 import struct
 import warnings
 import zipfile
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
 from modules.errors import UserError
-from modules.sentences.printable import printable
-from modules.sentences.problem import Problem, problem
-from modules.system.reading import MAX_HEADER_BYTES, cut_short, look_at, read_json, safetensors_header
-
-Shape = tuple[int, ...]
+from modules.system.reading import MAX_HEADER_BYTES, cut_short, read_json, safetensors_header
+from modules.system.weights.protocol import (
+    MAX_DIMENSIONS,
+    MAX_NUMBERS,
+    Shape,
+    Weights,
+    brief,
+    bytes_of,
+    empty_tensor,
+    fill,
+    first_names,
+)  # fmt: skip
 
 DTYPES: dict[str, torch.dtype] = {
     "F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16,
     "F8_E4M3": torch.float8_e4m3fn, "F8_E5M2": torch.float8_e5m2,
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
-DTYPE_NAMES = {dtype: name for name, dtype in DTYPES.items()}
-MAX_DIMENSIONS, MAX_NUMBERS = 16, 2**60
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 # Everything that torch's reader of pickles raises for damaged ones, beside pickle's own error.
@@ -49,47 +42,6 @@ UNREADABLE = (
     OverflowError, MemoryError, struct.error, zipfile.BadZipFile, NotImplementedError,
 )  # fmt: skip
 warnings.filterwarnings("ignore", message="Detected pickle protocol")  # torch's note to itself
-
-
-class Weights(ABC):
-    """Named tensors that lie somewhere else until they are read."""
-
-    shapes: Mapping[str, Shape]
-    metadata: Mapping[str, str]
-
-    @abstractmethod
-    def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
-        """A tensor in main memory, in the type it is stored in.
-
-        With `scratch` (bytes) it may lie there until the next read: fresh pages for every tensor that is only copied
-        further cost as much time as the reading itself.
-        """
-
-    @abstractmethod
-    def dtype(self, name: str) -> torch.dtype: ...
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """The files behind it; none for tensors in memory."""
-        return ()
-
-
-def open_weights(path: Path) -> Weights:
-    """Open a file of tensors by its kind; reads the header only, where the format has one.
-
-    Raises:
-        UserError: missing, damaged, cut short, of an unknown kind, or with code in it.
-    """
-    look_at(path)
-    if not path.is_file():
-        raise UserError("weights.not-there", file=path)
-    if path.suffix == ".safetensors":
-        return SafetensorsFile(path)
-    if path.suffix in PICKLES:
-        return PickleFile(path)
-    if path.name.endswith(".index.json"):
-        return ShardedFiles(path)
-    raise UserError("weights.kind", file=path.name)
 
 
 @dataclass(frozen=True)
@@ -122,13 +74,10 @@ class SafetensorsFile(Weights):
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
         entry = self._entries[name]
-        if scratch is not None and entry.size <= scratch.numel():
-            tensor = scratch[: entry.size].view(entry.dtype).reshape(entry.shape)
-        else:
-            tensor = torch.empty(entry.shape, dtype=entry.dtype)
+        tensor = empty_tensor(entry.shape, entry.dtype, scratch)
         with self.path.open("rb", buffering=0) as file:
             file.seek(entry.start)
-            _fill(file, bytes_of(tensor), self.path)
+            fill(file, bytes_of(tensor), self.path)
         return tensor
 
     def dtype(self, name: str) -> torch.dtype:
@@ -162,12 +111,12 @@ class PickleFile(Weights):
 class ShardedFiles(Weights):
     """Several files beside an index (`*.index.json`), as large models come in diffusers folders."""
 
-    def __init__(self, index: Path) -> None:
+    def __init__(self, index: Path, open_shard: Callable[[Path], Weights]) -> None:
         try:
             places = _weight_map(read_json(index, MAX_HEADER_BYTES))
         except (ValueError, KeyError, TypeError) as error:
             raise UserError("weights.index-damaged", file=index) from error
-        shards = {file: open_weights(index.parent / file) for file in sorted(set(places.values()))}
+        shards = {file: open_shard(index.parent / file) for file in sorted(set(places.values()))}
         lost = [name for name, file in places.items() if name not in shards[file].shapes]
         if lost:
             raise UserError("weights.lost", folder=index.parent, names=first_names(lost))
@@ -181,6 +130,9 @@ class ShardedFiles(Weights):
 
     def dtype(self, name: str) -> torch.dtype:
         return self._of[name].dtype(name)
+
+    def packed(self, name: str) -> Tensor | None:
+        return self._of[name].packed(name)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -201,69 +153,6 @@ def _weight_map(held: Any) -> dict[str, str]:
     return cast("dict[str, str]", places)
 
 
-# Writing --------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class PlannedTensor:
-    """A tensor to be written: what it will be, and how to get it when its turn comes."""
-
-    shape: Shape
-    dtype: torch.dtype
-    make: Callable[[], Tensor]
-
-    @property
-    def size(self) -> int:
-        return self.dtype.itemsize * torch.Size(self.shape).numel()
-
-
-def write_safetensors(path: Path, tensors: Mapping[str, PlannedTensor], metadata: Mapping[str, str]) -> None:
-    """Write tensors one by one, so that only one of them is in memory; `path` is overwritten: give a staged one."""
-    # Wide types first, as the format's library does: every tensor then starts at a multiple of its own width.
-    names = sorted(tensors, key=lambda name: (-tensors[name].dtype.itemsize, name))
-    header: dict[str, Any] = {"__metadata__": dict(metadata)} if metadata else {}
-    end = 0
-    for name in names:
-        planned = tensors[name]
-        offsets = [end, end + planned.size]
-        header[name] = {"dtype": DTYPE_NAMES[planned.dtype], "shape": list(planned.shape), "data_offsets": offsets}
-        end += planned.size
-    text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
-    text += b" " * (-len(text) % 8)
-    with path.open("wb") as file:
-        file.write(len(text).to_bytes(8, "little") + text)
-        for name in names:
-            planned = tensors[name]
-            tensor = planned.make().detach().to("cpu", planned.dtype).contiguous()
-            assert tuple(tensor.shape) == planned.shape, f"{name}: {tuple(tensor.shape)} instead of {planned.shape}"
-            _check_finite(name, tensor)
-            file.write(bytes_of(tensor))
-
-
-def _check_finite(name: str, tensor: Tensor) -> None:
-    """Refuse what is NaN or infinite, or became so in its precision; costs a seventh of a copy.
-
-    Raises:
-        UserError: it is.
-    """
-    if tensor.is_floating_point() and tensor.numel():
-        low, high = (tensor.float() if tensor.itemsize == 1 else tensor).aminmax()
-        if not bool((low.float() + high.float()).isfinite()):
-            raise UserError("weights.not-finite", tensor=brief(name), dtype=str(tensor.dtype).removeprefix("torch."))
-
-
-def bytes_of(tensor: Tensor) -> memoryview:
-    """The memory of a contiguous tensor in main memory, to read or to write into."""
-    return memoryview(cast("Any", tensor.reshape(-1).view(torch.uint8).numpy()))
-
-
-def first_names(names: Iterable[str], count: int = 3) -> Problem:
-    """The first few of many names, as a part of a sentence."""
-    ordered = sorted(names)
-    first, more = [brief(name) for name in ordered[:count]], len(ordered) - count
-    return problem("names.more", names=first, more=more) if more > 0 else problem("names.all", names=first)
-
-
 # Checks ---------------------------------------------------------------------------------------------------------------
 
 
@@ -273,11 +162,6 @@ def _refuse_overlaps(entries: Mapping[str, Entry], path: Path) -> None:
         if entry.size and entry.start < end:
             raise UserError("weights.overlap", file=path, one=brief(before), other=brief(name))
         end, before = max(end, entry.start + entry.size), name
-
-
-def brief(name: str) -> str:
-    """The name of a tensor in a message."""
-    return printable(name if len(name) <= 100 else f"{name[:97]}...", line=True)
 
 
 def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
@@ -292,15 +176,6 @@ def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
     if not possible or first < 0 or entry.size != dtype.itemsize * prod(shape):
         raise UserError("weights.size", file=path, tensor=brief(name))
     return entry
-
-
-def _fill(file: BinaryIO, memory: memoryview, path: Path) -> None:
-    """Read exactly as much as fits: one call may return less, and never more than 2 GB."""
-    while memory.nbytes:
-        got = file.readinto(memory)  # pyright: ignore[reportAttributeAccessIssue]
-        if not got:
-            raise cut_short(path, 0)
-        memory = memory[got:]
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
