@@ -81,6 +81,10 @@ class Condition:
         return Condition(**changed, extras={name: change(name, x) for name, x in self.extras.items()})
 
 
+def unheard(said: Problem) -> None:
+    """Where nobody listens."""
+
+
 @dataclass(frozen=True)
 class LoadOptions:
     """How a model is to be held."""
@@ -96,6 +100,7 @@ class LoadOptions:
     prediction: str = "auto"  # "epsilon", "v_prediction", "flow", or what the model says
     flow_shift: float = 1.0  # of sampling, for a flow whose files say nothing of it
     zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
+    report: Callable[[Problem], None] = unheard  # is given what is done while a model is opened
 
 
 class Family(ABC):

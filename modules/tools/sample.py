@@ -79,7 +79,7 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
     tell(Stage("stage.opening-model"))
-    family = open_model(preset.model.source, preset.model.family, load_options(preset))
+    family = open_model(preset.model.source, preset.model.family, load_options(preset, tell))
     check_samplers(preset, family)
     loras = [(Path(file), strength) for file, strength in map(file_and_strength, settings.loras)]
     for lora, strength in loras:

@@ -32,7 +32,8 @@ def open_family(preset: Preset, tell: Tell) -> Family:
         UserError: it cannot be found or read, or is of another architecture.
     """
     tell(Stage("stage.opening-model"))
-    family = family_class(preset.model.family).load(model_location(preset.model.source), load_options(preset))
+    options = load_options(preset, tell)
+    family = family_class(preset.model.family).load(model_location(preset.model.source), options)
     family.cache_dir = Path(preset.general.cache) if preset.general.cache else None
     code = "model.predicts:zero-snr" if family.noise_schedule.zero_terminal_snr else "model.predicts"
     tell(note(problem(code, model=preset.card.title, what=Problem(family.noise_schedule.predicts))))
@@ -41,7 +42,7 @@ def open_family(preset: Preset, tell: Tell) -> Family:
     return family
 
 
-def load_options(preset: Preset) -> LoadOptions:
+def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
     """How the settings want a model to be held.
 
     Raises:
@@ -61,6 +62,7 @@ def load_options(preset: Preset) -> LoadOptions:
         prediction=objective.prediction,
         flow_shift=objective.times.shift,
         zero_terminal_snr=objective.zero_terminal_snr,
+        report=lambda said: tell(note(said)),
     )
 
 

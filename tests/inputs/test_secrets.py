@@ -77,7 +77,7 @@ def test_a_token_is_not_in_what_is_said_when_the_hub_refuses(tmp_path: Path, mon
     monkeypatch.setenv("HF_TOKEN", SECRET)
     for name in ("owner/model", "owner/mo..del", f"owner/{'x' * 200}"):
         with pytest.raises(UserError) as refusal:
-            hub.download_model(name, ("unet",), offline=True, cache=tmp_path)
+            hub.download_model(name, hub.Wanted(("unet",)), offline=True, cache=tmp_path)
         assert SECRET not in str(refusal.value)
         assert SECRET not in repr(refusal.value.__cause__)
     assert not holds_secret(tmp_path)
@@ -94,7 +94,7 @@ def test_a_token_in_the_address_of_a_failed_download_is_not_repeated(
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fails)
     with pytest.raises(UserError) as refusal:
-        hub.download_model("owner/model", ("unet",))
+        hub.download_model("owner/model", hub.Wanted(("unet",)))
     assert SECRET not in str(refusal.value)
     assert "could not be downloaded" in str(refusal.value)
 

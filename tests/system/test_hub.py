@@ -1,13 +1,22 @@
-"""Models by their Hugging Face names, as far as that goes without the internet."""
+"""Models by their Hugging Face names, as far as that goes without the internet: a hub of the tests answers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError  # pyright: ignore[reportPrivateImportUsage]
 
 from modules.errors import UserError
-from modules.system.hub import download_model, looks_like_hub_name
+from modules.sentences.problem import Problem
+from modules.sentences.render import PLAIN
+from modules.system import hub
+from modules.system.hub import Wanted, check_download, download_model, looks_like_hub_name
+from modules.text import GB
 
 
 @pytest.mark.parametrize("name", ["owner/model", "stabilityai/stable-diffusion-xl-base-1.0"])
@@ -32,11 +41,147 @@ def test_what_was_downloaded_before_is_found_offline(tmp_path: Path):
     (kept / "refs" / "main").write_text("abc123")
     (kept / "snapshots" / "abc123" / "unet").mkdir(parents=True)
     (kept / "snapshots" / "abc123" / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
-    assert download_model("owner/model", ("unet", "vae"), offline=True, cache=tmp_path) == kept / "snapshots" / "abc123"
+    assert (
+        download_model("owner/model", Wanted(("unet", "vae")), offline=True, cache=tmp_path)
+        == kept / "snapshots" / "abc123"
+    )
 
 
 def test_what_was_not_downloaded_is_said_in_words(tmp_path: Path):
     with pytest.raises(UserError, match="has not been downloaded"):
-        download_model("owner/other", ("unet",), offline=True, cache=tmp_path)
+        download_model("owner/other", Wanted(("unet",)), offline=True, cache=tmp_path)
     with pytest.raises(UserError, match="not a Hugging Face name"):
-        download_model("owner/-bad--name-", ("unet",), offline=True, cache=tmp_path)
+        download_model("owner/-bad--name-", Wanted(("unet",)), offline=True, cache=tmp_path)
+
+
+# Before a download ----------------------------------------------------------------------------------------------------
+
+RESPONSE: Any = SimpleNamespace(headers={}, request=None)  # whose errors are the same in every release
+SIZES = {
+    "model_index.json": 500, "README.md": 9000, "unet/config.json": 900, "vae/config.json": 800,
+    "unet/diffusion_pytorch_model.safetensors": 6 * GB, "unet/diffusion_pytorch_model.bin": 6 * GB,
+    "unet/diffusion_pytorch_model.fp16.safetensors": 3 * GB, "vae/diffusion_pytorch_model.safetensors": GB,
+    "text_encoder/model.safetensors": 2 * GB, "all-in-one.safetensors": 9 * GB, "scheduler/scheduler_config.json": 100,
+    "tokenizer/vocab.json": 1000, "safety_checker/model.safetensors": GB,
+}  # fmt: skip
+WHOLE = Wanted(("unet", "vae", "text_encoder"))
+
+
+@dataclass
+class Hub:
+    """Answers as `HfApi` does."""
+
+    sizes: dict[str, int] = field(default_factory=lambda: dict(SIZES))
+    gated: Any = False
+    refusal: Exception | None = None  # of whoever asks for the files
+    silence: Exception | None = None  # instead of any answer
+    asked: list[str] = field(default_factory=list[str])
+
+    def model_info(self, repo_id: str, *, files_metadata: bool) -> Any:
+        self.asked.append(repo_id)
+        if self.silence is not None:
+            raise self.silence
+        assert files_metadata
+        files = [SimpleNamespace(rfilename=name, size=size, blob_id=f"id-{name.replace('/', '-')}", lfs=None)
+                 for name, size in self.sizes.items()]  # fmt: skip
+        return SimpleNamespace(siblings=files, gated=self.gated)
+
+    def auth_check(self, repo_id: str) -> None:
+        if self.refusal is not None:
+            raise self.refusal
+
+
+def asked(
+    answers: Hub, folder: Path, wanted: Wanted = WHOLE, said: list[Problem] | None = None
+) -> Sequence[str] | None:
+    report = (lambda _: None) if said is None else said.append
+    return check_download("owner/model", wanted, cache=folder, report=report, api=answers)
+
+
+@pytest.fixture
+def room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """100 GB are free."""
+    monkeypatch.setattr(hub, "free_bytes", lambda _: 100 * GB)
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize(
+    ("wanted", "size"),
+    [(WHOLE, "9.0 GB"), (Wanted(("unet", "text_encoder")), "8.0 GB"), (Wanted(("vae",), alone=True), "1.0 GB")],
+)
+def test_what_will_be_fetched_is_said_and_nothing_else_is_fetched(tmp_path: Path, wanted: Wanted, size: str):
+    said: list[Problem] = []
+    asked(Hub(), tmp_path, wanted, said)
+    assert [PLAIN.sentence(each) for each in said] == [f"Downloading {size} of owner/model from Hugging Face."]
+
+
+@pytest.mark.usefixtures("room")
+def test_pickles_are_fetched_where_there_is_nothing_better(tmp_path: Path):
+    said: list[Problem] = []
+    pickles = {name.replace("safetensors", "bin"): size for name, size in SIZES.items() if name.startswith("unet")}
+    asked(Hub(pickles), tmp_path, WHOLE, said)
+    assert said[0].values["size"] == 6 * GB + 900
+
+
+@pytest.mark.usefixtures("room")
+def test_a_vae_that_is_a_repository_of_its_own_is_fetched_from_outside_of_folders(tmp_path: Path):
+    said: list[Problem] = []
+    sizes = {"config.json": 700, "diffusion_pytorch_model.safetensors": GB, "sdxl.vae.safetensors": GB}
+    asked(Hub(sizes), tmp_path, Wanted(("vae",), alone=True), said)
+    assert said[0].values["size"] == GB + 700
+
+
+def test_what_was_downloaded_before_needs_neither_room_nor_leave(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hub, "free_bytes", lambda _: 0)
+    blobs = tmp_path / "models--owner--model" / "blobs"
+    blobs.mkdir(parents=True)
+    for name in SIZES:
+        (blobs / f"id-{name.replace('/', '-')}").touch()
+    said: list[Problem] = []
+    assert asked(Hub(gated="auto", refusal=GatedRepoError("no", response=RESPONSE)), tmp_path, said=said) is not None
+    assert not said
+    (blobs / "id-vae-diffusion_pytorch_model.safetensors").unlink()
+    with pytest.raises(UserError, match=r"1\.0 GB to download.*0 kB free"):
+        asked(Hub(), tmp_path)
+
+
+def test_too_little_room_is_said_before_a_byte_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(hub, "_snapshot", lambda *_: pytest.fail("fetched"))
+    monkeypatch.setattr(hub, "free_bytes", lambda _: 10 * GB)
+    with pytest.raises(UserError, match=r"owner/model takes 9\.0 GB .* 10\.0 GB free"):
+        download_model("owner/model", WHOLE, cache=tmp_path, api=Hub())
+    monkeypatch.setattr(hub, "free_bytes", lambda _: 12 * GB)
+    monkeypatch.setattr(hub, "_snapshot", lambda *_: tmp_path)
+    assert download_model("owner/model", WHOLE, cache=tmp_path, api=Hub()) == tmp_path
+
+
+@pytest.mark.usefixtures("room")
+@pytest.mark.parametrize(("status", "words"), [(401, "use `hf auth login`"), (403, "the account of your token")])
+def test_a_gated_model_is_refused_with_the_address_of_its_terms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, words: str
+):
+    monkeypatch.setattr(hub, "_snapshot", lambda *_: pytest.fail("fetched"))
+    response: Any = SimpleNamespace(headers={}, request=None, status_code=status)
+    refusal = GatedRepoError(str(status), response=response)
+    with pytest.raises(UserError, match="gated") as caught:
+        download_model("owner/model", WHOLE, cache=tmp_path, api=Hub(gated="manual", refusal=refusal))
+    assert words in str(caught.value) and "https://huggingface.co/owner/model" in str(caught.value)
+    assert asked(Hub(gated="manual"), tmp_path) is not None, "whoever may have it is not refused"
+
+
+@pytest.mark.parametrize("silence", [OSError("no net"), HTTPError("no"),
+                                     RepositoryNotFoundError("401", response=RESPONSE)])  # fmt: skip
+def test_where_nobody_answers_what_is_on_this_machine_is_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silence: Exception
+):
+    (tmp_path / "unet").mkdir()
+    (tmp_path / "unet" / "x.safetensors").touch()
+    monkeypatch.setattr(hub, "_snapshot", lambda *_: tmp_path)
+    assert download_model("owner/model", WHOLE, cache=tmp_path, api=Hub(silence=silence)) == tmp_path
+
+
+def test_offline_nobody_is_asked(tmp_path: Path):
+    answers = Hub()
+    with pytest.raises(UserError, match="has not been downloaded"):
+        download_model("owner/model", WHOLE, offline=True, cache=tmp_path, api=answers)
+    assert not answers.asked

@@ -23,7 +23,7 @@ from modules.preset.adapter_sizes import Shape
 from modules.preset.preset import Preset
 from modules.system import reading
 from modules.system.bundled import ROOT, in_program_folder, resolve
-from modules.system.hub import download_model, looks_like_hub_name
+from modules.system.hub import Wanted, download_model, looks_like_hub_name
 from modules.system.read_cache import ReadCache
 from modules.system.runtime import python_command, python_environment
 from modules.system.stamps import ALWAYS, Stamp, stamp_of
@@ -114,7 +114,7 @@ def _place(card: FamilyCard, source: str) -> Path | None:
     try:
         path = resolve(source)
         if looks_like_hub_name(source) and not path.exists():
-            path = download_model(source, card.folders, offline=True)
+            path = download_model(source, Wanted(card.folders), offline=True)
         whole = path.is_file() or (path / card.component("denoiser").folder / "config.json").is_file()
         return path.absolute() if source and whole else None
     except (UserError, OSError, ValueError):

@@ -14,7 +14,7 @@ from modules.families.parts import building
 from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
 from modules.system.bundled import resolve
-from modules.system.hub import download_model, missing_model
+from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
 from modules.system.weights import Weights
 
@@ -29,16 +29,17 @@ def open_model(
     """
     if not name.strip():
         raise UserError("model.none")
-    path = model_path(name, card, options)
     replaced = ("vae",) if options.vae else ()
+    own = tuple(spec.folder for spec in card.components if spec.name not in replaced)
+    path = model_path(name, Wanted(own), options)
     files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced)
     check_configs(files.configs, card, files.path)
     check_supported(files.configs, card, files.path)
     return files
 
 
-def model_path(name: str, card: FamilyCard, options: LoadOptions) -> Path:
-    """The folder or file behind a path or a hub name."""
+def model_path(name: str, wanted: Wanted, options: LoadOptions) -> Path:
+    """The folder or file behind a path or a hub name. `wanted`: what is downloaded of a model that is not here."""
     path = resolve(name)
     look_at(path)
     if path.is_file() or path.is_dir():
@@ -47,7 +48,7 @@ def model_path(name: str, card: FamilyCard, options: LoadOptions) -> Path:
         raise UserError("model.not-a-file", file=path)
     if missing := missing_model(name):
         raise UserError(missing)
-    return download_model(name, card.folders, offline=options.offline)
+    return download_model(name, wanted, offline=options.offline, report=options.report)
 
 
 def component_weights(files: ModelFiles, spec: ComponentSpec) -> Weights:
@@ -63,12 +64,12 @@ def take_other_vae(
     open_vae_file: Callable[[Path], tuple[Weights, dict[str, Any]]],
 ) -> None:
     """Put another VAE in the model's own place: a VAE's folder, a whole model's folder, or a file."""
-    path = model_path(options.vae, card, options)
+    inside = card.component("vae").folder
+    path = model_path(options.vae, Wanted((inside,), alone=True), options)
     if path.is_file():
         files.weights["vae"], usual = open_vae_file(path)
         files.configs.setdefault("vae", usual)
         return
-    inside = card.component("vae").folder
     folder = path / inside if (path / inside).is_dir() else path
     files.configs["vae"] = read_json(folder / "config.json")
     check_configs({"vae": files.configs["vae"]}, card, path)

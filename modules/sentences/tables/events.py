@@ -38,6 +38,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "engine.closing": ("The engine is shutting down and starts no more jobs.", ""),
     "engine.not-understood": ("Not understood: {error}", ""),
     # The model
+    "hub.downloading": ("Downloading {size:bytes} of {name} from Hugging Face.", ""),
     "model.predicts": ("{model}: the model predicts {what}.", ""),
     "model.predicts:zero-snr": ("{model}: the model predicts {what}, down to pure noise (zero terminal SNR).", ""),
     "model.asked-otherwise": ("{model} says that it predicts {own}; here it is asked for {asked}.",

@@ -51,6 +51,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # Hugging Face, and what comes with Seachange
     "hub.gated": ("{name} is gated: its owner wants to know who uses it.",
         "Accept its terms on https://huggingface.co/{name}, then use `hf auth login` or set HF_TOKEN."),
+    "hub.gated:logged-in": ("{name} is gated, and the account of your token may not download it.",
+        "Accept its terms on https://huggingface.co/{name} with that account. Some owners answer later; a fine-grained "
+        "token must allow gated repositories."),
+    "hub.no-room": ("{name} takes {size:bytes} to download, and {folder} has {free:bytes} free.",
+        "Make room there, or set HF_HUB_CACHE to a folder on another disk."),
     "hub.no-model": ("Hugging Face has no model {name}, or it is private.",
         "Check the name; for a private model log in with `hf auth login` or set HF_TOKEN."),
     "hub.name": ("{name} is not a Hugging Face name.", "Names look like owner/model."),
