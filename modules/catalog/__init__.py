@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from modules.catalog import sd, sdxl
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant, component_label
+from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant, component_label
 from modules.catalog.layers import LayerSet
 
-__all__ = ["FAMILIES", "ComponentSpec", "FamilyCard", "LayerSet", "RateRange", "Variant", "component_label"]
+__all__ = [
+    "FAMILIES", "ComponentSpec", "FamilyCard", "LayerSet", "RateRange", "SamplingDefaults", "Variant",
+    "component_label",
+]  # fmt: skip
 
 FAMILIES: dict[str, FamilyCard] = {"sd": sd.CARD, "sdxl": sdxl.CARD}
 

@@ -76,6 +76,20 @@ class Variant:
 
 
 @dataclass(frozen=True)
+class SamplingDefaults:
+    """What samples of a model are usually drawn with."""
+
+    steps: int = 20
+    guidance: float = 7.0
+    distilled_guidance: float = 0.0  # of models that take it as an input
+    sampler: str = "euler"
+    names: str = ""  # a regular expression over the names of the models that it is meant for; "": all others
+
+
+GUIDANCE_INPUT = ("objective.embedded_guidance", "sampling.prompts.0.distilled_guidance")
+
+
+@dataclass(frozen=True)
 class FamilyCard:
     """A row of the catalog. The family's own file has the code, and nobody else knows a family by name."""
 
@@ -93,6 +107,8 @@ class FamilyCard:
     attention_groups: Mapping[str, str] = field(default_factory=dict[str, str])  # a word -> how their paths begin
     chunk_size: int = 75  # tokens that the text encoders read at once
     not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
+    sampling: tuple[SamplingDefaults, ...] = (SamplingDefaults(),)  # the first that names a model is its; last: others
+    guidance_embed: bool = False  # whether its denoisers can take the guidance as an input (FLUX.1 dev)
     fp16_vae: bool = True  # whether its own VAE works in fp16
     short_title: str = ""
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
@@ -119,9 +135,15 @@ class FamilyCard:
         """All folders with weights in a diffusers folder."""
         return tuple(spec.folder for spec in self.components)
 
+    def usual_sampling(self, source: str) -> SamplingDefaults:
+        """What a model is usually drawn with, by the name of its file, folder or repository."""
+        name = re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+        return next(row for row in self.sampling if re.search(row.names, name, re.IGNORECASE))
+
     def uses(self, path: str) -> bool:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
-        return not any(path == unused or path.startswith(f"{unused}.") for unused in self.not_used)
+        not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
+        return not any(path == unused or path.startswith(f"{unused}.") for unused in not_used)
 
 
 def component_label(name: str) -> str:

@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from math import sqrt
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
 
-from modules.catalog import FamilyCard
+from modules.catalog import FamilyCard, SamplingDefaults
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.diffusion.shift import ConstantShift, Shift
 from modules.sentences.problem import Problem
@@ -66,10 +67,10 @@ class Condition:
         return self._each(lambda _, x: x[rows_N])
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
-        """The same on another device; numbers that are neither sizes nor whole in another precision."""
+        """The same on another device; in another precision what is neither a size, the guidance nor whole."""
 
         def moved(name: str, x: Tensor) -> Tensor:
-            exact = name == "sizes_B6" or not x.is_floating_point()
+            exact = name in ("sizes_B6", "guidance") or not x.is_floating_point()
             return to_device(x, device, None if exact else dtype)
 
         return self._each(moved)
@@ -117,6 +118,7 @@ class Family(ABC):
     # What it knows of itself without reading weights
     noise_schedule: NoiseSchedule
     channels: int  # of a latent
+    model_name: str = ""  # what it was opened as: a file, a folder or a name on the hub
     options: LoadOptions
     text_encoders: ClassVar[tuple[str, ...]]  # names of the components that read captions, from the card
     layer_groups: ClassVar[dict[str, tuple[str, ...]]]  # its sets of layers, as regular expressions over module names
@@ -177,6 +179,11 @@ class Family(ABC):
     @property
     def denoiser(self) -> nn.Module:
         return self.component("denoiser")
+
+    @property
+    def usual_sampling(self) -> SamplingDefaults:
+        """What this model is usually drawn with."""
+        return self.card.usual_sampling(self.model_name)
 
     @property
     @abstractmethod
@@ -261,6 +268,23 @@ class Family(ABC):
         if not isinstance(own, RectifiedFlow):
             return own
         return RectifiedFlow(shift or self.shift_for(height, width, steps), own.terminal)
+
+    def dynamic_shift(self, height: int, width: int) -> float:
+        """What dynamic timestep shift multiplies training's shift by at a size in pixels.
+
+        The family's own curve, where size matters to it; else by the side, as SD 3 was made (arXiv:2403.03206, eq. 23).
+        """
+        if isinstance(self.shift, ConstantShift):
+            return sqrt(height * width) / self.resolution
+        return self.shift_for(height, width)
+
+    def with_guidance(self, condition: Condition, scale: float) -> Condition:
+        """The condition with the guidance that distilled denoisers take as an input: extras["guidance"], (B,) fp32."""
+        if not self.card.guidance_embed:
+            return condition
+        tokens = condition.tokens_BTD
+        guidance_B = torch.full((len(tokens),), scale, dtype=torch.float32, device=tokens.device)
+        return replace(condition, extras={**condition.extras, "guidance": guidance_B})
 
     @abstractmethod
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:

@@ -86,7 +86,8 @@ class Validation:
         text, seed = self._text(batch), self.preset.general.seed
         count = self.preset.validation.times
         losses: list[Tensor] = []
-        for k, share in enumerate(shares_of(self.preset, self._growth(batch))):
+        growth = self.loss_computer.family.dynamic_shift(*batch.items[0].bucket)
+        for k, share in enumerate(shares_of(self.preset, growth)):
             seeds = [seed_of(seed, "validation", item.key, k) for item in batch.items]
             shares_B = torch.full((len(rows),), share, dtype=torch.float64)
             losses.append(self.loss_computer.losses(batch, seeds, shares_B, text).float())
@@ -100,10 +101,6 @@ class Validation:
             with autocast(self.loss_computer.device, self.loss_computer.family.options.dtype):
                 text = self.loss_computer.family.encode_text(batch.captions)
         return text
-
-    def _growth(self, batch: Batch) -> float:
-        height, width = batch.items[0].bucket
-        return sqrt(height * width) / self.loss_computer.family.resolution
 
 
 def shares_of(preset: Preset, growth: float = 1.0) -> list[float]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 
-from modules.catalog import FAMILIES, FamilyCard
+from modules.catalog import FAMILIES, FamilyCard, SamplingDefaults
 from modules.check.trained.layer_lists import usual_variant
 from modules.families import family_class
+from modules.preset.sections.sampling import SAMPLERS
 
 ROOT = Path(__file__).parents[2]
 CARDS = pytest.mark.parametrize("name", FAMILIES)
@@ -63,3 +65,29 @@ def test_a_setting_is_used_unless_the_card_says_otherwise_for_it_or_what_it_stan
     card = FamilyCard("x", "x", (), 64, 64, 8, {}, not_used=("words", "model.clip_skip"))
     assert card.uses("model.vae") and card.uses("words_of_mine")
     assert not card.uses("words") and not card.uses("words.0.token") and not card.uses("model.clip_skip")
+
+
+@pytest.mark.parametrize(
+    ("source", "steps"),
+    [
+        ("maker/X-Turbo", 8), ("C:\\models\\x_turbo.safetensors", 8), ("/models/x-turbo/", 8), ("maker/X", 20),
+        ("/turbo/x.safetensors", 20), ("", 20),
+    ],
+)  # fmt: skip
+def test_what_a_model_is_drawn_with_goes_by_its_own_name(source: str, steps: int) -> None:
+    rows = (SamplingDefaults(8, 1, names="turbo"), SamplingDefaults())
+    assert FamilyCard("x", "x", (), 64, 64, 8, {}, sampling=rows).usual_sampling(source).steps == steps
+
+
+@CARDS
+def test_every_model_has_a_usual_sampling_and_no_more_names_than_it_needs(name: str) -> None:
+    card = FAMILIES[name]
+    assert [bool(row.names) for row in card.sampling] == [True] * (len(card.sampling) - 1) + [False]
+    assert all(row.sampler in SAMPLERS and bool(row.distilled_guidance) <= card.guidance_embed for row in card.sampling)
+
+
+def test_the_guidance_as_an_input_is_a_setting_of_models_that_have_one() -> None:
+    card = FamilyCard("x", "x", (), 64, 64, 8, {})
+    paths = ("objective.embedded_guidance", "sampling.prompts.0.distilled_guidance")
+    assert not any(map(card.uses, paths))
+    assert all(map(replace(card, guidance_embed=True).uses, paths))

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,10 @@ from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families.family import Condition, LoadOptions
 from modules.preset.sections.sampling import Prompt
+from modules.preset.validate import preset_of
+from modules.trainer.sampling.image_files import parameters_text
 from modules.trainer.sampling.sampler import Sampler
+from modules.trainer.step.denoising_task import DenoisingTask
 from tests.families.contract import OPTIONS, FamilyContract
 from tests.families.pretend.card import CARD
 from tests.families.pretend.family import Pretend
@@ -104,6 +109,42 @@ class TestPretend(FamilyContract):
         list(Sampler(family, 64, cache_texts=True).draw([small, large, chosen]))
         e = math.e  # the shift of 16 tokens; that of 4 is 1
         assert asked == pytest.approx([1, 0.5, 1, e * 0.5 / (1 + (e - 1) * 0.5), 1, 0.75])
+
+    def test_timesteps_are_shifted_by_its_own_curve(self, family: Pretend):
+        assert family.dynamic_shift(64, 64) == pytest.approx(math.e) and family.dynamic_shift(32, 32) == 1
+        constant = copy(family)
+        constant.source = replace(family.source, configs={"scheduler": {"_class_name": "FlowMatch", "shift": 3.0}})
+        assert constant.shift_for(32, 32) == 3 and constant.dynamic_shift(32, 128) == 1, "by its side, of 64"
+
+    def test_the_guidance_is_an_input_that_no_precision_rounds(self, family: Pretend):
+        condition, noisy = family.encode_text(["a robot"]), torch.randn(1, family.channels, 2, 2)
+        told = [family.with_guidance(condition, scale) for scale in (1, 3.3)]
+        assert told[1].to(torch.device("cpu"), torch.bfloat16).extras["guidance"].tolist() == pytest.approx([3.3])
+        one, other = (family.predict(noisy, torch.tensor([500]), each) for each in told)
+        assert not one.equal(other)
+
+    def test_training_gives_it_the_guidance_of_the_settings(self, family: Pretend):
+        model = {"family": "pretend"}
+        preset = preset_of({"version": 3, "model": model, "objective": {"embedded_guidance": 2}})
+        condition = DenoisingTask(preset, family).completed(family.encode_text(["a robot", "a house"]), None, None)
+        assert condition.extras["guidance"].tolist() == [2, 2]
+
+    def test_a_sample_is_drawn_with_the_guidance_of_its_prompt_or_the_models_usual(
+        self, family: Pretend, monkeypatch: pytest.MonkeyPatch
+    ):
+        given, predict = list[float](), family.predict
+
+        def watched(noisy: torch.Tensor, time_B: torch.Tensor, condition: Condition) -> torch.Tensor:
+            given.extend(condition.extras["guidance"].tolist())
+            return predict(noisy, time_B, condition)
+
+        monkeypatch.setattr(family, "predict", watched)
+        shape: dict[str, Any] = {"width": 32, "height": 32, "steps": 1}
+        prompts = [Prompt(guidance=1, **shape), Prompt(guidance=2, distilled_guidance=4.5, **shape)]
+        samples = list(Sampler(family, 64, cache_texts=True).draw(prompts))
+        assert given == [2.5, 4.5, 4.5]
+        lines = [parameters_text(sample.prompt, "m") for sample in samples]
+        assert "Distilled CFG Scale: 2.5" in lines[0] and "Distilled CFG Scale: 4.5" in lines[1]
 
     def test_a_single_file_is_refused_in_words(self, tmp_path: Path):
         from safetensors.torch import save_file

@@ -243,4 +243,4 @@ def _condition(copy: Family, count: int, size: Bucket) -> Condition:
     inpaint = None
     if copy.inpaints:
         inpaint = torch.empty(count, copy.channels + 1, *(side // copy.downscale for side in size), device=device)
-    return replace(heard, sizes_B6=sizes, inpaint_BChw=inpaint)
+    return copy.with_guidance(replace(heard, sizes_B6=sizes, inpaint_BChw=inpaint), 1.0)

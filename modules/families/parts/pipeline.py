@@ -71,6 +71,7 @@ class DiffusersFamily(Family):
         if options.vae:
             opening.take_other_vae(files, options, cls.card, cls.open_vae_file)
         family = cls(files, options, cls.noising_of(files, options))
+        family.model_name = source
         family.check_tensors()
         return family
 

@@ -46,6 +46,7 @@ OPTIONS: dict[str, Option] = {
     "s": Option("sample_steps", "steps", _whole),
     "l": Option("scale", "guidance", float),
     "ss": Option("sample_sampler", "sampler"),
+    "g": Option("guidance_scale", "distilled_guidance", float),
     "fs": Option("flow_shift", "flow_shift", float),
     # Of A1111's own files of prompts, where people put such lines, too
     "negative_prompt": Option("negative_prompt", "negative"),
@@ -56,8 +57,8 @@ OPTIONS: dict[str, Option] = {
     "height": Option("height", "height", _whole),
     "sampler_name": Option("sample_sampler", "sampler"),
 }
-# What kohya's tools know and this program has no such models for: flux guidance, ControlNet, Lumina.
-OTHER_MODELS = {"g", "cn", "ctr", "rcfg", "am"}
+# What kohya's tools know and this program has no such models for: ControlNet, Lumina.
+OTHER_MODELS = {"cn", "ctr", "rcfg", "am"}
 
 
 @dataclass

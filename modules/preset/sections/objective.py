@@ -89,6 +89,12 @@ class Objective(Section):
     )  # fmt: skip
     """Whether the last timestep is pure noise, which allows very dark and very bright images. "auto" reads it from the
     model; only v-prediction can do it."""
+    embedded_guidance: float = Setting(
+        1.0, "Embedded guidance", ge=0, le=100, level="expert",
+        aliases="guidance_scale, transformer.guidance_scale, distilled guidance, flux guidance",
+    )  # fmt: skip
+    """The guidance that the model is given as an input in training, where it has one (FLUX.1 dev, FLUX.2 dev).
+    Prompts of samples have their own. Usual: 1."""
     weighting: Weighting = Setting(
         "none",
         "Loss weighting",

@@ -103,6 +103,12 @@ class Prompt(Section):
         aliases="cfg_scale, guidance_scale, classifier-free guidance, validation_guidance",
     )  # fmt: skip
     """How strictly the prompt is followed. 1: no guidance. Usual: 5 to 8."""
+    distilled_guidance: float = Setting(
+        0.0, "Distilled guidance", ge=0, le=100, zero="as usual",
+        aliases="Distilled CFG Scale, guidance_scale, embedded guidance, flux guidance, FluxGuidance, --g",
+    )  # fmt: skip
+    """The guidance that the model is given as an input (FLUX.1 dev, FLUX.2 dev), which costs no time. The guidance
+    scale above is then 1. Usual: 2.5 to 4."""
     guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert", aliases="RescaleCFG")
     """Takes back the glaring contrast that strong guidance gives, above all with v-prediction and zero terminal SNR.
     0: off. Usual: 0.7 for such models."""

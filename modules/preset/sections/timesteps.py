@@ -110,16 +110,22 @@ class Times(Section):
     beta: float = Setting(2.0, "Beta", ge=0.1, le=50, level="expert", when=_for("beta"))
     """Larger keeps away from pure noise."""
     shift: float = Setting(
-        1.0, "Timestep shift", gt=0, le=100, level="expert", aliases="discrete_flow_shift, flow shift, training_shift"
+        1.0,
+        "Timestep shift",
+        gt=0,
+        le=100,
+        level="expert",
+        aliases="discrete_flow_shift, flow shift, training_shift, timestep_shift",
     )
     """Above 1 moves all timesteps towards noise, which large images and rectified flow want (arXiv:2403.03206, eq. 23).
     1: no shift. Usual for flow: 3."""
     dynamic_shift: bool = Setting(
         False, "Dynamic timestep shift", level="expert",
-        aliases="dynamic_timestep_shifting, flux_shift, resolution dependent shift",
+        aliases="dynamic_timestep_shifting, flux_shift, qwen_shift, flux2_shift, nextdit_shift, auto_shift, "
+        "resolution dependent shift",
     )  # fmt: skip
-    """Moves timesteps towards noise for images larger than the model was made for, and away from it for smaller ones,
-    by the root of their areas (arXiv:2403.03206, eq. 23)."""
+    """Shifts by the size of the image, times the shift above: by the model's own curve where it has one (FLUX, Krea 2,
+    Qwen-Image; kohya's flux_shift), else by the side over that the model was made for (arXiv:2403.03206, eq. 23)."""
     lower: float = Setting(
         0.0, "Minimum timestep", ge=0, lt=1, level="expert",
         aliases="min_timestep, min_noising_strength, min_denoising_steps, timestep_bias_begin",
@@ -139,7 +145,7 @@ class Times(Section):
     def share(self, u: float, *, growth: float = 1.0) -> float:
         """The share of noise in [0, 1) for an even number `u` in [0, 1).
 
-        `growth`: the side of the picture over the side that the model was made for; counts with `dynamic_shift`.
+        `growth`: what `dynamic_shift` multiplies the shift by for the image's size (`Family.dynamic_shift`).
         """
         t = SHAPES[self.kind](self, min(max(u, EDGE), 1 - EDGE))
         shift = self.shift * (growth if self.dynamic_shift else 1.0)

@@ -37,6 +37,7 @@ def parameters_text(prompt: Prompt, model: str, loras: Sequence[tuple[str, float
         "Sampler": SAMPLERS[prompt.sampler],
         "Schedule type": SPACINGS[prompt.spacing],
         "CFG scale": f"{prompt.guidance:g}",
+        "Distilled CFG Scale": f"{prompt.distilled_guidance:g}" if prompt.distilled_guidance else "",
         "Shift": f"{prompt.flow_shift:g}" if prompt.flow_shift else "",
         "Seed": prompt.seed,
         "Size": f"{prompt.width}x{prompt.height}",

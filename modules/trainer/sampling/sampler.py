@@ -132,7 +132,7 @@ class Sampler:
                     yield Sample(image, request.prompt, request.number, files[: len(files) - named])
 
     def _request(self, number: int, prompt: Prompt, step: int, failed: OnFailed | None) -> SampleRequest | None:
-        sized = self._with_size_and_seed(prompt, number, step)
+        sized = self._filled_in(prompt, number, step)
         words, tags = split_tags(prompt.prompt)
         try:
             return SampleRequest(sized, number, words, lora_files_for(self.sampling, tags), init_image(sized))
@@ -230,7 +230,8 @@ class Sampler:
         inpaint = None
         if self.family.inpaints:
             inpaint = self._inpaint_condition(requests, size_hw).repeat(count // len(requests), 1, 1, 1)
-        return replace(condition, sizes_B6=sizes, inpaint_BChw=inpaint)
+        condition = replace(condition, sizes_B6=sizes, inpaint_BChw=inpaint)
+        return self.family.with_guidance(condition, first.distilled_guidance)
 
     def _inpaint_condition(self, requests: Sequence[SampleRequest], size_hw: tuple[int, int]) -> Tensor:
         """What an inpainting model is shown; where nothing is given, the whole picture is to be painted."""
@@ -281,12 +282,18 @@ class Sampler:
                 encoded = family.encode_text([text], weighted=self.sampling.prompt_weights)
                 self._texts[text, lora_files] = encoded
 
-    def _with_size_and_seed(self, prompt: Prompt, number: int, step: int) -> Prompt:
-        seed = prompt.seed
+    def _filled_in(self, prompt: Prompt, number: int, step: int) -> Prompt:
+        """The prompt as it is drawn: what it leaves to the training, the model or chance is in it."""
+        seed, family = prompt.seed, self.family
         if seed == NEW_EACH_TIME:
             seed = seed_of(self.seed, "sample", step, number) % SEEDS
         sizes = {"width": prompt.width or self.resolution, "height": prompt.height or self.resolution}
-        return prompt.model_copy(update={**sizes, "seed": seed})
+        distilled = prompt.distilled_guidance or family.usual_sampling.distilled_guidance
+        of_model = {
+            "distilled_guidance": distilled if family.card.guidance_embed else 0.0,
+            "flow_shift": prompt.flow_shift if family.noise_schedule.prediction == "flow" else 0.0,
+        }
+        return prompt.model_copy(update={**sizes, **of_model, "seed": seed})
 
 
 def starting_noise(seed: int, channels: int, size_hw: tuple[int, int]) -> Tensor:

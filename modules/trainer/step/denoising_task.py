@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import sqrt
 from typing import NamedTuple
 
 import torch
@@ -50,7 +49,7 @@ class DenoisingTask:
             first=first,
             of=of,
             step=step,
-            growth=sqrt(height * width) / self.family.resolution,
+            growth=self.family.dynamic_shift(height, width),
         )
 
     def noisy_batch(
@@ -105,5 +104,9 @@ class DenoisingTask:
             inpaint = inpaint_condition(
                 self.family, to_device(batch.pixels_B3HW, self.device), seeds, batch.hidden, batch.shown
             )
-        sizes = to_device(batch.sizes_B6, self.device)
-        return replace(text, sizes_B6=sizes, inpaint_BChw=inpaint)
+        return self.completed(text, to_device(batch.sizes_B6, self.device), inpaint)
+
+    def completed(self, text: Condition, sizes_B6: Tensor | None, inpaint_BChw: Tensor | None) -> Condition:
+        """Text, and what else the denoiser is given in training."""
+        condition = replace(text, sizes_B6=sizes_B6, inpaint_BChw=inpaint_BChw)
+        return self.family.with_guidance(condition, self.preset.objective.embedded_guidance)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -62,7 +61,7 @@ def _base_prediction(
         if batch.text is None:  # read by text encoders that may be in training
             with autocast(task.device, task.family.options.dtype):
                 text = task.family.encode_text([batch.captions[row] for row in rows])
-            condition = replace(text, sizes_B6=condition.sizes_B6, inpaint_BChw=condition.inpaint_BChw)
+            condition = task.completed(text, condition.sizes_B6, condition.inpaint_BChw)
         noisy, time_B = noisy_batch.noisy_BChw[place_N], noisy_batch.time_B[place_N]
         return task.predict(NoisyBatch(noisy, time_B, condition, noisy))
 
@@ -149,7 +148,8 @@ def _models(task: DenoisingTask) -> list[str]:
     noise_schedule = json.dumps(family.noise_schedule.scheduler_config(), sort_keys=True, default=str)
     noise = preset.objective.noise.model_dump_json()
     encoders = FamilyEncoders(family)
-    return ["answers 1", family.fingerprint("denoiser"), encoders.text_key, encoders.image_key, noise_schedule, noise]
+    facts = ["answers 1", family.fingerprint("denoiser"), encoders.text_key, encoders.image_key, noise_schedule, noise]
+    return [*facts, str(preset.objective.embedded_guidance)] if family.card.guidance_embed else facts
 
 
 def _groups(loader: BatchLoader, preset: Preset) -> Iterator[list[Example]]:

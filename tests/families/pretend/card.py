@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog import ComponentSpec, FamilyCard, LayerSet, RateRange
+from modules.catalog import ComponentSpec, FamilyCard, LayerSet, RateRange, SamplingDefaults
 
 CLIP = "transformers.models.clip.modeling_clip"
 CARD = FamilyCard(
@@ -39,6 +39,11 @@ CARD = FamilyCard(
     },
     rates={"lora": RateRange(5e-5, 1e-4, 5e-4), "full": RateRange(1e-6, 5e-6, 1e-5)},
     examples=("nobody/pretend",),
+    sampling=(
+        SamplingDefaults(steps=4, guidance=1, distilled_guidance=3.5, names="turbo"),
+        SamplingDefaults(steps=28, guidance=4, distilled_guidance=2.5),
+    ),
+    guidance_embed=True,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "output.model_format",
         "sampling.prompts.0.perturbation",

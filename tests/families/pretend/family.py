@@ -132,7 +132,7 @@ class Pretend(DiffusersFamily):
             mask_BT = torch.ones(text.shape[:2], dtype=torch.bool, device=text.device)
         answer_BNC = cast("Any", self.component("denoiser"))(
             noisy_BChw.flatten(2).transpose(1, 2), time_B.float() / 1000, text, mask_BT, condition.extras["llm"],
-            condition.pooled_BD, places_N2,
+            condition.pooled_BD, places_N2, condition.extras.get("guidance", torch.ones(len(text), device=text.device)),
         )  # fmt: skip
         return answer_BNC.transpose(1, 2).unflatten(2, (height, width))
 

@@ -50,6 +50,7 @@ class PretendTransformer(ModelMixin, ConfigMixin):
         self.llm_embedder = nn.Linear(llm_dim, width)
         self.pooled_embedder = nn.Linear(pooled_dim, width)
         self.time_embedder = nn.Linear(width, width)
+        self.guidance_embedder = nn.Linear(width, width)
         self.scale = nn.Parameter(torch.randn(1, 1, width) / width**0.5)
         self.transformer_blocks = nn.ModuleList([Block(width, num_attention_heads) for _ in range(num_layers)])
         self.proj_out = nn.Linear(width, in_channels)
@@ -63,11 +64,12 @@ class PretendTransformer(ModelMixin, ConfigMixin):
 
     def forward(
         self, x_BNC: Tensor, share_B: Tensor, text_BTD: Tensor, mask_BT: Tensor, llm_BTD: Tensor, pooled_BD: Tensor,
-        places_N2: Tensor,
+        places_N2: Tensor, guidance_B: Tensor,
     ) -> Tensor:  # fmt: skip
         dtype = self.x_embedder.weight.dtype
         where_ND = self.waves(places_N2).sum(dim=1).to(dtype)
         when_BD = self.time_embedder(self.waves(1000 * share_B).to(dtype)) + self.pooled_embedder(pooled_BD.to(dtype))
+        when_BD = when_BD + self.guidance_embedder(self.waves(1000 * guidance_B).to(dtype))
         latents = self.x_embedder(x_BNC.to(dtype)) + where_ND
         text, llm = self.context_embedder(text_BTD.to(dtype)), self.llm_embedder(llm_BTD.to(dtype))
         x = torch.cat([latents, text, llm], dim=1) * (1 + self.scale.to(dtype)) + when_BD[:, None]

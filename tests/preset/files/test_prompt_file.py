@@ -38,6 +38,13 @@ def test_a_line_is_a_prompt_with_options(tmp_path: Path) -> None:
     assert third == {"prompt": "a bird", "steps": 12, "guidance": 4.0}
 
 
+def test_guidance_as_an_input_and_shift_of_flow_models_are_read(tmp_path: Path) -> None:
+    wanted = [{"prompt": "a cat", "distilled_guidance": 3.5, "flow_shift": 2.0}]
+    assert read(tmp_path, "prompts.txt", "a cat --g 3.5 --fs 2") == wanted
+    table = json.dumps([{"prompt": "a cat", "guidance_scale": 3.5, "flow_shift": 2}])
+    assert read(tmp_path, "prompts.json", table) == wanted
+
+
 @pytest.mark.parametrize("options", ["--w=96 --s=4", "-w 96 -s 4", "\u2014w 96 \u2013s=4", "--w 96 -s 4"])
 def test_options_are_understood_however_their_dash_was_written(options: str, tmp_path: Path) -> None:
     assert read(tmp_path, "prompts.txt", f"a cat {options}") == [{"prompt": "a cat", "width": 96, "steps": 4}]
@@ -79,11 +86,11 @@ def test_the_tables_of_kohya_are_read_with_what_all_share(tmp_path: Path) -> Non
 
 def test_what_is_for_other_models_is_said_and_left_out(tmp_path: Path) -> None:
     path = tmp_path / "prompts.txt"
-    path.write_text("a cat --g 3.5 --cn image.png --zz 3", encoding="utf-8")
+    path.write_text("a cat --am 3.5 --cn image.png --zz 3", encoding="utf-8")
     found = read_prompts(path)
     assert found.prompts == [{"prompt": "a cat"}]
     assert len(found.notes) == 3
-    assert "--g is for other models" in PLAIN.sentence(found.notes[0])
+    assert "--am is for other models" in PLAIN.sentence(found.notes[0])
     assert "--zz is not known" in PLAIN.sentence(found.notes[2])
 
 
