@@ -38,6 +38,7 @@ class ComponentSpec:
     tokenizer: str = ""  # the folder of a text encoder's tokenizer
     adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
     embedding: str = ""  # what an embedding file calls the vectors of this text encoder
+    blocks_read: int = 0  # of a text encoder: how many of its layers are run; below 0: all but so many; 0: all
 
     @property
     def reads_text(self) -> bool:
@@ -73,6 +74,7 @@ class Variant:
     kind: str
     title: str
     names: str = ""  # a regular expression over the names of its models
+    repo: str = ""  # on the hub: where components come from that a file lacks
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,9 @@ class FamilyCard:
 
     def uses(self, path: str) -> bool:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
+        part = path.removeprefix("model.")
+        if part.startswith("text_encoder_") and part not in self.text_encoders:
+            return False
         not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
         return not any(path == unused or path.startswith(f"{unused}.") for unused in not_used)
 

@@ -14,6 +14,7 @@ files ("input 4", "output 0.1"), which is how most advice on the net names them:
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -104,3 +105,35 @@ SDXL_SETS = {
     "68 %": LayerSet("68 % of the U-Net", _all_but(*_SET_68), "As 71 %, without the resnets of the middle."),
     "63 %": LayerSet("63 % of the U-Net", _all_but(*_SET_63), "As 68 %, without most resnets of the inner blocks."),
 }
+
+
+def dit_sets(
+    *,
+    main: str,
+    attention: str,
+    mlp: str,
+    blocks: Mapping[str, int],
+    also: Mapping[str, tuple[str, tuple[str, ...]]] | None = None,
+) -> dict[str, LayerSet]:
+    """Sets of a transformer's layers.
+
+    Args:
+        main: how the paths of the blocks begin that do the work.
+        attention, mlp: how the paths of those layers go on within a block.
+        blocks: how many blocks each list of them has, by its path.
+        also: others, by name: a title and patterns.
+    """
+    inside = rf"({main})\d+\."
+    found = {
+        "all": LayerSet("All layers", (r".*",)),
+        "blocks": LayerSet("All main blocks", (rf"{inside}.*",)),
+        "attention-mlp": LayerSet("Attention and MLP", (rf"{inside}({attention}|{mlp}).*",)),
+        "attention": LayerSet("Attention", (rf"{inside}({attention}).*",)),
+        "mlp": LayerSet("MLP", (rf"{inside}({mlp}).*",)),
+    }
+    found |= {name: LayerSet(title, patterns) for name, (title, patterns) in (also or {}).items()}
+    for path, count in blocks.items():
+        word = path.replace("_", " ").removesuffix("s")
+        for number in range(count):
+            found[f"{word} {number}"] = LayerSet(f"{word.capitalize()} {number}", (rf"{path}\.{number}\..*",))
+    return found

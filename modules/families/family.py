@@ -33,16 +33,26 @@ class Condition:
     sizes_B6: Tensor | None = None  # original height, width, crop top, left, target height, width in pixels
     inpaint_BChw: Tensor | None = None  # mask and latents of the masked image, for inpainting models
     extras: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])  # (B, ...) each, by the family's own names
+    lengths: tuple[int, ...] = ()  # tokens of each caption, as the mask says; () where nobody counted them
 
     def rows(self) -> list[dict[str, Tensor]]:
         """Each caption's text by itself, without padding, as the cache keeps it."""
         found: list[dict[str, Tensor]] = []
         for i, tokens_TD in enumerate(self.tokens_BTD):
-            row = {"tokens": tokens_TD if self.mask_BT is None else tokens_TD[self.mask_BT[i]]}
+            row = {"tokens": self._text(i, tokens_TD)}
             if self.pooled_BD is not None:
                 row["pooled"] = self.pooled_BD[i]
             found.append(row | {name: x[i] for name, x in self.extras.items()})
         return found
+
+    def texts(self) -> list[Tensor]:
+        """Each caption's tokens without padding, (T, D), for denoisers that take captions of any lengths."""
+        return [self._text(i, tokens_TD) for i, tokens_TD in enumerate(self.tokens_BTD)]
+
+    def _text(self, i: int, tokens_TD: Tensor) -> Tensor:
+        if self.lengths:  # no look at the mask, for which a card would wait
+            return tokens_TD[: self.lengths[i]]
+        return tokens_TD if self.mask_BT is None else tokens_TD[self.mask_BT[i]]
 
     @classmethod
     def stack(cls, rows: Sequence[Mapping[str, Tensor]]) -> Condition:
@@ -56,15 +66,17 @@ class Condition:
         pooled_BD = torch.stack([row["pooled"] for row in rows]) if "pooled" in rows[0] else None
         others = [name for name in rows[0] if name not in ("tokens", "pooled")]
         extras = {name: torch.stack([row[name] for row in rows]) for name in others}
-        return cls(torch.stack(padded), mask_BT, pooled_BD, extras=extras)
+        return cls(torch.stack(padded), mask_BT, pooled_BD, extras=extras, lengths=tuple(lengths))
 
     def between(self, start: int, end: int) -> Condition:
         """Some of the captions, padded as all of them were."""
-        return self._each(lambda _, x: x[start:end])
+        return self._each(lambda _, x: x[start:end], self.lengths[start:end])
 
     def at(self, rows_N: Tensor) -> Condition:
         """The captions of these rows, padded as all of them were."""
-        return self._each(lambda _, x: x[rows_N])
+        return self._each(
+            lambda _, x: x[rows_N], tuple(self.lengths[i] for i in rows_N.tolist()) if self.lengths else ()
+        )
 
     def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
         """The same on another device; in another precision what is neither a size, the guidance nor whole."""
@@ -73,13 +85,14 @@ class Condition:
             exact = name in ("sizes_B6", "guidance") or not x.is_floating_point()
             return to_device(x, device, None if exact else dtype)
 
-        return self._each(moved)
+        return self._each(moved, self.lengths)
 
-    def _each(self, change: Callable[[str, Tensor], Tensor]) -> Condition:
+    def _each(self, change: Callable[[str, Tensor], Tensor], lengths: tuple[int, ...]) -> Condition:
         """The same with every tensor changed; all of them have a row for each caption."""
-        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "extras"}
+        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("extras", "lengths")}
         changed: dict[str, Any] = {name: None if x is None else change(name, x) for name, x in named.items()}
-        return Condition(**changed, extras={name: change(name, x) for name, x in self.extras.items()})
+        extras = {name: change(name, x) for name, x in self.extras.items()}
+        return Condition(**changed, extras=extras, lengths=lengths)
 
 
 def unheard(said: Problem) -> None:
@@ -93,7 +106,8 @@ class LoadOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     vae_dtype: torch.dtype = torch.float32
-    vae: str = ""  # another VAE: a file or folder
+    others: Mapping[str, str] = field(default_factory=dict[str, str])  # by component: a file or folder in its place
+    text_memory: int | None = None  # bytes that a frozen text encoder may take; None: most of what is free
     clip_skip: int = 0
     max_chunks: int = 8
     weighted_captions: bool = False  # (words:1.2) in captions are weights

@@ -74,6 +74,11 @@ class Preset(Section):
     def card(self) -> FamilyCard:
         return FAMILIES[self.model.family]
 
+    def other_components(self) -> dict[str, str]:
+        """What takes the place of the model's own components, by name: files and folders."""
+        named = {name: str(getattr(self.model, name, "")) for name in ("vae", *self.card.text_encoders)}
+        return {name: source for name, source in named.items() if source}
+
     @property
     def resolution(self) -> int:
         """Pixels on a side of the square whose area every bucket has."""

@@ -45,6 +45,11 @@ def memory_in_use() -> tuple[int, int]:
     return psutil.Process().memory_info().rss, card
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes that are free where a device computes: of the card, or of the computer."""
+    return card_memory(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+
+
 def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """The tensor on a device, where it may arrive a little later, in the order of what is asked of the device.
 

@@ -64,7 +64,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     _check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
-    options = LoadOptions(vae=settings.vae, report=lambda said: tell(note(said)))
+    others = {"vae": settings.vae} if settings.vae else {}
+    options = LoadOptions(others=others, report=lambda said: tell(note(said)))
     family = open_model(settings.model, settings.family, options)
     unread: list[str] | None = [] if settings.skip_unread else None
     replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}

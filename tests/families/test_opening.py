@@ -79,14 +79,14 @@ def test_a_model_without_a_vae_is_whole_with_that_of_the_settings(whole: Path, t
     with pytest.raises(UserError, match=r"holds no vae.*model\.vae"):
         opened(path)
     for vae in (whole, whole.parent / "model"):
-        assert opened(path, vae=str(vae)).component("vae") is not None
+        assert opened(path, others={"vae": str(vae)}).component("vae") is not None
     folder = tiny_sd(tmp_path / "folder")
     for file in (folder / "vae").iterdir():
         file.unlink()
     (folder / "vae").rmdir()
     with pytest.raises(UserError, match=r"no folder vae.*model\.vae"):
         opened(folder)
-    assert opened(folder, vae=str(whole.parent / "model")).component("vae") is not None
+    assert opened(folder, others={"vae": str(whole.parent / "model")}).component("vae") is not None
 
 
 @pytest.mark.parametrize("mark", ["edm_vpred.sigma_max", "edm_mean"])

@@ -171,7 +171,7 @@ class TestSd(ClipUnetContract):
         places = (other, other / "vae", file, tmp_path / "vae.safetensors",
                   other / "vae" / "diffusion_pytorch_model.safetensors")  # fmt: skip
         for place in places:
-            family = Sd.load(str(folder), replace(OPTIONS, vae=str(place)))
+            family = Sd.load(str(folder), replace(OPTIONS, others={"vae": str(place)}))
             assert_same_weights(family.component("vae"), theirs.component("vae"))
             assert family.fingerprint("vae") == theirs.fingerprint("vae")
 

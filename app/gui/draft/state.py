@@ -11,6 +11,7 @@ from app.gui.draft.labels import page_of
 from app.gui.draft.parsing import InvalidInput
 from app.gui.draft.problem_labels import lines_by_path
 from app.gui.draft.visibility import active_settings, is_visible, is_visible_at
+from modules.preset.files.store import MODELS
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts, missing_settings
@@ -18,7 +19,6 @@ from modules.preset.validate import UNIONS, all_settings, examine, setting_at
 from modules.sentences.problem import Problem
 from modules.system.hub import missing_model
 
-MODELS = ("model.source", "model.vae")
 Kept = Mapping[tuple[str, str], Values]  # settings of the methods and optimizers that were chosen before
 
 

@@ -8,10 +8,12 @@ before the next is read: the peak is the module and its largest tensor.
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from copy import deepcopy
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
 from typing import Any, cast
@@ -23,6 +25,7 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from modules.catalog import ComponentSpec
 from modules.errors import UserError
+from modules.families.parts.block_streaming import block_path, stream_blocks
 from modules.families.parts.config_check import build_from_config
 from modules.formats.checkpoint import Link, Renamed
 from modules.sentences.problem import problem
@@ -39,7 +42,7 @@ def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
     module, _, name = spec.class_path.partition(":")
     with without_bitsandbytes():
         kind: Any = getattr(import_module(module), name)
-    config = without_loading_keys(config)
+    config = read_part(spec, without_loading_keys(config))
     if hasattr(kind, "config_class"):  # transformers
         return _on_meta(lambda: kind(_without_dropout(kind.config_class.from_dict(config))), spec.folder)
     return _on_meta(lambda: kind.from_config(config), spec.folder)
@@ -55,6 +58,18 @@ def _tensor_shapes(spec: ComponentSpec, config: str) -> tuple[Mapping[str, tuple
     module = empty_component(spec, json.loads(config))
     shapes = {file_name(name, module): tuple(tensor.shape) for name, tensor in saved_tensors(module).items()}
     return shapes, frozenset(file_name(name, module) for names in _places(module).values() for name in names)
+
+
+def read_part(spec: ComponentSpec, config: Config) -> dict[str, Any]:
+    """The config of what is run: of a model that also sees or speaks, the one that reads, and no layer beyond those."""
+    config = dict(config.get("text_config", config) if spec.kind == "llm" else config)
+    if spec.blocks_read and (blocks := config.get("num_hidden_layers")):
+        config["num_hidden_layers"] = (
+            min(blocks, spec.blocks_read) if spec.blocks_read > 0 else blocks + spec.blocks_read
+        )
+        if "layer_types" in config:
+            config["layer_types"] = config["layer_types"][: config["num_hidden_layers"]]
+    return config
 
 
 @contextmanager
@@ -170,13 +185,26 @@ def text_links(weights: Weights) -> dict[str, Link]:
     }
 
 
+# Of a language model's file: layers that are not run, what would speak and what would see.
+NOT_RUN = re.compile(r"(layers\.\d+|lm_head|visual)\.")
+
+
+def llm_links(weights: Weights, run: Collection[str]) -> dict[str, Link]:
+    """Names of a language model's file, whatever model it is a part of. `run`: the tensors of what is run."""
+    tables = [name for name in weights.shapes if f".{name}".endswith(".embed_tokens.weight")]
+    start = min(tables, key=len, default="").removesuffix("embed_tokens.weight")
+    inside = {name.removeprefix(start): Link(name) for name in weights.shapes if name.startswith(start)}
+    return {name: link for name, link in inside.items() if name in run or not NOT_RUN.match(name)}
+
+
 def load_weights(
-    module: nn.Module, weights: Weights, *, device: torch.device, dtype: torch.dtype, where: str
+    module: nn.Module, weights: Weights, *, device: torch.device, dtype: torch.dtype, where: str, streamed: bool = False
 ) -> nn.Module:
     """Give an empty module its weights.
 
     Args:
         weights: under the names of files.
+        streamed: its blocks are read each time they are run, and stay empty in between.
         where: what to call them in messages.
 
     Raises:
@@ -186,21 +214,50 @@ def load_weights(
     shapes = {file: tuple(tensor.shape) for file, (_, tensor) in wanted.items()}
     places = _places(module)
     check_fit(shapes, weights, where, also=[file_name(name, module) for names in places.values() for name in names])
-    largest = max(torch.Size(shape).numel() * weights.dtype(file).itemsize for file, shape in shapes.items())
-    scratch = torch.empty(largest, dtype=torch.uint8)  # untouched pages cost nothing
-    extremes: dict[str, Tensor] = {}
-    for file, (name, empty) in wanted.items():
-        shape, tensor = shapes[file], _allocated(module, name, empty, device, dtype)
-        contiguous = _memory_format(module, shape) is torch.contiguous_format
-        in_place = device.type == "cpu" and contiguous and weights.dtype(file) == tensor.dtype
-        read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
-        filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
-        _set_tensor(module, places.get(name, [name]), filled)
-        if filled.is_floating_point():
-            extremes[file] = torch.stack(filled.aminmax()).float().sum()  # NaN and infinities go through
+    filling = Filling(module, weights, device, dtype, where)
+    blocks = {block_path(name) for name, _ in wanted.values()} - {""} if streamed else set[str]()
+    filling.fill({file: about for file, about in wanted.items() if block_path(about[0]) not in blocks}, places)
     _move_tables(module, device)
-    _check_finite(extremes, where, dtype)
+    if blocks:
+        empties = {path: saved_tensors(module.get_submodule(path)) for path in blocks}
+
+        def fill(path: str) -> None:
+            filling.fill({file: about for file, about in wanted.items() if block_path(about[0]) == path})
+
+        def empty(path: str) -> None:
+            for name, tensor in empties[path].items():
+                _set_tensor(module, [f"{path}.{name}"], tensor)
+
+        stream_blocks(module, blocks, fill, empty)
     return module
+
+
+@dataclass(frozen=True)
+class Filling:
+    """Reads tensors of a file into their places in a module."""
+
+    module: nn.Module
+    weights: Weights
+    device: torch.device
+    dtype: torch.dtype
+    where: str
+
+    def fill(self, wanted: Mapping[str, tuple[str, Tensor]], places: Mapping[str, list[str]] | None = None) -> None:
+        """Read some of them. `wanted`: by the name in the file, the name here and the empty tensor."""
+        module, weights, places = self.module, self.weights, places or {}
+        sizes = [weights.dtype(file).itemsize * tensor.numel() for file, (_, tensor) in wanted.items()]
+        scratch = torch.empty(max(sizes, default=0), dtype=torch.uint8)  # untouched pages cost nothing
+        extremes: dict[str, Tensor] = {}
+        for file, (name, empty) in wanted.items():
+            shape, tensor = tuple(empty.shape), _allocated(module, name, empty, self.device, self.dtype)
+            contiguous = _memory_format(module, shape) is torch.contiguous_format
+            in_place = self.device.type == "cpu" and contiguous and weights.dtype(file) == tensor.dtype
+            read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
+            filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
+            _set_tensor(module, places.get(name, [name]), filled)
+            if filled.is_floating_point():
+                extremes[file] = torch.stack(filled.aminmax()).float().sum()  # NaN and infinities go through
+        _check_finite(extremes, self.where, self.dtype)
 
 
 def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype) -> None:

@@ -21,7 +21,7 @@ from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.formats.checkpoint import NoPlace, unet_path
 from modules.system.devices import to_device
-from modules.system.weights import Weights
+from modules.system.weights import Weights, open_weights
 
 # Of the configs: what changes an answer and cannot be told from the weights
 CONFIG_KEYS = ("hidden_act", "num_attention_heads", "layer_norm_eps", "norm_num_groups", "act_fn")
@@ -42,8 +42,9 @@ class ClipUnetFamily(DiffusersFamily):
         return single_file.open_file(path, cls.card, replaced)
 
     @classmethod
-    def open_vae_file(cls, path: Path) -> tuple[Weights, dict[str, Any]]:
-        return single_file.open_other_vae_file(path), single_file.bundled_config(cls.card.variants[0].kind, "vae")
+    def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
+        usual = single_file.bundled_config(cls.card.variants[0].kind, name)
+        return (single_file.open_other_vae_file(path), usual) if name == "vae" else (open_weights(path), usual)
 
     def check_tensors(self) -> None:
         for spec in self.card.components:

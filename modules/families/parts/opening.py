@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from modules.catalog import ComponentSpec, FamilyCard
-from modules.data.text.tokenizer import read_json
+from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts import building
@@ -29,7 +29,7 @@ def open_model(
     """
     if not name.strip():
         raise UserError("model.none")
-    replaced = ("vae",) if options.vae else ()
+    replaced = tuple(options.others)
     own = tuple(spec.folder for spec in card.components if spec.name not in replaced)
     path = model_path(name, Wanted(own), options)
     files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced)
@@ -51,27 +51,40 @@ def model_path(name: str, wanted: Wanted, options: LoadOptions) -> Path:
     return download_model(name, wanted, offline=options.offline, report=options.report)
 
 
-def component_weights(files: ModelFiles, spec: ComponentSpec) -> Weights:
-    """The tensors of one component, under the names of diffusers folders."""
-    weights = files.weights[spec.name]
-    return building.renamed(weights, building.text_links(weights)) if spec.kind == "clip" else weights
+def component_weights(weights: Weights, spec: ComponentSpec, run: Collection[str] = ()) -> Weights:
+    """The tensors of one component, under the names of diffusers folders. `run`: those of what is run of it."""
+    if spec.kind == "clip":
+        return building.renamed(weights, building.text_links(weights))
+    return building.renamed(weights, building.llm_links(weights, run)) if spec.kind == "llm" else weights
 
 
-def take_other_vae(
-    files: ModelFiles,
-    options: LoadOptions,
-    card: FamilyCard,
-    open_vae_file: Callable[[Path], tuple[Weights, dict[str, Any]]],
-) -> None:
-    """Put another VAE in the model's own place: a VAE's folder, a whole model's folder, or a file."""
-    inside = card.component("vae").folder
-    path = model_path(options.vae, Wanted((inside,), alone=True), options)
+class OpensFiles(Protocol):
+    """A family, as far as a component of another place is put into its model."""
+
+    card: ClassVar[FamilyCard]
+
+    @classmethod
+    def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]: ...
+
+
+def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, family: type[OpensFiles]) -> None:
+    """Put another VAE or text encoder in the model's own place: its folder, a whole model's folder, or a file.
+
+    Raises:
+        UserError: not found, damaged, or something else.
+    """
+    card, spec = family.card, family.card.component(name)
+    path = model_path(source, Wanted((spec.folder,), alone=True), options)
     if path.is_file():
-        files.weights["vae"], usual = open_vae_file(path)
-        files.configs.setdefault("vae", usual)
+        files.weights[name], usual = family.open_component_file(name, path)
+        files.configs.setdefault(name, usual)
         return
-    folder = path / inside if (path / inside).is_dir() else path
-    files.configs["vae"] = read_json(folder / "config.json")
-    check_configs({"vae": files.configs["vae"]}, card, path)
-    check_supported({"vae": files.configs["vae"]}, card, path)
-    files.weights["vae"] = folder_weights(folder)
+    folder = path / spec.folder if (path / spec.folder).is_dir() else path
+    files.configs[name] = read_json(folder / "config.json")
+    check_configs({name: files.configs[name]}, card, path)
+    check_supported({name: files.configs[name]}, card, path)
+    files.weights[name] = folder_weights(folder)
+    for own in (folder, folder.parent / spec.tokenizer):
+        if spec.reads_text and (own / "tokenizer.json").is_file():
+            files.tokenizers[name] = Tokenizer.from_folder(own)
+            break

@@ -28,6 +28,7 @@ from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
 from modules.formats.adapter_files import spellings_of
 from modules.sentences.problem import Problem
+from modules.system.devices import free_memory
 from modules.system.runtime import gc_paused, without_huge_pages
 from modules.system.weights import Weights, open_weights
 
@@ -68,8 +69,8 @@ class DiffusersFamily(Family):
     def load(cls, source: str, options: LoadOptions) -> Self:
         files = opening.open_model(source, cls.card, options, cls.open_file)
         cls.check(files)
-        if options.vae:
-            opening.take_other_vae(files, options, cls.card, cls.open_vae_file)
+        for name, other in options.others.items():
+            opening.take_other(files, name, other, options, cls)
         family = cls(files, options, cls.noising_of(files, options))
         family.model_name = source
         family.check_tensors()
@@ -96,8 +97,9 @@ class DiffusersFamily(Family):
         raise UserError("model.single-file", file=path.name, type=cls.card.title)
 
     @classmethod
-    def open_vae_file(cls, path: Path) -> tuple[Weights, dict[str, Any]]:
-        """Another VAE, in a file of its own, and the config of such files for a model that has none."""
+    def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
+        """Another VAE or text encoder, in a file of its own, and the config of such files for a model that has none."""
+        del name
         return open_weights(path), {}
 
     @classmethod
@@ -129,11 +131,22 @@ class DiffusersFamily(Family):
         if name not in self._components:
             spec, empty, weights = self.card.component(name), building.emptied(self.empty(name)), self.weights(name)
             where, device = f"{spec.subject} of {self.source.path}", self.options.device
-            dtype = self._dtype(name, self.options)
+            dtype, streamed = self._dtype(name, self.options), self._is_streamed(name)
             with without_huge_pages(), gc_paused():
-                module = building.load_weights(empty, weights, device=device, dtype=dtype, where=where)
+                module = building.load_weights(
+                    empty, weights, device=device, dtype=dtype, where=where, streamed=streamed
+                )
             self._take(name, module)
         return self._components[name]
+
+    def _is_streamed(self, name: str) -> bool:
+        """Whether a text encoder is read block by block each time it is asked: it is frozen, and would not fit."""
+        spec, options = self.card.component(name), self.options
+        if spec.trainable or not spec.reads_text:
+            return False
+        room = free_memory(options.device) * 3 // 4 if options.text_memory is None else options.text_memory
+        width = self._dtype(name, options).itemsize
+        return width * sum(tensor.numel() for tensor in building.saved_tensors(self.empty(name)).values()) > room
 
     def parameter_names(self, name: str) -> list[str]:
         return [path for path, _ in self.empty(name).named_parameters()]
@@ -151,7 +164,9 @@ class DiffusersFamily(Family):
         return self._empty[name]
 
     def weights(self, name: str) -> Weights:
-        return opening.component_weights(self.source, self.card.component(name))
+        spec = self.card.component(name)
+        run = building.tensor_shapes(spec, self.source.configs[name])[0] if spec.kind == "llm" else ()
+        return opening.component_weights(self.source.weights[name], spec, run)
 
     def meta_copy(self, options: LoadOptions, parts: Iterable[str]) -> Self:
         twin = copy(self)

@@ -80,6 +80,9 @@ def write_folder(model: SavableModel, target: Path, request: SaveRequest, metada
 
 def planned_tensors(model: SavableModel, component: str, request: SaveRequest) -> dict[str, PlannedTensor]:
     """Every tensor of a component that goes in, under its name in files, to be read when its turn comes."""
+    spec = model.card.component(component)
+    if spec.blocks_read and not request.tensors.get(component) and not request.only_these:
+        return _copied(model.source.weights[component], request)  # what is not run goes along
     module, weights, replaced = model.empty(component), model.weights(component), request.tensors.get(component, {})
     held = building.saved_tensors(module)
     unknown = replaced.keys() - held.keys()
@@ -96,6 +99,14 @@ def planned_tensors(model: SavableModel, component: str, request: SaveRequest) -
         dtype = request.dtype_of(weights, file) if held[name].is_floating_point() else held[name].dtype
         found[file] = PlannedTensor(shape, dtype, make)
     return found
+
+
+def _copied(weights: Weights, request: SaveRequest) -> dict[str, PlannedTensor]:
+    """All that a file holds, under its own names."""
+    return {
+        name: PlannedTensor(shape, request.dtype_of(weights, name), read_as(weights, name, shape))
+        for name, shape in weights.shapes.items()
+    }
 
 
 def _constant(tensor: Tensor) -> Callable[[], Tensor]:
@@ -128,7 +139,7 @@ def components_in(model: SavableModel, path: Path) -> Iterator[tuple[str, dict[s
         if whole is not None:
             weights = model.part_of_file(whole, path, spec.name)
         else:
-            weights = _in_folder(path / spec.folder, spec)
+            weights = _in_folder(path / spec.folder, spec, model)
         if weights is None:
             continue
         module = model.empty(spec.name)
@@ -140,10 +151,11 @@ def components_in(model: SavableModel, path: Path) -> Iterator[tuple[str, dict[s
         yield spec.name, {name: weights.read(file) for name, file in names.items()}
 
 
-def _in_folder(folder: Path, spec: ComponentSpec) -> Weights | None:
+def _in_folder(folder: Path, spec: ComponentSpec, model: SavableModel) -> Weights | None:
     if not folder.is_dir():
         return None
-    return opening.component_weights(ModelFiles(folder, {}, {}, {spec.name: folder_weights(folder)}), spec)
+    run = building.saved_tensors(model.empty(spec.name)) if spec.kind == "llm" else ()
+    return opening.component_weights(folder_weights(folder), spec, run)
 
 
 def _folder_metadata(folder: Path) -> dict[str, Any]:

@@ -82,13 +82,12 @@ def component_weights(source: ModelFiles, component: str, names: Callable[[str],
     `names`: what diffusers folders call the tensors of a component.
     """
     weights = source.weights[component]
-    if component.startswith("text_encoder") and not source.single_file:
-        return None
+    whole = source.single_file and component != "vae" and has_component(weights.shapes, component, source.kind)
     if component == "vae" and any(".proj_attn." in name for name in weights.shapes):
         return building.renamed(weights, old_vae_links(names(component)))
     if component == "vae" and not any(".mid.block_1." in name for name in weights.shapes):
         return None
-    return part_of_file(source, component, names(component)) if component == "vae" or source.single_file else None
+    return part_of_file(source, component, names(component)) if component == "vae" or whole else None
 
 
 def part_of_file(source: ModelFiles, component: str, names: list[str]) -> Weights:

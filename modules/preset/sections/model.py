@@ -8,6 +8,10 @@ from modules.catalog import FAMILIES
 from modules.preset.setting import OneOf, Section, Setting
 
 
+def _text_encoder(label: str, aliases: str) -> str:
+    return Setting("", label, widget="model", level="expert", aliases=aliases)
+
+
 class Model(Section):
     """Base model"""
 
@@ -26,6 +30,17 @@ class Model(Section):
         aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path",
     )  # fmt: skip
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
+    text_encoder_1: str = _text_encoder(
+        "Text encoder 1 override", "text_encoder_path, clip_l, qwen3, t5xxl, clip_name1"
+    )
+    """A file or folder with a text encoder to use instead of the model's own, and where a model's file has none.
+    Empty: the model's own, or the usual one from Hugging Face."""
+    text_encoder_2: str = _text_encoder("Text encoder 2 override", "clip_g, clip_name2, text_encoder_2_path")
+    """As above, for the second text encoder."""
+    text_encoder_3: str = _text_encoder("Text encoder 3 override", "clip_name3, text_encoder_3_path")
+    """As above, for the third text encoder."""
+    text_encoder_4: str = _text_encoder("Text encoder 4 override", "clip_name4, text_encoder_4_path")
+    """As above, for the fourth text encoder."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32",
         "Model precision",

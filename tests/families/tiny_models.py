@@ -1,0 +1,137 @@
+"""Tiny models of the families with transformers, written by the libraries' own classes as diffusers writes them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
+
+from modules.catalog import FAMILIES
+from tests.tiny import _stirred, _write
+
+KL_VAE: dict[str, Any] = {
+    "block_out_channels": [8, 8, 16, 16], "layers_per_block": 1, "norm_num_groups": 4, "latent_channels": 16,
+    "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4, "sample_size": 64,
+    "scaling_factor": 0.3611, "shift_factor": 0.1159, "use_quant_conv": False, "use_post_quant_conv": False,
+}  # fmt: skip
+QWEN3: dict[str, Any] = {
+    "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024, "tie_word_embeddings": True,
+}  # fmt: skip
+T5: dict[str, Any] = {
+    "d_model": 16, "d_kv": 8, "d_ff": 32, "num_heads": 2, "num_layers": 2, "feed_forward_proj": "gated-gelu",
+}  # fmt: skip
+FLOW: dict[str, Any] = {
+    "_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0,
+    "use_dynamic_shifting": False,
+}  # fmt: skip
+# What the chat templates of Qwen3 and Qwen2.5 make of one turn of the user's
+CHAT = (
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n"
+    "{% if enable_thinking is defined and enable_thinking is false %}"
+    "<think>\n\n</think>\n\n{% endif %}{% endif %}"
+)
+MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
+
+
+def write_chat_tokenizer(folder: Path, marks: Sequence[str] = MARKS, chat: str = CHAT) -> int:
+    """A tokenizer of single bytes that knows a chat's marks; returns how many tokens there are."""
+    bytes_only = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(bytes_only, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens([AddedToken(mark, special=True, normalized=False) for mark in marks])
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": marks[0], "eos_token": marks[-1],
+        "chat_template": chat, "model_max_length": 131072, "padding_side": "right",
+    }  # fmt: skip
+    _write(folder / "tokenizer_config.json", config)
+    return tokenizer.get_vocab_size()
+
+
+def write_t5_tokenizer(folder: Path) -> int:
+    """A tokenizer of single letters that ends every text with </s>, as T5's does."""
+    letters = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("\u2581", -2.0)]
+    letters += [(chr(code), -3.0) for code in range(33, 127)]
+    tokenizer = Tokenizer(models.Unigram(letters, unk_id=2))
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    tokenizer.decoder = decoders.Metaspace()
+    tokenizer.add_special_tokens(["<pad>", "</s>", "<unk>"])
+    tokenizer.post_processor = processors.TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    folder.mkdir(parents=True)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "pad_token": "<pad>",
+        "eos_token": "</s>",
+        "unk_token": "<unk>",
+    }
+    _write(folder / "tokenizer_config.json", config)
+    return tokenizer.get_vocab_size()
+
+
+def write_tiny(
+    folder: Path,
+    family: str,
+    pipeline: str,
+    configs: Mapping[str, dict[str, Any]],
+    tokenizers: Mapping[str, str],
+    *,
+    classes: Mapping[str, str] | None = None,
+    scheduler: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Path:
+    """A complete diffusers folder of random weights.
+
+    Args:
+        family: its key in the catalog.
+        pipeline: diffusers' class that draws with it.
+        configs: by component, for its class; text encoders get the size of their vocabulary.
+        tokenizers: by text encoder, "chat" or "t5".
+        classes: what writes a component, where that is not the class of the card: "module:class".
+        scheduler: its config.
+    """
+    card = FAMILIES[family]
+    index: dict[str, Any] = {"_class_name": pipeline, "scheduler": ["diffusers", FLOW["_class_name"]]}
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        for spec in card.components:
+            config = dict(configs[spec.name])
+            if spec.reads_text:
+                write = write_t5_tokenizer if tokenizers[spec.name] == "t5" else write_chat_tokenizer
+                config = {**config, "vocab_size": write(folder / spec.tokenizer)}
+                index[spec.tokenizer] = ["transformers", "PreTrainedTokenizerFast"]
+            module, _, name = (classes or {}).get(spec.name, spec.class_path).partition(":")
+            kind: Any = getattr(import_module(module), name)
+            made = kind(kind.config_class.from_dict(config)) if spec.reads_text else kind(**config)
+            _stirred(made).save_pretrained(folder / spec.folder)
+            index[spec.folder] = [module.partition(".")[0], name]
+    _write(folder / "scheduler" / "scheduler_config.json", {**FLOW, **(scheduler or {})})
+    _write(folder / "model_index.json", index)
+    return folder
+
+
+def tiny_zimage(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """Two layers and a refiner of each kind; Qwen3 with a head, as the hub has it."""
+    denoiser = {
+        "dim": 48, "n_layers": 2, "n_refiner_layers": 1, "n_heads": 2, "n_kv_heads": 2, "cap_feat_dim": 16,
+        "axes_dims": [8, 8, 8], "axes_lens": [1536, 64, 64], **transformer,
+    }  # fmt: skip
+    configs = {"denoiser": denoiser, "vae": KL_VAE, "text_encoder_1": QWEN3}
+    classes = {"text_encoder_1": "transformers.models.qwen3.modeling_qwen3:Qwen3ForCausalLM"}
+    return write_tiny(
+        folder, "zimage", "ZImagePipeline", configs, {"text_encoder_1": "chat"}, classes=classes, seed=seed
+    )
+
+
+def as_json(path: Path) -> dict[str, Any]:
+    """A JSON file of a model's folder."""
+    return json.loads(path.read_text(encoding="utf-8"))
