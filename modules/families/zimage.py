@@ -13,8 +13,8 @@ from torch import Tensor
 
 from modules.catalog.zimage import CARD
 from modules.families.family import Condition
-from modules.families.parts.dit import DitFamily
-from modules.families.parts.prompt_encoder import PromptFormat, states_after, without_padding
+from modules.families.parts.dit.dit_family import DitFamily
+from modules.families.parts.dit.prompt_encoder import PromptFormat, states_after, without_padding
 
 # Qwen3's chat of one turn, thinking allowed
 PROMPT = PromptFormat(512, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")

@@ -19,9 +19,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from modules.catalog import FAMILIES
 from modules.diffusion.noise_schedule import EpsilonPrediction
 from modules.families import Condition, LoadOptions, family_class
-from modules.families.parts import single_file
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
+from modules.families.parts.unet import single_file
 from modules.methods import attach
 from modules.preset.validate import preset_of
 from modules.trainer.step.optimizers import MixedPrecisionOptimizer

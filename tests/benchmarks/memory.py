@@ -67,8 +67,8 @@ def bare_family(name: str, preset: Any) -> Any:
     from modules.catalog import FAMILIES
     from modules.diffusion.noise_schedule import EpsilonPrediction
     from modules.families import family_class
-    from modules.families.parts import single_file
     from modules.families.parts.model_files import ModelFiles
+    from modules.families.parts.unet import single_file
     from modules.trainer.preparation import load_options
 
     kind = {"sd": "sd15", "sdxl": "sdxl"}[name]

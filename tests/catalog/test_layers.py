@@ -8,7 +8,8 @@ from functools import cache
 import pytest
 
 from modules.catalog import FAMILIES
-from modules.families.parts import building, single_file
+from modules.families.parts import building
+from modules.families.parts.unet import single_file
 from modules.formats.checkpoint import unet_path
 
 KINDS = {"sd": "sd15", "sdxl": "sdxl"}

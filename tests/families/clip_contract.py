@@ -165,7 +165,7 @@ def as_pickle(file: Path, target: Path) -> Path:
 
 def bundle(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Let this tiny model's configs and vocabulary be the ones that are bundled."""
-    from modules.families.parts import single_file
+    from modules.families.parts.unet import single_file
 
     (folder.parent / "clip").mkdir()
     for name in ("vocab.json", "merges.txt"):

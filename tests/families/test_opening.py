@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
-from modules.families.parts import building, single_file
+from modules.families.parts import building
 from modules.families.parts.config_check import check_supported
+from modules.families.parts.unet import single_file
 from modules.formats.checkpoint import unet_links
 from modules.formats.unet_blocks import unet_changes
 from modules.system.weights import open_weights

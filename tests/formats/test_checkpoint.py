@@ -14,8 +14,9 @@ from torch import nn
 
 from modules.catalog.layers import UNET_SETS
 from modules.families.family import LoadOptions
-from modules.families.parts import building, single_file
+from modules.families.parts import building
 from modules.families.parts.lora_targets import lora_targets
+from modules.families.parts.unet import single_file
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
 from modules.formats.checkpoint import Link, NoPlace, open_clip_links, planned, unet_path, vae_links

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
 from modules.families.parts.model_files import ModelFiles, folder_tokenizers
-from modules.families.parts.single_file import BUNDLED, bundled_config, clip_vocabulary
+from modules.families.parts.unet.single_file import BUNDLED, bundled_config, clip_vocabulary
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import kohya_tensors, read_adapter
 from modules.formats.lora import LoraTensors

@@ -25,7 +25,7 @@ from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
-from modules.families.parts.objective import shift_rule
+from modules.families.parts.unet.objective import shift_rule
 from modules.formats.adapter_files import spellings_of
 from modules.sentences.problem import Problem
 from modules.system.devices import free_memory

@@ -10,7 +10,7 @@ pytest.importorskip("tkinter", reason="this Python has no tkinter")
 from app.gui.context import AppContext
 from app.gui.form.base_model import family_of_model
 from modules.catalog import FAMILIES
-from modules.families.parts.single_file import SIGNATURES, TEXT, UNET
+from modules.families.parts.unet.single_file import SIGNATURES, TEXT, UNET
 from modules.system.bundled import ROOT
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump

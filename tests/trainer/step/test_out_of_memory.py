@@ -11,7 +11,7 @@ from torch import Tensor
 
 from modules.data.cache.fill import in_smaller_batches
 from modules.errors import UserError
-from modules.families.parts.clip_unet import ClipUnetFamily
+from modules.families.parts.unet.clip_unet import ClipUnetFamily
 from modules.messages import Channel, Event, Failed, Note, SampleReady, Started, Train
 from modules.sentences.problem import as_it_is
 from modules.sentences.render import PLAIN

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.families.family import LoadOptions
+from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
-from modules.families.parts.prompt_encoder import PromptFormat, PromptReader
 
 
 class DitFamily(DiffusersFamily):

@@ -32,7 +32,7 @@ from modules.system.weights import Shape, Weights, first_names, open_weights
 from modules.text import MB
 
 FOLDERS = {"denoiser": "unet", "vae": "vae", "text_encoder_1": "text_encoder", "text_encoder_2": "text_encoder_2"}
-BUNDLED = Path(__file__).parents[3] / "resources" / "models"
+BUNDLED = Path(__file__).parents[4] / "resources" / "models"
 UNET, VAE = "model.diffusion_model.", "first_stage_model."
 # Where each text encoder lies, by the kind of the model. Those that end in "model." have OpenCLIP's names.
 TEXT: dict[str, dict[str, str]] = {

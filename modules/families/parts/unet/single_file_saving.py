@@ -11,8 +11,8 @@ import torch
 
 from modules.data.text.tokenizer import PromptTokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
-from modules.families.parts import single_file
 from modules.families.parts.saving import SavableModel, SaveRequest, planned_tensors, read_as
+from modules.families.parts.unet import single_file
 from modules.formats.checkpoint import planned
 from modules.system.files import staged_file
 from modules.system.weights import PlannedTensor, write_safetensors
