@@ -11,12 +11,12 @@ from functools import partial
 
 from torch import nn
 
-BLOCK_LISTS = ("layers", "encoder.block")  # of language models, of T5
+BLOCK = re.compile(r"(layers|encoder\.block)\.\d+(?=\.)")  # of language models, of T5
 
 
 def block_path(name: str) -> str:
     """The path of the block that a tensor stands in; "" outside of them."""
-    match = re.match(rf"({'|'.join(map(re.escape, BLOCK_LISTS))})\.\d+(?=\.)", name)
+    match = BLOCK.match(name)
     return match[0] if match else ""
 
 
