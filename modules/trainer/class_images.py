@@ -109,6 +109,8 @@ def _draw(preset: Preset, family: Family, folder: Path, numbers: list[int], tell
         control.check()
         tell(Stage("stage.class-images", done, total))
 
+    sampler.read([prompt_of(settings, number, preset.resolution) for number in range(len(lines_of(settings)))])
+    family.unload(*family.text_encoders)
     folder.mkdir(parents=True, exist_ok=True)
     for start in range(0, len(numbers), BATCH_SIZE):
         first_names = numbers[start : start + BATCH_SIZE]

@@ -11,8 +11,8 @@ import torch
 from PIL import Image
 
 from modules.catalog import FAMILIES
-from modules.families import LoadOptions
-from modules.messages import Channel, CheckPreset, Event, Finding, Note, RunTool, SampleReady
+from modules.families import Condition, LoadOptions
+from modules.messages import Channel, CheckPreset, Event, Finding, Note, Progress, RunTool, SampleNow, SampleReady
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from modules.run import run_job
@@ -81,6 +81,26 @@ def test_what_is_fine_tuned_is_saved_as_a_folder_and_drawn_with(model: Path, tmp
     one, other = (family.denoiser.get_parameter("transformer_blocks.0.to_q.weight") for family in (saved, before))
     assert not one.equal(other)
     assert saved.fingerprint("text_encoder_4") == before.fingerprint("text_encoder_4")
+
+
+def test_a_prompt_of_the_moment_is_read_by_encoders_that_are_gone_before_it_is_drawn(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded, predict = list[set[str]](), Pretend.predict
+
+    def watched(family: Pretend, noisy: torch.Tensor, time_B: torch.Tensor, condition: Condition) -> torch.Tensor:
+        loaded.append(set(family.text_encoders) & family._components.keys())
+        return predict(family, noisy, time_B, condition)
+
+    monkeypatch.setattr(Pretend, "predict", watched)
+    prompts = [{"prompt": "a house", "negative": "fog", "steps": 2, "width": side, "height": 32} for side in (32, 64)]
+    asked = [SampleNow(prompt) for prompt in prompts]
+    job = settings(model, tmp_path, "training.steps=8")
+    events = run(job, answer=lambda event: asked.pop() if asked and isinstance(event, Progress) else None)
+    assert sum(isinstance(event, SampleReady) for event in events) == 2
+    told = [event.text for event in events if isinstance(event, Note) and "loaded again" in event.text]
+    assert len(told) == 1 and "the 4 text encoders are loaded again" in told[0]
+    assert len(loaded) > 8 and not any(loaded)
 
 
 @pytest.mark.parametrize("method", ["lora", "full"])

@@ -158,6 +158,11 @@ class Prompt(Section):
     enabled: bool = Setting(True, "Enabled")
     """Off: this one stays in the list and is not drawn."""
 
+    @property
+    def reads_negative(self) -> bool:
+        """Whether the denoiser is also asked with the negative prompt."""
+        return self.guidance != 1 or self.cfg_plus_plus
+
 
 class AddedLora(Section):
     """Extra LoRA for samples"""

@@ -15,6 +15,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.caching-predictions": ("Caching the base model's predictions", ""),
     "stage.class-images": ("Generating class images", ""),
     "stage.samples": ("Making samples", ""),
+    "stage.reading-prompts": ("Reading prompts", ""),
     "stage.backup": ("Writing a backup", ""),
     "stage.saving-model": ("Saving the model", ""),
     "stage.validation": ("Validating", ""),
@@ -131,6 +132,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "use the computer's memory instead.",
         "Close other programs, turn on {training.gradient_checkpointing} or lower {training.batch_size}."),
     # Samples and validation
+    "samples.reads-prompts": (
+        "A new prompt: {count:the text encoder is|the # text encoders are} loaded again to read it. Large ones take a "
+        "while.", ""),
     "samples.none": ("No sample at step {step}: {why} Training goes on.", ""),
     "samples.none:last": (
         "No sample at step {step}: {why} Training goes on. This is the third failure in a row: samples are still "

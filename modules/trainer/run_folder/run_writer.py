@@ -93,8 +93,19 @@ class RunWriter:
             self.note(*error.report, level="error")
             return []
 
+    def _read_new(self, prompts: Sequence[Prompt]) -> None:
+        """Have new prompts read by encoders that are not in memory, and let go of those before anything is drawn."""
+        family = self.learner.family
+        absent = set(family.text_encoders) - self.resident
+        if absent and self.sampler.needs_encoders(prompts):
+            self.records.tell(Stage("stage.reading-prompts"))
+            self.note(problem("samples.reads-prompts", count=len(absent)))
+            self.sampler.read(prompts)
+            family.unload(*absent)
+
     def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool) -> None:
         preset = self.learner.preset
+        self._read_new(prompts)
         step, done = self.learner.clock.step, 0
         which = self._weight_sets()
         expected = len(which) * sum(prompt.steps for prompt in prompts)

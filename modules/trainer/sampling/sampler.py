@@ -86,12 +86,27 @@ class Sampler:
     def read(self, prompts: Sequence[Prompt]) -> None:
         """Encode prompts ahead, while the text encoders are at hand. One that cannot be drawn is told when it is."""
         for prompt in prompts:
-            words, tags = split_tags(prompt.prompt)
             try:
-                lora_files = lora_files_for(self.sampling, tags)
-                self._read([words, prompt.negative], lora_files)
+                self._read(*self._texts_of(prompt))
             except UserError:
                 continue
+
+    def needs_encoders(self, prompts: Sequence[Prompt]) -> bool:
+        """Whether any of these has text that was not read ahead."""
+
+        def is_new(prompt: Prompt) -> bool:
+            try:
+                return bool(self._new(*self._texts_of(prompt)))
+            except UserError:
+                return False
+
+        return any(map(is_new, prompts))
+
+    def _texts_of(self, prompt: Prompt) -> tuple[list[str], LoraFiles]:
+        """What of a prompt is read, and the files that it is read with."""
+        words, tags = split_tags(prompt.prompt)
+        texts = [words, prompt.negative] if prompt.reads_negative else [words]
+        return texts, lora_files_for(self.sampling, tags)
 
     def notes(self) -> Iterator[Problem]:
         """What of LoRA files was left out, for the user: each file once."""
@@ -206,8 +221,7 @@ class Sampler:
         names = family.parameter_names("denoiser") if on else []
         layers = attention_layers(family.card, names, first.perturbation_layers) if on else []
         texts = [request.words for request in requests]
-        needs_negative = guidance.scale != 1 or guidance.plus_plus
-        texts += [request.prompt.negative for request in requests] if needs_negative else []
+        texts += [request.prompt.negative for request in requests] if first.reads_negative else []
         self._read(texts, requests[0].lora_files)
         condition = self._condition(texts, requests, size_hw)
         return GuidedDenoiser(
@@ -268,8 +282,7 @@ class Sampler:
     @torch.no_grad()
     def _read(self, texts: Sequence[str], lora_files: LoraFiles) -> None:
         """Have these texts encoded; where training changes the encoders, anew."""
-        family = self.family
-        new = [text for text in dict.fromkeys(texts) if not self.cache_texts or (text, lora_files) not in self._texts]
+        family, new = self.family, self._new(texts, lora_files)
         if not self.cache_texts:
             self._texts.clear()
         if not new:
@@ -280,7 +293,10 @@ class Sampler:
         ):
             for text in new:
                 encoded = family.encode_text([text], weighted=self.sampling.prompt_weights)
-                self._texts[text, lora_files] = encoded
+                self._texts[text, lora_files] = encoded.to(torch.device("cpu")) if self.cache_texts else encoded
+
+    def _new(self, texts: Sequence[str], lora_files: LoraFiles) -> list[str]:
+        return [text for text in dict.fromkeys(texts) if not self.cache_texts or (text, lora_files) not in self._texts]
 
     def _filled_in(self, prompt: Prompt, number: int, step: int) -> Prompt:
         """The prompt as it is drawn: what it leaves to the training, the model or chance is in it."""
