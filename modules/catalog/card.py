@@ -11,6 +11,7 @@ from typing import Literal
 from modules.catalog.layers import LayerSet
 
 ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm"]
+LoraFormat = Literal["kohya", "diffusers", "native"]
 TEXT_KINDS = ("clip", "t5", "llm")
 
 # Which linear layers and convolutions an adapter is put on, by their paths. As in kohya's LoCon, the ends of a denoiser
@@ -113,6 +114,7 @@ class FamilyCard:
     guidance_embed: bool = False  # whether its denoisers can take the guidance as an input (FLUX.1 dev)
     fp16_vae: bool = True  # whether its own VAE works in fp16
     short_title: str = ""
+    lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
 
     @property

@@ -16,8 +16,11 @@ import torch
 from torch import Tensor, nn
 
 from modules.catalog import FamilyCard, SamplingDefaults
+from modules.catalog.card import LoraFormat
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.diffusion.shift import ConstantShift, Shift
+from modules.formats.adapter_names import Spellings
+from modules.formats.checkpoint import Link
 from modules.sentences.problem import Problem
 from modules.system.devices import to_device
 from modules.system.weights import Weights
@@ -307,18 +310,22 @@ class Family(ABC):
     # Files
     @abstractmethod
     def lora_names(self) -> Mapping[str, str]:
-        """For every layer that an adapter can be put on: "component|module path" -> its name in kohya's files."""
+        """For every layer that an adapter can be put on: "component|module path" -> its own name in kohya's files."""
 
     @abstractmethod
-    def layer_spellings(self) -> Mapping[str, str]:
+    def layer_spellings(self) -> Spellings:
         """Every name that adapters' files of any program give a linear layer or convolution -> "component|module path".
 
         More layers than are trained: other programs adapt the ends of a denoiser and its embeddings, too.
         """
 
     @abstractmethod
-    def diffusers_names(self) -> Mapping[str, str]:
-        """For the same layers their names in diffusers' files: "unet.mid_block..."."""
+    def adapter_links(self, form: LoraFormat, *, fused: bool = True) -> Mapping[str, Link]:
+        """For the same layers their names in files of a format, and how they lie there.
+
+        `fused`: where several are one in native names, they share a name. Else each has one of its own, as for
+        updates that cannot be joined.
+        """
 
     @abstractmethod
     def save(

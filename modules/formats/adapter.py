@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.formats.checkpoint import Link
 from modules.sentences.problem import Problem
 
 
@@ -27,6 +28,7 @@ class AdapterTensors(ABC):
 
     title: ClassVar[str]  # "LoHa"
     names: ClassVar[Mapping[str, str]]  # what a tensor is called here -> its ending in LyCORIS's and kohya's files
+    of_outputs: ClassVar[tuple[str, ...]]  # the tensors whose first side is the outputs, or blocks of them
 
     values: Mapping[str, Tensor]  # by their names here
     alpha: float
@@ -73,6 +75,20 @@ class AdapterTensors(ABC):
         name = self.zero_init
         values = {**self.values, name: self.values[name] * (self.alpha / alpha)}
         return replace(self, values=values, alpha=alpha)
+
+    def part(self, link: Link) -> AdapterTensors | None:
+        """What it says of a layer that lies so in the one it was made for; None: it does not come apart there."""
+        rows = {name: self.values[name] for name in self.of_outputs if name in self.values}
+        scale = self.dora_scale
+        if scale is not None and (scale.dim() < 2 or scale.shape[0] != 1):
+            rows["dora_scale"] = scale
+        elif scale is not None and link.form == "slice":  # lengths of columns, of all parts together
+            return None
+        if not all(link.divides(tensor.shape[0]) for tensor in rows.values()):
+            return None
+        rows = {name: link.read(tensor) for name, tensor in rows.items()}
+        scale = rows.pop("dora_scale", scale)
+        return replace(self, values={**self.values, **rows}, dora_scale=scale)
 
     @property
     @abstractmethod

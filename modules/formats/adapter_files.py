@@ -1,4 +1,4 @@
-"""Files of adapters as other programs name them: written by kohya's names, read by those of anyone.
+"""Files of adapters as other programs name them: written in one of their formats, read in any.
 
 An update is spoken of by "part|module path", as a family lists it in `lora_names`. What is read is more than what is
 trained: every linear layer and convolution of a model (`Family.layer_spellings`).
@@ -7,7 +7,7 @@ trained: every linear layer and convolution of a model (`Family.layer_spellings`
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.formats.adapter import AdapterTensors
+from modules.formats.adapter_names import FileLayer, Spellings
 from modules.formats.loha import LohaTensors
 from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
@@ -53,9 +54,11 @@ def is_adapter(names: Iterable[str]) -> bool:
 
 
 def read_adapter(
-    path: Path, spellings: Mapping[str, str], unread: list[str] | None = None, *, fixes: Sequence[Fix] = ()
+    path: Path, spellings: Spellings, unread: list[str] | None = None, *, fixes: Sequence[Fix] = ()
 ) -> dict[str, AdapterTensors]:
     """The layers of a file by anyone's names, by "part|module path"; `spellings` are the family's.
+
+    What lies fused in native names is taken apart; kinds for which that cannot be done count as unread.
 
     Embeddings that stand in the file too (`bundle_emb`) are left out. The names of what cannot be read go to `unread`;
     without such a list they are a reason to refuse the file. `fixes`: what the user may then change.
@@ -63,24 +66,38 @@ def read_adapter(
     Raises:
         UserError: damaged, no adapter, of a kind that is not known, or made for another architecture.
     """
-    layers: dict[str, dict[str, Tensor]] = {}
-    others: list[str] = []
-    for key, tensor in read_tensors(path).items():
-        match = ENDING.fullmatch(_unwrapped_key(key))
-        if match and match[1] in spellings and not (match[2] == "oft_blocks" and tensor.dim() == 4):  # that is BOFT
-            layers.setdefault(spellings[match[1]], {})[ENDINGS[match[2]]] = tensor
-        elif not key.startswith("bundle_emb."):
-            others.append(key)
-    if others:  # an alpha whose update is among them says nothing
-        layers = {name: found for name, found in layers.items() if not found.keys() <= {*BESIDE}}
-    if not layers:
+    layers, others = _sorted_out(read_tensors(path), spellings)
+    found: dict[str, AdapterTensors] = {}
+    for place, keys in sorted(layers.items(), key=lambda item: isinstance(item[0], FileLayer)):
+        update = _layer(str(place), {ending: tensor for ending, (_, tensor) in keys.items()}, path)
+        parts = place.split(update) if isinstance(place, FileLayer) else {place: update}
+        others += [] if parts else [key for key, _ in keys.values()]
+        found = {**parts, **found}  # some files have the parts as well as the whole
+    if not found:
         raise UserError("adapter.none", file=path.name, names=first_names(others))
     if others and unread is None:
         names = first_names(others)
         raise UserError("adapter.unread", file=path.name, count=len(others), names=names, fixes=fixes)
     if unread is not None:
         unread += others
-    return {name: _layer(name, found, path) for name, found in layers.items()}
+    return found
+
+
+def _sorted_out(
+    tensors: Mapping[str, Tensor], spellings: Spellings
+) -> tuple[dict[str | FileLayer, dict[str, tuple[str, Tensor]]], list[str]]:
+    """The keys and tensors of each layer by their endings, and the keys of what belongs to none."""
+    layers: dict[str | FileLayer, dict[str, tuple[str, Tensor]]] = {}
+    others: list[str] = []
+    for key, tensor in tensors.items():
+        match = ENDING.fullmatch(_unwrapped_key(key))
+        if match and match[1] in spellings and not (match[2] == "oft_blocks" and tensor.dim() == 4):  # that is BOFT
+            layers.setdefault(spellings[match[1]], {})[ENDINGS[match[2]]] = key, tensor
+        elif not key.startswith("bundle_emb."):
+            others.append(key)
+    if others:  # an alpha whose update is among them says nothing
+        layers = {name: found for name, found in layers.items() if not found.keys() <= {*BESIDE}}
+    return layers, others
 
 
 def left_out(file: Path, unread: Sequence[str]) -> Problem:
@@ -103,14 +120,6 @@ def _unwrapped_key(key: str) -> str:
     key = re.sub(r"\.processor\.to_out_lora\.", ".to_out.0.lora.", key)
     key = re.sub(r"\.processor\.(to_[qkv])_lora\.", r".\1.lora.", key)
     return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
-
-
-def spellings_of(beginnings: Iterable[str], bodies: Iterable[str]) -> Iterator[str]:
-    """Every way in which programs write a layer: what stands for its component, and its path, with dots or without."""
-    for body in bodies:
-        plain = body.replace(".", "_")
-        for start in beginnings:
-            yield from (f"{start}.{body}", f"{start}_{plain}") if start else (body, plain)
 
 
 def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:

@@ -96,6 +96,12 @@ class Link:
             case _:
                 return ours
 
+    def divides(self, count: int) -> bool:
+        """Whether so many rows, or blocks of rows, of the file's come apart where this begins and ends."""
+        if self.form == "slice":
+            return all(count * sum(self.sizes[:place]) % sum(self.sizes) == 0 for place in (self.place, self.place + 1))
+        return self.form != "swapped" or count % 2 == 0
+
     def _rows(self, count: int) -> tuple[int, int]:
         """Where a slice begins and ends among so many rows."""
         before, whole = sum(self.sizes[: self.place]), sum(self.sizes)

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from modules.formats.checkpoint import Link, NoPlace, Renamed
@@ -87,6 +87,15 @@ class Layout:
         """
         last = self._last(shapes)
         return {name: self._link(name, shapes, prefix, last) for name in shapes}
+
+    def layers(self, shapes: Mapping[str, Shape]) -> dict[str, Link]:
+        """Where each layer lies, by its path in the module: the names are those that adapters' files use, too."""
+        ends = ".weight"
+        weights = {name: link for name, link in self.links(shapes).items() if name.endswith(ends)}
+        return {
+            name.removesuffix(ends): replace(link, theirs=link.theirs.removesuffix(ends))
+            for name, link in weights.items()
+        }
 
     def _link(self, name: str, shapes: Mapping[str, Shape], prefix: str, last: Mapping[Rule, int]) -> Link:
         match = self._match(name, last)

@@ -30,6 +30,7 @@ class LohaTensors(AdapterTensors):
         "w1_a": "hada_w1_a", "w1_b": "hada_w1_b", "t1": "hada_t1", "t2": "hada_t2", "w2_b": "hada_w2_b",
         "w2_a": "hada_w2_a",
     }  # fmt: skip
+    of_outputs = ("w1_a", "w2_a")
 
     @property
     def rank(self) -> int:

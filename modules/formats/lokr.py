@@ -30,6 +30,7 @@ class LokrTensors(AdapterTensors):
         "w1": "lokr_w1", "w1_a": "lokr_w1_a", "w1_b": "lokr_w1_b", "t2": "lokr_t2", "w2_a": "lokr_w2_a",
         "w2_b": "lokr_w2_b", "w2": "lokr_w2",
     }  # fmt: skip
+    of_outputs = ("w1", "w1_a")
 
     @property
     def rank(self) -> int:

@@ -28,6 +28,7 @@ class LoraTensors(AdapterTensors):
     names: ClassVar[Mapping[str, str]] = {
         "down": "lora_down.weight", "mid": "lora_mid.weight", "up": "lora_up.weight",
     }  # fmt: skip
+    of_outputs = ("up",)
 
     @classmethod
     def of(cls, down: Tensor, up: Tensor, alpha: float, dora_scale: Tensor | None = None) -> LoraTensors:
@@ -82,17 +83,15 @@ class LoraTensors(AdapterTensors):
 #   with `.weight` at the end for U-Net and text encoders alike (without it transformers misses those of the latter).
 
 
-def diffusers_tensors(
-    loras: Mapping[str, LoraTensors], names: Mapping[str, str], dtype: torch.dtype
-) -> dict[str, Tensor]:
-    """By diffusers' `names`, which have no place for alpha: alpha / rank goes into lora_B."""
+def peft_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> dict[str, Tensor]:
+    """By PEFT's endings, which have no place for alpha: alpha / rank goes into lora_B."""
     found: dict[str, Tensor] = {}
-    for name, lora in loras.items():
-        key = names[name]
-        found[f"{key}.lora_A.weight"] = cast(lora.down, dtype, name)
-        found[f"{key}.lora_B.weight"] = cast(lora.up.float() * lora.scale, dtype, name)
+    for key, lora in updates.items():
+        assert isinstance(lora, LoraTensors), f"{key} is no LoRA"
+        found[f"{key}.lora_A.weight"] = cast(lora.down, dtype, key)
+        found[f"{key}.lora_B.weight"] = cast(lora.up.float() * lora.scale, dtype, key)
         if lora.dora_scale is not None:
             flat = lora.dora_scale.flatten()
             shaped = flat if lora.down.dim() == 2 else flat[None, :, None, None]
-            found[f"{key}.lora_magnitude_vector.weight"] = cast(shaped, dtype, name)
+            found[f"{key}.lora_magnitude_vector.weight"] = cast(shaped, dtype, key)
     return found

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors
+from modules.formats.checkpoint import Link
 from modules.sentences.problem import Problem, problem
 
 # Files by the names of kohya and LyCORIS hold `oft_blocks`, any matrices B, of which Q = B - B' turns the weight. What
@@ -31,6 +32,11 @@ class OftTensors(AdapterTensors):
 
     title = "OFT"
     names: ClassVar[Mapping[str, str]] = {"rescale": "rescale", "blocks": "oft_blocks"}
+    of_outputs = ("blocks", "rescale")
+
+    def part(self, link: Link) -> AdapterTensors | None:
+        """The limit is one of all blocks together, so it is worked in first."""
+        return AdapterTensors.part(self.with_alpha(0.0), link)
 
     @property
     def rank(self) -> int:

@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors
 from modules.formats.adapter_files import kohya_tensors, left_out
+from modules.formats.adapter_names import in_file
 from modules.formats.hashes import with_hashes
-from modules.formats.lora import LoraTensors, diffusers_tensors
+from modules.formats.lora import LoraTensors, peft_tensors
 from modules.formats.tensors import write_tensors
 from modules.methods.loha_update import LohaUpdate
 from modules.methods.lokr_update import LokrUpdate
@@ -199,14 +200,11 @@ class Adapter(Method):
         return [Export(path.name, path)]
 
     def export(self, target: Path, metadata: Mapping[str, str]) -> Iterator[Path]:
-        names = self.family.lora_names()
         held = {name: update.tensors() for name, update in self.updates.items()}
-        dtype = DTYPES[self.preset.output.dtype]
-        if self.preset.output.lora_format == "diffusers":
-            loras = {name: lora for name, lora in held.items() if isinstance(lora, LoraTensors)}
-            tensors = diffusers_tensors(loras, self.family.diffusers_names(), dtype)
-        else:
-            tensors = kohya_tensors({names[name]: update for name, update in held.items()}, dtype) | self.bundled()
+        form, dtype = self.preset.lora_format, DTYPES[self.preset.output.dtype]
+        plain = all(isinstance(update, LoraTensors) and update.dora_scale is None for update in held.values())
+        named = in_file(held, self.family.adapter_links(form, fused=plain))
+        tensors = kohya_tensors(named, dtype) | self.bundled() if form == "kohya" else peft_tensors(named, dtype)
         path = self.exports(target)[0].path
         write_tensors(path, tensors, with_hashes(tensors, metadata))
         yield path

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from modules.catalog import FAMILIES, FamilyCard
+from modules.catalog.card import LoraFormat
 from modules.preset.optimizers import AdamW, AnyOptimizer
 from modules.preset.sections.backup import Backup
 from modules.preset.sections.concept import Concept
@@ -91,6 +92,14 @@ class Preset(Section):
         """Whether a model is saved as a folder: as asked for, or because its family knows nothing else."""
         asked = self.output.model_format == "folder" or not self.card.uses("output.model_format")
         return self.method.kind == "full" and asked
+
+    @property
+    def lora_format(self) -> LoraFormat:
+        """The format of an adapter's file. "auto": kohya's for DoRA and what is no LoRA, else what most can read."""
+        if self.output.lora_format != "auto":
+            return self.output.lora_format
+        plain = self.method.kind == "lora" and not getattr(self.method, "dora", False)
+        return self.card.lora_formats[0] if plain else "kohya"
 
     def trained_parts(self) -> Iterator[str]:
         """The parts whose weights or adapters change: "denoiser", "text_encoder_1", ...

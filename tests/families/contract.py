@@ -152,10 +152,17 @@ class FamilyContract:
         assert {place.partition("|")[0] for place in names} == {"denoiser", *family.text_encoders}
 
     def test_diffusers_names_are_those_of_its_folders_and_one_of_a_kind(self, family: Family):
-        names = family.diffusers_names()
+        names = {place: link.theirs for place, link in family.adapter_links("diffusers").items()}
         assert names.keys() == family.lora_names().keys() and len(set(names.values())) == len(names)
         for place, name in names.items():
             assert name.startswith(f"{family.card.component(place.partition('|')[0]).folder}.")
+
+    def test_each_format_of_adapters_names_every_layer_as_it_is_read(self, family: Family):
+        spellings = family.layer_spellings()
+        for form in family.card.lora_formats:
+            for place, link in family.adapter_links(form).items():
+                read = spellings[link.theirs.removeprefix("lycoris_")]
+                assert place in ([read] if isinstance(read, str) else dict(read.parts)), (form, link.theirs)
 
     # Files
 

@@ -113,7 +113,7 @@ def test_norms_in_fp32_are_trained_beside_layers_in_bf16(model: Path, tmp_path: 
     assert any(".norm." in name for name in found) == (method == "full")
 
 
-@pytest.mark.parametrize("form", ["kohya", "diffusers"])
+@pytest.mark.parametrize("form", ["kohya", "auto"])
 def test_a_lora_of_either_spelling_is_laid_over_it(model: Path, tmp_path: Path, form: str) -> None:
     lora = model_of(run(settings(model, tmp_path / "w", f"output.lora_format={form}")))
     job = settings(model, tmp_path / "w")

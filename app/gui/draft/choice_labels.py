@@ -15,7 +15,7 @@ from modules.preset.validate import UNIONS
 WORDS: dict[str, dict[str, str]] = {
     "general.device": {"auto": "Automatic", "cpu": "CPU", "cuda": "Graphics card"},
     "output.model_format": {"folder": "Diffusers folder", "single_file": "Single file"},
-    "output.lora_format": {"kohya": "Kohya", "diffusers": "Diffusers"},
+    "output.lora_format": {"auto": "Automatic", "kohya": "Kohya", "diffusers": "Diffusers", "native": "Native"},
     "output.parts": {"all": "The whole model", "trained": "Trained parts only"},
     "concepts.0.captions": {
         "file": "Text files", "filename": "File names", "folder": "Folder names", "prompt": "One text for all",

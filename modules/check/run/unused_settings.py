@@ -46,9 +46,13 @@ def _not_read_elsewhere(preset: Preset) -> Iterator[Finding]:
     method = preset.method
     if method.kind == "oft":
         yield Finding("readers.oft", "info", "method.kind")
-    if method.kind == "lora" and preset.output.lora_format == "diffusers":
+    dotted = preset.lora_format != "kohya"
+    if method.kind == "lora" and dotted and preset.card.lora_formats[0] == "kohya":
         kohya = fix("fix.kohya-names", {"output.lora_format": "kohya", "method.dora_axis": "inputs"})
         yield Finding("readers.diffusers-names", "warning", "output.lora_format", fixes=[kohya])
+    elif isinstance(method, LowRank) and method.dora and dotted:
+        auto = fix("fix.auto-names", {"output.lora_format": "auto", "method.dora_axis": "inputs"})
+        yield Finding("readers.diffusers-dora", "warning", "output.lora_format", fixes=[auto])
     elif isinstance(method, LowRank) and method.dora:
         if method.dora_axis == "outputs":
             inputs = fix("fix.dora-inputs", {"method.dora_axis": "inputs"})

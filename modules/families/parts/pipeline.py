@@ -9,6 +9,8 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from copy import copy
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
 
@@ -16,6 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
+from modules.catalog.card import LoraFormat
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.diffusion.shift import Shift
 from modules.errors import UserError
@@ -26,7 +29,9 @@ from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.unet.objective import shift_rule
-from modules.formats.adapter_files import spellings_of
+from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
+from modules.formats.checkpoint import Link
+from modules.formats.layout import Layout
 from modules.sentences.problem import Problem
 from modules.system.devices import free_memory
 from modules.system.runtime import gc_paused, without_huge_pages
@@ -52,6 +57,7 @@ class TextReader(Protocol):
 class DiffusersFamily(Family):
     """Components by the card; a class, a folder and a kind each."""
 
+    layout: ClassVar[Layout | None] = None  # of its denoiser's names in single files, where they are not diffusers'
     default_scaling: ClassVar[float] = 1.0  # of latents, where the VAE's config does not say
 
     def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
@@ -266,17 +272,30 @@ class DiffusersFamily(Family):
     def lora_names(self) -> Mapping[str, str]:
         return {key: self.lora_name(*key.split("|")) for key in self._adapted()}
 
-    def diffusers_names(self) -> Mapping[str, str]:
-        return {key: self._diffusers_name(*key.split("|")) for key in self._adapted()}
+    def adapter_links(self, form: LoraFormat, *, fused: bool = True) -> Mapping[str, Link]:
+        return {key: self._adapter_link(form, fused, *key.split("|")) for key in self._adapted()}
 
-    def layer_spellings(self) -> Mapping[str, str]:
-        found: dict[str, str] = {}
+    def _adapter_link(self, form: LoraFormat, fused: bool, component: str, path: str) -> Link:
+        native = self.native_layers.get(path) if component == "denoiser" else None
+        if native and form != "diffusers" and (fused or native.form == "same"):
+            return native.behind("diffusion_model.") if form == "native" else replace(native, theirs=_flat(native))
+        return Link((self.lora_name if form == "kohya" else self._diffusers_name)(component, path))
+
+    @cached_property
+    def native_layers(self) -> Mapping[str, Link]:
+        """Where the denoiser's layers lie in single files, by their paths here; empty without a layout."""
+        shapes = {name: tuple(p.shape) for name, p in self.empty("denoiser").named_parameters()} if self.layout else {}
+        return self.layout.layers(shapes) if self.layout else {}
+
+    def layer_spellings(self) -> Spellings:
+        found: dict[str, str | FileLayer] = {}
         for number, spec in enumerate(spec for spec in self.card.components if spec.kind != "vae"):
             starts = [spec.folder, f"lora_{spec.folder}"]
             if spec.reads_text:
                 starts += [spec.embedding or spec.name, f"lora_te{number}", *(["lora_te"] if number == 1 else [])]
             else:
-                starts += ["lora_unet", "oft_unet", "diffusion_model", "model.diffusion_model", ""]
+                starts += ["lora_unet", "lora_unet_", "oft_unet", "diffusion_model", "model.diffusion_model", ""]
+                found |= native_spellings(spec.name, self.native_layers, starts)
             for path in layer_paths(self.empty(spec.name)):
                 key = f"{spec.name}|{path}"
                 spellings = spellings_of(starts, {path, *self.other_paths(spec.name, path)})
@@ -289,7 +308,9 @@ class DiffusersFamily(Family):
             yield building.text_model_once(path)
 
     def lora_name(self, component: str, path: str) -> str:
-        """What a layer is called in kohya's files."""
+        """What a layer is called in kohya's files; by diffusers' path, as LyCORIS has it, where it lies fused."""
+        if component == "denoiser" and (native := self.native_layers.get(path)):
+            return _flat(native) if native.form == "same" else f"lycoris_{path}".replace(".", "_")
         return f"lora_{self.card.component(component).folder}_{path}".replace(".", "_")
 
     def _diffusers_name(self, component: str, path: str) -> str:
@@ -357,3 +378,7 @@ class DiffusersFamily(Family):
         """What a file holds of a component, under the names of diffusers folders; None where that is nothing."""
         del whole, path, name
         return None
+
+
+def _flat(native: Link) -> str:
+    return f"lora_unet_{native.theirs}".replace(".", "_")

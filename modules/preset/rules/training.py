@@ -79,14 +79,16 @@ def _paged(preset: Preset) -> Iterator[Problem]:
 
 
 def _adapter_format(preset: Preset) -> Iterator[Problem]:
-    """Diffusers has names for LoRA alone, and its DoRA is always of outputs."""
-    method = preset.method
-    if preset.output.lora_format != "diffusers":
+    """PEFT has names for LoRA alone; diffusers' DoRA is always of outputs, and native names have none."""
+    method, form = preset.method, preset.lora_format
+    if not isinstance(method, Adapter) or form == "kohya":
         return
-    if isinstance(method, Adapter) and method.kind != "lora":
-        yield problem("rules.adapter-format", "output.lora_format", "method.kind", method=method.kind)
-    elif isinstance(method, LowRank) and method.dora and method.dora_axis == "inputs":
-        yield problem("rules.dora-axis", "output.lora_format", "method.dora_axis")
+    if form not in preset.card.lora_formats:
+        yield problem("rules.lora-format", "output.lora_format", "model.family", form=form, type=preset.card.title)
+    elif method.kind != "lora":
+        yield problem("rules.adapter-format", "output.lora_format", "method.kind", form=form, method=method.kind)
+    elif method.dora and (form == "native" or method.dora_axis == "inputs"):
+        yield problem("rules.dora-axis", "output.lora_format", "method.dora_axis", form=form, axis=method.dora_axis)
 
 
 def _rank_without_file(preset: Preset) -> Iterator[Problem]:

@@ -22,14 +22,15 @@ class Output(Section):
         aliases="save_model_as, use_safetensors, output_model_format",
     )  # fmt: skip
     """A single .safetensors file for ComfyUI, A1111 and others, or a diffusers folder."""
-    lora_format: Literal["kohya", "diffusers"] = Setting(
-        "kohya", "LoRA format", when=When("method.kind", ("lora",)),
+    lora_format: Literal["auto", "kohya", "diffusers", "native"] = Setting(
+        "auto", "LoRA format", when=When("method.kind", ("lora",)),
         aliases="lora_checkpoint_format, LEGACY_LORA, ComfyUI",
     )  # fmt: skip
-    """"kohya" names are read by ComfyUI, A1111, Forge, InvokeAI and diffusers; "diffusers" names by diffusers,
-    while ComfyUI and Forge leave out about half of such a file."""
+    """The names of the layers in the file. "auto": those that most programs read for this type of model: for Stable
+    Diffusion "kohya" (ComfyUI and Forge leave out half of a file in "diffusers" names), for most newer models
+    "diffusers". "native": those of the model's single files, after "diffusion_model."."""
     bundle_words: bool = Setting(
-        False, "Bundle embeddings", level="expert", when=When("output.lora_format", ("kohya",)),
+        False, "Bundle embeddings", level="expert", when=When("output.lora_format", ("auto", "kohya")),
         aliases="bundle_additional_embeddings",
     )  # fmt: skip
     """Puts embeddings that were trained beside a LoRA into its file too, where A1111, Forge and OneTrainer find them.

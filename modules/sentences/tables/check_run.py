@@ -113,6 +113,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "They leave out the projections of every attention (about half of the layers), and DoRA, and say so only in "
         "their logs. It is for diffusers; kohya's names are read by all of them."),
     "fix.kohya-names": ("Use kohya's names", ""),
+    "readers.diffusers-dora": ("ComfyUI reads a DoRA with {output.lora_format} diffusers without its magnitudes.",
+        "What it draws is not what was trained. It reads those of inputs, with {output.lora_format} auto."),
+    "fix.auto-names": ("Use names that most programs read", ""),
     "readers.dora-outputs": ("ComfyUI, Forge, A1111 and InvokeAI draw a DoRA with {method.dora_axis} outputs wrongly.",
         "LyCORIS draws it as trained. A DoRA of inputs is drawn as trained by ComfyUI and InvokeAI, too."),
     "fix.dora-inputs": ("Train magnitudes of inputs", ""),

@@ -84,10 +84,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "cpu.",
         "Choose another optimizer, such as adamw8bit, or train on a card."),
     # Adapters
-    "rules.adapter-format": ("{output.lora_format} diffusers has no names for {method.kind} {method}.",
-        "Set {output.lora_format} to kohya, or choose {method.kind} lora."),
-    "rules.dora-axis": ("{output.lora_format} diffusers has no names for a DoRA with {method.dora_axis} inputs.",
-        "Set {method.dora_axis} to outputs, or {output.lora_format} to kohya."),
+    "rules.lora-format": ("{output.lora_format} {form} is none of the formats that programs read for {type}.",
+        "Set {output.lora_format} to auto."),
+    "rules.adapter-format": ("{output.lora_format} {form} has no names for {method.kind} {method}.",
+        "Set {output.lora_format} to auto, or choose {method.kind} lora."),
+    "rules.dora-axis": ("{output.lora_format} {form} has no names for a DoRA with {method.dora_axis} {axis}.",
+        "Set {output.lora_format} to auto, or to diffusers with {method.dora_axis} outputs."),
     "rules.rank-without-file": (
         "{method.rank_from_file} takes the ranks of a file, but {method.start_from} names none.",
         "Give a file, or switch {method.rank_from_file} off."),

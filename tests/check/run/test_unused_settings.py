@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from modules.catalog import FAMILIES
 from modules.check.run.unused_settings import findings
 from tests.check.rooms import mended, preset_for, said
+from tests.families.pretend.card import CARD
 
 TEXT = "training.text_encoder_1.train=true"
 
@@ -37,6 +39,16 @@ def test_what_does_nothing_is_said_and_its_mend_ends_it(settings, name: str, sev
     assert finding.severity == severity
     if finding.fixes:
         assert name not in said(findings, mended(preset, finding))
+
+
+def test_a_dora_in_names_that_only_diffusers_reads_is_spoken_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(FAMILIES, "pretend", CARD)
+    dora = ("model.family=pretend", "method.dora=true", "method.dora_axis=outputs", "output.lora_format=diffusers")
+    preset = preset_for(tmp_path, (), *dora, concepts=[{"path": "starter:robot"}])
+    finding = said(findings, preset)["readers.diffusers-dora"]
+    assert "readers.diffusers-dora" not in said(findings, mended(preset, finding))
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,7 @@ CARD = FamilyCard(
         "mlp": LayerSet("MLP", (r".*\.mlp\..*",)),
     },
     rates={"lora": RateRange(5e-5, 1e-4, 5e-4), "full": RateRange(1e-6, 5e-6, 1e-5)},
+    lora_formats=("diffusers", "native", "kohya"),
     examples=("nobody/pretend",),
     sampling=(
         SamplingDefaults(steps=4, guidance=1, distilled_guidance=3.5, names="turbo"),

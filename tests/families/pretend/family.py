@@ -19,6 +19,7 @@ from modules.families.family import Condition, LoadOptions
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.unet.objective import flow_from_config
+from modules.formats.layout import Layout, within
 from tests.families.pretend.card import CARD
 
 LONGEST = {"text_encoder_1": 10, "text_encoder_2": 10, "text_encoder_3": 24, "text_encoder_4": 8}
@@ -69,6 +70,9 @@ class Pretend(DiffusersFamily):
 
     name: ClassVar = "pretend"
     card: ClassVar = CARD
+    layout: ClassVar = Layout(
+        *within("transformer_blocks.{i}", "blocks.{i}", ("to_q + to_k + to_v", "qkv", "fuse"), ("to_out", "out")),
+    )
     downscale = 16
     tokenizers: dict[str, Reader]
 
