@@ -39,6 +39,7 @@ class ComponentSpec:
     tokenizer: str = ""  # the folder of a text encoder's tokenizer
     adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
     embedding: str = ""  # what an embedding file calls the vectors of this text encoder
+    file_names: tuple[str, ...] = ()  # what it is called in whole models' files: "text_encoders.<name>.transformer."
     blocks_read: int = 0  # of a text encoder: how many of its layers are run; below 0: all but so many; 0: all
 
     @property

@@ -18,7 +18,7 @@ CARD = FamilyCard(
         ComponentSpec("vae", "vae", "vae", "diffusers.models.autoencoders.autoencoder_kl:AutoencoderKL", "VAE"),
         ComponentSpec(
             "text_encoder_1", "llm", "text_encoder", "transformers.models.qwen3.modeling_qwen3:Qwen3Model",
-            trainable=False, tokenizer="tokenizer", blocks_read=-1,
+            trainable=False, tokenizer="tokenizer", file_names=("qwen3_4b",), blocks_read=-1,
         ),
     ),
     resolution=1024,
@@ -34,6 +34,7 @@ CARD = FamilyCard(
         Variant("z-image", "Z-Image", repo="Tongyi-MAI/Z-Image"),
         Variant("z-image-turbo", "Z-Image-Turbo", r"turbo", repo="Tongyi-MAI/Z-Image-Turbo"),
     ),
+    file_marks=("cap_pad_token", "x_pad_token"),
     chunk_size=500,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

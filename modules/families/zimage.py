@@ -13,8 +13,9 @@ from torch import Tensor
 
 from modules.catalog.zimage import CARD
 from modules.families.family import Condition
-from modules.families.parts.dit.dit_family import DitFamily
+from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.prompt_encoder import PromptFormat, states_after, without_padding
+from modules.formats.layouts.zimage import TRANSFORMER
 
 # Qwen3's chat of one turn, thinking allowed
 PROMPT = PromptFormat(512, "<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n")
@@ -26,6 +27,8 @@ class ZImage(DitFamily):
     name: ClassVar = "zimage"
     card: ClassVar = CARD
     formats: ClassVar = {"text_encoder_1": PROMPT}
+    layouts: ClassVar = {"denoiser": TRANSFORMER}
+    widths: ClassVar = {"text_encoder_1": Width("cap_feat_dim")}
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:

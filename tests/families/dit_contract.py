@@ -10,10 +10,14 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytest
 import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
 from torch import Tensor
 
-from modules.families.family import Condition, Family
-from tests.families.contract import LONG, OPTIONS, FamilyContract
+from modules.errors import UserError
+from modules.families.family import Condition, Family, LoadOptions
+from modules.families.parts import opening
+from tests.families.contract import LONG, OPTIONS, FamilyContract, assert_same_weights
 
 PROMPTS = ["a robot", LONG]
 
@@ -89,6 +93,82 @@ class DitContract(FamilyContract):
             if spec.reads_text and not spec.trainable:
                 held = [p for p in lean.component(spec.name).parameters() if not p.is_meta]
                 assert len(held) < len(list(family.component(spec.name).parameters())), "all of it is in memory"
+
+    # Single files
+
+    def beside(self, folder: Path) -> LoadOptions:
+        """Options under which a file with nothing but the denoiser opens: the other components from the folder."""
+        others = [spec.name for spec in self.kind.card.components if spec.name != "denoiser"]
+        return replace(OPTIONS, others=dict.fromkeys(others, str(folder)), offline=True)
+
+    def test_a_denoiser_is_written_into_one_file_and_read_again(
+        self, family: Family, folder: Path, tmp_path: Path
+    ) -> None:
+        path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
+        again = self.kind.load(str(path), self.beside(folder))
+        assert_same_weights(family.denoiser, again.denoiser)
+        assert {name: family.fingerprint(name) for name in family.component_names} == {
+            name: again.fingerprint(name) for name in again.component_names
+        }
+        assert again.save(tmp_path / "again", single_file=False, dtype=None, parts=again.component_names, metadata={},
+                          tensors={}) is None  # fmt: skip
+        assert_same_weights(self.kind.load(str(tmp_path / "again"), OPTIONS).denoiser, family.denoiser)
+
+    @pytest.mark.parametrize("prefix", ["model.diffusion_model.", "net.", ""])
+    def test_the_file_of_a_denoiser_is_known_behind_any_prefix(
+        self, family: Family, folder: Path, tmp_path: Path, prefix: str
+    ) -> None:
+        path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
+        with safe_open(path, "pt") as file:
+            tensors, metadata = {prefix + name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        save_file(tensors, path, metadata)
+        assert_same_weights(family.denoiser, self.kind.load(str(path), self.beside(folder)).denoiser)
+        save_file(tensors | {f"{prefix}surplus.weight": torch.zeros(3)}, path, metadata)
+        with pytest.raises(UserError, match="surplus"):
+            self.kind.load(str(path), self.beside(folder))
+
+    def test_trained_weights_alone_in_a_file_find_their_places(self, family: Family, tmp_path: Path) -> None:
+        name, old = next((n, p) for n, p in family.denoiser.named_parameters() if n.endswith("to_q.weight"))
+        new = torch.randn_like(old)
+        path = tmp_path / "part.safetensors"
+        self.save(family, path, single=True, tensors={"denoiser": {name: new}}, only_these=True)
+        held = dict(family.components_in(path))
+        assert held.keys() == {"denoiser"} and torch.equal(held["denoiser"][name], new)
+        weights = dict(family.denoiser.named_parameters())
+        assert all(torch.equal(tensor, weights[n]) for n, tensor in held["denoiser"].items() if n != name)
+        assert len(held["denoiser"]) < len(weights) / 2
+
+    def test_components_in_files_of_their_own_are_opened_and_told_apart(
+        self, family: Family, folder: Path, tmp_path: Path
+    ) -> None:
+        files = {}
+        for spec in self.kind.card.components[1:]:
+            files[spec.name] = str(next((folder / spec.folder).glob("*.safetensors")))
+        again = self.kind.load(str(folder), replace(OPTIONS, others=files))
+        for name in again.component_names:
+            assert again.fingerprint(name) == family.fingerprint(name)
+        for spec in self.kind.card.components[1:]:
+            wrong = files["vae"] if spec.kind != "vae" else files[self.kind.card.text_encoders[0]]
+            with pytest.raises(UserError, match="was expected"):
+                self.kind.load(str(folder), replace(OPTIONS, others={spec.name: wrong}))
+
+    def test_what_a_file_lacks_is_fetched_or_asked_for(
+        self, family: Family, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
+        with pytest.raises(UserError, match="holds no"):
+            self.kind.load(str(path), replace(OPTIONS, offline=True))
+        asked: list[str] = []
+        real = opening.model_path
+
+        def found(name: str, *more: Any) -> Path:
+            asked.append(name)
+            return folder if name.count("/") == 1 else real(name, *more)
+
+        monkeypatch.setattr(opening, "model_path", found)
+        whole = self.kind.load(str(path), OPTIONS)
+        assert asked[1:] == [self.kind.card.variants[0].repo]
+        assert_same_weights(whole.component("vae"), family.component("vae"))
 
     def test_padding_of_a_condition_is_counted(self, family: Family) -> None:
         condition = family.encode_text(PROMPTS)

@@ -77,6 +77,7 @@ class DiffusersFamily(Family):
         cls.check(files)
         for name, other in options.others.items():
             opening.take_other(files, name, other, options, cls)
+        cls.complete(files, options)
         family = cls(files, options, cls.noising_of(files, options))
         family.model_name = source
         family.check_tensors()
@@ -101,6 +102,11 @@ class DiffusersFamily(Family):
             UserError: this family has none, or it is damaged or another model.
         """
         raise UserError("model.single-file", file=path.name, type=cls.card.title)
+
+    @classmethod
+    def complete(cls, files: ModelFiles, options: LoadOptions) -> None:
+        """Fetch what neither a file nor the user's settings brought, where the family knows from where."""
+        del files, options
 
     @classmethod
     def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:

@@ -2,33 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
+from modules.errors import UserError
 from modules.families.family import LoadOptions
+from modules.families.parts import building
+from modules.families.parts.dit import dit_files
 from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
+from modules.families.parts.saving import SaveRequest
+from modules.formats.layout import Layout
+from modules.system.weights import Weights, first_names
+
+
+class Width(NamedTuple):
+    """How wide a text encoder's states have to be: a number of the denoiser's config."""
+
+    of_denoiser: str
+    of_encoder: str = "hidden_size"
+    times: int = 1  # states of so many layers side by side
 
 
 class DitFamily(DiffusersFamily):
     """What a subclass adds: its prompts, what its text encoders say, and how the denoiser is asked."""
 
     formats: ClassVar[Mapping[str, PromptFormat]]  # by text encoder
+    layouts: ClassVar[Mapping[str, Layout]]  # by component, of those that have other names in single files
+    widths: ClassVar[Mapping[str, Width]] = {}  # by text encoder
     tokenizers: dict[str, PromptReader]
+
+    def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
+        self._named: dict[str, Weights] = {}
+        super().__init__(source, options, noise_schedule)
+
+    # Opening
+
+    @classmethod
+    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
+        del replaced  # what is missing is fetched by `complete`
+        return dit_files.open_file(path, cls.card, cls.layouts["denoiser"])
+
+    @classmethod
+    def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
+        return dit_files.open_component(cls.card, name, path)
+
+    @classmethod
+    def complete(cls, files: ModelFiles, options: LoadOptions) -> None:
+        dit_files.complete(files, cls.card, options)
 
     @classmethod
     def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
         del files
         return RectifiedFlow(options.flow_shift)
 
+    def check_tensors(self) -> None:
+        for name, width in self.widths.items():
+            encoder, denoiser = self.source.configs[name], self.source.configs["denoiser"]
+            has = int(encoder.get("text_config", encoder)[width.of_encoder]) * width.times
+            wants = denoiser.get(width.of_denoiser, has)
+            if has != wants:
+                raise UserError(
+                    "model.text-width", where=self.source.path, part=self.card.component(name).subject, has=has,
+                    wants=wants,
+                )  # fmt: skip
+        super().check_tensors()
+
+    def weights(self, name: str) -> Weights:
+        if name not in self._named:
+            layout = self.layouts.get(name)
+            self._named[name] = super().weights(name) if layout is None else self._under_our_names(name, layout)
+        return self._named[name]
+
+    def _under_our_names(self, name: str, layout: Layout) -> Weights:
+        spec, weights = self.card.component(name), self.source.weights[name]
+        shapes, _ = building.tensor_shapes(spec, self.source.configs[name])
+        links = layout.links_of_file(weights.shapes, shapes)
+        used = {link.theirs for link in links.values()}
+        if surplus := [each for each in weights.shapes if each not in used and not layout.drops(each)]:
+            where = f"{spec.subject} of {self.source.path}"
+            raise UserError("weights.surplus", where=where, names=first_names(surplus))
+        return building.renamed(weights, links)
+
+    # Text
+
     def reader(self, encoder: str) -> PromptReader:
         return PromptReader(self.source.tokenizers[encoder], self.formats[encoder])
 
     def write_tokenizer(self, encoder: str, folder: Path) -> None:
         self.tokenizers[encoder].write(folder)
+
+    # Files
+
+    def write_single_file(self, target: Path, request: SaveRequest, metadata: Mapping[str, str]) -> None:
+        dit_files.write_single_file(self, target, request, metadata)
+
+    def part_of_file(self, whole: Weights, path: Path, name: str) -> Weights | None:
+        del path
+        return dit_files.part_of_file(self, whole, name)
 
     def modelspec(self) -> dict[str, str]:
         return {
@@ -43,6 +117,6 @@ class DitFamily(DiffusersFamily):
         """What modelspec calls this architecture."""
         return self.name
 
-    def other_metadata(self) -> dict[str, Any]:
+    def other_metadata(self) -> dict[str, str]:
         """What other programs look for beside modelspec."""
         return {"ss_base_model_version": self.architecture()}

@@ -1,0 +1,254 @@
+"""A transformer and what goes with it in files of their own, as ComfyUI has them: opened, completed, written.
+
+A file holds the denoiser alone, under its authors' names or diffusers', or a whole model with its parts behind
+prefixes. What it lacks is named by the user, or fetched once from the repository of its variant.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant
+from modules.data.text.tokenizer import Tokenizer, read_json
+from modules.errors import UserError
+from modules.families.family import LoadOptions
+from modules.families.parts import building, opening
+from modules.families.parts.model_files import ModelFiles, folder_weights
+from modules.families.parts.saving import SavableModel, SaveRequest, planned_tensors
+from modules.formats.checkpoint import Link, Renamed, planned
+from modules.formats.layout import PREFIXES, Layout
+from modules.sentences.problem import Problem
+from modules.system.files import staged_file
+from modules.system.hub import Wanted
+from modules.system.weights import Shape, Weights, first_names, open_weights, write_safetensors
+
+BUNDLED = Path(__file__).parents[4] / "resources" / "models"
+EMBEDDED_CONFIG = "seachange.denoiser"  # metadata of files whose denoiser is of another size than the bundled ones
+ENCODERS, VAES = "text_encoders.", ("vae.", "first_stage_model.")
+
+
+def bundled_config(kind: str, spec: ComponentSpec) -> dict[str, Any]:
+    """The facts of a component of a kind of model."""
+    return read_json(BUNDLED / kind / spec.folder / "config.json")
+
+
+def open_file(path: Path, card: FamilyCard, layout: Layout) -> ModelFiles:
+    """A file with the denoiser, and whatever of the other components lies in it.
+
+    Raises:
+        UserError: damaged, or something else than a model of this family.
+    """
+    weights = open_weights(path)
+    variant, config = _variant(weights, path, card, layout)
+    scheduler = read_json(BUNDLED / variant.kind / "scheduler" / "scheduler_config.json")
+    files = ModelFiles(
+        path, {"denoiser": config, "scheduler": scheduler}, {}, {"denoiser": _denoiser(weights)}, variant.kind,
+        metadata=weights.metadata, index=read_json(BUNDLED / variant.kind / "model_index.json"),
+    )  # fmt: skip
+    for other in card.components:
+        if (inside := _part(weights, other)) is not None:
+            files.weights[other.name] = inside
+            files.configs[other.name] = fitted(bundled_config(variant.kind, other), other, inside)
+    return files
+
+
+def complete(files: ModelFiles, card: FamilyCard, options: LoadOptions) -> None:
+    """Fetch what neither the file nor the user's settings brought: other components, and tokenizers.
+
+    Raises:
+        UserError: it cannot be fetched.
+    """
+    lacks = [spec for spec in card.components if spec.name not in files.weights]
+    readers = [spec for spec in card.components if spec.reads_text and spec.name not in files.tokenizers]
+    if not lacks and not readers:
+        return
+    repo = next(variant.repo for variant in card.variants if variant.kind == files.kind)
+    try:
+        folder = opening.model_path(repo, Wanted(tuple(spec.folder for spec in lacks)), options)
+    except UserError as error:
+        parts = [spec.subject for spec in lacks or readers]
+        raise UserError("model.lacks-parts", file=files.path.name, parts=parts, why=error.problem) from error
+    for spec in lacks:
+        files.configs[spec.name] = read_json(folder / spec.folder / "config.json")
+        files.weights[spec.name] = folder_weights(folder / spec.folder)
+    for spec in readers:
+        files.tokenizers[spec.name] = Tokenizer.from_folder(folder / spec.tokenizer)
+
+
+def fitted(config: dict[str, Any], spec: ComponentSpec, weights: Weights) -> dict[str, Any]:
+    """The config of a text encoder with the sizes that its file has."""
+    if spec.kind == "llm":
+        named = building.renamed(weights, building.llm_links(weights, weights.shapes)).shapes
+        return config | _llm_sizes(named)
+    return config | _t5_sizes(weights.shapes) if spec.kind == "t5" else config
+
+
+def _llm_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    layer = "layers.0.self_attn"
+    if f"{layer}.q_norm.weight" not in shapes:  # without it, the width of a head is not to be seen
+        return {}
+    head = shapes[f"{layer}.q_norm.weight"][0]
+    numbers = {int(name.split(".")[1]) for name in shapes if name.startswith("layers.")}
+    return {
+        "vocab_size": shapes["embed_tokens.weight"][0], "hidden_size": shapes["embed_tokens.weight"][1],
+        "num_hidden_layers": max(numbers) + 1, "head_dim": head,
+        "intermediate_size": shapes["layers.0.mlp.gate_proj.weight"][0],
+        "num_attention_heads": shapes[f"{layer}.q_proj.weight"][0] // head,
+        "num_key_value_heads": shapes[f"{layer}.k_proj.weight"][0] // head,
+    }  # fmt: skip
+
+
+def _t5_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    block = "encoder.block.0.layer"
+    if f"{block}.0.SelfAttention.relative_attention_bias.weight" not in shapes:
+        return {}
+    heads = shapes[f"{block}.0.SelfAttention.relative_attention_bias.weight"][1]
+    table = shapes.get("shared.weight") or shapes["encoder.embed_tokens.weight"]
+    numbers = {int(name.split(".")[2]) for name in shapes if name.startswith("encoder.block.")}
+    return {
+        "vocab_size": table[0], "d_model": table[1], "num_layers": max(numbers) + 1, "num_heads": heads,
+        "d_kv": shapes[f"{block}.0.SelfAttention.q.weight"][0] // heads,
+        "d_ff": shapes[f"{block}.1.DenseReluDense.wo.weight"][1],
+    }  # fmt: skip
+
+
+def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
+    """A VAE or text encoder in a file of its own, and its config.
+
+    Raises:
+        UserError: it is something else.
+    """
+    weights, spec = open_weights(path), card.component(name)
+    found = _content(weights.shapes)
+    if found != spec.kind:
+        raise UserError("model.wrong-part", file=path.name, found=Problem(f"content.{found}"), part=spec.subject)
+    return weights, fitted(bundled_config(card.variants[0].kind, spec), spec, weights)
+
+
+SIGNS = {
+    "lora": r".*\.(lora_(A|B|down|up)\b.*|hada_w1_a|lokr_w1.*)",
+    "t5": r"encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight",
+    "clip": r"(text_model\.)?encoder\.layers\.0\.self_attn\.q_proj\.weight",
+    "llm": r"(.*\.)?layers\.0\.self_attn\.q_proj\.weight",
+    "vae": r"(first_stage_model\.|vae\.)?decoder\.(conv_in|conv1|middle\.0\.residual\.0)\b.*",
+    "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
+    "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
+}  # of what a file may hold, the most telling first; "unknown" where nothing fits
+
+
+def _content(names: Collection[str]) -> str:
+    """What kind of component a file holds."""
+    signs = ((kind, re.compile(sign)) for kind, sign in SIGNS.items())
+    return next((kind for kind, sign in signs if any(map(sign.fullmatch, names))), "unknown")
+
+
+# What a file is -------------------------------------------------------------------------------------------------------
+
+
+def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> tuple[Variant, dict[str, Any]]:
+    """Which model of the family it is, and the config of its denoiser."""
+    spec = card.component("denoiser")
+    named = [variant for variant in card.variants if variant.names and re.search(variant.names, path.name, re.I)]
+    if EMBEDDED_CONFIG in weights.metadata:
+        config = _embedded(weights.metadata[EMBEDDED_CONFIG], path)
+        return next(iter(named), card.variants[0]), config
+    inside = _denoiser(weights)
+    for variant in [*named, *card.variants]:
+        config = bundled_config(variant.kind, spec)
+        shapes, _ = building.tensor_shapes(spec, config)
+        links = layout.links_of_file(inside.shapes, shapes)
+        found = Renamed(inside, links).shapes
+        if len(found) == len(shapes) and all(found[name] == shape for name, shape in shapes.items()):
+            return variant, config
+    raise other_model(weights, path, card)
+
+
+def _embedded(text: str, path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError("single-file.metadata", file=path) from error
+
+
+def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
+    """A file that is not of this family, named for what it is."""
+    family = family_of(weights.shapes)
+    if family and FAMILIES[family] is not card:
+        return UserError(
+            "single-file.other-type", file=path.name, version=FAMILIES[family].title, wanted=FAMILIES[family].title
+        )
+    if family:
+        return UserError("single-file.other-size", file=path.name, type=card.title)
+    return UserError("single-file.not-of-type", file=path.name, type=card.title, names=first_names(weights.shapes))
+
+
+def family_of(names: Collection[str]) -> str:
+    """The family whose single files have tensors of such names; "" for none, or for more than one."""
+    bare = {name.removeprefix(start) for start in PREFIXES for name in names}
+    found = [key for key, card in FAMILIES.items() if any(name.startswith(card.file_marks) for name in bare)]
+    return found[0] if len(found) == 1 else ""
+
+
+def _denoiser(weights: Weights) -> Weights:
+    """A file without its other components, if it has any."""
+    others = (ENCODERS, *VAES)
+    if not any(name.startswith(others) for name in weights.shapes):
+        return weights
+    return Renamed(weights, {name: Link(name) for name in weights.shapes if not name.startswith(others)})
+
+
+def _part(weights: Weights, spec: ComponentSpec) -> Weights | None:
+    """A component that lies in a whole model's file behind its prefix."""
+    prefixes = VAES if spec.kind == "vae" else tuple(f"{ENCODERS}{name}.transformer." for name in spec.file_names)
+    for prefix in prefixes:
+        names = {name.removeprefix(prefix): Link(name) for name in weights.shapes if name.startswith(prefix)}
+        if names:
+            return Renamed(weights, names)
+    return None
+
+
+# Writing --------------------------------------------------------------------------------------------------------------
+
+
+class SavableDit(SavableModel, Protocol):
+    """What is asked of a `DitFamily` to write it."""
+
+    layouts: ClassVar[Mapping[str, Layout]]
+
+
+def write_single_file(model: SavableDit, target: Path, request: SaveRequest, metadata: Mapping[str, str]) -> None:
+    """The denoiser alone under its authors' names, as ComfyUI reads it: its other parts are the usual ones."""
+    spec = model.card.component("denoiser")
+    whole = replace(request, only_these=False)
+    values = planned_tensors(model, spec.name, whole)
+    links = model.layouts["denoiser"].links({name: tensor.shape for name, tensor in values.items()})
+    if request.only_these:  # and what lies in one tensor with it
+        wanted = {links[name].theirs for name in request.tensors.get("denoiser", {})}
+        values = {name: tensor for name, tensor in values.items() if links[name].theirs in wanted}
+    about = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt"}
+    config = {key: value for key, value in model.source.configs["denoiser"].items() if not key.startswith("_")}
+    if not any(_is_like(config, bundled_config(variant.kind, spec)) for variant in model.card.variants):
+        about[EMBEDDED_CONFIG] = json.dumps(config)
+    with staged_file(target) as draft:
+        write_safetensors(draft, planned(values, links), about)
+
+
+def _is_like(config: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
+    return all(config.get(key, value) == value for key, value in usual.items() if not key.startswith("_"))
+
+
+def part_of_file(model: SavableDit, whole: Weights, name: str) -> Weights | None:
+    """What a file holds of a component, under our names; None where that is nothing."""
+    spec = model.card.component(name)
+    inside = _denoiser(whole) if name == "denoiser" else _part(whole, spec)
+    layout = model.layouts.get(name)
+    if inside is None or layout is None:
+        return inside
+    shapes = {key: tuple(tensor.shape) for key, tensor in building.saved_tensors(model.empty(name)).items()}
+    links = layout.links_of_file(inside.shapes, shapes)
+    return building.renamed(inside, links) if links else None
