@@ -9,8 +9,8 @@ from torch import Tensor
 
 from modules.catalog.sd import CARD
 from modules.families.family import Condition
+from modules.families.parts.objective import PREDICTIONS
 from modules.families.parts.unet.clip_unet import ClipUnetFamily
-from modules.families.parts.unet.objective import PREDICTIONS
 
 
 class Sd(ClipUnetFamily):

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from modules.catalog.sdxl import CARD
 from modules.families.family import Condition
+from modules.families.parts.objective import PREDICTIONS
 from modules.families.parts.unet.clip_unet import ClipUnetFamily
-from modules.families.parts.unet.objective import PREDICTIONS
 from modules.formats.checkpoint import unet_path
 
 FIRST, SECOND = "text_encoder_1", "text_encoder_2"

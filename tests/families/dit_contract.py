@@ -14,6 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from modules.diffusion.solvers import denoise
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import opening
@@ -84,6 +85,23 @@ class DitContract(FamilyContract):
             for noisy, time, said in drawn.steps:
                 ours = family.predict(noisy, time.repeat(2), condition)
                 torch.testing.assert_close(ours, said.float(), atol=1e-5, rtol=1e-4)
+
+    @pytest.mark.parametrize(("size", "steps"), [((4, 8), 4), ((8, 6), 9)])
+    def test_a_drawing_is_the_pipelines(self, family: Family, drawing: Any, size: tuple[int, int], steps: int) -> None:
+        noise = torch.randn(2, family.channels, *size)
+        drawn = self.draw(drawing, family, noise, PROMPTS, steps)
+        condition = self.heard(family, *PROMPTS)
+        height, width = [family.downscale * side for side in size]
+        with torch.no_grad():
+            ours = denoise(
+                lambda noisy, time: family.predict(noisy, time, condition),
+                family.sampling_schedule(height, width, steps),
+                noise,
+                solver="euler",
+                steps=steps,
+                generators=[],
+            )
+        torch.testing.assert_close(ours, drawn.latents.float(), atol=1e-4, rtol=1e-3)
 
     def test_a_text_encoder_read_block_by_block_says_the_same(self, family: Family, folder: Path) -> None:
         lean = self.kind.load(str(folder), replace(OPTIONS, text_memory=0))

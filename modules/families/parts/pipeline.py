@@ -28,7 +28,7 @@ from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
-from modules.families.parts.unet.objective import shift_rule
+from modules.families.parts.objective import shift_rule
 from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
 from modules.formats.checkpoint import Link
 from modules.formats.layout import Layout

@@ -17,8 +17,8 @@ from modules.data.text.tokenizer import END, Tokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.families.family import Condition, LoadOptions
 from modules.families.parts.model_files import ModelFiles
+from modules.families.parts.objective import flow_from_config
 from modules.families.parts.pipeline import DiffusersFamily
-from modules.families.parts.unet.objective import flow_from_config
 from modules.formats.layout import Layout, within
 from tests.families.pretend.card import CARD
 

@@ -6,13 +6,14 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
+from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import LoadOptions
 from modules.families.parts import building
 from modules.families.parts.dit import dit_files
 from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader
 from modules.families.parts.model_files import ModelFiles
+from modules.families.parts.objective import flow_from_config
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.saving import SaveRequest
 from modules.formats.layout import Layout
@@ -56,8 +57,7 @@ class DitFamily(DiffusersFamily):
 
     @classmethod
     def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
-        del files
-        return RectifiedFlow(options.flow_shift)
+        return flow_from_config(files.configs["scheduler"], options)
 
     def check_tensors(self) -> None:
         for name, width in self.widths.items():

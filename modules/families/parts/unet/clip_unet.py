@@ -15,10 +15,10 @@ from modules.data.text.tokenizer import Chunk, PromptTokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import Condition, LoadOptions
-from modules.families.parts import building, saving
+from modules.families.parts import building, objective, saving
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
-from modules.families.parts.unet import objective, single_file, single_file_saving
+from modules.families.parts.unet import single_file, single_file_saving
 from modules.families.parts.unet.emphasis import weighted
 from modules.formats.checkpoint import NoPlace, unet_path
 from modules.system.devices import to_device
