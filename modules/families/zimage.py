@@ -27,7 +27,7 @@ class ZImage(DitFamily):
     name: ClassVar = "zimage"
     card: ClassVar = CARD
     formats: ClassVar = {"text_encoder_1": PROMPT}
-    layouts: ClassVar = {"denoiser": TRANSFORMER}
+    layout: ClassVar = TRANSFORMER
     widths: ClassVar = {"text_encoder_1": Width("cap_feat_dim")}
 
     @torch.no_grad()

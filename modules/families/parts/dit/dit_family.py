@@ -32,7 +32,8 @@ class DitFamily(DiffusersFamily):
     """What a subclass adds: its prompts, what its text encoders say, and how the denoiser is asked."""
 
     formats: ClassVar[Mapping[str, PromptFormat]]  # by text encoder
-    layouts: ClassVar[Mapping[str, Layout]]  # by component, of those that have other names in single files
+    layout: ClassVar[Layout | None]  # of the denoiser
+    other_layouts: ClassVar[Mapping[str, Layout]] = {}  # of components that have other names in files of their own
     widths: ClassVar[Mapping[str, Width]] = {}  # by text encoder
     tokenizers: dict[str, PromptReader]
 
@@ -45,7 +46,7 @@ class DitFamily(DiffusersFamily):
     @classmethod
     def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
         del replaced  # what is missing is fetched by `complete`
-        return dit_files.open_file(path, cls.card, cls.layouts["denoiser"])
+        return dit_files.open_file(path, cls.card, cls.layout or Layout())
 
     @classmethod
     def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
@@ -73,9 +74,13 @@ class DitFamily(DiffusersFamily):
 
     def weights(self, name: str) -> Weights:
         if name not in self._named:
-            layout = self.layouts.get(name)
+            layout = self.layout_of(name)
             self._named[name] = super().weights(name) if layout is None else self._under_our_names(name, layout)
         return self._named[name]
+
+    def layout_of(self, name: str) -> Layout | None:
+        """Of a component's names in files; None where they are always diffusers'."""
+        return self.layout if name == "denoiser" else self.other_layouts.get(name)
 
     def _under_our_names(self, name: str, layout: Layout) -> Weights:
         spec, weights = self.card.component(name), self.source.weights[name]

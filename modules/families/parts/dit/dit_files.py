@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant
 from modules.data.text.tokenizer import Tokenizer, read_json
@@ -218,7 +218,7 @@ def _part(weights: Weights, spec: ComponentSpec) -> Weights | None:
 class SavableDit(SavableModel, Protocol):
     """What is asked of a `DitFamily` to write it."""
 
-    layouts: ClassVar[Mapping[str, Layout]]
+    def layout_of(self, name: str) -> Layout | None: ...
 
 
 def write_single_file(model: SavableDit, target: Path, request: SaveRequest, metadata: Mapping[str, str]) -> None:
@@ -226,7 +226,7 @@ def write_single_file(model: SavableDit, target: Path, request: SaveRequest, met
     spec = model.card.component("denoiser")
     whole = replace(request, only_these=False)
     values = planned_tensors(model, spec.name, whole)
-    links = model.layouts["denoiser"].links({name: tensor.shape for name, tensor in values.items()})
+    links = (model.layout_of("denoiser") or Layout()).links({name: tensor.shape for name, tensor in values.items()})
     if request.only_these:  # and what lies in one tensor with it
         wanted = {links[name].theirs for name in request.tensors.get("denoiser", {})}
         values = {name: tensor for name, tensor in values.items() if links[name].theirs in wanted}
@@ -246,7 +246,7 @@ def part_of_file(model: SavableDit, whole: Weights, name: str) -> Weights | None
     """What a file holds of a component, under our names; None where that is nothing."""
     spec = model.card.component(name)
     inside = _denoiser(whole) if name == "denoiser" else _part(whole, spec)
-    layout = model.layouts.get(name)
+    layout = model.layout_of(name)
     if inside is None or layout is None:
         return inside
     shapes = {key: tuple(tensor.shape) for key, tensor in building.saved_tensors(model.empty(name)).items()}
