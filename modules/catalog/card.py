@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import sqrt
 from typing import Literal
 
@@ -118,24 +119,24 @@ class FamilyCard:
     lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
 
-    @property
+    @cached_property
     def text_encoders(self) -> tuple[str, ...]:
         """The names of the components that read captions."""
         return tuple(spec.name for spec in self.components if spec.reads_text)
 
-    @property
+    @cached_property
     def trainable(self) -> tuple[str, ...]:
         """The names of the components that training may change, the denoiser first."""
         return tuple(spec.name for spec in self.components if spec.trainable and spec.kind != "vae")
 
-    @property
+    @cached_property
     def component_names(self) -> tuple[str, ...]:
         return tuple(spec.name for spec in self.components)
 
     def component(self, name: str) -> ComponentSpec:
         return next(spec for spec in self.components if spec.name == name)
 
-    @property
+    @cached_property
     def folders(self) -> tuple[str, ...]:
         """All folders with weights in a diffusers folder."""
         return tuple(spec.folder for spec in self.components)

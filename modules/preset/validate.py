@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import replace
 from difflib import SequenceMatcher, get_close_matches
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any, TypeVar, cast
 
 from pydantic import ValidationError
@@ -45,11 +45,11 @@ def preset_of(values: Values) -> Preset:
 
 def examine(values: Values) -> tuple[Preset, dict[str, Problem]]:
     """The preset with every wrong value left at its default, and what is wrong, by path."""
-    values = with_kinds(values)
+    values = _with_kinds(values)
     found: dict[str, Problem] = {}
-    for path in list(_undecodable_texts(values)):  # file names of Linux may be any bytes, a preset holds only text
-        found[path] = problem("value.not-utf8", printable(path, line=True))
-        _drop(values, path)
+    if undecodable := _undecodable_texts(values):  # file names of Linux may be any bytes, a preset holds only text
+        found = {path: problem("value.not-utf8", printable(path, line=True)) for path in undecodable}
+        values = _without(values, undecodable)
     for _ in range(3):  # pydantic reports all of one layer; dropping a wrong value can show what stood behind it
         try:
             return _validated(values), found
@@ -62,9 +62,7 @@ def examine(values: Values) -> tuple[Preset, dict[str, Problem]]:
                 found.setdefault(f"{path}.kind" if detail["type"] == "union_tag_invalid" else path, wrong)
             else:
                 found.setdefault(path, problem("setting.wrong", path))
-        for path in sorted((_path(d["loc"]) for d in details), reverse=True):
-            _drop(values, path)
-        values = with_kinds(values)
+        values = _with_kinds(_without(values, sorted((_path(d["loc"]) for d in details), reverse=True)))
     return Preset(), found
 
 
@@ -80,24 +78,29 @@ def examine_section(section: type[S], values: Values) -> tuple[S | None, dict[st
     known = {setting.path: setting for setting in _with_entries(section)}
     for detail in details:
         path = ".".join(map(str, detail["loc"]))
-        found.setdefault(path, _value_problem(detail, path, known.get(_any_entry(path))))
+        found.setdefault(path, _value_problem(detail, path, known.get(schema_path(path))))
     return None, found
 
 
-def with_kinds(values: Values) -> Values:
-    """A copy in which a method and an optimizer that say no kind have the default's."""
-    values = deepcopy(values)
-    for name in UNIONS:
-        inside = values.get(name)
-        if isinstance(inside, dict):
-            cast("Values", inside).setdefault("kind", Preset.model_fields[name].default.kind)
-    return values
+def _with_kinds(values: Values) -> Values:
+    """The values with a method and an optimizer of the default's kind, where they say none."""
+    usual = {name: {"kind": Preset.model_fields[name].default.kind} for name in UNIONS}
+    given = {name: values[name] for name in usual if isinstance(values.get(name), dict)}
+    return {**values, **{name: {**usual[name], **inside} for name, inside in given.items()}}
 
 
 def _validated(values: Values) -> Preset:
     # By way of JSON, because only there does pydantic's strict mode know that a list is how a tuple is written.
     # Strict: "batch_size": true is no 1, and "5" is no 5.
     return Preset.model_validate_json(json.dumps(values), strict=True)
+
+
+def _without(values: Values, paths: Iterable[str]) -> Values:
+    """A copy that lacks what stands at these paths."""
+    values = deepcopy(values)
+    for path in paths:
+        _drop(values, path)
+    return values
 
 
 def _drop(values: Values, path: str) -> None:
@@ -109,15 +112,23 @@ def _drop(values: Values, path: str) -> None:
         cast("list[Any]", inside)[int(name)] = {}  # not deleted: the entries behind it keep their numbers
 
 
-def _undecodable_texts(values: Any, path: str = "") -> Iterator[str]:
+def _undecodable_texts(values: Values) -> list[str]:
     """The paths of texts that UTF-8 cannot hold: halves of characters, which stand for bytes that are no text."""
+    try:
+        json.dumps(values, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return list(_texts_with_halves(values))
+    return []
+
+
+def _texts_with_halves(values: Any, path: str = "") -> Iterator[str]:
     if isinstance(values, str):
         yield from [path] if any("\ud800" <= letter <= "\udfff" for letter in values) else []
         return
     inside = cast("Values", values).items() if isinstance(values, dict) else ()
     entries = enumerate(cast("list[Any]", values)) if isinstance(values, list) else inside
     for name, value in entries:
-        yield from _undecodable_texts(value, f"{path}.{name}".lstrip("."))
+        yield from _texts_with_halves(value, f"{path}.{name}".lstrip("."))
 
 
 def _path(location: Sequence[int | str]) -> str:
@@ -221,7 +232,7 @@ def _by_path(encoders: int) -> dict[str, tuple[SettingInfo, ...]]:
 
 def settings_at(path: str) -> tuple[SettingInfo, ...]:
     """The settings of this path: several where methods or optimizers have one each. An entry of a list is any entry."""
-    return _by_path(most_text_encoders()).get(_any_entry(path), ())
+    return _by_path(most_text_encoders()).get(schema_path(path), ())
 
 
 def setting_at(path: str, values: Values | None = None) -> SettingInfo | None:
@@ -235,13 +246,15 @@ def setting_at(path: str, values: Values | None = None) -> SettingInfo | None:
     return next(chosen, known[0] if known else None)
 
 
-def _any_entry(path: str) -> str:
+@lru_cache(10_000)
+def schema_path(path: str) -> str:
+    """The path that stands for all entries of a list: "concepts.0.flip" for "concepts.7.flip"."""
     return ".".join("0" if name.isdecimal() else name for name in path.split("."))
 
 
 def unknown_setting(path: str, values: Values) -> Problem:
     """A key that no setting has: where it belongs, or the nearest name."""
-    places = [setting.when for setting in all_settings() if setting.path == _any_entry(path) and setting.when]
+    places = [setting.when for setting in all_settings() if setting.path == schema_path(path) and setting.when]
     owners = [when for when in places if when.path.partition(".")[0] in UNIONS and when.path.endswith(".kind")]
     if owners:
         asked = owners[0].path

@@ -19,12 +19,12 @@ from app.gui.draft.parsing import InvalidInput, judged, read
 from app.gui.draft.preset_diff import with_preset_values
 from app.gui.draft.state import MODELS, Baseline, DraftState, values_of
 from app.gui.draft.tree_edit import differing_paths, replaced
-from app.gui.draft.visibility import LISTS, form_order, is_visible, schema_path
+from app.gui.draft.visibility import LISTS, form_order, is_visible
 from modules.language import tr
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
-from modules.preset.validate import UNIONS, examine, setting_at
+from modules.preset.validate import UNIONS, examine, schema_path, setting_at
 
 NO_MULTIPLE = "rules.not-a-multiple"
 Watcher = Callable[[frozenset[str]], None]

@@ -8,11 +8,10 @@ from typing import Any, cast
 
 from app.gui.draft.labels import number_text
 from app.gui.draft.problem_labels import WORDS
-from app.gui.draft.visibility import schema_path
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo
-from modules.preset.validate import UNIONS, examine
+from modules.preset.validate import UNIONS, examine, schema_path
 from modules.sentences.problem import Problem
 
 DECIMAL_COMMA = re.compile(r"([+-]?\d*),(\d+)((?:[eE][+-]?\d+)?)")

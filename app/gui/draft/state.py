@@ -51,7 +51,7 @@ class DraftState:
     @cached_property
     def errors(self) -> dict[str, str]:
         found = {path: bad.error for path, bad in self.bad.items() if is_visible_at(path, self.values)}
-        preset, wrong = examine(self.frozen)
+        preset, wrong = self._examined
         problems = [*wrong.values(), *self.conflicts, *missing_settings(preset), *self.missing_models]
         for path, text in lines_by_path(problems).items():
             found[path] = f"{found[path]}\n{text}" if path in found else text
@@ -60,7 +60,11 @@ class DraftState:
     @cached_property
     def conflicts(self) -> list[Problem]:
         """Settings that contradict one another."""
-        return conflicts(examine(self.frozen)[0])
+        return conflicts(self._examined[0])
+
+    @cached_property
+    def _examined(self) -> tuple[Preset, dict[str, Problem]]:
+        return examine(self.frozen)
 
     @cached_property
     def missing_models(self) -> list[Problem]:

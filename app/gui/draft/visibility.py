@@ -12,16 +12,11 @@ from app.gui.draft.tree_edit import replaced, without
 from modules.catalog import FAMILIES, most_text_encoders
 from modules.preset.paths import Values, get
 from modules.preset.setting import When
-from modules.preset.setting_info import SettingInfo
-from modules.preset.validate import UNIONS, all_settings, settings_at
+from modules.preset.setting_info import SettingInfo, kind_of
+from modules.preset.validate import UNIONS, all_settings, schema_path, settings_at
 
 LISTS = ("concepts", "method.groups", "sampling.loras", "sampling.prompts", "words")
 PARTS = ("training.denoiser.", "training.text_encoder_")
-
-
-def schema_path(path: str) -> str:
-    """The path that stands for all entries of a list: "concepts.0.flip" for "concepts.7.flip"."""
-    return ".".join("0" if name.isdecimal() else name for name in path.split("."))
 
 
 def form_order(path: str) -> tuple[int, list[int]]:
@@ -95,11 +90,15 @@ def _chosen(setting: SettingInfo, values: Values) -> bool:
     if section not in UNIONS or name == "kind":
         return True
     kind = get(values, f"{section}.kind")
-    name = name.partition(".")[0]
-    owners = [member for member in UNIONS[section] if name in member.model_fields]
     if setting.when is not None and setting.when.path == f"{section}.kind":
         return kind in setting.when.values
-    return kind in [member.model_fields["kind"].default for member in owners]
+    return kind in _kinds_with(section, name.partition(".")[0])
+
+
+@cache
+def _kinds_with(section: str, name: str) -> frozenset[str]:
+    """The methods or optimizers that have a setting of this name."""
+    return frozenset(kind_of(member) for member in UNIONS[section] if name in member.model_fields)
 
 
 def _applies(path: str, values: Values) -> bool:

@@ -1,5 +1,7 @@
 """Every setting of the schema in the states that show it: seen, changed by hand, reset, undone, refused in words."""
 
+from collections.abc import Callable, Iterable
+from itertools import count
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from app.gui.form.interval_entry import IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Button, Choice, Segmented, Switch
 from app.gui.pages import PAGES
+from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, all_settings
 from tests.gui.by_hand import choose, page_of, row_alone, type_into, words_in
@@ -65,15 +68,20 @@ def bring_in_play(draft: Draft, setting: SettingInfo) -> None:
     assert draft.is_visible(setting, setting.path)
 
 
-def row_for(context: AppContext, setting: SettingInfo) -> SettingRow:
-    """The row on its page; for concepts, whose page is another's, the row alone."""
-    key = setting.path.partition(".")[0]
-    if key == "concepts":
-        return row_alone(context, setting.path)
-    card = next(card for card in PAGES if key in card.sections)
-    page = page_of(context, card.key)
-    page.reveal(setting.path)
-    return page.row_of(setting.path)
+def page_key(setting: SettingInfo) -> str:
+    """The page that is a form and shows it; concepts have a page of their own kind."""
+    section = setting.path.partition(".")[0]
+    return next((card.key for card in PAGES if section in card.sections and section != "concepts"), "")
+
+
+def own_draft(context: AppContext, setting: SettingInfo) -> Draft:
+    """A draft that knows nothing of the settings before this one, in which this one is shown."""
+    slow = count(step=10)  # each change is one to undo
+    context.draft = Draft(Preset(), clock=lambda: float(next(slow)))
+    bring_in_play(context.draft, setting)
+    if setting.widget == "layers":
+        context.draft.put(setting.path, "all")
+    return context.draft
 
 
 def another(setting: SettingInfo, draft: Draft) -> Any:
@@ -97,6 +105,7 @@ def set_by_hand(row: SettingRow, value: Any) -> None:
     """As a person would: keys on the control."""
     control = row.made.widget
     if isinstance(control, Switch):
+        control.update()  # keys reach only what is on the screen
         control.focus_force()
         control.event_generate("<space>")
     elif isinstance(control, Choice | Segmented):
@@ -126,17 +135,49 @@ def shown_in(row: SettingRow) -> Any:
     return 0 if row.setting.zero and shown == "" else shown
 
 
-@pytest.mark.parametrize("setting", KNOBS, ids=name_of)
-def test_a_setting_is_shown_on_its_page_changed_reset_undone_and_redone(
-    context: AppContext, pump: Pump, setting: SettingInfo
+def by(name: Callable[[SettingInfo], str], knobs: Iterable[SettingInfo]) -> Any:
+    """A test for all settings of a page, or a section: to make a page for each setting takes long."""
+    found: dict[str, list[SettingInfo]] = {}
+    for setting in knobs:
+        found.setdefault(name(setting), []).append(setting)
+    return pytest.mark.parametrize("settings", found.values(), ids=found)
+
+
+@by(page_key, filter(page_key, KNOBS))
+def test_a_page_shows_its_settings_when_they_are_in_play(
+    context: AppContext, pump: Pump, subtests: pytest.Subtests, settings: list[SettingInfo]
 ) -> None:
-    draft = context.draft
-    bring_in_play(draft, setting)
-    if setting.widget == "layers":
-        draft.put(setting.path, "all")
-    row = row_for(context, setting)
-    pump(row.winfo_ismapped)
-    assert row.setting.label in words_in(row)
+    start = context.draft.state
+    page = page_of(context, page_key(settings[0]))
+    for setting in settings:
+        with subtests.test(name_of(setting)):
+            context.draft.restore(start)
+            bring_in_play(context.draft, setting)
+            page.reveal(setting.path)
+            row = page.row_of(setting.path)
+            pump(row.winfo_ismapped)
+            assert setting.label in words_in(row)
+
+
+def section_of(setting: SettingInfo) -> str:
+    return setting.path.partition(".")[0]
+
+
+@by(section_of, KNOBS)
+def test_a_setting_is_changed_by_hand_reset_undone_and_redone(
+    context: AppContext, subtests: pytest.Subtests, settings: list[SettingInfo]
+) -> None:
+    for setting in settings:
+        with subtests.test(name_of(setting)):
+            draft = own_draft(context, setting)
+            row = row_alone(context, setting.path)
+            changed_reset_undone_and_redone(row, draft)
+            row.master.destroy()
+
+
+def changed_reset_undone_and_redone(row: SettingRow, draft: Draft) -> None:
+    setting = row.setting
+    assert setting.label in words_in(row)
     before, value = draft.get(setting.path), another(setting, draft)
 
     set_by_hand(row, value)
@@ -168,14 +209,22 @@ TYPED = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("setting", TYPED, ids=name_of)
-def test_wrong_text_stands_there_with_a_sentence_until_escape(context: AppContext, setting: SettingInfo) -> None:
-    draft = context.draft
-    bring_in_play(draft, setting)
-    if setting.widget == "interval":
-        draft.put(setting.path, "7 steps")
-    row = row_alone(context, setting.path)
-    good = draft.get(setting.path)
+@by(section_of, TYPED)
+def test_wrong_text_stands_there_with_a_sentence_until_escape(
+    context: AppContext, subtests: pytest.Subtests, settings: list[SettingInfo]
+) -> None:
+    for setting in settings:
+        with subtests.test(name_of(setting)):
+            draft = own_draft(context, setting)
+            if setting.widget == "interval":
+                draft.put(setting.path, "7 steps")
+            row = row_alone(context, setting.path)
+            wrong_text_stands_there(row, draft)
+            row.master.destroy()
+
+
+def wrong_text_stands_there(row: SettingRow, draft: Draft) -> None:
+    setting, good = row.setting, draft.get(row.path)
     wrong = "" if setting.kind is str and not setting.widget else "soon"
     inner = row.made.key_targets[0]
     if setting.limits:
@@ -196,11 +245,10 @@ def test_wrong_text_stands_there_with_a_sentence_until_escape(context: AppContex
     assert sentence not in words_in(row)
 
 
-def test_a_nothing_that_stands_for_something_says_so_and_means_zero(context: AppContext, pump: Pump) -> None:
+def test_a_nothing_that_stands_for_something_says_so_and_means_zero(context: AppContext) -> None:
     setting = next(setting for setting in KNOBS if setting.path == "training.steps")
     context.draft.put(setting.path, 300)
-    row = row_for(context, setting)
-    pump(row.winfo_ismapped)
+    row = row_alone(context, setting.path)
     assert row.made.widget.get() == "300"
     type_into(row.made.key_targets[0], "")
     assert context.draft.get(setting.path) == 0
