@@ -18,6 +18,7 @@ gc.disable()  # imports make a million things that stay: looking through them ag
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)  # half a million objects of torch that stay are looked through seldom
     gc.enable()
 
 

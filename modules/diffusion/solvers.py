@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
@@ -118,12 +120,19 @@ def scheduler_for(name: str, noise_schedule: NoiseSchedule, spacing: str = "defa
     config.pop("shift_terminal", None)  # not all know it, and with one step it is none: see _stretch
     if noise_schedule.prediction != "flow":
         config |= {"timestep_spacing": spread.even, "use_karras_sigmas": spread.curve is not None}
-    scheduler = kind(**{key: value for key, value in config.items() if key in known})
+    made = _made(kind, tuple((key, value) for key, value in config.items() if key in known))
+    scheduler = deepcopy(made, {id(made.config): made.config})  # which is frozen
     if name == "lms":
         scheduler.get_lms_coefficient = lambda order, t, current: _lms_share(scheduler.sigmas, order, t, current)
     if spread.curve is not None:
         _use_curve(scheduler, spread)
     return scheduler
+
+
+@lru_cache(64)
+def _made(kind: Callable[..., Any], config: tuple[tuple[str, Any], ...]) -> Any:
+    """Some of diffusers' schedulers count all of their levels one by one when they are made: a quarter of a second."""
+    return kind(**dict(config))
 
 
 def _can_follow(solver: Solver, noise_schedule: NoiseSchedule) -> bool:

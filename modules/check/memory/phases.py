@@ -84,7 +84,7 @@ class SizeCache:
 
     def get(self, what: object, preset: Preset, sections: Iterable[str], count: Callable[[], T]) -> T:
         """What was counted before for the same model and settings, or is counted now."""
-        held = preset.model_dump(mode="json", include={"model", *sections}, exclude={"model": {"source", "vae"}})
+        held = preset.model_dump(mode="json", include={"model", *sections}, exclude=NOT_COUNTED)
         key = json.dumps([self._model, str(what), preset.general.device, held], sort_keys=True)
         if key not in _CACHED:
             if len(_CACHED) >= MAX_CACHED:
@@ -93,6 +93,8 @@ class SizeCache:
         return _CACHED[key]  # type: ignore[return-value]
 
 
+# How long a run is changes none of its sizes, and shapes say all of a model that a size depends on.
+NOT_COUNTED = {"model": {"source", "vae"}, "training": {"steps", "epochs"}}
 MAX_CACHED = 1000
 _CACHED: dict[str, object] = {}
 

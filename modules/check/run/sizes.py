@@ -19,6 +19,7 @@ from torch import Tensor
 
 from modules.check.captions.texts import Captions
 from modules.check.memory.memory_tracker import counted
+from modules.check.memory.phases import SizeCache
 from modules.data.cache.shards import HEADER, RECORD_PLACE
 from modules.data.image.variants import variant_count
 from modules.data.index import Index
@@ -41,6 +42,7 @@ CACHE_FILES = 14_000  # bytes of the files that remember, before there is anythi
 PNG_SHARE = 0.6  # of a picture's bytes that are left in a PNG
 STEP_NOTES = 700  # bytes of TensorBoard's records and of events.jsonl for each step
 MOST_CAPTIONS = 3_000  # that are counted one by one
+SECTIONS = ("training", "optimizer", "schedule", "method", "words", "objective", "prior", "output")  # that change sizes
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,11 @@ class Sizes:
 
 
 def sizes_of(family: Family, preset: Preset) -> Sizes:
+    """Counted once for all presets that differ in other settings, such as how many backups are kept."""
+    return SizeCache(family).get("files", preset, SECTIONS, lambda: _counted(family, preset))
+
+
+def _counted(family: Family, preset: Preset) -> Sizes:
     """Count on a hollow twin; reads no weights."""
     import_module(preset.optimizer.source.partition(":")[0])  # imports, which must not meet hollow tensors
     with counted():
