@@ -9,7 +9,7 @@ from pathlib import Path
 from modules.check.context import CheckContext
 from modules.check.report import check, warnings
 from modules.messages import Channel, CheckPreset, Event, Finished, Job, Mailbox, RunTool, Stage, Started, Train, note
-from modules.methods import Method, attach, check_layers, check_start_file
+from modules.methods import Method, attach, check_layers, check_start_file, check_training_adapters
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.changes import Changes
 from modules.preset.files.store import project_text, write_project
@@ -77,7 +77,7 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         asked, preset = preset, with_class_images(preset, family, early.tell, control)
         index = scan_images(preset, early.tell, control)
         check_embedding_tokens(preset, index)
-        for judge in (check_layers, check_start_file, check_optimizer):
+        for judge in (check_layers, check_start_file, check_training_adapters, check_optimizer):
             judge(family, preset)
         for note in warnings(CheckContext(preset, family, index, early.tell, control)):
             early.tell(note)
@@ -145,6 +145,7 @@ def _train(
     scaled = scaled_rate(preset)
     facts = [
         *method.notes(),
+        *(method.training_adapters.notes() if method.training_adapters else ()),
         *([scaled] if scaled else []),
         *prior_preservation.notes(preset, loader.index),
         *learner.notes(),

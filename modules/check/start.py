@@ -11,7 +11,7 @@ from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family
 from modules.messages import Event, Finding, Fix, Stage
-from modules.methods import check_layers, check_start_file
+from modules.methods import check_layers, check_start_file, check_training_adapters
 from modules.methods.textual_inversion import existing_tokens, token_problems
 from modules.preset.preset import Preset
 from modules.preset.validate import setting_at
@@ -110,6 +110,8 @@ def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
         fixes = [fix("fix.usual-layers", usual)]
         finding_on_error(tell, "layers.none", "method.layers", lambda: check_layers(family, preset), fixes)
     finding_on_error(tell, "start.cannot-use", "method.start_from", lambda: check_start_file(family, preset))
+    laid = "model.training_adapters"
+    finding_on_error(tell, "start.cannot-use", laid, lambda: check_training_adapters(family, preset))
 
 
 def _can_sample(sampler: str, family: Family, spacing: str = "default") -> bool:

@@ -112,7 +112,15 @@ def _modelspec(modelspec: Mapping[str, str], preset: Preset, facts: RunFacts, ki
         **modelspec,
         "modelspec.architecture": modelspec["modelspec.architecture"] + kind,
         "ss_output_name": facts.name,
+        **_training_adapters(preset),
     }
+
+
+def _training_adapters(preset: Preset) -> Texts:
+    """What lay under the model while it was trained, and is not in the file."""
+    used = [each for each in preset.model.training_adapters if each.enabled and each.path]
+    names = [{"name": base_name(each.path), "strength": each.strength} for each in used]
+    return {"ss_training_adapters": json.dumps(names)} if names else {}
 
 
 def _network(method: Adapter) -> Texts:

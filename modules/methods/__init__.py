@@ -6,13 +6,23 @@ from modules.families.family import Family
 from modules.formats.adapter_files import check_kind
 from modules.methods.combined import CombinedMethods
 from modules.methods.method import Export, Group, Method
+from modules.methods.training_adapters import TrainingAdapters, check_training_adapters
 from modules.methods.update import read_start_file
 from modules.preset.layer_selection import select_layers
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.preset.sections.method import Adapter as Settings
 
-__all__ = ["METHODS", "Export", "Group", "Method", "attach", "check_layers", "check_start_file"]
+__all__ = [
+    "METHODS",
+    "Export",
+    "Group",
+    "Method",
+    "attach",
+    "check_layers",
+    "check_start_file",
+    "check_training_adapters",
+]
 
 METHODS = {
     "full": "modules.methods.full:FullFineTune",
@@ -60,7 +70,9 @@ def attach(family: Family, preset: Preset) -> Method:
         # Words first: the other method says last which parts are in training mode, and what is adapted or trained.
         kinds.insert(0, EMBEDDING)
     methods = [_class_of(kind)(family, preset) for kind in kinds]
-    return methods[0] if len(methods) == 1 else CombinedMethods(methods[::-1])
+    whole = methods[0] if len(methods) == 1 else CombinedMethods(methods[::-1])
+    whole.training_adapters = TrainingAdapters(family, preset)
+    return whole
 
 
 def _class_of(kind: str) -> type[Method]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from modules.families.family import Family
+from modules.methods.training_adapters import TrainingAdapters
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem, problem
 
@@ -44,6 +45,7 @@ class Export:
 class Method(ABC):
     """Attaches to a family when it is made; whatever is not its own stays frozen and costs no gradient."""
 
+    training_adapters: TrainingAdapters | None = None  # what lies under the model while it is trained
     beside: tuple[Method, ...] = ()  # what else is trained on the same family
     has_original: bool = False  # whether `original` can be asked for
 
@@ -112,8 +114,17 @@ class Method(ABC):
                 parameter.data = kept[name]
 
     @contextmanager
+    def without_training_adapters(self) -> Generator[None]:
+        """The model as it will be used, for a while: to draw samples."""
+        with self.training_adapters.off() if self.training_adapters else nullcontext():
+            yield
+
+    @contextmanager
     def original(self) -> Generator[None]:
-        """The model as it was before training, for a while; only where `has_original` says so."""
+        """The model as it was before training, for a while; only where `has_original` says so.
+
+        Training adapters stay under it.
+        """
         raise NotImplementedError
         yield
 

@@ -10,6 +10,7 @@ from modules.data.cache.store import Cache
 from modules.data.index import Index
 from modules.families import Family
 from modules.messages import Stage, note
+from modules.methods.training_adapters import TrainingAdapters
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
@@ -76,6 +77,7 @@ def teacher_cache_for(
     if not prior_preservation.needs_teacher_cache(preset):
         return None
     teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
-    teacher.fill(loader, lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
+    with TrainingAdapters(family, preset):
+        teacher.fill(loader, lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
     control.check()
     return teacher

@@ -15,7 +15,7 @@ from modules.preset.setting import When
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, all_settings, schema_path, settings_at
 
-LISTS = ("concepts", "method.groups", "sampling.loras", "sampling.prompts", "words")
+LISTS = ("concepts", "method.groups", "model.training_adapters", "sampling.loras", "sampling.prompts", "words")
 PARTS = ("training.denoiser.", "training.text_encoder_")
 
 

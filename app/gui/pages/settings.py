@@ -72,11 +72,26 @@ class SettingsPage(Page):
         return self.form.reveal(path)
 
 
+ADAPTERS = ListLabels(
+    "Training adapter", "Add a training adapter", "Distilled models (Turbo, schnell, Lightning) are trained with one.",
+    seldom=True,
+)  # fmt: skip
+
+
 class ModelPage(SettingsPage):
     """The model that is trained, and the one that comes out."""
 
     sections = ("model", "output")
     two_from = LONG_PATHS
+
+    def under(self, inside: Frame) -> Iterator[None]:
+        Label(inside, tr("Training adapters"), font="section").pack(fill="x", pady=(px(18), px(8)))
+        self.list = ListEditor(inside, self.context, "model.training_adapters", ADAPTERS)
+        self.list.pack(fill="x")
+        yield from self.list.build()
+
+    def row_of(self, path: str) -> SettingRow | None:
+        return self.list.reveal(path) if path.startswith(self.list.path) else super().row_of(path)
 
     def below(self) -> dict[str, Below]:
         return {"model.source": self._hints}

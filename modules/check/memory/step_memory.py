@@ -163,7 +163,7 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
     height, width = max(sizes, key=lambda size: size[0] * size[1])
     together = min(max(1, PIXELS_SAMPLED_AT_ONCE // (height * width)), sizes.count((height, width)))
     with _meta_copy(family, preset, family.component_names) as (ledger, copy), torch.no_grad():
-        attach(copy, preset)
+        method = attach(copy, preset)
         copy.denoiser.eval()
         latents = torch.empty(together, copy.channels, height // copy.downscale, width // copy.downscale)
         latents = latents.to(copy.options.device)
@@ -171,7 +171,8 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
         still = _restarted(ledger)
         with autocast(copy.options.device, copy.options.dtype):
             times = torch.zeros(2 * together, dtype=torch.int64, device=latents.device)
-            copy.predict(torch.cat([latents] * 2), times, condition)
+            with method.without_training_adapters():
+                copy.predict(torch.cat([latents] * 2), times, condition)
         drawing = ledger.restart() - still
         copy.decode_image(latents)
         return drawing, ledger.peak - still

@@ -19,6 +19,7 @@ def with_absolute_paths(preset: Preset) -> Preset:
         return path if not path or is_bundled(path) else str(Path(path).expanduser().absolute())
 
     general, model = preset.general, preset.model
+    laid = model.training_adapters
     workspace = str(in_program_folder(general.workspace))
     cache = str(in_program_folder(general.cache) if general.cache else Path(workspace) / "cache")
     here = {
@@ -27,7 +28,10 @@ def with_absolute_paths(preset: Preset) -> Preset:
     return preset.model_copy(
         update={
             "general": general.model_copy(update={"workspace": workspace, "cache": cache}),
-            "model": model.model_copy(update={name: path for name, path in here.items() if path}),
+            "model": model.model_copy(
+                update={name: path for name, path in here.items() if path}
+                | {"training_adapters": tuple(each.model_copy(update={"path": full(each.path)}) for each in laid)}
+            ),
             "concepts": tuple(c.model_copy(update={"path": full(c.path)}) for c in preset.concepts),
             "method": _method_with_absolute_paths(preset, full),
             "words": tuple(word.model_copy(update={"file": full(word.file)}) for word in preset.words),

@@ -126,7 +126,10 @@ def _private_paths(values: Values) -> Iterator[str]:
     """What belongs to one machine, among these values. A concept that comes with Seachange is everywhere."""
     for setting in dict.fromkeys(setting.path for setting in all_settings() if setting.scope == "machine"):
         for path in _present(values, setting):
-            if not (path.startswith(("concepts.", "sampling.")) and is_bundled(str(get(values, path)))):
+            if not (
+                path.startswith(("concepts.", "sampling.", "model.training_adapters."))
+                and is_bundled(str(get(values, path)))
+            ):
                 yield path
 
 

@@ -12,6 +12,17 @@ def _text_encoder(label: str, aliases: str) -> str:
     return Setting("", label, widget="model", level="expert", aliases=aliases)
 
 
+class TrainingAdapter(Section):
+    """Training adapter"""
+
+    path: str = Setting("", "LoRA file", scope="machine", widget="file")
+    """A LoRA that was made to train this very distilled model. Only its layers of the denoiser are used."""
+    strength: float = Setting(1.0, "Strength", ge=-10, le=10)
+    """How much of it. Usual: 1."""
+    enabled: bool = Setting(True, "Enabled")
+    """Off: it stays in the list and is not used."""
+
+
 class Model(Section):
     """Base model"""
 
@@ -55,6 +66,13 @@ class Model(Section):
         aliases="no_half_vae, vae.weight_dtype, VAE data type, fallback_train_dtype, black images",
     )  # fmt: skip
     """fp32 is safe for every VAE. SDXL's own VAE fails in fp16."""
+    training_adapters: tuple[TrainingAdapter, ...] = Setting(
+        (), "Training adapters", max_length=10, level="expert",
+        aliases="assistant_lora_path, assistant LoRA, de-distill, turbo, schnell, lightning",
+    )  # fmt: skip
+    """LoRA files that lie under the model while it is trained, and are in no sample and in no file that is saved. They
+    keep a distilled model (Turbo, schnell, Lightning) from losing its few steps: what is trained is then used with the
+    distilled model alone."""
     clip_skip: int = Setting(
         0, "Clip skip", ge=0, le=11, level="expert",
         aliases="text_encoder_layer_skip, CLIP_stop_at_last_layers, penultimate layer",

@@ -61,6 +61,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "perturbation.no-layer": ('No self-attention of this model begins with "{wanted}".',
         "Set the attention layers to {groups:commas}, or to the beginning of a name such as {example}."),
     "prompt.no-image": ("The image {file} does not exist.", "Choose another one, or leave it out."),
+    "training-adapter.not-there": (
+        "The training adapter {file} does not exist.", "Choose another file, or turn it off."),
+    "training-adapter.kind": ("{file} is a {title}; a training adapter is a plain LoRA.", "Choose another file."),
+    "training-adapter.no-denoiser": ("{file} changes no layer of the denoiser.", "Choose another training adapter."),
     "prompt.no-lora-file": ("The LoRA {file} does not exist.", "Choose another one, or turn it off."),
     "prompt.no-lora-folder": ("<lora:{name}> names a file, and no folder for LoRA files is set.",
         "Set {sampling.lora_folder}, or leave the tag out."),

@@ -119,7 +119,7 @@ class RunWriter:
         began, drawn = time.monotonic(), list[Sample]()
         for place, live in enumerate(which):
             beside = LIVE if place else ""
-            with self.inference_weights(live=live):
+            with self.inference_weights(live=live), self.learner.method.without_training_adapters():
                 for sample in self.sampler.draw(prompts, step_done, step=step, failed=self._report_undrawn):
                     drawn += [] if beside else [sample]
                     number = 0 if of_the_moment else sample.number + place * len(prompts)

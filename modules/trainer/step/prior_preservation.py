@@ -23,6 +23,7 @@ from modules.data.index import Index, Item
 from modules.data.order import Example
 from modules.errors import UserError
 from modules.methods import Method
+from modules.methods.training_adapters import adapters_key
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem, problem
 from modules.system.devices import autocast, to_device
@@ -149,7 +150,8 @@ def _models(task: DenoisingTask) -> list[str]:
     noise = preset.objective.noise.model_dump_json()
     encoders = FamilyEncoders(family)
     facts = ["answers 1", family.fingerprint("denoiser"), encoders.text_key, encoders.image_key, noise_schedule, noise]
-    return [*facts, str(preset.objective.embedded_guidance)] if family.card.guidance_embed else facts
+    facts += [str(preset.objective.embedded_guidance)] if family.card.guidance_embed else []
+    return [*facts, *([json.dumps(adapters)] if (adapters := adapters_key(preset)) else [])]
 
 
 def _groups(loader: BatchLoader, preset: Preset) -> Iterator[list[Example]]:

@@ -24,7 +24,7 @@ from tests.gui.by_hand import choose, page_of, row_alone, type_into, words_in
 from tests.gui.conftest import Pump
 
 # A switch beside the title, not a row
-IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled")
+IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled", "model.training_adapters.0.enabled")
 # One of those that several optimizers or methods have alike
 KNOBS = list({
     (setting.path, setting.label, setting.kind, setting.widget, setting.limits, setting.choices, setting.zero): setting
