@@ -94,6 +94,13 @@ class SamplingDefaults:
 GUIDANCE_INPUT = ("objective.embedded_guidance", "sampling.prompts.0.distilled_guidance")
 
 
+# Names of models that were taught to draw in a few steps. A "De-Turbo" was taught to do without.
+DISTILLED = (
+    r"(?<!de)(?<!de.)turbo|schnell|lightning|klein(?!.*base)|hyper-?sd"
+    r"|(?<![a-z])(lcm|tcd|hyper|flash|dmd2?)(?![a-z])"
+)
+
+
 @dataclass(frozen=True)
 class FamilyCard:
     """A row of the catalog. The family's own file has the code, and nobody else knows a family by name."""
@@ -115,6 +122,7 @@ class FamilyCard:
     sampling: tuple[SamplingDefaults, ...] = (SamplingDefaults(),)  # the first that names a model is its; last: others
     guidance_embed: bool = False  # whether its denoisers can take the guidance as an input (FLUX.1 dev)
     fp16_vae: bool = True  # whether its own VAE works in fp16
+    distilled: str = DISTILLED  # a regular expression over the names of models that training would spoil
     short_title: str = ""
     lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
@@ -143,8 +151,12 @@ class FamilyCard:
 
     def usual_sampling(self, source: str) -> SamplingDefaults:
         """What a model is usually drawn with, by the name of its file, folder or repository."""
-        name = re.split(r"[/\\]", source.rstrip("/\\"))[-1]
+        name = _last_name(source)
         return next(row for row in self.sampling if re.search(row.names, name, re.IGNORECASE))
+
+    def is_distilled(self, source: str) -> bool:
+        """Whether a model draws in few steps, by the last part of its name: training takes that from it."""
+        return bool(re.search(self.distilled, _last_name(source), re.IGNORECASE))
 
     def uses(self, path: str) -> bool:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
@@ -153,6 +165,10 @@ class FamilyCard:
             return False
         not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
         return not any(path == unused or path.startswith(f"{unused}.") for unused in not_used)
+
+
+def _last_name(source: str) -> str:
+    return re.split(r"[/\\]", source.rstrip("/\\"))[-1]
 
 
 def component_label(name: str) -> str:

@@ -9,7 +9,9 @@ from modules.check.context import CheckContext
 from modules.check.run.common_rates import RateRange, common_rate, scale_of
 from modules.check.run.plan import Plan
 from modules.check.wording import component_name, one_figure
+from modules.formats.metadata import base_name
 from modules.messages import Finding
+from modules.methods.training_adapters import used_adapters
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval, WarmUp
 from modules.sentences.problem import problem
@@ -28,6 +30,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     preset = context.preset
     if context.family is not None:
         yield from _rates(preset, context.family.resolution)
+    yield from _distilled(preset)
     yield from _same_rate(preset)
     yield from _pointless_ends(preset)
 
@@ -37,6 +40,13 @@ def length_findings(preset: Preset, plan: Plan) -> Iterator[Finding]:
     yield from _warmup(preset, plan)
     yield from _ema(preset, plan)
     yield from _ends(preset, plan)
+
+
+def _distilled(preset: Preset) -> Iterator[Finding]:
+    """A model of few steps that is trained as it is forgets how to draw in few steps."""
+    model, laid = preset.model, used_adapters(preset)
+    if preset.training.denoiser.train and preset.card.is_distilled(model.source) and not laid:
+        yield Finding("model.distilled-training", "warning", "model.source", {"model": base_name(model.source)})
 
 
 # Rates ----------------------------------------------------------------------------------------------------------------

@@ -53,6 +53,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "no-samples.too-rare": ("they are made every {every}", ""),
     "fix.sample-caption": ("Sample the first image's caption", ""),
     "fix.sample-often": ("Sample every 100 steps", ""),
+    # The model
+    "model.distilled-training": ("{model} draws in few steps, by its name: it was distilled, and training spoils that.",
+        "Train on the model that it was distilled from; a LoRA of that one also works with {model}. Or add a LoRA that "
+        "was made to train {model} to {model.training_adapters}."),
     # Learning rates
     "arithmetic.scaled-rate": ("The learning rate {rate:g} is scaled by {how}: times {factor:.4g}, {scaled:.4g}.",
         "The learning rates of components are scaled alike. Usual values are those of the scaled rate."),
