@@ -15,6 +15,7 @@ from modules.preset.paths import Values, get
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt, sampler_named
 from modules.preset.setting_info import knobs
+from modules.preset.usual_sampling import usual_prompt
 from modules.sentences.render import PLAIN
 
 OF_ALL = [setting for setting in knobs(Prompt) if setting.path not in ("prompt", "enabled")]
@@ -47,7 +48,8 @@ def prompts_of(options: argparse.Namespace, preset: Values | None = None) -> lis
     drawn: list[Values] = asked or cast("list[Values]", get(preset or {}, "sampling.prompts") or [])
     if not drawn:
         raise UserError("option.no-prompt")
-    return [prompt_of({**prompt, **over}).model_dump(mode="json") for prompt in drawn]
+    usual = usual_prompt(preset or {}) if asked else {}
+    return [prompt_of({**usual, **prompt, **over}).model_dump(mode="json") for prompt in drawn]
 
 
 def _parsed_sampler(name: str | None) -> Values:

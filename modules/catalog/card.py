@@ -91,6 +91,8 @@ class SamplingDefaults:
     names: str = ""  # a regular expression over the names of the models that it is meant for; "": all others
 
 
+# Settings that mean nothing for rectified flows, and those of models that take the guidance as an input
+NOT_OF_FLOWS = ("objective.prediction", "objective.zero_terminal_snr", "sampling.prompts.0.spacing")
 GUIDANCE_INPUT = ("objective.embedded_guidance", "sampling.prompts.0.distilled_guidance")
 
 
@@ -149,6 +151,11 @@ class FamilyCard:
         """All folders with weights in a diffusers folder."""
         return tuple(spec.folder for spec in self.components)
 
+    @property
+    def is_flow(self) -> bool:
+        """Whether its models are rectified flows and can be nothing else: all transformers are."""
+        return any(spec.kind == "dit" for spec in self.components)
+
     def usual_sampling(self, source: str) -> SamplingDefaults:
         """What a model is usually drawn with, by the name of its file, folder or repository."""
         name = _last_name(source)
@@ -164,6 +171,7 @@ class FamilyCard:
         if part.startswith("text_encoder_") and part not in self.text_encoders:
             return False
         not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
+        not_used = (*not_used, *NOT_OF_FLOWS) if self.is_flow else not_used
         return not any(path == unused or path.startswith(f"{unused}.") for unused in not_used)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant
+from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant
 from modules.catalog.layers import dit_sets
 
 CARD = FamilyCard(
@@ -36,8 +36,8 @@ CARD = FamilyCard(
     ),
     file_marks=("cap_pad_token", "x_pad_token"),
     chunk_size=500,
+    sampling=(SamplingDefaults(8, 1, names="turbo"), SamplingDefaults(30, 4)),
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",
-        "objective.prediction", "objective.zero_terminal_snr",
     ),
 )  # fmt: skip

@@ -105,6 +105,12 @@ def _check_model(preset: Preset, family: Family, tell: Tell) -> None:
     }
     fixes = [fix("fix.sampler", changes, sampler=able)] if able else []
     finding_on_error(tell, "samples.cannot-draw", "sampling.prompts", lambda: check_samplers(preset, family), fixes)
+    if preset.prior.made.count:
+        sampler, path = preset.prior.made.sampler, "prior.made.sampler"
+        fixes = [fix("fix.sampler", {path: able}, sampler=able)] if able else []
+        finding_on_error(
+            tell, "samples.cannot-draw", path, lambda: scheduler_for(sampler, family.noise_schedule), fixes
+        )  # fmt: skip
     if preset.method.kind != "embedding":
         usual = {"method.layers": type(preset.method).model_fields["layers"].default}
         fixes = [fix("fix.usual-layers", usual)]

@@ -116,6 +116,12 @@ def test_sample_draws_the_prompts_given(jobs: list[Job], tmp_path: Path) -> None
     assert settings["preset"]["model"]["source"] == "starter:model"
 
 
+def test_sample_draws_with_what_is_usual_for_the_model(jobs: list[Job]) -> None:
+    run(["sample", "Tongyi-MAI/Z-Image-Turbo", "--family", "zimage", "--prompt", "a cat", "--guidance", "1.5"])
+    (prompt,) = settings_of(jobs, "sample")["prompts"]
+    assert (prompt["steps"], prompt["guidance"], prompt["sampler"]) == (8, 1.5, "euler")
+
+
 def test_sample_with_a_preset_draws_its_own_prompts(
     jobs: list[Job], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,6 +15,7 @@ from modules.diffusion.noise_schedule import RectifiedFlow
 from modules.diffusion.shift import ConstantShift, DynamicShift, Flux2Shift, Shift, shift_in_config
 from modules.diffusion.solvers import SOLVERS, denoise, scheduler_for
 from modules.errors import UserError
+from modules.preset.sections.sampling import FLOW_SAMPLERS
 
 # What the models' scheduler configs say. Chroma's is FLUX.1's; Krea's turbo has a mu of its own.
 FLUX = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
@@ -27,7 +28,6 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "z-image base": {"shift": 6.0, "use_dynamic_shifting": False},
 }
 SIZES = [(1024, 1024), (768, 1344)]
-FOLLOWING = ("euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "dpmpp_sde", "unipc", "lcm")
 
 
 def asked_levels(shift: float, terminal: float | None, steps: int, solver: str = "euler") -> list[float]:
@@ -88,7 +88,7 @@ def test_a_config_may_leave_out_what_it_means(config: dict[str, Any], rule: Shif
 
 
 @pytest.mark.parametrize("terminal", [None, 0.02])
-@pytest.mark.parametrize("solver", FOLLOWING)
+@pytest.mark.parametrize("solver", FLOW_SAMPLERS)
 def test_every_sampler_of_flows_takes_the_same_steps(solver: str, terminal: float | None) -> None:
     levels = asked_levels(3.0, terminal, 4, solver)
     assert levels == pytest.approx(asked_levels(3.0, terminal, 4), abs=2e-3)
@@ -97,6 +97,6 @@ def test_every_sampler_of_flows_takes_the_same_steps(solver: str, terminal: floa
 
 
 def test_no_other_sampler_follows_a_flow() -> None:
-    for name in SOLVERS.keys() - set(FOLLOWING):
+    for name in SOLVERS.keys() - set(FLOW_SAMPLERS):
         with pytest.raises(UserError, match="is a rectified flow"):
             scheduler_for(name, RectifiedFlow())

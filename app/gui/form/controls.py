@@ -14,12 +14,16 @@ from app.gui.form.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
 from modules.language import tr
+from modules.preset.paths import Values
+from modules.preset.sections.sampling import FLOW_SAMPLERS
 from modules.preset.setting_info import SettingInfo
+from modules.preset.usual_sampling import is_flow
 
 MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.gguf *.ckpt"),)
 KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),)}
 PATH_WIDGETS = ("file", "folder", "save", "model")
 SHORT = 28  # letters of all choices together that still stand side by side
+SAMPLERS = ("sampling.prompts.0.sampler", "prior.made.sampler")
 EMPTY = re.compile(r"\bEmpty: ([^.]+)\.")
 
 
@@ -75,11 +79,21 @@ def placeholder_of(setting: SettingInfo) -> str:
     return words[:1].upper() + words[1:]
 
 
-def options_of(setting: SettingInfo) -> Sequence[Option]:
-    """The choices of a setting as the controls take them; the preset's own word is found by the search too."""
+def options_of(setting: SettingInfo, project: Values | None = None) -> Sequence[Option]:
+    """The choices of a setting as the controls take them; the preset's own word is found by the search too.
+
+    `project`: the values that some may not go with.
+    """
     labels = setting.labels or {}
+    flow = setting.path in SAMPLERS and project is not None and is_flow(project)
+    reason = tr("Does not work with rectified flow models")
     return [
-        Option(choice, tr(labels.get(choice, "")) or choice_label(setting.path, choice), words=str(choice))
+        Option(
+            choice,
+            tr(labels.get(choice, "")) or choice_label(setting.path, choice),
+            words=str(choice),
+            reason=reason if flow and choice not in FLOW_SAMPLERS else "",
+        )
         for choice in setting.choices
     ]
 
@@ -96,6 +110,11 @@ def _chosen(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) ->
         segments = Segmented(master, options, None, callbacks.put, width=120)
         return Control(segments, lambda value, bad: segments.set(value))
     choice = Choice(master, options, None, callbacks.put)
+    if setting.path in SAMPLERS:
+        draft = callbacks.context.draft
+        for path in ("model.family", "objective.prediction"):
+            master.until_destroyed(draft.watch(path, lambda _: choice.offer(options_of(setting, draft.values))))
+        choice.offer(options_of(setting, draft.values))
     return Control(choice, lambda value, bad: choice.set(value))
 
 

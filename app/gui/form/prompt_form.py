@@ -7,9 +7,10 @@ from typing import Any
 from app.gui.draft.problem_labels import WORDS, name_of
 from app.gui.form.controls import options_of, placeholder_of
 from app.gui.kit import Choice, Entry, FormRow, Frame, LinkButton, PathEntry, Switch, TextArea, px
+from modules.catalog import FAMILIES
 from modules.errors import Problems
 from modules.language import tr
-from modules.preset.paths import Values
+from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt
@@ -32,13 +33,15 @@ class PromptForm(Frame):
         values: what is filled in first.
         lines: height of the prompt's field.
         many: the first field holds a prompt on each line; `read_all` gives them.
+        project: the values of the model that draws, where they are known: what it does not use is not shown.
     """
 
     def __init__(
-        self, master: Any, values: Values, *, lines: int = 3, many: bool = False, label_width: float = 140
-    ) -> None:
+        self, master: Any, values: Values, *, lines: int = 3, many: bool = False, label_width: float = 140,
+        project: Values | None = None,
+    ) -> None:  # fmt: skip
         super().__init__(master)
-        self._many, self._wide = many, label_width
+        self._many, self._wide, self._project = many, label_width, project
         self.rows: dict[str, FormRow] = {}
         self.controls: dict[str, Control] = {}
         self._values, self._lines = values, lines
@@ -50,8 +53,9 @@ class PromptForm(Frame):
     def unfold(self) -> None:
         """Show the other settings, too; what was hidden until now is as it was filled in."""
         self._fold.pack_forget()
+        card = FAMILIES.get(str(get(self._project or {}, "model.family")))
         for name in FIELDS:
-            if name not in self.rows:
+            if name not in self.rows and (card is None or card.uses(PATH + name)):
                 self._row(name, self._values.get(name), self._lines)
 
     def read(self) -> Values | None:
@@ -86,7 +90,7 @@ class PromptForm(Frame):
         if name == "prompt":
             control: Control = TextArea(row, shown, lines=lines)
         elif setting.choices:
-            control = Choice(row, options_of(setting), value if value is not None else setting.default)
+            control = Choice(row, options_of(setting, self._project), value if value is not None else setting.default)
         elif setting.kind is bool:
             control = Switch(row, bool(value))
         elif setting.widget == "file":
@@ -124,7 +128,7 @@ class PromptForm(Frame):
                 at = problem.path if problem.path in FIELDS else "prompt"
                 if at not in self.rows:
                     self.unfold()
-                self.rows[at].error(PROMPT_WORDS.sentence(problem))
+                self.rows.get(at, self.rows["prompt"]).error(PROMPT_WORDS.sentence(problem))
             return True
         return False
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from app.gui.draft.choice_labels import choice_label
@@ -17,6 +18,7 @@ from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import Prompt
 from modules.preset.setting_info import knobs
+from modules.preset.usual_sampling import usual_prompt
 
 KINDS = (("Prompts", "*.txt *.json *.toml"),)
 USUAL = {setting.path: setting.default for setting in knobs(Prompt)}
@@ -42,11 +44,6 @@ def _of_a_prompt(values: Values) -> str:
     return " · ".join(parts)
 
 
-def _next_prompt(others: Sequence[Values]) -> Values:
-    """A new prompt is drawn as the one before it."""
-    return {**others[-1], "prompt": "", "enabled": True} if others else {}
-
-
 def _next_lora(others: Sequence[Values]) -> Values:
     del others
     return {}
@@ -58,7 +55,6 @@ PROMPTS = ListLabels(
     "No samples are made while training. Add a prompt to see what the model learns.",
     first=("prompt", "negative", "seed", "width", "height"),
     summary=_of_a_prompt,
-    new=_next_prompt,
     unfold=0,
 )
 LORAS = ListLabels(
@@ -74,7 +70,7 @@ class SamplingPage(SettingsPage):
     def under(self, inside: Frame) -> Iterator[None]:
         Label(inside, tr("Prompts"), font="section").pack(fill="x", pady=(px(18), px(2)))
         LinkButton(inside, tr("Read prompts from a file …"), self._import).pack(anchor="w", pady=(0, px(6)))
-        self.list = ListEditor(inside, self.context, "sampling.prompts", PROMPTS)
+        self.list = ListEditor(inside, self.context, "sampling.prompts", replace(PROMPTS, new=self._next_prompt))
         self.list.pack(fill="x")
         yield from self.list.build()
         Label(inside, tr("LoRA files for samples"), font="section").pack(fill="x", pady=(px(18), px(8)))
@@ -95,7 +91,7 @@ class SamplingPage(SettingsPage):
         except UserError as error:
             self.context.notify(error.text(WORDS))
             return
-        new = [{**USUAL, **prompt} for prompt in found.prompts]
+        new = [{**self._usual, **prompt} for prompt in found.prompts]
         self.context.draft.put("sampling.prompts", [*self.list.entries(), *new])
         many = plural(len(new), "1 prompt", "{count} prompts")
         left_out = tr(" Skipped: {what}", what=WORDS.sentence(found.notes[0])) if found.notes else ""
@@ -104,6 +100,15 @@ class SamplingPage(SettingsPage):
             tr("Undo"),
             self.context.draft.undo,
         )
+
+    @property
+    def _usual(self) -> Values:
+        """The settings of a new prompt: what is usual for the model."""
+        return {**USUAL, **usual_prompt(self.context.draft.values)}
+
+    def _next_prompt(self, others: Sequence[Values]) -> Values:
+        """A new prompt is drawn as the one before it."""
+        return {**(others[-1] if others else self._usual), "prompt": "", "enabled": True}
 
     def _import(self) -> None:
         path = self.context.app.ask_open_file(tr("Prompts in kohya's notation"), KINDS)

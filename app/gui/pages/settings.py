@@ -10,6 +10,7 @@ from app.gui.form.base_model import BaseModelHint
 from app.gui.form.form import Below, Form, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.form.prediction_wizard import PredictionWizard
+from app.gui.form.sampling_hint import SamplingHint
 from app.gui.form.schedule_curve import ScheduleCurve
 from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
@@ -108,6 +109,7 @@ class ModelPage(SettingsPage):
 
         hint = BaseModelHint(under, self.context)
         hint.grid(row=2, column=1, sticky="ew")
+        SamplingHint(under, self.context).grid(row=3, column=1, sticky="ew")
 
         def offer(_: object = None) -> None:
             names = [*FAMILIES[str(self.context.draft.get("model.family"))].examples]
@@ -146,7 +148,17 @@ class TrainingPage(SettingsPage):
 
     def _guide(self, under: Frame) -> None:
         link = LinkButton(under, tr("Change what the model predicts …"), lambda: PredictionWizard(self.context))
-        link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
+
+        def show(_: object = None) -> None:
+            """A model that can be nothing but a flow is offered nothing."""
+            if FAMILIES[str(self.context.draft.get("model.family"))].is_flow:
+                link.pack_forget()
+                under.configure(height=1)
+            else:
+                link.pack(anchor="w", padx=(px(SIDE), 0), pady=(px(2), px(6)))
+
+        show()
+        self.until_destroyed(self.context.draft.watch("model.family", show))
 
     def titles(self) -> dict[str, Callable[[], str]]:
         def card() -> FamilyCard:

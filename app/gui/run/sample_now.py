@@ -10,6 +10,7 @@ from app.gui.kit import Answer, Dialog, ScrollArea
 from modules.language import plural, tr
 from modules.messages import SampleNow
 from modules.preset.paths import Values
+from modules.preset.usual_sampling import usual_prompt
 
 ALL = "all"
 ONE = "one"
@@ -32,7 +33,7 @@ class SampleNowDialog(Dialog):
         )  # fmt: skip
         area = ScrollArea(self.body)
         area.pack(fill="both", expand=True)
-        self.form = PromptForm(area.body, self.asked_last or first_prompt(context))
+        self.form = PromptForm(area.body, self.asked_last or first_prompt(context), project=context.draft.values)
         self.form.pack(fill="both", expand=True)
         self._read: Values | None = None
         self.form.controls["prompt"].focus_set()
@@ -65,4 +66,5 @@ def enabled_prompts(context: AppContext) -> list[Values]:
 def first_prompt(context: AppContext) -> Values:
     """What a form about a prompt begins with: the project's first, or the defaults."""
     prompts = enabled_prompts(context)
-    return prompts[0] if prompts else {name: knob_of(name).default for name in FIELDS}
+    usual = {name: knob_of(name).default for name in FIELDS} | usual_prompt(context.draft.values)
+    return prompts[0] if prompts else usual

@@ -10,6 +10,7 @@ from modules.messages import Finding
 from modules.preset.preset import Preset
 from modules.preset.sections.method import LowRank
 from modules.preset.text.interval import Interval
+from modules.preset.usual_sampling import better_sampling
 from modules.sentences.render import fix
 
 
@@ -18,6 +19,8 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     yield from _alternation(context.preset)
     yield from _sizes_of_groups(context.preset)
     yield from _weightless_prior(context.preset)
+    yield from _unsuited_samples(context.preset)
+    yield from _unread_negatives(context.preset)
     yield from _not_read_elsewhere(context.preset)
     if context.index is not None:
         yield from _starts_too_late(context.preset, Plan.of(context.preset, context.index))
@@ -39,6 +42,26 @@ def _weightless_prior(preset: Preset) -> Iterator[Finding]:
     kinds = {concept.kind for concept in preset.concepts if concept.enabled}
     if not preset.prior.weight and (kinds & {"class", "prior"} or preset.prior.made.count):
         yield Finding("idle.prior", "warning", "prior.weight", fixes=[fix("fix.prior-weight", {"prior.weight": 1.0})])
+
+
+def _unsuited_samples(preset: Preset) -> Iterator[Finding]:
+    """Samplers are judged where the model is opened."""
+    values = preset.model_dump(mode="json")
+    usual = preset.card.usual_sampling(preset.model.source)
+    better = {path: value for path, value in better_sampling(values).items() if not path.endswith(".sampler")}
+    if better:
+        facts = {"steps": usual.steps, "guidance": usual.guidance}
+        yield Finding("samples.unsuited", "warning", next(iter(better)), facts, [fix("fix.usual-sampling", better)])
+
+
+def _unread_negatives(preset: Preset) -> Iterator[Finding]:
+    unread = [
+        number
+        for number, prompt in enumerate(preset.sampling.prompts)
+        if prompt.enabled and prompt.negative and not prompt.reads_negative
+    ]
+    if unread:
+        yield Finding("idle.negative", "info", f"sampling.prompts.{unread[0]}.negative", {"count": len(unread)})
 
 
 def _not_read_elsewhere(preset: Preset) -> Iterator[Finding]:

@@ -87,12 +87,14 @@ def _trained(preset: Preset) -> Iterator[Problem]:
 
 
 def _objective(preset: Preset) -> Iterator[Problem]:
-    here, there = "objective.zero_terminal_snr", "objective.prediction"
+    here, there, prediction = "objective.zero_terminal_snr", "objective.prediction", preset.objective.prediction
+    if preset.card.is_flow and prediction not in ("auto", "flow"):
+        yield problem("rules.always-flow", there, "model.family", family=preset.model.family, prediction=prediction)
     if preset.objective.zero_terminal_snr != "on":
         return
-    if preset.objective.prediction == "epsilon":
+    if prediction == "epsilon":
         yield problem("rules.epsilon-zero-snr", here, there)
-    if preset.objective.prediction == "flow":
+    if prediction == "flow":
         yield problem("rules.flow-zero-snr", here, there)
 
 

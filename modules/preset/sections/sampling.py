@@ -14,6 +14,9 @@ SAMPLERS: dict[str, str] = {
     "dpmpp_2m_sde": "DPM++ 2M SDE", "dpmpp_3m_sde": "DPM++ 3M SDE", "dpmpp_sde": "DPM++ SDE", "ddim": "DDIM",
     "pndm": "PLMS", "lms": "LMS", "unipc": "UniPC", "lcm": "LCM", "tcd": "TCD",
 }  # fmt: skip
+FLOW_SAMPLERS = (  # that can follow a rectified flow
+    "euler", "heun", "dpmpp_2m", "dpmpp_2m_sde", "dpmpp_3m_sde", "dpmpp_sde", "unipc", "lcm",
+)  # fmt: skip
 SPACINGS: dict[str, str] = {
     "default": "", "uniform": "Uniform", "leading": "DDIM", "karras": "Karras", "exponential": "Exponential",
     "beta": "Beta",
@@ -97,12 +100,14 @@ class Prompt(Section):
         20, "Steps", ge=1, le=1000,
         aliases="num_inference_steps, diffusion_steps, sample_steps, sampling steps, validation_num_inference_steps",
     )  # fmt: skip
-    """More are finer and slower. Usual: 20 to 30."""
+    """More are finer and slower. Usual: 20 to 30; 4 to 9 for models that were distilled to few steps (Turbo, Lightning,
+    schnell, klein)."""
     guidance: float = Setting(
         7.0, "Guidance scale (CFG)", ge=0, le=100,
         aliases="cfg_scale, guidance_scale, classifier-free guidance, validation_guidance",
     )  # fmt: skip
-    """How strictly the prompt is followed. 1: no guidance. Usual: 5 to 8."""
+    """How strictly the prompt is followed. 1: no guidance, and no negative prompt. Usual: 5 to 8; 3 to 5 for flow
+    models, 1 for distilled ones."""
     distilled_guidance: float = Setting(
         0.0, "Distilled guidance", ge=0, le=100, zero="as usual",
         aliases="Distilled CFG Scale, guidance_scale, embedded guidance, flux guidance, FluxGuidance, --g",

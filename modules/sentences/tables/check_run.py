@@ -110,6 +110,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "fix.prior-weight": ("Let them count as much as others", ""),
     "idle.start": ("{path} is {start}: training it never begins, because the run ends after {steps:,} steps.", ""),
     "fix.train-from-the-start": ("Train it from the beginning", ""),
+    "idle.negative": (
+        "{count:A negative prompt is|# negative prompts are} not read: with guidance 1 the model is asked once.", ""),
+    "samples.unsuited": (
+        "This model is usually sampled with {steps} steps and guidance {guidance:g}, and prompts ask for more.",
+        "It is a distilled model: guidance burns the colours, and further steps gain nothing."),
+    "fix.usual-sampling": ("Sample as is usual", ""),
     # Programs that will not read the file as it was trained
     "readers.oft": ("Forge, InvokeAI and diffusers cannot read an OFT.",
         "ComfyUI and LyCORIS read it, LyCORIS only where it would choose the same block size (16 and 8 usually are)."),

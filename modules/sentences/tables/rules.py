@@ -32,6 +32,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{objective.zero_terminal_snr} on needs v-prediction, but {objective.prediction} is epsilon, which says "
         "nothing about the image at pure noise.",
         "Set one of them to auto, or {objective.prediction} to v_prediction."),
+    "rules.always-flow": ("Models of {model.family} {family} are rectified flows and cannot learn {prediction}.",
+        "Set {path} to auto."),
     "rules.flow-zero-snr": (
         "{objective.zero_terminal_snr} on is for v-prediction, but {objective.prediction} is flow, which always ends "
         "in pure noise.",

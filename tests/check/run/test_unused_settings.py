@@ -8,7 +8,8 @@ import pytest
 
 from modules.catalog import FAMILIES
 from modules.check.run.unused_settings import findings
-from tests.check.rooms import mended, preset_for, said
+from modules.preset.validate import preset_of
+from tests.check.rooms import mended, preset_for, said, subject_of
 from tests.families.pretend.card import CARD
 
 TEXT = "training.text_encoder_1.train=true"
@@ -63,3 +64,15 @@ def test_a_dora_in_names_that_only_diffusers_reads_is_spoken_of(
 )
 def test_what_does_something_is_not_spoken_of(settings, tmp_path: Path) -> None:
     assert said(findings, preset_for(tmp_path, (), *settings, concepts=[{"path": "starter:robot"}])) == {}
+
+
+def test_prompts_that_do_not_suit_a_distilled_model_are_said_with_what_is_usual() -> None:
+    prompts = [{"prompt": "a cat", "steps": 30}, {"prompt": "a dog", "steps": 8, "guidance": 1, "negative": "fog"}]
+    model = {"family": "zimage", "source": "Tongyi-MAI/Z-Image-Turbo"}
+    preset = preset_of({"version": 3, "model": model, "sampling": {"prompts": prompts}})
+    found = {finding.name: finding for finding in findings(subject_of(preset))}
+    unsuited, unread = found["samples.unsuited"], found["idle.negative"]
+    assert (unsuited.path, unsuited.severity) == ("sampling.prompts.0.steps", "warning")
+    assert unsuited.fixes[0].changes == {"sampling.prompts.0.steps": 8, "sampling.prompts.0.guidance": 1}
+    assert unread.path == "sampling.prompts.1.negative"
+    assert "usually sampled with 8 steps and guidance 1" in unsuited.title

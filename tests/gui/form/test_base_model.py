@@ -9,8 +9,12 @@ pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
 from app.gui.context import AppContext
 from app.gui.form.base_model import family_of_model
+from app.gui.form.controls import options_of
+from app.gui.pages.sampling import USUAL
 from modules.catalog import FAMILIES
 from modules.families.parts.unet.single_file import SIGNATURES, TEXT, UNET
+from modules.preset.sections.sampling import FLOW_SAMPLERS, SAMPLERS
+from modules.preset.validate import setting_at
 from modules.system.bundled import ROOT
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump
@@ -55,3 +59,39 @@ def test_a_file_of_another_type_offers_to_set_the_model_type(
     assert not person.finds("This is a")
     context.draft.undo()
     assert person.finds("This is a Stable Diffusion XL model.")
+
+
+def test_prompts_of_another_model_are_offered_what_is_usual_for_the_new_one(
+    context: AppContext, person: Person, pump: Pump
+) -> None:
+    prompt = {**USUAL, "prompt": "a cat", "steps": 30, "sampler": "euler_a"}
+    context.draft.put("sampling.prompts", [prompt])
+    page_of(context, "model")
+    assert not person.finds("This model is usually sampled")
+    context.draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image-Turbo"}, "another model")
+    pump(lambda: person.finds("This model is usually sampled with Euler, 8 steps and guidance 1."))
+    person.click("Set samples to what is usual")
+    changed = context.draft.get("sampling.prompts.0")
+    assert (changed["steps"], changed["guidance"], changed["sampler"], changed["prompt"]) == (8, 1, "euler", "a cat")
+    assert not person.finds("This model is usually sampled")
+    context.draft.undo()
+    assert context.draft.get("sampling.prompts.0") == prompt
+
+
+def test_samplers_that_cannot_follow_a_flow_are_grey_where_the_model_is_one() -> None:
+    setting = setting_at("sampling.prompts.0.sampler")
+    assert setting is not None
+    for family, able in (("sdxl", set(SAMPLERS)), ("zimage", set(FLOW_SAMPLERS))):
+        options = options_of(setting, {"model": {"family": family}})
+        assert {option.value for option in options if not option.reason} == able
+
+
+def test_a_new_prompt_of_a_distilled_model_begins_with_what_is_usual(context: AppContext, pump: Pump) -> None:
+    context.draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image-Turbo"}, "another model")
+    page = page_of(context, "sampling")
+    page.list.add()
+    pump()
+    added = context.draft.get("sampling.prompts.0")
+    assert (added["steps"], added["guidance"], added["prompt"]) == (8, 1, "")
+    page.reveal("sampling.prompts.0.flow_shift")
+    assert "spacing" not in page.list.made[0].rows and "distilled_guidance" not in page.list.made[0].rows

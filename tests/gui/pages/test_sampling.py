@@ -21,13 +21,13 @@ def test_prompts_of_a_file_stand_behind_those_that_are_there(context: AppContext
     page = page_of(context, "sampling")
     page.list.add()
     file = tmp_path / "prompts.txt"
-    file.write_text("a cat --w 512 --ss euler_a --g 3\na dog --d -1", encoding="utf-8")
+    file.write_text("a cat --w 512 --ss euler_a --am 3\na dog --d -1", encoding="utf-8")
     page.take(file)
     pump()
     prompts = context.draft.get("sampling.prompts")
     assert [prompt["prompt"] for prompt in prompts] == ["", "a cat", "a dog"]
     assert (prompts[1]["sampler"], prompts[1]["width"], prompts[2]["seed"]) == ("euler_a", 512, -1)
-    assert "2 prompts from prompts.txt" in said[-1][0] and "--g is for other models" in said[-1][0]
+    assert "2 prompts from prompts.txt" in said[-1][0] and "--am is for other models" in said[-1][0]
     said[-1][1]()
     assert len(context.draft.get("sampling.prompts")) == 1
     file.write_text("", encoding="utf-8")
