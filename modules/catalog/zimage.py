@@ -35,6 +35,7 @@ CARD = FamilyCard(
         Variant("z-image-turbo", "Z-Image-Turbo", r"turbo", repo="Tongyi-MAI/Z-Image-Turbo"),
     ),
     file_marks=("cap_pad_token", "x_pad_token"),
+    lora_formats=("diffusers", "native", "kohya"),
     chunk_size=500,
     sampling=(SamplingDefaults(8, 1, names="turbo"), SamplingDefaults(30, 4)),
     not_used=(

@@ -22,9 +22,11 @@ class FileLayer:
         return self.parts[0][1].theirs
 
     def split(self, update: AdapterTensors) -> dict[str, AdapterTensors]:
-        """The update of each of ours; empty: one of its kind cannot be taken apart."""
+        """The update of each of ours that it changes; empty: one of its kind cannot be taken apart."""
         found = {name: part for name, link in self.parts if (part := update.part(link)) is not None}
-        return found if len(found) == len(self.parts) else {}
+        if len(found) < len(self.parts):
+            return {}
+        return {name: part for name, part in found.items() if part.rank} or found
 
 
 Spellings = Mapping[str, str | FileLayer]  # a name in a file -> "part|module path"
@@ -62,6 +64,7 @@ def in_file(updates: Mapping[str, AdapterTensors], links: Mapping[str, Link]) ->
 
 def _joined(members: list[tuple[Link, AdapterTensors]]) -> AdapterTensors:
     """Those that lie fused as one: block by block, of the sum of their ranks; what is missing changes nothing."""
+    members.sort(key=lambda member: member[0].place)  # diffusers finds the blocks again where they lie in this order
     (link, first), loras = members[0], [lora for _, lora in members if isinstance(lora, LoraTensors)]
     if link.form == "same":
         return first

@@ -212,37 +212,8 @@ def unet_links(
 
 # VAE ------------------------------------------------------------------------------------------------------------------
 
-VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
-VAE_RULES: tuple[tuple[str, str], ...] = (
-    (r"\.conv_norm_out\.", ".norm_out."),
-    (r"\.down_blocks\.(\d+)\.resnets\.(\d+)\.", r".down.\1.block.\2."),
-    (r"\.down_blocks\.(\d+)\.downsamplers\.0\.", r".down.\1.downsample."),
-    (r"\.up_blocks\.(\d+)\.resnets\.(\d+)\.", r".up.\1.block.\2."),
-    (r"\.up_blocks\.(\d+)\.upsamplers\.0\.", r".up.\1.upsample."),
-    (r"\.mid_block\.resnets\.0\.", ".mid.block_1."),
-    (r"\.mid_block\.resnets\.1\.", ".mid.block_2."),
-    (r"\.conv_shortcut\.", ".nin_shortcut."),
-)
 # What diffusers called the attention's layers until 0.17.
 OLD_VAE_ATTENTION = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
-
-
-def vae_links(names: Iterable[str], config: Mapping[str, Any], prefix: str = "first_stage_model.") -> dict[str, Link]:
-    last = len(config["block_out_channels"]) - 1
-
-    def link(name: str) -> Link:
-        head, found, tail = name.partition(".mid_block.attentions.0.")
-        if found:
-            layer, _, leaf = tail.rpartition(".")
-            linear = leaf == "weight" and layer != "group_norm"
-            return Link(f"{prefix}{head}.mid.attn_1.{VAE_ATTENTION[layer]}.{leaf}", "conv" if linear else "same")
-        for pattern, replacement in VAE_RULES:
-            name = re.sub(pattern, replacement, name)
-        # LDM counts the decoder's levels from the finest.
-        name = re.sub(r"\.up\.(\d+)\.", lambda level: f".up.{last - int(level[1])}.", name)
-        return Link(prefix + name)
-
-    return {name: link(name) for name in names}
 
 
 def old_vae_links(names: Iterable[str]) -> dict[str, Link]:

@@ -6,6 +6,7 @@
         ("blocks.{i}.to_q + blocks.{i}.to_k", "layers.{i}.qk", "fuse"),       together along the first side
         ("norm_out.linear", "final.modulation", "swap"),                      its halves change places
         ("blocks.{i}.table", "layers.{i}.mod", "flat"),                       a matrix as one row of numbers
+        ("attention.q.weight", "attention.q.weight", "conv"),                 a linear layer as 1x1 convolution
         ("", "ema_counter", "drop"),                                          in files only, and no weight
     )
 
@@ -17,17 +18,19 @@ stands before every name of a block.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from modules.formats.checkpoint import Link, NoPlace, Renamed
-from modules.system.weights import Shape, Weights
+from modules.formats.checkpoint import Link, NoPlace
+from modules.system.weights import Shape
 
-Op = Literal["rename", "fuse", "swap", "flat", "drop"]
+Op = Literal["rename", "fuse", "swap", "flat", "conv", "drop"]
 Row = tuple[str, str] | tuple[str, str, Op]
-# What stands before the names in files of only a denoiser, and in those of whole models
-PREFIXES = ("", "model.diffusion_model.", "diffusion_model.", "net.", "transformer.", "model.")
+# What stands before the names in files of one component, and in those of whole models
+PREFIXES = (
+    "", "model.diffusion_model.", "diffusion_model.", "net.", "transformer.", "model.", "first_stage_model.", "vae.",
+)  # fmt: skip
 WILDCARD = re.compile(r"\\\{(\w+)\\\}")
 
 
@@ -111,6 +114,8 @@ class Layout:
                 return Link(theirs, "swapped")
             case "flat":
                 return Link(theirs, "flat", sizes=shapes[name])
+            case "conv":
+                return Link(theirs, "conv")
             case _:
                 return Link(theirs)
 
@@ -128,24 +133,18 @@ class Layout:
         """Whether a tensor of a file is none of the model's weights."""
         return any(pattern.fullmatch(theirs) for pattern in self.dropped)
 
-    def links_of_file(self, names: Iterable[str], shapes: Mapping[str, Shape]) -> dict[str, Link]:
+    def links_of_file(self, names: Collection[str], shapes: Mapping[str, Shape]) -> dict[str, Link]:
         """Where a component's tensors lie in this file: under native names or ours, behind any of the usual prefixes.
 
         Of the ways in which files are written, that in which most of the tensors are found; empty: none is.
         """
-        inside, best = {*names}, (0, dict[str, Link]())
+        best = 0, dict[str, Link]()
         for links in (self.links(shapes), {name: Link(name) for name in shapes}):
             for prefix in PREFIXES:
-                count = sum(prefix + link.theirs in inside for link in links.values())
+                count = sum(prefix + link.theirs in names for link in links.values())
                 if count > best[0]:
                     best = count, {name: link.behind(prefix) for name, link in links.items()}
         return best[1]
-
-    def opened(self, weights: Weights, shapes: Mapping[str, Shape]) -> tuple[Weights, list[str]]:
-        """A file under our names, and the tensors in it that are neither the component's nor to be dropped."""
-        links = self.links_of_file(weights.shapes, shapes)
-        used = {link.theirs for link in links.values()}
-        return Renamed(weights, links), [name for name in weights.shapes if name not in used and not self.drops(name)]
 
 
 def within(ours: str, theirs: str, *rows: Row) -> Iterator[Row]:

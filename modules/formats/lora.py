@@ -6,13 +6,14 @@ Shapes: I inputs, O outputs, R rank, k k the kernel of a convolution.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from modules.formats.adapter import AdapterTensors
+from modules.formats.checkpoint import Link
 from modules.formats.tensors import cast
 from modules.sentences.problem import Problem, problem
 
@@ -49,6 +50,15 @@ class LoraTensors(AdapterTensors):
     @property
     def zero_init(self) -> str:
         return "up"
+
+    def part(self, link: Link) -> AdapterTensors | None:
+        """Without the ranks that belong to other parts: a LoRA of each part may lie fused, block by block."""
+        found = super().part(link)
+        if found is None or "mid" in self.values:
+            return found
+        down, up = found.values["down"], found.values["up"]
+        used = up.flatten(2).any(dim=2).any(dim=0) if up.dim() > 2 else up.any(dim=0)
+        return replace(found, values={"down": down[used], "up": up[:, used]}, alpha=self.scale * int(used.sum()))
 
     def invalid_reason(self) -> Problem | None:
         found = self.sizes()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -18,6 +19,8 @@ from modules.diffusion.solvers import denoise
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import opening
+from modules.formats.checkpoint import planned
+from modules.system.weights import PlannedTensor, write_safetensors
 from tests.families.contract import LONG, OPTIONS, FamilyContract, assert_same_weights
 
 PROMPTS = ["a robot", LONG]
@@ -169,6 +172,17 @@ class DitContract(FamilyContract):
             wrong = files["vae"] if spec.kind != "vae" else files[self.kind.card.text_encoders[0]]
             with pytest.raises(UserError, match="was expected"):
                 self.kind.load(str(folder), replace(OPTIONS, others={spec.name: wrong}))
+
+    def test_a_vae_is_opened_under_its_authors_names(self, family: Any, folder: Path, tmp_path: Path) -> None:
+        layout, weights = family.layout_of("vae"), family.weights("vae")
+        links = layout.links(weights.shapes)
+        values = {name: PlannedTensor(shape, weights.dtype(name), partial(weights.read, name)) for name, shape in
+                  weights.shapes.items()}  # fmt: skip
+        write_safetensors(tmp_path / "ae.safetensors", planned(values, links), {})
+        again = self.kind.load(str(folder), replace(OPTIONS, others={"vae": str(tmp_path / "ae.safetensors")}))
+        assert {link.theirs for link in links.values()} != links.keys()
+        assert again.fingerprint("vae") == family.fingerprint("vae")
+        assert_same_weights(again.component("vae"), family.component("vae"))
 
     def test_what_a_file_lacks_is_fetched_or_asked_for(
         self, family: Family, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

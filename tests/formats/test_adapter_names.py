@@ -33,9 +33,8 @@ def loras(name: str) -> dict[str, LoraTensors]:
     family, found = DITS[name].family, dict[str, LoraTensors]()
     for place in family.lora_names():
         weight = DITS[name].module.get_parameter(f"{place.partition('|')[2]}.weight")
-        down, up = torch.randn(2, *weight.shape[1:]), torch.randn(len(weight), 2, *[1] * (weight.dim() - 2))
-        found[place] = LoraTensors.of(down, up, 0.5)
-    assert len(found) > 20
+        found[place] = LoraTensors.of(torch.randn(2, weight.shape[1]), torch.randn(len(weight), 2), 0.5)
+    assert len(found) >= 10
     return found
 
 
@@ -50,35 +49,39 @@ def saved(folder: Path, tensors: dict[str, Tensor]) -> Path:
     return folder / "x.safetensors"
 
 
-def deltas(updates: dict[str, Any], name: str) -> dict[str, Tensor]:
-    def weight(place: str) -> Tensor:
-        return DITS[name].module.get_parameter(f"{place.partition('|')[2]}.weight")
+def answers(updates: dict[str, Any]) -> dict[str, Tensor]:
+    """What each adds to the layer's answer to the same input."""
+    return {place: lora.scale * (lora.up @ (lora.down @ _input(lora.down))) for place, lora in updates.items()}
 
-    return {place: update.delta_weight(weight(place)) for place, update in updates.items()}
+
+def _input(down: Tensor) -> Tensor:
+    return torch.linspace(-1, 1, down.shape[1])
 
 
 def assert_close(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     assert found.keys() == wanted.keys()
     for place, tensor in wanted.items():
-        torch.testing.assert_close(found[place], tensor, rtol=1e-4, atol=1e-5, msg=place)
+        torch.testing.assert_close(found[place], tensor, rtol=1e-4, atol=1e-3, msg=place)
 
 
 @pytest.mark.parametrize(("name", "form"), EVERY)
 def test_what_is_written_is_read_back(name: str, form: LoraFormat, tmp_path: Path) -> None:
     path = saved(tmp_path, written(name, form))
     found = read_adapter(path, DITS[name].family.layer_spellings())
-    assert_close(deltas(found, name), deltas(loras(name), name))
+    assert_close(answers(found), answers(loras(name)))
 
 
 @pytest.mark.parametrize(("name", "form"), [(name, form) for name, dit in DITS.items() for form in dit.reads])
 def test_diffusers_loads_it_and_draws_the_same(name: str, form: LoraFormat) -> None:
     found = DITS[name].read_lora(written(name, form))
-    wanted = {f"transformer.{place.partition('|')[2]}": delta for place, delta in deltas(loras(name), name).items()}
+    wanted = {f"transformer.{place.partition('|')[2]}": answer for place, answer in answers(loras(name)).items()}
     downs = {key.removesuffix(".lora_A.weight"): tensor for key, tensor in found.items() if "lora_A" in key}
     ups = {key.removesuffix(".lora_B.weight"): tensor for key, tensor in found.items() if "lora_B" in key}
     assert len(found) == 2 * len(wanted), "alpha is worked in, and nothing is left over"
-    made = {key: (ups[key].flatten(1) @ down.flatten(1)).reshape(wanted[key].shape) for key, down in downs.items()}
-    assert_close(made, wanted)
+    assert form == "native" or name == "z-image" or {len(down) for down in downs.values()} == {2}, (
+        "blocks are told apart"
+    )
+    assert_close({key: ups[key] @ (down @ _input(down)) for key, down in downs.items()}, wanted)
 
 
 QKV, PARTS = "layers.0.attention.qkv", [f"denoiser|layers.0.attention.to_{letter}" for letter in "qkv"]
@@ -160,6 +163,17 @@ def test_what_cannot_be_taken_apart_is_named_and_the_rest_is_read(update: Adapte
     assert {key.rpartition("qkv")[0] for key in unread} == {"diffusion_model.layers.0.attention."}
 
 
+def test_ranks_of_other_parts_are_left_out_and_parts_that_nothing_changes(tmp_path: Path) -> None:
+    """A fused file of only queries and values, as ours are when keys were not trained."""
+    place, other = PARTS[0], PARTS[2]
+    trained = {place: loras("z-image")[place], other: loras("z-image")[other]}
+    named = in_file(trained, DITS["z-image"].family.adapter_links("native"))
+    [fused] = named.values()
+    found = read_adapter(saved(tmp_path, peft_tensors(named, torch.float32)), spellings())
+    assert (fused.rank, {name: lora.rank for name, lora in found.items()}) == (4, {place: 2, other: 2})
+    assert_close(answers(found), answers(trained))
+
+
 def test_parts_beside_the_whole_are_what_counts(tmp_path: Path) -> None:
     """Some programs write a fused layer and its parts."""
     pairs = {f"diffusion_model.{QKV}": (torch.ones(1, 16), torch.ones(48, 1))}
@@ -179,4 +193,4 @@ def test_other_kinds_have_a_name_for_each_layer_that_ends_where_programs_look(na
     assert names == {*family.lora_names().values()} and len(names) == len(doras)
     assert {name.partition("_")[0] for name in names} <= {"lora", "lycoris"}
     found = read_adapter(saved(tmp_path, tensors), family.layer_spellings())
-    assert_close(deltas(found, name), deltas(doras, name))
+    assert_close(answers(found), answers(doras))

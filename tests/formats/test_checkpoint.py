@@ -19,7 +19,8 @@ from modules.families.parts.lora_targets import lora_targets
 from modules.families.parts.unet import single_file
 from modules.families.sd import Sd
 from modules.families.sdxl import Sdxl
-from modules.formats.checkpoint import Link, NoPlace, open_clip_links, planned, unet_path, vae_links
+from modules.formats.checkpoint import Link, NoPlace, open_clip_links, planned, unet_path
+from modules.formats.layouts.vae import kl_vae
 from modules.system.weights import PlannedTensor, open_weights
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -144,7 +145,7 @@ def test_query_key_and_value_are_fused_in_this_order():
 
 def test_a_vaes_attention_is_read_with_and_without_its_kernel_sides(tmp_path):
     name = "decoder.mid_block.attentions.0.to_q.weight"
-    link = vae_links([name], {"block_out_channels": [8, 16]}, "")[name]
+    link = kl_vae(2).links({name: (4, 4)})[name]
     assert link.theirs == "decoder.mid.attn_1.q.weight"
     weight = torch.randn(4, 4)
     for lying in (weight, weight[:, :, None, None]):

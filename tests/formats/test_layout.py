@@ -21,6 +21,7 @@ LAYOUT = Layout(
         ("to_q + to_k + to_v", "qkv", "fuse"),
         ("table", "mod.lin", "flat"),
     ),
+    ("attn.q.weight", "q.weight", "conv"),
     ("out.{last}.linear", "final.{last}.modulation", "swap"),
     ("out.{i}.linear", "middle.{i}.linear"),
     ("", "counter", "drop"),
@@ -29,6 +30,7 @@ OURS = {
     "x_embedder.weight": (2, 3), "x_embedder.bias": (2,), "blocks.10.norm.weight": (4,),
     "blocks.10.to_q.weight": (4, 3), "blocks.10.to_k.weight": (2, 3), "blocks.10.to_v.weight": (6, 3),
     "blocks.10.table": (6, 2), "out.0.linear.weight": (4, 3), "out.1.linear.weight": (4, 3), "other.{i}.weight": (1,),
+    "attn.q.weight": (2, 3),
 }  # fmt: skip
 
 
@@ -55,12 +57,13 @@ def test_each_operation_writes_what_the_table_says() -> None:
     swapped = ours["out.1.linear.weight"][[2, 3, 0, 1]]
     assert theirs.keys() == {
         "img_in.weight", "img_in.bias", "layers.10.norm.scale", "layers.10.qkv.weight", "layers.10.mod.lin",
-        "middle.0.linear.weight", "final.1.modulation.weight", "other.{i}.weight",
+        "middle.0.linear.weight", "final.1.modulation.weight", "other.{i}.weight", "q.weight",
     }  # fmt: skip
     q, k, v = (ours[f"blocks.10.to_{letter}.weight"] for letter in "qkv")
     assert torch.equal(theirs["layers.10.qkv.weight"], torch.cat([q, k, v]))
     assert torch.equal(theirs["layers.10.mod.lin"], ours["blocks.10.table"].flatten())
     assert torch.equal(theirs["final.1.modulation.weight"], swapped)
+    assert torch.equal(theirs["q.weight"], ours["attn.q.weight"][:, :, None, None])
     assert torch.equal(theirs["middle.0.linear.weight"], ours["out.0.linear.weight"])
 
 
@@ -68,17 +71,18 @@ def test_each_operation_writes_what_the_table_says() -> None:
 def test_a_file_comes_back_whatever_stands_before_its_names(prefix: str, tmp_path: Path) -> None:
     ours = tensors()
     file = in_file(tmp_path, **written(ours, prefix=prefix), **{f"{prefix}counter": torch.zeros(1)})
-    weights, surplus = LAYOUT.opened(file, OURS)
-    assert surplus == [] and weights.shapes == OURS
+    weights = Renamed(file, LAYOUT.links_of_file(file.shapes, OURS))
+    assert weights.shapes == OURS
     assert all(torch.equal(weights.read(name), tensor) for name, tensor in ours.items())
+    assert [name for name in file.shapes if LAYOUT.drops(name)] == [f"{prefix}counter"]
 
 
 def test_a_file_with_the_modules_own_names_is_one_too(tmp_path: Path) -> None:
     ours = tensors()
-    weights, surplus = LAYOUT.opened(in_file(tmp_path, **ours, stranger=torch.zeros(1)), OURS)
-    assert surplus == ["stranger"] and weights.shapes == OURS
+    links = LAYOUT.links_of_file({*ours, "stranger"}, OURS)
+    weights = Renamed(in_file(tmp_path, **ours), links)
     assert all(torch.equal(weights.read(name), tensor) for name, tensor in ours.items())
-    assert LAYOUT.opened(in_file(tmp_path, stranger=torch.zeros(1)), OURS)[0].shapes == {}
+    assert LAYOUT.links_of_file({"stranger"}, OURS) == {}
 
 
 def test_a_file_of_other_sizes_shows_other_shapes(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from modules.families.parts.objective import flow_from_config
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.saving import SaveRequest
 from modules.formats.layout import Layout
+from modules.formats.layouts.vae import vae_layout
 from modules.system.weights import Weights, first_names
 
 
@@ -80,6 +81,8 @@ class DitFamily(DiffusersFamily):
 
     def layout_of(self, name: str) -> Layout | None:
         """Of a component's names in files; None where they are always diffusers'."""
+        if name == "vae":
+            return vae_layout(self.card.component(name).class_path, self.source.configs[name])
         return self.layout if name == "denoiser" else self.other_layouts.get(name)
 
     def _under_our_names(self, name: str, layout: Layout) -> Weights:

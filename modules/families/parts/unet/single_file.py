@@ -23,8 +23,8 @@ from modules.formats.checkpoint import (
     old_vae_links,
     open_clip_links,
     unet_links,
-    vae_links,
 )  # fmt: skip
+from modules.formats.layouts.vae import kl_vae
 from modules.formats.unet_blocks import unet_changes
 from modules.sentences.problem import problem
 from modules.system import reading
@@ -112,7 +112,8 @@ def file_links(
         return unet_links(names, config, UNET)
     if component == "vae":
         bare = bool(shapes) and not any(name.startswith(VAE) for name in shapes)
-        return vae_links(names, config, "" if bare else VAE)
+        layout = kl_vae(len(config["block_out_channels"]))
+        return layout.links(dict.fromkeys(names, ()), "" if bare else VAE)
     prefix = TEXT[kind][component]
     if not prefix.endswith("transformer."):
         return open_clip_links(names, prefix)
