@@ -60,7 +60,7 @@ class Link:
             case "flat" if prod(theirs) == prod(self.sizes):
                 return self.sizes
             case "slice":
-                first, end = self._rows(theirs[0])
+                first, end = self.rows(theirs[0])
                 return (end - first, *theirs[1:])
             case _:
                 return theirs
@@ -77,7 +77,7 @@ class Link:
             case "flat":
                 return theirs.reshape(self.shape(tuple(theirs.shape)))
             case "slice":
-                first, end = self._rows(theirs.shape[0])
+                first, end = self.rows(theirs.shape[0])
                 return theirs[first:end].clone()
             case _:
                 return theirs
@@ -102,7 +102,7 @@ class Link:
             return all(count * sum(self.sizes[:place]) % sum(self.sizes) == 0 for place in (self.place, self.place + 1))
         return self.form != "swapped" or count % 2 == 0
 
-    def _rows(self, count: int) -> tuple[int, int]:
+    def rows(self, count: int) -> tuple[int, int]:
         """Where a slice begins and ends among so many rows."""
         before, whole = sum(self.sizes[: self.place]), sum(self.sizes)
         return count * before // whole, count * (before + self.sizes[self.place]) // whole
@@ -119,6 +119,8 @@ class Renamed(Weights):
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
         link = self._links[name]
+        if link.form == "slice":  # of a fused tensor only what is wanted is read and unpacked
+            return self._weights.rows(link.theirs, *link.rows(self._weights.shapes[link.theirs][0]))
         return link.read(self._weights.read(link.theirs, scratch))
 
     def dtype(self, name: str) -> torch.dtype:

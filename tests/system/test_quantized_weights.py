@@ -16,6 +16,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.families.parts.fingerprint import Fingerprints
+from modules.formats.checkpoint import Link, Renamed
 from modules.sentences.render import PLAIN
 from modules.system.weights import Weights, open_weights
 
@@ -43,6 +44,9 @@ def check_read(weights: Weights, wanted: dict[str, Tensor]) -> None:
         for read in (weights.read(name), weights.read(name, room), weights.read(name, room[:0])):
             assert read.dtype == tensor.dtype and torch.equal(read, tensor), name
         assert weights.read(name, room).data_ptr() == room.data_ptr()
+        if tensor.dim() and len(tensor) > 1:
+            assert torch.equal(weights.rows(name, 1, len(tensor)), tensor[1:])
+            assert torch.equal(weights.rows(name, 0, 1), tensor[:1])
 
 
 # 8 bits with scales ---------------------------------------------------------------------------------------------------
@@ -262,6 +266,20 @@ def test_the_lies_above_are_only_a_step_from_the_truth(tmp_path: Path):
     body = gguf_bytes(body=info(), fields=0)
     (tmp_path / "x.gguf").write_bytes(body + bytes(-len(body) % 32) + struct.pack("<2f", 1, 2))
     assert open_weights(tmp_path / "x.gguf").read("a").tolist() == [1, 2]
+
+
+def test_of_a_fused_tensor_only_the_wanted_rows_are_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    unpacked: list[int] = []
+    monkeypatch.setattr(
+        "modules.system.weights.gguf_file._unpack",
+        lambda packed, kind: unpacked.append(packed.size) or np.zeros(packed.size * 32 // 34, np.float32),
+    )
+    data = gguf.quantize(np.ones((9, 64), np.float32), KINDS.Q8_0)
+    path = written(tmp_path / "x.gguf", {"qkv": (data, "Q8_0")})
+    fused = Renamed(open_weights(path), {name: Link("qkv", "slice", n, (1, 1, 1)) for n, name in enumerate("qkv")})
+    unpacked.clear()
+    assert [tuple(fused.read(name).shape) for name in "qkv"] == [(3, 64)] * 3
+    assert unpacked == [3 * 2 * 34] * 3
 
 
 # Fingerprints ---------------------------------------------------------------------------------------------------------

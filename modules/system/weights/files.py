@@ -73,7 +73,14 @@ class SafetensorsFile(Weights):
             raise cut_short(path, end)
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        return self._read(self._entries[name], scratch)
+
+    def rows(self, name: str, first: int, end: int) -> Tensor:
         entry = self._entries[name]
+        shape, row = (end - first, *entry.shape[1:]), entry.size // max(1, entry.shape[0])
+        return self._read(Entry(entry.dtype, shape, entry.start + first * row, row * (end - first)))
+
+    def _read(self, entry: Entry, scratch: Tensor | None = None) -> Tensor:
         tensor = empty_tensor(entry.shape, entry.dtype, scratch)
         with self.path.open("rb", buffering=0) as file:
             file.seek(entry.start)
@@ -127,6 +134,9 @@ class ShardedFiles(Weights):
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
         return self._of[name].read(name, scratch)
+
+    def rows(self, name: str, first: int, end: int) -> Tensor:
+        return self._of[name].rows(name, first, end)
 
     def dtype(self, name: str) -> torch.dtype:
         return self._of[name].dtype(name)

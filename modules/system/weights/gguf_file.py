@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from math import prod
 from pathlib import Path
@@ -90,8 +90,17 @@ class GgufFile(Weights):
         self.shapes = {name: entry.shape for name, entry in entries.items()}
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
+        return self._read(self._entries[name], scratch)
+
+    def rows(self, name: str, first: int, end: int) -> Tensor:
         entry = self._entries[name]
-        tensor = empty_tensor(entry.shape, self.dtype(name), scratch)
+        if prod(entry.shape[1:]) % entry.block.numbers:  # a reshaped tensor's block can hold the end of a row
+            return super().rows(name, first, end)
+        some = replace(entry, shape=(end - first, *entry.shape[1:]))
+        return self._read(replace(some, start=entry.start + first * some.size // max(1, end - first)))
+
+    def _read(self, entry: Entry, scratch: Tensor | None = None) -> Tensor:
+        tensor = empty_tensor(entry.shape, PLAIN.get(entry.block.kind, UNPACKED), scratch)
         with self.path.open("rb", buffering=0) as file:
             file.seek(entry.start)
             if entry.block.kind in PLAIN:

@@ -32,6 +32,10 @@ class Weights(ABC):
         further cost as much time as the reading itself.
         """
 
+    def rows(self, name: str, first: int, end: int) -> Tensor:
+        """Some rows of a tensor, in memory of their own; no others are read where they lie by themselves."""
+        return self.read(name)[first:end].clone()
+
     @abstractmethod
     def dtype(self, name: str) -> torch.dtype:
         """The type it is stored in; of what is quantized, the type it is unpacked to."""

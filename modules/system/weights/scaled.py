@@ -81,10 +81,16 @@ class Scaled(Weights):
             return self._weights.read(name, scratch)
         held, scale = self._weights.read(name), self._packed[name]
         target = empty_tensor(self.shapes[name], UNPACKED, scratch)
-        if scale is None:
-            return target.copy_(held)
-        _multiply(held, self._weights.read(scale).float(), target)
-        return target
+        return _multiply(held, None if scale is None else self._weights.read(scale), target)
+
+    def rows(self, name: str, first: int, end: int) -> Tensor:
+        held = self._weights.rows(name, first, end)
+        if name not in self._packed:
+            return held
+        scale = None if (beside := self._packed[name]) is None else self._weights.read(beside)
+        if scale is not None and scale.numel() > 1:
+            scale = scale[first:end]
+        return _multiply(held, scale, torch.empty(held.shape, dtype=UNPACKED))
 
     def dtype(self, name: str) -> torch.dtype:
         return UNPACKED if name in self._packed else self._weights.dtype(name)
@@ -101,8 +107,11 @@ class Scaled(Weights):
         return self._weights.files
 
 
-def _multiply(held: Tensor, scale: Tensor, target: Tensor) -> None:
+def _multiply(held: Tensor, scale: Tensor | None, target: Tensor) -> Tensor:
     """In fp32, some rows at a time."""
+    if scale is None:
+        return target.copy_(held)
+    scale = scale.float()
     rows = held.shape[0] if held.dim() else 1
     blocks = scale.shape[1] if scale.dim() == 3 else 1
     scale = (scale if scale.numel() > 1 else scale.reshape(1).expand(rows)).reshape(rows, blocks, 1)
@@ -111,6 +120,7 @@ def _multiply(held: Tensor, scale: Tensor, target: Tensor) -> None:
     for start in range(0, rows, step):
         some = slice(start, start + step)
         result[some] = whole[some].float() * scale[some]
+    return target
 
 
 def _weight_of(name: str, end: str) -> str:
