@@ -15,7 +15,7 @@ from modules.preset.paths import Values, get
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt, sampler_named
 from modules.preset.setting_info import knobs
-from modules.preset.usual_sampling import usual_prompt
+from modules.preset.usual_sampling import size_step_of, usual_prompt
 from modules.sentences.render import PLAIN
 
 OF_ALL = [setting for setting in knobs(Prompt) if setting.path not in ("prompt", "enabled")]
@@ -43,13 +43,14 @@ def prompts_of(options: argparse.Namespace, preset: Values | None = None) -> lis
     over |= _parsed_sampler(options.sampler)
     over = {name: value for name, value in over.items() if value is not None}
     asked = [{"prompt": text} for text in options.prompt] + (
-        _prompts_from_file(options.prompts) if options.prompts else []
+        _prompts_from_file(options.prompts, size_step_of(preset or {})) if options.prompts else []
     )
     drawn: list[Values] = asked or cast("list[Values]", get(preset or {}, "sampling.prompts") or [])
     if not drawn:
         raise UserError("option.no-prompt")
     usual = usual_prompt(preset or {}) if asked else {}
-    return [prompt_of({**usual, **prompt, **over}).model_dump(mode="json") for prompt in drawn]
+    family = str(get(preset or {}, "model.family") or "")
+    return [prompt_of({**usual, **prompt, **over}, family).model_dump(mode="json") for prompt in drawn]
 
 
 def _parsed_sampler(name: str | None) -> Values:
@@ -57,8 +58,8 @@ def _parsed_sampler(name: str | None) -> Values:
     return {} if name is None else sampler_named(name) or {"sampler": name}
 
 
-def _prompts_from_file(path: Path) -> list[Values]:
-    found = read_prompts(path.expanduser())
+def _prompts_from_file(path: Path, size_step: int) -> list[Values]:
+    found = read_prompts(path.expanduser(), size_step)
     for note in found.notes:
         sys.stderr.write(f"{path.name}, {PLAIN.sentence(note)}\n")
     return found.prompts

@@ -1,4 +1,4 @@
-"""How a model is usually drawn with, for prompts that are new, and for those that were made for another model."""
+"""What suits prompts of a model: for those that are new, and for those that were made for another one."""
 
 from __future__ import annotations
 
@@ -23,6 +23,12 @@ def usual_prompt(values: Values) -> Values:
     """The settings that a new prompt of this preset begins with."""
     usual = usual_sampling(values)
     return {"steps": usual.steps, "guidance": usual.guidance, "sampler": usual.sampler} if usual else {}
+
+
+def size_step_of(values: Values) -> int:
+    """What the sides of images are multiples of."""
+    card = FAMILIES.get(str(get(values, "model.family")))
+    return card.size_step if card else 8
 
 
 def is_flow(values: Values) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,13 @@ import torch
 from PIL import Image
 
 from modules.catalog import FAMILIES
+from modules.data.buckets import buckets_of, resolutions_of
+from modules.errors import Problems
 from modules.families import Condition, LoadOptions
 from modules.messages import Channel, CheckPreset, Event, Finding, Note, Progress, RunTool, SampleNow, SampleReady
+from modules.preset.rules.live_changes import prompt_of
 from modules.preset.rules.rules import conflicts
+from modules.preset.sections.concept import Concept
 from modules.preset.validate import preset_of
 from modules.run import run_job
 from tests.families.pretend.card import CARD
@@ -145,6 +150,24 @@ def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp
     assert any(code.startswith("costs") for code in found), found
 
 
+@pytest.mark.parametrize("step", [16, 32])
+def test_no_size_that_its_latents_could_not_have_gets_through(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FAMILIES, "pretend", replace(CARD, size_step=step, bucket_step=2 * step))
+    odd = 10 * step + step // 2
+    for training in ({"resolution": odd}, {"bucket_step": odd}, {"min_side": odd}, {"resolutions": f"{odd}x{odd}"}):
+        preset = preset_of({"version": 3, "model": {"family": "pretend"}, "training": training})
+        assert "rules.not-a-multiple" in [problem.code for problem in conflicts(preset)], training
+    concept = {"path": "x", "resolutions": f"{odd}x{odd}"}
+    preset = preset_of({"version": 3, "model": {"family": "pretend"}, "concepts": [concept]})
+    assert [problem.code for problem in conflicts(preset)] == ["rules.not-a-multiple"]
+    with pytest.raises(Problems, match=f"not a multiple of {step}"):
+        prompt_of({"prompt": "a prompt of the moment", "width": odd}, "pretend")
+    for side in (10 * step, 15 * step + 8):
+        preset = preset_of({"version": 3, "model": {"family": "pretend"}, "training": {"resolutions": str(side)}})
+        for resolution in resolutions_of(preset, Concept(path="x")):
+            assert all(height % step == width % step == 0 for height, width in buckets_of(preset, resolution))
+
+
 def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> None:
     base = {"version": 3, "model": {"family": "pretend", "source": str(model)}}
 
@@ -161,8 +184,6 @@ def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> Non
 
 
 def test_no_bucket_has_an_odd_number_of_latents(model: Path) -> None:
-    from modules.data.buckets import buckets_of
-
     for side in (64, 96, 100, 128, 512):
         training = {"resolution": side // 16 * 16}
         preset = preset_of({"version": 3, "model": {"family": "pretend"}, "training": training})

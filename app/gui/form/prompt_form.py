@@ -122,7 +122,7 @@ class PromptForm(Frame):
     def _conflicts(self, values: Values) -> bool:
         """Whether settings contradict one another; each problem stands under the setting that it is about."""
         try:
-            prompt_of(values)
+            prompt_of(values, str(get(self._project or {}, "model.family") or ""))
         except Problems as error:
             for problem in error.problems:
                 at = problem.path if problem.path in FIELDS else "prompt"

@@ -18,7 +18,7 @@ from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import Prompt
 from modules.preset.setting_info import knobs
-from modules.preset.usual_sampling import usual_prompt
+from modules.preset.usual_sampling import size_step_of, usual_prompt
 
 KINDS = (("Prompts", "*.txt *.json *.toml"),)
 USUAL = {setting.path: setting.default for setting in knobs(Prompt)}
@@ -87,7 +87,7 @@ class SamplingPage(SettingsPage):
     def take(self, path: Path) -> None:
         """Put the prompts of a file behind those that are there, in one step that can be undone."""
         try:
-            found = read_prompts(path)
+            found = read_prompts(path, size_step_of(self.context.draft.values))
         except UserError as error:
             self.context.notify(error.text(WORDS))
             return

@@ -69,8 +69,8 @@ class PromptFile:
     notes: list[Problem] = field(default_factory=list[Problem])
 
 
-def read_prompts(path: Path) -> PromptFile:
-    """The prompts of a file; each holds only what the file says of it.
+def read_prompts(path: Path, size_step: int = 8) -> PromptFile:
+    """The prompts of a file; each holds only what the file says of it. Sides are rounded down to multiples of a step.
 
     Raises:
         UserError: it cannot be read, or holds nothing to draw.
@@ -80,7 +80,7 @@ def read_prompts(path: Path) -> PromptFile:
     entries = _tables(path, text) if path.suffix.lower() in (".toml", ".json") else _lines(text)
     found, problems = PromptFile(), list[Problem]()
     for where, entry in entries:
-        _add_prompt(found, problems, where, entry)
+        _add_prompt(found, problems, where, entry, size_step)
     if problems:
         raise Problems(problem("prompts.wrong", file=str(path)), problems)
     if not found.prompts:
@@ -150,7 +150,7 @@ def _tables(path: Path, text: str) -> Iterator[tuple[str, Values]]:
 # Both -----------------------------------------------------------------------------------------------------------------
 
 
-def _add_prompt(found: PromptFile, problems: list[Problem], where: str, entry: Values) -> None:
+def _add_prompt(found: PromptFile, problems: list[Problem], where: str, entry: Values, size_step: int) -> None:
     prompt: Values = {"prompt": str(entry.get("prompt", ""))}
     tables = {option.name: option for option in OPTIONS.values()}
     for key, value in entry.items():
@@ -161,6 +161,9 @@ def _add_prompt(found: PromptFile, problems: list[Problem], where: str, entry: V
             code = "prompts.other-model" if key in OTHER_MODELS else "prompts.unknown-option"
             code = "prompts.one-dash" if key.startswith("-") else code
             found.notes.append(problem(code, where=where, option=key))
+    for side in ("width", "height"):
+        if prompt.get(side):
+            prompt[side] = max(64, prompt[side] - prompt[side] % size_step)
     if prompt["prompt"] or len(prompt) > 1:
         found.prompts.append(prompt)
 
@@ -174,9 +177,6 @@ def _set(prompt: Values, problems: list[Problem], where: str, option: Option, te
             prompt |= named
         return
     try:
-        value = option.read(text)
+        prompt[option.setting] = option.read(text)
     except (ValueError, OverflowError):
         problems.append(problem("prompts.no-number", where=where, text=text))
-        return
-    sized = option.setting in ("width", "height")
-    prompt[option.setting] = max(64, value - value % 8) if sized and value else value

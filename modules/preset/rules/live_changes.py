@@ -33,14 +33,15 @@ def with_live_change(preset: Preset, path: str, value: Any) -> Preset:
     return preset_of(values)
 
 
-def prompt_of(values: Any) -> Prompt:
-    """A prompt that no preset holds, from its settings.
+def prompt_of(values: Any, family: str = "") -> Prompt:
+    """A prompt that no preset holds, from its settings, for a model of a family; "": where that is not known.
 
     Raises:
         Problems: everything that is wrong with them.
     """
     here = "sampling.prompts.0"
-    preset, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [values]}})
+    model = {"model": {"family": family}} if family else {}
+    preset, wrong = examine({"version": Preset.VERSION, "sampling": {"prompts": [values]}, **model})
     found = [*wrong.values(), *(each for each in conflicts(preset) if each.path.startswith(f"{here}."))]
     if found:
         raise Problems(Problem("prompt.wrong"), [_of_prompt(each, here) for each in found])

@@ -88,7 +88,7 @@ class RunWriter:
         if wanted is None:
             return [prompt for prompt in self.learner.preset.sampling.prompts if prompt.enabled]
         try:
-            return [prompt_of(wanted)]
+            return [prompt_of(wanted, self.learner.preset.model.family)]
         except UserError as error:
             self.note(*error.report, level="error")
             return []

@@ -45,6 +45,13 @@ def test_guidance_as_an_input_and_shift_of_flow_models_are_read(tmp_path: Path) 
     assert read(tmp_path, "prompts.json", table) == wanted
 
 
+@pytest.mark.parametrize(("step", "side"), [(8, 536), (16, 528), (32, 512)])
+def test_sizes_are_rounded_to_what_the_model_can_draw(step: int, side: int, tmp_path: Path) -> None:
+    path = tmp_path / "prompts.txt"
+    path.write_text("a cat --w 540 --h 0", encoding="utf-8")
+    assert read_prompts(path, step).prompts == [{"prompt": "a cat", "width": side, "height": 0}]
+
+
 @pytest.mark.parametrize("options", ["--w=96 --s=4", "-w 96 -s 4", "\u2014w 96 \u2013s=4", "--w 96 -s 4"])
 def test_options_are_understood_however_their_dash_was_written(options: str, tmp_path: Path) -> None:
     assert read(tmp_path, "prompts.txt", f"a cat {options}") == [{"prompt": "a cat", "width": 96, "steps": 4}]
