@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import sys
 
@@ -31,5 +32,6 @@ def open_window() -> int:
         except NoDisplay as error:
             sys.stderr.write(f"{error}\nThere is no screen to show the window on. {HEADLESS}\n")
             return 2
+    gc.freeze()  # what was made so far stays: going through it took 100 ms now and then, in the middle of a key
     window.app.mainloop()
     return 0

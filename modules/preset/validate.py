@@ -123,7 +123,10 @@ def _undecodable_texts(values: Values) -> list[str]:
 
 def _texts_with_halves(values: Any, path: str = "") -> Iterator[str]:
     if isinstance(values, str):
-        yield from [path] if any("\ud800" <= letter <= "\udfff" for letter in values) else []
+        try:
+            values.encode()
+        except UnicodeEncodeError:
+            yield path
         return
     inside = cast("Values", values).items() if isinstance(values, dict) else ()
     entries = enumerate(cast("list[Any]", values)) if isinstance(values, list) else inside
@@ -211,6 +214,16 @@ def all_settings() -> tuple[SettingInfo, ...]:
 def _settings(encoders: int) -> tuple[SettingInfo, ...]:
     """`encoders`: text encoders that there are settings for."""
     return tuple(_with_entries(Preset))
+
+
+def setting_paths(scope: str = "") -> tuple[str, ...]:
+    """The paths of all settings, each once; `scope`: of those of this scope."""
+    return _paths(most_text_encoders(), scope)
+
+
+@cache
+def _paths(encoders: int, scope: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(each.path for each in _settings(encoders) if scope in ("", each.scope)))
 
 
 def _with_entries(section: type[Section], prefix: str = "") -> Iterator[SettingInfo]:

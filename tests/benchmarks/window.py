@@ -3,9 +3,11 @@
     python -m tests.benchmarks.window            the parts, with an engine that only listens
     python -m tests.benchmarks.window --train    how late the loop is while the Starter trains, by the clock
 
-Needs a screen (DISPLAY), such as an Xvfb, and keeps its settings in a folder of its own.
+Needs a screen (DISPLAY), such as an Xvfb, and keeps its settings in a folder of its own. Compile the modules before
+(`python -m compileall app modules tests`) where Python writes none: that would be measured, too.
 """
 
+import gc
 import os
 import sys
 import tempfile
@@ -30,6 +32,7 @@ def spent(work: Callable[[], object]) -> float:
 
 def main() -> None:
     figures: dict[str, float] = {}
+    gc.disable()  # as `open_window` does until the window stands
     begun = time.thread_time()
     from app.gui.kit import App, Pictures
     from app.gui.shell.window import Window
@@ -45,6 +48,8 @@ def main() -> None:
         window.show()
         app.update()
         figures["first paint"] = (time.thread_time() - begun) * 1000
+        gc.enable()
+        gc.freeze()
         figures |= measured(window)
         figures |= many_images(window, Path(folder))
         print("left behind by 50 dialogs:", left_behind(window) or "nothing")

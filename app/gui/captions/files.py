@@ -125,13 +125,13 @@ def read_captions(
 
 def _read(concept: int, entry: Entry) -> list[Caption]:
     """The caption files of an image; where it has several, each is named by its ending."""
-    files = [text.file for text in entry.captions if isinstance(text, CaptionFile)]
-    files = list({file.key: file for file in files}.values())  # two fields of one file
+    files = {text.file.key: text.file for text in entry.captions if isinstance(text, CaptionFile)}  # each file once
     key, stem = entry.file.key, len(entry.file.name.rpartition(".")[0])
-    names = [f"{key} · {file.name[stem:]}" if len(files) > 1 else key for file in files]
-    found = [reread(Caption(concept, entry.file, *pair, None)) for pair in zip(names, files, strict=True)]
-    lines = [text for text in entry.captions if not isinstance(text, CaptionFile)]
-    return found + [_listed(concept, entry, text) for text in lines]
+    found = [
+        reread(Caption(concept, entry.file, f"{key} · {file.name[stem:]}" if len(files) > 1 else key, file, None))
+        for file in files.values()
+    ]
+    return found + [_listed(concept, entry, text) for text in entry.captions if not isinstance(text, CaptionFile)]
 
 
 def _listed(concept: int, entry: Entry, lines: tuple[str, ...]) -> Caption:
@@ -156,8 +156,9 @@ def reread(caption: Caption) -> Caption:
 def with_data(caption: Caption, data: bytes | None) -> Caption:
     """The same with other bytes in its file, and what is wrong with them."""
     file = caption.file
-    found = replace(caption, data=data, problem="", fixed="" if file.path else _fixed(caption.image))
-    if file.suffix.lower() == ".json":
+    fixed = "" if file.path else _fixed(caption.image)
+    found = Caption(caption.concept, caption.image, caption.name, file, data, fixed=fixed)
+    if file.key.lower().endswith(".json"):
         return _unchangeable(found, tr("{file} is JSON. Edit it in a text editor.", file=file))
     if data is not None and len(data) > MAX_CAPTION_BYTES:
         return _unchangeable(found, tr("{file} is too large to be a caption.", file=file))

@@ -9,7 +9,7 @@ from app.gui.busy_dialog import run_blocking
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.files import Caption
 from app.gui.captions.selection import CaptionSelection, reading
-from app.gui.captions.store import Filter, Step
+from app.gui.captions.store import WRONG, Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
@@ -39,7 +39,7 @@ CELL = (150, 174)
 SIDE, SIDE_SHARE = (290, 420), 0.34  # least and most pixels at 100 %, and the share of the page
 MOST_TAGS = 5000  # that the list for filtering offers
 SETTLES_MS = 400
-ALL, MISSING, WRONG = "all", "missing", "wrong"
+ALL, MISSING = "all", "missing"
 
 
 class CaptionsPage(Page):

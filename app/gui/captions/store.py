@@ -19,6 +19,7 @@ from modules.errors import UserError
 from modules.language import tr
 from modules.preset.text.patterns import Pattern, PatternError
 
+WRONG = "wrong"  # the filter of those that cannot be read, or only by a guess
 Lines = Callable[[list[str]], list[str]]
 
 
@@ -55,21 +56,30 @@ class CaptionStore:
         self.stop: Stop = lambda: False
         self._done: list[Step] = []
         self._undone: list[Step] = []
+        self._tags: Counter[str] | None = None  # of all, and what is missing: counted once, until a file changes
+        self._missing: list[int] | None = None
 
     # Finding ----------------------------------------------------------------------------------------------------------
 
     def matching(self, wanted: Filter) -> list[int]:
         """The numbers of the captions that the filter lets through, in order."""
+        if wanted == Filter():
+            return list(range(len(self.all)))
         words = wanted.text.lower().split()
         return [number for number, caption in enumerate(self.all) if _passes(caption, wanted, words)]
 
-    def tags(self, numbers: Iterable[int] | None = None) -> Counter[str]:
+    def tags(self, numbers: Sequence[int] | None = None) -> Counter[str]:
         """How many images have each tag, in any of their lines."""
-        chosen = self.all if numbers is None else [self.all[number] for number in numbers]
-        return Counter(tag for caption in chosen for tag in caption.tags)
+        if numbers is None or len(numbers) == len(self.all):
+            if self._tags is None:
+                self._tags = Counter(tag for caption in self.all for tag in caption.tags)
+            return self._tags
+        return Counter(tag for number in numbers for tag in self.all[number].tags)
 
     def missing(self) -> list[int]:
-        return [number for number, caption in enumerate(self.all) if caption.missing]
+        if self._missing is None:
+            self._missing = [number for number, caption in enumerate(self.all) if caption.missing]
+        return self._missing
 
     def wrong(self) -> list[int]:
         """Those that cannot be read, or only by a guess."""
@@ -181,9 +191,13 @@ class CaptionStore:
         now = reread(self.all[number])
         if now.data == self.all[number].data:
             return False
-        for same in self._by_file[now.address]:
-            self.all[same] = reread(self.all[same])
+        self._put({same: reread(self.all[same]) for same in self._by_file[now.address]})
         return True
+
+    def _put(self, captions: Mapping[int, Caption]) -> None:
+        for number, caption in captions.items():
+            self.all[number] = caption
+        self._tags = self._missing = None
 
     @property
     def last(self) -> Step | None:
@@ -227,9 +241,8 @@ class CaptionStore:
             assert path is not None
             changes[path] = Change(now[number], data)
         write_all(changes, self.report, self.stop)
-        for number in new:
-            for same in self._by_file[self.all[number].address]:
-                self.all[same] = with_data(self.all[same], new[number])
+        sharing = {same: number for number in new for same in self._by_file[self.all[number].address]}
+        self._put({same: with_data(self.all[same], new[number]) for same, number in sharing.items()})
 
 
 # Words ----------------------------------------------------------------------------------------------------------------

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, cast
 
-from app.gui.draft.labels import breadcrumb, value_text
+from app.gui.draft.labels import breadcrumb, page_of, value_text
 from app.gui.draft.tree_edit import replaced
 from app.gui.draft.visibility import is_visible
 from modules.preset.files.changes import Changes
 from modules.preset.files.store import MODELS
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
-from modules.preset.validate import all_settings, setting_at, settings_at
+from modules.preset.validate import all_settings, setting_at, setting_paths, settings_at
 from modules.system.bundled import is_bundled
 
 
@@ -59,9 +59,12 @@ def differences(old: Values, new: Values) -> list[Difference]:
     A list (the prompts, the concepts) counts as one. Machine settings are not compared.
     """
     found: list[Difference] = []
-    for path in dict.fromkeys(setting.path for setting in all_settings()):
+    same = {name for name, section in old.items() if section == new.get(name)}
+    for path in setting_paths():
+        if page_of(path) in same or ".0." in path:
+            continue
         before, after = get(old, path), get(new, path)
-        if before == after or ".0." in path:
+        if before == after:
             continue
         old_words, new_words = _words(path, old, before), _words(path, new, after)
         if old_words != new_words:

@@ -9,11 +9,11 @@ from functools import cache
 from typing import cast
 
 from app.gui.draft.tree_edit import replaced, without
-from modules.catalog import FAMILIES, most_text_encoders
+from modules.catalog import FAMILIES
 from modules.preset.paths import Values, get
 from modules.preset.setting import When
 from modules.preset.setting_info import SettingInfo, kind_of
-from modules.preset.validate import UNIONS, all_settings, schema_path, settings_at
+from modules.preset.validate import UNIONS, all_settings, schema_path, setting_paths, settings_at
 
 LISTS = ("concepts", "method.groups", "model.training_adapters", "sampling.loras", "sampling.prompts", "words")
 PARTS = ("training.denoiser.", "training.text_encoder_")
@@ -22,10 +22,10 @@ PARTS = ("training.denoiser.", "training.text_encoder_")
 def form_order(path: str) -> tuple[int, list[int]]:
     """A key that sorts settings as the pages show them, the entries of a list one after another."""
     known = schema_path(path)
-    place = next((n for n, other in enumerate(_paths()) if other == known), -1)
+    place = next((n for n, other in enumerate(setting_paths()) if other == known), -1)
     above = next((name for name in LISTS if path.startswith(f"{name}.")), "")
     numbers = [int(name) for name in path.split(".") if name.isdecimal()]
-    return (_paths().index(above), [*numbers, place]) if above else (place, [])
+    return (setting_paths().index(above), [*numbers, place]) if above else (place, [])
 
 
 def is_visible(setting: SettingInfo, values: Values, path: str = "") -> bool:
@@ -43,7 +43,7 @@ def is_visible(setting: SettingInfo, values: Values, path: str = "") -> bool:
 
 def active_settings(values: Values) -> Values:
     """The values without those that no form shows: what a run gets."""
-    for path in _paths():
+    for path in setting_paths():
         if ".0." not in path and get(values, path) is not None and not is_visible_at(path, values):
             values = without(values, path)
     for path in LISTS:
@@ -65,16 +65,6 @@ def _entry_in_play(above: str, entry: Values) -> Values:
         if entry.get(when.path, when.values[0]) not in when.values and name in entry
     ]
     return {name: value for name, value in entry.items() if name not in hidden} if hidden else entry
-
-
-def _paths() -> tuple[str, ...]:
-    return _paths_of(most_text_encoders())
-
-
-@cache
-def _paths_of(encoders: int) -> tuple[str, ...]:
-    """`encoders`: text encoders that there are settings for."""
-    return tuple(dict.fromkeys(setting.path for setting in all_settings()))
 
 
 @cache

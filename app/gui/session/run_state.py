@@ -73,6 +73,11 @@ class RunState:
         return self.state != "idle"
 
     @property
+    def training(self) -> bool:
+        """Whether a run is under way."""
+        return self.busy and self.what == "train"
+
+    @property
     def folder(self) -> Path | None:
         return Path(self.started.folder) if self.started else None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from app.gui.check.findings import changed
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, note_text, pause_text
-from app.gui.own_lora.page import KEY
+from app.gui.own_lora.opening import KEY
 from app.gui.run import dialogs
 from app.gui.run_control import Resumable, RunControl, Way, guarded
 from app.gui.session.engine_client import EngineDied

@@ -11,7 +11,7 @@ from app.gui.check.pre_start import PreStartCheck
 from app.gui.concepts.list_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
-from app.gui.own_lora.page import KEY, open_card
+from app.gui.own_lora.opening import KEY, open_card
 from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs

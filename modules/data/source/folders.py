@@ -55,10 +55,10 @@ class FolderSource:
         return str(self.folder)
 
     def open(self, key: str) -> BinaryIO:
-        path = self.path(key)
-        if path.exists() and not path.is_file():  # reading a pipe or a device may never end
-            raise FileNotFoundError(errno.ENOENT, "it is not a file", str(path))
-        return path.open("rb")
+        address = self.address(key)  # no Path: ten times as fast
+        if not stat.S_ISREG(os.stat(address).st_mode):  # noqa: PTH116 - reading a pipe or a device may never end
+            raise FileNotFoundError(errno.ENOENT, "it is not a file", address)
+        return open(address, "rb")  # noqa: PTH123
 
     def stamp(self, key: str) -> Stamp:
         try:
@@ -192,15 +192,16 @@ def _not_taken(files: Files) -> Kinds:
 def _nested(folder: Path) -> tuple[str, ...]:
     """The folders inside that hold images, by their names."""
     with os.scandir(folder) as entries:
-        inside = sorted(entry.name for entry in entries if not entry.name.startswith("."))
-    return tuple(name for name in inside if not name.lower().endswith(KINDS) and _holds_images(folder / name))
+        return tuple(sorted(each.name for each in entries if not each.name.startswith(".") and _holds_images(each)))
 
 
-def _holds_images(folder: Path) -> bool:
+def _holds_images(entry: os.DirEntry[str]) -> bool:
     try:
-        with os.scandir(folder) as entries:
-            return any(entry.name.lower().endswith(KINDS) and not entry.name.startswith(".") for entry in entries)
-    except OSError:  # no folder, or not ours to read
+        if not entry.is_dir():
+            return False
+        with os.scandir(entry) as entries:
+            return any(inside.name.lower().endswith(KINDS) and not inside.name.startswith(".") for inside in entries)
+    except OSError:  # not ours to read
         return False
 
 

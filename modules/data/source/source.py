@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol
 
 from PIL import Image, UnidentifiedImageError
@@ -92,7 +92,8 @@ class DataFile:
     @property
     def suffix(self) -> str:
         """As ".png"; "" where there is none."""
-        return PurePosixPath(self.key).suffix
+        stem, _, ending = self.name.rpartition(".")
+        return f".{ending}" if stem and ending else ""
 
     @property
     def path(self) -> Path | None:

@@ -19,7 +19,7 @@ from modules.preset.files.migrate import migrate
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
-from modules.preset.validate import UNIONS, all_settings, examine, shown_json
+from modules.preset.validate import UNIONS, all_settings, examine, setting_paths, shown_json
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled
 from modules.system.files import write_text
@@ -124,7 +124,7 @@ def _present(values: Values, path: str) -> Iterator[str]:
 
 def _private_paths(values: Values) -> Iterator[str]:
     """What belongs to one machine, among these values. A concept that comes with Seachange is everywhere."""
-    for setting in dict.fromkeys(setting.path for setting in all_settings() if setting.scope == "machine"):
+    for setting in setting_paths("machine"):
         for path in _present(values, setting):
             if not (
                 path.startswith(("concepts.", "sampling.", "model.training_adapters."))
