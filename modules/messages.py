@@ -291,6 +291,7 @@ class CheckPreset:
     preset: dict[str, Any]
     probe: bool = False  # load the model and measure a few real steps
     start: bool = False  # somebody waits for the run: leave out what costs time and is plainly no matter
+    resume: str = ""  # the folder of the run that is to go on: its own models are in nobody's way
 
 
 @message

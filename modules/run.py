@@ -54,8 +54,8 @@ def run_job(job: Job, channel: Channel) -> None:
         match job:
             case Train():
                 train(job, channel.events, control)
-            case CheckPreset(values, probe, start):
-                tell(check(values, tell, control, probe=probe, start=start))
+            case CheckPreset(values):
+                tell(check(values, tell, control, probe=job.probe, start=job.start, resume=job.resume))
                 tell(Finished())
             case RunTool(name, settings):
                 tell(Finished(path=tool_named(name).run(settings, tell, control)))

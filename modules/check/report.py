@@ -55,11 +55,18 @@ class FindingCounter:
 
 
 def check(
-    values: Mapping[str, Any], tell: Tell, control: Control, *, probe: bool = False, start: bool = False
+    values: Mapping[str, Any],
+    tell: Tell,
+    control: Control,
+    *,
+    probe: bool = False,
+    start: bool = False,
+    resume: str = "",
 ) -> Result:
     """Find everything that would go wrong, and tell each thing as it is found: a summary in words.
 
-    `probe` measures a few real steps; `start` leaves out what costs time and is plainly no matter.
+    `probe` measures a few real steps; `start` leaves out what costs time and is plainly no matter;
+    `resume` is the folder of the run that is to go on.
 
     Raises:
         Interrupted: the user wants no more of it.
@@ -71,7 +78,7 @@ def check(
         for finding in settings_findings(error.problems):
             counter.tell(finding)
         return Result("check", f"{_counts(counter)} The rest is checked when these settings are fixed.")
-    context = replace(open_inputs(preset, counter.tell, control), probe=probe, start=start)
+    context = replace(open_inputs(preset, counter.tell, control, resume), probe=probe, start=start)
     for name in CHECKS:
         control.check()
         counter.tell(Stage(f"stage.check-{name}"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from modules.check.context import CheckContext
@@ -33,15 +34,19 @@ T = TypeVar("T")
 MAX_ITEMS = 20
 
 
-def open_inputs(preset: Preset, tell: Tell, control: Control) -> CheckContext:
-    """Everything that can be opened without weights, as far as it can be; what cannot is told as a finding."""
+def open_inputs(preset: Preset, tell: Tell, control: Control, resume: str = "") -> CheckContext:
+    """Everything that can be opened without weights, as far as it can be; what cannot is told as a finding.
+
+    `resume`: the folder of the run that is to go on.
+    """
 
     def progress(event: Event) -> None:
         """What a run would note while it opens things, the rooms find themselves, and say more of it."""
         if isinstance(event, Stage):
             tell(event)
 
-    finding_on_error(tell, "output.taken", "output.path", ModelPaths(preset).check_overwrite)
+    outputs = ModelPaths(preset, Path(resume) if resume else None)
+    finding_on_error(tell, "output.taken", "output.path", outputs.check_overwrite)
     family = None
     if _device_is_there(preset, tell):
         family = finding_on_error(tell, "model.cannot-open", "model.source", lambda: open_family(preset, progress))

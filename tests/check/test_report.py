@@ -26,6 +26,7 @@ from modules.messages import (
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.files.store import load
 from modules.system.bundled import ROOT
+from modules.trainer.run_folder.own_files import OwnFiles
 from tests.check.subjects import captioned, open_inputs, option
 from tests.data.pictures import picture
 from tests.test_run import do
@@ -234,3 +235,15 @@ def test_a_run_says_by_itself_what_will_hurt(tmp_path: Path) -> None:
     assert any("is 100 times above the usual" in text for text in said)
     assert any("14 of 16 images are never shown (88\u00a0%)." in text for text in said)
     assert not any(isinstance(event, Finding) for event in events)
+
+
+def test_the_model_of_the_run_that_is_continued_is_in_nobodys_way(tmp_path: Path) -> None:
+    preset = values(tmp_path, "general.name=Cat", f"output.path={tmp_path / 'cat.safetensors'}")
+    folder, model = tmp_path / "Cat", tmp_path / "cat.safetensors"
+    folder.mkdir()
+    own = OwnFiles(folder, continued=False)
+    own.claim(model, 4)
+    model.write_bytes(b"a model")
+    own.written(model, 4)
+    assert "output.taken" in [finding.name for finding in found(do(CheckPreset(preset)))]
+    assert "output.taken" not in [finding.name for finding in found(do(CheckPreset(preset, resume=str(folder))))]

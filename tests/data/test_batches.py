@@ -342,6 +342,17 @@ def test_files_that_change_under_a_run_are_said_once_for_each_kind_and_what_was_
     ]
 
 
+def test_captions_that_belong_to_an_image_in_another_spelling_are_watched_too(bench: Bench) -> None:
+    (bench.set / "3.png").rename(bench.set / "Caf\u00e9.png")
+    (bench.set / "3.txt").rename(bench.set / "cafe\u0301.txt")
+    loader, _ = bench.fill(preset_of(concept(bench)))
+    batches(loader)
+    assert not bench.notes
+    (bench.set / "cafe\u0301.txt").write_text("something else entirely")
+    batches(loader)
+    assert said(bench) == ["cafe\u0301.txt was changed while the run is on: what it said when the run began is used"]
+
+
 def test_what_does_not_change_is_never_said_to(bench: Bench) -> None:
     loader, _ = bench.fill(preset_of(concept(bench)))
     batches(loader)

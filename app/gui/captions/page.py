@@ -9,7 +9,7 @@ from app.gui.busy_dialog import run_blocking
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.files import Caption
 from app.gui.captions.selection import CaptionSelection, reading
-from app.gui.captions.store import WRONG, Filter, Step
+from app.gui.captions.store import MISSING, WRONG, Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
@@ -39,7 +39,7 @@ CELL = (150, 174)
 SIDE, SIDE_SHARE = (290, 420), 0.34  # least and most pixels at 100 %, and the share of the page
 MOST_TAGS = 5000  # that the list for filtering offers
 SETTLES_MS = 400
-ALL, MISSING = "all", "missing"
+ALL = "all"
 
 
 class CaptionsPage(Page):
@@ -204,7 +204,6 @@ class CaptionsPage(Page):
         self._filter()
         self._show_empty()
         if self.work.shown:
-            self.grid_.select({0}, 0)
             self.grid_.focus_set()
 
     def _choices(self) -> list[Option]:
@@ -251,7 +250,13 @@ class CaptionsPage(Page):
         )  # fmt: skip
         self.grid_.show(len(self.work.shown))
         self._say_counts()
-        self._chosen()
+        places = {number: index for index, number in enumerate(self.work.shown)}
+        if places:  # what was chosen stays so, or else the first
+            chosen = {places[number] for number in self.work.chosen} or {0}
+            self.grid_.select(chosen, min(chosen))
+            self.grid_.see(min(chosen))
+        else:
+            self._chosen()
 
     def _say_counts(self) -> None:
         captions, shown = self.work.captions, len(self.work.shown)

@@ -19,7 +19,7 @@ from modules.errors import UserError
 from modules.language import tr
 from modules.preset.text.patterns import Pattern, PatternError
 
-WRONG = "wrong"  # the filter of those that cannot be read, or only by a guess
+MISSING, WRONG = "missing", "wrong"  # filters: without a caption; cannot be read, or only by a guess
 Lines = Callable[[list[str]], list[str]]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from app.gui.captions.store import WRONG
+from app.gui.captions.store import MISSING, WRONG
 from app.gui.check.file_fixes import describe_files
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext
@@ -28,7 +28,8 @@ BARS = 12  # the others are counted
 LABEL, LABEL_MOST = 96, 220  # pixels of the names of bars
 MOST_ITEMS = 20  # a finding names no more, however many there are
 LONGEST = 74  # letters of a button
-CAPTION_FILES = {"captions.unreadable", "captions.legacy"}  # findings about files that the page Captions can mend
+# Findings about files that the page Captions can mend, and the filter that shows them there.
+CAPTION_FILES = {"captions.unreadable": WRONG, "captions.legacy": WRONG, "captions.near-miss": MISSING}
 
 
 class FindingCard(Card):
@@ -135,7 +136,9 @@ class FindingCard(Card):
         line = Frame(self.inside)
         line.pack(fill="x", pady=(px(8), 0))
         if self.finding.name in CAPTION_FILES:
-            LinkButton(line, tr("Show in Captions"), lambda: self.context.go("captions", WRONG)).pack(side="left")
+            LinkButton(
+                line, tr("Show in Captions"), partial(self.context.go, "captions", CAPTION_FILES[self.finding.name])
+            ).pack(side="left")
         elif self.finding.path:
             way = LinkButton(line, tr("Go to setting"), self.go)
             way.pack(side="left")

@@ -12,6 +12,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from app.gui.check.file_fixes import FileFixes
@@ -55,6 +56,7 @@ class Checks:
         self._fresh: set[str] = set()  # nothing has been trained, cached or converted since
         self._seen: set[str] = set()
         self._hashed: tuple[object, str] = (None, "")
+        self.resume: Path | None = None  # the folder of the run that is to go on: what is found is of that start
         self._asked: tuple[str, Values] | None = None
         self._found: list[Finding] = []
         self.latest: Result | None = None
@@ -76,12 +78,12 @@ class Checks:
 
     @property
     def key(self) -> str:
-        """Of the settings as they are now."""
+        """Of the settings as they are now, and of the run that is to go on with them."""
         state = self._context.draft.state
         if self._hashed[0] is not state:
             text = json.dumps(state.frozen, sort_keys=True)
             self._hashed = (state, hashlib.sha256(text.encode()).hexdigest())
-        return self._hashed[1]
+        return f"{self._hashed[1]} {self.resume or ''}".rstrip()
 
     @property
     def checking(self) -> str:
@@ -99,7 +101,7 @@ class Checks:
         if wrong := len(self._context.draft.errors()):
             raise UserError(as_it_is(fix_first(wrong)))
         values = self._context.draft.freeze()
-        begin(self._context, "check", CheckPreset(values, start=start))
+        begin(self._context, "check", CheckPreset(values, start=start, resume=str(self.resume or "")))
         self._asked, self._found, self.last_tried = (self.key, values), [], self.key
 
     def _on_event(self, event: WindowEvent) -> None:

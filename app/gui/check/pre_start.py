@@ -55,6 +55,7 @@ class PreStartCheck:
         """
         if reason := self.blocked():
             raise UserError(as_it_is(reason))
+        self._checks.resume = way.folder
         self._way, self._asked = way, self._checks.key
         if self._context.running.busy:
             self._join(wanted=self._looks)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,8 +46,8 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         return
     index = context.index.one_row_per_image()
     yield from left_out.findings(index)
-    scanned = _scan(context, index) if len(index) else []
-    yield from _unreadable(index, scanned)
+    scanned = _scan(context, [index.file(row) for row in range(len(index))])
+    yield from _unreadable(index, scanned, _torn_masks(context, index))
     good = [row for row, one in enumerate(scanned) if not one.reason]
     if not good:
         return
@@ -61,10 +61,10 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     yield from _colourless(seen)
 
 
-def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
+def _scan(context: CheckContext, files: Sequence[DataFile]) -> list[PixelInfo]:
     """Raises Interrupted where the user wants that; what was seen by then is kept for the next time."""
     found = read_pixel_info(
-        index,
+        files,
         Path(context.preset.general.cache),
         lambda done, total: context.tell(Stage("stage.check-images", done, total)),
         context.control.stop_requested,
@@ -73,8 +73,16 @@ def _scan(context: CheckContext, index: Index) -> list[PixelInfo]:
     return found
 
 
-def _unreadable(index: Index, scanned: Sequence[PixelInfo]) -> Iterator[Finding]:
-    torn = [f"{index.file(row)}: {one.reason}" for row, one in enumerate(scanned) if one.reason]
+def _torn_masks(context: CheckContext, index: Index) -> dict[int, str]:
+    """What is wrong with the files of masks, by row: their images are not trained."""
+    masks = {row: mask for row in range(len(index)) if (mask := index.mask(row))}
+    scanned = zip(masks, _scan(context, list(masks.values())) if masks else [], strict=True)
+    return {row: f"its mask cannot be used: {one.reason}" for row, one in scanned if one.reason}
+
+
+def _unreadable(index: Index, scanned: Sequence[PixelInfo], masks: Mapping[int, str]) -> Iterator[Finding]:
+    reasons = {**masks} | {row: one.reason for row, one in enumerate(scanned) if one.reason}
+    torn = [f"{index.file(row)}: {reasons[row]}" for row in sorted(reasons)]
     bad = [f"{bad.place}: {bad.reason}" for bad in index.bad if not bad.caption] + torn
     if not bad:
         return

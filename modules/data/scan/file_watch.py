@@ -7,12 +7,14 @@ is read as it comes up is read as it is now, or another image of the same bucket
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import numpy as np
 
 from modules.data.index import Index
-from modules.data.source.source import DataFile
+from modules.data.source.source import CaptionFile, DataFile
+from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem, problem
 from modules.system.stamps import NO_STAMP
@@ -31,9 +33,10 @@ class FileWatch:
         self._guard = threading.Lock()
         self._changed: dict[str, set[str]] = {kind: set() for kind in KINDS}
         self.missing: set[int] = set()  # rows whose image is needed and cannot be read
-        # 16 bytes a row; where captions are follows from where images are.
+        # 16 bytes a row; where captions are follows from where images are, or was found by another spelling.
         files = [index.file(row) for row in range(len(index))]
-        stamps = [(_number(file), _number_of_all(captions_of(file))) for file in files]
+        self._spelt_otherwise = _spelt_otherwise(files)
+        stamps = [(_number(file), _number_of_all(self._captions_of(file))) for file in files]
         self._images, self._captions = np.array(stamps, dtype=np.int64).reshape(-1, 2).T
 
     def without(self, rows: set[int]) -> None:
@@ -51,11 +54,14 @@ class FileWatch:
         now = _number(file)
         if now != self._images[row] and (encoded or now != NOTHING):  # else it is missing, which is said then
             self._report("image-live" if not encoded else "image-gone" if now == NOTHING else "image", file)
-        captions = captions_of(file)
+        captions = self._captions_of(file)
         if captions and (of_all := _number_of_all(captions)) != self._captions[row]:
             new = self._captions[row] == NOTHING
             there = next((caption for caption in captions if _number(caption)), captions[0])
             self._report("caption-new" if new else "caption-gone" if of_all == NOTHING else "caption", there)
+
+    def _captions_of(self, file: DataFile) -> list[DataFile]:
+        return self._spelt_otherwise.get(str(file)) or captions_of(file)
 
     def mark_missing(self, row: int, file: DataFile) -> None:
         """An image that is needed cannot be read: nobody shows it again in this run."""
@@ -78,6 +84,19 @@ class FileWatch:
 def captions_of(file: DataFile) -> list[DataFile]:
     """The caption files of an image, whether they are there or not."""
     return [DataFile(file.source, key) for key in file.source.caption_keys(file.key)]
+
+
+def _spelt_otherwise(files: Iterable[DataFile]) -> dict[str, list[DataFile]]:
+    """By image, the captions of those that belong to it in another Unicode form or letter case of its name."""
+    bare = [file for file in files if not all(map(_number, captions_of(file)))]
+    found: dict[str, list[DataFile]] = {}
+    for source in dict.fromkeys(file.source for file in bare):
+        with suppress(UserError):  # it has just gone
+            for entry in source.listing().entries:
+                captions = [text.file for text in entry.captions if isinstance(text, CaptionFile)]
+                if captions != captions_of(entry.file):
+                    found[str(entry.file)] = captions
+    return found
 
 
 def _number_of_all(files: list[DataFile]) -> int:

@@ -7,7 +7,7 @@ while the file does not change: 10,000 photos of 512 pixels take about 10 second
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +16,6 @@ from PIL import Image
 
 from modules.data.image.pixels import KINDS
 from modules.data.image_errors import UNREADABLE, too_large
-from modules.data.index import Index
 from modules.data.source.file_info import ORIENTATION
 from modules.data.source.parallel_read import map_in_threads
 from modules.data.source.source import DataFile, reason_of
@@ -45,12 +44,11 @@ class PixelInfo(NamedTuple):
 PIXELS = "pixels 1"
 
 
-def read_pixel_info(index: Index, cache: Path, report: Report, stop: Stop) -> list[PixelInfo]:
-    """What the pixels of each row say, or of as many as were decoded before `stop` said so: those are kept, too.
+def read_pixel_info(files: Sequence[DataFile], cache: Path, report: Report, stop: Stop) -> list[PixelInfo]:
+    """What the pixels of each file say, or of as many as were decoded before `stop` said so: those are kept, too.
 
     `cache` is the folder of the read cache.
     """
-    files = [index.file(row) for row in range(len(index))]
     stamps = [file.stamp() for file in files]
     with ReadCache(cache) as known:
         before = known.get(PIXELS, {str(file): stamp for file, stamp in zip(files, stamps, strict=True)})

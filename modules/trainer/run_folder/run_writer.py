@@ -168,7 +168,7 @@ class RunWriter:
 
         def write() -> Path:
             if not (self.folder / "preset.json").exists():  # the folder was made anew while the run stood still
-                write_project(learner.preset, self.folder / "preset.json")
+                write_project(self.outputs.preset, self.folder / "preset.json")
             return write_backup(folder, learner.clock.step, learner.preset, learner.state)
 
         try:
@@ -248,13 +248,18 @@ class RunWriter:
             return self._write(write, what, target)
 
     def change(self, command: Change) -> None:
-        """Take over a live setting for the rest of the run."""
+        """Take over a live setting for the rest of the run, and for a run that continues it."""
+        learner, asked = self.learner, self.outputs.preset
         try:
-            self.learner.preset = with_live_change(self.learner.preset, command.path, command.value)
+            changed = [with_live_change(preset, command.path, command.value) for preset in (learner.preset, asked)]
         except UserError as error:
             self.note(*error.report, level="error")
-        else:
-            self.note(problem("setting.now", command.path, value=command.value))
+            return
+        learner.preset, self.outputs.preset = changed
+        self.note(problem("setting.now", command.path, value=command.value))
+        file = self.folder / "preset.json"
+        if not file.is_dir():  # that is not ours; every backup holds the settings
+            self._write(lambda: write_project(self.outputs.preset, file), "written.preset", file)
 
     def finish(self, *, stopped: bool) -> None:
         """The end of a run: back up first, because that matters most; then the last samples and the model.

@@ -36,6 +36,17 @@ def test_images_without_a_mask_are_counted(folder: Path) -> None:
     assert "images.masks" not in look(folder)[1]
 
 
+def test_an_image_whose_mask_is_torn_is_told_as_one_that_is_skipped(folder: Path) -> None:
+    Image.new("L", (64, 64), 255).save(folder / "2-masklabel.png")
+    Image.new("L", (64, 64), 255).save(folder / "3-masklabel.png")
+    data = (folder / "3-masklabel.png").read_bytes()
+    (folder / "3-masklabel.png").write_bytes(data[: len(data) // 2])
+    _, found = look(folder, "concepts.0.masks=file")
+    (item,) = found["images.unreadable"].items
+    assert item.endswith("3.png: its mask cannot be used: it is torn: its end is missing")
+    assert "images.unreadable" not in look(folder)[1]
+
+
 def test_masks_of_which_there_are_none_hurt_and_can_be_done_without(folder: Path) -> None:
     preset, found = look(folder, "concepts.0.masks=alpha")
     finding = found["images.masks"]

@@ -28,7 +28,8 @@ def index(tmp_path: Path) -> Index:
 
 def looked(index: Index, cache: Path, stop_after: int = 1000) -> list[PixelInfo]:
     asked = iter(range(10_000))
-    return read_pixel_info(index, cache, lambda done, total: None, lambda: next(asked) >= stop_after)
+    files = [index.file(row) for row in range(len(index))]
+    return read_pixel_info(files, cache, lambda done, total: None, lambda: next(asked) >= stop_after)
 
 
 def test_what_was_seen_is_not_decoded_again(index: Index, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,10 +10,12 @@ from PIL import Image
 
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
-from modules.messages import BackupSaved, Event, Finished, Mailbox, ModelSaved, Note, SampleReady, Stage
+from modules.messages import BackupSaved, Change, Event, Finished, Mailbox, ModelSaved, Note, SampleReady, Stage
 from modules.methods import attach
 from modules.preset.files.absolute_paths import with_absolute_paths
+from modules.preset.files.store import write_project
 from modules.preset.validate import preset_of
+from modules.run_folders import recorded_preset
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images
 from modules.trainer.run_folder.model_paths import ModelPaths
@@ -95,6 +97,18 @@ def test_the_average_is_drawn_unless_the_live_weights_are_wanted(kept) -> None:
         with Image.open(event.path) as image:
             pictures.append(image.tobytes())
     assert len(set(pictures)) == 2
+
+
+def test_a_change_during_the_run_is_what_a_continued_run_begins_with(kept) -> None:
+    run = kept()
+    write_project(run.learner.preset, run.writer.folder / "preset.json")
+    run.writer.change(Change("sampling.every", "7 steps"))
+    run.writer.change(Change("training.steps", 9))  # not live: refused, and not recorded
+    recorded = recorded_preset(run.writer.folder)
+    assert recorded is not None
+    assert recorded == run.learner.preset
+    assert (str(recorded.sampling.every), recorded.training.steps) == ("7 steps", run.learner.preset.training.steps)
+    assert [type(event) for event in run.told()] == [Note, Note]
 
 
 def test_parts_that_training_does_not_need_are_let_go_after_drawing(kept) -> None:
