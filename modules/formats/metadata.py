@@ -55,6 +55,7 @@ class RunFacts:
     buckets: tuple[tuple[int, int, int], ...] = ()  # width, height, and how many images of it an epoch shows
     aspect_error: float = 0.0  # how far the aspect ratios of images are from those of their buckets, on average
     model_hashes: Mapping[str, str] = field(default_factory=dict[str, str])  # by sd-scripts' names, without "ss_"
+    zero_terminal_snr: bool = False  # of the noise schedule
 
 
 def file_metadata(preset: Preset, modelspec: Mapping[str, str], facts: RunFacts) -> Texts:
@@ -181,6 +182,9 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "caption_tag_dropout_rate": max((concept.tag_dropout for concept in preset.concepts), default=0.0),
         "scale_weight_norms": getattr(preset.method, "max_norm", 0.0) or None,
         "noise_offset": preset.objective.noise.offset or None, "loss_type": _loss_type(preset),
+        "huber_c": preset.objective.loss.huber_delta, "huber_scale": 1.0,
+        "huber_schedule": preset.objective.loss.huber_schedule, "zero_terminal_snr": facts.zero_terminal_snr,
+        "training_comment": None,  # a preset's note is private
         "min_snr_gamma": preset.objective.min_snr_gamma if preset.objective.weighting == "min_snr" else None,
         "ip_noise_gamma": preset.objective.noise.perturbation or None,
         "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
@@ -207,18 +211,19 @@ def _loss_type(preset: Preset) -> str:
 
 def _data(facts: RunFacts) -> Texts:
     """Concepts are numbered: their folders may be called after somebody."""
-    folders = {
-        f"{concept.repeats:g}_concept {i}": {"n_repeats": concept.repeats, "img_count": concept.images}
-        for i, concept in enumerate(facts.concepts, 1)
-    }
+    names = [f"{concept.repeats:g}_concept {i}" for i, concept in enumerate(facts.concepts, 1)]
+    folders: tuple[dict[str, object], dict[str, object]] = {}, {}  # those that are learnt, those for regularization
+    for name, concept in zip(names, facts.concepts, strict=True):
+        folders[concept.is_regularization][name] = {"n_repeats": concept.repeats, "img_count": concept.images}
     counts = Counter({(i, tag): n for i, concept in enumerate(facts.concepts) for tag, n in concept.tags.items()})
-    tags: dict[str, dict[str, int]] = {name: {} for name in folders}
+    tags: dict[str, dict[str, int]] = {name: {} for name in names}
     for (i, tag), count in counts.most_common(MAX_TAGS):
-        tags[list(folders)[i]][tag] = count
+        tags[names[i]][tag] = count
     buckets = {i: {"resolution": [w, h], "count": count} for i, (w, h, count) in enumerate(facts.buckets)}
     bucket_info = {"buckets": buckets, "mean_img_ar_error": facts.aspect_error} if buckets else None
     return {
-        "ss_dataset_dirs": json.dumps(folders),
+        "ss_dataset_dirs": json.dumps(folders[False]),
+        "ss_reg_dataset_dirs": json.dumps(folders[True]),
         "ss_bucket_info": json.dumps(bucket_info),
         "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,11 @@ def test_it_says_what_sd_scripts_says_where_both_know() -> None:
         "ss_caption_dropout_rate",
         "ss_bucket_info",
         "ss_sd_model_hash",
+        "ss_huber_c",
+        "ss_huber_scale",
+        "ss_zero_terminal_snr",
+        "ss_training_comment",
+        "ss_reg_dataset_dirs",
     ]
     assert {name: found[name] for name in same} == {name: GOLDEN[name] for name in same}
 
@@ -97,6 +103,16 @@ def test_tags_are_counted_by_concept_in_the_form_that_a1111_shows() -> None:
     found = file_metadata(preset(LORA), SPEC, FACTS)
     assert json.loads(found["ss_tag_frequency"]) == {"5_concept 1": {"demo style": 32, "a photo": 2}}
     assert json.loads(found["ss_dataset_dirs"]) == {"5_concept 1": {"n_repeats": 5, "img_count": 32}}
+
+
+def test_regularization_images_are_listed_by_themselves_and_zero_terminal_snr_is_that_of_the_schedule() -> None:
+    concepts = (ConceptStats(32, 5), ConceptStats(100, 1, is_regularization=True))
+    facts = replace(FACTS, concepts=concepts, zero_terminal_snr=True)
+    found = file_metadata(preset(LORA, objective={"loss": {"huber_schedule": "snr", "huber_delta": 0.2}}), SPEC, facts)
+    assert json.loads(found["ss_dataset_dirs"]) == {"5_concept 1": {"n_repeats": 5, "img_count": 32}}
+    assert json.loads(found["ss_reg_dataset_dirs"]) == {"1_concept 2": {"n_repeats": 1, "img_count": 100}}
+    told = [found[f"ss_{name}"] for name in ("zero_terminal_snr", "huber_schedule", "huber_c")]
+    assert told == ["True", "snr", "0.2"]
 
 
 def test_of_a_million_tags_the_most_frequent_thousand_are_told() -> None:

@@ -40,7 +40,7 @@ class ModelPaths:
         self._modelspec: dict[str, str] = {}
         self._concepts: tuple[ConceptStats, ...] = ()
         self._buckets: tuple[tuple[int, int, int], ...] = ()
-        self._aspect_error = 0.0
+        self._aspect_error, self._zero_terminal_snr = 0.0, False
         self._hashes: dict[str, str] = {}
         self._steps = self._steps_per_epoch = 0
 
@@ -67,6 +67,7 @@ class ModelPaths:
         `check` is called while the model's file is read for its hash, and may raise to end that.
         """
         self._modelspec = family.modelspec()
+        self._zero_terminal_snr = family.noise_schedule.zero_terminal_snr
         self._concepts = tuple(concept_facts(index))
         if self.preset.training.buckets:
             self._buckets, self._aspect_error = bucket_counts(index), aspect_error(index)
@@ -88,6 +89,7 @@ class ModelPaths:
             concepts=self._concepts,
             session=seed_of(str(self.started)) % 2**32,
             buckets=self._buckets,
+            zero_terminal_snr=self._zero_terminal_snr,
             aspect_error=self._aspect_error,
             model_hashes=self._hashes,
         )

@@ -70,6 +70,13 @@ def test_the_card_is_closed_and_opened_again_from_the_presets(whole_window: Any,
     person.pump(lambda: not person.sees("Your own LoRA"))
 
 
+def test_opened_during_a_run_it_leaves_the_images_of_the_run(whole_window: Any, person: Person) -> None:
+    whole_window.context.running.begin("train")
+    whole_window.context.own_lora()
+    person.pump(lambda: person.sees("Your own LoRA"))
+    assert [concept["path"] for concept in whole_window.context.draft.get("concepts")] == ["starter:robot"]
+
+
 def test_the_first_run_of_the_tutorial_leads_to_it(whole_window: Any, person: Person) -> None:
     window = whole_window
     window.context.running.begin("train")

@@ -51,7 +51,12 @@ class Kept:
         self.writer = RunWriter(self.learner, sampler, outputs, self.records, self.control, resident={"denoiser"})
 
     def told(self) -> list[Event]:
-        return [event for event in self.mailbox.drain() if not isinstance(event, Stage)]
+        """Without what a first prompt says of the encoders that it loads."""
+        return [event for event in self.mailbox.drain() if not isinstance(event, Stage) and not _reads_prompts(event)]
+
+
+def _reads_prompts(event: Event) -> bool:
+    return isinstance(event, Note) and [each.code for each in event.problems] == ["samples.reads-prompts"]
 
 
 @pytest.fixture
