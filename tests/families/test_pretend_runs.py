@@ -150,6 +150,19 @@ def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp
     assert any(code.startswith("costs") for code in found), found
 
 
+def test_class_images_of_a_sampler_that_cannot_follow_a_flow_are_found_by_the_check(
+    model: Path, tmp_path: Path
+) -> None:
+    from modules.check.start import _check_model
+
+    found = list[Event]()
+    preset = preset_of(settings(model, tmp_path, "prior.made.count=2", "prior.made.prompts=a duck"))
+    _check_model(preset, Pretend.load(str(model), LoadOptions()), found.append)
+    [finding] = [event for event in found if isinstance(event, Finding)]
+    assert (finding.severity, finding.path) == ("error", "prior.made.sampler")
+    assert finding.fixes[0].changes == {"prior.made.sampler": "euler"}
+
+
 @pytest.mark.parametrize("step", [16, 32])
 def test_no_size_that_its_latents_could_not_have_gets_through(step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(FAMILIES, "pretend", replace(CARD, size_step=step, bucket_step=2 * step))

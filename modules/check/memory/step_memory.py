@@ -162,17 +162,18 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
     sizes = [((p.height or preset.resolution), (p.width or preset.resolution)) for p in prompts]
     height, width = max(sizes, key=lambda size: size[0] * size[1])
     together = min(max(1, PIXELS_SAMPLED_AT_ONCE // (height * width)), sizes.count((height, width)))
+    asked = 2 if any(prompt.reads_negative for prompt in prompts) else 1  # with and without the prompt
     with _meta_copy(family, preset, family.component_names) as (ledger, copy), torch.no_grad():
         method = attach(copy, preset)
         copy.denoiser.eval()
         latents = torch.empty(together, copy.channels, height // copy.downscale, width // copy.downscale)
         latents = latents.to(copy.options.device)
-        condition = _condition(copy, 2 * together, (height, width))
+        condition = _condition(copy, asked * together, (height, width))
         still = _restarted(ledger)
         with autocast(copy.options.device, copy.options.dtype):
-            times = torch.zeros(2 * together, dtype=torch.int64, device=latents.device)
+            times = torch.zeros(asked * together, dtype=torch.int64, device=latents.device)
             with method.without_training_adapters():
-                copy.predict(torch.cat([latents] * 2), times, condition)
+                copy.predict(torch.cat([latents] * asked), times, condition)
         drawing = ledger.restart() - still
         copy.decode_image(latents)
         return drawing, ledger.peak - still

@@ -118,7 +118,7 @@ class Times(Section):
         aliases="discrete_flow_shift, flow shift, training_shift, timestep_shift",
     )
     """Above 1 moves all timesteps towards noise, which large images and rectified flow want (arXiv:2403.03206, eq. 23).
-    1: no shift. Usual for flow: 3."""
+    1: no shift. Usual for flow: 1 to 3."""
     dynamic_shift: bool = Setting(
         False, "Dynamic timestep shift", level="expert",
         aliases="dynamic_timestep_shifting, flux_shift, qwen_shift, flux2_shift, nextdit_shift, auto_shift, "
