@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog import sd, sdxl, zimage
+from modules.catalog import flux2, sd, sdxl, zimage
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant, component_label
 from modules.catalog.layers import LayerSet
 
@@ -11,7 +11,9 @@ __all__ = [
     "component_label",
 ]  # fmt: skip
 
-FAMILIES: dict[str, FamilyCard] = {"sd": sd.CARD, "sdxl": sdxl.CARD, "zimage": zimage.CARD}
+FAMILIES: dict[str, FamilyCard] = {
+    "sd": sd.CARD, "sdxl": sdxl.CARD, "zimage": zimage.CARD, "flux2_klein": flux2.KLEIN, "flux2": flux2.DEV,
+}  # fmt: skip
 
 
 def most_text_encoders() -> int:

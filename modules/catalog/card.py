@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import sqrt
@@ -128,6 +128,13 @@ class FamilyCard:
     short_title: str = ""
     lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
+    file_lacks: tuple[str, ...] = ()  # how those begin that other families' files have beside these
+
+    def is_marked(self, names: Collection[str]) -> bool:
+        """Whether the tensors of a single file have such names as this family's."""
+        return any(name.startswith(self.file_marks) for name in names) and not any(
+            name.startswith(self.file_lacks) for name in names
+        )
 
     @cached_property
     def text_encoders(self) -> tuple[str, ...]:

@@ -123,7 +123,7 @@ def dit_sets(
         blocks: how many blocks each list of them has, by its path.
         also: others, by name: a title and patterns.
     """
-    inside = rf"({main})\d+\."
+    inside = rf"^({main})\d+\."
     found = {
         "all": LayerSet("All layers", (r".*",)),
         "blocks": LayerSet("All main blocks", (rf"{inside}.*",)),
@@ -135,5 +135,5 @@ def dit_sets(
     for path, count in blocks.items():
         word = path.replace("_", " ").removesuffix("s")
         for number in range(count):
-            found[f"{word} {number}"] = LayerSet(f"{word.capitalize()} {number}", (rf"{path}\.{number}\..*",))
+            found[f"{word} {number}"] = LayerSet(f"{word.capitalize()} {number}", (rf"^{path}\.{number}\..*",))
     return found

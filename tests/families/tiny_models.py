@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ FLOW: dict[str, Any] = {
     "_class_name": "FlowMatchEulerDiscreteScheduler", "num_train_timesteps": 1000, "shift": 3.0,
     "use_dynamic_shifting": False,
 }  # fmt: skip
+MOVING: dict[str, Any] = {"use_dynamic_shifting": True, "base_shift": 0.5, "max_shift": 1.15}
 # What the chat templates of Qwen3 and Qwen2.5 make of one turn of the user's
 CHAT = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n{% endfor %}"
@@ -40,7 +42,9 @@ CHAT = (
 MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
 
 
-def write_chat_tokenizer(folder: Path, marks: Sequence[str] = MARKS, chat: str = CHAT) -> int:
+def write_chat_tokenizer(
+    folder: Path, marks: Sequence[str] = MARKS, chat: str = CHAT, padding_side: str = "right"
+) -> int:
     """A tokenizer of single bytes that knows a chat's marks; returns how many tokens there are."""
     bytes_only = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
     tokenizer = Tokenizer(models.BPE(bytes_only, []))
@@ -51,7 +55,7 @@ def write_chat_tokenizer(folder: Path, marks: Sequence[str] = MARKS, chat: str =
     tokenizer.save(str(folder / "tokenizer.json"))
     config = {
         "tokenizer_class": "PreTrainedTokenizerFast", "pad_token": marks[0], "eos_token": marks[-1],
-        "chat_template": chat, "model_max_length": 131072, "padding_side": "right",
+        "chat_template": chat, "model_max_length": 131072, "padding_side": padding_side,
     }  # fmt: skip
     _write(folder / "tokenizer_config.json", config)
     return tokenizer.get_vocab_size()
@@ -78,6 +82,13 @@ def write_t5_tokenizer(folder: Path) -> int:
     return tokenizer.get_vocab_size()
 
 
+def write_mistral_tokenizer(folder: Path) -> int:
+    return write_chat_tokenizer(folder, MISTRAL_MARKS, MISTRAL_CHAT, "left")
+
+
+WRITERS = {"chat": write_chat_tokenizer, "mistral": write_mistral_tokenizer, "t5": write_t5_tokenizer}
+
+
 def write_tiny(
     folder: Path,
     family: str,
@@ -95,7 +106,7 @@ def write_tiny(
         family: its key in the catalog.
         pipeline: diffusers' class that draws with it.
         configs: by component, for its class; text encoders get the size of their vocabulary.
-        tokenizers: by text encoder, "chat" or "t5".
+        tokenizers: by text encoder, "chat", "mistral" or "t5".
         classes: what writes a component, where that is not the class of the card: "module:class".
         scheduler: its config.
     """
@@ -104,14 +115,17 @@ def write_tiny(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for spec in card.components:
-            config = dict(configs[spec.name])
+            config = deepcopy(configs[spec.name])
             if spec.reads_text:
-                write = write_t5_tokenizer if tokenizers[spec.name] == "t5" else write_chat_tokenizer
-                config = {**config, "vocab_size": write(folder / spec.tokenizer)}
+                words = WRITERS[tokenizers[spec.name]](folder / spec.tokenizer)
+                config.get("text_config", config)["vocab_size"] = words
                 index[spec.tokenizer] = ["transformers", "PreTrainedTokenizerFast"]
             module, _, name = (classes or {}).get(spec.name, spec.class_path).partition(":")
             kind: Any = getattr(import_module(module), name)
             made = kind(kind.config_class.from_dict(config)) if spec.reads_text else kind(**config)
+            for counter, counted in made.named_buffers():
+                if counter.startswith("bn.running"):
+                    counted.copy_(torch.rand_like(counted) + 0.5)
             _stirred(made).save_pretrained(folder / spec.folder)
             index[spec.folder] = [module.partition(".")[0], name]
     _write(folder / "scheduler" / "scheduler_config.json", {**FLOW, **(scheduler or {})})
@@ -130,6 +144,54 @@ def tiny_zimage(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
     return write_tiny(
         folder, "zimage", "ZImagePipeline", configs, {"text_encoder_1": "chat"}, classes=classes, seed=seed
     )
+
+
+FLUX2_DIT: dict[str, Any] = {
+    "in_channels": 16, "num_layers": 2, "num_single_layers": 2, "attention_head_dim": 8, "num_attention_heads": 2,
+    "joint_attention_dim": 48, "timestep_guidance_channels": 16, "axes_dims_rope": [2, 2, 2, 2],
+}  # fmt: skip
+FLUX2_VAE: dict[str, Any] = {
+    **{key: KL_VAE[key] for key in KL_VAE if key.endswith("types") or key in ("layers_per_block", "norm_num_groups")},
+    "block_out_channels": [8, 8, 16, 16], "latent_channels": 4, "sample_size": 64,
+}  # fmt: skip
+MISTRAL_CHAT = (
+    "<s>{% for message in messages %}{% set said = message['content'][0]['text'] %}"
+    "{% if message['role'] == 'system' %}[SYSTEM_PROMPT]{{ said }}[/SYSTEM_PROMPT]"
+    "{% else %}[INST]{{ said }}[/INST]{% endif %}{% endfor %}"
+)
+MISTRAL_MARKS = ("<pad>", "<s>", "</s>", "[INST]", "[/INST]", "[SYSTEM_PROMPT]", "[/SYSTEM_PROMPT]")
+
+
+def tiny_flux2_klein(folder: Path, *, seed: int = 0, layers: int = 28, **transformer: Any) -> Path:
+    """Two blocks of each kind; as many layers of Qwen3 as are read, and one more."""
+    configs = {
+        "denoiser": {**FLUX2_DIT, "guidance_embeds": False, **transformer}, "vae": FLUX2_VAE,
+        "text_encoder_1": {**QWEN3, "num_hidden_layers": layers},
+    }  # fmt: skip
+    classes = {"text_encoder_1": "transformers.models.qwen3.modeling_qwen3:Qwen3ForCausalLM"}
+    return write_tiny(
+        folder, "flux2_klein", "Flux2KleinPipeline", configs, {"text_encoder_1": "chat"}, classes=classes, seed=seed,
+        scheduler=MOVING,
+    )  # fmt: skip
+
+
+def tiny_flux2(folder: Path, *, seed: int = 0, layers: int = 31, **transformer: Any) -> Path:
+    """The same with the guidance as an input, read by a Mistral 3 that also sees."""
+    sizes = {key: QWEN3[key] for key in QWEN3 if key != "tie_word_embeddings"}
+    sight = {
+        "model_type": "pixtral", "hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1,
+        "num_attention_heads": 2, "head_dim": 8, "image_size": 28, "patch_size": 14,
+    }  # fmt: skip
+    text = {"model_type": "mistral", **sizes, "num_hidden_layers": layers, "sliding_window": None}
+    configs = {
+        "denoiser": {**FLUX2_DIT, "guidance_embeds": True, **transformer}, "vae": FLUX2_VAE,
+        "text_encoder_1": {"model_type": "mistral3", "text_config": text, "vision_config": sight},
+    }  # fmt: skip
+    classes = {"text_encoder_1": "transformers.models.mistral3.modeling_mistral3:Mistral3ForConditionalGeneration"}
+    return write_tiny(
+        folder, "flux2", "Flux2Pipeline", configs, {"text_encoder_1": "mistral"}, classes=classes, seed=seed,
+        scheduler=MOVING,
+    )  # fmt: skip
 
 
 def as_json(path: Path) -> dict[str, Any]:

@@ -33,7 +33,7 @@ def family_of_model(source: str) -> str:
 def _family_of_file(path: Path) -> str:
     with open_file(path) as file:
         names, _ = safetensors_header(file, path)
-    marked = [key for key, card in FAMILIES.items() if any(name.startswith(card.file_marks) for name in names)]
+    marked = [key for key, card in FAMILIES.items() if card.is_marked(names)]
     return marked[0] if len(marked) == 1 else ""
 
 

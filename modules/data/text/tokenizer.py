@@ -43,6 +43,7 @@ class Tokenizer:
     bpe: tokenizers.Tokenizer
     padding: str
     where: str  # for messages
+    pads_left: bool = False  # whether padding stands before the text
 
     @classmethod
     def from_folder(cls, folder: Path, vocabulary: Path | None = None) -> Tokenizer:
@@ -51,7 +52,8 @@ class Tokenizer:
         Raises:
             UserError: missing or damaged.
         """
-        return cls(_bpe(folder, vocabulary or folder), _padding(folder), str(folder))
+        left = _settings(folder).get("padding_side") == "left"
+        return cls(_bpe(folder, vocabulary or folder), _padding(folder), str(folder), left)
 
     @classmethod
     def from_text(cls, text: str, padding: str, where: str) -> Tokenizer:
@@ -241,6 +243,11 @@ def _padding(folder: Path) -> str:
             if said is not None:
                 return str(said["content"] if isinstance(said, dict) else said)
     return END
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    path = folder / "tokenizer_config.json"
+    return read_json(path) if path.is_file() else {}
 
 
 def read_json(path: Path) -> dict[str, Any]:

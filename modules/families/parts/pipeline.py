@@ -25,7 +25,7 @@ from modules.errors import UserError
 from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
 from modules.families.parts.fingerprint import Fingerprints
-from modules.families.parts.latents import ScaledLatents
+from modules.families.parts.latents import Latents, ScaledLatents
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
@@ -250,7 +250,7 @@ class DiffusersFamily(Family):
     # Images
 
     @property
-    def latents(self) -> ScaledLatents:
+    def latents(self) -> Latents:
         return ScaledLatents.of(self.source.configs["vae"], self.default_scaling)
 
     @torch.no_grad()

@@ -61,6 +61,17 @@ class DitFamily(DiffusersFamily):
     def noising_of(cls, files: ModelFiles, options: LoadOptions) -> NoiseSchedule:
         return flow_from_config(files.configs["scheduler"], options)
 
+    @classmethod
+    def check(cls, files: ModelFiles) -> None:
+        super().check(files)
+        for spec in cls.card.components:
+            config, wanted = files.configs.get(spec.name, {}), spec.class_path.split(".")[2]
+            found = str(config.get("text_config", config).get("model_type", wanted))
+            if spec.reads_text and not found.startswith(wanted):
+                raise UserError(
+                    "model.other-denoiser", file=files.path, found=found, type=cls.card.title, wanted=wanted
+                )
+
     def check_tensors(self) -> None:
         for name, width in self.widths.items():
             encoder, denoiser = self.source.configs[name], self.source.configs["denoiser"]

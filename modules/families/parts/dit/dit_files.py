@@ -190,7 +190,7 @@ def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
 def family_of(names: Collection[str]) -> str:
     """The family whose single files have tensors of such names; "" for none, or for more than one."""
     bare = {name.removeprefix(start) for start in PREFIXES for name in names}
-    found = [key for key, card in FAMILIES.items() if any(name.startswith(card.file_marks) for name in bare)]
+    found = [key for key, card in FAMILIES.items() if card.is_marked(bare)]
     return found[0] if len(found) == 1 else ""
 
 

@@ -6,6 +6,7 @@ Shapes: B captions, T tokens, D width of the states.
 from __future__ import annotations
 
 import hashlib
+import json
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -37,6 +38,7 @@ class PromptFormat:
     before: str = ""
     after: str = ""
     closed: bool = False  # whether the tokenizer ends every text with a mark of its own (T5), which is never cut
+    never: str = ""  # a mark that captions may not hold, and that is taken out
 
 
 class PromptReader:
@@ -57,7 +59,8 @@ class PromptReader:
         return [min(self.chunk_size, count - start) for start in range(0, count or 1, self.chunk_size)]
 
     def fingerprint(self) -> str:
-        text = f"{self.form} {self.tokenizer.padding} {self.tokenizer.text()}"
+        side = " left" if self.tokenizer.pads_left else ""
+        text = f"{self.form} {self.tokenizer.padding}{side} {self.tokenizer.text()}"
         return hashlib.sha256(text.encode()).hexdigest()
 
     def read(self, caption: str) -> list[int]:
@@ -68,16 +71,19 @@ class PromptReader:
         return found[:longest]
 
     def padded(self, captions: Sequence[str], length: int = 0) -> tuple[Tensor, Tensor]:
-        """Token ids (B, T) filled up at the end, and which of them are no padding, (B, T) bool.
+        """Token ids (B, T) filled up at the tokenizer's side, and which of them are no padding, (B, T) bool.
 
         `length`: of all rows; 0: of the longest.
         """
         rows = [torch.tensor(self.read(caption), dtype=torch.long) for caption in captions]
         if length:
             rows.append(torch.zeros(length, dtype=torch.long))
-        ids_BT = pad_sequence(rows, batch_first=True, padding_value=self.padding)
+        left = self.tokenizer.pads_left
+        side = "left" if left else "right"
+        ids_BT = pad_sequence(rows, batch_first=True, padding_value=self.padding, padding_side=side)
         lengths_B = torch.tensor([len(row) for row in rows])
         mask_BT = torch.arange(ids_BT.shape[1])[None] < lengths_B[:, None]
+        mask_BT = mask_BT.flip(1) if left else mask_BT
         return (ids_BT[:-1], mask_BT[:-1]) if length else (ids_BT, mask_BT)
 
     def write(self, folder: Path) -> None:
@@ -90,12 +96,14 @@ class PromptReader:
                     shutil.copyfile(path, folder / path.name)
         else:
             self.tokenizer.bpe.save(str(folder / "tokenizer.json"), pretty=False)
-            pads = self.tokenizer.padding.replace('"', '\\"')
-            text = f'{{"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": "{pads}"}}\n'
+            side = "left" if self.tokenizer.pads_left else "right"
+            about = {"tokenizer_class": "PreTrainedTokenizerFast", "pad_token": self.tokenizer.padding}
+            text = json.dumps({**about, "padding_side": side}) + "\n"
             (folder / "tokenizer_config.json").write_text(text, encoding="utf-8")
 
     def _encoded(self, caption: str) -> list[int]:
-        text = f"{self.form.before}{caption}{self.form.after}"
+        said = caption.replace(self.form.never, "") if self.form.never else caption
+        text = f"{self.form.before}{said}{self.form.after}"
         return self.tokenizer.bpe.encode(text, add_special_tokens=self.form.closed).ids
 
 
