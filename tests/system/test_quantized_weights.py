@@ -13,6 +13,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers import Qwen2Config, Qwen2ForCausalLM, Qwen3Config, Qwen3ForCausalLM, T5Config, T5EncoderModel
 
 from modules.errors import UserError
 from modules.families.parts.fingerprint import Fingerprints
@@ -152,12 +153,17 @@ PACKED = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0")  # which the authors' package 
 UNPACKED_ONLY = ("Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "IQ4_NL", "IQ4_XS")
 
 
-def written(path: Path, tensors: dict[str, tuple[np.ndarray[Any, Any], str]], **fields: Any) -> Path:
-    writer = gguf.GGUFWriter(path, "flux")
+def written(
+    path: Path,
+    tensors: dict[str, tuple[np.ndarray[Any, Any], str]],
+    architecture: str = "flux",
+    fields: dict[str, Any] | None = None,
+) -> Path:
+    writer = gguf.GGUFWriter(path, architecture)
     writer.add_quantization_version(2)
     writer.add_array("some.words", ["a", "b"])
     writer.add_bool("some.truth", True)
-    for name, value in fields.items():
+    for name, value in (fields or {}).items():
         writer.add_array(name, value)
     for name, (data, kind) in tensors.items():
         writer.add_tensor(name, data, raw_dtype=KINDS[kind])
@@ -206,11 +212,32 @@ def test_numbers_that_are_not_packed_keep_their_type_and_sides_are_turned_round(
 def test_a_tensor_that_was_reshaped_to_fit_the_blocks_has_its_own_shape(tmp_path: Path):
     data = gguf.quantize(np.ones((9, 256), np.float32), KINDS.Q8_0)
     fields = {"comfy.gguf.orig_shape.conv.weight": [64, 4, 3, 3]}
-    weights = open_weights(written(tmp_path / "x.gguf", {"conv.weight": (data, "Q8_0")}, **fields))
+    weights = open_weights(written(tmp_path / "x.gguf", {"conv.weight": (data, "Q8_0")}, fields=fields))
     assert weights.shapes["conv.weight"] == (64, 4, 3, 3) == tuple(weights.read("conv.weight").shape)
     with pytest.raises(UserError, match="size"):
         fields = {"comfy.gguf.orig_shape.conv.weight": [-64, -4, 3, 3]}
-        open_weights(written(tmp_path / "y.gguf", {"conv.weight": (data, "Q8_0")}, **fields))
+        open_weights(written(tmp_path / "y.gguf", {"conv.weight": (data, "Q8_0")}, fields=fields))
+
+
+CONFIG: dict[str, Any] = {"vocab_size": 32, "num_hidden_layers": 2, "hidden_size": 8, "intermediate_size": 16,
+                          "num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 4}  # fmt: skip
+ENCODERS = {
+    "qwen3": (gguf.MODEL_ARCH.QWEN3, lambda: Qwen3ForCausalLM(Qwen3Config(**CONFIG))),
+    "qwen2": (gguf.MODEL_ARCH.QWEN2, lambda: Qwen2ForCausalLM(Qwen2Config(**CONFIG))),
+    "t5encoder": (gguf.MODEL_ARCH.T5ENCODER, lambda: T5EncoderModel(T5Config(
+        vocab_size=32, num_layers=2, d_model=8, d_kv=4, d_ff=16, num_heads=2, feed_forward_proj="gated-gelu"))),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("architecture", ENCODERS)
+def test_a_text_encoder_has_the_names_of_transformers(tmp_path: Path, architecture: str):
+    """The authors' own table turns them into those of the file."""
+    kind, make = ENCODERS[architecture]
+    table = gguf.get_tensor_name_map(kind, 2)
+    tensors = {name: t.detach() for name, t in make().state_dict().items() if name != "encoder.embed_tokens.weight"}
+    file = {table.get_name(name, (".weight", ".bias")) or "": (t.numpy(), "F32") for name, t in tensors.items()}
+    assert len(file) == len(tensors) and "" not in file
+    check_read(open_weights(written(tmp_path / "x.gguf", file, architecture)), tensors)
 
 
 def gguf_bytes(*, version: int = 3, tensors: int = 1, fields: int = 0, body: bytes = b"") -> bytes:

@@ -1,7 +1,8 @@
 """Files in llama.cpp's format (.gguf), as city96's tools write them for image models: names of the native file.
 
-The header is read here and not by `GGUFReader` of the authors' package: that maps the file into memory, and a header
-that lies makes it loop without end. The numbers are unpacked by the package.
+Text encoders that llama.cpp knows have its names there, and those of transformers here. The header is read here and
+not by `GGUFReader` of the authors' package: that maps the file into memory, and a header that lies makes it loop
+without end. The numbers are unpacked by the package.
 
     "GGUF" version:u32 tensors:u64 fields:u64
     fields   name, type:u32, value
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.system.reading import MAX_HEADER_BYTES, cut_short
+from modules.system.weights.gguf_names import transformers_names
 from modules.system.weights.protocol import (
     MAX_DIMENSIONS,
     MAX_NUMBERS,
@@ -83,11 +85,14 @@ class GgufFile(Weights):
         except (struct.error, UnicodeDecodeError, ValueError, OverflowError) as error:
             raise UserError("weights.header", file=path) from error
         self.metadata = {name: str(value) for name, value in fields.items() if isinstance(value, str | int | float)}
-        self._entries = entries
+        ours = transformers_names(entries, self.metadata.get("general.architecture", ""))
+        self._entries = {ours[name]: entry for name, entry in entries.items()}
+        if len(self._entries) < len(entries):  # a tensor under both of its names
+            raise UserError("weights.header", file=path)
         end = max((entry.start + entry.size for entry in entries.values()), default=0)
         if path.stat().st_size < end:
             raise cut_short(path, end)
-        self.shapes = {name: entry.shape for name, entry in entries.items()}
+        self.shapes = {name: entry.shape for name, entry in self._entries.items()}
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
         return self._read(self._entries[name], scratch)
