@@ -19,6 +19,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from modules.catalog import FAMILIES
 from modules.diffusion.noise_schedule import EpsilonPrediction
 from modules.families import Condition, LoadOptions, family_class
+from modules.families.parts.building import emptied
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.unet import single_file
@@ -49,7 +50,7 @@ def timed(work: Callable[[], object], repeats: int) -> float:
 
 def random_part(family: DiffusersFamily, name: str) -> torch.nn.Module:
     """A part of full size with random weights, on the card."""
-    module = family.empty(name).to_empty(device="cuda")
+    module = emptied(family.empty(name)).to_empty(device="cuda")
     for parameter in module.parameters():
         parameter.data = torch.empty(parameter.shape, device="cuda", dtype=torch.bfloat16).normal_(std=0.02)
     return module.requires_grad_(False).eval()

@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> int:
         while figures.kills < options.kills and not (options.wrong and figures.wrong):
             lanes = [modes[(number + i) % len(modes)] for i in range(2 if number % 5 == 4 else 1)]
             known |= {mode: known_of(base, mode) for mode in lanes if mode not in known}
-            story = Story(base / f"story {number}", [known[mode] for mode in lanes], dice, figures)
+            left = options.kills - figures.kills
+            story = Story(base / f"story {number}", [known[mode] for mode in lanes], dice, figures, left)
             wrong = story.told()
             if wrong:
                 _say("\n".join([f"WRONG in {story.workspace} ({', '.join(lanes)}), seed {options.seed}:", *wrong]))

@@ -94,10 +94,10 @@ class Attempt:
 class Story:
     """Runs in one workspace with one cache."""
 
-    def __init__(self, workspace: Path, known: list[Known], dice: random.Random, figures: Figures) -> None:
+    def __init__(self, workspace: Path, known: list[Known], dice: random.Random, figures: Figures, most: int) -> None:
         self.workspace, self.dice, self.figures = workspace, dice, figures
         self.wrong: list[str] = []
-        self.left = dice.randint(3, 12) * len(known)  # kills to come
+        self.left = min(most, dice.randint(3, 12) * len(known))  # kills to come
         self.lanes = [
             Lane(kind, name, write_run(workspace, kind.mode, name)) for name, kind in zip("ab", known, strict=False)
         ]

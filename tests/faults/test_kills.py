@@ -14,7 +14,7 @@ from modules.system.runtime import python_command
 def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() -> None:
     # In a process of its own: it forks, which one with threads must not.
     done = subprocess.run(
-        python_command("-m", "tests.faults.kills", "--kills", "5", "--seed", "3", "--modes", "LoRA"),
+        python_command("-m", "tests.faults.kills", "--kills", "4", "--seed", "3", "--modes", "LoRA"),
         cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
         check=False,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
+from modules.families.parts.building import emptied
 from modules.families.parts.model_files import ModelFiles, folder_tokenizers
 from modules.families.parts.unet.single_file import BUNDLED, bundled_config, clip_vocabulary
 from modules.formats.adapter import merged_weight
@@ -29,8 +30,9 @@ TEXTS = {"sd": ("text_encoder_1",), "sdxl": ("text_encoder_1", "text_encoder_2")
 # Names, against lists of files that sd-scripts wrote
 
 
+@cache
 def meta_copy(kind: str, bundled: str) -> Any:
-    """A family at full size without weights."""
+    """A family at full size without weights, for all tests: each attaches what it wants over what was there."""
     parts = ("denoiser", "vae", *TEXTS[kind])
     configs = {component: bundled_config(bundled, component) for component in (*parts, "scheduler")}
     tokenizers = folder_tokenizers(
@@ -39,7 +41,7 @@ def meta_copy(kind: str, bundled: str) -> Any:
         clip_vocabulary(),
     )
     family: Any = family_class(kind)(ModelFiles(Path(bundled), configs, tokenizers, {}, bundled), LoadOptions(), None)
-    family.component = cache(family.empty)
+    family.component = cache(lambda name: emptied(family.empty(name)))
     return family
 
 

@@ -37,8 +37,14 @@ Config = Mapping[str, Any]
 def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
     """A component without weights: its parameters, and what files hold beside them, are on the meta device.
 
-    What it computes for itself (tables of positions, say) is real.
+    What it computes for itself (tables of positions, say) is real. Made once for all who ask: not to be changed.
     """
+    return _empty_component(spec, json.dumps(dict(config), sort_keys=True, default=str))
+
+
+@lru_cache(maxsize=16)
+def _empty_component(spec: ComponentSpec, config_json: str) -> nn.Module:
+    config: Config = json.loads(config_json)
     module, _, name = spec.class_path.partition(":")
     with without_bitsandbytes():
         kind: Any = getattr(import_module(module), name)
