@@ -193,6 +193,11 @@ class Family(ABC):
         To be made and used under torch's `FakeTensorMode`, where no tensor takes memory.
         """
 
+    def is_streamed(self, name: str) -> bool:
+        """Whether a frozen text encoder is read block by block each time it is asked, because it would not fit."""
+        del name
+        return False
+
     @property
     def denoiser(self) -> nn.Module:
         return self.component("denoiser")

@@ -34,10 +34,10 @@ class ZImage(DitFamily):
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         """The states of the last layer but one; no padding."""
         del weighted
-        ids_BT, mask_BT = self.tokenizers["text_encoder_1"].padded(captions)
-        device = self.options.device
+        reader, device = self.tokenizers["text_encoder_1"], self.options.device
+        ids_BT, mask_BT = reader.padded(captions)
         [states_BTD] = states_after(self.component("text_encoder_1"), (-1,), ids_BT.to(device), mask_BT.to(device))
-        return without_padding(states_BTD, mask_BT, mask_BT.sum(dim=1).tolist())
+        return without_padding(states_BTD, mask_BT, reader.token_lengths(captions))
 
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
         denoiser = cast("Any", self.component("denoiser"))

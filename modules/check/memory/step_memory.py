@@ -24,6 +24,7 @@ from modules.data.cache.fill import TEXTS_AT_ONCE
 from modules.data.index import Bucket, Item
 from modules.data.source.folders import on_disk
 from modules.families import Condition, Family
+from modules.families.parts.block_streaming import block_path
 from modules.methods import Method, attach
 from modules.preset.preset import Preset
 from modules.system.devices import autocast, device_named
@@ -180,9 +181,16 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
 
 
 def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
-    """Every part's weights as they are loaded."""
+    """Every part's weights as they are loaded: of one that is read block by block, its largest block and the rest."""
     with _meta_copy(family, preset, family.component_names) as (_, copy):
-        return {name: bytes_in(copy.component(name).parameters()) for name in copy.component_names}
+        return {name: _loaded_bytes(copy, name) for name in copy.component_names}
+
+
+def _loaded_bytes(copy: Family, name: str) -> int:
+    blocks: dict[str, list[Tensor]] = {"": []}
+    for path, parameter in copy.component(name).named_parameters():
+        blocks.setdefault(block_path(path) if copy.is_streamed(name) else "", []).append(parameter)
+    return bytes_in(blocks.pop("")) + max((bytes_in(each) for each in blocks.values()), default=0)
 
 
 def trained_sizes(family: Family, preset: Preset) -> list[int]:

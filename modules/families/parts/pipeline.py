@@ -78,8 +78,18 @@ class DiffusersFamily(Family):
         for name, other in options.others.items():
             opening.take_other(files, name, other, options, cls)
         cls.complete(files, options)
-        family = cls(files, options, cls.noising_of(files, options))
+        family = cls.load_files(files, options)
         family.model_name = source
+        return family
+
+    @classmethod
+    def load_files(cls, files: ModelFiles, options: LoadOptions) -> Self:
+        """The model of files that are opened.
+
+        Raises:
+            UserError: their tensors are not those of their configs.
+        """
+        family = cls(files, options, cls.noising_of(files, options))
         family.check_tensors()
         return family
 
@@ -143,7 +153,7 @@ class DiffusersFamily(Family):
         if name not in self._components:
             spec, empty, weights = self.card.component(name), building.emptied(self.empty(name)), self.weights(name)
             where, device = f"{spec.subject} of {self.source.path}", self.options.device
-            dtype, streamed = self._dtype(name, self.options), self._is_streamed(name)
+            dtype, streamed = self._dtype(name, self.options), self.is_streamed(name)
             with without_huge_pages(), gc_paused():
                 module = building.load_weights(
                     empty, weights, device=device, dtype=dtype, where=where, streamed=streamed
@@ -151,8 +161,7 @@ class DiffusersFamily(Family):
             self._take(name, module)
         return self._components[name]
 
-    def _is_streamed(self, name: str) -> bool:
-        """Whether a text encoder is read block by block each time it is asked: it is frozen, and would not fit."""
+    def is_streamed(self, name: str) -> bool:
         spec, options = self.card.component(name), self.options
         if spec.trainable or not spec.reads_text:
             return False

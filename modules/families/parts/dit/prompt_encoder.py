@@ -70,6 +70,10 @@ class PromptReader:
             return [*found[: longest - 1], found[-1]]
         return found[:longest]
 
+    def token_lengths(self, captions: Sequence[str]) -> list[int]:
+        """How many tokens each whole prompt has."""
+        return [len(self.read(caption)) for caption in captions]
+
     def padded(self, captions: Sequence[str], length: int = 0) -> tuple[Tensor, Tensor]:
         """Token ids (B, T) filled up at the tokenizer's side, and which of them are no padding, (B, T) bool.
 
