@@ -13,7 +13,9 @@ import torch
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
 
 from modules.catalog import FAMILIES
-from tests.tiny import _stirred, _write
+from modules.data.text import tokenizer as prompts
+from modules.system.bundled import resolve
+from tests.tiny import TEXT, _stirred, _write
 
 KL_VAE: dict[str, Any] = {
     "block_out_channels": [8, 8, 16, 16], "layers_per_block": 1, "norm_num_groups": 4, "latent_channels": 16,
@@ -86,7 +88,32 @@ def write_mistral_tokenizer(folder: Path) -> int:
     return write_chat_tokenizer(folder, MISTRAL_MARKS, MISTRAL_CHAT, "left")
 
 
-WRITERS = {"chat": write_chat_tokenizer, "mistral": write_mistral_tokenizer, "t5": write_t5_tokenizer}
+CLIP_MARKS = {"bos_token_id": prompts.START, "eos_token_id": prompts.END}
+
+
+def starter_tokenizer() -> prompts.Tokenizer:
+    return prompts.Tokenizer.from_folder(resolve("starter:model") / "tokenizer")
+
+
+def write_clip_tokenizer(folder: Path) -> int:
+    """The starter model's, for texts of 77 tokens."""
+    tokenizer = starter_tokenizer()
+    tokenizer.write(folder, 77)
+    return tokenizer.bpe.get_vocab_size()
+
+
+def clip(**sizes: Any) -> dict[str, Any]:
+    """The config of a CLIP with that tokenizer."""
+    bpe = starter_tokenizer().bpe
+    marks = {name: bpe.token_to_id(mark) for name, mark in CLIP_MARKS.items()}
+    return {**TEXT, "max_position_embeddings": 77, **marks, **sizes}
+
+
+# By the word for it: what writes it, and the class that reads it
+TOKENIZERS = {
+    "chat": (write_chat_tokenizer, "PreTrainedTokenizerFast"), "t5": (write_t5_tokenizer, "PreTrainedTokenizerFast"),
+    "mistral": (write_mistral_tokenizer, "PreTrainedTokenizerFast"), "clip": (write_clip_tokenizer, "CLIPTokenizer"),
+}  # fmt: skip
 
 
 def write_tiny(
@@ -106,7 +133,7 @@ def write_tiny(
         family: its key in the catalog.
         pipeline: diffusers' class that draws with it.
         configs: by component, for its class; text encoders get the size of their vocabulary.
-        tokenizers: by text encoder, "chat", "mistral" or "t5".
+        tokenizers: by text encoder, a key of TOKENIZERS.
         classes: what writes a component, where that is not the class of the card: "module:class".
         scheduler: its config.
     """
@@ -117,9 +144,9 @@ def write_tiny(
         for spec in card.components:
             config = deepcopy(configs[spec.name])
             if spec.reads_text:
-                words = WRITERS[tokenizers[spec.name]](folder / spec.tokenizer)
-                config.get("text_config", config)["vocab_size"] = words
-                index[spec.tokenizer] = ["transformers", "PreTrainedTokenizerFast"]
+                write, reader = TOKENIZERS[tokenizers[spec.name]]
+                config.get("text_config", config)["vocab_size"] = write(folder / spec.tokenizer)
+                index[spec.tokenizer] = ["transformers", reader]
             module, _, name = (classes or {}).get(spec.name, spec.class_path).partition(":")
             kind: Any = getattr(import_module(module), name)
             made = kind(kind.config_class.from_dict(config)) if spec.reads_text else kind(**config)
@@ -191,6 +218,21 @@ def tiny_flux2(folder: Path, *, seed: int = 0, layers: int = 31, **transformer: 
     return write_tiny(
         folder, "flux2", "Flux2Pipeline", configs, {"text_encoder_1": "mistral"}, classes=classes, seed=seed,
         scheduler=MOVING,
+    )  # fmt: skip
+
+
+def tiny_flux1(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """A double block and two single ones; with the guidance as an input, as dev has it."""
+    denoiser = {
+        "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
+        "joint_attention_dim": 16, "pooled_projection_dim": 16, "axes_dims_rope": [4, 6, 6], "guidance_embeds": True,
+        **transformer,
+    }  # fmt: skip
+    configs = {"denoiser": denoiser, "vae": KL_VAE, "text_encoder_1": clip(), "text_encoder_2": T5}
+    scheduler = MOVING if denoiser["guidance_embeds"] else {"shift": 1.0}
+    return write_tiny(
+        folder, "flux1", "FluxPipeline", configs, {"text_encoder_1": "clip", "text_encoder_2": "t5"},
+        scheduler=scheduler, seed=seed,
     )  # fmt: skip
 
 

@@ -14,6 +14,7 @@ from modules.system.bundled import ROOT
 FILES = sorted((ROOT / "presets").rglob("*.json"))
 # Learning rates that a practitioner would not call a mistake, by method.
 RATES = {"lora": (5e-5, 5e-4), "full": (1e-6, 3e-5), "embedding": (5e-4, 1e-2)}
+OLD_FOLDERS = {"SD 1.5": "sd", "Starter": "sd"}
 # The starter model is a thousand times smaller and bears more.
 STARTER_RATES = {"lora": (2e-4, 2e-3), "full": (1e-4, 1e-3), "embedding": (1e-3, 5e-2)}
 PARAMETERS = {"sd": 0.86, "sdxl": 2.57}  # of the U-Net, in thousand millions
@@ -61,7 +62,8 @@ def test_the_learning_rate_is_usual_for_the_method(path: Path) -> None:
 def test_the_name_agrees_with_the_contents(path: Path) -> None:
     preset = read(path)
     assert path.stem.startswith("Blueprint style") or preset.method.kind in path.stem.lower()
-    assert preset.model.family == ("sdxl" if path.parent.name == "SDXL" else "sd")
+    assert preset.model.family == OLD_FOLDERS.get(path.parent.name, preset.model.family)
+    assert path.parent.name in {preset.card.short_title, *OLD_FOLDERS}
 
 
 def gigabytes(preset: Preset) -> float:
@@ -78,7 +80,7 @@ def gigabytes(preset: Preset) -> float:
 def test_the_memory_in_the_name_can_hold_the_model(path: Path) -> None:
     match = re.search(r"(\d+) GB$", path.stem)
     if match is None:
-        assert path.parent.name == "Starter"
+        assert path.parent.name not in ("SD 1.5", "SDXL")
         return
     preset = read(path)
     assert gigabytes(preset) + RESERVE < int(match[1])

@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-BLOCK = re.compile(r"(layers|encoder\.block)\.\d+(?=\.)")  # of language models, of T5
+BLOCK = re.compile(r"(layers|encoder\.block|(text_model\.)?encoder\.layers)\.\d+(?=\.)")  # of language models, T5, CLIP
 
 
 def block_path(name: str) -> str:

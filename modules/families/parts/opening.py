@@ -13,6 +13,7 @@ from modules.families.family import LoadOptions
 from modules.families.parts import building
 from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
+from modules.formats.checkpoint import Link
 from modules.system.bundled import resolve
 from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
@@ -54,8 +55,15 @@ def model_path(name: str, wanted: Wanted, options: LoadOptions) -> Path:
 def component_weights(weights: Weights, spec: ComponentSpec, run: Collection[str] = ()) -> Weights:
     """The tensors of one component, under the names of diffusers folders. `run`: those of what is run of it."""
     if spec.kind == "clip":
-        return building.renamed(weights, building.text_links(weights))
+        return building.renamed(weights, _clip_links(weights, spec))
     return building.renamed(weights, building.llm_links(weights, run)) if spec.kind == "llm" else weights
+
+
+def _clip_links(weights: Weights, spec: ComponentSpec) -> dict[str, Link]:
+    """Without what compares texts with images, which ComfyUI writes beside every CLIP."""
+    unused = ["logit_scale"] if spec.class_path.endswith("Projection") else ["logit_scale", "text_projection"]
+    starts = tuple(f"{before}{name}" for before in ("", "text_model.") for name in unused)
+    return {name: link for name, link in building.text_links(weights).items() if not name.startswith(starts)}
 
 
 class OpensFiles(Protocol):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor
 
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
@@ -18,6 +20,7 @@ from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.saving import SaveRequest
 from modules.formats.layout import Layout
 from modules.formats.layouts.vae import vae_layout
+from modules.system.devices import to_device
 from modules.system.weights import Weights, first_names
 
 
@@ -110,6 +113,11 @@ class DitFamily(DiffusersFamily):
 
     def reader(self, encoder: str) -> PromptReader:
         return PromptReader(self.source.tokenizers[encoder], self.formats[encoder])
+
+    def full_length_ids(self, encoder: str, captions: Sequence[str]) -> Tensor:
+        """Token ids of prompts that are padded to the most that the encoder is given, (B, T)."""
+        reader = self.tokenizers[encoder]
+        return to_device(reader.padded(captions, reader.form.longest)[0], self.options.device)
 
     def write_tokenizer(self, encoder: str, folder: Path) -> None:
         self.tokenizers[encoder].write(folder)

@@ -64,6 +64,9 @@ def complete(files: ModelFiles, card: FamilyCard, options: LoadOptions) -> None:
         UserError: it cannot be fetched.
     """
     lacks = [spec for spec in card.components if spec.name not in files.weights]
+    for spec in card.components:  # a CLIP of the user's: its vocabulary comes with Seachange
+        if spec.kind == "clip" and spec not in lacks and spec.name not in files.tokenizers:
+            files.tokenizers[spec.name] = Tokenizer.from_folder(BUNDLED / files.kind / spec.tokenizer, BUNDLED / "clip")
     readers = [spec for spec in card.components if spec.reads_text and spec.name not in files.tokenizers]
     if not lacks and not readers:
         return
