@@ -150,9 +150,17 @@ def test_the_check_counts_its_memory_its_captions_and_its_files(model: Path, tmp
     assert any(code.startswith("costs") for code in found), found
 
 
-def test_class_images_of_a_sampler_that_cannot_follow_a_flow_are_found_by_the_check(
-    model: Path, tmp_path: Path
-) -> None:
+def test_a_sample_without_guidance_takes_the_memory_of_one_pass(model: Path, tmp_path: Path) -> None:
+    from modules.check.memory.step_memory import sample_bytes
+
+    family, sizes = Pretend.load(str(model), LoadOptions()), list[int]()
+    for guidance in (1, 4):
+        prompts = f'sampling.prompts=[{{"prompt": "x", "width": 256, "height": 256, "guidance": {guidance}}}]'
+        sizes.append(sample_bytes(family, preset_of(settings(model, tmp_path, prompts)))[0])
+    assert sizes[1] > 1.5 * sizes[0] > 0
+
+
+def test_the_check_finds_class_images_that_a_flow_cannot_draw(model: Path, tmp_path: Path) -> None:
     from modules.check.start import _check_model
 
     found = list[Event]()
