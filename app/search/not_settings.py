@@ -31,8 +31,8 @@ NOTES: dict[str, str] = {
     "hires, hires fix, highres fix, upscaler, refiner":
         f"{NOT_DONE} Samples are made in one go at the size of the prompt.",
     "fp8, fp8_base, fp8_base_unet, fp8_scaled, float8, quantization, quantize, quantized, nf4, int8, 4bit, "
-    "load_in_4bit, qlora, gguf, svdquant, quanto, torchao, quantize_transformer":
-        f"{NOT_DONE} The base model is kept in fp32, bf16 or fp16 ({{model.dtype}}).",
+    "load_in_4bit, qlora, svdquant, quanto, torchao, quantize_transformer":
+        f"{NOT_DONE} The base model is kept in fp32, bf16 or fp16 ({{model.dtype}}); files in fp8 and GGUF are read.",
     "blocks_to_swap, block swap, offload_fraction, layer offload, cpu offload, enable_cpu_offload, "
     "activation_offloading, cpu_offload_checkpointing, group offload, ramtorch, layer_offloading, async_offloading, "
     "offload_optimizer_device, unsloth_offload_checkpointing":

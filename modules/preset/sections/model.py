@@ -33,7 +33,7 @@ class Model(Section):
     source: str = Setting(
         "", "Base model", widget="model",
         aliases="pretrained_model_name_or_path, base_model_name, checkpoint, ckpt, name_or_path, checkpoint_path, "
-        "model path, Hugging Face, GGUF, fp8, quantized",
+        "model path, Hugging Face, GGUF",
     )  # fmt: skip
     """A .safetensors, .gguf or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
     vae: str = Setting(
