@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,65 +24,16 @@ from modules.data.order import Example
 from modules.data.source import kinds, parallel_read
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.folders import FolderSource
-from modules.data.source.source import CaptionFile, DataFile, Entry, Listing, Source
+from modules.data.source.source import DataFile, Source
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN
-from modules.system.stamps import NO_STAMP, Stamp
 from tests.check.rooms import said
 from tests.data.pictures import preset_of, scanned
+from tests.data.source.memory_source import SCHEME, MemorySource
 from tests.data.test_batches import Encoders
 from tests.trainer.runs import end_of, run, values
-
-SCHEME = "memory:"
-
-
-@dataclass
-class MemorySource:
-    """Files by key. With `knows`, sizes and captions are listed, as of a table, and captions are no files."""
-
-    files: dict[str, bytes] = field(default_factory=dict)
-    knows: bool = False
-    title: str = "robots"
-    folder: Path | None = None
-
-    @property
-    def place(self) -> str:
-        return f"{SCHEME}{self.title}"
-
-    def listing(self) -> Listing:
-        images = sorted(key for key in self.files if key.endswith(".png") and "label" not in key)
-        return Listing([self._entry(key) for key in images], [], [], [])
-
-    def _entry(self, key: str) -> Entry:
-        stem, file = key.removesuffix(".png"), DataFile(self, key)
-        mask = f"{stem}-masklabel.png"
-        text = self.files[f"{stem}.txt"].decode()
-        caption = (text,) if self.knows else self._caption(f"{stem}.txt")
-        size = Image.open(io.BytesIO(self.files[key])).size if self.knows else None
-        return Entry(file, self.stamp(key), (caption,), mask if mask in self.files else "", size=size)
-
-    def _caption(self, key: str) -> CaptionFile:
-        return CaptionFile(DataFile(self, key), self.stamp(key), "")
-
-    def open(self, key: str) -> io.BytesIO:
-        if key not in self.files:
-            raise FileNotFoundError(key)
-        return io.BytesIO(self.files[key])
-
-    def stamp(self, key: str) -> Stamp:
-        data = self.files.get(key)
-        return NO_STAMP if data is None else Stamp(len(data), zlib.crc32(data), 1)
-
-    def caption_keys(self, key: str) -> tuple[str, ...]:
-        return () if self.knows else (f"{key.removesuffix('.png')}.txt",)
-
-    def address(self, key: str) -> str:
-        return f"{self.place}#{key}"
-
-    def path(self, key: str) -> Path | None:
-        return None
 
 
 def as_png(pixels: np.ndarray) -> bytes:
