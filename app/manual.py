@@ -10,7 +10,7 @@ from app.search.search import find
 from app.tool_commands import flag_of, usage
 from modules.preset.preset import Preset
 from modules.preset.setting import Section, When
-from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import UNIONS, all_settings
 from modules.sentences.render import PLAIN
 from modules.tools import TOOLS
@@ -118,7 +118,7 @@ def tools_plain() -> str:
 def _tools(heading: str, entry: Callable[[SettingInfo], str]) -> Iterator[str]:
     for tool in TOOLS.values():
         yield heading.format(title=tool.title, help=tool.help, usage=usage(tool))
-        yield from map(entry, knobs(tool.settings))
+        yield from map(entry, settings_of(tool.settings))
 
 
 def _tool_entry(setting: SettingInfo) -> str:

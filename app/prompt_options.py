@@ -14,11 +14,11 @@ from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values, get
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt, sampler_named
-from modules.preset.setting_info import knobs
+from modules.preset.setting_info import settings_of
 from modules.preset.usual_sampling import size_step_of, usual_prompt
 from modules.sentences.render import PLAIN
 
-OF_ALL = [setting for setting in knobs(Prompt) if setting.path not in ("prompt", "enabled")]
+OF_ALL = [setting for setting in settings_of(Prompt) if setting.path not in ("prompt", "enabled")]
 
 
 def add_prompts(command: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from app.flags import add_flag, flag, metavar, typed_value
 from modules.errors import Problems
 from modules.messages import RunTool
 from modules.preset.paths import Values, put
-from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import CANNOT_BE_USED, examine_section
 from modules.tools import Tool
 
@@ -37,7 +37,7 @@ FLAGS = {
 
 def usage(tool: Tool) -> str:
     """The command with what must be given: "convert MODEL OUT"."""
-    return " ".join([tool.name, *(flag_of(setting) for setting in knobs(tool.settings) if setting.required)])
+    return " ".join([tool.name, *(flag_of(setting) for setting in settings_of(tool.settings) if setting.required)])
 
 
 def flag_of(setting: SettingInfo) -> str:
@@ -48,7 +48,7 @@ def flag_of(setting: SettingInfo) -> str:
 
 def add_tool(command: argparse.ArgumentParser, tool: Tool) -> None:
     """The flags of a tool."""
-    for setting in knobs(tool.settings):
+    for setting in settings_of(tool.settings):
         if own := FLAGS.get(setting.widget):
             own.add(command)
         else:
@@ -62,7 +62,7 @@ def message_of(tool: Tool, options: argparse.Namespace) -> RunTool:
         UserError: a setting cannot be used.
     """
     values: Values = {}
-    for setting in knobs(tool.settings):
+    for setting in settings_of(tool.settings):
         value = _value(setting, options, values)
         if value is not None:
             put(values, setting.path, value)

@@ -18,7 +18,7 @@ from modules.families import LoadOptions
 from modules.messages import Event, Note
 from modules.preset.optimizers import table
 from modules.preset.preset import Preset
-from modules.preset.setting_info import knobs
+from modules.preset.setting_info import settings_of
 from modules.system.bundled import ROOT
 from modules.tools import TOOLS, Tool
 from modules.tools.models import open_model
@@ -53,7 +53,7 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_the_setting_has_a_label_and_a_help(module: Any) -> None:
     (setting,) = blocks("Add a setting")[:1]
     head = "from modules.preset.setting import Section, Setting\n\n\nclass Training(Section):\n"
-    (info,) = knobs(module(head + textwrap.indent(setting, "    "), "a_setting").Training)
+    (info,) = settings_of(module(head + textwrap.indent(setting, "    "), "a_setting").Training)
     assert (info.path, info.label, info.default) == ("shout", "Shout", False) and "log" in info.help
 
 

@@ -1,4 +1,4 @@
-"""The one walk over the schema. The form, the flags, the manual and the migrations are loops over `knobs()`."""
+"""The one walk over the schema. The form, the flags, the manual and the migrations are loops over `settings_of()`."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class SettingInfo:
     flag: str = ""  # what the command line calls a tool's setting, where that is not its name
     labels: Mapping[str, str] | None = None  # what the window calls the choices of a tool's setting
     table: OneOf | None = None  # whose keys are the choices
-    entry: type[Section] | None = None  # a list of these sections: its own settings are knobs(entry)
+    entry: type[Section] | None = None  # a list of these sections: its own settings are settings_of(entry)
 
     @property
     def choices(self) -> tuple[Any, ...]:
@@ -59,7 +59,7 @@ def limits_problem(bounds: Mapping[str, float]) -> Problem:
     return Problem(f"limits.{'-'.join(bounds)}", values=dict(bounds))
 
 
-def knobs(section: type[Section], prefix: str = "", when: When | None = None) -> Iterator[SettingInfo]:
+def settings_of(section: type[Section], prefix: str = "", when: When | None = None) -> Iterator[SettingInfo]:
     """Yield every setting below `section`, depth first, in the order in which it is declared.
 
     A setting of one member of a union (LoRA's rank, say) is shown only while that member is chosen:
@@ -80,7 +80,7 @@ def knobs(section: type[Section], prefix: str = "", when: When | None = None) ->
             )
             yield from _member_settings(members, path)
         elif members:
-            yield from knobs(members[0], f"{path}.", when)
+            yield from settings_of(members[0], f"{path}.", when)
         elif field.title:
             yield _setting_info(section, field, path, when)
 
@@ -90,7 +90,7 @@ def _member_settings(members: list[type[Section]], path: str) -> Iterator[Settin
     seen = set[tuple[str, When]]()
     for member in members:
         mine = When(f"{path}.kind", (kind_of(member),))
-        for setting in knobs(member, f"{path}.", mine):
+        for setting in settings_of(member, f"{path}.", mine):
             shared = (setting.path, setting.when or mine)
             if setting.when == mine or shared not in seen:
                 yield setting

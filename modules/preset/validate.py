@@ -18,7 +18,7 @@ from modules.errors import BadValue, Problems
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting import Section
-from modules.preset.setting_info import SettingInfo, kind_of, knobs, limits_problem, sections_in
+from modules.preset.setting_info import SettingInfo, kind_of, limits_problem, sections_in, settings_of
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import MAX_LISTED
@@ -228,7 +228,7 @@ def _paths(encoders: int, scope: str) -> tuple[str, ...]:
 
 def _with_entries(section: type[Section], prefix: str = "") -> Iterator[SettingInfo]:
     """Every setting; those of the entries of a list as "concepts.0.path"."""
-    for setting in knobs(section):
+    for setting in settings_of(section):
         full = replace(setting, path=f"{prefix}{setting.path}")
         yield full
         if setting.entry:

@@ -52,12 +52,12 @@ class ConceptSettings(ScrollArea):
         self.until_destroyed(context.draft.watch("", lambda _: self._arrange()))
 
     def build(self) -> Iterator[None]:
-        for title, knobs in grouped():
+        for title, settings in grouped():
             card = Card(self.body, tr(title), action=tr("Advanced"))
             card.pack(fill="x", padx=(0, px(8)), pady=(0, px(12)))
             card.body.columnconfigure(0, weight=1)
-            self._cards.append((card, knobs))
-            for _ in self._filled(card, knobs):
+            self._cards.append((card, settings))
+            for _ in self._filled(card, settings):
                 yield
 
     def reveal(self, path: str) -> None:
@@ -79,15 +79,15 @@ class ConceptSettings(ScrollArea):
     def _arrange(self) -> None:
         """A value changed: other settings may apply now, or be wrong."""
         if self._number < len(cast("Sequence[object]", self._context.draft.get("concepts"))):
-            for card, knobs in self._cards:
-                for _ in self._filled(card, knobs):
+            for card, settings in self._cards:
+                for _ in self._filled(card, settings):
                     pass
 
-    def _filled(self, card: Card, knobs: Sequence[SettingInfo]) -> Iterator[None]:
+    def _filled(self, card: Card, settings: Sequence[SettingInfo]) -> Iterator[None]:
         draft, opened = self._context.draft, KEPT in self._opened()
         errors = draft.errors()
         folded = advanced = 0
-        for place, setting in enumerate(knobs):
+        for place, setting in enumerate(settings):
             path = self._path(setting)
             wanted = draft.is_visible(setting, path)
             if wanted and setting.level == "expert":

@@ -54,8 +54,8 @@ def active_settings(values: Values) -> Values:
 
 def is_visible_at(path: str, values: Values) -> bool:
     """Whether any setting of this path is in play; what is unknown to the schema is left to it to refuse."""
-    knobs = settings_at(path)
-    return not knobs or any(is_visible(setting, values, path) for setting in knobs)
+    settings = settings_at(path)
+    return not settings or any(is_visible(setting, values, path) for setting in settings)
 
 
 def _entry_in_play(above: str, entry: Values) -> Values:

@@ -26,7 +26,7 @@ class Group:
 
     key: str  # "training.denoiser": under this name it is remembered that advanced settings are shown
     title: str
-    knobs: tuple[SettingInfo, ...]
+    settings: tuple[SettingInfo, ...]
 
 
 def groups_of(paths: Sequence[str]) -> tuple[Group, ...]:
@@ -40,7 +40,7 @@ def groups_of(paths: Sequence[str]) -> tuple[Group, ...]:
             if own and ".0." not in setting.path and not setting.entry:
                 titles.setdefault(above, _title(above, setting))
                 found.setdefault(above, []).append(setting)
-    return tuple(Group(key, titles[key], tuple(knobs)) for key, knobs in found.items())
+    return tuple(Group(key, titles[key], tuple(settings)) for key, settings in found.items())
 
 
 def _title(above: str, setting: SettingInfo) -> str:
@@ -55,7 +55,7 @@ class Block:
 
     group: Group
     card: Card
-    rows: dict[int, SettingRow] = field(default_factory=dict[int, SettingRow])  # by the place of the knob
+    rows: dict[int, SettingRow] = field(default_factory=dict[int, SettingRow])  # by the place of the setting
     below: dict[int, Frame] = field(default_factory=dict[int, Frame])
     shown: set[int] = field(default_factory=set[int])
     pinned: set[int] = field(default_factory=set[int])  # advanced, but shown: they differed once, or were searched for
@@ -124,7 +124,7 @@ class Form(Masonry):
             return None
         self._pending_reveal = ""
         for block in self._blocks:
-            for number, setting in enumerate(block.group.knobs):
+            for number, setting in enumerate(block.group.settings):
                 if setting.path == path and self._applies(setting):
                     block.pinned.add(number)
                     for _ in self._filled(block):
@@ -148,7 +148,7 @@ class Form(Masonry):
         draft, opened = self.context.draft, block.group.key in self._opened()
         errors = draft.errors()
         folded = advanced = 0
-        for number, setting in enumerate(block.group.knobs):
+        for number, setting in enumerate(block.group.settings):
             wanted = self._applies(setting)
             if wanted and setting.level == "expert":
                 advanced += 1
@@ -170,7 +170,7 @@ class Form(Masonry):
             return
         block.shown.add(number)
         if number not in block.rows:
-            setting = block.group.knobs[number]
+            setting = block.group.settings[number]
             row = block.rows[number] = SettingRow(block.card.body, self.context, setting.path, setting=setting)
             row.grid(row=2 * number, column=0, sticky="ew")
             in_tab_order(row, [block.rows[later] for later in sorted(block.rows) if later > number])

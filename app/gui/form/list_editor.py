@@ -11,7 +11,7 @@ from app.gui.form.setting_row import SettingRow, in_tab_order
 from app.gui.kit import Button, Card, EmptyState, Frame, Label, Switch, px, tip
 from modules.language import tr
 from modules.preset.paths import Values
-from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import setting_at
 
 AT_ONCE = 40  # cards that are made before the button "Show more" is needed
@@ -49,12 +49,12 @@ class EntryCard(Card):
         """Which rows are seen, whether it is on, which moves there are."""
         editor = self.editor
         values = cast("Values", editor.context.draft.get(self.path))
-        for place, setting in enumerate(editor.knobs):
+        for place, setting in enumerate(editor.settings):
             self._show(place, setting, self._wanted(setting))
         folded = bool(editor.words.first) and not self.unfolded
         if folded:
             self._summary.set(editor.words.summary(values))
-            self._summary.grid(row=len(editor.knobs), column=0, sticky="ew", padx=(px(13), 0), pady=(px(2), px(4)))
+            self._summary.grid(row=len(editor.settings), column=0, sticky="ew", padx=(px(13), 0), pady=(px(2), px(4)))
         else:
             self._summary.grid_remove()
         link = tr("More settings") if folded else tr("Fewer settings")
@@ -91,7 +91,7 @@ class EntryCard(Card):
             row = self.rows[setting.path] = SettingRow(self.body, self.editor.context, f"{self.path}.{setting.path}")
             row.grid(row=place, column=0, sticky="ew")
             in_tab_order(
-                row, [self.rows[later.path] for later in self.editor.knobs[place + 1 :] if later.path in self.rows]
+                row, [self.rows[later.path] for later in self.editor.settings[place + 1 :] if later.path in self.rows]
             )
         elif row is not None and not wanted:
             del self.rows[setting.path]
@@ -102,7 +102,7 @@ class EntryCard(Card):
         self.refresh()
 
     def _made_switch(self) -> Switch | None:
-        if not any(setting.path == "enabled" for setting in self.editor.knobs):
+        if not any(setting.path == "enabled" for setting in self.editor.settings):
             return None
         path = f"{self.path}.enabled"
         switch = Switch(self.head, True, lambda on: self.editor.context.draft.put(path, on))
@@ -141,7 +141,7 @@ class ListEditor(Frame):
         setting = setting_at(path)
         assert setting is not None and setting.entry is not None, path
         self.context, self.path, self.words = context, path, words
-        self.knobs = tuple(knobs(setting.entry))
+        self.settings = tuple(settings_of(setting.entry))
         self.made: list[EntryCard] = []
         self._most = AT_ONCE
         self._problem = Label(self, font="small", role="error", wrap=True)

@@ -14,13 +14,13 @@ from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import Prompt
-from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import examine, setting_at
 from modules.sentences.render import Renderer
 
 OWN: dict[str, str] = {"width": "As trained", "height": "As trained"}  # what 0 means
 BASIC = ("prompt", "negative", "seed", "width", "height")
-FIELDS = (*BASIC, *(setting.path for setting in knobs(Prompt) if setting.path not in (*BASIC, "enabled")))
+FIELDS = (*BASIC, *(setting.path for setting in settings_of(Prompt) if setting.path not in (*BASIC, "enabled")))
 PATH = "sampling.prompts.0."
 MORE = "More settings"
 Control = Entry | Choice | TextArea | Switch | PathEntry
@@ -81,7 +81,7 @@ class PromptForm(Frame):
             control.disable(reason)
 
     def _row(self, name: str, value: Any, lines: int) -> None:
-        setting = knob_of(name)
+        setting = setting_of(name)
         label = tr("Prompts") if self._many and name == "prompt" else tr(setting.label)
         words = tr("One prompt on each line.") if self._many and name == "prompt" else tr(setting.help)
         row = FormRow(self, label, words=words, unit=tr(setting.unit) if setting.unit else "", label_width=self._wide)
@@ -107,7 +107,7 @@ class PromptForm(Frame):
 
     def _validated(self, name: str, text: Any) -> tuple[Any, str]:
         """The value and what is wrong with it, by the schema's own judgement."""
-        setting = knob_of(name)
+        setting = setting_of(name)
         value: Any = text or "0" if name in OWN or setting.zero else text
         if isinstance(setting.default, int | float) and not isinstance(setting.default, bool):
             try:
@@ -133,10 +133,10 @@ class PromptForm(Frame):
         return False
 
 
-PROMPT_WORDS = Renderer(lambda name: f"“{knob_of(name).label}”" if name in FIELDS else name_of(name))
+PROMPT_WORDS = Renderer(lambda name: f"“{setting_of(name).label}”" if name in FIELDS else name_of(name))
 
 
-def knob_of(name: str) -> SettingInfo:
+def setting_of(name: str) -> SettingInfo:
     setting = setting_at(PATH + name)
     if setting is None:
         raise KeyError(name)

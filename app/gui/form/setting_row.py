@@ -23,7 +23,7 @@ class SettingRow(FormRow):
 
     Args:
         path: of the setting, with its place in a list: "training.epochs", "concepts.3.flip".
-        knob: which of several settings of this path (optimizers have settings of the same name); None: the one of now.
+        setting: which of several settings of this path (optimizers share names); None: the one of now.
 
     Raises:
         KeyError: there is no such setting.

@@ -17,11 +17,11 @@ from modules.language import plural, tr
 from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import Prompt
-from modules.preset.setting_info import knobs
+from modules.preset.setting_info import settings_of
 from modules.preset.usual_sampling import size_step_of, usual_prompt
 
 KINDS = (("Prompts", "*.txt *.json *.toml"),)
-USUAL = {setting.path: setting.default for setting in knobs(Prompt)}
+USUAL = {setting.path: setting.default for setting in settings_of(Prompt)}
 
 
 def _of_a_prompt(values: Values) -> str:

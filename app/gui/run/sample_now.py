@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, cast
 
 from app.gui.context import AppContext
-from app.gui.form.prompt_form import FIELDS, PromptForm, knob_of
+from app.gui.form.prompt_form import FIELDS, PromptForm, setting_of
 from app.gui.kit import Answer, Dialog, ScrollArea
 from modules.language import plural, tr
 from modules.messages import SampleNow
@@ -66,5 +66,5 @@ def enabled_prompts(context: AppContext) -> list[Values]:
 def first_prompt(context: AppContext) -> Values:
     """What a form about a prompt begins with: the project's first, or the defaults."""
     prompts = enabled_prompts(context)
-    usual = {name: knob_of(name).default for name in FIELDS} | usual_prompt(context.draft.values)
+    usual = {name: setting_of(name).default for name in FIELDS} | usual_prompt(context.draft.values)
     return prompts[0] if prompts else usual

@@ -68,8 +68,10 @@ class Results(Frame):
     def show_changed(self) -> None:
         """Every setting that differs from the preset."""
         draft = self._context.draft
-        knobs = [(path, setting_at(path, draft.values)) for path in draft.changed_paths()]
-        found = [Found(path, setting, breadcrumb(path, draft.values)) for path, setting in knobs if setting is not None]
+        settings = [(path, setting_at(path, draft.values)) for path in draft.changed_paths()]
+        found = [
+            Found(path, setting, breadcrumb(path, draft.values)) for path, setting in settings if setting is not None
+        ]
         base = f"\u201c{draft.base.name}\u201d" if draft.base.name else tr("the preset")
         self._fill(found, DIFFERENT, base, tr("Nothing differs from {preset}.", preset=base))
 

@@ -15,7 +15,7 @@ from app.gui.run.sample_now import first_prompt
 from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
 from modules.language import tr
 from modules.preset.paths import Values, put
-from modules.preset.setting_info import SettingInfo, knobs
+from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import examine_section
 from modules.tools import Tool
 
@@ -47,7 +47,7 @@ class ToolForm(Frame):
     def __init__(self, master: Any, context: AppContext, tool: Tool) -> None:
         super().__init__(master)
         self._tool = tool
-        self.settings = {setting.path: setting for setting in knobs(tool.settings)}
+        self.settings = {setting.path: setting for setting in settings_of(tool.settings)}
         self.fields: dict[str, Field] = {}
         hidden = [tr(setting.label).lower() for setting in self.settings.values() if setting.level == "expert"]
         self._folded = bool(hidden)

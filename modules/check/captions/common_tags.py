@@ -15,7 +15,7 @@ NAMED = 20
 
 def findings(texts: Captions) -> Iterator[Finding]:
     """Yield what there is to say; nothing where captions are sentences."""
-    if not texts.tags or len(texts.said) < ENOUGH:
+    if not texts.tags or len(texts.images) < ENOUGH:
         return
     yield _common(texts)
     yield from _single(texts)

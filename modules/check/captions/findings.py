@@ -48,11 +48,11 @@ def findings(context: CheckContext) -> Iterator[Finding]:
 
 
 def _missing(texts: Captions) -> Iterator[Finding]:
-    asked = [said for said in texts.said if texts.concept_of(said).captions != "none"]
-    bare = [said for said in asked if said.lines == ("",)]
+    asked = [image for image in texts.images if texts.concept_of(image).captions != "none"]
+    bare = [image for image in asked if image.lines == ("",)]
     if not bare:
         return
-    concepts = {said.concept for said in bare}
+    concepts = {image.concept for image in bare}
     named = all(with_affixes("", texts.index.concepts[n]).strip() for n in concepts)
     yield Finding(
         "captions.missing:named" if named else "captions.missing",
@@ -60,26 +60,26 @@ def _missing(texts: Captions) -> Iterator[Finding]:
         f"concepts.{bare[0].concept}.captions",
         {**part_of(len(bare), len(asked)), "reasons": _reasons(texts, bare), "ending": _ending(texts, concepts)},
         _by_names(texts, concepts),
-        items=[texts.name_of(said) for said in bare[:NAMED]],
+        items=[texts.name_of(image) for image in bare[:NAMED]],
     )
 
 
 def _reasons(texts: Captions, bare: list[ImageCaptions]) -> list[Problem]:
-    reasons = Counter(_reason(texts, said) for said in bare)
+    reasons = Counter(_reason(texts, image) for image in bare)
     return [problem(code, count=count, ending="".join(endings[:1]), endings=list(endings))
             for (code, endings), count in reasons.most_common()]  # fmt: skip
 
 
-def _reason(texts: Captions, said: ImageCaptions) -> tuple[str, tuple[str, ...]]:
+def _reason(texts: Captions, image: ImageCaptions) -> tuple[str, tuple[str, ...]]:
     """Why an image has no caption, and the endings of the files that could hold one."""
-    concept = texts.concept_of(said)
+    concept = texts.concept_of(image)
     if concept.captions != "file":
         return ("missing.filename" if concept.captions == "filename" else "missing.concept"), ()
-    image = texts.file_of(said)
+    file = texts.file_of(image)
     endings = tuple(source.ending for source in concept.caption_files)
-    parts = [key.rpartition(".") for key in image.source.caption_keys(image.key)]
+    parts = [key.rpartition(".") for key in file.source.caption_keys(file.key)]
     ways = [f"{stem}.{way}" for stem, _, ending in parts for way in (ending, ending.upper())]
-    there = any(image.source.stamp(key) != NO_STAMP for key in ways)
+    there = any(file.source.stamp(key) != NO_STAMP for key in ways)
     return ("missing.empty-file" if there else "missing.no-file"), endings
 
 
@@ -90,10 +90,10 @@ def _ending(texts: Captions, concepts: set[int]) -> str:
 
 def _by_names(texts: Captions, concepts: set[int]) -> list[Fix]:
     """Take the files' names, where no image of these concepts has a caption and all names say something."""
-    for said in texts.said:
-        if said.concept in concepts:
-            by_file = texts.concept_of(said).captions == "file" and said.lines == ("",)
-            if not by_file or not caption_of_name(texts.name_of(said)):
+    for image in texts.images:
+        if image.concept in concepts:
+            by_file = texts.concept_of(image).captions == "file" and image.lines == ("",)
+            if not by_file or not caption_of_name(texts.name_of(image)):
                 return []
     changes = {f"concepts.{number}.captions": "filename" for number in sorted(concepts)}
     return [fix("fix.captions-from-names", changes)]
@@ -120,21 +120,22 @@ def _dropped(preset: Preset) -> Iterator[Finding]:
 def _words(preset: Preset, texts: Captions) -> Iterator[Finding]:
     """Tokens that some captions of a concept hold and others lack; a concept without the token may be meant so."""
     for word in preset.words:
-        lacking, among = list[ImageCaptions](), 0
-        for number in {said.concept for said in texts.said}:
-            concept, members = texts.index.concepts[number], [said for said in texts.said if said.concept == number]
-            holds = [all(word.token.lower() in undrawn_caption(line, concept).lower() for line in said.lines)
-                     for said in members]  # fmt: skip
+        without, among = list[ImageCaptions](), 0
+        for number in {image.concept for image in texts.images}:
+            concept = texts.index.concepts[number]
+            members = [image for image in texts.images if image.concept == number]
+            holds = [all(word.token.lower() in undrawn_caption(line, concept).lower() for line in image.lines)
+                     for image in members]  # fmt: skip
             if any(holds):
                 among += len(members)
-                lacking += [said for said, held in zip(members, holds, strict=True) if not held]
-        if lacking:
+                without += [image for image, has_word in zip(members, holds, strict=True) if not has_word]
+        if without:
             yield Finding(
                 "captions.word",
                 "warning",
-                f"concepts.{lacking[0].concept}.prefix",
-                {**part_of(len(lacking), among), "token": word.token},
-                items=[texts.name_of(said) for said in lacking[:NAMED]],
+                f"concepts.{without[0].concept}.prefix",
+                {**part_of(len(without), among), "token": word.token},
+                items=[texts.name_of(image) for image in without[:NAMED]],
             )
 
 
@@ -158,44 +159,46 @@ def _duplicates(texts: Captions) -> Iterator[Finding]:
 
 
 def _alternatives(texts: Captions) -> Iterator[Finding]:
-    filed = [said for said in texts.said if texts.concept_of(said).caption_files]
-    several = [said for said in filed if any(len(own) > 1 for own in said.caption_texts)]
+    filed = [image for image in texts.images if texts.concept_of(image).caption_files]
+    several = [image for image in filed if any(len(own) > 1 for own in image.caption_texts)]
     if several:
         yield Finding(
             "captions.alternatives",
             "info",
             f"concepts.{several[0].concept}.wrapped",
             part_of(len(several), len(filed)),
-            items=[texts.name_of(said) for said in several[:NAMED]],
+            items=[texts.name_of(image) for image in several[:NAMED]],
         )
 
 
 def _braces(texts: Captions) -> Iterator[Finding]:
     """Wildcards that nobody draws from."""
     found = [
-        said for said in texts.said
-        if not texts.concept_of(said).wildcards and any(WILDCARD.search(line) for line in said.lines)
+        image for image in texts.images
+        if not texts.concept_of(image).wildcards and any(WILDCARD.search(line) for line in image.lines)
     ]  # fmt: skip
     if found:
-        numbers = sorted({said.concept for said in found})
+        numbers = sorted({image.concept for image in found})
         yield Finding(
             "captions.braces",
             "info",
             f"concepts.{numbers[0]}.wildcards",
             {"count": len(found)},
             [fix("fix.wildcards", {f"concepts.{number}.wildcards": True for number in numbers})],
-            items=[texts.name_of(said) for said in found[:NAMED]],
+            items=[texts.name_of(image) for image in found[:NAMED]],
         )
 
 
 def _invisible(texts: Captions) -> Iterator[Finding]:
     found = {
-        said.row: (said, signs) for said in texts.said if (signs := list(invisible_characters("".join(said.lines))))
+        image.row: (image, signs)
+        for image in texts.images
+        if (signs := list(invisible_characters("".join(image.lines))))
     }
     if found:
         items = [
-            f"{texts.name_of(said)}: {', '.join(map(_character_name, signs))}"
-            for said, signs in [*found.values()][:NAMED]
+            f"{texts.name_of(image)}: {', '.join(map(_character_name, signs))}"
+            for image, signs in [*found.values()][:NAMED]
         ]
         yield Finding("captions.signs", "info", "concepts", {"count": len(found)}, items=items)
 

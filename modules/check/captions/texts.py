@@ -23,7 +23,7 @@ TAGS, WORDS = 4, 4  # captions are lists of tags if they have so many parts on a
 
 @dataclass(frozen=True)
 class ImageCaptions:
-    """What may be said of one image: alternatives, without prefix and suffix."""
+    """What the captions of one image may be: alternatives, without prefix and suffix."""
 
     row: int
     concept: int
@@ -39,27 +39,27 @@ class Captions:
         step = max(1, -(-len(index) // MAX_IMAGES))
         rows = np.arange(0, len(index), step)
         columns = [index.table.column(name).take(rows).to_pylist() for name in ("concept", "path", "lines")]
-        self.said = [self._said(int(row), *about) for row, *about in zip(rows, *columns, strict=True)]
+        self.images = [self._image(int(row), *about) for row, *about in zip(rows, *columns, strict=True)]
 
-    def _said(self, row: int, number: int, inside: str, lines: list[list[str]]) -> ImageCaptions:
+    def _image(self, row: int, number: int, inside: str, lines: list[list[str]]) -> ImageCaptions:
         concept = self.index.concepts[number]
         caption_texts = caption_texts_of(concept, inside, lines)
         return ImageCaptions(row, number, plain_captions(caption_texts, concept), caption_texts)
 
-    def concept_of(self, said: ImageCaptions) -> Concept:
-        return self.index.concepts[said.concept]
+    def concept_of(self, image: ImageCaptions) -> Concept:
+        return self.index.concepts[image.concept]
 
-    def name_of(self, said: ImageCaptions) -> str:
+    def name_of(self, image: ImageCaptions) -> str:
         """The file of the image, as a person would look for it."""
-        return self.index.table.column("path")[said.row].as_py()
+        return self.index.table.column("path")[image.row].as_py()
 
-    def file_of(self, said: ImageCaptions) -> DataFile:
-        return self.index.file(said.row)
+    def file_of(self, image: ImageCaptions) -> DataFile:
+        return self.index.file(image.row)
 
     @cached_property
     def times(self) -> Counter[tuple[int, str]]:
         """How many images each (concept, caption) stands beside."""
-        return Counter((said.concept, line) for said in self.said for line in said.lines)
+        return Counter((image.concept, line) for image in self.images for line in image.lines)
 
     @cached_property
     def whole(self) -> Counter[str]:

@@ -133,14 +133,14 @@ def _latents(family: Family, index: Index) -> int:
 
 
 def _texts(family: Family, index: Index, sizes: Sizes) -> int:
-    said = list(Captions(index).times)
-    step = max(1, len(said) // MOST_CAPTIONS)
+    pairs = list(Captions(index).times)
+    step = max(1, len(pairs) // MOST_CAPTIONS)
     captions: set[str] = set()
-    for number, text in said[::step]:
+    for number, text in pairs[::step]:
         captions.update(possible_captions(((text,),), index.concepts[number]) or ())
     chunks = sum(_chunks(family, caption) for caption in list(captions)[:MOST_CAPTIONS])
-    scale = len(captions) / max(1, min(len(captions), MOST_CAPTIONS)) * len(said) / max(1, len(said[::step]))
-    return int(chunks * scale) * sizes.text + int(len(captions) * len(said) / len(said[::step])) * sizes.text_record
+    scale = len(captions) / max(1, min(len(captions), MOST_CAPTIONS)) * len(pairs) / max(1, len(pairs[::step]))
+    return int(chunks * scale) * sizes.text + int(len(captions) * len(pairs) / len(pairs[::step])) * sizes.text_record
 
 
 def _chunks(family: Family, caption: str) -> int:

@@ -280,8 +280,8 @@ def test_the_dialog_has_every_setting_of_a_concept(dialog: Any, person: Person, 
     for path, value in (("captions", "prompt"), ("shuffle_tags", True), ("random_crop", True)):
         context.draft.put(f"concepts.0.{path}", value)
     person.pump()
-    knobs = [setting for setting in all_settings() if setting.path.startswith("concepts.0.")]
-    expected = Counter(setting.label for setting in knobs if context.draft.is_visible(setting, setting.path))
+    settings = [setting for setting in all_settings() if setting.path.startswith("concepts.0.")]
+    expected = Counter(setting.label for setting in settings if context.draft.is_visible(setting, setting.path))
     assert labels_in(person) == expected
     assert sorted(setting.path for _, group in grouped() for setting in group) == sorted(
         f"concepts.0.{name}" for name in NAMES

@@ -135,10 +135,10 @@ def shown_in(row: SettingRow) -> Any:
     return 0 if row.setting.zero and shown == "" else shown
 
 
-def by(name: Callable[[SettingInfo], str], knobs: Iterable[SettingInfo]) -> Any:
+def by(name: Callable[[SettingInfo], str], settings: Iterable[SettingInfo]) -> Any:
     """A test for all settings of a page, or a section: to make a page for each setting takes long."""
     found: dict[str, list[SettingInfo]] = {}
-    for setting in knobs:
+    for setting in settings:
         found.setdefault(name(setting), []).append(setting)
     return pytest.mark.parametrize("settings", found.values(), ids=found)
 
