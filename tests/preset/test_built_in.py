@@ -66,6 +66,13 @@ def test_the_name_agrees_with_the_contents(path: Path) -> None:
     assert path.parent.name in {preset.card.short_title, *OLD_FOLDERS}
 
 
+def test_a_preset_of_a_flow_is_drawn_as_its_model_usually_is(path: Path) -> None:
+    preset = read(path)
+    usual = preset.card.usual_sampling(preset.model.source)
+    if usual.names or preset.card.components[0].kind == "dit":
+        assert {(prompt.steps, prompt.guidance) for prompt in preset.sampling.prompts} == {(usual.steps, usual.guidance)}
+
+
 def gigabytes(preset: Preset) -> float:
     """What weights, gradients and optimizer take at least; activations are in the reserve."""
     size = {"fp32": 4, "bf16": 2, "fp16": 2}

@@ -16,6 +16,7 @@ from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import Condition, LoadOptions
 from modules.families.parts import building, objective, saving
+from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.unet import single_file, single_file_saving
@@ -88,7 +89,7 @@ class ClipUnetFamily(DiffusersFamily):
         config, options = self.source.configs[name], self.options
         settings: dict[str, object] = {"part": name, **{key: config[key] for key in CONFIG_KEYS if key in config}}
         if name == "vae":
-            return settings | {"dtype": str(options.vae_dtype), "scaling": self.latents.scale}
+            return settings | {"dtype": str(options.vae_dtype), "scaling": cast("ScaledLatents", self.latents).scale}
         settings["dtype"] = str(options.dtype)
         if name in self.text_encoders:
             settings |= {"clip_skip": str(options.clip_skip), "max_chunks": str(options.max_chunks)}
