@@ -70,7 +70,9 @@ def test_a_preset_of_a_flow_is_drawn_as_its_model_usually_is(path: Path) -> None
     preset = read(path)
     usual = preset.card.usual_sampling(preset.model.source)
     if usual.names or preset.card.components[0].kind == "dit":
-        assert {(prompt.steps, prompt.guidance) for prompt in preset.sampling.prompts} == {(usual.steps, usual.guidance)}
+        assert {(prompt.steps, prompt.guidance) for prompt in preset.sampling.prompts} == {
+            (usual.steps, usual.guidance)
+        }
 
 
 def gigabytes(preset: Preset) -> float:
