@@ -129,7 +129,7 @@ def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, di
     weights, spec = open_weights(path), card.component(name)
     found = _content(weights.shapes)
     if found != spec.kind:
-        raise UserError("model.wrong-part", file=path.name, found=Problem(f"content.{found}"), part=spec.subject)
+        raise UserError("model.wrong-part", file=path.name, found=CONTENTS[found], part=spec.subject)
     return weights, fitted(bundled_config(card.variants[0].kind, spec), spec, weights)
 
 
@@ -142,6 +142,11 @@ SIGNS = {
     "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
     "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
 }  # of what a file may hold, the most telling first; "unknown" where nothing fits
+CONTENTS = {
+    "lora": Problem("content.lora"), "t5": Problem("content.t5"), "clip": Problem("content.clip"),
+    "llm": Problem("content.llm"), "vae": Problem("content.vae"), "unet": Problem("content.unet"),
+    "dit": Problem("content.dit"), "unknown": Problem("content.unknown"),
+}  # fmt: skip
 
 
 def _content(names: Collection[str]) -> str:
