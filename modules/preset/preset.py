@@ -78,7 +78,7 @@ class Preset(Section):
     def other_components(self) -> dict[str, str]:
         """What takes the place of the model's own components, by name: files and folders."""
         model = self.model
-        encoders = (model.text_encoder_1, model.text_encoder_2, model.text_encoder_3, model.text_encoder_4)
+        encoders = (model.text_encoder_1, model.text_encoder_2, model.text_encoder_3)
         named = {"vae": model.vae, **dict(zip(self.card.text_encoders, encoders, strict=False))}
         return {name: source for name, source in named.items() if source}
 

@@ -24,7 +24,7 @@ from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled
 from modules.system.files import write_text
 
-MODELS = ("model.source", "model.vae", *(f"model.text_encoder_{number}" for number in range(1, 5)))
+MODELS = ("model.source", "model.vae", *(f"model.text_encoder_{number}" for number in range(1, 4)))
 WEIGHTS = (".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin")
 
 

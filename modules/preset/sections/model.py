@@ -50,8 +50,6 @@ class Model(Section):
     """As above, for the second text encoder."""
     text_encoder_3: str = _text_encoder("Text encoder 3 override", "clip_name3, text_encoder_3_path")
     """As above, for the third text encoder."""
-    text_encoder_4: str = _text_encoder("Text encoder 4 override", "clip_name4, text_encoder_4_path")
-    """As above, for the fourth text encoder."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32",
         "Model precision",

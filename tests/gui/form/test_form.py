@@ -17,6 +17,7 @@ from app.gui.form.interval_entry import IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Button, Choice, Segmented, Switch
 from app.gui.pages import PAGES
+from modules.catalog import FAMILIES, FamilyCard
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, all_settings
@@ -46,13 +47,19 @@ def name_of(setting: SettingInfo) -> str:
     return f"{setting.path}-{'-'.join(map(str, setting.when.values))}" if setting.when else setting.path
 
 
+def _used(card: FamilyCard, path: str) -> bool:
+    """Whether a family has this setting: of a text encoder that is trained, or at all."""
+    encoder = path.split(".")[1] if path.startswith("training.text_encoder_") else ""
+    return card.uses(path) and (not encoder or encoder in card.trainable)
+
+
 def bring_in_play(draft: Draft, setting: SettingInfo) -> None:
     """Choose whatever shows this setting."""
     above, _, name = setting.path.partition(".0.")
     if name and not draft.get(above):
         draft.add(above)
-    if "text_encoder_2" in setting.path:
-        draft.put("model.family", "sdxl")
+    if not draft.is_visible(setting, setting.path) and not _used(FAMILIES[draft.get("model.family")], setting.path):
+        draft.put("model.family", next(name for name, card in FAMILIES.items() if _used(card, setting.path)))
     if setting.when is not None:
         path = (
             setting.when.path if "." in setting.when.path else f"{setting.path.rpartition('.')[0]}.{setting.when.path}"
