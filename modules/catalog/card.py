@@ -48,6 +48,15 @@ class ComponentSpec:
         return self.kind in TEXT_KINDS
 
     @property
+    def class_name(self) -> str:
+        return self.class_path.partition(":")[2]
+
+    @property
+    def is_copied(self) -> bool:
+        """Whether models are written with it as it was found, also what is not run of it: what would see, or speak."""
+        return self.reads_text and not self.trainable
+
+    @property
     def subject(self) -> str:
         """It at the beginning of a sentence: "The U-Net", "Text encoder 2"."""
         return f"The {self.title}" if self.title else self.name.replace("_", " ").capitalize()

@@ -26,6 +26,14 @@ QWEN3: dict[str, Any] = {
     "hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 4, "num_attention_heads": 2,
     "num_key_value_heads": 1, "head_dim": 8, "max_position_embeddings": 1024, "tie_word_embeddings": True,
 }  # fmt: skip
+QWEN3_VL: dict[str, Any] = {  # with what sees, as the hub has it
+    "text_config": {**QWEN3, "rope_scaling": {"mrope_interleaved": True, "mrope_section": [2, 1, 1]}},
+    "vision_config": {
+        "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1, "out_hidden_size": 16, "patch_size": 4,
+        "num_position_embeddings": 16, "deepstack_visual_indexes": [],
+    },
+}  # fmt: skip
+WAN_VAE: dict[str, Any] = {"base_dim": 4, "dim_mult": [1, 2, 4, 4]}
 T5: dict[str, Any] = {
     "d_model": 16, "d_kv": 8, "d_ff": 32, "num_heads": 2, "num_layers": 2, "feed_forward_proj": "gated-gelu",
 }  # fmt: skip
@@ -41,7 +49,7 @@ CHAT = (
     "{% if enable_thinking is defined and enable_thinking is false %}"
     "<think>\n\n</think>\n\n{% endif %}{% endif %}"
 )
-MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<think>", "</think>")
+MARKS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "assistant", "<think>", "</think>")
 
 
 def write_chat_tokenizer(
@@ -125,6 +133,7 @@ def write_tiny(
     *,
     classes: Mapping[str, str] | None = None,
     scheduler: Mapping[str, Any] | None = None,
+    index: Mapping[str, Any] | None = None,
     seed: int = 0,
 ) -> Path:
     """A complete diffusers folder of random weights.
@@ -136,9 +145,10 @@ def write_tiny(
         tokenizers: by text encoder, a key of TOKENIZERS.
         classes: what writes a component, where that is not the class of the card: "module:class".
         scheduler: its config.
+        index: what else stands in model_index.json.
     """
     card = FAMILIES[family]
-    index: dict[str, Any] = {"_class_name": pipeline, "scheduler": ["diffusers", FLOW["_class_name"]]}
+    listed: dict[str, Any] = {"_class_name": pipeline, "scheduler": ["diffusers", FLOW["_class_name"]]}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for spec in card.components:
@@ -146,7 +156,7 @@ def write_tiny(
             if spec.reads_text:
                 write, reader = TOKENIZERS[tokenizers[spec.name]]
                 config.get("text_config", config)["vocab_size"] = write(folder / spec.tokenizer)
-                index[spec.tokenizer] = ["transformers", reader]
+                listed[spec.tokenizer] = ["transformers", reader]
             module, _, name = (classes or {}).get(spec.name, spec.class_path).partition(":")
             kind: Any = getattr(import_module(module), name)
             made = kind(kind.config_class.from_dict(config)) if spec.reads_text else kind(**config)
@@ -154,9 +164,9 @@ def write_tiny(
                 if counter.startswith("bn.running"):
                     counted.copy_(torch.rand_like(counted) + 0.5)
             _stirred(made).save_pretrained(folder / spec.folder)
-            index[spec.folder] = [module.partition(".")[0], name]
+            listed[spec.folder] = [module.partition(".")[0], name]
     _write(folder / "scheduler" / "scheduler_config.json", {**FLOW, **(scheduler or {})})
-    _write(folder / "model_index.json", index)
+    _write(folder / "model_index.json", {**listed, **(index or {})})
     return folder
 
 
@@ -233,6 +243,24 @@ def tiny_flux1(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
     return write_tiny(
         folder, "flux1", "FluxPipeline", configs, {"text_encoder_1": "clip", "text_encoder_2": "t5"},
         scheduler=scheduler, seed=seed,
+    )  # fmt: skip
+
+
+def tiny_krea2(folder: Path, *, seed: int = 0, index: Mapping[str, Any] | None = None, **transformer: Any) -> Path:
+    """Two layers and a fusing block of each kind, which read three of the nine layers of Qwen3-VL."""
+    text = {**QWEN3_VL, "text_config": {**QWEN3_VL["text_config"], "num_hidden_layers": 9}}
+    denoiser = {
+        "num_layers": 2, "attention_head_dim": 24, "num_attention_heads": 2, "num_key_value_heads": 1,
+        "intermediate_size": 64, "timestep_embed_dim": 16, "text_hidden_dim": 16, "num_text_layers": 3,
+        "text_num_attention_heads": 2, "text_num_key_value_heads": 2, "text_intermediate_size": 32,
+        "num_layerwise_text_blocks": 1, "num_refiner_text_blocks": 1, "axes_dims_rope": [8, 8, 8], **transformer,
+    }  # fmt: skip
+    return write_tiny(
+        folder, "krea2", "Krea2Pipeline", {"denoiser": denoiser, "vae": WAN_VAE, "text_encoder_1": text},
+        {"text_encoder_1": "chat"}, seed=seed,
+        classes={"text_encoder_1": "transformers.models.qwen3_vl.modeling_qwen3_vl:Qwen3VLModel"},
+        scheduler={"shift": 1.0, "use_dynamic_shifting": True, "max_image_seq_len": 6400},
+        index={"text_encoder_select_layers": [2, 5, 8], "is_distilled": False, **(index or {})},
     )  # fmt: skip
 
 

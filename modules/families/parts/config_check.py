@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar, cast
 
-from modules.catalog import FamilyCard
+from modules.catalog import ComponentSpec, FamilyCard
 from modules.errors import UserError
 from modules.sentences.printable import printable
 
@@ -22,6 +22,7 @@ LIMITS = {
     "num_train_timesteps": (1, 100_000), "sample_size": (1, 65_536), "num_layers": (0, 256),
     "d_model": (1, 65_536), "d_ff": (1, 1_000_000), "num_heads": (1, 65_536), "d_kv": (1, 65_536),
     "joint_attention_dim": (1, 65_536), "num_key_value_heads": (1, 65_536), "head_dim": (1, 65_536),
+    "z_dim": (1, 256), "base_dim": (1, 65_536), "num_res_blocks": (1, 64),
     "base_image_seq_len": (1, 10_000_000), "max_image_seq_len": (1, 10_000_000),
 }  # fmt: skip
 BY_BLOCK = {  # may be a list, a number for each block
@@ -33,8 +34,9 @@ NOISE_LIMITS = {  # (least, what it must be below) of a scheduler
     "base_shift": (0, 20), "max_shift": (0, 20), "shift_terminal": (0, 1),
 }  # fmt: skip
 NOT_NULL = ("beta_start", "beta_end")
-REQUIRED: dict[str, tuple[str, ...]] = {  # by the kind of a component
+REQUIRED: dict[str, tuple[str, ...]] = {  # by the kind of a component or its class
     "unet": ("in_channels", "block_out_channels"), "dit": ("in_channels",),
+    "AutoencoderKLQwenImage": ("z_dim", "latents_mean", "latents_std"),
 }  # fmt: skip
 
 # Everything that diffusers and transformers raise for a config that makes no sense.
@@ -53,7 +55,7 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, wh
     specs = {spec.name: spec for spec in card.components}
     for name, config in configs.items():
         folder = specs[name].folder if name in specs else name  # the scheduler's
-        for key in REQUIRED.get(specs[name].kind, ()) if name in specs else ():
+        for key in _required(specs[name]) if name in specs else ():
             if config.get(key) is None:
                 raise UserError("config.lacks", where=where, part=folder, key=key)
         for key, value in config.items():
@@ -61,8 +63,12 @@ def check_configs(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, wh
                 raise UserError("config.value", where=where, part=folder, key=key, value=_brief(value))
 
 
-# By the kind of a component: settings that ask for an input that is never given here, or for arithmetic that is not
-# done, and what that is. None, False and the values in SUPPORTED are fine.
+def _required(spec: ComponentSpec) -> tuple[str, ...]:
+    return REQUIRED.get(spec.kind, ()) + REQUIRED.get(spec.class_name, ())
+
+
+# By the kind of a component or its class: settings that ask for an input that is never given here, or for arithmetic
+# that is not done, and what that is. None, False and the values in SUPPORTED are fine.
 UNSUPPORTED: dict[str, dict[str, str]] = {
     "unet": {
         "time_cond_proj_dim": "the guidance as an input (LCM)", "class_embed_type": "classes as an input",
@@ -70,7 +76,9 @@ UNSUPPORTED: dict[str, dict[str, str]] = {
         "encoder_hid_dim_type": "embeddings of another text or image encoder",
         "addition_embed_type": "another input beside the text", "attention_type": "positions of objects (GLIGEN)",
     },
-    "vae": {"latents_mean": "another scale for each channel", "latents_std": "another scale for each channel"},
+    "AutoencoderKL": {
+        "latents_mean": "another scale for each channel", "latents_std": "another scale for each channel",
+    },
     "scheduler": {"timestep_type": "noise levels of another kind (EDM)"},
 }  # fmt: skip
 SUPPORTED = {"addition_embed_type": "text_time", "attention_type": "default", "timestep_type": "discrete"}
@@ -85,12 +93,12 @@ def check_supported(configs: Mapping[str, Mapping[str, Any]], card: FamilyCard, 
     Raises:
         UserError: naming the component and the setting.
     """
-    kinds = {"scheduler": ("scheduler", "scheduler")} | {
-        spec.name: (spec.kind, spec.folder) for spec in card.components
+    kinds = {"scheduler": ("scheduler", "scheduler", "")} | {
+        spec.name: (spec.folder, spec.kind, spec.class_name) for spec in card.components
     }
     for name, config in configs.items():
-        kind, folder = kinds[name]
-        for setting, what in UNSUPPORTED.get(kind, {}).items():
+        folder, kind, class_name = kinds[name]
+        for setting, what in {**UNSUPPORTED.get(kind, {}), **UNSUPPORTED.get(class_name, {})}.items():
             value = config.get(setting)
             if value not in (None, False, SUPPORTED.get(setting)):
                 values = {"folder": folder, "setting": setting, "value": _brief(value), "meaning": what}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -16,8 +16,13 @@ from torch import Tensor, nn
 class Latents(Protocol):
     """A row."""
 
-    def normalized(self, latents_BChw: Tensor) -> Tensor: ...
-    def restored(self, latents_BChw: Tensor) -> Tensor: ...
+    def normalized(self, latents_BChw: Tensor) -> Tensor:
+        """What the VAE's encoder says, as the denoiser knows it."""
+        ...
+
+    def restored(self, latents_BChw: Tensor) -> Tensor:
+        """The other way round, for the VAE's decoder."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -59,3 +64,54 @@ class PatchedLatents:
 
     def restored(self, latents_BChw: Tensor) -> Tensor:
         return nn.functional.pixel_shuffle(latents_BChw * self.width_C11 + self.mean_C11, 2)
+
+
+@dataclass(frozen=True)
+class VideoLatents:
+    """A mean and a spread for each channel, of a VAE for films that sees one frame. Wan 2.1, Qwen-Image, Krea 2, Anima.
+
+    It is given and gives images with the frame behind the channels: (B, 3, 1, H, W).
+    """
+
+    means: tuple[float, ...]
+    spreads: tuple[float, ...]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> VideoLatents:
+        """As the VAE's config says."""
+        return cls(tuple(config["latents_mean"]), tuple(config["latents_std"]))
+
+    def normalized(self, latents_BChw: Tensor) -> Tensor:
+        mean, spread = self._like(latents_BChw)
+        return (latents_BChw.squeeze(2) - mean) / spread
+
+    def restored(self, latents_BChw: Tensor) -> Tensor:
+        mean, spread = self._like(latents_BChw)
+        return (latents_BChw * spread + mean).unsqueeze(2)
+
+    def _like(self, tensor: Tensor) -> tuple[Tensor, Tensor]:
+        """Both as (C, 1, 1)."""
+        both = torch.tensor((self.means, self.spreads), device=tensor.device, dtype=tensor.dtype)
+        mean, spread = both[:, :, None, None].unbind()
+        return mean, spread
+
+
+def latents_of(config: Mapping[str, Any], scale: float) -> Latents:
+    """As the VAE's config says; `scale` where it says nothing."""
+    return VideoLatents.of(config) if config.get("latents_mean") else ScaledLatents.of(config, scale)
+
+
+def encoded(module: nn.Module, latents: Latents, pixels_B3HW: Tensor) -> Tensor:
+    """Images as latents."""
+    vae, like = cast("Any", module), next(module.parameters())
+    pixels = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
+    given = pixels.unsqueeze(2) if isinstance(latents, VideoLatents) else pixels
+    return latents.normalized(vae.encode(given).latent_dist.mean.float().contiguous())
+
+
+def decoded(module: nn.Module, latents: Latents, latents_BChw: Tensor) -> Tensor:
+    """Latents as images, (B, 3, H, W)."""
+    vae, like = cast("Any", module), next(module.parameters())
+    given = latents.restored(latents_BChw.float()).to(like.device, like.dtype)
+    drawn = vae.decode(given, return_dict=False)[0].float()
+    return drawn.squeeze(2) if isinstance(latents, VideoLatents) else drawn

@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Self, cast
+from typing import Any, ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
@@ -25,7 +25,7 @@ from modules.errors import UserError
 from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
 from modules.families.parts.fingerprint import Fingerprints
-from modules.families.parts.latents import Latents, ScaledLatents
+from modules.families.parts.latents import Latents, decoded, encoded, latents_of
 from modules.families.parts.lora_targets import layer_paths, lora_targets
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
@@ -62,7 +62,8 @@ class DiffusersFamily(Family):
 
     def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
         self.source, self.options, self.noise_schedule = source, options, noise_schedule
-        self.channels = int(source.configs["vae"]["latent_channels"])
+        vae = source.configs["vae"]
+        self.channels = int(vae.get("z_dim") or vae["latent_channels"])
         self._components: dict[str, nn.Module] = {}
         self._empty: dict[str, nn.Module] = {}
         self._lora_targets: dict[str, list[str]] = {}
@@ -260,21 +261,15 @@ class DiffusersFamily(Family):
 
     @property
     def latents(self) -> Latents:
-        return ScaledLatents.of(self.source.configs["vae"], self.default_scaling)
+        return latents_of(self.source.configs["vae"], self.default_scaling)
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        vae = cast("Any", self.component("vae"))
-        like = next(vae.parameters())
-        pixels_B3HW = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
-        return self.latents.normalized(vae.encode(pixels_B3HW).latent_dist.mean.float().contiguous())
+        return encoded(self.component("vae"), self.latents, pixels_B3HW)
 
     @torch.no_grad()
     def decode_image(self, latents_BChw: Tensor) -> Tensor:
-        vae = cast("Any", self.component("vae"))
-        like = next(vae.parameters())
-        latents_BChw = self.latents.restored(latents_BChw.float()).to(like.device, like.dtype)
-        return vae.decode(latents_BChw, return_dict=False)[0].float()
+        return decoded(self.component("vae"), self.latents, latents_BChw)
 
     # Denoising
 
@@ -355,6 +350,8 @@ class DiffusersFamily(Family):
         for spec in self.card.components:
             module, _, name = spec.class_path.partition(":")
             found[spec.folder] = [module.partition(".")[0], name]
+            if spec.is_copied:
+                found[spec.folder] = self.source.index.get(spec.folder, found[spec.folder])
             if spec.tokenizer:
                 found[spec.tokenizer] = self.source.index.get(spec.tokenizer, ["transformers", "AutoTokenizer"])
         found["scheduler"] = ["diffusers", self.scheduler_config()["_class_name"]]

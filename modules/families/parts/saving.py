@@ -81,8 +81,8 @@ def write_folder(model: SavableModel, target: Path, request: SaveRequest, metada
 def planned_tensors(model: SavableModel, component: str, request: SaveRequest) -> dict[str, PlannedTensor]:
     """Every tensor of a component that goes in, under its name in files, to be read when its turn comes."""
     spec = model.card.component(component)
-    if spec.blocks_read and not request.tensors.get(component) and not request.only_these:
-        return _copied(model.source.weights[component], request)  # what is not run goes along
+    if spec.is_copied and not request.tensors.get(component) and not request.only_these:
+        return _copied(model.source.weights[component], request)
     module, weights, replaced = model.empty(component), model.weights(component), request.tensors.get(component, {})
     held = building.saved_tensors(module)
     unknown = replaced.keys() - held.keys()
@@ -123,8 +123,9 @@ def _config(model: SavableModel, spec: ComponentSpec, planned: Mapping[str, Plan
     name = spec.class_path.partition(":")[2]
     if not spec.reads_text:
         return {**config, "_class_name": name}
+    classes = config.get("architectures") if spec.is_copied else None
     dtypes = {str(tensor.dtype).removeprefix("torch."): None for tensor in planned.values()}
-    return {**config, "architectures": [name], "dtype": next(iter(dtypes), "float32")}
+    return {**config, "architectures": classes or [name], "dtype": next(iter(dtypes), "float32")}
 
 
 def components_in(model: SavableModel, path: Path) -> Iterator[tuple[str, dict[str, Tensor]]]:

@@ -37,6 +37,7 @@ class PromptFormat:
     longest: int  # tokens of the whole prompt
     before: str = ""
     after: str = ""
+    ending: str = ""  # what stands behind all that, whatever is cut
     closed: bool = False  # whether the tokenizer ends every text with a mark of its own (T5), which is never cut
     never: str = ""  # a mark that captions may not hold, and that is taken out
 
@@ -66,9 +67,10 @@ class PromptReader:
     def read(self, caption: str) -> list[int]:
         """The ids of the whole prompt, no more than the encoder is given."""
         found, longest = self._encoded(caption), self.form.longest
-        if len(found) > longest and self.form.closed:
-            return [*found[: longest - 1], found[-1]]
-        return found[:longest]
+        if len(found) <= longest:
+            return found
+        kept = 1 if self.form.closed else len(self.ids(self.form.ending))
+        return [*found[: longest - kept], *found[len(found) - kept :]]
 
     def token_lengths(self, captions: Sequence[str]) -> list[int]:
         """How many tokens each whole prompt has."""
@@ -107,7 +109,7 @@ class PromptReader:
 
     def _encoded(self, caption: str) -> list[int]:
         said = caption.replace(self.form.never, "") if self.form.never else caption
-        text = f"{self.form.before}{said}{self.form.after}"
+        text = f"{self.form.before}{said}{self.form.after}{self.form.ending}"
         return self.tokenizer.bpe.encode(text, add_special_tokens=self.form.closed).ids
 
 
