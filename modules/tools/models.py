@@ -12,6 +12,7 @@ from torch import Tensor
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
+from modules.families.parts.dit.dit_files import family_of
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.formats.embedding import read_bundle
@@ -31,10 +32,12 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
     Raises:
         UserError: it cannot be read, or is of no family that is known.
     """
+    where = model_location(source)
+    told = family_of(open_weights(Path(where)).shapes) if Path(where).is_file() else ""
     refused: list[UserError] = []
-    for name in sorted(FAMILIES, key=lambda name: name != guess):
+    for name in sorted(FAMILIES, key=lambda name: (name != guess, name != told)):
         try:
-            return family_class(name).load(model_location(source), options)
+            return family_class(name).load(where, options)
         except UserError as error:
             refused.append(error)
     raise refused[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import replace
+from math import prod
 from pathlib import Path
 from typing import Any, ClassVar, cast
 
@@ -13,18 +14,20 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from modules.catalog import FAMILIES
-from modules.catalog.contents import family_of
+from modules.catalog.flux2 import DEV, KLEIN
 from modules.errors import UserError
+from modules.families import flux2_klein
 from modules.families.family import Condition, Family
 from modules.families.flux2 import Flux2
 from modules.families.flux2_klein import Flux2Klein
 from modules.families.parts import building
-from modules.families.parts.dit.dit_files import BUNDLED
+from modules.families.parts.dit.dit_files import BUNDLED, family_of
 from modules.families.parts.dit.flux2 import LONGEST
 from modules.formats.layouts.vae import kl_vae
+from modules.tools.models import open_model
 from tests.families.contract import LONG, OPTIONS
 from tests.families.dit_contract import PROMPTS, DitContract
+from tests.families.dit_runs import DitRuns
 from tests.families.tiny_models import as_json, tiny_flux2, tiny_flux2_klein
 
 FEW = (1, 2, 3)  # layers that are read of tiny text encoders
@@ -43,9 +46,10 @@ class Flux2Contract(DitContract):
     def test_captions_are_read_as_the_pipeline_reads_them(self, family: Family, drawing: Any) -> None:
         captions = [*PROMPTS, "", LONG * 20, "[IMG] of <pad>"]
         with torch.no_grad():
-            theirs, _ = drawing.encode_prompt(captions, device=torch.device("cpu"), text_encoder_out_layers=FEW)
+            said = {name: wish for name, wish in self.wishes.items() if name != "guidance_scale"}
+            theirs, _ = drawing.encode_prompt(captions, device=torch.device("cpu"), **said)
         ours = family.encode_text(captions)
-        assert ours.tokens_BTD.shape == (5, LONGEST, 48)
+        assert ours.tokens_BTD.shape == (5, said["max_sequence_length"], 48)
         torch.testing.assert_close(ours.tokens_BTD, theirs, atol=1e-5, rtol=1e-5)
 
     def test_images_are_what_the_pipeline_makes_of_them(self, family: Family, drawing: Any) -> None:
@@ -65,28 +69,46 @@ class Flux2Contract(DitContract):
         assert again.fingerprint("vae") == family.fingerprint("vae")
 
 
-class FewLayers(Flux2Klein):
-    """Klein that reads tiny text encoders."""
+class ShortKlein(Flux2Klein):
+    """Klein whose prompts are short and read by a few layers: a test's time is spent on little else."""
 
     layers_read: ClassVar = FEW
+    formats: ClassVar = {"text_encoder_1": replace(Flux2Klein.formats["text_encoder_1"], longest=64)}
 
 
-class FewLayersOfDev(Flux2):
-    """Dev that does."""
+class ShortDev(Flux2):
+    """Dev alike."""
 
     layers_read: ClassVar = FEW
+    formats: ClassVar = {"text_encoder_1": replace(Flux2.formats["text_encoder_1"], longest=320)}
 
 
-class TestKlein(Flux2Contract):
+class TestKlein(DitRuns, Flux2Contract):
     """Read by Qwen3."""
 
-    kind = FewLayers
+    kind = ShortKlein
     pipeline = "Flux2KleinPipeline"
-    wishes: ClassVar = {"guidance_scale": 1.0, "text_encoder_out_layers": FEW}
+    parameters: ClassVar = {
+        "flux2-klein-base-4b": {"denoiser": 3.876, "text_encoder_1": 3.11, "vae": 0.0840},
+        "flux2-klein-9b": {"denoiser": 9.078, "text_encoder_1": 5.83, "vae": 0.0840},
+    }
+    heart_rate, heart_shift, heart_left = 5e-3, 1.0, 0.75
+    short: ClassVar = {"num_layers": 1, "num_single_layers": 2}
+    wishes: ClassVar = {"guidance_scale": 1.0, "text_encoder_out_layers": FEW, "max_sequence_length": 64}
 
     @staticmethod
     def write(folder: Path, **changes: Any) -> Path:
         return tiny_flux2_klein(folder, layers=4, **changes)
+
+    @pytest.fixture(autouse=True)
+    def runs_are_short(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(flux2_klein, "FAMILY", ShortKlein)
+
+    def test_a_tool_knows_a_file_for_what_it_is(self, family: Family, folder: Path, tmp_path: Path) -> None:
+        path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
+        assert open_model(str(path), "auto", self.beside(folder)).name == "flux2_klein"
+        with pytest.raises(UserError, match="holds no VAE, text encoder 1"):
+            open_model(str(path), "auto", replace(OPTIONS, offline=True))
 
     def test_what_was_distilled_says_so_in_what_is_saved(self, folder: Path, tmp_path: Path) -> None:
         path = self.save(self.kind.load(str(folder), OPTIONS), tmp_path / "flux-2-klein.safetensors", single=True)
@@ -101,9 +123,9 @@ class TestKlein(Flux2Contract):
 class TestDev(Flux2Contract):
     """Read by Mistral 3, and told the guidance."""
 
-    kind = FewLayersOfDev
+    kind = ShortDev
     pipeline = "Flux2Pipeline"
-    wishes: ClassVar = {"guidance_scale": 2.5, "text_encoder_out_layers": FEW}
+    wishes: ClassVar = {"guidance_scale": 2.5, "text_encoder_out_layers": FEW, "max_sequence_length": 320}
 
     @staticmethod
     def write(folder: Path, **changes: Any) -> Path:
@@ -138,25 +160,20 @@ def test_the_text_is_read_after_the_pipelines_layers_and_no_layer_beyond_is_ther
     pipeline = getattr(diffusers, "Flux2KleinPipeline" if kind is Flux2Klein else "Flux2Pipeline")
     usual = inspect.signature(pipeline.encode_prompt).parameters
     assert kind.layers_read == usual["text_encoder_out_layers"].default
-    assert usual["max_sequence_length"].default == LONGEST
+    assert usual["max_sequence_length"].default == kind.formats["text_encoder_1"].longest == LONGEST
     read = building.read_part(kind.card.component("text_encoder_1"), {"num_hidden_layers": blocks})
     assert read["num_hidden_layers"] == max(kind.layers_read)
 
 
-@pytest.mark.parametrize(
-    ("variant", "billions"),
-    [
-        ("flux2-klein-base-4b", 3.88), ("flux2-klein-4b", 3.88), ("flux2-klein-base-9b", 9.08),
-        ("flux2-klein-9b", 9.08), ("flux2-dev", 32.22),
-    ],
-)  # fmt: skip
-def test_a_variant_is_as_large_as_the_published_model(variant: str, billions: float) -> None:
-    card = next(card for card in FAMILIES.values() if any(each.kind == variant for each in card.variants))
-    folder = BUNDLED / variant
-    spec = card.component("denoiser")
-    module = building.empty_component(spec, as_json(folder / spec.folder / "config.json"))
-    assert round(sum(p.numel() for p in module.parameters()) / 1e9, 2) == billions
-    text = card.component("text_encoder_1")
-    config = as_json(folder / text.folder / "config.json")
-    width = config.get("text_config", config)["hidden_size"]
-    assert as_json(folder / spec.folder / "config.json")["joint_attention_dim"] == 3 * width
+@pytest.mark.parametrize("variant", [each.kind for card in (KLEIN, DEV) for each in card.variants])
+def test_what_a_text_encoder_says_is_as_wide_as_the_denoiser_reads(variant: str) -> None:
+    denoiser, text = (as_json(BUNDLED / variant / part / "config.json") for part in ("transformer", "text_encoder"))
+    assert denoiser["joint_attention_dim"] == 3 * text.get("text_config", text)["hidden_size"]
+    assert denoiser["guidance_embeds"] == (variant == "flux2-dev")
+
+
+def test_dev_is_as_large_as_the_published_model() -> None:
+    for name, billions in (("denoiser", 32.22), ("text_encoder_1", 17.34)):
+        spec = DEV.component(name)
+        shapes, _ = building.tensor_shapes(spec, as_json(BUNDLED / "flux2-dev" / spec.folder / "config.json"))
+        assert round(sum(map(prod, shapes.values())) / 1e9, 2) == billions

@@ -184,8 +184,8 @@ def tiny_zimage(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
 
 
 FLUX2_DIT: dict[str, Any] = {
-    "in_channels": 16, "num_layers": 2, "num_single_layers": 2, "attention_head_dim": 8, "num_attention_heads": 2,
-    "joint_attention_dim": 48, "timestep_guidance_channels": 16, "axes_dims_rope": [2, 2, 2, 2],
+    "in_channels": 16, "num_layers": 2, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
+    "joint_attention_dim": 48, "timestep_guidance_channels": 16, "axes_dims_rope": [4, 4, 4, 4],
 }  # fmt: skip
 FLUX2_VAE: dict[str, Any] = {
     **{key: KL_VAE[key] for key in KL_VAE if key.endswith("types") or key in ("layers_per_block", "norm_num_groups")},
@@ -262,19 +262,6 @@ def tiny_krea2(folder: Path, *, seed: int = 0, index: Mapping[str, Any] | None =
         scheduler={"shift": 1.0, "use_dynamic_shifting": True, "max_image_seq_len": 6400},
         index={"text_encoder_select_layers": [2, 5, 8], "is_distilled": False, **(index or {})},
     )  # fmt: skip
-
-
-def tiny_chroma(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
-    """A double block and two single ones, and the net that makes their modulations."""
-    denoiser = {
-        "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
-        "joint_attention_dim": 16, "axes_dims_rope": [4, 6, 6], "approximator_num_channels": 8,
-        "approximator_hidden_dim": 16, "approximator_layers": 2, **transformer,
-    }  # fmt: skip
-    configs = {"denoiser": denoiser, "vae": KL_VAE, "text_encoder_1": T5}
-    return write_tiny(
-        folder, "chroma", "ChromaPipeline", configs, {"text_encoder_1": "t5"}, scheduler=MOVING, seed=seed
-    )
 
 
 def as_json(path: Path) -> dict[str, Any]:

@@ -54,7 +54,8 @@ class Flux2Family(DitFamily):
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         del weighted
-        ids_BT, mask_BT = self.tokenizers["text_encoder_1"].padded(captions, LONGEST)
+        reader = self.tokenizers["text_encoder_1"]
+        ids_BT, mask_BT = reader.padded(captions, reader.form.longest)
         encoder, device = self.component("text_encoder_1"), self.options.device
         states = states_after(encoder, self.layers_read, ids_BT.to(device), mask_BT.to(device))
         return Condition(torch.cat(states, dim=-1))
