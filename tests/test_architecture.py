@@ -134,8 +134,10 @@ def test_no_python_that_is_started_imports_from_the_folder_where_the_user_stands
 # strangers write as an expression is matched by modules/preset/text/patterns.py, and by nobody else.
 PUT_TOGETHER = {
     "app/gui/form/layer_tree.py": "of the catalog", "modules/catalog/card.py": "of the catalog",
+    "modules/catalog/contents.py": "of constants",
+    "modules/system/headers/parts.py": "of the catalog, and of constants",
     "modules/check/trained/layer_lists.py": "of the catalog",
-    "modules/families/parts/dit/dit_files.py": "of the catalog, and of constants",
+    "modules/families/parts/dit/dit_files.py": "of the catalog",
     "app/gui/kit/base/root.py": "of constants", "modules/check/run/paths.py": "of constants",
     "modules/formats/adapter_files.py": "of constants", "modules/formats/checkpoint.py": "of constants",
     "modules/formats/layout.py": "escaped",

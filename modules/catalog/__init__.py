@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog import flux1, flux2, krea2, sd, sdxl, zimage
+from modules.catalog import chroma, flux1, flux2, krea2, sd, sdxl, zimage
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant, component_label
 from modules.catalog.layers import LayerSet
 
@@ -14,6 +14,7 @@ __all__ = [
 FAMILIES: dict[str, FamilyCard] = {
     "sd": sd.CARD, "sdxl": sdxl.CARD, "zimage": zimage.CARD, "flux2_klein": flux2.KLEIN, "flux2": flux2.DEV,
     "flux1": flux1.CARD,
+    "chroma": chroma.CARD,
     "krea2": krea2.CARD,
 }  # fmt: skip
 

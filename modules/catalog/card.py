@@ -168,6 +168,11 @@ class FamilyCard:
         return tuple(spec.folder for spec in self.components)
 
     @property
+    def comes_in_parts(self) -> bool:
+        """Whether its models come as files of single components: what a file lacks is known where to be had."""
+        return any(variant.repo for variant in self.variants)
+
+    @property
     def is_flow(self) -> bool:
         """Whether its models are rectified flows and can be nothing else: all transformers are."""
         return any(spec.kind == "dit" for spec in self.components)

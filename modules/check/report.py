@@ -20,6 +20,7 @@ from modules.messages import Event, Finding, Note, Result, Severity, Stage, note
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.numbers import plural
+from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN
 from modules.text import findings_counted
 from modules.trainer.control import Control
@@ -132,7 +133,8 @@ def _summary(context: CheckContext) -> list[str]:
     parts = ", ".join(preset.trained_parts()) or "new words only"
     lines = [f"{preset.card.title}, {type(preset.method).__doc__}. Trained: {parts}."]
     if family is not None:
-        lines[0] += f" The model was made for {family.resolution} pixels and predicts {family.noise_schedule.predicts}."
+        predicts = PLAIN.what(Problem(family.noise_schedule.predicts))
+        lines[0] += f" The model was made for {family.resolution} pixels and predicts {predicts}."
     if index is not None:
         buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
         shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))

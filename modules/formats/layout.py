@@ -22,15 +22,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from modules.catalog.contents import PREFIXES
 from modules.formats.checkpoint import Link, NoPlace
 from modules.system.weights import Shape
 
 Op = Literal["rename", "fuse", "swap", "flat", "conv", "drop"]
 Row = tuple[str, str] | tuple[str, str, Op]
-# What stands before the names in files of one component, and in those of whole models
-PREFIXES = (
-    "", "model.diffusion_model.", "diffusion_model.", "net.", "transformer.", "model.", "first_stage_model.", "vae.",
-)  # fmt: skip
 WILDCARD = re.compile(r"\\\{(\w+)\\\}")
 
 

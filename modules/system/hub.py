@@ -21,7 +21,7 @@ ALWAYS = ("model_index.json", "scheduler/*.json", "tokenizer*/*")
 # A component that is a repository of its own, such as another VAE, has its files outside of folders.
 OUTSIDE = (
     "config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*", "tokenizer*.json", "vocab.json",
-    "merges.txt", "special_tokens_map.json",
+    "merges.txt", "spiece.model", "special_tokens_map.json",
 )  # fmt: skip
 IGNORED_FILES = (
     "*.msgpack",

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from modules.catalog import FAMILIES
+from modules.catalog.contents import family_of
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
-from modules.families.parts.dit.dit_files import family_of
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import is_adapter, read_adapter
 from modules.formats.embedding import read_bundle

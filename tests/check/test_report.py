@@ -63,6 +63,7 @@ def answer(events: list[Event]) -> str:
 def test_it_counts_what_a_run_would_do(tmp_path: Path) -> None:
     text = answer(check(tmp_path, "training.steps=0", "training.epochs=3", "training.accumulation=3"))
     assert "Stable Diffusion 1 and 2, LoRA. Trained: denoiser. The model was made for 128 pixels" in text
+    assert "predicts." not in text, "a code, and not what it says"
     assert "16 images in 1 bucket (64x64: 16)." in text
     assert "9 steps in 3 epochs of 3 steps; a step trains on 6 images" in text
 

@@ -91,7 +91,7 @@ class DitRuns:
         """200 steps on two made-up latents: the loss falls, and what is drawn comes near to them."""
         torch.manual_seed(0)
         family = self.kind.load(str(folder), OPTIONS)
-        texts = family.encode_text(["a robot", "a house"])
+        texts = family.with_guidance(family.encode_text(["a robot", "a house"]), 1.0)
         clean, noise = torch.randn(2, family.channels, 2, 2), torch.randn(2, family.channels, 2, 2)
         before = self.drawn(family, noise, texts)
         preset = preset_of({"version": 3, "model": {"family": self.kind.name}, "method": {"kind": "full"}})

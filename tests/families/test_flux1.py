@@ -20,17 +20,23 @@ from modules.formats.checkpoint import planned
 from modules.system.weights import PlannedTensor, write_safetensors
 from tests.families.contract import OPTIONS, assert_same_weights
 from tests.families.dit_contract import PROMPTS
+from tests.families.dit_runs import DitRuns
 from tests.families.packed_contract import PackedContract
 from tests.families.tiny_models import KL_VAE, as_json, tiny_flux1
 
 
-class TestFlux1(PackedContract):
+class TestFlux1(DitRuns, PackedContract):
     """The contract, and what is FLUX.1's own."""
 
     kind = Flux1
     masks_text = False
     pipeline = "FluxPipeline"
     wishes: ClassVar = {"guidance_scale": 3.5}
+    parameters: ClassVar = {
+        "flux1-dev": {"denoiser": 11.9, "text_encoder_1": 0.123, "text_encoder_2": 4.76, "vae": 0.0838},
+        "flux1-schnell": {"denoiser": 11.89, "text_encoder_1": 0.123, "text_encoder_2": 4.76, "vae": 0.0838},
+    }
+    short: ClassVar = {"num_layers": 1, "num_single_layers": 1}
 
     @staticmethod
     def write(folder: Path, **changes: Any) -> Path:

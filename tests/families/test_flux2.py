@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from modules.catalog.contents import family_of
 from modules.catalog.flux2 import DEV, KLEIN
 from modules.errors import UserError
 from modules.families import flux2_klein
@@ -21,7 +22,7 @@ from modules.families.family import Condition, Family
 from modules.families.flux2 import Flux2
 from modules.families.flux2_klein import Flux2Klein
 from modules.families.parts import building
-from modules.families.parts.dit.dit_files import BUNDLED, family_of
+from modules.families.parts.dit.dit_files import BUNDLED
 from modules.families.parts.dit.flux2 import LONGEST
 from modules.formats.layouts.vae import kl_vae
 from modules.tools.models import open_model

@@ -264,6 +264,19 @@ def tiny_krea2(folder: Path, *, seed: int = 0, index: Mapping[str, Any] | None =
     )  # fmt: skip
 
 
+def tiny_chroma(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """A double block and two single ones, and the net that makes their modulations."""
+    denoiser = {
+        "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
+        "joint_attention_dim": 16, "axes_dims_rope": [4, 6, 6], "approximator_num_channels": 8,
+        "approximator_hidden_dim": 16, "approximator_layers": 2, **transformer,
+    }  # fmt: skip
+    configs = {"denoiser": denoiser, "vae": KL_VAE, "text_encoder_1": T5}
+    return write_tiny(
+        folder, "chroma", "ChromaPipeline", configs, {"text_encoder_1": "t5"}, scheduler=MOVING, seed=seed
+    )
+
+
 def as_json(path: Path) -> dict[str, Any]:
     """A JSON file of a model's folder."""
     return json.loads(path.read_text(encoding="utf-8"))

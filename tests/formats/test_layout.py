@@ -9,8 +9,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
+from modules.catalog.contents import PREFIXES
 from modules.formats.checkpoint import NoPlace, Renamed, planned
-from modules.formats.layout import PREFIXES, Layout, within
+from modules.formats.layout import Layout, within
 from modules.system.weights import PlannedTensor, Weights, open_weights
 
 LAYOUT = Layout(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
@@ -10,31 +9,18 @@ from app.gui.draft.choice_labels import choice_label
 from app.gui.kit import Frame, Label, LinkButton, px
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
-from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.language import tr
 from modules.system.bundled import resolve
-from modules.system.reading import open_file, read_json, safetensors_header
+from modules.system.headers.parts import family_of_model
 
 
-def family_of_model(source: str) -> str:
-    """The family of the model in this file or diffusers folder, by its header or index; "" if they do not tell."""
+def family_of_source(source: str) -> str:
+    """The family of the base model that this names; "" if it does not tell, or is not on this machine."""
     try:
-        path = resolve(source)
-        if path.suffix.lower() == ".safetensors":
-            return _family_of_file(path)
-        index = read_json(path / "model_index.json") if path.is_dir() else {}
+        return family_of_model(resolve(source)) if source else ""
     except (UserError, OSError, ValueError):
         return ""  # what is wrong with it is told when it is opened
-    fitting = [name for name, card in FAMILIES.items() if set(card.folders) <= set(index)]
-    return max(fitting, key=lambda name: len(FAMILIES[name].folders), default="")
-
-
-def _family_of_file(path: Path) -> str:
-    with open_file(path) as file:
-        names, _ = safetensors_header(file, path)
-    marked = [key for key, card in FAMILIES.items() if card.is_marked(names)]
-    return marked[0] if len(marked) == 1 else ""
 
 
 class BaseModelHint(Frame):
@@ -54,7 +40,7 @@ class BaseModelHint(Frame):
         source = str(self._context.draft.get("model.source"))
         if source != self._source:
             self._source, self._family = source, ""
-            self._reading.start(Worker(lambda *_: family_of_model(source)))
+            self._reading.start(Worker(lambda *_: family_of_source(source)))
         self._show()
 
     def _read(self, family: str) -> None:

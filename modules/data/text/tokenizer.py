@@ -17,6 +17,7 @@ import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers, processors
 
 from modules.data.text.prompt_weights import WeightedText, parse_prompt_weights
+from modules.data.text.spiece_file import t5_tokenizer
 from modules.errors import UserError
 from modules.sentences.problem import problem
 from modules.system import reading
@@ -47,7 +48,7 @@ class Tokenizer:
 
     @classmethod
     def from_folder(cls, folder: Path, vocabulary: Path | None = None) -> Tokenizer:
-        """Read tokenizer.json, or vocab.json with merges.txt (of another folder, where several share one).
+        """Read tokenizer.json, vocab.json with merges.txt (of another folder, if several share one), or spiece.model.
 
         Raises:
             UserError: missing or damaged.
@@ -207,13 +208,18 @@ def whole_word_pattern(word: str) -> str:
 
 def _bpe(folder: Path, vocabulary: Path) -> tokenizers.Tokenizer:
     whole, vocab, merges = folder / "tokenizer.json", vocabulary / "vocab.json", vocabulary / "merges.txt"
-    for path in (whole, vocab, merges):
+    pieces = folder / "spiece.model"
+    for path in (whole, vocab, merges, pieces):
         if path.exists():
             reading.open_file(path, MAX_TOKENIZER_BYTES).close()
     if whole.is_file():
         return _read(lambda: tokenizers.Tokenizer.from_file(str(whole)), str(whole))
     if vocab.is_file() and merges.is_file():
         return _clip(vocab, merges)
+    if pieces.is_file():
+        with reading.open_file(pieces, MAX_TOKENIZER_BYTES) as file:
+            content = file.read()
+        return _read(lambda: t5_tokenizer(content), str(pieces))
     raise UserError("model.no-tokenizer", folder=folder)
 
 

@@ -93,6 +93,6 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
     check_supported({name: files.configs[name]}, card, path)
     files.weights[name] = folder_weights(folder)
     for own in (folder, folder.parent / spec.tokenizer):
-        if spec.reads_text and (own / "tokenizer.json").is_file():
+        if spec.reads_text and any((own / name).is_file() for name in ("tokenizer.json", "spiece.model")):
             files.tokenizers[name] = Tokenizer.from_folder(own)
             break

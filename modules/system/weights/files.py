@@ -16,10 +16,9 @@ import torch
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.system.headers.gguf import MAX_DIMENSIONS, MAX_NUMBERS
 from modules.system.reading import MAX_HEADER_BYTES, cut_short, read_json, safetensors_header
 from modules.system.weights.protocol import (
-    MAX_DIMENSIONS,
-    MAX_NUMBERS,
     Shape,
     Weights,
     brief,

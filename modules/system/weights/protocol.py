@@ -10,12 +10,9 @@ from typing import Any, BinaryIO, cast
 import torch
 from torch import Tensor
 
-from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
+from modules.system.headers.gguf import Shape, brief
 from modules.system.reading import cut_short
-
-Shape = tuple[int, ...]
-MAX_DIMENSIONS, MAX_NUMBERS = 16, 2**60
 
 
 class Weights(ABC):
@@ -60,11 +57,6 @@ def first_names(names: Iterable[str], count: int = 3) -> Problem:
     ordered = sorted(names)
     first, more = [brief(name) for name in ordered[:count]], len(ordered) - count
     return problem("names.more", names=first, more=more) if more > 0 else problem("names.all", names=first)
-
-
-def brief(name: str) -> str:
-    """The name of a tensor in a message."""
-    return printable(name if len(name) <= 100 else f"{name[:97]}...", line=True)
 
 
 def empty_tensor(shape: Shape, dtype: torch.dtype, scratch: Tensor | None) -> Tensor:

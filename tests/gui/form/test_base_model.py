@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
 from app.gui.context import AppContext
-from app.gui.form.base_model import family_of_model
+from app.gui.form.base_model import family_of_source
 from app.gui.form.controls import options_of
 from app.gui.pages.sampling import USUAL
 from modules.catalog import FAMILIES
@@ -35,7 +35,25 @@ def header_with(path: Path, *names: str) -> Path:
 def test_the_card_knows_a_single_file_by_the_names_that_the_family_reads(tmp_path: Path, kind: str) -> None:
     names = [f"{UNET}input_blocks.0.0.weight", *(f"{prefix}some.weight" for prefix in TEXT[kind].values())]
     names += [mark if mark.endswith("weight") else f"{mark}some.weight" for mark in [SIGNATURES.get(kind)] if mark]
-    assert family_of_model(str(header_with(tmp_path / "model.safetensors", *names))) == FAMILY_OF_KIND[kind]
+    assert family_of_source(str(header_with(tmp_path / "model.safetensors", *names))) == FAMILY_OF_KIND[kind]
+
+
+@pytest.mark.parametrize("kind", FAMILY_OF_KIND)
+def test_a_folder_is_known_by_the_classes_in_its_index(kind: str) -> None:
+    assert family_of_source(str(ROOT / "resources/models" / kind)) == FAMILY_OF_KIND[kind]
+
+
+@pytest.mark.parametrize(
+    ("prefix", "mark", "family"),
+    [
+        ("", "cap_pad_token", "zimage"),
+        ("model.diffusion_model.", "cap_pad_token", "zimage"),
+        ("transformer.", "vector_in.in_layer.weight", "flux1"),
+        ("diffusion_model.", "single_stream_modulation.lin.weight", "flux2_klein"),
+    ],
+)
+def test_a_transformers_file_is_known_behind_any_prefix(tmp_path: Path, prefix: str, mark: str, family: str) -> None:
+    assert family_of_source(str(header_with(tmp_path / "x.safetensors", prefix + mark))) == family
 
 
 def test_what_tells_nothing_has_no_family(tmp_path: Path) -> None:
@@ -43,8 +61,8 @@ def test_what_tells_nothing_has_no_family(tmp_path: Path) -> None:
     (tmp_path / "photos").mkdir()
     lora = header_with(tmp_path / "lora.safetensors", "lora_unet_x.lora_down.weight")
     for source in ("", "someone/model", "starter:none", tmp_path / "torn.safetensors", tmp_path / "photos", lora):
-        assert family_of_model(str(source)) == ""
-    assert family_of_model("starter:model") == family_of_model(str(ROOT / "resources/starter/model")) == "sd"
+        assert family_of_source(str(source)) == ""
+    assert family_of_source("starter:model") == family_of_source(str(ROOT / "resources/starter/model")) == "sd"
 
 
 def test_a_file_of_another_type_offers_to_set_the_model_type(

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant, component_label
+from modules.catalog.contents import ENCODERS, VAES, content_of, family_of
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
@@ -21,7 +22,7 @@ from modules.families.parts import building, opening
 from modules.families.parts.model_files import ModelFiles, folder_weights
 from modules.families.parts.saving import SavableModel, SaveRequest, planned_tensors
 from modules.formats.checkpoint import Link, Renamed, planned
-from modules.formats.layout import PREFIXES, Layout
+from modules.formats.layout import Layout
 from modules.sentences.problem import Problem
 from modules.system.files import staged_file
 from modules.system.hub import Wanted
@@ -29,7 +30,6 @@ from modules.system.weights import Shape, Weights, first_names, open_weights, wr
 
 BUNDLED = Path(__file__).parents[4] / "resources" / "models"
 EMBEDDED_CONFIG = "seachange.denoiser"  # metadata of files whose denoiser is of another size than the bundled ones
-ENCODERS, VAES = "text_encoders.", ("vae.", "first_stage_model.")
 
 
 def bundled_config(kind: str, spec: ComponentSpec) -> dict[str, Any]:
@@ -127,32 +127,17 @@ def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, di
         UserError: it is something else.
     """
     weights, spec = open_weights(path), card.component(name)
-    found = _content(weights.shapes)
+    found = content_of(weights.shapes)
     if found != spec.kind:
         raise UserError("model.wrong-part", file=path.name, found=CONTENTS[found], part=spec.subject)
     return weights, fitted(bundled_config(card.variants[0].kind, spec), spec, weights)
 
 
-SIGNS = {
-    "lora": r".*\.(lora_(A|B|down|up)\b.*|hada_w1_a|lokr_w1.*)",
-    "t5": r"encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight",
-    "clip": r"(text_model\.)?encoder\.layers\.0\.self_attn\.q_proj\.weight",
-    "llm": r"(.*\.)?layers\.0\.self_attn\.q_proj\.weight",
-    "vae": r"(first_stage_model\.|vae\.)?decoder\.(conv_in|conv1|middle\.0\.residual\.0)\b.*",
-    "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
-    "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
-}  # of what a file may hold, the most telling first; "unknown" where nothing fits
 CONTENTS = {
     "lora": Problem("content.lora"), "t5": Problem("content.t5"), "clip": Problem("content.clip"),
     "llm": Problem("content.llm"), "vae": Problem("content.vae"), "unet": Problem("content.unet"),
     "dit": Problem("content.dit"), "unknown": Problem("content.unknown"),
 }  # fmt: skip
-
-
-def _content(names: Collection[str]) -> str:
-    """What kind of component a file holds."""
-    signs = ((kind, re.compile(sign)) for kind, sign in SIGNS.items())
-    return next((kind for kind, sign in signs if any(map(sign.fullmatch, names))), "unknown")
 
 
 # What a file is -------------------------------------------------------------------------------------------------------
@@ -193,13 +178,6 @@ def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
     if family:
         return UserError("single-file.other-size", file=path.name, type=card.title)
     return UserError("single-file.not-of-type", file=path.name, type=card.title, names=first_names(weights.shapes))
-
-
-def family_of(names: Collection[str]) -> str:
-    """The family whose single files have tensors of such names; "" for none, or for more than one."""
-    bare = {name.removeprefix(start) for start in PREFIXES for name in names}
-    found = [key for key, card in FAMILIES.items() if card.is_marked(bare)]
-    return found[0] if len(found) == 1 else ""
 
 
 def _denoiser(weights: Weights) -> Weights:

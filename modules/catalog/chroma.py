@@ -1,0 +1,35 @@
+"""The card of Chroma1, Lodestone Rock's: FLUX.1 schnell cut to 8.9 billion weights and taught anew, without CLIP."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from modules.catalog import flux1
+from modules.catalog.card import ComponentSpec, SamplingDefaults, Variant
+
+MAKER = "lodestones"
+
+CARD = replace(
+    flux1.CARD,
+    title="Chroma1",
+    short_title="Chroma1",
+    module="modules.families.chroma",
+    components=(
+        replace(
+            flux1.CARD.component("denoiser"),
+            class_path="diffusers.models.transformers.transformer_chroma:ChromaTransformer2DModel",
+        ),
+        flux1.CARD.component("vae"),
+        ComponentSpec(
+            "text_encoder_1", "t5", "text_encoder", "transformers.models.t5.modeling_t5:T5EncoderModel",
+            trainable=False, tokenizer="tokenizer", file_names=("t5xxl",),
+        ),
+    ),
+    examples=(f"{MAKER}/Chroma1-HD", f"{MAKER}/Chroma1-Base", f"{MAKER}/Chroma1-Flash"),
+    variants=(
+        Variant("chroma1", "Chroma1-HD", repo=f"{MAKER}/Chroma1-HD"),
+    ),
+    file_marks=("distilled_guidance_layer.",),
+    sampling=(SamplingDefaults(16, 1.0, names=r"flash"), SamplingDefaults(40, 3.0)),
+    guidance_embed=False,
+)  # fmt: skip

@@ -1,0 +1,37 @@
+"""What a file of tensors holds, by their names alone: a text encoder, a VAE, a model of some family."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+
+from modules.catalog import FAMILIES
+
+# What stands before the names in files of one component, and in those of whole models
+PREFIXES = (
+    "", "model.diffusion_model.", "diffusion_model.", "net.", "transformer.", "model.", "first_stage_model.", "vae.",
+)  # fmt: skip
+ENCODERS, VAES = "text_encoders.", ("vae.", "first_stage_model.")  # before the other components of a whole model
+
+SIGNS = {
+    "lora": r".*\.(lora_(A|B|down|up)\b.*|hada_w1_a|lokr_w1.*)",
+    "t5": r"encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight",
+    "clip": r"(text_model\.)?encoder\.layers\.0\.self_attn\.q_proj\.weight",
+    "llm": r"(.*\.)?layers\.0\.self_attn\.q_proj\.weight",
+    "vae": r"(first_stage_model\.|vae\.)?decoder\.(conv_in|conv1|middle\.0\.residual\.0)\b.*",
+    "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
+    "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
+}  # of what a file may hold, the most telling first; "unknown" where nothing fits
+
+
+def content_of(names: Collection[str]) -> str:
+    """What kind of component a file holds."""
+    signs = ((kind, re.compile(sign)) for kind, sign in SIGNS.items())
+    return next((kind for kind, sign in signs if any(map(sign.fullmatch, names))), "unknown")
+
+
+def family_of(names: Collection[str]) -> str:
+    """The family whose single files have tensors of such names; "" for none, or for more than one."""
+    bare = {name.removeprefix(start) for start in PREFIXES for name in names}
+    found = [key for key, card in FAMILIES.items() if card.is_marked(bare)]
+    return found[0] if len(found) == 1 else ""

@@ -1,0 +1,1 @@
+"""What files of tensors say of themselves at their beginning, read without torch."""

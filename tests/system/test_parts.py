@@ -1,0 +1,135 @@
+"""What files are, by their headers: right parts, wrong ones, and what lies beside a denoiser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+import pytest
+
+from modules.catalog import FAMILIES
+from modules.errors import UserError
+from modules.system.headers.parts import Part, found_beside, read_part, wanted_parts
+
+Shapes = dict[str, tuple[int, ...]]
+LAYER = "model.layers.0.self_attn"
+
+
+def llm(width: int, *more: str) -> Shapes:
+    names = ("q_proj.weight", *more)
+    return {"model.embed_tokens.weight": (8, width)} | {f"{LAYER}.{name}": (4, width) for name in names}
+
+
+QWEN3, MISTRAL = llm(2560, "q_norm.weight"), llm(5120)
+VAE = {"decoder.conv_in.weight": (512, 16, 3, 3)}
+CLIP = {
+    "text_model.embeddings.token_embedding.weight": (49408, 768),
+    "text_model.encoder.layers.0.self_attn.q_proj.weight": (768, 768),
+}
+T5 = {"shared.weight": (8, 4096), "encoder.block.0.layer.0.SelfAttention.q.weight": (4, 4)}
+ZIMAGE = {"cap_pad_token": (1, 8), "layers.0.attention.qkv.weight": (3_000, 1_000)}
+
+
+def header_of(path: Path, shapes: Shapes, kind: str = "BF16") -> Path:
+    """A file with nothing but its header."""
+    tensors = {name: {"dtype": kind, "shape": shape, "data_offsets": [0, 0]} for name, shape in shapes.items()}
+    header = json.dumps(tensors).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(len(header).to_bytes(8, "little") + header)
+    return path
+
+
+def judged(path: Path, family: str, name: str, source: str = "") -> tuple[Part, bool]:
+    card = FAMILIES[family]
+    part = read_part(path, card.component(name))
+    return part, any(part.is_right(each) for each in wanted_parts(card, card.component(name), source))
+
+
+@pytest.mark.parametrize(
+    ("shapes", "family", "component", "name", "right"),
+    [
+        (QWEN3, "zimage", "text_encoder_1", "Qwen3 4B", True),
+        (llm(4096, "q_norm.weight"), "zimage", "text_encoder_1", "Qwen3 8B", False),
+        (llm(4096, "q_norm.weight"), "flux2_klein", "text_encoder_1", "Qwen3 8B", True),
+        (QWEN3 | {"visual.blocks.0.norm.weight": (4,)}, "zimage", "text_encoder_1", "Qwen3-VL 4B", False),
+        (MISTRAL, "flux2", "text_encoder_1", "Mistral 24B", True),
+        (MISTRAL, "flux2_klein", "text_encoder_1", "Mistral 24B", False),
+        (llm(16, "q_norm.weight"), "zimage", "text_encoder_1", "Qwen3", True),  # of a size that nobody has published
+        (CLIP, "flux1", "text_encoder_1", "CLIP-L", True),
+        (CLIP, "sdxl", "text_encoder_2", "CLIP-L", False),
+        (T5, "flux1", "text_encoder_2", "T5-XXL", True),
+        (T5, "flux1", "text_encoder_1", "T5-XXL", False),
+        (VAE, "zimage", "vae", "VAE", True),
+        (VAE, "flux2", "vae", "VAE", False),
+        ({"decoder.conv1.weight": (8, 16, 3, 3, 3)}, "zimage", "vae", "VAE", False),  # a video's
+        (ZIMAGE, "zimage", "text_encoder_1", "Z-Image", False),
+    ],
+)
+def test_a_header_tells_what_a_file_is(
+    tmp_path: Path, shapes: Shapes, family: str, component: str, name: str, right: bool
+) -> None:
+    part, fits = judged(header_of(tmp_path / "x.safetensors", shapes), family, component)
+    assert (part.name, fits) == (name, right)
+
+
+def test_size_and_precision_are_those_of_the_most_numbers(tmp_path: Path) -> None:
+    path = header_of(tmp_path / "x.safetensors", {f"model.diffusion_model.{name}": s for name, s in ZIMAGE.items()})
+    part = read_part(path, FAMILIES["zimage"].component("denoiser"))
+    assert (part.family, part.numbers, part.precision) == ("zimage", 3_000_008, "bf16")
+
+
+def test_the_size_that_belongs_to_a_variant_is_told_by_the_models_name(tmp_path: Path) -> None:
+    path = header_of(tmp_path / "x.safetensors", QWEN3)
+    assert judged(path, "flux2_klein", "text_encoder_1", "models/flux-2-klein-4b.safetensors")[1]
+    assert not judged(path, "flux2_klein", "text_encoder_1", "models/flux-2-klein-9b.safetensors")[1]
+
+
+def test_gguf_files_and_folders_are_read_too(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "x.gguf", "qwen3")
+    for name in ("token_embd", "blk.0.attn_q", "blk.0.attn_q_norm"):
+        data = gguf.quantize(np.ones((2, 2560), np.float32), gguf.GGMLQuantizationType.Q8_0)
+        writer.add_tensor(f"{name}.weight", data, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    part, right = judged(tmp_path / "x.gguf", "zimage", "text_encoder_1")
+    assert (part.name, part.precision, right) == ("Qwen3 4B", "Q8_0", True)
+    header_of(tmp_path / "model/vae/diffusion_pytorch_model.safetensors", VAE)
+    assert judged(tmp_path / "model", "zimage", "vae") == judged(tmp_path / "model/vae", "zimage", "vae")
+    assert judged(tmp_path / "model", "zimage", "vae")[1]
+
+
+@pytest.mark.parametrize("about", [{}, {"dtype": "F32", "shape": 3}, {"dtype": "F32", "shape": ["x"]}, 7])
+def test_a_header_that_is_none_is_refused(tmp_path: Path, about: Any) -> None:
+    text = json.dumps({"a": about}).encode()
+    (tmp_path / "x.safetensors").write_bytes(len(text).to_bytes(8, "little") + text)
+    with pytest.raises(UserError):
+        read_part(tmp_path / "x.safetensors", FAMILIES["zimage"].component("vae"))
+
+
+def test_what_lies_beside_a_denoiser_is_found(tmp_path: Path) -> None:
+    denoiser = header_of(tmp_path / "diffusion_models/z_image_turbo_bf16.safetensors", ZIMAGE)
+    vae = header_of(tmp_path / "vae/ae.safetensors", VAE)
+    header_of(tmp_path / "vae/other.safetensors", {"decoder.conv_in.weight": (512, 4, 3, 3)})
+    header_of(tmp_path / "text_encoders/qwen_3_8b.safetensors", llm(4096, "q_norm.weight"))
+    qwen = header_of(tmp_path / "text_encoders/qwen_3_4b.safetensors", QWEN3)
+    header_of(tmp_path / "text_encoders/another.safetensors", QWEN3)
+    card = FAMILIES["zimage"]
+    assert found_beside(card, denoiser, ("vae", "text_encoder_1")) == {"vae": vae, "text_encoder_1": qwen}
+    assert found_beside(card, denoiser, ("vae",)) == {"vae": vae}
+    assert found_beside(FAMILIES["flux1"], denoiser, ("vae",)) == {}
+    assert found_beside(card, tmp_path / "no.safetensors", ("vae",)) == {}
+    header_of(tmp_path / "vae/also16.safetensors", VAE)
+    assert found_beside(card, denoiser, ("vae",)) == {}  # nobody knows which
+
+
+def test_what_the_denoisers_file_holds_is_not_looked_for(tmp_path: Path) -> None:
+    inside = ZIMAGE | {f"vae.{name}": shape for name, shape in VAE.items()}
+    whole = header_of(tmp_path / "z_image.safetensors", inside)
+    qwen = header_of(tmp_path / "qwen_3_4b.safetensors", QWEN3)
+    header_of(tmp_path / "vae/ae.safetensors", VAE)
+    assert found_beside(FAMILIES["zimage"], whole, ("vae", "text_encoder_1")) == {"text_encoder_1": qwen}
