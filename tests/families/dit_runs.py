@@ -46,7 +46,7 @@ class DitRuns:
 
     short: ClassVar[Mapping[str, Any]]  # of the denoiser's config: full width, but only a block or two of each kind
     heart_rate: ClassVar[float] = 3e-3  # at which two images are learnt by heart
-    heart_left: ClassVar[float] = 0.6  # of how far what is drawn is from them
+    heart_left: ClassVar[float] = 0.7  # of how far what is drawn is from them
     heart_shift: ClassVar[float] = 0.0  # with which they are drawn, where the family's own leaves few steps for details
 
     def settings(self, folder: Path, workspace: Path, *more: str) -> dict[str, Any]:

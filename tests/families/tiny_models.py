@@ -33,6 +33,16 @@ QWEN3_VL: dict[str, Any] = {  # with what sees, as the hub has it
         "num_position_embeddings": 16, "deepstack_visual_indexes": [],
     },
 }  # fmt: skip
+QWEN25_VL: dict[str, Any] = {  # with what sees, as the hub has it
+    "text_config": {
+        **{key: value for key, value in QWEN3.items() if key != "head_dim"},
+        "rope_scaling": {"mrope_section": [2, 1, 1], "rope_type": "default"},
+    },
+    "vision_config": {
+        "depth": 1, "hidden_size": 8, "intermediate_size": 8, "num_heads": 1, "out_hidden_size": 16, "patch_size": 4,
+        "fullatt_block_indexes": [0],
+    },
+}  # fmt: skip
 WAN_VAE: dict[str, Any] = {"base_dim": 4, "dim_mult": [1, 2, 4, 4]}
 T5: dict[str, Any] = {
     "d_model": 16, "d_kv": 8, "d_ff": 32, "num_heads": 2, "num_layers": 2, "feed_forward_proj": "gated-gelu",
@@ -275,6 +285,24 @@ def tiny_chroma(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
     return write_tiny(
         folder, "chroma", "ChromaPipeline", configs, {"text_encoder_1": "t5"}, scheduler=MOVING, seed=seed
     )
+
+
+def tiny_qwen_image(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """Two blocks of both streams; a Qwen2.5-VL that also sees and speaks."""
+    denoiser = {
+        "num_layers": 2, "attention_head_dim": 24, "num_attention_heads": 4, "joint_attention_dim": 16,
+        "axes_dims_rope": [8, 8, 8], **transformer,
+    }  # fmt: skip
+    qwen = "transformers.models.qwen2_5_vl.modeling_qwen2_5_vl:Qwen2_5_VLForConditionalGeneration"
+    return write_tiny(
+        folder, "qwen_image", "QwenImagePipeline",
+        {"denoiser": denoiser, "vae": WAN_VAE, "text_encoder_1": QWEN25_VL}, {"text_encoder_1": "chat"}, seed=seed,
+        classes={"text_encoder_1": qwen},
+        scheduler={
+            "shift": 1.0, "use_dynamic_shifting": True, "max_shift": 0.9, "max_image_seq_len": 8192,
+            "shift_terminal": 0.02,
+        },
+    )  # fmt: skip
 
 
 def as_json(path: Path) -> dict[str, Any]:

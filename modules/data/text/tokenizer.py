@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,10 @@ START, END = "<|startoftext|>", "<|endoftext|>"
 MAX_TOKENIZER_BYTES = 200 * MB  # a vocabulary of 256,000 words has 33
 COMMA_WINDOW = 20  # tokens from a chunk's end in which a comma is sought, as A1111 does
 WORD_PATTERN = r"<\|startoftext\|>|<\|endoftext\|>|'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+QWEN_PATTERN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
 
 
 @dataclass(frozen=True)
@@ -215,6 +219,10 @@ def _bpe(folder: Path, vocabulary: Path) -> tokenizers.Tokenizer:
     if whole.is_file():
         return _read(lambda: tokenizers.Tokenizer.from_file(str(whole)), str(whole))
     if vocab.is_file() and merges.is_file():
+        config = folder / "tokenizer_config.json"
+        about = read_json(config) if config.is_file() else {}
+        if str(about.get("tokenizer_class")).startswith("Qwen2"):
+            return _read(lambda: _qwen(vocab, merges, about), str(vocab))
         return _clip(vocab, merges)
     if pieces.is_file():
         with reading.open_file(pieces, MAX_TOKENIZER_BYTES) as file:
@@ -238,6 +246,22 @@ def _clip(vocab: Path, merges: Path) -> tokenizers.Tokenizer:
         ends[END], ends[START], add_prefix_space=False, trim_offsets=False
     )
     tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _qwen(vocab: Path, merges: Path, about: Mapping[str, Any]) -> tokenizers.Tokenizer:
+    """Qwen2's byte pair encoding, as transformers sets it up. `about`: the tokenizer's config, which has its marks."""
+    tokenizer = tokenizers.Tokenizer(models.BPE.from_file(str(vocab), str(merges)))
+    tokenizer.normalizer = normalizers.NFC()
+    split = pre_tokenizers.Split(Regex(QWEN_PATTERN), behavior="isolated")
+    bytes_only = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, bytes_only])
+    tokenizer.decoder = decoders.ByteLevel()
+    for number, mark in sorted((int(number), mark) for number, mark in about.get("added_tokens_decoder", {}).items()):
+        flags = {name: bool(mark.get(name)) for name in ("special", "normalized", "lstrip", "rstrip", "single_word")}
+        tokenizer.add_tokens([tokenizers.AddedToken(mark["content"], **flags)])
+        if tokenizer.token_to_id(mark["content"]) != number:
+            raise ValueError(mark["content"])
     return tokenizer
 
 
