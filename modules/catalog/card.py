@@ -186,6 +186,11 @@ class FamilyCard:
         """Whether a model draws in few steps, by the last part of its name: training takes that from it."""
         return bool(re.search(self.distilled, _last_name(source), re.IGNORECASE))
 
+    def named_variants(self, source: str) -> list[Variant]:
+        """Those that the last part of a model's name speaks of."""
+        name = _last_name(source)
+        return [each for each in self.variants if each.names and re.search(each.names, name, re.IGNORECASE)]
+
     def uses(self, path: str) -> bool:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
         part = path.removeprefix("model.")

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 from modules.catalog import FAMILIES
+from modules.sentences.problem import Problem
 
 # What stands before the names in files of one component, and in those of whole models
 PREFIXES = (
@@ -22,6 +23,12 @@ SIGNS = {
     "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
     "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
 }  # of what a file may hold, the most telling first; "unknown" where nothing fits
+
+CONTENTS = {
+    "lora": Problem("content.lora"), "t5": Problem("content.t5"), "clip": Problem("content.clip"),
+    "llm": Problem("content.llm"), "vae": Problem("content.vae"), "unet": Problem("content.unet"),
+    "dit": Problem("content.dit"), "unknown": Problem("content.unknown"),
+}  # fmt: skip
 
 
 def content_of(names: Collection[str]) -> str:

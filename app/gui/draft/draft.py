@@ -19,7 +19,7 @@ from app.gui.draft.parsing import InvalidInput, judged, read
 from app.gui.draft.preset_diff import with_preset_values
 from app.gui.draft.state import MODELS, Baseline, DraftState, values_of
 from app.gui.draft.tree_edit import differing_paths, replaced
-from app.gui.draft.visibility import LISTS, form_order, is_visible
+from app.gui.draft.visibility import LISTS, form_order, is_advanced, is_visible
 from modules.language import tr
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
@@ -66,6 +66,9 @@ class Draft:
 
     def is_visible(self, setting: SettingInfo, path: str = "") -> bool:
         return is_visible(setting, self.values, path)
+
+    def is_advanced(self, setting: SettingInfo) -> bool:
+        return is_advanced(setting, self.values)
 
     def errors(self) -> dict[str, str]:
         """A sentence by path: values that cannot be used, settings that contradict one another, what is missing."""

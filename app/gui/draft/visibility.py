@@ -41,6 +41,13 @@ def is_visible(setting: SettingInfo, values: Values, path: str = "") -> bool:
     return get(values, setting.when.path) in setting.when.values
 
 
+def is_advanced(setting: SettingInfo, values: Values) -> bool:
+    """Whether it is folded away. Files of components are everybody's matter where models come in them."""
+    card = FAMILIES.get(str(get(values, "model.family")))
+    part = setting.path.removeprefix("model.")
+    return setting.level == "expert" and not (card and card.comes_in_parts and part in card.component_names)
+
+
 def active_settings(values: Values) -> Values:
     """The values without those that no form shows: what a run gets."""
     for path in setting_paths():

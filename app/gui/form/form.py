@@ -150,7 +150,7 @@ class Form(Masonry):
         folded = advanced = 0
         for number, setting in enumerate(block.group.settings):
             wanted = self._applies(setting)
-            if wanted and setting.level == "expert":
+            if wanted and draft.is_advanced(setting):
                 advanced += 1
                 if draft.changed(setting.path) or setting.path in errors:
                     block.pinned.add(number)

@@ -6,11 +6,12 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from app.gui.draft.choice_labels import choice_label
-from app.gui.form.base_model import BaseModelHint
 from app.gui.form.form import Below, Form, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
+from app.gui.form.model.base_model import BaseModelHint
+from app.gui.form.model.part_line import PartLine
+from app.gui.form.model.sampling_hint import SamplingHint
 from app.gui.form.prediction_wizard import PredictionWizard
-from app.gui.form.sampling_hint import SamplingHint
 from app.gui.form.schedule_curve import ScheduleCurve
 from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
@@ -79,6 +80,9 @@ ADAPTERS = ListLabels(
 )  # fmt: skip
 
 
+PART_PATHS = ("model.vae", *(f"model.{name}" for name in encoder_names()))
+
+
 class ModelPage(SettingsPage):
     """The model that is trained, and the one that comes out."""
 
@@ -95,20 +99,25 @@ class ModelPage(SettingsPage):
         return self.list.reveal(path) if path.startswith(self.list.path) else super().row_of(path)
 
     def below(self) -> dict[str, Below]:
-        return {"model.source": self._hints}
+        parts = {path: partial(self._part, path.removeprefix("model.")) for path in PART_PATHS}
+        return {"model.source": self._hints, **parts}
+
+    def _part(self, name: str, under: Frame) -> None:
+        """What a component's file is."""
+        under.columnconfigure(0, minsize=px(SIDE))
+        under.columnconfigure(1, weight=1)
+        PartLine(under, self.context, name).grid(row=0, column=1, sticky="ew")
 
     def _hints(self, under: Frame) -> None:
         """Which files are taken, and models to start from."""
         under.columnconfigure(0, minsize=px(SIDE))
         under.columnconfigure(1, weight=1)
         words = tr("A .safetensors, .gguf or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:")
-        Label(under, words, font="small", role="text2", wrap=True).grid(row=0, column=1, sticky="ew", padx=px(2))
+        BaseModelHint(under, self.context).grid(row=0, column=1, sticky="ew")
+        Label(under, words, font="small", role="text2", wrap=True).grid(row=1, column=1, sticky="ew", padx=px(2))
         links = Frame(under)
-        links.grid(row=1, column=1, sticky="ew", pady=(0, px(4)))
+        links.grid(row=2, column=1, sticky="ew", pady=(0, px(4)))
         offered: list[str] = []
-
-        hint = BaseModelHint(under, self.context)
-        hint.grid(row=2, column=1, sticky="ew")
         SamplingHint(under, self.context).grid(row=3, column=1, sticky="ew")
 
         def offer(_: object = None) -> None:

@@ -37,18 +37,16 @@ class Model(Section):
     )  # fmt: skip
     """A .safetensors, .gguf or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
     vae: str = Setting(
-        "", "VAE override", widget="model", level="expert",
+        "", "VAE", widget="model", level="expert",
         aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path",
     )  # fmt: skip
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
-    text_encoder_1: str = _text_encoder(
-        "Text encoder 1 override", "text_encoder_path, clip_l, qwen3, t5xxl, clip_name1"
-    )
+    text_encoder_1: str = _text_encoder("Text encoder 1", "text_encoder_path, clip_l, qwen3, t5xxl, clip_name1")
     """A file or folder with a text encoder to use instead of the model's own, and where a model's file has none.
     Empty: the model's own, or the usual one from Hugging Face."""
-    text_encoder_2: str = _text_encoder("Text encoder 2 override", "clip_g, clip_name2, text_encoder_2_path")
+    text_encoder_2: str = _text_encoder("Text encoder 2", "clip_g, clip_name2, text_encoder_2_path")
     """As above, for the second text encoder."""
-    text_encoder_3: str = _text_encoder("Text encoder 3 override", "clip_name3, text_encoder_3_path")
+    text_encoder_3: str = _text_encoder("Text encoder 3", "clip_name3, text_encoder_3_path")
     """As above, for the third text encoder."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32",

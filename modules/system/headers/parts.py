@@ -186,9 +186,7 @@ def _module_word(spec: ComponentSpec) -> str:
 
 def wanted_parts(card: FamilyCard, spec: ComponentSpec, source: str) -> list[Part]:
     """What may stand for a component of this base model: of each variant that it may be, by its name."""
-    name = source.replace("\\", "/").rpartition("/")[2]
-    named = [each for each in card.variants if each.names and re.search(each.names, name, re.IGNORECASE)]
-    found = [_wanted(spec, _config(variant, spec)) for variant in named or card.variants]
+    found = [_wanted(spec, _config(variant, spec)) for variant in card.named_variants(source) or card.variants]
     return list(dict.fromkeys(found)) or [_wanted(spec, {})]
 
 

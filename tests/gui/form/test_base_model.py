@@ -1,6 +1,7 @@
 """The type that a model's own header tells, and the offer to set it."""
 
 import json
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,11 @@ import pytest
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
 from app.gui.context import AppContext
-from app.gui.form.base_model import family_of_source
 from app.gui.form.controls import options_of
+from app.gui.form.model.part_line import judged
 from app.gui.pages.sampling import USUAL
 from modules.catalog import FAMILIES
+from modules.errors import UserError
 from modules.families.parts.unet.single_file import SIGNATURES, TEXT, UNET
 from modules.preset.sections.sampling import FLOW_SAMPLERS, SAMPLERS
 from modules.preset.validate import setting_at
@@ -19,6 +21,7 @@ from modules.system.bundled import ROOT
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump
 from tests.gui.person import Person
+from tests.system.test_parts import QWEN3, VAE, header_of
 
 FAMILY_OF_KIND = {variant.kind: family for family, card in FAMILIES.items() for variant in card.variants}
 
@@ -29,6 +32,13 @@ def header_with(path: Path, *names: str) -> Path:
     header = json.dumps(dict.fromkeys(names, empty)).encode()
     path.write_bytes(len(header).to_bytes(8, "little") + header)
     return path
+
+
+def family_of_source(source: str) -> str:
+    with suppress(UserError):
+        part = judged(source, FAMILIES["sd"], FAMILIES["sd"].component("denoiser"), source).part
+        return part.family if part else ""
+    return ""
 
 
 @pytest.mark.parametrize("kind", TEXT)
@@ -113,3 +123,38 @@ def test_a_new_prompt_of_a_distilled_model_begins_with_what_is_usual(context: Ap
     assert (added["steps"], added["guidance"], added["prompt"]) == (8, 1, "")
     page.reveal("sampling.prompts.0.flow_shift")
     assert "spacing" not in page.list.made[0].rows and "distilled_guidance" not in page.list.made[0].rows
+
+
+# Files of components --------------------------------------------------------------------------------------------------
+
+
+def test_models_in_parts_show_a_row_for_each_component(context: AppContext, pump: Pump) -> None:
+    page = page_of(context, "model")
+    names = ("vae", "text_encoder_1", "text_encoder_2")
+    for family, shown in (("sdxl", ()), ("zimage", names[:2]), ("flux1", names), ("sd", ())):
+        context.draft.put("model.family", family)
+        pump()
+        assert tuple(name for name in names if page.form.row(f"model.{name}")) == shown
+
+
+def test_a_line_tells_what_a_file_is_and_whether_it_belongs_there(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    vae = header_of(tmp_path / "ae.safetensors", VAE)
+    page_of(context, "model")
+    context.draft.put("model.family", "zimage")
+    context.draft.put("model.vae", str(vae))
+    pump(lambda: person.finds("VAE, 16 channels, bf16"))
+    context.draft.put("model.text_encoder_1", str(vae))
+    pump(lambda: person.finds("This is a VAE with 16 channels. Qwen3 4B belongs here."))
+    context.draft.put("model.text_encoder_1", str(header_of(tmp_path / "qwen.safetensors", QWEN3)))
+    pump(lambda: person.finds("Qwen3, 0.041 M, bf16"))
+    context.draft.put("model.text_encoder_1", str(header_of(tmp_path / "none.safetensors", {"x": (1,)})))
+    pump(lambda: person.finds("This is something unknown. Qwen3 4B belongs here."))
+    context.draft.put("model.source", str(vae))
+    pump(lambda: person.finds("This is a VAE with 16 channels. Z-Image belongs here."))
+    context.draft.put("model.vae", str(tmp_path / "gone.safetensors"))
+    pump(lambda: person.finds("gone.safetensors"))
+    for path in ("model.source", "model.vae", "model.text_encoder_1"):
+        context.draft.put(path, "Tongyi-MAI/Z-Image")  # nothing is asked of the hub
+    pump(lambda: not person.finds("This is"))

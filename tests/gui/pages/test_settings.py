@@ -92,7 +92,7 @@ def test_advanced_settings_are_folded_unless_they_differ_or_are_wrong(context: A
     page = page_of(context, "model")
     card = next(child for child in page.form.winfo_children() if isinstance(child, Card))
     assert card.link is not None
-    assert card.link.cget("text") == "Show 5 advanced"
+    assert card.link.cget("text") == "Show 6 advanced"
     assert page.form.row("model.vae") is None
 
     card.link.press()
@@ -106,7 +106,7 @@ def test_advanced_settings_are_folded_unless_they_differ_or_are_wrong(context: A
     context.draft.type("model.max_chunks", "many")
     assert page.form.row("model.clip_skip") is not None
     assert page.form.row("model.max_chunks") is not None
-    assert card.link.cget("text") == "Show 3 advanced"
+    assert card.link.cget("text") == "Show 4 advanced"
 
 
 def test_a_setting_that_was_searched_for_is_unfolded_in_sight_and_has_the_focus(

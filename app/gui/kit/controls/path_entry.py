@@ -63,8 +63,10 @@ class PathEntry(Frame):
         return self.entry.get()
 
     def set(self, text: str) -> None:
-        """Put `text` in, without telling anyone."""
+        """Put `text` in, without telling anyone. Of a long path the end is seen: the name of the file."""
         self.entry.set(text)
+        if self.inner is not self.focus_lastfor():
+            self.inner.xview_moveto(1)
 
     def invalid(self, wrong: bool) -> None:
         self.entry.invalid(wrong)

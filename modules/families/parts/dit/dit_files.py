@@ -7,14 +7,13 @@ prefixes. What it lacks is named by the user, or fetched once from the repositor
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant, component_label
-from modules.catalog.contents import ENCODERS, VAES, content_of, family_of
+from modules.catalog.contents import CONTENTS, ENCODERS, VAES, content_of, family_of
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
@@ -23,7 +22,6 @@ from modules.families.parts.model_files import ModelFiles, folder_weights
 from modules.families.parts.saving import SavableModel, SaveRequest, planned_tensors
 from modules.formats.checkpoint import Link, Renamed, planned
 from modules.formats.layout import Layout
-from modules.sentences.problem import Problem
 from modules.system.files import staged_file
 from modules.system.hub import Wanted
 from modules.system.weights import Shape, Weights, first_names, open_weights, write_safetensors
@@ -133,20 +131,13 @@ def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, di
     return weights, fitted(bundled_config(card.variants[0].kind, spec), spec, weights)
 
 
-CONTENTS = {
-    "lora": Problem("content.lora"), "t5": Problem("content.t5"), "clip": Problem("content.clip"),
-    "llm": Problem("content.llm"), "vae": Problem("content.vae"), "unet": Problem("content.unet"),
-    "dit": Problem("content.dit"), "unknown": Problem("content.unknown"),
-}  # fmt: skip
-
-
 # What a file is -------------------------------------------------------------------------------------------------------
 
 
 def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> tuple[Variant, dict[str, Any]]:
     """Which model of the family it is, and the config of its denoiser."""
     spec = card.component("denoiser")
-    named = [variant for variant in card.variants if variant.names and re.search(variant.names, path.name, re.I)]
+    named = card.named_variants(path.name)
     if EMBEDDED_CONFIG in weights.metadata:
         config = _embedded(weights.metadata[EMBEDDED_CONFIG], path)
         return next(iter(named), card.variants[0]), config
