@@ -9,6 +9,8 @@ from app.gui.draft.choice_labels import choice_label
 from app.gui.form.form import Below, Form, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.form.model.base_model import BaseModelHint
+from app.gui.form.model.beside import FoundBeside
+from app.gui.form.model.distilled_hint import DistilledHint
 from app.gui.form.model.part_line import PartLine
 from app.gui.form.model.sampling_hint import SamplingHint
 from app.gui.form.prediction_wizard import PredictionWizard
@@ -99,14 +101,18 @@ class ModelPage(SettingsPage):
         return self.list.reveal(path) if path.startswith(self.list.path) else super().row_of(path)
 
     def below(self) -> dict[str, Below]:
+        self.beside = FoundBeside(self, self.context)
         parts = {path: partial(self._part, path.removeprefix("model.")) for path in PART_PATHS}
         return {"model.source": self._hints, **parts}
+
+    def _add_adapter(self) -> None:
+        self.list.add()
 
     def _part(self, name: str, under: Frame) -> None:
         """What a component's file is."""
         under.columnconfigure(0, minsize=px(SIDE))
         under.columnconfigure(1, weight=1)
-        PartLine(under, self.context, name).grid(row=0, column=1, sticky="ew")
+        PartLine(under, self.context, name, lambda: self.beside.note(name)).grid(row=0, column=1, sticky="ew")
 
     def _hints(self, under: Frame) -> None:
         """Which files are taken, and models to start from."""
@@ -118,7 +124,8 @@ class ModelPage(SettingsPage):
         links = Frame(under)
         links.grid(row=2, column=1, sticky="ew", pady=(0, px(4)))
         offered: list[str] = []
-        SamplingHint(under, self.context).grid(row=3, column=1, sticky="ew")
+        DistilledHint(under, self.context, self._add_adapter).grid(row=3, column=1, sticky="ew")
+        SamplingHint(under, self.context).grid(row=4, column=1, sticky="ew")
 
         def offer(_: object = None) -> None:
             names = [*FAMILIES[str(self.context.draft.get("model.family"))].examples]

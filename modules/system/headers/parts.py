@@ -172,7 +172,7 @@ def _is_named(entry: Any, spec: ComponentSpec) -> bool:
     """Whether an index speaks of this component: of text encoders' classes, the model they are of is compared."""
     named = str(entry[-1]) if isinstance(entry, list) and entry else ""  # pyright: ignore[reportUnknownArgumentType]
     if spec.reads_text:
-        return _module_word(spec).replace("_", "") in named.lower()
+        return _letters(_module_word(spec)) in _letters(named)
     return named == spec.class_path.rpartition(":")[2]
 
 

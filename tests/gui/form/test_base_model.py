@@ -21,7 +21,7 @@ from modules.system.bundled import ROOT
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump
 from tests.gui.person import Person
-from tests.system.test_parts import QWEN3, VAE, header_of
+from tests.system.test_parts import QWEN3, VAE, ZIMAGE, header_of
 
 FAMILY_OF_KIND = {variant.kind: family for family, card in FAMILIES.items() for variant in card.variants}
 
@@ -158,3 +158,47 @@ def test_a_line_tells_what_a_file_is_and_whether_it_belongs_there(
     for path in ("model.source", "model.vae", "model.text_encoder_1"):
         context.draft.put(path, "Tongyi-MAI/Z-Image")  # nothing is asked of the hub
     pump(lambda: not person.finds("This is"))
+
+
+def test_choosing_a_denoiser_fills_the_empty_fields_from_beside_it(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    draft = context.draft
+    denoiser = header_of(tmp_path / "diffusion_models/z.safetensors", ZIMAGE)
+    vae = header_of(tmp_path / "vae/ae.safetensors", VAE)
+    qwen = header_of(tmp_path / "text_encoders/qwen_3_4b.safetensors", QWEN3)
+    page_of(context, "model")
+    draft.put("model.family", "zimage")
+    draft.put("model.text_encoder_1", "someone/else")
+    draft.put("model.source", str(denoiser))
+    pump(lambda: person.finds("VAE, 16 channels, bf16, ") and person.finds(" · found beside the denoiser"))
+    assert (draft.get("model.vae"), draft.get("model.text_encoder_1")) == (str(vae), "someone/else")
+    draft.undo()
+    draft.undo()
+    draft.undo()
+    assert draft.get("model.text_encoder_1") == draft.get("model.source") == draft.get("model.vae") == ""
+    draft.redo()
+    pump()
+    assert draft.can_redo, "what is redone is not filled anew"
+    draft.put("model.text_encoder_1", "")
+    draft.put("model.source", str(denoiser))
+    pump(lambda: draft.get("model.text_encoder_1") == str(qwen))
+    draft.put("model.text_encoder_1", "")
+    pump()
+    assert draft.get("model.text_encoder_1") == "", "who empties a field wants it empty"
+
+
+def test_a_distilled_model_without_a_training_adapter_is_named(context: AppContext, person: Person, pump: Pump) -> None:
+    page = page_of(context, "model")
+    words = "Z-Image-Turbo draws in few steps, by its name: it was distilled, and training spoils that."
+    context.draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image"}, "a model")
+    assert not person.finds("draws in few steps")
+    context.draft.put("model.source", "Tongyi-MAI/Z-Image-Turbo")
+    pump(lambda: person.finds(words))
+    page.list.add()
+    context.draft.put("model.training_adapters.0.path", "adapter.safetensors")
+    assert not person.finds(words)
+    context.draft.put("model.training_adapters.0.enabled", False)
+    assert person.finds(words)
+    context.draft.put("method.kind", "embedding")
+    assert not person.finds(words)
