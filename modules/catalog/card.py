@@ -198,6 +198,7 @@ class FamilyCard:
             return False
         not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
         not_used = (*not_used, *NOT_OF_FLOWS) if self.is_flow else not_used
+        not_used = (*not_used, "output.bundle_words") if "words" in not_used else not_used
         return not any(path == unused or path.startswith(f"{unused}.") for unused in not_used)
 
 

@@ -235,12 +235,15 @@ class MethodPage(SettingsPage):
         Label(self._grouped, tr("Layer groups"), font="section").pack(fill="x", pady=(px(18), px(8)))
         self.groups = ListEditor(self._grouped, self.context, "method.groups", GROUPS)
         self.groups.pack(fill="x")
-        self._words_title = Label(inside, tr("Embeddings"), font="section")
-        self._words_title.pack(fill="x", pady=(px(18), px(8)))
+        self._below_groups = Frame(inside)
+        self._below_groups.pack(fill="x")
+        self._embeddings = Frame(self._below_groups)
+        Label(self._embeddings, tr("Embeddings"), font="section").pack(fill="x", pady=(px(18), px(8)))
+        self.list = ListEditor(self._embeddings, self.context, "words", WORDS)
+        self.list.pack(fill="x")
+        self.until_destroyed(self.context.draft.watch("model.family", lambda _: self._show()))
         self._show()
         yield from self.groups.build()
-        self.list = ListEditor(inside, self.context, "words", WORDS)
-        self.list.pack(fill="x")
         yield from self.list.build()
 
     def titles(self) -> dict[str, Callable[[], str]]:
@@ -261,7 +264,12 @@ class MethodPage(SettingsPage):
         if self.context.draft.get("method.groups") is None:  # nothing of the model itself is trained
             self._grouped.pack_forget()
         else:
-            self._grouped.pack(fill="x", before=self._words_title)
+            self._grouped.pack(fill="x", before=self._below_groups)
+        if FAMILIES[str(self.context.draft.get("model.family"))].uses("words"):
+            self._embeddings.pack(fill="x")
+        else:  # its text encoders learn no words
+            self._embeddings.pack_forget()
+            self._below_groups.configure(height=1)
 
 
 def _new_word(others: Sequence[Values]) -> str:

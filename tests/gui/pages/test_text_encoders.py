@@ -15,6 +15,7 @@ from modules.preset.preset import Preset
 from tests.families.pretend.card import CARD
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump
+from tests.gui.person import Person
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +63,16 @@ def test_layers_of_any_family_are_chosen_by_name(registered: None, context: AppC
     opened = picker.choice.open()
     assert "attention" in [option.value for option in opened.list.shown]
     opened.close()
+
+
+@pytest.mark.parametrize("family", [name for name, card in FAMILIES.items() if card.comes_in_parts])
+def test_models_that_learn_no_words_are_offered_no_embeddings(
+    context: AppContext, person: Person, pump: Pump, family: str
+) -> None:
+    page_of(context, "method")
+    assert person.finds("Add an embedding")
+    context.draft.put("model.family", family)
+    pump(lambda: not person.finds("Embeddings"))
+    context.draft.put("method.kind", "full")
+    context.draft.put("model.family", "sd")
+    pump(lambda: person.finds("Add an embedding"))
