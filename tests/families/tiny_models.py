@@ -305,6 +305,22 @@ def tiny_qwen_image(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
     )  # fmt: skip
 
 
+def tiny_sd3(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """A block with two attentions of the image, and the last one, as 3.5 medium has them."""
+    denoiser = {
+        "num_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2, "joint_attention_dim": 16,
+        "caption_projection_dim": 32, "pooled_projection_dim": 16, "pos_embed_max_size": 8, "sample_size": 16,
+        "dual_attention_layers": [0], "qk_norm": "rms_norm", **transformer,
+    }  # fmt: skip
+    small = clip(hidden_size=8, intermediate_size=16, projection_dim=8)
+    configs = {
+        "denoiser": denoiser, "vae": {**KL_VAE, "scaling_factor": 1.5305, "shift_factor": 0.0609},
+        "text_encoder_1": small, "text_encoder_2": {**small, "hidden_act": "gelu"}, "text_encoder_3": T5,
+    }  # fmt: skip
+    words = {"text_encoder_1": "clip", "text_encoder_2": "clip", "text_encoder_3": "t5"}
+    return write_tiny(folder, "sd3", "StableDiffusion3Pipeline", configs, words, seed=seed)
+
+
 def as_json(path: Path) -> dict[str, Any]:
     """A JSON file of a model's folder."""
     return json.loads(path.read_text(encoding="utf-8"))

@@ -25,6 +25,7 @@ from modules.data.index import Bucket, Item
 from modules.data.source.folders import on_disk
 from modules.families import Condition, Family
 from modules.families.parts.block_streaming import block_path
+from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
 from modules.preset.preset import Preset
 from modules.system.devices import autocast, device_named
@@ -188,8 +189,8 @@ def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
 
 def _loaded_bytes(copy: Family, name: str) -> int:
     blocks: dict[str, list[Tensor]] = {"": []}
-    for path, parameter in copy.component(name).named_parameters():
-        blocks.setdefault(block_path(path) if copy.is_streamed(name) else "", []).append(parameter)
+    for path, tensor in saved_tensors(copy.component(name)).items():
+        blocks.setdefault(block_path(path) if copy.is_streamed(name) else "", []).append(tensor)
     return bytes_in(blocks.pop("")) + max((bytes_in(each) for each in blocks.values()), default=0)
 
 
@@ -228,7 +229,7 @@ def _restarted(ledger: Ledger) -> int:
 
 def _untrained(method: Method, component: str) -> list[Tensor]:
     mine = {id(p) for p in method.parameters().values()}
-    return [p for p in method.family.component(component).parameters() if id(p) not in mine]
+    return [x for x in saved_tensors(method.family.component(component)).values() if id(x) not in mine]
 
 
 def _batch(copy: Family, preset: Preset, shape: BatchShape) -> Batch:
