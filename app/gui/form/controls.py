@@ -13,8 +13,9 @@ from app.gui.draft.parsing import written
 from app.gui.form.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
+from modules.catalog import FAMILIES
 from modules.language import tr
-from modules.preset.paths import Values
+from modules.preset.paths import Values, get
 from modules.preset.sections.sampling import FLOW_SAMPLERS
 from modules.preset.setting_info import SettingInfo
 from modules.preset.usual_sampling import is_flow
@@ -85,17 +86,24 @@ def options_of(setting: SettingInfo, project: Values | None = None) -> Sequence[
     `project`: the values that some may not go with.
     """
     labels = setting.labels or {}
-    flow = setting.path in SAMPLERS and project is not None and is_flow(project)
-    reason = tr("Does not work with rectified flow models")
     return [
         Option(
             choice,
             tr(labels.get(choice, "")) or choice_label(setting.path, choice),
             words=str(choice),
-            reason=reason if flow and choice not in FLOW_SAMPLERS else "",
+            reason=_reason(setting.path, choice, project) if project is not None else "",
         )
         for choice in setting.choices
     ]
+
+
+def _reason(path: str, choice: Any, project: Values) -> str:
+    """Why a choice does not go with the model; "" if it does."""
+    if path in SAMPLERS and is_flow(project) and choice not in FLOW_SAMPLERS:
+        return tr("Does not work with rectified flow models")
+    if (path, choice) == ("method.kind", "embedding") and not FAMILIES[str(get(project, "model.family"))].uses("words"):
+        return tr("The text encoders of this type of model learn no words")
+    return ""
 
 
 def side_by_side(setting: SettingInfo) -> bool:
@@ -110,7 +118,7 @@ def _chosen(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) ->
         segments = Segmented(master, options, None, callbacks.put, width=120)
         return Control(segments, lambda value, bad: segments.set(value))
     choice = Choice(master, options, None, callbacks.put)
-    if setting.path in SAMPLERS:
+    if setting.path in (*SAMPLERS, "method.kind"):
         draft = callbacks.context.draft
         for path in ("model.family", "objective.prediction"):
             master.until_destroyed(draft.watch(path, lambda _: choice.offer(options_of(setting, draft.values))))

@@ -114,6 +114,14 @@ def test_samplers_that_cannot_follow_a_flow_are_grey_where_the_model_is_one() ->
         assert {option.value for option in options if not option.reason} == able
 
 
+def test_an_embedding_is_grey_where_text_encoders_learn_no_words() -> None:
+    setting = setting_at("method.kind")
+    assert setting is not None
+    for family, grey in (("sdxl", []), ("zimage", ["embedding"])):
+        options = options_of(setting, {"model": {"family": family}})
+        assert [option.value for option in options if option.reason] == grey
+
+
 def test_a_new_prompt_of_a_distilled_model_begins_with_what_is_usual(context: AppContext, pump: Pump) -> None:
     context.draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image-Turbo"}, "another model")
     page = page_of(context, "sampling")
