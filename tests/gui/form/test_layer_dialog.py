@@ -278,7 +278,7 @@ def test_every_list_of_the_schema_has_an_editor_on_some_page(context: AppContext
 
     assert {setting.path for setting in all_settings() if setting.entry} == set(LISTS)
     edited = {"concepts"}
-    for key in ("method", "sampling"):
+    for key in ("model", "method", "sampling"):
         page = page_of(context, key)
         edited |= {getattr(page, name).path for name in ("list", "groups", "loras") if hasattr(page, name)}
     assert edited == set(LISTS)
