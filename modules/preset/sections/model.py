@@ -38,7 +38,7 @@ class Model(Section):
     """A .safetensors, .gguf or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
     vae: str = Setting(
         "", "VAE", widget="model", level="expert",
-        aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path",
+        aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path, VAE override",
     )  # fmt: skip
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
     text_encoder_1: str = _text_encoder("Text encoder 1", "text_encoder_path, clip_l, qwen3, t5xxl, clip_name1")

@@ -26,11 +26,20 @@ from tests.gui.conftest import Pump
 
 # A switch beside the title, not a row
 IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled", "model.training_adapters.0.enabled")
+
+
+def _used(card: FamilyCard, path: str) -> bool:
+    """Whether a family has this setting: of a text encoder that is trained, or at all."""
+    encoder = path.split(".")[1] if path.startswith("training.text_encoder_") else ""
+    return card.uses(path) and (not encoder or encoder in card.trainable)
+
+
 # One of those that several optimizers or methods have alike
 KNOBS = list({
     (setting.path, setting.label, setting.kind, setting.widget, setting.limits, setting.choices, setting.zero): setting
     for setting in all_settings()
     if not setting.entry and setting.path not in IN_THE_HEAD
+    and any(_used(card, setting.path) for card in FAMILIES.values())  # SD 3's third text encoder is never trained
 }.values())  # fmt: skip
 
 
@@ -45,12 +54,6 @@ OTHER = {  # texts that mean something
 
 def name_of(setting: SettingInfo) -> str:
     return f"{setting.path}-{'-'.join(map(str, setting.when.values))}" if setting.when else setting.path
-
-
-def _used(card: FamilyCard, path: str) -> bool:
-    """Whether a family has this setting: of a text encoder that is trained, or at all."""
-    encoder = path.split(".")[1] if path.startswith("training.text_encoder_") else ""
-    return card.uses(path) and (not encoder or encoder in card.trainable)
 
 
 def bring_in_play(draft: Draft, setting: SettingInfo) -> None:
