@@ -66,7 +66,7 @@ def seconds(read: Callable[[str], Any], text: str) -> float:
 
 
 def _again(read: Callable[[str], Any], short: str, long: str) -> bool:
-    """Whether it was the text: of a machine that was busy for a moment, the shortest of five times tells nothing."""
+    """Whether the reader is slow, and not a machine that was busy for a moment: the shortest of five times decides."""
     return min(seconds(read, long) for _ in range(5)) > 24 * min(seconds(read, short) for _ in range(5))
 
 
