@@ -30,15 +30,16 @@ def test_a_preset_of_today_loads_and_is_written_with_the_same_names(tmp_path: Pa
     (tmp_path / "old.json").write_text(json.dumps(values), encoding="utf-8")
     preset = read(tmp_path / "old.json")
     assert list(preset.trained_parts()) == ["denoiser", "text_encoder_1"]
-    assert [encoder.train for encoder in preset.training.text_encoders] == [True, False]
+    assert [encoder.train for encoder in preset.training.text_encoders] == [True, False, False]
     write_preset(preset, tmp_path / "new.json")
     assert json.loads((tmp_path / "new.json").read_text(encoding="utf-8")) == values
 
 
 def test_there_are_settings_for_as_many_as_the_catalog_has_and_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     third = {"version": 3, "training": {"text_encoder_3": {"train": True}}}
-    assert encoders() == {"text_encoder_1", "text_encoder_2"}
-    assert set(examine(third)[1]) == {"training.text_encoder_3"}, "a setting that does not exist"
+    fourth = {"version": 3, "training": {"text_encoder_4": {"train": True}}}
+    assert encoders() == {f"text_encoder_{number}" for number in (1, 2, 3)}, "Stable Diffusion 3 has three"
+    assert set(examine(fourth)[1]) == {"training.text_encoder_4"}, "a setting that does not exist"
     monkeypatch.setitem(FAMILIES, "pretend", CARD)
     assert encoders() == {f"text_encoder_{number}" for number in (1, 2, 3, 4)}
     preset = preset_of({**third, "model": {"family": "pretend"}})

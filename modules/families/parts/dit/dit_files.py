@@ -142,6 +142,9 @@ def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> 
         config = _embedded(weights.metadata[EMBEDDED_CONFIG], path)
         return next(iter(named), card.variants[0]), config
     inside = _denoiser(weights)
+    told = family_of(inside.shapes)
+    if content_of(inside.shapes) != "dit" or (told and FAMILIES[told] is not card):
+        raise other_model(weights, path, card)  # before a model of full size is put together to compare with
     for variant in [*named, *card.variants]:
         config = bundled_config(variant.kind, spec)
         shapes, _ = building.tensor_shapes(spec, config)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from modules.catalog import FAMILIES, FamilyCard
+from modules.catalog.contents import family_of
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.parts import building
@@ -189,13 +190,14 @@ def _not_a_model(shapes: Collection[str], path: Path) -> UserError:
     known_kinds = {
         "single-file.lora": ("lora_", ".lora_A.", ".lora_down."),
         "single-file.embedding": ("emp_params", "string_to_param", "clip_g"),
-        "single-file.flux": ("double_blocks.",),
-        "single-file.sd3": ("joint_blocks.",),
         "single-file.vae": ("decoder.mid.attn_1.", "decoder.mid_block."),
     }
     for code, substrings in known_kinds.items():
         if any(sign in name for name in shapes for sign in substrings):
             return UserError(code, file=path.name)
+    if family := family_of(shapes):
+        title = FAMILIES[family].title
+        return UserError("single-file.other-type", file=path.name, version=title, wanted=title)
     return UserError("single-file.no-unet", file=path.name)
 
 
