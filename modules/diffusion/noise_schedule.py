@@ -172,7 +172,7 @@ class RectifiedFlow(NoiseSchedule):
         return self.alpha_sigma(time_B)[1].reshape(-1) ** -2
 
     def scheduler_config(self) -> dict[str, object]:
-        config = {
+        config: dict[str, object] = {
             "num_train_timesteps": self.COUNT,
             "shift": self.shift,
             "use_flow_sigmas": True,
