@@ -90,7 +90,9 @@ class Wanted:
     def patterns_for(self, names: Iterable[str]) -> tuple[str, ...]:
         """Pickles only where there is nothing better: an old model has both, and they are as large again."""
         first = self.patterns("safetensors")
-        plain = any(name.startswith(f"{self.folders[0]}/") and ".safetensors" in name for name in names)
+        plain = not self.folders or any(
+            name.startswith(f"{self.folders[0]}/") and ".safetensors" in name for name in names
+        )
         return first if plain or self.alone else (*first, *self.patterns("bin"))
 
 
@@ -117,7 +119,7 @@ def download_model(
         if patterns is not None:
             return _snapshot(name, patterns, offline, cache)
         folder = _snapshot(name, wanted.patterns("safetensors"), offline, cache)
-        if wanted.alone or any(folder.glob(f"{wanted.folders[0]}/*.safetensors*")):
+        if wanted.alone or not wanted.folders or any(folder.glob(f"{wanted.folders[0]}/*.safetensors*")):
             return folder
         return _snapshot(name, wanted.patterns_for(()), offline, cache)
 

@@ -185,3 +185,10 @@ def test_offline_nobody_is_asked(tmp_path: Path):
     with pytest.raises(UserError, match="has not been downloaded"):
         download_model("owner/model", WHOLE, offline=True, cache=tmp_path, api=answers)
     assert not answers.asked
+
+
+def test_tokenizers_alone_are_asked_for_without_any_weights(tmp_path: Path):
+    patterns = Wanted(()).patterns_for(["transformer/model.safetensors", "tokenizer/tokenizer.json"])
+    assert "tokenizer*/*" in patterns and not any("safetensors" in each or ".bin" in each for each in patterns)
+    with pytest.raises(UserError):
+        download_model("nobody/nothing", Wanted(()), offline=True, cache=tmp_path)

@@ -91,7 +91,8 @@ def fitted(config: dict[str, Any], spec: ComponentSpec, weights: Weights) -> dic
 
 def _llm_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     layer = "layers.0.self_attn"
-    if f"{layer}.q_norm.weight" not in shapes:  # without it, the width of a head is not to be seen
+    needed = ("embed_tokens", "layers.0.mlp.gate_proj", *(f"{layer}.{each}" for each in ("q_norm", "q_proj", "k_proj")))
+    if any(f"{each}.weight" not in shapes for each in needed):  # damaged; or a head's width is not to be seen
         return {}
     head = shapes[f"{layer}.q_norm.weight"][0]
     numbers = {int(name.split(".")[1]) for name in shapes if name.startswith("layers.")}
@@ -106,7 +107,9 @@ def _llm_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
 
 def _t5_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
     block = "encoder.block.0.layer"
-    if f"{block}.0.SelfAttention.relative_attention_bias.weight" not in shapes:
+    first = ("0.SelfAttention.relative_attention_bias", "0.SelfAttention.q", "1.DenseReluDense.wo")
+    tables = shapes.keys() & {"shared.weight", "encoder.embed_tokens.weight"}
+    if not tables or any(f"{block}.{each}.weight" not in shapes for each in first):
         return {}
     heads = shapes[f"{block}.0.SelfAttention.relative_attention_bias.weight"][1]
     table = shapes.get("shared.weight") or shapes["encoder.embed_tokens.weight"]

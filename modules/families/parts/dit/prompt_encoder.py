@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -139,10 +139,3 @@ def without_padding(states_BTD: Tensor, mask_BT: Tensor, lengths: Sequence[int])
     masked = min(lengths) < longest
     on_device = to_device(mask_BT[:, :longest], states_BTD.device) if masked else None
     return Condition(states_BTD[:, :longest], on_device, lengths=tuple(lengths))
-
-
-def zeroed(condition: Condition) -> Condition:
-    """The same with zeros in place of what padding says."""
-    if condition.mask_BT is None:
-        return condition
-    return replace(condition, tokens_BTD=condition.tokens_BTD * condition.mask_BT[..., None])
