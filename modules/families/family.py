@@ -109,6 +109,7 @@ class LoadOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     vae_dtype: torch.dtype = torch.float32
+    packed: str = ""  # how the denoiser's frozen weights are held (placement.frozen.KINDS); "": in `dtype`
     others: Mapping[str, str] = field(default_factory=dict[str, str])  # by component: a file or folder in its place
     text_memory: int | None = None  # bytes that a frozen text encoder may take; None: most of what is free
     clip_skip: int = 0
@@ -119,6 +120,10 @@ class LoadOptions:
     flow_shift: float = 1.0  # of sampling, for a flow whose files say nothing of it
     zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
     report: Callable[[Problem], None] = unheard  # is given what is done while a model is opened
+
+    def packing(self, component: str) -> str:
+        """How the frozen weights of a component are packed; "": not at all."""
+        return self.packed if component == "denoiser" else ""
 
 
 class Family(ABC):

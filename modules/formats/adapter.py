@@ -6,7 +6,7 @@ Shapes: I inputs, O outputs, R rank, k k the kernel of a convolution.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -60,8 +60,13 @@ class AdapterTensors(ABC):
         after = weight.float() + self.delta_weight(weight)
         if self.dora_scale is None:
             return after
-        scale = broadcast_scale(self.dora_scale, after)
+        scale = broadcast_scale(self.dora_scale, after.shape)
         return after * (scale / norms(after.detach(), scale))
+
+    def to(self, device: torch.device) -> Self:
+        """The same tensors there."""
+        scale = None if self.dora_scale is None else self.dora_scale.to(device)
+        return replace(self, values={name: x.to(device) for name, x in self.values.items()}, dora_scale=scale)
 
     def entries(self) -> dict[str, Tensor]:
         """The tensors by their endings in kohya's files, without alpha."""
@@ -99,16 +104,16 @@ class AdapterTensors(ABC):
         return {name: tuple(tensor.shape) for name, tensor in self.values.items()}
 
 
-def broadcast_scale(scale: Tensor, weight: Tensor) -> Tensor:
-    """DoRA's lengths as they are multiplied: for each output, or for each input.
+def broadcast_scale(scale: Tensor, weight: Sequence[int]) -> Tensor:
+    """DoRA's lengths as a weight of this shape is multiplied with them: for each output, or for each input.
 
     Raises:
         UserError: there are neither as many as outputs nor, side by side, as many as inputs.
     """
-    by_column = scale.dim() > 1 and scale.shape[0] == 1 and weight.shape[0] != 1
-    if scale.numel() != weight.shape[1 if by_column else 0]:
-        raise UserError("adapter.dora-size", count=scale.numel(), shape=tuple(weight.shape))
-    ones = [1] * (weight.dim() - 1)
+    by_column = scale.dim() > 1 and scale.shape[0] == 1 and weight[0] != 1
+    if scale.numel() != weight[1 if by_column else 0]:
+        raise UserError("adapter.dora-size", count=scale.numel(), shape=tuple(weight))
+    ones = [1] * (len(weight) - 1)
     return scale.float().reshape(1, -1, *ones[1:]) if by_column else scale.float().reshape(-1, *ones)
 
 

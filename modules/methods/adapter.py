@@ -23,6 +23,7 @@ from modules.methods.lora_update import LoraUpdate
 from modules.methods.method import Export, Group, Method
 from modules.methods.oft_update import OftUpdate
 from modules.methods.update import Update, check_start, read_start_file
+from modules.placement.layers import weight_of
 from modules.preset.layer_selection import adapted_layers
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
@@ -65,7 +66,7 @@ class Adapter(Method):
         names = [name.partition("|")[2] for name in self.family.lora_names() if name.startswith(f"{component}|")]
         if component != "denoiser":
             return names
-        shapes = {name: tuple(module.get_submodule(name).get_parameter("weight").shape) for name in names}
+        shapes = {name: tuple(weight_of(module.get_submodule(name)).shape) for name in names}
         own = adapted_layers(shapes, self.settings, self.family.layer_groups)
         self._layer_groups = {f"{component}|{name}": group for name, group in own.items()}
         return [*own]
@@ -157,7 +158,7 @@ class Adapter(Method):
 
     @property
     def _device(self) -> torch.device:
-        return next(iter(self.updates.values())).layer.weight.device
+        return weight_of(next(iter(self.updates.values())).layer).device
 
     def after_step(self, bad: Tensor | None = None) -> None:
         for update in self.updates.values():

@@ -9,7 +9,7 @@ import torch
 from modules.formats.adapter import AdapterTensors
 from modules.formats.loha import LohaTensors
 from modules.methods.merged_update import MergedUpdate
-from modules.methods.update import Layer
+from modules.placement.layers import Layer, weight_of
 from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Loha
 
@@ -26,7 +26,7 @@ class LohaUpdate(MergedUpdate[Loha]):
         cls, layer: Layer, settings: Loha, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> LohaTensors:
         """Sizes of the first numbers as LyCORIS has them: 1 for inputs, 0.1 for outputs and cores, 0 for one matrix."""
-        shape = tuple(layer.weight.shape)
+        shape = tuple(weight_of(layer).shape)
         values = {
             name: torch.randn(size, generator=generator) * SPREADS[name] if SPREADS[name] else torch.zeros(size)
             for name, size in tensor_shapes(shape, settings, layer_group).items()

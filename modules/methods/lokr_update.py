@@ -14,7 +14,7 @@ from torch import Tensor
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lokr import LokrTensors
 from modules.methods.merged_update import MergedUpdate
-from modules.methods.update import Layer
+from modules.placement.layers import Layer, weight_of
 from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Lokr
 
@@ -34,7 +34,7 @@ class LokrUpdate(MergedUpdate[Lokr]):
             bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5)
             return torch.rand(shape, generator=generator) * (2 * bound) - bound
 
-        shape = tuple(layer.weight.shape)
+        shape = tuple(weight_of(layer).shape)
         *first, (last, size) = tensor_shapes(shape, settings, layer_group).items()
         values = {**{name: drawn(each) for name, each in first}, last: torch.zeros(size)}
         rank, alpha = low_rank_size(shape, settings, layer_group)

@@ -21,7 +21,9 @@ from modules.errors import UserError
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lora import LoraTensors
 from modules.methods.dropout import dropout_mask
-from modules.methods.update import Layer, Update, scale_to_norm
+from modules.methods.update import Update, scale_to_norm
+from modules.placement.frozen import Weight
+from modules.placement.layers import How, Layer, gradient_of_input, how_of, layer_forward, weight_of
 from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Lora
 
@@ -35,7 +37,7 @@ class LoraUpdate(Update[Lora]):
         if "mid" in tensors.values:
             raise UserError("start-from.tucker", "method.start_from")
         if settings.dora:
-            self._squares = _squares(layer.weight, settings.dora_axis == "inputs")
+            self._squares = _squares(weight_of(layer), settings.dora_axis == "inputs")
         super().__init__(layer, tensors, settings, dtype)
         self.scale = tensors.scale
         self.down, self.up = self.values["down"], self.values["up"]
@@ -46,7 +48,7 @@ class LoraUpdate(Update[Lora]):
     def initial_tensors(
         cls, layer: Layer, settings: Lora, layer_group: LayerGroup | None, generator: torch.Generator
     ) -> LoraTensors:
-        shape = tuple(layer.weight.shape)
+        shape = tuple(weight_of(layer).shape)
         shapes, (_, alpha) = tensor_shapes(shape, settings, layer_group), low_rank_size(shape, settings, layer_group)
         bound = 1 / math.sqrt(math.prod(shape[1:]))  # kaiming_uniform_ with a = sqrt(5), as peft and kohya start
         down = torch.rand(shapes["down"], generator=generator) * (2 * bound) - bound
@@ -83,11 +85,11 @@ class LoraUpdate(Update[Lora]):
             square = ((up_OR.t() @ up_OR) * (down_RI @ down_RI.t())).sum().clamp_min(0)
             scale_to_norm(self.values, self.scale * square.sqrt(), self.settings.max_norm, bad)
 
-    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    def changed(self, x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
         down, up = self.down.to(x.dtype), self.up.to(x.dtype)
         if self.magnitude is None:
             return self._sum(x, weight, bias, down, up)
-        gain = (self.magnitude / self._lengths(weight)).to(x.dtype)
+        gain = (self.magnitude / self._lengths(weight.unpack(x.dtype))).to(x.dtype)
         if isinstance(self.layer, nn.Conv2d):
             gain = gain[:, None, None]
         if self.by_input:  # a column of the weight is what an input is multiplied with
@@ -98,21 +100,20 @@ class LoraUpdate(Update[Lora]):
             return turned if bias is None else turned + bias[:, None, None]
         return turned * gain if bias is None else torch.addcmul(bias, turned, gain)
 
-    def _sum(self, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:
+    def _sum(self, x: Tensor, weight: Weight, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:
         """The frozen layer and the update, without DoRA's gain."""
         layer = self.layer
         if isinstance(layer, nn.Linear):
             return AdaptedLinear.apply(x, weight, bias, down, up, self.scale, self._mask(x.shape[:-1], x.dtype))
         if _is_pointwise(layer) and x.is_contiguous(memory_format=torch.channels_last):
             # Channels last, a 1x1 convolution is a linear layer over the pixels, and addmm beats the convolution.
-            flat = (weight.flatten(1), bias, down.flatten(1), up.flatten(1))
+            flat = (weight, bias, down.flatten(1), up.flatten(1))
             pixels = x.permute(0, 2, 3, 1)
             mask = self._mask(pixels.shape[:-1], x.dtype)
             return AdaptedLinear.apply(pixels, *flat, self.scale, mask).permute(0, 3, 1, 2)
         mask = self._mask(_output_size(layer, x), x.dtype)
         mask = None if mask is None else mask.permute(0, 3, 1, 2)
-        how = (layer.stride, layer.padding, layer.dilation)
-        return AdaptedConv.apply(x, weight, bias, down, up, self.scale, mask, how)
+        return AdaptedConv.apply(x, weight, bias, down, up, self.scale, mask, how_of(layer))
 
     def _mask(self, places: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
         """What both dropouts leave of the numbers between down and up, (B, ..., R); 1 where they leave all alike."""
@@ -159,8 +160,8 @@ def _rows(weight: Tensor) -> Tensor:
     return weight.permute(0, 2, 3, 1).flatten(1) if weight.dim() == 4 else weight
 
 
-def _squares(weight: Tensor, by_input: bool) -> Tensor:
-    rows = _rows(weight.detach())
+def _squares(weight: Weight, by_input: bool) -> Tensor:
+    rows = _rows(weight.unpack(weight.dtype))
     lengths = rows.reshape(-1, weight.shape[1]) if by_input else rows
     return torch.linalg.vector_norm(lengths, dim=0 if by_input else 1, dtype=torch.float32).square()
 
@@ -170,21 +171,21 @@ class AdaptedLinear(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight_OI: Tensor, bias: Tensor | None, down_RI: Tensor, up_OR: Tensor, scale: float,
+        ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, down_RI: Tensor, up_OR: Tensor, scale: float,
         mask: Tensor | None,
     ) -> Tensor:  # fmt: skip
         narrow = F.linear(x, down_RI)
         if mask is not None:
             narrow = narrow * mask
-        out = F.linear(x, weight_OI, bias)
+        out = F.linear(x, weight.unpack(x.dtype).flatten(1), bias)
         out.view(-1, out.shape[-1]).addmm_(narrow.reshape(-1, narrow.shape[-1]), up_OR.t(), alpha=scale)
-        ctx.save_for_backward(x, weight_OI, down_RI, up_OR, narrow, mask)
-        ctx.scale = scale
+        ctx.save_for_backward(x, down_RI, up_OR, narrow, mask)
+        ctx.weight, ctx.scale = weight, scale
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, weight_OI, down_RI, up_OR, narrow, mask = ctx.saved_tensors
+        x, down_RI, up_OR, narrow, mask = ctx.saved_tensors
         grad_NO = grads[0].reshape(-1, up_OR.shape[0])
         grad_narrow = ((grad_NO @ up_OR) * ctx.scale).view_as(narrow)
         if mask is not None:
@@ -194,6 +195,7 @@ class AdaptedLinear(torch.autograd.Function):
         grad_down = grad_NR.t() @ x.reshape(-1, x.shape[-1]) if ctx.needs_input_grad[3] else None
         grad_x = None
         if ctx.needs_input_grad[0]:
+            weight_OI = ctx.weight.unpack(grad_NO.dtype).flatten(1)
             grad_x = (grad_NO @ weight_OI).addmm_(grad_NR, down_RI).view(x.shape)
         return grad_x, None, None, grad_down, grad_up, None, None
 
@@ -203,21 +205,21 @@ class AdaptedConv(torch.autograd.Function):
 
     @staticmethod
     def forward(  # noqa: PLR0913, PLR0917 - autograd takes no tuples of tensors
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, down: Tensor, up: Tensor, scale: float,
-        mask: Tensor | None, how: tuple[Any, Any, Any],
+        ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, down: Tensor, up: Tensor, scale: float,
+        mask: Tensor | None, how: How,
     ) -> Tensor:  # fmt: skip
-        narrow = F.conv2d(x, down, None, *how)
+        narrow = layer_forward(x, down, None, how)
         if mask is not None:
             narrow = narrow * mask
-        out = F.conv2d(x, weight, bias, *how)
+        out = layer_forward(x, weight.unpack(x.dtype), bias, how)
         out.add_(F.conv2d(narrow, up), alpha=scale)
-        ctx.save_for_backward(x, weight, down, up, narrow, mask)
-        ctx.scale, ctx.how = scale, how
+        ctx.save_for_backward(x, down, up, narrow, mask)
+        ctx.weight, ctx.scale, ctx.how = weight, scale, how
         return out
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, weight, down, up, narrow, mask = ctx.saved_tensors
+        x, down, up, narrow, mask = ctx.saved_tensors
         needs_x, _, _, needs_down, needs_up = ctx.needs_input_grad[:5]
         grad = grads[0]
         grad_narrow, grad_up = _conv_backward(grad, narrow, up, ((1, 1), (0, 0), (1, 1)), x=True, weight=needs_up)
@@ -226,14 +228,12 @@ class AdaptedConv(torch.autograd.Function):
             grad_narrow = grad_narrow * mask
         grad_x, grad_down = _conv_backward(grad_narrow, x, down, ctx.how, x=needs_x, weight=needs_down)
         if needs_x:
-            grad_x.add_(_conv_backward(grad, x, weight, ctx.how, x=True, weight=False)[0])
+            grad_x.add_(gradient_of_input(grad, x.shape, ctx.weight.unpack(grad.dtype), ctx.how))
         grad_up = grad_up * ctx.scale if needs_up else None
         return grad_x, None, None, grad_down, grad_up, None, None, None
 
 
-def _conv_backward(
-    grad: Tensor, inputs: Tensor, kernel: Tensor, how: tuple[Any, Any, Any], *, x: bool, weight: bool
-) -> tuple[Any, Any]:
+def _conv_backward(grad: Tensor, inputs: Tensor, kernel: Tensor, how: Any, *, x: bool, weight: bool) -> tuple[Any, Any]:
     wanted = [x, weight, False]
     found = torch.ops.aten.convolution_backward.default(grad, inputs, kernel, None, *how, False, [0, 0], 1, wanted)
     return found[0], found[1]

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
+from torch import Tensor
 
 from modules.methods.update import Update, scale_to_norm
+from modules.placement.frozen import Weight
+from modules.placement.layers import How, how_of, layer_forward, weight_of
 from modules.preset.sections.method import LowRank
 
 Kind = TypeVar("Kind", bound=LowRank)
-How = tuple[Any, Any, Any] | None  # stride, padding, dilation; None for linear layers
 
 
 class MergedUpdate(Update[Kind], Generic[Kind]):
@@ -29,21 +29,20 @@ class MergedUpdate(Update[Kind], Generic[Kind]):
     def rates(self) -> dict[str, float]:
         return {self.tensors().zero_init: self.settings.rate_ratio}
 
-    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        layer = self.layer
-        how = (layer.stride, layer.padding, layer.dilation) if isinstance(layer, nn.Conv2d) else None
+    def changed(self, x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
         names, magnitude = [*self.values], self.magnitude
 
         def merge(weight: Tensor, *given: Tensor) -> Tensor:
             scale = None if magnitude is None else given[-1].view(self.magnitude_shape)
             return self.tensors_class(dict(zip(names, given, strict=False)), self.alpha, scale).changed(weight)
 
-        return MergedLayer.apply(x, weight, bias, how, merge, *self.parameters().values())
+        return MergedLayer.apply(x, weight, bias, how_of(self.layer), merge, *self.parameters().values())
 
     @torch.no_grad()
     def limit(self, bad: Tensor | None) -> None:
         if self.settings.max_norm:
-            delta_weight = self.tensors_class(self.values, self.alpha).delta_weight(self.layer.weight)
+            weight = weight_of(self.layer)
+            delta_weight = self.tensors_class(self.values, self.alpha).delta_weight(weight.unpack(weight.dtype))
             scale_to_norm(self.values, torch.linalg.vector_norm(delta_weight), self.settings.max_norm, bad)
 
 
@@ -55,22 +54,24 @@ class MergedLayer(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, how: How, merge: Callable[..., Tensor],
+        ctx: Any, x: Tensor, frozen: Weight, bias: Tensor | None, how: How, merge: Callable[..., Tensor],
         *parameters: Tensor,
     ) -> Tensor:  # fmt: skip
-        ctx.how, ctx.merge = how, merge
-        ctx.save_for_backward(x, weight, *parameters)
+        ctx.weight, ctx.how, ctx.merge = frozen, how, merge
+        ctx.save_for_backward(x, *parameters)
+        weight = frozen.unpack(x.dtype)
         with torch.autocast(x.device.type, enabled=False):
             changed = merge(weight, *parameters)
         if weight.dtype is torch.float32:
-            return _layer_forward(x, changed, bias, how)
-        return _layer_forward(x, weight, bias, how).add_(
-            _layer_forward(x, (changed - weight).to(weight.dtype), None, how)
+            return layer_forward(x, changed, bias, how)
+        return layer_forward(x, weight, bias, how).add_(
+            layer_forward(x, (changed - weight).to(weight.dtype), None, how)
         )
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
-        x, weight, *parameters = ctx.saved_tensors
+        x, *parameters = ctx.saved_tensors
+        weight = ctx.weight.unpack(x.dtype)
         wanted = [needed for needed in ctx.needs_input_grad[5:]]
         with torch.enable_grad(), torch.autocast(x.device.type, enabled=False):
             copies = [p.detach().requires_grad_(needed) for p, needed in zip(parameters, wanted, strict=True)]
@@ -84,10 +85,6 @@ class MergedLayer(torch.autograd.Function):
             for i, gradient in zip(learning, made, strict=True):
                 found[i] = gradient
         return grad_x, None, None, None, None, *found
-
-
-def _layer_forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:
-    return F.linear(x, weight, bias) if how is None else F.conv2d(x, weight, bias, *how)
 
 
 def _gradients(grad: Tensor, x: Tensor, weight: Tensor, how: How, of_x: bool, of_weight: bool) -> tuple[Any, Any]:

@@ -23,6 +23,7 @@ from modules.families.family import Family
 from modules.formats.adapter import check_fit
 from modules.formats.adapter_files import left_out, read_adapter
 from modules.formats.lora import LoraTensors
+from modules.placement.layers import weight_of
 from modules.preset.preset import Preset
 from modules.preset.sections.model import TrainingAdapter
 from modules.sentences.problem import Problem, problem
@@ -49,8 +50,8 @@ class TrainingAdapters:
                 self._hooks.append(layer.register_forward_hook(self._hook(layer, tensors, adapter.strength, family)))
 
     def _hook(self, layer: nn.Module, tensors: LoraTensors, strength: float, family: Family) -> Callable[..., Any]:
-        weight, dtype = layer.get_parameter("weight"), family.options.dtype
-        ones = weight.dim() - 2  # a linear layer's may be that of a 1x1 convolution, and the other way round
+        weight, dtype = weight_of(layer), family.options.dtype
+        ones = len(weight.shape) - 2  # a linear layer's may be that of a 1x1 convolution, and the other way round
         down = tensors.down.to(weight.device, dtype).reshape(-1, *weight.shape[1:])
         up = (
             tensors.up.float()

@@ -17,12 +17,13 @@ from modules.errors import UserError
 from modules.families.family import Family
 from modules.formats.adapter import AdapterTensors, broadcast_scale, check_fit, norms
 from modules.formats.adapter_files import check_kind, read_adapter
+from modules.placement.frozen import Weight
+from modules.placement.layers import Layer, frozen_forward, weight_of
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup, LowRank
 from modules.sentences.problem import problem
 from modules.sentences.render import fix
 
-Layer = nn.Linear | nn.Conv2d
 Kind = TypeVar("Kind", bound=Settings)
 
 
@@ -38,7 +39,7 @@ class Update(ABC, Generic[Kind]):
         """Begin with these tensors, wherever they lie; they are held in `dtype` beside the layer."""
         assert type(tensors) is self.tensors_class
         self.layer, self.settings, self.alpha = layer, settings, tensors.alpha
-        device = layer.weight.device
+        device = weight_of(layer).device
         self.values = {n: nn.Parameter(t.to(device, dtype, copy=True)) for n, t in tensors.values.items()}
         self.gate_BX: Tensor | None = None  # how loud the update is for each image, X: 1, or for each output
         self.magnitude = self._initial_magnitude(tensors, dtype)  # DoRA's, one for each input or output
@@ -75,28 +76,25 @@ class Update(ABC, Generic[Kind]):
         del vars(self.layer)["forward"]
 
     def forward(self, x: Tensor) -> Tensor:
-        layer, device = self.layer, x.device.type
-        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else layer.weight.dtype
-        weight, bias = layer.weight.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
-        changed = self.changed(x.to(dtype), weight, bias)
+        layer, weight, device = self.layer, weight_of(self.layer), x.device.type
+        dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
+        x, bias = x.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
+        changed = self.changed(x, weight, bias)
         if self.gate_BX is None or not layer.training:
             return changed
-        gate = self.gate_BX.to(dtype)
-        ones = [1] * (x.dim() - 2)
-        if isinstance(layer, nn.Conv2d):
-            plain = nn.functional.conv2d(x.to(dtype), weight, bias, layer.stride, layer.padding, layer.dilation)
-            return torch.lerp(plain, changed, gate.view(*gate.shape, *ones))
-        return torch.lerp(nn.functional.linear(x.to(dtype), weight, bias), changed, gate.view(len(gate), *ones, -1))
+        gate, ones = self.gate_BX.to(dtype), [1] * (x.dim() - 2)
+        gate = gate.view(*gate.shape, *ones) if isinstance(layer, nn.Conv2d) else gate.view(len(gate), *ones, -1)
+        return torch.lerp(frozen_forward(layer, x, weight, bias), changed, gate)
 
     @abstractmethod
-    def changed(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        """The layer's answer with the update in it; all arguments have one dtype."""
+    def changed(self, x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
+        """The layer's answer with the update in it, in the dtype of `x` and `bias`; nothing unpacked is kept."""
 
     # Dropout
     @property
     def width(self) -> int:
         """How many parts of the update rank dropout can silence: its outputs, or its ranks."""
-        return self.layer.weight.shape[0]
+        return weight_of(self.layer).shape[0]
 
     def set_dropout(self, kept_BX: Tensor | None, layer_B1: Tensor | None) -> None:
         """How loud the parts of the update, and all of it, are for each image of the next batch. None: as ever."""
@@ -125,7 +123,7 @@ class Update(ABC, Generic[Kind]):
     @property
     def magnitude_shape(self) -> tuple[int, ...]:
         """That of DoRA's magnitudes in files: (1, I[, 1, 1]) or (O, 1[, 1, 1])."""
-        shape, axis = self.layer.weight.shape, int(self.by_input)
+        shape, axis = weight_of(self.layer).shape, int(self.by_input)
         return tuple(size if side == axis else 1 for side, size in enumerate(shape))
 
     def _initial_magnitude(self, tensors: AdapterTensors, dtype: torch.dtype) -> nn.Parameter | None:
@@ -135,12 +133,12 @@ class Update(ABC, Generic[Kind]):
             if scale is None:
                 return None
             raise UserError("start-from.dora", "method.dora")
-        weight = self.layer.weight
+        weight = weight_of(self.layer)
         if scale is None:
             with torch.no_grad():
-                after = self.tensors_class(self.values, self.alpha).changed(weight.detach())
+                after = self.tensors_class(self.values, self.alpha).changed(weight.unpack(weight.dtype))
                 scale = norms(after, after.new_empty(self.magnitude_shape))
-        elif broadcast_scale(scale, weight).shape != self.magnitude_shape:
+        elif broadcast_scale(scale, weight.shape).shape != self.magnitude_shape:
             other = "outputs" if self.by_input else "inputs"
             raise UserError(
                 "start-from.dora-axis", "method.start_from", other=other, axis="inputs" if self.by_input else "outputs"
@@ -175,7 +173,7 @@ def check_start(tensors: AdapterTensors, wanted: AdapterTensors, layer: Layer, n
         UserError: it is of another kind, made for another layer or, unless `any_size`, has other sizes.
     """
     check_kind(tensors, wanted.title.lower(), name)
-    check_fit(tensors, tuple(layer.weight.shape))
+    check_fit(tensors, tuple(weight_of(layer).shape))
     here, there = wanted.sizes(), tensors.sizes()
     if here != there and not any_size:
         differ = [which for which in {**there, **here} if here.get(which) != there.get(which)]

@@ -22,6 +22,7 @@ from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
+from modules.trainer.sampling.lora_overlay import add_update
 
 SKIP = [fix("fix.skip-unread", {"skip_unread": True})]  # of the tools that put a LoRA on a model
 
@@ -118,6 +119,5 @@ def merge_lora(family: Family, lora: Path, unread: list[str] | None = None, stre
     layers = read_adapter(lora, family.layer_spellings(), unread, fixes=SKIP)
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
-        weight = family.component(component).get_submodule(path).get_parameter("weight")
-        weight.copy_(merged_weight(weight, tensors, strength))
+        add_update(family.component(component).get_submodule(path), tensors, strength)
     return len(layers)

@@ -33,6 +33,8 @@ def _coarser_settings(preset: Preset) -> Iterator[Fix]:
     training, optimizer = preset.training, preset.optimizer
     if preset.model.dtype == "fp32":
         yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
+    if preset.model.quantization == "off" and preset.method.kind != "full":
+        yield fix("fix.quantize", {"model.quantization": "int8"})
     if optimizer.state_bytes > 2:
         yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})
     if training.weights == "fp32" and preset.method.kind != "embedding":

@@ -54,6 +54,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         device=device_named(preset.general.device),
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
+        packed=model.quantization.removeprefix("off"),
         others={name: model_location(source) for name, source in preset.other_components().items()},
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,

@@ -9,7 +9,8 @@ import pytest
 from diffusers.utils import import_utils
 
 from modules.catalog import FAMILIES
-from modules.families.parts.building import empty_component, without_bitsandbytes, without_loading_keys
+from modules.families.parts.building import empty_component, without_bitsandbytes
+from modules.families.parts.config_check import without_loading_keys
 from modules.system.bundled import resolve
 from modules.system.reading import read_json
 

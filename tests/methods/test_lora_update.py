@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from modules.formats.adapter import merged_weight
 from modules.formats.lora import LoraTensors
 from modules.methods.lora_update import AdaptedConv, AdaptedLinear, LoraUpdate
+from modules.placement.frozen import Dense
 from modules.preset.sections.method import Lora
 
 KINDS = ["linear", "no bias", "conv", "strided conv", "pointwise", "pointwise last"]
@@ -90,7 +91,7 @@ def test_the_gradient_of_the_linear_function_is_right(masked: bool) -> None:
     weight, bias = torch.randn(5, 4, dtype=torch.float64), torch.randn(5, dtype=torch.float64)
     mask = torch.tensor([[[0.0, 2]], [[2, 2]]], dtype=torch.float64) if masked else None
     assert torch.autograd.gradcheck(
-        lambda x, d, u: AdaptedLinear.apply(x, weight, bias, d, u, 0.7, mask), (x, down, up)
+        lambda x, d, u: AdaptedLinear.apply(x, Dense(weight), bias, d, u, 0.7, mask), (x, down, up)
     )
 
 
@@ -103,7 +104,7 @@ def test_the_gradient_of_the_convolution_is_right(masked: bool) -> None:
     mask = torch.tensor([[0.0, 2], [2, 2]], dtype=torch.float64)[:, :, None, None] if masked else None
     how = ((2, 2), (1, 1), (1, 1))
     assert torch.autograd.gradcheck(
-        lambda x, d, u: AdaptedConv.apply(x, weight, bias, d, u, 0.7, mask, how), (x, down, up)
+        lambda x, d, u: AdaptedConv.apply(x, Dense(weight), bias, d, u, 0.7, mask, how), (x, down, up)
     )
 
 

@@ -26,8 +26,10 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 from modules.catalog import ComponentSpec
 from modules.errors import UserError
 from modules.families.parts.block_streaming import block_path, stream_blocks
-from modules.families.parts.config_check import build_from_config
+from modules.families.parts.config_check import build_from_config, without_loading_keys
 from modules.formats.checkpoint import Link, Renamed
+from modules.placement.frozen import KINDS, Packed
+from modules.placement.layers import packable_weights, put_packed
 from modules.sentences.problem import problem
 from modules.system.weights import Weights, brief, first_names
 
@@ -99,25 +101,6 @@ def without_bitsandbytes() -> Generator[None]:
     finally:
         del sys.modules[name]
         import_utils._bitsandbytes_available = there  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-
-
-# What a config says of how it is loaded, and not of what the model is. Seachange loads by itself, in the precision of
-# the settings; these would have the libraries fetch and import code, or build layers that it does not know.
-LOADING_KEYS = {
-    "attn_implementation", "experts_implementation", "use_kernels", "kernel_config",  # kernels from the hub
-    "auto_map", "custom_pipelines", "trust_remote_code",  # classes from the hub
-    "quantization_config", "compression_config", "adapters", "peft_config",  # other layers
-    "torch_dtype", "dtype",  # a text that is looked up in torch
-}  # fmt: skip
-
-
-def without_loading_keys(config: Config) -> dict[str, Any]:
-    """A config as it describes a model: without keys that steer the libraries, and without their own notes (_name)."""
-    return {
-        name: without_loading_keys(cast("Config", value)) if isinstance(value, dict) else value
-        for name, value in config.items()
-        if name not in LOADING_KEYS and not name.startswith("_")
-    }
 
 
 def _without_dropout(config: Any) -> Any:
@@ -204,12 +187,14 @@ def llm_links(weights: Weights, run: Collection[str]) -> dict[str, Link]:
 
 
 def load_weights(
-    module: nn.Module, weights: Weights, *, device: torch.device, dtype: torch.dtype, where: str, streamed: bool = False
-) -> nn.Module:
+    module: nn.Module, weights: Weights, *, device: torch.device, dtype: torch.dtype, where: str,
+    streamed: bool = False, packed: str = "",
+) -> nn.Module:  # fmt: skip
     """Give an empty module its weights.
 
     Args:
         weights: under the names of files.
+        packed: how the weights of its blocks are packed, one by one as they are read; "": not at all.
         streamed: its blocks are read each time they are run, and stay empty in between.
         where: what to call them in messages.
 
@@ -220,7 +205,7 @@ def load_weights(
     shapes = {file: tuple(tensor.shape) for file, (_, tensor) in wanted.items()}
     places = _places(module)
     check_fit(shapes, weights, where, also=[file_name(name, module) for names in places.values() for name in names])
-    filling = Filling(module, weights, device, dtype, where)
+    filling = Filling(module, weights, device, dtype, where, _packings(module, dtype, packed))
     blocks = {block_path(name) for name, _ in wanted.values()} - {""} if streamed else set[str]()
     filling.fill({file: about for file, about in wanted.items() if block_path(about[0]) not in blocks}, places)
     _move_tables(module, device)
@@ -247,6 +232,7 @@ class Filling:
     device: torch.device
     dtype: torch.dtype
     where: str
+    packings: Mapping[str, type[Packed]]  # by the names of what is packed
 
     def fill(self, wanted: Mapping[str, tuple[str, Tensor]], places: Mapping[str, list[str]] | None = None) -> None:
         """Read some of them. `wanted`: by the name in the file, the name here and the empty tensor."""
@@ -255,6 +241,11 @@ class Filling:
         scratch = torch.empty(max(sizes, default=0), dtype=torch.uint8)  # untouched pages cost nothing
         extremes: dict[str, Tensor] = {}
         for file, (name, empty) in wanted.items():
+            if packing := self.packings.get(name):
+                read = weights.read(file, scratch).reshape(empty.shape).to(self.device)
+                extremes[file] = _extremes(read)
+                _set_packed(module, name, packing, read, self.dtype)
+                continue
             shape, tensor = tuple(empty.shape), _allocated(module, name, empty, self.device, self.dtype)
             contiguous = _memory_format(module, shape) is torch.contiguous_format
             in_place = self.device.type == "cpu" and contiguous and weights.dtype(file) == tensor.dtype
@@ -262,8 +253,24 @@ class Filling:
             filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
             _set_tensor(module, places.get(name, [name]), filled)
             if filled.is_floating_point():
-                extremes[file] = torch.stack(filled.aminmax()).float().sum()  # NaN and infinities go through
+                extremes[file] = _extremes(filled)
         _check_finite(extremes, self.where, self.dtype)
+
+
+def _extremes(tensor: Tensor) -> Tensor:
+    """A number that is NaN or infinite if one of the tensor's is."""
+    return torch.stack(tensor.float().aminmax() if tensor.itemsize == 1 else tensor.aminmax()).float().sum()
+
+
+def _packings(module: nn.Module, dtype: torch.dtype, kind: str) -> dict[str, type[Packed]]:
+    """How each weight is packed; what its class wants in fp32 is not."""
+    names = packable_weights(module) if kind else ()
+    return {name: KINDS[kind] for name in names if _dtype_of(module, name, dtype) is dtype}
+
+
+def _set_packed(module: nn.Module, name: str, packing: type[Packed], weight: Tensor, dtype: torch.dtype) -> None:
+    weight = weight.to(memory_format=_memory_format(module, tuple(weight.shape)))
+    put_packed(module.get_submodule(name.rpartition(".")[0]), packing.of(weight, dtype))
 
 
 def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype) -> None:
@@ -274,11 +281,15 @@ def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype
         raise UserError("model.not-finite", where=where, names=first_names(bad), count=len(bad), dtype=kind)
 
 
-def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype) -> nn.Module:
+def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype, packed: str = "") -> nn.Module:
     """Give an empty module tensors as `load_weights` would, whose numbers nobody may read: for `FakeTensorMode`."""
-    places = _places(module)
+    places, packings = _places(module), _packings(module, dtype, packed)
     for name, empty in saved_tensors(module).items():
-        _set_tensor(module, places.get(name, [name]), _allocated(module, name, empty, device, dtype))
+        room = _allocated(module, name, empty, device, dtype)
+        if packing := packings.get(name):
+            _set_packed(module, name, packing, room, dtype)
+        else:
+            _set_tensor(module, places.get(name, [name]), room)
     _move_tables(module, device)
     return module
 

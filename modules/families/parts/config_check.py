@@ -148,3 +148,22 @@ def build_from_config(make: Callable[[], T], what: str) -> T:
     except (*CONFIG_ERRORS, StrictDataclassError) as error:
         why = printable(" ".join(str(error).split())[:200], line=True)
         raise UserError("config.wrong", part=what, reason=why) from error
+
+
+# What a config says of how it is loaded, and not of what the model is. Seachange loads by itself, in the precision of
+# the settings; these would have the libraries fetch and import code, or build layers that it does not know.
+LOADING_KEYS = {
+    "attn_implementation", "experts_implementation", "use_kernels", "kernel_config",  # kernels from the hub
+    "auto_map", "custom_pipelines", "trust_remote_code",  # classes from the hub
+    "quantization_config", "compression_config", "adapters", "peft_config",  # other layers
+    "torch_dtype", "dtype",  # a text that is looked up in torch
+}  # fmt: skip
+
+
+def without_loading_keys(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A config as it describes a model: without keys that steer the libraries, and without their own notes (_name)."""
+    return {
+        name: without_loading_keys(cast("Mapping[str, Any]", value)) if isinstance(value, dict) else value
+        for name, value in config.items()
+        if name not in LOADING_KEYS and not name.startswith("_")
+    }

@@ -157,8 +157,9 @@ class DiffusersFamily(Family):
             dtype, streamed = self._dtype(name, self.options), self.is_streamed(name)
             with without_huge_pages(), gc_paused():
                 module = building.load_weights(
-                    empty, weights, device=device, dtype=dtype, where=where, streamed=streamed
-                )
+                    empty, weights, device=device, dtype=dtype, where=where, streamed=streamed,
+                    packed=self.options.packing(name),
+                )  # fmt: skip
             self._take(name, module)
         return self._components[name]
 
@@ -200,8 +201,9 @@ class DiffusersFamily(Family):
         )
         twin.tokenizers = {encoder: twin.reader(encoder) for encoder in self.text_encoders}
         for name in parts:
-            dtype = self._dtype(name, options)
-            twin._take(name, building.meta_copy(building.emptied(self.empty(name)), device=options.device, dtype=dtype))
+            dtype, packed = self._dtype(name, options), options.packing(name)
+            empty = building.emptied(self.empty(name))
+            twin._take(name, building.meta_copy(empty, device=options.device, dtype=dtype, packed=packed))
         return twin
 
     def prepare(self, name: str, module: nn.Module) -> None:
@@ -216,7 +218,9 @@ class DiffusersFamily(Family):
         return options.vae_dtype if self.card.component(name).kind == "vae" else options.dtype
 
     def fingerprint(self, name: str) -> str:
-        return self._fingerprints.of(name, self.weights(name), self.answer_settings(name), self.cache_dir)
+        packed = self.options.packing(name)
+        settings = self.answer_settings(name) | ({"packed": packed} if packed else {})
+        return self._fingerprints.of(name, self.weights(name), settings, self.cache_dir)
 
     def answer_settings(self, name: str) -> dict[str, object]:
         """All that changes what a component answers and is not in its weights."""

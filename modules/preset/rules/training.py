@@ -75,6 +75,12 @@ def _paged(preset: Preset) -> Iterator[Problem]:
         yield problem("rules.paged-on-cpu", "optimizer.kind", "general.device", optimizer=preset.optimizer.kind)
 
 
+def _quantized(preset: Preset) -> Iterator[Problem]:
+    how, trained = preset.model.quantization, "denoiser" in preset.trained_parts()
+    if how != "off" and preset.method.kind == "full" and trained:
+        yield problem("rules.quantized-trained", "model.quantization", "method.kind", how=how)
+
+
 # Adapters -------------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +165,7 @@ TRAINING_RULES: tuple[Callable[[Preset], Iterator[Problem]], ...] = (
     _learning_rate_too_high,
     _matrix_optimizer,
     _paged,
+    _quantized,
     _guidance,
     _mask,
     _adapter_format,

@@ -85,6 +85,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{optimizer.kind} {optimizer} moves its state between a graphics card and main memory, but {general.device} is "
         "cpu.",
         "Choose another optimizer, such as adamw8bit, or train on a card."),
+    "rules.quantized-trained": (
+        "{model.quantization} {how} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
+        "Set {model.quantization} to off, or train an adapter such as a LoRA."),
     # Adapters
     "rules.lora-format": ("{output.lora_format} {form} is none of the formats that programs read for {type}.",
         "Set {output.lora_format} to auto."),

@@ -81,6 +81,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         training.batch_size,
         training.accumulation,
         preset.model.dtype,
+        preset.model.quantization,
         training.weights,
         training.gradient_checkpointing,
         _name_of(device_named(preset.general.device)),

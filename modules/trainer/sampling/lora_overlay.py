@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families import Family
-from modules.formats.adapter import merged_weight
+from modules.formats.adapter import AdapterTensors, check_fit, merged_weight
 from modules.formats.adapter_files import read_adapter
+from modules.placement.frozen import Changed
+from modules.placement.layers import is_packed, weight_of
 from modules.preset.sections.sampling import Sampling
 from modules.sentences.render import fix
 from modules.system.bundled import resolve
@@ -62,7 +65,7 @@ def with_loras(
     Raises:
         UserError: a file is damaged, or was made for another architecture.
     """
-    originals: dict[str, Tensor] = {}
+    originals: dict[str, Tensor | nn.Module] = {}
     skip = [fix("fix.skip-unread", {"sampling.skip_unread": True})]
     try:
         with torch.no_grad():
@@ -73,16 +76,46 @@ def with_loras(
                     names.clear()  # of an earlier reading
                 for name, tensors in read_adapter(path, spellings, names, fixes=skip).items():
                     if name.partition("|")[0] in parts:
-                        weight = _weight(family, name)
-                        originals.setdefault(name, weight.detach().to("cpu", copy=True))
-                        weight.copy_(merged_weight(weight, tensors, strength))
+                        layer = _layer(family, name)
+                        originals.setdefault(name, _original(layer))
+                        add_update(layer, tensors, strength)
         yield
     finally:
         with torch.no_grad():
-            for name, weight in originals.items():
-                _weight(family, name).copy_(weight)
+            for name, original in originals.items():
+                _restore(_layer(family, name), original)
 
 
-def _weight(family: Family, name: str) -> Tensor:
+def add_update(layer: nn.Module, tensors: AdapterTensors, strength: float) -> None:
+    """Change what a layer answers as a file says: its weight, or what a packed one is unpacked to.
+
+    Raises:
+        UserError: the update does not fit the layer.
+    """
+    held = weight_of(layer)
+    check_fit(tensors, tuple(held.shape))
+    tensors = tensors.to(held.device)
+    if is_packed(layer):
+        change = partial(merged_weight, update=tensors, scale=strength)
+        layer.register_module("packed", Changed(held, change))
+    else:
+        weight = layer.get_parameter("weight")
+        weight.copy_(merged_weight(weight, tensors, strength))
+
+
+def _original(layer: nn.Module) -> Tensor | nn.Module:
+    if is_packed(layer):
+        return layer.get_submodule("packed")
+    return layer.get_parameter("weight").detach().to("cpu", copy=True)
+
+
+def _restore(layer: nn.Module, original: Tensor | nn.Module) -> None:
+    if isinstance(original, Tensor):
+        layer.get_parameter("weight").copy_(original)
+    else:
+        layer.register_module("packed", original)
+
+
+def _layer(family: Family, name: str) -> nn.Module:
     component, _, path = name.partition("|")
-    return family.component(component).get_submodule(path).get_parameter("weight")
+    return family.component(component).get_submodule(path)

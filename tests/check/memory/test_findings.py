@@ -79,6 +79,8 @@ CASES = [  # a step without numbers takes seconds: what does not act on one anot
     ("method.conv=true", "method.dora=true", "model.dtype=bf16", "optimizer.kind=adafactor"),
     ("method.kind=full", "training.ema=true"),
     ("method.kind=full", "model.dtype=bf16", "training.weights=bf16"),
+    ("model.quantization=int8", "method.conv=true", "training.gradient_checkpointing=true"),
+    ("model.quantization=nf4", "method.kind=loha", "model.dtype=bf16"),
     ("method.kind=oft", "optimizer.kind=schedule_free_adamw"),
     ("method.kind=lora", "training.text_encoder_1.train=true", "optimizer.kind=adamw8bit"),
     ("method.kind=lokr", "method.dora=true", "optimizer.kind=prodigy", "training.learning_rate=1"),

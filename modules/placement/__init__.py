@@ -1,0 +1,1 @@
+"""Where weights lie, and in which form: so that a model fits a card."""

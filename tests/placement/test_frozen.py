@@ -1,0 +1,237 @@
+"""Packed weights: how exact, how small, and what is kept of them between the way there and the way back."""
+
+from __future__ import annotations
+
+import weakref
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from modules.families import LoadOptions, family_class
+from modules.formats.adapter import merged_weight
+from modules.formats.adapter_files import read_adapter
+from modules.methods.adapter import UPDATES
+from modules.methods.update import Update
+from modules.placement.frozen import KINDS, Int8Weight, Packed
+from modules.placement.layers import is_packed, packable_weights, put_packed, weight_of
+from modules.preset.preset import Preset
+from modules.preset.rules.rules import conflicts
+from modules.preset.sections.method import Loha, Lokr, Lora, Oft
+from modules.system.bundled import resolve
+from modules.trainer.sampling.lora_overlay import with_loras
+from tests.tiny import tiny_sd
+from tests.trainer.runs import end_of, model_of, run, values
+
+# The 16 values of arXiv:2305.14314, appendix E
+NF4 = torch.tensor([
+    -1.0, -0.6961928009986877, -0.5250730514526367, -0.39491748809814453, -0.28444138169288635, -0.18477343022823334,
+    -0.09105003625154495, 0.0, 0.07958029955625534, 0.16093020141124725, 0.24611230194568634, 0.33791524171829224,
+    0.44070982933044434, 0.5626170039176941, 0.7229568362236023, 1.0,
+])  # fmt: skip
+ADAPTERS: dict[str, Any] = {
+    "lora": Lora(rank=2), "lora dropped": Lora(rank=2), "dora": Lora(rank=2, dora=True),
+    "dora outputs": Lora(rank=2, dora=True, dora_axis="outputs"), "loha": Loha(rank=2), "lokr": Lokr(rank=2),
+    "oft": Oft(block_size=4),
+}  # fmt: skip
+
+
+def layer_of(shape: tuple[int, ...]) -> nn.Linear | nn.Conv2d:
+    torch.manual_seed(0)
+    if len(shape) == 2:
+        layer: nn.Linear | nn.Conv2d = nn.Linear(shape[1], shape[0])
+    else:
+        layer = nn.Conv2d(shape[1], shape[0], shape[2], padding=shape[2] // 2)
+        layer.weight.data = layer.weight.data.contiguous(memory_format=torch.channels_last)
+    return layer.requires_grad_(False).bfloat16()
+
+
+def packed_layer(kind: str, shape: tuple[int, ...]) -> tuple[Any, Any]:
+    """A packed layer, and a dense one that holds what the packed one unpacks."""
+    packed, dense = layer_of(shape), layer_of(shape)
+    put_packed(packed, KINDS[kind].of(packed.weight, torch.bfloat16))
+    dense.weight.data = packed.weight
+    return packed, dense
+
+
+def input_of(shape: tuple[int, ...]) -> Tensor:
+    torch.manual_seed(1)
+    size = (2, 5, shape[1]) if len(shape) == 2 else (2, shape[1], 6, 5)
+    x = torch.randn(size).bfloat16()
+    return x if len(shape) == 2 else x.contiguous(memory_format=torch.channels_last)
+
+
+SHAPES = [(16, 32), (16, 32, 3, 3), (16, 32, 1, 1)]
+
+
+@pytest.mark.parametrize(("kind", "error", "bytes_each"), [("int8", 0.008, 1.13), ("nf4", 0.1, 0.57)])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_packed_weight_is_small_and_near(kind: str, error: float, bytes_each: float, shape: tuple[int, ...]) -> None:
+    weight = torch.randn(shape)
+    weight = weight.contiguous(memory_format=torch.channels_last) if len(shape) == 4 else weight
+    packed = KINDS[kind].of(weight, torch.bfloat16)
+    found = packed.unpack(torch.float32)
+    layout = torch.channels_last if len(shape) == 4 else torch.contiguous_format
+    assert found.is_contiguous(memory_format=layout)
+    assert 0 < torch.linalg.vector_norm(found - weight) / torch.linalg.vector_norm(weight) < error
+    assert sum(buffer.nbytes for buffer in packed.buffers()) <= bytes_each * weight.numel()
+
+
+def test_int8_is_rounded_to_the_nearest_step_and_once_more_to_the_dtype() -> None:
+    weight = torch.randn(4, 64) * torch.tensor([[1.0], [1e-3], [0.0], [1e3]])
+    packed = Int8Weight.of(weight, torch.bfloat16)
+    assert isinstance(packed, Int8Weight)
+    exact = packed.values.float() * packed.scale
+    assert torch.all((exact - weight).abs() <= packed.scale * 0.5001)
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        assert torch.equal(packed.unpack(dtype), exact.to(dtype))
+
+
+def test_nf4_is_the_nearest_of_its_sixteen_values() -> None:
+    blocks = torch.randn(8, 64)
+    scale = blocks.abs().amax(1, keepdim=True)
+    nearest = NF4[(blocks[..., None] / scale[..., None] - NF4).abs().argmin(-1)] * scale
+    found = KINDS["nf4"].of(blocks.view(16, 32), torch.float32).unpack(torch.float32).view(8, 64)
+    torch.testing.assert_close(found, nearest, rtol=1e-4, atol=1e-4)
+
+
+def adapted(layer: Any, name: str) -> Update[Any]:
+    settings = ADAPTERS[name]
+    kind: Any = UPDATES[settings.kind]
+    update = kind(
+        layer, kind.initial_tensors(layer, settings, None, torch.Generator().manual_seed(3)), settings, torch.float32
+    )
+    torch.manual_seed(4)
+    for parameter in update.values.values():
+        parameter.data += 0.1 * torch.randn(parameter.shape)
+    if name.endswith("dropped"):
+        layer.train()
+        update.gate_BX = torch.tensor([[1.0], [0.0]])
+    update.attach()
+    return update
+
+
+def passed(layer: Any, update: Update[Any] | None, x: Tensor) -> list[Tensor]:
+    """The answer and all gradients."""
+    x = x.clone().requires_grad_()
+    out = layer(x)
+    out.float().square().sum().backward()
+    assert x.grad is not None
+    parameters = [] if update is None else [*update.parameters().values()]
+    return [out.detach(), x.grad, *(p.grad for p in parameters if p.grad is not None)]
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", ["", *ADAPTERS])
+def test_a_packed_layer_answers_and_learns_like_a_dense_one_with_its_weight(
+    kind: str, name: str, shape: tuple[int, ...]
+) -> None:
+    packed, dense = packed_layer(kind, shape)
+    x = input_of(shape)
+    for one, other in zip(
+        passed(packed, adapted(packed, name) if name else None, x),
+        passed(dense, adapted(dense, name) if name else None, x),
+        strict=True,
+    ):
+        torch.testing.assert_close(one, other, rtol=0, atol=0)
+
+
+def kept_of(layer: Any, x: Tensor, monkeypatch: pytest.MonkeyPatch) -> int:
+    """How many unpacked weights are still there between the way there and the way back."""
+    seen: list[weakref.ref[Any]] = []
+    unpack = Int8Weight.unpack
+
+    def watched(self: Int8Weight, dtype: torch.dtype) -> Tensor:
+        weight = unpack(self, dtype)
+        seen.append(weakref.ref(weight.untyped_storage()))
+        return weight
+
+    monkeypatch.setattr(Int8Weight, "unpack", watched)
+    out = layer(x.clone().requires_grad_())
+    kept = sum(each() is not None for each in seen)
+    assert seen and out.requires_grad
+    return kept
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("name", ["", *ADAPTERS])
+def test_nothing_unpacked_is_kept_for_the_way_back(
+    name: str, shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed, _ = packed_layer("int8", shape)
+    if name:
+        adapted(packed, name)
+    assert kept_of(packed, input_of(shape), monkeypatch) == 0
+
+
+def test_what_multiplies_with_an_unpacked_weight_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the test above can fail."""
+    packed, _ = packed_layer("int8", (16, 32))
+    vars(packed)["forward"] = lambda x: nn.functional.linear(x, packed.weight)
+    assert kept_of(packed, input_of((16, 32)), monkeypatch) == 1
+
+
+# Whole models ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tiny_sd(tmp_path_factory.mktemp("packed") / "model"))
+
+
+def test_the_blocks_of_a_model_are_packed_as_they_are_read(model: str) -> None:
+    plain = family_class("sd").load(model, LoadOptions())
+    packed = family_class("sd").load(model, LoadOptions(packed="int8"))
+    names = [*packable_weights(plain.denoiser)]
+    for name in names:
+        layer = packed.denoiser.get_submodule(name.removesuffix(".weight"))
+        own = plain.denoiser.get_parameter(name)
+        assert is_packed(layer)
+        torch.testing.assert_close(
+            weight_of(layer).unpack(torch.float32), own, rtol=0, atol=float(own.abs().max()) / 250
+        )
+    left = {name for name, _ in packed.denoiser.named_parameters() if name.endswith("weight") and "norm" not in name}
+    assert left == {
+        "conv_in.weight",
+        "conv_out.weight",
+        "time_embedding.linear_1.weight",
+        "time_embedding.linear_2.weight",
+    }
+    assert not any(
+        isinstance(each, Packed) for name in packed.text_encoders for each in packed.component(name).modules()
+    )
+    assert plain.fingerprint("denoiser") != packed.fingerprint("denoiser")
+
+
+@pytest.fixture(scope="module")
+def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A LoRA that was learnt on the packed starter, in two steps."""
+    more = ["model.quantization=int8", "training.steps=2", "training.gradient_checkpointing=true"]
+    events = run(values(tmp_path_factory.mktemp("run"), *more))
+    assert end_of(events).step == 2
+    return model_of(events)
+
+
+def test_a_lora_that_was_learnt_on_a_packed_model_is_laid_over_one(lora: Path) -> None:
+    """What is drawn is what the unpacked weights with the LoRA in them draw; nothing is packed anew."""
+    source = str(resolve("starter:model"))
+    packed = family_class("sd").load(source, LoadOptions(packed="int8"))
+    layers = {name: layer for name, layer in packed.denoiser.named_modules() if is_packed(layer)}
+    before = {name: weight_of(layer).unpack(torch.float32) for name, layer in layers.items()}
+    updates = read_adapter(lora, packed.layer_spellings(), [])
+    with with_loras(packed, ((lora, 3.0), (lora, -1.0)), {"denoiser"}):
+        for name, layer in layers.items():
+            expected = before[name]
+            if update := updates.get(f"denoiser|{name}"):
+                expected = merged_weight(merged_weight(expected, update, 3.0), update, -1.0)
+            assert torch.equal(weight_of(layer).unpack(torch.float32), expected)
+    assert all(torch.equal(weight_of(layer).unpack(torch.float32), before[name]) for name, layer in layers.items())
+    assert any(update.values["up"].abs().max() > 0 for update in updates.values())
+
+
+def test_weights_that_are_trained_cannot_be_packed() -> None:
+    preset = Preset.model_validate({"method": {"kind": "full"}, "model": {"quantization": "int8"}})
+    assert [each.code for each in conflicts(preset)] == ["rules.quantized-trained"]
