@@ -15,6 +15,7 @@ from app.gui.session.engine_client import Engine
 from app.gui.session.hardware import HardwareMonitor
 from app.gui.session.inbox import Inbox
 from app.gui.session.live_settings import LiveChanges
+from app.gui.session.model_files import ModelFiles
 from app.gui.session.queries import Queries
 from app.gui.session.run_state import RunState
 
@@ -46,6 +47,7 @@ class AppContext:
     app: Any = None  # kit.App
     pictures: Any = None  # kit.Pictures
     live: LiveChanges | None = None  # made by the first row of a live setting
+    files: ModelFiles | None = None  # made by the window; what the model's files are
     checks: Any = None  # findings.Checks, made by the first who asks findings.checks_for
 
     queries: Queries = field(init=False)  # what the engine is asked beside its job

@@ -87,6 +87,10 @@ class Variant:
     title: str
     names: str = ""  # a regular expression over the names of its models
     repo: str = ""  # on the hub: where components come from that a file lacks
+    billions: float = 0.0  # weights of its denoiser, where those of the other variants have another number
+    licence: str = ""  # as its page on the hub says; "" where nobody looked
+    gated: bool = False  # whether the hub gives it only to accounts that have accepted its terms
+    adapter: str = ""  # on the hub: a known training adapter for it
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,14 @@ class SamplingDefaults:
     names: str = ""  # a regular expression over the names of the models that it is meant for; "": all others
 
 
-# Settings that mean nothing for rectified flows, and those of models that take the guidance as an input
-NOT_OF_FLOWS = ("objective.prediction", "objective.zero_terminal_snr", "sampling.prompts.0.spacing")
+NEAR = 0.03  # two files with so nearly the same number of weights are of one architecture
+
+# Settings that mean nothing for rectified flows, all of which are transformers without convolutions, and those of
+# models that take the guidance as an input
+NOT_OF_FLOWS = (
+    "objective.prediction", "objective.zero_terminal_snr", "sampling.prompts.0.spacing", "method.conv",
+    "method.conv_rank", "method.conv_alpha", "method.tucker",
+)  # fmt: skip
 GUIDANCE_INPUT = ("objective.embedded_guidance", "sampling.prompts.0.distilled_guidance")
 
 
@@ -190,6 +200,20 @@ class FamilyCard:
         """Those that the last part of a model's name speaks of."""
         name = _last_name(source)
         return [each for each in self.variants if each.names and re.search(each.names, name, re.IGNORECASE)]
+
+    def likely_variants(self, source: str, numbers: int = 0) -> list[Variant]:
+        """Those that a model may be, by its name and by how many weights its denoiser has (0: not known)."""
+        named = self.named_variants(source) or [each for each in self.variants if each.repo == source]
+        sized = [each for each in self.variants if each.billions and abs(numbers / each.billions / 1e9 - 1) < NEAR]
+        return [each for each in named if each in sized] or sized or named
+
+    @cached_property
+    def variant_labels(self) -> tuple[str, ...]:
+        """What tells its variants apart: their titles without the words that all begin with; "" for the plain one."""
+        titles = [re.findall(r"[^\s-]+", each.title) for each in self.variants]
+        shortest = min(map(len, titles), default=0)
+        same = next((n for n in range(shortest) if len({words[n] for words in titles}) > 1), shortest)
+        return tuple(" ".join(words[same:]) for words in titles)
 
     def uses(self, path: str) -> bool:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""

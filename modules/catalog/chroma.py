@@ -27,7 +27,7 @@ CARD = replace(
     ),
     examples=(f"{MAKER}/Chroma1-HD", f"{MAKER}/Chroma1-Base", f"{MAKER}/Chroma1-Flash"),
     variants=(
-        Variant("chroma1", "Chroma1-HD", repo=f"{MAKER}/Chroma1-HD"),
+        Variant("chroma1", "Chroma1-HD", repo=f"{MAKER}/Chroma1-HD", licence="Apache 2.0"),
     ),
     file_marks=("distilled_guidance_layer.",),
     sampling=(SamplingDefaults(16, 1.0, names=r"flash"), SamplingDefaults(40, 3.0)),

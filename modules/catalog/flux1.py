@@ -5,6 +5,8 @@ from __future__ import annotations
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant
 from modules.catalog.layers import dit_sets
 
+LICENCE = "FLUX.1 [dev] Non-Commercial"
+
 CARD = FamilyCard(
     title="FLUX.1",
     short_title="FLUX.1",
@@ -38,9 +40,17 @@ CARD = FamilyCard(
     rates={"lora": RateRange(5e-5, 1e-4, 4e-4), "full": RateRange(1e-6, 5e-6, 2e-5)},
     examples=("black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-Krea-dev", "black-forest-labs/FLUX.1-schnell"),
     variants=(
-        Variant("flux1-dev", "FLUX.1 dev", repo="black-forest-labs/FLUX.1-dev"),
-        Variant("flux1-krea-dev", "FLUX.1 Krea dev", r"krea", repo="black-forest-labs/FLUX.1-Krea-dev"),
-        Variant("flux1-schnell", "FLUX.1 schnell", r"schnell", repo="black-forest-labs/FLUX.1-schnell"),
+        Variant(
+            "flux1-dev", "FLUX.1 dev", r"^(?!.*krea).*dev", "black-forest-labs/FLUX.1-dev", licence=LICENCE, gated=True
+        ),
+        Variant(
+            "flux1-krea-dev", "FLUX.1 Krea dev", r"krea", repo="black-forest-labs/FLUX.1-Krea-dev", licence=LICENCE,
+            gated=True,
+        ),
+        Variant(
+            "flux1-schnell", "FLUX.1 schnell", r"schnell", repo="black-forest-labs/FLUX.1-schnell",
+            licence="Apache 2.0", adapter="ostris/FLUX.1-schnell-training-adapter",
+        ),
     ),
     file_marks=("vector_in.",),
     chunk_size=511,

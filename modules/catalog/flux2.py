@@ -11,6 +11,7 @@ from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingD
 from modules.catalog.layers import LayerSet, dit_sets
 
 MAKER = "black-forest-labs"
+LICENCE = "FLUX Non-Commercial"
 DENOISER = ComponentSpec(
     "denoiser", "dit", "transformer", "diffusers.models.transformers.transformer_flux2:Flux2Transformer2DModel",
     "transformer",
@@ -51,10 +52,22 @@ KLEIN = FamilyCard(
         f"{MAKER}/FLUX.2-klein-9B",
     ),
     variants=(
-        Variant("flux2-klein-base-4b", "FLUX.2 klein base 4B", repo=f"{MAKER}/FLUX.2-klein-base-4B"),
-        Variant("flux2-klein-base-9b", "FLUX.2 klein base 9B", r"base.*9b", repo=f"{MAKER}/FLUX.2-klein-base-9B"),
-        Variant("flux2-klein-4b", "FLUX.2 klein 4B", r"klein(?!.*(base|9b))", repo=f"{MAKER}/FLUX.2-klein-4B"),
-        Variant("flux2-klein-9b", "FLUX.2 klein 9B", r"klein(?!.*base).*9b", repo=f"{MAKER}/FLUX.2-klein-9B"),
+        Variant(
+            "flux2-klein-base-4b", "FLUX.2 klein base 4B", r"base(?!.*9b)", f"{MAKER}/FLUX.2-klein-base-4B", 3.876,
+            "Apache 2.0",
+        ),
+        Variant(
+            "flux2-klein-base-9b", "FLUX.2 klein base 9B", r"base.*9b", f"{MAKER}/FLUX.2-klein-base-9B", 9.079,
+            LICENCE, gated=True,
+        ),
+        Variant(
+            "flux2-klein-4b", "FLUX.2 klein 4B", r"klein(?!.*(base|9b))", f"{MAKER}/FLUX.2-klein-4B", 3.876,
+            "Apache 2.0",
+        ),
+        Variant(
+            "flux2-klein-9b", "FLUX.2 klein 9B", r"klein(?!.*base).*9b", f"{MAKER}/FLUX.2-klein-9B", 9.079, LICENCE,
+            gated=True,
+        ),
     ),
     chunk_size=500,
     not_used=(
@@ -81,7 +94,7 @@ DEV = replace(
     layer_sets=_layers(8, 48),
     rates={"lora": RateRange(2e-5, 5e-5, 3e-4), "full": RateRange(5e-7, 1e-6, 1e-5)},
     examples=(f"{MAKER}/FLUX.2-dev",),
-    variants=(Variant("flux2-dev", "FLUX.2 dev", repo=f"{MAKER}/FLUX.2-dev"),),
+    variants=(Variant("flux2-dev", "FLUX.2 dev", repo=f"{MAKER}/FLUX.2-dev", licence=LICENCE, gated=True),),
     chunk_size=470,  # of 512; the rest is what the encoder is told before the caption
     sampling=(SamplingDefaults(28, 1.0, 4.0),),
     guidance_embed=True,

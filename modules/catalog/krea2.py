@@ -34,7 +34,10 @@ CARD = FamilyCard(
     examples=("krea/Krea-2-Raw", "krea/Krea-2-Turbo"),
     variants=(
         Variant("krea-2", "Krea 2 Raw", repo="krea/Krea-2-Raw"),
-        Variant("krea-2-turbo", "Krea 2 Turbo", r"turbo", repo="krea/Krea-2-Turbo"),
+        Variant(
+            "krea-2-turbo", "Krea 2 Turbo", r"turbo", repo="krea/Krea-2-Turbo",
+            adapter="ostris/krea2_turbo_training_adapter",
+        ),
     ),
     file_marks=("txtfusion.", "text_fusion."),
     lora_formats=("diffusers", "native", "kohya"),

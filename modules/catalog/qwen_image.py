@@ -37,8 +37,8 @@ CARD = FamilyCard(
     rates={"lora": RateRange(5e-5, 1e-4, 3e-4), "full": RateRange(1e-6, 5e-6, 2e-5)},
     examples=("Qwen/Qwen-Image", "Qwen/Qwen-Image-2512"),
     variants=(
-        Variant("qwen-image", "Qwen-Image", repo="Qwen/Qwen-Image"),
-        Variant("qwen-image", "Qwen-Image-2512", r"2512", repo="Qwen/Qwen-Image-2512"),
+        Variant("qwen-image", "Qwen-Image", repo="Qwen/Qwen-Image", licence="Apache 2.0"),
+        Variant("qwen-image", "Qwen-Image-2512", r"2512", repo="Qwen/Qwen-Image-2512", licence="Apache 2.0"),
     ),
     file_marks=("transformer_blocks.0.img_mlp.", "transformer_blocks.0.txt_mlp."),
     lora_formats=("diffusers", "native", "kohya"),

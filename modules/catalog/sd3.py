@@ -7,6 +7,7 @@ from modules.catalog.layers import dit_sets
 
 CLIP = "transformers.models.clip.modeling_clip:CLIPTextModelWithProjection"
 MAKER = "stabilityai"
+LICENCE = "Stability AI Community"
 
 CARD = FamilyCard(
     title="Stable Diffusion 3",
@@ -43,9 +44,18 @@ CARD = FamilyCard(
         f"{MAKER}/stable-diffusion-3-medium-diffusers",
     ),
     variants=(
-        Variant("sd35-medium", "Stable Diffusion 3.5 medium", repo=f"{MAKER}/stable-diffusion-3.5-medium"),
-        Variant("sd35-large", "Stable Diffusion 3.5 large", repo=f"{MAKER}/stable-diffusion-3.5-large"),
-        Variant("sd3-medium", "Stable Diffusion 3 medium", repo=f"{MAKER}/stable-diffusion-3-medium-diffusers"),
+        Variant(
+            "sd35-medium", "Stable Diffusion 3.5 medium", r"3[._-]?5.*medium", f"{MAKER}/stable-diffusion-3.5-medium",
+            2.470, LICENCE, gated=True,
+        ),
+        Variant(
+            "sd35-large", "Stable Diffusion 3.5 large", r"3[._-]?5.*large", f"{MAKER}/stable-diffusion-3.5-large",
+            8.146, LICENCE, gated=True,
+        ),
+        Variant(
+            "sd3-medium", "Stable Diffusion 3 medium", r"3[._-]medium", f"{MAKER}/stable-diffusion-3-medium-diffusers",
+            2.085, LICENCE, gated=True,
+        ),
     ),
     file_marks=("joint_blocks.",),
     chunk_size=255,

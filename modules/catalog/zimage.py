@@ -31,8 +31,11 @@ CARD = FamilyCard(
     rates={"lora": RateRange(5e-5, 1e-4, 3e-4), "full": RateRange(1e-6, 5e-6, 2e-5)},
     examples=("Tongyi-MAI/Z-Image", "Tongyi-MAI/Z-Image-Turbo"),
     variants=(
-        Variant("z-image", "Z-Image", repo="Tongyi-MAI/Z-Image"),
-        Variant("z-image-turbo", "Z-Image-Turbo", r"turbo", repo="Tongyi-MAI/Z-Image-Turbo"),
+        Variant("z-image", "Z-Image", repo="Tongyi-MAI/Z-Image", licence="Apache 2.0"),
+        Variant(
+            "z-image-turbo", "Z-Image-Turbo", r"turbo", repo="Tongyi-MAI/Z-Image-Turbo", licence="Apache 2.0",
+            adapter="ostris/zimage_turbo_training_adapter",
+        ),
     ),
     file_marks=("cap_pad_token", "x_pad_token"),
     lora_formats=("diffusers", "native", "kohya"),

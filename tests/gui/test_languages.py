@@ -44,6 +44,7 @@ NAMES = (
     "Escape",
     "ValueError",
     "LoRA",
+    "CLIP",
 )
 FIRST = re.compile(r"(?<=[a-z])\.\d+(?=\.)")  # each entry of a list has the settings of the first
 CODE = re.compile(r"\{[^{}]*\}|\b[\w\\]*[_\d\\][\w\\]*(\.[\w\\]+)*|\b\w+(\.\w+)*\.\d+(\.\w+)*")

@@ -25,6 +25,7 @@ from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, examine, schema_path, setting_at
+from modules.sentences.problem import Problem
 
 NO_MULTIPLE = "rules.not-a-multiple"
 Watcher = Callable[[frozenset[str]], None]
@@ -176,6 +177,12 @@ class Draft:
         if after.missing_models != self._state.missing_models:
             self._move(after, {*MODELS})
 
+    def judge_files(self, wrong: Mapping[str, Problem]) -> None:
+        """What is wrong with the model's files, by setting, in place of what was. There is nothing to undo."""
+        before = self._state.wrong_files
+        if wrong != before:
+            self._move(replace(self._state, wrong_files=wrong), {*before, *wrong})
+
     # Lists: concepts, sampling.prompts, words ------------------------------------------------------------------
 
     def add(self, path: str, values: Values | None = None, at: int | None = None) -> int:
@@ -240,7 +247,10 @@ class Draft:
         self._move(after)
 
     def _move(self, after: DraftState, judged_anew: Collection[str] = ()) -> None:
-        before, self._state = self._state, after
+        before = self._state
+        if not judged_anew and after.wrong_files != before.wrong_files:  # what is known of files is never undone
+            after = replace(after, wrong_files=before.wrong_files)
+        self._state = after
         paths = {*judged_anew, *differing_paths(before.values, after.values)}
         paths |= {path for path in {*before.bad, *after.bad} if before.bad.get(path) != after.bad.get(path)}
         if before.base is not after.base:  # any mark may have changed

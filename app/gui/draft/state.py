@@ -43,6 +43,7 @@ class DraftState:
     base: Baseline
     bad: Mapping[str, InvalidInput] = field(default_factory=dict[str, InvalidInput])
     kept: Kept = field(default_factory=dict[tuple[str, str], Values])
+    wrong_files: Mapping[str, Problem] = field(default_factory=dict[str, Problem])  # of the model, as far as read
 
     @cached_property
     def frozen(self) -> Values:
@@ -53,6 +54,7 @@ class DraftState:
         found = {path: bad.error for path, bad in self.bad.items() if is_visible_at(path, self.values)}
         preset, wrong = self._examined
         problems = [*wrong.values(), *self.conflicts, *missing_settings(preset), *self.missing_models]
+        problems += [each for path, each in self.wrong_files.items() if is_visible_at(path, self.values)]
         for path, text in lines_by_path(problems).items():
             found[path] = f"{found[path]}\n{text}" if path in found else text
         return found

@@ -42,10 +42,9 @@ def is_visible(setting: SettingInfo, values: Values, path: str = "") -> bool:
 
 
 def is_advanced(setting: SettingInfo, values: Values) -> bool:
-    """Whether it is folded away. Files of components are everybody's matter where models come in them."""
+    """Whether it is folded away. Files of components have a switch of their own."""
     card = FAMILIES.get(str(get(values, "model.family")))
-    part = setting.path.removeprefix("model.")
-    return setting.level == "expert" and not (card and card.comes_in_parts and part in card.component_names)
+    return setting.level == "expert" and not (card and setting.path.removeprefix("model.") in card.component_names)
 
 
 def active_settings(values: Values) -> Values:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -18,6 +18,7 @@ __all__ = ["Form", "SettingRow"]
 
 TWO_FROM = 860
 Below = Callable[[Frame], object]
+Cards = Mapping[str, Sequence[str]]  # the paths of the settings of each card, by its key
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Group:
     settings: tuple[SettingInfo, ...]
 
 
-def groups_of(paths: Sequence[str]) -> tuple[Group, ...]:
+def groups_of(paths: Sequence[str], cards: Mapping[str, Cards]) -> tuple[Group, ...]:
     """The cards of the settings below `paths`, in that order; a list and its entries are no part of a form."""
     found: dict[str, list[SettingInfo]] = {}
     titles: dict[str, str] = {}
@@ -40,13 +41,37 @@ def groups_of(paths: Sequence[str]) -> tuple[Group, ...]:
             if own and ".0." not in setting.path and not setting.entry:
                 titles.setdefault(above, _title(above, setting))
                 found.setdefault(above, []).append(setting)
-    return tuple(Group(key, titles[key], tuple(settings)) for key, settings in found.items())
+    groups = [Group(key, titles[key], tuple(settings)) for key, settings in found.items()]
+    return tuple(part for group in groups for part in _parted(group, cards.get(group.key)))
+
+
+def _parted(group: Group, cards: Cards | None) -> list[Group]:
+    """A section as several cards; what none of them names stands in the last one."""
+    if cards is None:
+        return [group]
+    of_card = {path: name for name, paths in cards.items() for path in paths}
+    last = list(cards)[-1]
+    return [
+        Group(name, group.title, tuple(each for each in group.settings if of_card.get(each.path, last) == name))
+        for name in cards
+    ]
 
 
 def _title(above: str, setting: SettingInfo) -> str:
     """Text encoders share a section and are counted."""
     name = above.rpartition(".")[2]
     return name.replace("_", " ").capitalize() if ENCODER.fullmatch(name) else setting.section
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """What a page does otherwise than card by section, row by setting."""
+
+    cards: Mapping[str, Cards] = field(default_factory=dict[str, Cards])  # sections that are more than one card
+    heads: Mapping[str, Below] = field(default_factory=dict[str, Below])  # by card: what stands over its first row
+    # By card: the card of the page's own that stands behind it
+    after: Mapping[str, Callable[[Masonry], Card]] = field(default_factory=dict[str, Callable[[Masonry], Card]])
+    hides: Callable[[str], bool] = lambda _: False  # settings that the page does not want to show now
 
 
 @dataclass
@@ -70,6 +95,7 @@ class Form(Masonry):
         below: by path, what is built under the row of that setting.
         titles: other titles of cards, by the path that their settings have in common.
         without: settings that the page shows in its own way.
+        arranged: what a page does otherwise.
         two_from: pixels of width from which there are two columns.
     """
 
@@ -82,16 +108,18 @@ class Form(Masonry):
         below: dict[str, Below] | None = None,
         titles: dict[str, Callable[[], str]] | None = None,
         without: Sequence[str] = (),
+        arranged: Arrangement | None = None,
         two_from: float = TWO_FROM,
     ) -> None:
         super().__init__(master, two_from=two_from)
         self.context = context
         self._below, self._titles, self._without = below or {}, titles or {}, without
-        self._groups = groups_of(sections)
+        self._arranged = arranged or Arrangement()
+        self._groups = groups_of(sections, self._arranged.cards)
         self._blocks: list[Block] = []
         self._pending_reveal = ""
         self._complete = False
-        self.until_destroyed(context.draft.watch("", lambda _: self._refresh()))
+        self.until_destroyed(context.draft.watch("", lambda _: self.refresh()))
 
     def build(self) -> Iterator[None]:
         """Make the cards; each step is one row."""
@@ -103,8 +131,14 @@ class Form(Masonry):
             self.add(card)
             self.hide(card)
             self._blocks.append(block)
+            if head := self._arranged.heads.get(group.key):
+                above = Frame(card.body)
+                above.grid(row=0, column=0, sticky="ew")
+                head(above)
             for _ in self._filled(block):
                 yield
+            if another := self._arranged.after.get(group.key):
+                self.add(another(self))
         self._complete = True
         if self._pending_reveal:
             self.reveal(self._pending_reveal)
@@ -135,9 +169,10 @@ class Form(Masonry):
     # Which rows are shown ---------------------------------------------------------------------------------------------
 
     def _applies(self, setting: SettingInfo) -> bool:
-        return setting.path not in self._without and self.context.draft.is_visible(setting)
+        wanted = setting.path not in self._without and not self._arranged.hides(setting.path)
+        return wanted and self.context.draft.is_visible(setting)
 
-    def _refresh(self) -> None:
+    def refresh(self) -> None:
         """A value changed: other settings may apply now, differ now, or be wrong now."""
         for block in self._blocks:
             for _ in self._filled(block):
@@ -172,12 +207,12 @@ class Form(Masonry):
         if number not in block.rows:
             setting = block.group.settings[number]
             row = block.rows[number] = SettingRow(block.card.body, self.context, setting.path, setting=setting)
-            row.grid(row=2 * number, column=0, sticky="ew")
+            row.grid(row=2 * number + 1, column=0, sticky="ew")
             in_tab_order(row, [block.rows[later] for later in sorted(block.rows) if later > number])
             if below := self._below.get(setting.path):
                 under = block.below[number] = Frame(block.card.body)
                 below(under)
-                under.grid(row=2 * number + 1, column=0, sticky="ew")
+                under.grid(row=2 * number + 2, column=0, sticky="ew")
         else:
             block.rows[number].refresh()
             block.rows[number].grid()

@@ -6,17 +6,21 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 from app.gui.draft.choice_labels import choice_label
-from app.gui.form.form import Below, Form, SettingRow
+from app.gui.form.form import Arrangement, Below, Form, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
-from app.gui.form.model.base_model import BaseModelHint
+from app.gui.form.model.base_model import Examples, OtherType
 from app.gui.form.model.beside import FoundBeside
-from app.gui.form.model.distilled_hint import DistilledHint
+from app.gui.form.model.distilled import DistilledCard
+from app.gui.form.model.files_head import FilesHead, is_separate
+from app.gui.form.model.origin_line import OriginLine
 from app.gui.form.model.part_line import PartLine
 from app.gui.form.model.sampling_hint import SamplingHint
+from app.gui.form.model.text_encoders import TextEncodersCard
+from app.gui.form.model.variants import VariantRow
 from app.gui.form.prediction_wizard import PredictionWizard
 from app.gui.form.schedule_curve import ScheduleCurve
 from app.gui.form.timestep_curve import TimesCurve
-from app.gui.kit import Card, Frame, Label, LinkButton, ScrollArea, px
+from app.gui.kit import Card, Frame, Label, LinkButton, Masonry, ScrollArea, px
 from app.gui.page import Page
 from modules.catalog import FAMILIES, FamilyCard
 from modules.language import tr
@@ -40,13 +44,16 @@ class SettingsPage(Page):
         inside = Frame(self.area.body)
         inside.pack(fill="x", padx=(0, px(16)), pady=(0, px(16)))
         yield from self.above(inside)
-        self.form = Form(
-            inside, self.context, self.sections, below=self.below(), titles=self.titles(), without=self.without,
-            two_from=self.two_from,
-        )  # fmt: skip
+        self.form = self.made_form(inside)
         self.form.pack(fill="x")
         yield from self.form.build()
         yield from self.under(inside)
+
+    def made_form(self, inside: Frame) -> Form:
+        return Form(
+            inside, self.context, self.sections, below=self.below(), titles=self.titles(), without=self.without,
+            two_from=self.two_from,
+        )  # fmt: skip
 
     def above(self, inside: Frame) -> Iterator[None]:
         """What stands over the form."""
@@ -76,13 +83,8 @@ class SettingsPage(Page):
         return self.form.reveal(path)
 
 
-ADAPTERS = ListLabels(
-    "Training adapter", "Add a training adapter", "Distilled models (Turbo, schnell, Lightning) are trained with one.",
-    seldom=True,
-)  # fmt: skip
-
-
 PART_PATHS = ("model.vae", *(f"model.{name}" for name in encoder_names()))
+MODEL_CARDS = {"model.type": ("model.family",), "model.files": ("model.source", *PART_PATHS), "model": ()}
 
 
 class ModelPage(SettingsPage):
@@ -91,53 +93,89 @@ class ModelPage(SettingsPage):
     sections = ("model", "output")
     two_from = LONG_PATHS
 
+    def made_form(self, inside: Frame) -> Form:
+        self.beside = FoundBeside(self, self.context)
+        arranged = Arrangement(
+            {"model": MODEL_CARDS}, {"model.files": self._head},
+            {"model.files": self._distilled, "model": self._encoders}, self._hides,
+        )  # fmt: skip
+        return Form(
+            inside, self.context, self.sections, below=self.below(), titles=self.titles(), arranged=arranged,
+            two_from=self.two_from,
+        )  # fmt: skip
+
     def under(self, inside: Frame) -> Iterator[None]:
-        Label(inside, tr("Training adapters"), font="section").pack(fill="x", pady=(px(18), px(8)))
-        self.list = ListEditor(inside, self.context, "model.training_adapters", ADAPTERS)
-        self.list.pack(fill="x")
-        yield from self.list.build()
+        self.until_destroyed(self.context.draft.watch("model", lambda _: self._changed()))
+        self._changed()
+        yield from self.distilled.build()
 
     def row_of(self, path: str) -> SettingRow | None:
-        return self.list.reveal(path) if path.startswith(self.list.path) else super().row_of(path)
+        if path.startswith(self.distilled.list.path):
+            self.form.show(self.distilled)
+            return self.distilled.list.reveal(path)
+        if path in PART_PATHS and not is_separate(self.context):
+            self.head.choose(separate=True)
+        return super().row_of(path)
+
+    def titles(self) -> dict[str, Callable[[], str]]:
+        return {
+            "model.type": lambda: tr("Model"), "model.files": lambda: tr("Files"),
+            "model": lambda: tr("Precision and captions"),
+        }  # fmt: skip
 
     def below(self) -> dict[str, Below]:
-        self.beside = FoundBeside(self, self.context)
         parts = {path: partial(self._part, path.removeprefix("model.")) for path in PART_PATHS}
-        return {"model.source": self._hints, **parts}
+        return {"model.family": self._variants, "model.source": self._hints, **parts}
 
-    def _add_adapter(self) -> None:
-        self.list.add()
+    def _hides(self, path: str) -> bool:
+        return path in PART_PATHS and not is_separate(self.context)
+
+    def _changed(self) -> None:
+        """Which fields there are, and what they are called."""
+        self.form.refresh()
+        (self.form.show if self.distilled.wanted else self.form.hide)(self.distilled)
+        card, separate = FAMILIES[str(self.context.draft.get("model.family"))], is_separate(self.context)
+        names = {
+            "model.source": tr("Denoiser") if separate and card.comes_in_parts else tr("Base model"),
+            "model.text_encoder_1": tr("Text encoder 1") if len(card.text_encoders) > 1 else tr("Text encoder"),
+        }
+        for path, name in names.items():
+            if row := self.form.row(path):
+                row.label.set(name)
+
+    def _head(self, above: Frame) -> None:
+        self.head = FilesHead(above, self.context, self.beside, self._changed)
+        self.head.pack(fill="x", padx=(px(12), 0), pady=(px(2), px(4)))
+
+    def _distilled(self, form: Masonry) -> Card:
+        self.distilled = DistilledCard(form, self.context)
+        return self.distilled
+
+    def _encoders(self, form: Masonry) -> Card:
+        return TextEncodersCard(form, self.context)
+
+    def _variants(self, under: Frame) -> None:
+        VariantRow(_beside_labels(under), self.context).pack(fill="x")
 
     def _part(self, name: str, under: Frame) -> None:
         """What a component's file is."""
-        under.columnconfigure(0, minsize=px(SIDE))
-        under.columnconfigure(1, weight=1)
-        PartLine(under, self.context, name, lambda: self.beside.note(name)).grid(row=0, column=1, sticky="ew")
+        PartLine(_beside_labels(under), self.context, name, lambda: self.beside.note(name)).pack(fill="x")
 
     def _hints(self, under: Frame) -> None:
-        """Which files are taken, and models to start from."""
-        under.columnconfigure(0, minsize=px(SIDE))
-        under.columnconfigure(1, weight=1)
-        words = tr("A .safetensors, .gguf or .ckpt file, a diffusers folder, or a name on Hugging Face. To start from:")
-        BaseModelHint(under, self.context).grid(row=0, column=1, sticky="ew")
-        Label(under, words, font="small", role="text2", wrap=True).grid(row=1, column=1, sticky="ew", padx=px(2))
-        links = Frame(under)
-        links.grid(row=2, column=1, sticky="ew", pady=(0, px(4)))
-        offered: list[str] = []
-        DistilledHint(under, self.context, self._add_adapter).grid(row=3, column=1, sticky="ew")
-        SamplingHint(under, self.context).grid(row=4, column=1, sticky="ew")
+        """What the base model is, where it comes from, and models to start from."""
+        inside = _beside_labels(under)
+        for hint in (
+            OtherType(inside, self.context), PartLine(inside, self.context, "denoiser"),
+            OriginLine(inside, self.context), Examples(inside, self.context), SamplingHint(inside, self.context),
+        ):  # fmt: skip
+            hint.pack(fill="x")
 
-        def offer(_: object = None) -> None:
-            names = [*FAMILIES[str(self.context.draft.get("model.family"))].examples]
-            if names != offered:
-                offered[:] = names
-                links.clear()
-                for name in names:
-                    act = partial(self.context.draft.put, "model.source", name)
-                    LinkButton(links, name, act).pack(anchor="w")
 
-        offer()
-        self.until_destroyed(self.context.draft.watch("model.family", offer))
+def _beside_labels(under: Frame) -> Frame:
+    """The column in which a form has its controls."""
+    inside = Frame(under)
+    inside.pack(fill="x", padx=(px(SIDE), 0))
+    return inside
 
 
 class TrainingPage(SettingsPage):

@@ -17,6 +17,7 @@ from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run.start_question import ask_start
 from app.gui.run_control import NEW, RunControl, Way, guarded
+from app.gui.session.model_files import files_of
 from app.gui.session.run_labels import end_text, window_title
 from app.gui.session.run_state import JUST_SENT, Ended, WindowEvent
 from app.gui.shell.job_results import JobResults
@@ -57,6 +58,7 @@ class Window:
         self._end_title = ""  # of a run that ended unseen
         self._rebuilding = ""
         self.frame: Frame
+        self.files = files_of(context)
         self._unsubscribers: list[Callable[[], None]] = [
             context.draft.watch("", lambda _: self._mark_stale()),
             context.inbox.listen(context.running.take),
@@ -65,6 +67,7 @@ class Window:
             context.running.listen(self._signal_end),
             checks_for(context).listen(self._mark_stale),
             theme.listen(self._themed),
+            self.files.close,
         ]
         self._percent = theme.percent
         self._build()
@@ -330,6 +333,7 @@ class Window:
 
     def _seen(self) -> None:
         self.context.draft.look_again()
+        self.files.look_again()
         if self._end_title:
             self._end_title = ""
             self._mark_stale()

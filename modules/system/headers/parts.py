@@ -58,6 +58,7 @@ class Part:
     video: bool = False  # a VAE that was made for video
     sees: bool = False  # a language model that reads images, too
     family: str = ""  # of a denoiser
+    is_file: bool = False  # and no folder
     inside: tuple[str, ...] = ()  # other components that lie in the same file
     numbers: int = 0
     precision: str = ""
@@ -99,8 +100,8 @@ def read_part(path: Path, spec: ComponentSpec) -> Part:
     for shape, kind in counted.values():
         kinds[kind] += prod(shape)
     most = next((kind for kind, _ in kinds.most_common(1)), "")
-    size = sum(file.stat().st_size for file in files)
-    return replace(found, numbers=kinds.total(), precision=PRECISIONS.get(most, most), file_bytes=size)
+    size, precision = sum(file.stat().st_size for file in files), PRECISIONS.get(most, most)
+    return replace(found, numbers=kinds.total(), precision=precision, file_bytes=size, is_file=not path.is_dir())
 
 
 def _files(path: Path, spec: ComponentSpec) -> list[Path]:
@@ -211,8 +212,12 @@ def _wanted(spec: ComponentSpec, config: dict[str, Any]) -> Part:
 # Beside the denoiser --------------------------------------------------------------------------------------------------
 
 
-def found_beside(card: FamilyCard, source: Path, lacking: Collection[str]) -> dict[str, Path]:
+def found_beside(
+    card: FamilyCard, source: Path, lacking: Collection[str], folder: Path | None = None
+) -> dict[str, Path]:
     """By component, its file in the usual folders beside a denoiser's. Of several that fit, the one that is called so.
+
+    `folder`: look there and in its usual folders instead.
 
     Nothing for a source that is no file of this family, and for what it holds itself.
     """
@@ -223,8 +228,8 @@ def found_beside(card: FamilyCard, source: Path, lacking: Collection[str]) -> di
     if denoiser is None or FAMILIES.get(denoiser.family) is not card:
         return {}
     specs = [card.component(name) for name in lacking if name not in denoiser.inside]
-    around = source.parent, source.parent.parent
-    folders = [source.parent, *(above / name for above in around for name in BESIDE)]
+    start = folder or source.parent
+    folders = [start, *(above / name for above in (start, start.parent) for name in BESIDE)]
     files = [file for folder in folders for file in _listed(folder) if file != source]
     found = {spec.name: _best(files, spec, wanted_parts(card, spec, source.name)) for spec in specs}
     return {name: path for name, path in found.items() if path is not None}

@@ -1,8 +1,8 @@
 """The type that a model's own header tells, and the offer to set it."""
 
 import json
-from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,17 +10,17 @@ pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
 from app.gui.context import AppContext
 from app.gui.form.controls import options_of
-from app.gui.form.model.part_line import judged
+from app.gui.kit import Segmented, Switch
 from app.gui.pages.sampling import USUAL
+from app.gui.session.model_files import files_of, judged
 from modules.catalog import FAMILIES
-from modules.errors import UserError
 from modules.families.parts.unet.single_file import SIGNATURES, TEXT, UNET
 from modules.preset.sections.sampling import FLOW_SAMPLERS, SAMPLERS
 from modules.preset.validate import setting_at
 from modules.system.bundled import ROOT
-from tests.gui.by_hand import page_of
+from tests.gui.by_hand import choose, page_of
 from tests.gui.conftest import Pump
-from tests.gui.person import Person
+from tests.gui.person import Person, below
 from tests.system.test_parts import QWEN3, VAE, ZIMAGE, header_of
 
 FAMILY_OF_KIND = {variant.kind: family for family, card in FAMILIES.items() for variant in card.variants}
@@ -35,10 +35,8 @@ def header_with(path: Path, *names: str) -> Path:
 
 
 def family_of_source(source: str) -> str:
-    with suppress(UserError):
-        part = judged(source, FAMILIES["sd"], FAMILIES["sd"].component("denoiser"), source).part
-        return part.family if part else ""
-    return ""
+    part = judged("denoiser", source, "sd", source).part
+    return part.family if part else ""
 
 
 @pytest.mark.parametrize("kind", TEXT)
@@ -136,13 +134,147 @@ def test_a_new_prompt_of_a_distilled_model_begins_with_what_is_usual(context: Ap
 # Files of components --------------------------------------------------------------------------------------------------
 
 
-def test_models_in_parts_show_a_row_for_each_component(context: AppContext, pump: Pump) -> None:
+PARTS = ("vae", "text_encoder_1", "text_encoder_2", "text_encoder_3")
+
+
+def fields(page: Any) -> tuple[str, ...]:
+    return tuple(name for name in PARTS if page.form.row(f"model.{name}"))
+
+
+def test_separate_files_show_a_row_for_each_component(context: AppContext, pump: Pump) -> None:
     page = page_of(context, "model")
-    names = ("vae", "text_encoder_1", "text_encoder_2")
-    for family, shown in (("sdxl", ()), ("zimage", names[:2]), ("flux1", names), ("sd", ())):
+    assert fields(page) == ()
+    page.head.choose(True)
+    for family, count in (("sdxl", 3), ("zimage", 2), ("flux1", 3), ("sd3", 4), ("sd", 2)):
         context.draft.put("model.family", family)
         pump()
-        assert tuple(name for name in names if page.form.row(f"model.{name}")) == shown
+        assert fields(page) == PARTS[:count]
+        label = page.form.row("model.text_encoder_1").label.cget("text")
+        assert label == ("Text encoder" if count == 2 else "Text encoder 1")
+
+
+def test_the_switch_keeps_what_was_typed(context: AppContext, person: Person, pump: Pump) -> None:
+    draft, page = context.draft, page_of(context, "model")
+    draft.put("model.family", "zimage")
+    draft.put("model.vae", "someone/vae")
+    assert fields(page) == PARTS[:2], "a field that is filled is seen"
+    page.head.choose(False)
+    assert (draft.get("model.vae"), fields(page)) == ("", ())
+    draft.undo()
+    assert (draft.get("model.vae"), fields(page), page.head.segments.get()) == ("someone/vae", PARTS[:2], True)
+    page.head.choose(False)
+    page.head.choose(True)
+    assert (draft.get("model.vae"), fields(page)) == ("someone/vae", PARTS[:2])
+    draft.apply({"model.vae": "", "model.source": "/models/z.safetensors"}, "a denoiser's file")
+    assert person.finds("Denoiser")
+    page.head.choose(False)
+    assert person.finds("Base model")
+    page.reveal("model.vae")
+    assert fields(page) == PARTS[:2]
+
+
+def test_a_wrong_part_is_a_problem_as_any_other_and_undone_with_its_file(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    draft, vae = context.draft, header_of(tmp_path / "ae.safetensors", VAE)
+    files = files_of(context)  # whatever page is open
+    draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image"}, "a model")
+    draft.put("model.text_encoder_1", str(vae))
+    pump(lambda: draft.error_counts()["model"] == 1)
+    assert draft.next_problem() == "model.text_encoder_1"
+    draft.put("training.batch_size", 2)
+    draft.put("model.text_encoder_1", "")
+    assert not draft.error_counts()["model"]
+    draft.undo()
+    pump(lambda: draft.error_counts()["model"] == 1)
+    page_of(context, "model")
+    pump(lambda: person.finds("1 of 3 parts is wrong"))
+    header_of(vae, QWEN3)
+    files.look_again()
+    pump(lambda: not draft.error_counts()["model"])
+    draft.undo()
+    assert not draft.error_counts()["model"], "what is known of files is not undone"
+
+
+def test_a_folder_that_is_chosen_is_searched_for_what_is_missing(
+    context: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    draft, page = context.draft, page_of(context, "model")
+    denoiser = header_of(tmp_path / "here/z.safetensors", ZIMAGE)
+    draft.apply({"model.family": "zimage", "model.source": str(denoiser)}, "a model")
+    vae = header_of(tmp_path / "there/vae/ae.safetensors", VAE)
+    page.beside.look_in(tmp_path / "there")
+    pump(lambda: draft.get("model.vae") == str(vae))
+
+
+def variants(page: Any) -> Any:
+    page.update()
+    return next(each for each in below(page) if isinstance(each, Segmented) and each is not page.head.segments)
+
+
+def test_variants_are_chosen_by_name_and_told_by_files(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    draft, page = context.draft, page_of(context, "model")
+    draft.apply({"model.family": "flux2_klein", "model.source": "black-forest-labs/FLUX.2-klein-9B"}, "a model")
+    pump(lambda: variants(page).get() == "FLUX.2 klein 9B")
+    choose(variants(page), "FLUX.2 klein 4B")
+    assert draft.get("model.source") == "black-forest-labs/FLUX.2-klein-4B"
+    marks = {"single_stream_modulation.lin.weight": (9_079, 1_000_000)}
+    draft.put("model.source", str(header_of(tmp_path / "mine.safetensors", marks)))
+    pump(lambda: person.finds("taken for base 9B: its name says nothing else"))
+    large = header_of(tmp_path / "mine too.safetensors", {"joint_blocks.0.x.weight": (8_146, 1_000_000)})
+    draft.apply({"model.family": "sd3", "model.source": str(large)}, "another model")
+    pump(lambda: variants(page).get() == "Stable Diffusion 3.5 large" and person.finds("read from the file"))
+
+
+def test_licence_and_gate_are_told_with_their_address(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    page_of(context, "model")
+    context.draft.apply({"model.family": "flux1", "model.source": "black-forest-labs/FLUX.1-dev"}, "a model")
+    assert person.finds("FLUX.1 dev, FLUX.1 [dev] Non-Commercial · gated: accept its terms on its page")
+    assert person.finds("huggingface.co/black-forest-labs/FLUX.1-dev")
+    context.draft.put("model.source", "someone/finetune")
+    assert not person.finds("gated") and not person.finds("huggingface.co")
+    context.draft.put("model.source", str(header_of(tmp_path / "schnell.safetensors", {"vector_in.x": (1,)})))
+    pump(lambda: person.finds("What is empty below is fetched once from Hugging Face · FLUX.1 schnell, Apache 2.0"))
+
+
+def test_what_is_packed_is_unpacked_and_no_start_for_a_full_fine_tune(
+    context: AppContext, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    page_of(context, "model")
+    file = header_of(tmp_path / "z.safetensors", ZIMAGE, "F8_E4M3")
+    context.draft.apply({"model.family": "zimage", "model.source": str(file), "model.dtype": "bf16"}, "a model")
+    pump(lambda: person.finds("Unpacked from fp8 to bf16 while it is read."))
+    assert not person.finds("rounded numbers")
+    context.draft.put("method.kind", "full")
+    assert person.finds("All weights start from rounded numbers")
+
+
+def test_each_text_encoder_has_a_row_and_a_reason_where_it_cannot_be_trained(
+    context: AppContext, person: Person, pump: Pump
+) -> None:
+    draft, page = context.draft, page_of(context, "model")
+    draft.put("model.family", "sd3")
+    assert all(person.finds(words) for words in ("1 · CLIP-L", "2 · CLIP-G", "3 · T5-XXL", "cached, cannot be trained"))
+    draft.put("model.family", "sdxl")
+    pump()
+    switch = next(each for each in below(page) if isinstance(each, Switch))
+    switch.turn()
+    assert draft.get("training.text_encoder_1.train") and person.finds("encoded each step: trained")
+    draft.put("method.kind", "embedding")
+    assert person.finds("cached, an embedding trains only its words")
+
+
+def test_transformers_have_no_convolutions_to_adapt(context: AppContext, pump: Pump) -> None:
+    page = page_of(context, "method")
+    assert page.form.row("method.conv")
+    context.draft.put("method.conv", True)
+    context.draft.put("model.family", "zimage")
+    assert page.form.row("method.conv") is None
+    assert "conv" not in context.draft.freeze()["method"]
 
 
 def test_a_line_tells_what_a_file_is_and_whether_it_belongs_there(
@@ -198,12 +330,14 @@ def test_choosing_a_denoiser_fills_the_empty_fields_from_beside_it(
 
 def test_a_distilled_model_without_a_training_adapter_is_named(context: AppContext, person: Person, pump: Pump) -> None:
     page = page_of(context, "model")
+    assert not page.distilled.wanted
     words = "Z-Image-Turbo draws in few steps, by its name: it was distilled, and training spoils that."
     context.draft.apply({"model.family": "zimage", "model.source": "Tongyi-MAI/Z-Image"}, "a model")
     assert not person.finds("draws in few steps")
     context.draft.put("model.source", "Tongyi-MAI/Z-Image-Turbo")
     pump(lambda: person.finds(words))
-    page.list.add()
+    assert person.finds("Get ostris/zimage_turbo_training_adapter from Hugging Face")
+    page.distilled.list.add()
     context.draft.put("model.training_adapters.0.path", "adapter.safetensors")
     assert not person.finds(words)
     context.draft.put("model.training_adapters.0.enabled", False)

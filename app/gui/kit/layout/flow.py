@@ -40,12 +40,26 @@ class Flow(Frame):
         if room <= 1 or plan == self._laid:
             return
         self._laid = plan
-        left = top = high = 0
         for control in self._hidden:
             control.place_forget()
-        for control, wide, tall in plan[1]:
-            if left and left + wide > room:
-                left, top, high = 0, top + high + px(GAP), 0
-            control.place(x=left, y=top, width=wide, height=tall)
-            left, high = left + wide + px(GAP), max(high, tall)
-        self.configure(height=top + high)
+        top = 0
+        for row in _rows(plan[1], room):
+            left, high = 0, max(tall for _, _, tall in row)
+            for control, wide, tall in row:
+                control.place(x=left, y=top + (high - tall) // 2, width=wide, height=tall)
+                left += wide + px(GAP)
+            top += high + px(GAP)
+        self.configure(height=max(top - px(GAP), 1))
+
+
+def _rows(controls: list[tuple[Any, int, int]], room: int) -> list[list[tuple[Any, int, int]]]:
+    """As many controls in each row as there is room for."""
+    rows: list[list[tuple[Any, int, int]]] = []
+    left = 0
+    for each in controls:
+        if not rows or left + each[1] > room:
+            rows.append([])
+            left = 0
+        rows[-1].append(each)
+        left += each[1] + px(GAP)
+    return rows
