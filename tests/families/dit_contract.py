@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
@@ -172,6 +174,16 @@ class DitContract(FamilyContract):
             wrong = files["vae"] if spec.kind != "vae" else files[self.kind.card.text_encoders[0]]
             with pytest.raises(UserError, match="was expected"):
                 self.kind.load(str(folder), replace(OPTIONS, others={spec.name: wrong}))
+        with pytest.raises(UserError, match=f"is a VAE.*and no {re.escape(self.kind.card.title)} model"):
+            self.kind.load(files["vae"], OPTIONS)
+
+    def test_an_encoder_of_another_kind_is_refused_by_its_name(self, folder: Path, tmp_path: Path) -> None:
+        for spec in self.kind.card.components:
+            if spec.reads_text:
+                config = {"model_type": "gemma2", "hidden_size": 2304, "num_hidden_layers": 26}
+                (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+                with pytest.raises(UserError, match=r"is Gemma 2 2B; .* was expected as text encoder"):
+                    self.kind.load(str(folder), replace(OPTIONS, others={spec.name: str(tmp_path)}))
 
     def test_a_vae_is_opened_under_its_authors_names(self, family: Any, folder: Path, tmp_path: Path) -> None:
         layout, weights = family.layout_of("vae"), family.weights("vae")

@@ -143,9 +143,9 @@ class TestDev(Flux2Contract):
 
 def test_one_is_not_taken_for_the_other(tmp_path: Path) -> None:
     klein, dev = tiny_flux2_klein(tmp_path / "klein", layers=1), tiny_flux2(tmp_path / "dev", layers=1)
-    with pytest.raises(UserError, match=r"has a qwen3; FLUX\.2 dev was expected"):
+    with pytest.raises(UserError, match=r"is Qwen3; a model of the type FLUX\.2 dev has Mistral"):
         Flux2.load(str(klein), OPTIONS)
-    with pytest.raises(UserError, match=r"has a mistral; FLUX\.2 klein was expected"):
+    with pytest.raises(UserError, match=r"is Mistral; a model of the type FLUX\.2 klein has Qwen3"):
         Flux2Klein.load(str(dev), OPTIONS)
 
 

@@ -10,26 +10,34 @@ import gguf
 import numpy as np
 import pytest
 
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, ComponentSpec
 from modules.errors import UserError
-from modules.system.headers.parts import Part, found_beside, read_part, wanted_parts
+from modules.system.headers.parts import BUNDLED, Part, configured, found_beside, read_part, wanted_parts
 
 Shapes = dict[str, tuple[int, ...]]
 LAYER = "model.layers.0.self_attn"
 
 
-def llm(width: int, *more: str) -> Shapes:
+def llm(width: int, *more: str, layers: int = 36) -> Shapes:
     names = ("q_proj.weight", *more)
-    return {"model.embed_tokens.weight": (8, width)} | {f"{LAYER}.{name}": (4, width) for name in names}
+    last = {f"model.layers.{layers - 1}.mlp.gate_proj.weight": (4, width)}
+    return {"model.embed_tokens.weight": (8, width)} | {f"{LAYER}.{name}": (4, width) for name in names} | last
 
 
-QWEN3, MISTRAL = llm(2560, "q_norm.weight"), llm(5120)
+QWEN3, MISTRAL = llm(2560, "q_norm.weight"), llm(5120, layers=40)
 VAE = {"decoder.conv_in.weight": (512, 16, 3, 3)}
 CLIP = {
     "text_model.embeddings.token_embedding.weight": (49408, 768),
     "text_model.encoder.layers.0.self_attn.q_proj.weight": (768, 768),
+    "text_model.encoder.layers.11.mlp.fc1.weight": (4, 768),
 }
-T5 = {"shared.weight": (8, 4096), "encoder.block.0.layer.0.SelfAttention.q.weight": (4, 4)}
+CLIP_G = {
+    **CLIP,
+    "text_model.embeddings.token_embedding.weight": (49408, 1280),
+    "text_model.encoder.layers.31.mlp.fc1.weight": (4, 1280),
+}
+T5 = {"shared.weight": (8, 4096), **{f"encoder.block.{n}.layer.0.SelfAttention.q.weight": (4, 4) for n in (0, 23)}}
+UMT5 = T5 | {"encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight": (32, 64)}
 ZIMAGE = {"cap_pad_token": (1, 8), "layers.0.attention.qkv.weight": (3_000, 1_000)}
 
 
@@ -58,7 +66,17 @@ def judged(path: Path, family: str, name: str, source: str = "") -> tuple[Part, 
         (MISTRAL, "flux2", "text_encoder_1", "Mistral 24B", True),
         (MISTRAL, "flux2_klein", "text_encoder_1", "Mistral 24B", False),
         (llm(16, "q_norm.weight"), "zimage", "text_encoder_1", "Qwen3", True),  # of a size that nobody has published
+        (llm(2560, "q_norm.weight", layers=27), "flux2_klein", "text_encoder_1", "Qwen3 4B", True),  # all that are run
+        (llm(2560, "q_norm.weight", layers=27), "zimage", "text_encoder_1", "Qwen3 4B", False),
+        (llm(5120, layers=30), "flux2", "text_encoder_1", "Mistral 24B", True),  # as ComfyUI has it
+        (llm(3584, "q_proj.bias", layers=28), "qwen_image", "text_encoder_1", "Qwen2.5 7B", True),
+        (llm(4096), "qwen_image", "text_encoder_1", "Mistral 7B", False),
         (CLIP, "flux1", "text_encoder_1", "CLIP-L", True),
+        (CLIP, "sd3", "text_encoder_2", "CLIP-L", False),
+        (CLIP_G, "sd3", "text_encoder_2", "CLIP-G", True),
+        (CLIP_G, "sd3", "text_encoder_1", "CLIP-G", False),
+        (T5 | {"shared.weight": (8, 768)}, "flux1", "text_encoder_2", "T5-base", False),
+        (UMT5, "chroma", "text_encoder_1", "UMT5-XXL", False),
         (CLIP, "sdxl", "text_encoder_2", "CLIP-L", False),
         (T5, "flux1", "text_encoder_2", "T5-XXL", True),
         (T5, "flux1", "text_encoder_1", "T5-XXL", False),
@@ -89,7 +107,7 @@ def test_the_size_that_belongs_to_a_variant_is_told_by_the_models_name(tmp_path:
 
 def test_gguf_files_and_folders_are_read_too(tmp_path: Path) -> None:
     writer = gguf.GGUFWriter(tmp_path / "x.gguf", "qwen3")
-    for name in ("token_embd", "blk.0.attn_q", "blk.0.attn_q_norm"):
+    for name in ("token_embd", "blk.0.attn_q", "blk.0.attn_q_norm", "blk.35.attn_q"):
         data = gguf.quantize(np.ones((2, 2560), np.float32), gguf.GGMLQuantizationType.Q8_0)
         writer.add_tensor(f"{name}.weight", data, raw_dtype=gguf.GGMLQuantizationType.Q8_0)
     writer.write_header_to_file()
@@ -133,3 +151,27 @@ def test_what_the_denoisers_file_holds_is_not_looked_for(tmp_path: Path) -> None
     qwen = header_of(tmp_path / "qwen_3_4b.safetensors", QWEN3)
     header_of(tmp_path / "vae/ae.safetensors", VAE)
     assert found_beside(FAMILIES["zimage"], whole, ("vae", "text_encoder_1")) == {"text_encoder_1": qwen}
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "name"),
+    [
+        ("llm", {"model_type": "qwen3", "hidden_size": 2560, "num_hidden_layers": 36}, "Qwen3 4B"),
+        ("llm", {"model_type": "qwen3_vl", "text_config": {"model_type": "qwen3_vl_text", "hidden_size": 4096}},
+         "Qwen3-VL 8B"),
+        ("llm", {"text_config": {"model_type": "ministral3", "hidden_size": 3072}}, "ministral3"),
+        ("llm", {"model_type": "clip_text_model", "hidden_size": 1280}, "CLIP-G"),
+        ("t5", {"model_type": "umt5", "d_model": 4096}, "UMT5-XXL"),
+        ("clip", {"model_type": "t5", "d_model": 768}, "T5-base"),
+    ],
+)  # fmt: skip
+def test_a_config_tells_what_a_folder_is(kind: Any, config: dict[str, Any], name: str) -> None:
+    spec = ComponentSpec("text_encoder_1", kind, "text_encoder", "transformers.models.clip.modeling_clip:CLIPTextModel")
+    assert configured(spec, config).name == name
+
+
+def test_a_denoiser_that_nobody_has_published_may_have_an_encoder_of_any_size() -> None:
+    card = FAMILIES["flux2_klein"]
+    own = json.loads((BUNDLED / "flux2-klein-9b/transformer/config.json").read_text(encoding="utf-8"))
+    wanted = [wanted_parts(card, card.component("text_encoder_1"), "x", config) for config in (own, {"num_layers": 3})]
+    assert [[part.name for part in parts] for parts in wanted] == [["Qwen3 8B"], ["Qwen3"]]

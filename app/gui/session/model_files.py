@@ -14,7 +14,7 @@ from app.gui.session.worker_poll import WorkerPoll
 from modules.catalog import FAMILIES, FamilyCard
 from modules.catalog.contents import CONTENTS
 from modules.errors import UserError
-from modules.language import tr
+from modules.language import plural, tr
 from modules.sentences.problem import Problem, as_it_is
 from modules.system.bundled import resolve
 from modules.system.headers.parts import ENDINGS, Part, family_of_model, read_part, wanted_parts
@@ -111,8 +111,10 @@ class ModelFiles:
             return found.damage
         if name == "denoiser" and part.family:
             return as_it_is(tr("This is a {title} model.", title=part.title))
-        wanted = tr(" or ").join(dict.fromkeys(map(called, found.wanted)))
-        return as_it_is(tr("This is {found}. {wanted} belongs here.", found=called(part), wanted=_capital(wanted)))
+        cut = any(each.name == part.name for each in found.wanted)  # all but its number of layers is right
+        wanted = tr(" or ").join(dict.fromkeys(called(each, layers=cut) for each in found.wanted))
+        this = called(part, layers=cut)
+        return as_it_is(tr("This is {found}. {wanted} belongs here.", found=this, wanted=_capital(wanted)))
 
 
 def files_of(context: Any) -> ModelFiles:
@@ -161,8 +163,10 @@ def _is_plain(name: str, part: Part, card: FamilyCard) -> bool:
     return part.kind != "unknown" or card.comes_in_parts
 
 
-def called(part: Part) -> str:
+def called(part: Part, *, layers: bool = False) -> str:
     """A part within a sentence."""
+    if layers and part.layers:
+        return plural(part.layers, "{name} with 1 layer", "{name} with {count} layers", name=part.name)
     if part.kind == "vae" and part.channels:
         if part.video:
             return tr("a VAE for video with {channels} channels", channels=part.channels)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
-from modules.catalog import ComponentSpec, FamilyCard
+from modules.catalog import ComponentSpec, FamilyCard, component_label
+from modules.catalog.contents import CONTENTS
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
@@ -14,7 +15,9 @@ from modules.families.parts import building
 from modules.families.parts.config_check import check_configs, check_supported
 from modules.families.parts.model_files import ModelFiles, folder_weights, open_folder
 from modules.formats.checkpoint import Link
+from modules.sentences.problem import Problem, problem
 from modules.system.bundled import resolve
+from modules.system.headers.parts import ENDINGS, Part, configured, read_part, wanted_parts
 from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
 from modules.system.weights import Weights
@@ -85,10 +88,13 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
     path = model_path(source, Wanted((spec.folder,), alone=True), options)
     if path.is_file():
         files.weights[name], usual = family.open_component_file(name, path)
+        if path.suffix.lower() in ENDINGS:
+            check_part(read_part(path, spec), spec, path, files, card)
         files.configs.setdefault(name, usual)
         return
     folder = path / spec.folder if (path / spec.folder).is_dir() else path
     files.configs[name] = read_json(folder / "config.json")
+    check_part(configured(spec, files.configs[name]), spec, path, files, card)
     check_configs({name: files.configs[name]}, card, path)
     check_supported({name: files.configs[name]}, card, path)
     files.weights[name] = folder_weights(folder)
@@ -96,3 +102,33 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
         if spec.reads_text and any((own / name).is_file() for name in ("tokenizer.json", "spiece.model")):
             files.tokenizers[name] = Tokenizer.from_folder(own)
             break
+
+
+def check_part(
+    found: Part, spec: ComponentSpec, path: Path, files: ModelFiles, card: FamilyCard, code: str = "model.wrong-part"
+) -> None:
+    """Refuse a VAE or text encoder that this model was not made for: of another kind or size, or without all layers.
+
+    Raises:
+        UserError: naming what it is and what is wanted.
+    """
+    wanted = wanted_parts(card, spec, str(files.path), files.configs["denoiser"])
+    if any(found.is_right(each) for each in wanted):
+        if found.kind == "llm" and wanted[0].sees and not found.sees:
+            files.notes.append(problem("model.text-part", file=path.name, found=found.name, wanted=wanted[0].name))
+        return
+    same = found.name == wanted[0].name
+    where, part = path.name if path.is_file() else path, spec.title or component_label(spec.name)
+    this, that = (_called(each, layers=same) for each in (found, wanted[0]))
+    raise UserError(code, file=where, found=this, wanted=that, part=part, type=card.title)
+
+
+def _called(part: Part, *, layers: bool) -> Problem:
+    """A component within a sentence; its layers count where all else is as it should be."""
+    if part.kind == "vae" and part.channels:
+        return problem("content.vae-video" if part.video else "content.vae-of", channels=part.channels)
+    if part.kind == "vae" and part.video:
+        return problem("content.vae-video-any")
+    if not part.name:
+        return CONTENTS.get(part.kind, CONTENTS["unknown"])
+    return problem("content.layers" if layers else "content.named", name=part.name, layers=part.layers)

@@ -37,13 +37,18 @@ LANGUAGE_MODELS = {
     "mistral": ("Mistral", r"(.*\.)?layers\.0\.self_attn\.q_proj\.weight"),
 }
 SIZES = {  # what people call them, by the width of their embeddings
-    ("CLIP", 768): "L", ("CLIP", 1024): "H", ("CLIP", 1280): "G", ("T5", 4096): "XXL", ("Qwen3", 1024): "0.6B",
-    ("Qwen3", 2048): "1.7B", ("Qwen3", 2560): "4B", ("Qwen3", 4096): "8B", ("Qwen2.5", 3584): "7B",
-    ("Mistral", 5120): "24B",
+    ("CLIP", 768): "L", ("CLIP", 1024): "H", ("CLIP", 1280): "G", ("T5", 512): "small", ("T5", 768): "base",
+    ("T5", 1024): "large", ("T5", 2048): "XL", ("T5", 4096): "XXL", ("UMT5", 4096): "XXL", ("Qwen3", 1024): "0.6B",
+    ("Qwen3", 2048): "1.7B", ("Qwen3", 2560): "4B", ("Qwen3", 4096): "8B", ("Qwen3", 5120): "14B",
+    ("Qwen2.5", 896): "0.5B", ("Qwen2.5", 1536): "1.5B", ("Qwen2.5", 2048): "3B", ("Qwen2.5", 3584): "7B",
+    ("Qwen2.5", 5120): "14B", ("Mistral", 3072): "3B", ("Mistral", 4096): "7B", ("Mistral", 5120): "24B",
+    ("Gemma 2", 2304): "2B", ("Gemma 2", 3584): "9B",
 }  # fmt: skip
-KINDS = {"clip": "CLIP", "t5": "T5"}
+KINDS = {"clip": ("clip", "CLIP"), "t5": ("t5", "T5"), "umt5": ("t5", "UMT5"), "mt5": ("t5", "mT5")}  # by module
+UMT5 = r"encoder\.block\.1\.layer\.0\.SelfAttention\.relative_attention_bias\.weight"  # T5 has it in one block
 SECOND = re.compile(r"\.(fp16|bf16|ema|non_ema)\b")  # in names of files that hold the same once more
 TABLES = re.compile(r"(.*\.)?(embed_tokens|token_embedding|shared)\.weight")
+LAYERS = re.compile(r"((text_model\.|model\.|language_model\.)*(encoder\.)?(layers|block)\.)(\d+)\..*")
 LATENTS = re.compile(r"(.*\.)?decoder\.(conv_in|conv1)\.weight")
 
 
@@ -57,6 +62,8 @@ class Part:
     channels: int = 0  # of a VAE's latents
     video: bool = False  # a VAE that was made for video
     sees: bool = False  # a language model that reads images, too
+    layers: int = 0  # of a text encoder
+    fewest: int = 0  # of those, where it is wanted: what is left of a file without the last ones
     family: str = ""  # of a denoiser
     is_file: bool = False  # and no folder
     inside: tuple[str, ...] = ()  # other components that lie in the same file
@@ -78,7 +85,10 @@ class Part:
         if self.sees and not wanted.sees:  # the other way round its eyes may have been left out
             return False
         same = (self.size, wanted.size), (self.channels, wanted.channels)
-        return all(mine == theirs or not mine or not theirs for mine, theirs in same)
+        if any(mine != theirs and mine and theirs for mine, theirs in same):
+            return False
+        counted = self.size and wanted.size and self.layers and wanted.layers  # only of sizes that were published
+        return not counted or wanted.fewest <= self.layers <= wanted.layers
 
 
 # What is there --------------------------------------------------------------------------------------------------------
@@ -133,12 +143,16 @@ def _found(tensors: Tensors, spec: ComponentSpec) -> Part:
     if kind == "vae":
         shape = next((shape for name, (shape, _) in tensors.items() if LATENTS.fullmatch(name)), ())
         return Part(kind, "VAE", channels=shape[1] if len(shape) > 1 else 0, video=len(shape) == 5)
-    title = KINDS.get(kind, "")
-    if kind == "llm":
-        title = next((title for title, sign in LANGUAGE_MODELS.values() if _has(tensors, sign)), "")
     width = next((shape[-1] for name, (shape, _) in tensors.items() if shape and TABLES.fullmatch(name)), 0)
     sees = kind == "llm" and any(re.search(r"(^|\.)visual\.", name) for name in tensors)
-    return Part(kind, title, SIZES.get((title, width), ""), sees=sees)
+    title, numbers = _text_title(tensors, kind), [int(each[5]) for each in map(LAYERS.fullmatch, tensors) if each]
+    return Part(kind, title, SIZES.get((title, width), ""), sees=sees, layers=max(numbers, default=-1) + 1)
+
+
+def _text_title(names: Collection[str], kind: str) -> str:
+    if kind == "llm":
+        return next((title for title, sign in LANGUAGE_MODELS.values() if _has(names, sign)), "")
+    return KINDS["umt5" if kind == "t5" and _has(names, UMT5) else kind][1] if kind in KINDS else ""
 
 
 def _has(names: Iterable[str], sign: str) -> bool:
@@ -185,10 +199,27 @@ def _module_word(spec: ComponentSpec) -> str:
 # What belongs there ---------------------------------------------------------------------------------------------------
 
 
-def wanted_parts(card: FamilyCard, spec: ComponentSpec, source: str) -> list[Part]:
-    """What may stand for a component of this base model: of each variant that it may be, by its name."""
-    found = [_wanted(spec, _config(variant, spec)) for variant in card.named_variants(source) or card.variants]
-    return list(dict.fromkeys(found)) or [_wanted(spec, {})]
+def wanted_parts(
+    card: FamilyCard, spec: ComponentSpec, source: str, denoiser: Mapping[str, Any] | None = None
+) -> list[Part]:
+    """What may stand for a component of this base model: of each variant that it may be.
+
+    Args:
+        source: the model's name.
+        denoiser: its config, which tells more. One that no published model has may be taught with any size of encoder.
+    """
+    main = card.component("denoiser")
+    like = [each for each in card.variants if denoiser and is_like(denoiser, _config(each, main))]
+    variants = like or card.named_variants(source) or card.variants
+    found = [_wanted(spec, _config(variant, spec)) for variant in variants] or [_wanted(spec, {})]
+    if denoiser and not like:
+        found = [replace(part, size="", channels=0, layers=0) for part in found]
+    return list(dict.fromkeys(found))
+
+
+def is_like(config: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
+    """Whether a component has the facts of a bundled config."""
+    return all(config.get(key, value) == value for key, value in usual.items() if not key.startswith("_"))
 
 
 def _config(variant: Variant, spec: ComponentSpec) -> dict[str, Any]:
@@ -196,17 +227,29 @@ def _config(variant: Variant, spec: ComponentSpec) -> dict[str, Any]:
     return cast("dict[str, Any]", read_json(path)) if path.is_file() else {}
 
 
-def _wanted(spec: ComponentSpec, config: dict[str, Any]) -> Part:
-    made, word = spec.class_path.rpartition(":")[2], _module_word(spec)
+def _wanted(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
+    part = configured(spec, config)
+    read = spec.blocks_read if spec.blocks_read > 0 else part.layers  # those counted from the end want all of them
+    return replace(part, fewest=min(read, part.layers))
+
+
+def configured(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
+    """What a component's config says that it is; what it does not say, is as the card has it."""
+    made = str(config.get("_class_name") or spec.class_path.rpartition(":")[2])
     if spec.kind == "vae":
         channels = config.get("latent_channels") or config.get("z_dim") or 0
         return Part("vae", "VAE", channels=channels, video=made not in PLAIN_VAES)
-    title = KINDS.get(spec.kind, "")
-    if spec.kind == "llm":
-        title = next((row[0] for start, row in LANGUAGE_MODELS.items() if word.startswith(start)), "")
+    if not spec.reads_text:
+        return Part(spec.kind, made)
     text = config.get("text_config", config)
-    width = text.get("hidden_size") or text.get("d_model") or 0
-    return Part(spec.kind, title, SIZES.get((title, width), ""), sees=word.endswith("_vl"))
+    outer = str(config.get("model_type") or _module_word(spec))
+    word = str(text.get("model_type") or outer)
+    kind, title = next((row for start, row in KINDS.items() if word.startswith(start)), ("llm", word))
+    if kind == "llm":
+        title = next((row[0] for start, row in LANGUAGE_MODELS.items() if word.startswith(start)), word)
+    width, layers = text.get("hidden_size") or text.get("d_model"), text.get("num_hidden_layers")
+    sees, size = "_vl" in outer, SIZES.get((title, width or 0), "")
+    return Part(kind, title, size, sees=sees, layers=layers or text.get("num_layers") or 0)
 
 
 # Beside the denoiser --------------------------------------------------------------------------------------------------

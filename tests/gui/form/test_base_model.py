@@ -288,7 +288,7 @@ def test_a_line_tells_what_a_file_is_and_whether_it_belongs_there(
     context.draft.put("model.text_encoder_1", str(vae))
     pump(lambda: person.finds("This is a VAE with 16 channels. Qwen3 4B belongs here."))
     context.draft.put("model.text_encoder_1", str(header_of(tmp_path / "qwen.safetensors", QWEN3)))
-    pump(lambda: person.finds("Qwen3, 0.041 M, bf16"))
+    pump(lambda: person.finds("Qwen3, 0.0512 M, bf16"))
     context.draft.put("model.text_encoder_1", str(header_of(tmp_path / "none.safetensors", {"x": (1,)})))
     pump(lambda: person.finds("This is something unknown. Qwen3 4B belongs here."))
     context.draft.put("model.source", str(vae))

@@ -11,7 +11,7 @@ from torch import Tensor
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
 from modules.families.family import LoadOptions
-from modules.families.parts import building
+from modules.families.parts import building, opening
 from modules.families.parts.dit import dit_files
 from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader
 from modules.families.parts.model_files import ModelFiles
@@ -21,6 +21,7 @@ from modules.families.parts.saving import SaveRequest
 from modules.formats.layout import Layout
 from modules.formats.layouts.vae import vae_layout
 from modules.system.devices import to_device
+from modules.system.headers.parts import configured
 from modules.system.weights import Weights, first_names
 
 
@@ -67,13 +68,10 @@ class DitFamily(DiffusersFamily):
     @classmethod
     def check(cls, files: ModelFiles) -> None:
         super().check(files)
-        for spec in cls.card.components:
-            config, wanted = files.configs.get(spec.name, {}), spec.class_path.split(".")[2]
-            found = str(config.get("text_config", config).get("model_type", wanted))
-            if spec.reads_text and not found.startswith(wanted):
-                raise UserError(
-                    "model.other-denoiser", file=files.path, found=found, type=cls.card.title, wanted=wanted
-                )
+        for spec in cls.card.components[1:]:
+            if config := files.configs.get(spec.name):
+                found, where = configured(spec, config), files.path / spec.folder
+                opening.check_part(found, spec, where, files, cls.card, "model.other-part")
 
     def check_tensors(self) -> None:
         for name, width in self.widths.items():

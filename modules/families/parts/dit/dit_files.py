@@ -23,6 +23,7 @@ from modules.families.parts.saving import SavableModel, SaveRequest, planned_ten
 from modules.formats.checkpoint import Link, Renamed, planned
 from modules.formats.layout import Layout
 from modules.system.files import staged_file
+from modules.system.headers.parts import is_like
 from modules.system.hub import Wanted
 from modules.system.weights import Shape, Weights, first_names, open_weights, write_safetensors
 
@@ -85,16 +86,18 @@ def fitted(config: dict[str, Any], spec: ComponentSpec, weights: Weights) -> dic
     """The config of a text encoder with the sizes that its file has."""
     if spec.kind == "llm":
         named = building.renamed(weights, building.llm_links(weights, weights.shapes)).shapes
-        return config | _llm_sizes(named)
+        text = config.get("text_config", config)
+        sizes = _llm_sizes(named, text.get("head_dim") or text["hidden_size"] // text["num_attention_heads"])
+        return config | ({"text_config": text | sizes} if "text_config" in config else sizes)
     return config | _t5_sizes(weights.shapes) if spec.kind == "t5" else config
 
 
-def _llm_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+def _llm_sizes(shapes: Mapping[str, Shape], usual_head: int) -> dict[str, Any]:
     layer = "layers.0.self_attn"
-    needed = ("embed_tokens", "layers.0.mlp.gate_proj", *(f"{layer}.{each}" for each in ("q_norm", "q_proj", "k_proj")))
-    if any(f"{each}.weight" not in shapes for each in needed):  # damaged; or a head's width is not to be seen
+    needed = ("embed_tokens", "layers.0.mlp.gate_proj", f"{layer}.q_proj", f"{layer}.k_proj")
+    if any(f"{each}.weight" not in shapes for each in needed):  # damaged
         return {}
-    head = shapes[f"{layer}.q_norm.weight"][0]
+    head = shapes.get(f"{layer}.q_norm.weight", (usual_head,))[0]
     numbers = {int(name.split(".")[1]) for name in shapes if name.startswith("layers.")}
     return {
         "vocab_size": shapes["embed_tokens.weight"][0], "hidden_size": shapes["embed_tokens.weight"][1],
@@ -122,15 +125,10 @@ def _t5_sizes(shapes: Mapping[str, Shape]) -> dict[str, Any]:
 
 
 def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:
-    """A VAE or text encoder in a file of its own, and its config.
-
-    Raises:
-        UserError: it is something else.
-    """
-    weights, spec = open_weights(path), card.component(name)
-    found = content_of(weights.shapes)
-    if found != spec.kind:
-        raise UserError("model.wrong-part", file=path.name, found=CONTENTS[found], part=spec.subject)
+    """A VAE or text encoder in a file of its own or in a whole model's, and its config."""
+    spec, weights = card.component(name), open_weights(path)
+    inside = _part(weights, spec) if family_of(weights.shapes) else None
+    weights = weights if inside is None else inside
     return weights, fitted(bundled_config(card.variants[0].kind, spec), spec, weights)
 
 
@@ -167,13 +165,15 @@ def _embedded(text: str, path: Path) -> dict[str, Any]:
 
 def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
     """A file that is not of this family, named for what it is."""
-    family = family_of(weights.shapes)
+    family, content = family_of(weights.shapes), content_of(weights.shapes)
     if family and FAMILIES[family] is not card:
         return UserError(
             "single-file.other-type", file=path.name, version=FAMILIES[family].title, wanted=FAMILIES[family].title
         )
     if family:
         return UserError("single-file.other-size", file=path.name, type=card.title)
+    if content not in ("dit", "unknown"):
+        return UserError("single-file.other-content", file=path.name, found=CONTENTS[content], type=card.title)
     return UserError("single-file.not-of-type", file=path.name, type=card.title, names=first_names(weights.shapes))
 
 
@@ -215,14 +215,10 @@ def write_single_file(model: SavableDit, target: Path, request: SaveRequest, met
         values = {name: tensor for name, tensor in values.items() if links[name].theirs in wanted}
     about = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt"}
     config = {key: value for key, value in model.source.configs["denoiser"].items() if not key.startswith("_")}
-    if not any(_is_like(config, bundled_config(variant.kind, spec)) for variant in model.card.variants):
+    if not any(is_like(config, bundled_config(variant.kind, spec)) for variant in model.card.variants):
         about[EMBEDDED_CONFIG] = json.dumps(config)
     with staged_file(target) as draft:
         write_safetensors(draft, planned(values, links), about)
-
-
-def _is_like(config: Mapping[str, Any], usual: Mapping[str, Any]) -> bool:
-    return all(config.get(key, value) == value for key, value in usual.items() if not key.startswith("_"))
 
 
 def part_of_file(model: SavableDit, whole: Weights, name: str) -> Weights | None:
