@@ -45,6 +45,7 @@ class Shape:
     weights: str
     checkpointing: bool
     device: str
+    quantization: str = "off"  # as it was in runs of older versions
 
     @property
     def pixels(self) -> int:
@@ -81,10 +82,10 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         training.batch_size,
         training.accumulation,
         preset.model.dtype,
-        preset.model.quantization,
         training.weights,
         training.gradient_checkpointing,
         _name_of(device_named(preset.general.device)),
+        preset.model.quantization,
     )
 
 
