@@ -18,7 +18,7 @@ from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import image_ids, packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader
 from modules.families.parts.model_files import ModelFiles
-from modules.formats.layouts.flux1 import TRANSFORMER
+from modules.formats.layouts.flux1 import TRANSFORMER, XLABS
 
 CLIP, T5 = "text_encoder_1", "text_encoder_2"
 LONGEST_WITHOUT_GUIDANCE = 256  # tokens of T5 that schnell was taught with
@@ -31,6 +31,7 @@ class Flux1(DitFamily):
     card: ClassVar = CARD
     formats: ClassVar = {CLIP: PromptFormat(77, closed=True), T5: PromptFormat(512, closed=True)}
     layout: ClassVar = TRANSFORMER
+    adapter_layouts: ClassVar = (XLABS,)
     widths: ClassVar = {CLIP: Width("pooled_projection_dim"), T5: Width("joint_attention_dim", "d_model")}
 
     @classmethod

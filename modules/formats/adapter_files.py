@@ -119,6 +119,7 @@ def _unwrapped_key(key: str) -> str:
     """A name without what programs wrap around it; diffusers had attention's LoRA inside of a "processor" once."""
     key = re.sub(r"\.processor\.to_out_lora\.", ".to_out.0.lora.", key)
     key = re.sub(r"\.processor\.(to_[qkv])_lora\.", r".\1.lora.", key)
+    key = re.sub(r"(\.processor\.(?:qkv|proj)_lora[12]?)\.(down|up)\.weight$", r"\1.lora.\2.weight", key)  # XLabs'
     return re.sub(r"^(base_model\.model\.|lycoris_)", "", key).replace(".default.", ".")
 
 

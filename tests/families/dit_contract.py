@@ -214,6 +214,18 @@ class DitContract(FamilyContract):
         assert asked[1:] == [self.kind.card.variants[0].repo]
         assert_same_weights(whole.component("vae"), family.component("vae"))
 
+    def test_the_layers_of_text_encoders_have_the_names_of_comfyui(self, family: Any) -> None:
+        spellings = family.layer_spellings()
+        for spec in self.kind.card.components:
+            inside = {"clip": "text_model.", "llm": "model."}.get(spec.kind, "")
+            paths = [
+                path for path, _ in family.empty(spec.name).named_modules() if path.endswith(("q_proj", "Attention.q"))
+            ]
+            for path in paths if spec.reads_text else ():
+                whole = inside + path.removeprefix("text_model.")
+                for start in spec.file_names:
+                    assert spellings[f"text_encoders.{start}.transformer.{whole}"] == f"{spec.name}|{path}"
+
     def test_padding_of_a_condition_is_counted(self, family: Family) -> None:
         condition = family.encode_text(PROMPTS)
         if condition.mask_BT is not None:

@@ -36,6 +36,7 @@ class TinyDit:
     reads: tuple[LoraFormat, ...]  # the formats of a LoRA that diffusers' loader reads
     more: tuple[str, ...] = ()  # what such files have beside the weights
     adapted: str = r"\w*blocks\.\d+\.(attn|ff).*"  # the layers that adapters are put on
+    others: tuple[Layout, ...] = ()  # what else adapters' files call its layers
 
     @cached_property
     def module(self) -> nn.Module:
@@ -70,6 +71,7 @@ class TinyDit:
         class Family(Pretend):
             card = replace(CARD, components=(spec,))
             layout = self.layout
+            adapter_layouts = self.others
 
         family = object.__new__(Family)
         family._empty, family._lora_targets = {"denoiser": self.module}, {}  # pyright: ignore[reportPrivateUsage]
@@ -115,7 +117,7 @@ DITS = {
     "flux1": TinyDit(
         flux1.TRANSFORMER, "transformer_flux:FluxTransformer2DModel",
         {**WIDE, "guidance_embeds": True}, "convert_flux_transformer_checkpoint_to_diffusers", "FluxLoraLoaderMixin",
-        ("diffusers", "kohya"), adapted=r"\w*blocks\.\d+\.(attn|ff|proj).*",
+        ("diffusers", "kohya"), adapted=r"\w*blocks\.\d+\.(attn|ff|proj).*", others=(flux1.XLABS,),
     ),
     "chroma": TinyDit(
         chroma.TRANSFORMER, "transformer_chroma:ChromaTransformer2DModel",

@@ -114,6 +114,24 @@ def test_every_dialect_is_read_and_what_lies_fused_is_taken_apart(dialect: str, 
         assert torch.equal(found[place].down, wanted[1][0]) and torch.equal(found[place].up, up)
 
 
+def test_the_names_of_xlabs_are_read_as_diffusers_reads_them(tmp_path: Path) -> None:
+    names = [f"double_blocks.0.processor.{each}_lora{which}" for each in ("qkv", "proj") for which in "12"]
+    names += [f"single_blocks.0.processor.{each}_lora" for each in ("qkv", "proj")]
+    module, file = DITS["flux1"].module, dict[str, Tensor]()
+    width = module.get_parameter("transformer_blocks.0.attn.to_q.weight").shape[0]
+    for name in names:
+        inputs = 5 * width if name == "single_blocks.0.processor.proj_lora" else width
+        file[f"{name}.down.weight"] = torch.randn(2, inputs)
+        file[f"{name}.up.weight"] = torch.randn(width * (3 if "qkv" in name else 1), 2)
+    wanted = DITS["flux1"].read_lora(file)
+    found: dict[str, Any] = read_adapter(saved(tmp_path, file), DITS["flux1"].family.layer_spellings())
+    assert len(wanted) == 2 * len(found) == 24
+    for place, lora in found.items():
+        path = f"transformer.{place.partition('|')[2]}"
+        assert torch.equal(lora.down, wanted[f"{path}.lora_A.weight"])
+        assert torch.equal(lora.up, wanted[f"{path}.lora_B.weight"])
+
+
 def kinds(outputs: int) -> dict[str, AdapterTensors]:
     made = torch.randn
     loha = {"w1_a": made(outputs, 2), "w1_b": made(2, 16), "w2_a": made(outputs, 2), "w2_b": made(2, 16)}

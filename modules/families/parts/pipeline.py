@@ -26,7 +26,7 @@ from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
 from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import Latents, decoded, encoded, latents_of
-from modules.families.parts.lora_targets import layer_paths, lora_targets
+from modules.families.parts.lora_targets import file_starts, layer_paths, lora_targets, paths_in_files
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
 from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
@@ -58,6 +58,7 @@ class DiffusersFamily(Family):
     """Components by the card; a class, a folder and a kind each."""
 
     layout: ClassVar[Layout | None] = None  # of its denoiser's names in single files, where they are not diffusers'
+    adapter_layouts: ClassVar[tuple[Layout, ...]] = ()  # what else adapters' files call the denoiser's layers
     default_scaling: ClassVar[float] = 1.0  # of latents, where the VAE's config does not say
 
     def __init__(self, source: ModelFiles, options: LoadOptions, noise_schedule: NoiseSchedule) -> None:
@@ -298,18 +299,18 @@ class DiffusersFamily(Family):
     @cached_property
     def native_layers(self) -> Mapping[str, Link]:
         """Where the denoiser's layers lie in single files, by their paths here; empty without a layout."""
-        shapes = {name: tuple(p.shape) for name, p in self.empty("denoiser").named_parameters()} if self.layout else {}
-        return self.layout.layers(shapes) if self.layout else {}
+        return self._layers(self.layout) if self.layout else {}
+
+    def _layers(self, layout: Layout) -> Mapping[str, Link]:
+        return layout.layers({name: tuple(p.shape) for name, p in self.empty("denoiser").named_parameters()})
 
     def layer_spellings(self) -> Spellings:
         found: dict[str, str | FileLayer] = {}
         for number, spec in enumerate(spec for spec in self.card.components if spec.kind != "vae"):
-            starts = [spec.folder, f"lora_{spec.folder}"]
-            if spec.reads_text:
-                starts += [spec.embedding or spec.name, f"lora_te{number}", *(["lora_te"] if number == 1 else [])]
-            else:
-                starts += ["lora_unet", "lora_unet_", "oft_unet", "diffusion_model", "model.diffusion_model", ""]
-                found |= native_spellings(spec.name, self.native_layers, starts)
+            starts = file_starts(spec, number)
+            if not spec.reads_text:
+                for layers in (*map(self._layers, self.adapter_layouts), self.native_layers):
+                    found |= native_spellings(spec.name, layers, starts)
             for path in layer_paths(self.empty(spec.name)):
                 key = f"{spec.name}|{path}"
                 spellings = spellings_of(starts, {path, *self.other_paths(spec.name, path)})
@@ -318,8 +319,7 @@ class DiffusersFamily(Family):
 
     def other_paths(self, component: str, path: str) -> Iterator[str]:
         """What the path of a layer is in files beside what it is in the module."""
-        if self.card.component(component).kind == "clip":
-            yield building.text_model_once(path)
+        return paths_in_files(self.card.component(component), path)
 
     def lora_name(self, component: str, path: str) -> str:
         """What a layer is called in kohya's files; by diffusers' path, as LyCORIS has it, where it lies fused."""

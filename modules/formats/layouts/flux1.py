@@ -42,3 +42,19 @@ TRANSFORMER = Layout(
     *within("single_transformer_blocks.{i}", "single_blocks.{i}", *SINGLE),
     ("single_transformer_blocks.{i}.norm.linear", "single_blocks.{i}.modulation.lin"),
 )
+
+# What XLabs' files of LoRAs call the attention's layers. In blocks of one stream the MLP's are not theirs.
+XLABS = Layout(
+    *within(
+        "transformer_blocks.{i}", "double_blocks.{i}.processor",
+        ("attn.to_q + attn.to_k + attn.to_v", "qkv_lora1", "fuse"),
+        ("attn.add_q_proj + attn.add_k_proj + attn.add_v_proj", "qkv_lora2", "fuse"),
+        ("attn.to_out.0", "proj_lora1"),
+        ("attn.to_add_out", "proj_lora2"),
+    ),
+    *within(
+        "single_transformer_blocks.{i}", "single_blocks.{i}.processor",
+        ("attn.to_q + attn.to_k + attn.to_v", "qkv_lora", "fuse"),
+        ("proj_out", "proj_lora"),
+    ),
+)  # fmt: skip

@@ -29,6 +29,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "adapter.unread": ("{file} also holds {count:# tensor|# tensors} that cannot be read here ({names}).",
         "It was made for another type of model, or holds a relative of LoRA that is not supported (whole weights, "
         "norms, biases, GLoRA, BOFT). Switch skip_unread on to use the rest."),
+    "adapter.streamed": ("{file} changes {layer}, of a text encoder that is read block by block: memory is short.",
+        "Switch {sampling.skip_unread} on to use the rest."),
     "fix.skip-unread": ("Leave out what cannot be read", ""),
     "fix.no-zero-snr": ("Train without zero terminal SNR", ""),
     "fix.device-auto": ("Use what this machine has", ""),

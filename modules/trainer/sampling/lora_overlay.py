@@ -77,6 +77,11 @@ def with_loras(
                 for name, tensors in read_adapter(path, spellings, names, fixes=skip).items():
                     if name.partition("|")[0] in parts:
                         layer = _layer(family, name)
+                        if not is_packed(layer) and layer.get_parameter("weight").is_meta:  # read block by block
+                            if names is None:
+                                raise UserError("adapter.streamed", file=path.name, layer=name, fixes=skip)
+                            names.append(name)
+                            continue
                         originals.setdefault(name, _original(layer))
                         add_update(layer, tensors, strength)
         yield
