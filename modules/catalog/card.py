@@ -14,6 +14,7 @@ from modules.catalog.layers import LayerSet
 ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm"]
 LoraFormat = Literal["kohya", "diffusers", "native"]
 TEXT_KINDS = ("clip", "t5", "llm")
+T5_TOKENIZER = "google/t5-v1_1-xxl"  # where kohya's scripts have it from, too: there is no licence to accept
 
 # Which linear layers and convolutions an adapter is put on, by their paths. As in kohya's LoCon, the ends of a denoiser
 # and its embeddings of time and size are left alone, and so is CLIP's projection.
@@ -38,6 +39,7 @@ class ComponentSpec:
     title: str = ""  # as people call it; "" for text encoders, which are counted
     trainable: bool = True  # whether training may change it; a VAE is never asked
     tokenizer: str = ""  # the folder of a text encoder's tokenizer
+    tokenizer_repo: str = ""  # where anyone may fetch the same one, where a model's own repository may be gated
     adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
     embedding: str = ""  # what an embedding file calls the vectors of this text encoder
     file_names: tuple[str, ...] = ()  # what it is called in whole models' files: "text_encoders.<name>.transformer."

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from modules.catalog import flux1
-from modules.catalog.card import ComponentSpec, SamplingDefaults, Variant
+from modules.catalog.card import T5_TOKENIZER, ComponentSpec, SamplingDefaults, Variant
 
 MAKER = "lodestones"
 
@@ -22,7 +22,7 @@ CARD = replace(
         flux1.CARD.component("vae"),
         ComponentSpec(
             "text_encoder_1", "t5", "text_encoder", "transformers.models.t5.modeling_t5:T5EncoderModel",
-            trainable=False, tokenizer="tokenizer", file_names=("t5xxl",),
+            trainable=False, tokenizer="tokenizer", file_names=("t5xxl",), tokenizer_repo=T5_TOKENIZER,
         ),
     ),
     examples=(f"{MAKER}/Chroma1-HD", f"{MAKER}/Chroma1-Base", f"{MAKER}/Chroma1-Flash"),

@@ -40,6 +40,7 @@ KLEIN = FamilyCard(
         ComponentSpec(
             "text_encoder_1", "llm", "text_encoder", "transformers.models.qwen3.modeling_qwen3:Qwen3Model",
             trainable=False, tokenizer="tokenizer", file_names=("qwen3_4b", "qwen3_8b"), blocks_read=27,
+            tokenizer_repo="Qwen/Qwen3-8B",
         ),
     ),
     resolution=1024,

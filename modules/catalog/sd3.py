@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant
+from modules.catalog.card import T5_TOKENIZER, ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant
 from modules.catalog.layers import dit_sets
 
 CLIP = "transformers.models.clip.modeling_clip:CLIPTextModelWithProjection"
@@ -29,7 +29,7 @@ CARD = FamilyCard(
         ),
         ComponentSpec(
             "text_encoder_3", "t5", "text_encoder_3", "transformers.models.t5.modeling_t5:T5EncoderModel",
-            trainable=False, tokenizer="tokenizer_3", file_names=("t5xxl",),
+            trainable=False, tokenizer="tokenizer_3", file_names=("t5xxl",), tokenizer_repo=T5_TOKENIZER,
         ),
     ),
     resolution=1024,

@@ -18,10 +18,10 @@ from modules.text import GB, MB
 
 # Beside what is asked for of each component. Everything else in a repository (other formats, pictures) is left there.
 ALWAYS = ("model_index.json", "scheduler/*.json", "tokenizer*/*")
+TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json")
 # A component that is a repository of its own, such as another VAE, has its files outside of folders.
 OUTSIDE = (
-    "config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*", "tokenizer*.json", "vocab.json",
-    "merges.txt", "spiece.model", "special_tokens_map.json",
+    "config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*", *TOKENIZER,
 )  # fmt: skip
 IGNORED_FILES = (
     "*.msgpack",
@@ -80,9 +80,12 @@ class Wanted:
 
     folders: tuple[str, ...]  # those with weights, the denoiser's first
     alone: bool = False  # one component, which may be a repository of its own
+    tokenizer: bool = False  # nothing but the tokenizer of such a repository
 
     def patterns(self, ending: str) -> tuple[str, ...]:
         """The names of files to fetch; `ending` of those with weights."""
+        if self.tokenizer:
+            return TOKENIZER
         configs = (f"{folder}/config.json" for folder in self.folders)
         weights = (f"{folder}/*.{ending}*" for folder in self.folders)
         return (*ALWAYS, *configs, *weights, *(OUTSIDE if self.alone else ()))

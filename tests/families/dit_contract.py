@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from shutil import copyfile, copytree
 from typing import Any, ClassVar, NamedTuple
 
 import pytest
@@ -225,6 +226,33 @@ class DitContract(FamilyContract):
                 whole = inside + path.removeprefix("text_model.")
                 for start in spec.file_names:
                     assert spellings[f"text_encoders.{start}.transformer.{whole}"] == f"{spec.name}|{path}"
+
+    def test_a_tokenizer_beside_the_file_of_a_text_encoder_is_its(
+        self, family: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Without the hub; where there is none, one that anyone may fetch comes first."""
+        others = {"vae": str(folder / "vae")}
+        for spec in self.kind.card.components:
+            if spec.reads_text:
+                others[spec.name] = str(tmp_path / f"{spec.name}.safetensors")
+                copyfile(next((folder / spec.folder).glob("*.safetensors")), others[spec.name])
+                copytree(folder / spec.tokenizer, tmp_path / spec.name)
+        path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
+        files = self.kind.open_file(path)
+        for name, other in others.items():
+            opening.take_other(files, name, other, replace(OPTIONS, offline=True), self.kind)
+        self.kind.complete(files, replace(OPTIONS, offline=True))
+        for name, reader in family.tokenizers.items():
+            assert files.tokenizers[name].text() == reader.tokenizer.text()
+            files.tokenizers.pop(name)
+        if any(spec.reads_text and spec.kind != "clip" for spec in self.kind.card.components):
+            with pytest.raises(UserError, match=r"tokenizer of text encoder .* is missing.*into a folder beside"):
+                self.kind.complete(files, replace(OPTIONS, offline=True))
+        open_to_all = {spec.tokenizer_repo: tmp_path / spec.name for spec in self.kind.card.components}
+        monkeypatch.setattr(opening, "model_path", lambda name, *_: open_to_all[name])
+        if all(spec.tokenizer_repo for spec in self.kind.card.components if spec.kind in ("t5", "llm")):
+            self.kind.complete(files, OPTIONS)
+            assert files.tokenizers.keys() == family.tokenizers.keys()
 
     def test_padding_of_a_condition_is_counted(self, family: Family) -> None:
         condition = family.encode_text(PROMPTS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -21,6 +21,8 @@ from modules.system.headers.parts import ENDINGS, Part, configured, read_part, w
 from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
 from modules.system.weights import Weights
+
+TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "merges.txt")  # any of them is one
 
 
 def open_model(
@@ -91,6 +93,7 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
         if path.suffix.lower() in ENDINGS:
             check_part(read_part(path, spec), spec, path, files, card)
         files.configs.setdefault(name, usual)
+        _take_tokenizer(files, spec, (path.with_suffix(""), path.parent, path.parent.parent / spec.tokenizer))
         return
     folder = path / spec.folder if (path / spec.folder).is_dir() else path
     files.configs[name] = read_json(folder / "config.json")
@@ -98,9 +101,14 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
     check_configs({name: files.configs[name]}, card, path)
     check_supported({name: files.configs[name]}, card, path)
     files.weights[name] = folder_weights(folder)
-    for own in (folder, folder.parent / spec.tokenizer):
-        if spec.reads_text and any((own / name).is_file() for name in ("tokenizer.json", "spiece.model")):
-            files.tokenizers[name] = Tokenizer.from_folder(own)
+    _take_tokenizer(files, spec, (folder, folder.parent / spec.tokenizer))
+
+
+def _take_tokenizer(files: ModelFiles, spec: ComponentSpec, folders: Iterable[Path]) -> None:
+    """What reads for another text encoder, if it lies in one of these folders."""
+    for own in folders:
+        if spec.reads_text and any((own / name).is_file() for name in TOKENIZER_FILES):
+            files.tokenizers[spec.name] = Tokenizer.from_folder(own)
             break
 
 

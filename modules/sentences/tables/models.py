@@ -155,6 +155,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "It is the text encoder of another model: choose the one that belongs to this model."),
     "model.lacks-parts": ("{file} holds no {parts:commas}, and fetching it failed: {why}",
         "Choose files or folders for what is missing in the settings of the model."),
+    "model.lacks-tokenizers": ("{file}: the tokenizer of {parts:commas} is missing, and fetching it failed: {why}",
+        "Put its files (tokenizer.json, or spiece.model with tokenizer_config.json) into a folder beside the text "
+        "encoder's file that is called as the file is, or choose a folder that holds both."),
     "single-file.incomplete": ("{file} is not a whole model: it holds no {parts:commas}.",
         "Choose a full checkpoint. A missing VAE can be given: {model.vae}, or --vae of convert."),
     "single-file.surplus": ("{file} has what does not belong there: {names}.",

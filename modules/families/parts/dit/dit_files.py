@@ -7,7 +7,8 @@ prefixes. What it lacks is named by the user, or fetched once from the repositor
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -67,14 +68,32 @@ def complete(files: ModelFiles, card: FamilyCard, options: LoadOptions) -> None:
         if spec.kind == "clip" and spec not in lacks and spec.name not in files.tokenizers:
             files.tokenizers[spec.name] = Tokenizer.from_folder(BUNDLED / files.kind / spec.tokenizer, BUNDLED / "clip")
     readers = [spec for spec in card.components if spec.reads_text and spec.name not in files.tokenizers]
-    if not lacks and not readers:
-        return
+    for spec in readers if not lacks else ():  # what a gated repository has, too
+        if spec.tokenizer_repo:
+            with suppress(UserError):
+                wanted = Wanted((), tokenizer=True)
+                folder = opening.model_path(spec.tokenizer_repo, wanted, options)
+                files.tokenizers[spec.name] = Tokenizer.from_folder(folder)
+    readers = [spec for spec in readers if spec.name not in files.tokenizers]
+    if lacks or readers:
+        _fetch(files, card, options, lacks, readers)
+
+
+def _fetch(
+    files: ModelFiles,
+    card: FamilyCard,
+    options: LoadOptions,
+    lacks: Sequence[ComponentSpec],
+    readers: Sequence[ComponentSpec],
+) -> None:
+    """What is missing, from the repository of the model's variant. `readers`: those that lack their tokenizers."""
     repo = next(variant.repo for variant in card.variants if variant.kind == files.kind)
     try:
         folder = opening.model_path(repo, Wanted(tuple(spec.folder for spec in lacks)), options)
     except UserError as error:
         parts = [spec.title or component_label(spec.name) for spec in lacks or readers]
-        raise UserError("model.lacks-parts", file=files.path.name, parts=parts, why=error.problem) from error
+        code = "model.lacks-parts" if lacks else "model.lacks-tokenizers"
+        raise UserError(code, file=files.path.name, parts=parts, why=error.problem) from error
     for spec in lacks:
         files.configs[spec.name] = read_json(folder / spec.folder / "config.json")
         files.weights[spec.name] = folder_weights(folder / spec.folder)
