@@ -30,6 +30,7 @@ CARD = replace(
         Variant("chroma1", "Chroma1-HD", repo=f"{MAKER}/Chroma1-HD", licence="Apache 2.0"),
     ),
     file_marks=("distilled_guidance_layer.",),
+    file_lacks=(),
     sampling=(SamplingDefaults(16, 1.0, names=r"flash"), SamplingDefaults(40, 3.0)),
     guidance_embed=False,
 )  # fmt: skip

@@ -52,7 +52,8 @@ CARD = FamilyCard(
             licence="Apache 2.0", adapter="ostris/FLUX.1-schnell-training-adapter",
         ),
     ),
-    file_marks=("vector_in.",),
+    file_marks=("vector_in.", "single_transformer_blocks.0.proj_mlp."),
+    file_lacks=("distilled_guidance_layer.",),
     chunk_size=511,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

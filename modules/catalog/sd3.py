@@ -57,7 +57,8 @@ CARD = FamilyCard(
             2.085, LICENCE, gated=True,
         ),
     ),
-    file_marks=("joint_blocks.",),
+    file_marks=("joint_blocks.", "pos_embed.pos_embed"),
+    file_lacks=("joint_transformer_blocks.",),  # AuraFlow's
     chunk_size=255,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

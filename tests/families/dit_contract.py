@@ -18,10 +18,12 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from modules.catalog.contents import family_of
 from modules.diffusion.solvers import denoise
 from modules.errors import UserError
 from modules.families.family import Condition, Family, LoadOptions
-from modules.families.parts import opening
+from modules.families.parts import building, opening
+from modules.families.parts.dit.dit_files import bundled_config
 from modules.formats.checkpoint import planned
 from modules.system.weights import PlannedTensor, write_safetensors
 from tests.families.contract import LONG, OPTIONS, FamilyContract, assert_same_weights
@@ -150,6 +152,15 @@ class DitContract(FamilyContract):
         save_file(tensors | {f"{prefix}surplus.weight": torch.zeros(3)}, path, metadata)
         with pytest.raises(UserError, match="surplus"):
             self.kind.load(str(path), self.beside(folder))
+
+    def test_a_file_tells_its_family_under_its_authors_names_and_under_diffusers(self) -> None:
+        spec, layout = self.kind.card.component("denoiser"), self.kind.layout
+        for variant in self.kind.card.variants:
+            shapes, _ = building.tensor_shapes(spec, bundled_config(variant.kind, spec))
+            native = {link.theirs for link in layout.links(shapes).values()} if layout else set[str]()
+            for names in (native, shapes):
+                for prefix in ("", "model.diffusion_model.", "transformer."):
+                    assert family_of([prefix + name for name in names]) == self.kind.name
 
     def test_trained_weights_alone_in_a_file_find_their_places(self, family: Family, tmp_path: Path) -> None:
         name, old = next((n, p) for n, p in family.denoiser.named_parameters() if n.endswith("to_q.weight"))
