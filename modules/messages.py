@@ -256,6 +256,7 @@ class SampleNow:
     """Make the preset's samples, or one image of the settings given here (those of preset.sampling.Prompt)."""
 
     prompt: dict[str, Any] | None = None
+    strength: float = 1.0  # of the adapter that is trained; other methods draw with what they have learnt
 
 
 @message

@@ -185,6 +185,16 @@ class Adapter(Method):
             yield problem("adapter.lost-layers", count=len(lost), file=file, names=first_names(sorted(lost)))
 
     @contextmanager
+    def at_strength(self, strength: float) -> Generator[None]:
+        for update in self.updates.values():
+            update.strength = strength
+        try:
+            yield
+        finally:
+            for update in self.updates.values():
+                update.strength = 1.0
+
+    @contextmanager
     def original(self) -> Generator[None]:
         """The model without its adapter, for a while."""
         for update in self.updates.values():

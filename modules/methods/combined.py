@@ -39,6 +39,13 @@ class CombinedMethods(Method):
                 stack.enter_context(method.original())
             yield
 
+    @contextmanager
+    def at_strength(self, strength: float) -> Generator[None]:
+        with ExitStack() as stack:
+            for method in self.methods:
+                stack.enter_context(method.at_strength(strength))
+            yield
+
     def prepare(self, addresses: Sequence[int]) -> None:
         for method in self.methods:
             method.prepare(addresses)

@@ -120,6 +120,12 @@ class Method(ABC):
             yield
 
     @contextmanager
+    def at_strength(self, strength: float) -> Generator[None]:
+        """The model with so much of what it has learnt, for a while; only adapters can be had in part."""
+        del strength
+        yield
+
+    @contextmanager
     def original(self) -> Generator[None]:
         """The model as it was before training, for a while; only where `has_original` says so.
 

@@ -41,6 +41,7 @@ class Update(ABC, Generic[Kind]):
         self.layer, self.settings, self.alpha = layer, settings, tensors.alpha
         device = weight_of(layer).device
         self.values = {n: nn.Parameter(t.to(device, dtype, copy=True)) for n, t in tensors.values.items()}
+        self.strength = 1.0  # how much of the update is in the layer's answer: for samples
         self.gate_BX: Tensor | None = None  # how loud the update is for each image, X: 1, or for each output
         self.magnitude = self._initial_magnitude(tensors, dtype)  # DoRA's, one for each input or output
 
@@ -80,6 +81,8 @@ class Update(ABC, Generic[Kind]):
         dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else weight.dtype
         x, bias = x.to(dtype), None if layer.bias is None else layer.bias.to(dtype)
         changed = self.changed(x, weight, bias)
+        if self.strength != 1:
+            return torch.lerp(frozen_forward(layer, x, weight, bias), changed, self.strength)
         if self.gate_BX is None or not layer.training:
             return changed
         gate, ones = self.gate_BX.to(dtype), [1] * (x.dim() - 2)

@@ -171,8 +171,8 @@ class Trainer:
                 self.writer.back_up()
             case SaveNow():
                 self.writer.save(final=False)
-            case SampleNow(prompt):
-                self.writer.sample(prompt)
+            case SampleNow(prompt, strength):
+                self.writer.sample(prompt, strength)
             case ValidateNow():
                 self._validate()
             case Change():

@@ -14,6 +14,7 @@ from modules.families import Family
 from modules.formats.adapter_files import read_adapter
 from modules.methods import attach
 from modules.methods.adapter import Adapter
+from modules.trainer.sampling.lora_overlay import add_update
 from tests.methods.setting import answer, learn, opened, preset, stir
 
 PLAIN: dict[str, Any] = {"kind": "lora", "rank": 4, "alpha": 2.0}
@@ -236,6 +237,20 @@ def test_without_its_adapter_the_model_is_the_original() -> None:
     with method.original():
         torch.testing.assert_close(answer(family), before, rtol=1e-5, atol=1e-5)
     assert answer(family).equal(changed)
+
+
+@pytest.mark.parametrize("method", [CONV, DORA, {**PLAIN, "kind": "loha"}], ids=["lora", "dora", "loha"])
+def test_at_a_strength_it_answers_as_a_file_merged_at_that_strength(method: dict[str, Any]) -> None:
+    family, merged = opened(), opened()
+    found = adapter(family, method)
+    stir(found)
+    for name, update in found.updates.items():
+        component, _, path = name.partition("|")
+        add_update(merged.component(component).get_submodule(path), update.tensors(), 0.3)
+    whole = answer(family)
+    with found.at_strength(0.3):
+        torch.testing.assert_close(answer(family), answer(merged), rtol=1e-4, atol=1e-5)
+    assert answer(family).equal(whole) and not torch.allclose(whole, answer(merged))
 
 
 def test_the_state_of_one_run_continues_in_another() -> None:

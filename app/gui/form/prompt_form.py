@@ -41,7 +41,7 @@ class PromptForm(Frame):
         project: Values | None = None,
     ) -> None:  # fmt: skip
         super().__init__(master)
-        self._many, self._wide, self._project = many, label_width, project
+        self._many, self.label_width, self._project = many, label_width, project
         self.rows: dict[str, FormRow] = {}
         self.controls: dict[str, Control] = {}
         self._values, self._lines = values, lines
@@ -84,7 +84,9 @@ class PromptForm(Frame):
         setting = setting_of(name)
         label = tr("Prompts") if self._many and name == "prompt" else tr(setting.label)
         words = tr("One prompt on each line.") if self._many and name == "prompt" else tr(setting.help)
-        row = FormRow(self, label, words=words, unit=tr(setting.unit) if setting.unit else "", label_width=self._wide)
+        row = FormRow(
+            self, label, words=words, unit=tr(setting.unit) if setting.unit else "", label_width=self.label_width
+        )
         self.rows[name] = row
         shown = "" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
         if name == "prompt":

@@ -88,6 +88,11 @@ class RunPage(Page):
         least = 0 if self._idle and self.comparison is None else px(LOWEST)
         self.stage.configure(height=max(self.area.winfo_height() - px(EDGE), least))
 
+    def reveal(self, path: str) -> None:
+        """Show the run of this folder, unless it is the one that goes on."""
+        if Path(path).is_dir() and Path(path) != self.live.folder:
+            self._chosen(path)
+
     def shown(self) -> None:
         self.runs.look()
         if self._built:

@@ -6,14 +6,16 @@ from typing import Any, cast
 
 from app.gui.context import AppContext
 from app.gui.form.prompt_form import FIELDS, PromptForm, setting_of
-from app.gui.kit import Answer, Dialog, ScrollArea
+from app.gui.kit import Answer, Dialog, Entry, FormRow, ScrollArea
 from modules.language import plural, tr
 from modules.messages import SampleNow
 from modules.preset.paths import Values
+from modules.preset.sections.method import ADAPTERS
 from modules.preset.usual_sampling import usual_prompt
 
 ALL = "all"
 ONE = "one"
+LIMIT = 10  # of a LoRA's strength, as in the schema
 MESSAGE = "The image is made after the step under way, and appears with the samples. Training goes on."
 
 
@@ -35,14 +37,38 @@ class SampleNowDialog(Dialog):
         area.pack(fill="both", expand=True)
         self.form = PromptForm(area.body, self.asked_last or first_prompt(context), project=context.draft.values)
         self.form.pack(fill="both", expand=True)
+        self.strength_row = self._made_row(area.body) if context.draft.get("method.kind") in ADAPTERS else None
         self._read: Values | None = None
+        self._asked_strength: float | None = 1.0
         self.form.controls["prompt"].focus_set()
 
+    def _made_row(self, master: Any) -> FormRow:
+        """How much of what is trained is on the model: as a LoRA file is used at a strength."""
+        words = tr("How much of it the image is drawn with. 1: as it is trained; 0: the base model.")
+        row = FormRow(master, tr("LoRA strength"), words=words, label_width=self.form.label_width)
+        row.put(Entry(row, "1"))
+        row.pack(fill="x")
+        return row
+
+    @property
+    def strength(self) -> float | None:
+        """None if it is no such number."""
+        entry = self.strength_row.control if self.strength_row else None
+        text = entry.get() if isinstance(entry, Entry) else "1"
+        try:
+            return value if -LIMIT <= (value := float(text.replace(",", "."))) <= LIMIT else None
+        except ValueError:
+            return None
+
     def _judge(self, answer: str) -> bool:
+        if self.strength_row is not None:
+            wrong = tr("Must be a number from {low} to {high}", low=-LIMIT, high=LIMIT)
+            self.strength_row.error("" if self.strength is not None else wrong)
+        self._asked_strength = self.strength
         if answer == ALL:
-            return True
+            return self._asked_strength is not None
         self._read = self.form.read()
-        return self._read is not None
+        return self._read is not None and self._asked_strength is not None
 
     def _closed(self, answer: str | None) -> None:
         if answer is None:
@@ -50,7 +76,7 @@ class SampleNowDialog(Dialog):
         if answer == ONE:
             type(self).asked_last = self._read
         if not self.context.running.busy or not self.context.engine.send(
-            SampleNow(self._read if answer == ONE else None)
+            SampleNow(self._read if answer == ONE else None, self._asked_strength or 0.0)
         ):
             self.context.notify(tr("The run has ended: no sample can be made."))
             return

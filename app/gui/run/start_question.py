@@ -27,8 +27,9 @@ from app.gui.run.dialogs import lost_steps_text
 from app.gui.run_control import Resumable, Way
 from app.gui.session.earlier_run import EarlierRun
 from modules.language import plural, tr
-from modules.text import ago, percent_done
+from modules.text import ago, duration, percent_done
 
+LOOK = "look"  # the answer that shows the earlier run
 ROWS = 6  # of the table; more of them scroll
 ROW = 30
 THUMB = 72
@@ -47,8 +48,10 @@ class _Question(Dialog):
         self, context: AppContext, earlier: EarlierRun, on_answer: Callable[[Way], object],
         title: str, answers: tuple[Answer, ...], check: Callable[[Any], bool] | None = None,
     ) -> None:  # fmt: skip
-        def closed(way: Way | None) -> None:
-            if way is not None:
+        def closed(way: Any) -> None:
+            if way == LOOK:
+                context.go("run", str(earlier.run.folder))
+            elif way is not None:
                 on_answer(way)
 
         super().__init__(context.app, title, "", answers, closed, check=check, width=590)
@@ -116,8 +119,8 @@ class ContinueQuestion(_Question):
             line.pack(fill="x", pady=(px(4), px(4)))
             share = min(earlier.step / earlier.wanted, 1.0)
             Label(line, percent_done(earlier.step, earlier.wanted), font="small", role="text2").pack(side="left")
-            words = plural(left, "1 step left", "{count:,} steps left")
-            Label(line, words, font="small", role="text2").pack(side="right")
+            words = [plural(left, "1 step left", "{count:,} steps left"), *_about(earlier, left)]
+            Label(line, ", ".join(words), font="small", role="text2").pack(side="right")
             Progress(self.body, share).pack(fill="x")
 
 
@@ -127,8 +130,9 @@ class StartQuestion(_Question):
     def __init__(self, context: AppContext, earlier: EarlierRun, on_answer: Callable[[Way], object]) -> None:
         title = tr("This run is finished") if earlier.finished else tr("Start or continue?")
         start = tr("Start a new run")
-        answers = (Answer(tr("Cancel")), Answer(start, True, "primary", "play"))
-        self._on_way, self.steps = on_answer, dict[str, Entry]()
+        look = Answer(tr("Look at the run"), LOOK, "quiet", "chart-line")
+        answers = (look, Answer(tr("Cancel")), Answer(start, True, "primary", "play"))
+        self._on_way, self.steps, self.times = on_answer, dict[str, Entry](), dict[str, Label]()
         super().__init__(context, earlier, self._chosen, title, answers, self._is_right)
         self.cards = ChoiceCards(self.body, self._picked)
         self.cards.pack(fill="x")
@@ -149,6 +153,8 @@ class StartQuestion(_Question):
             text = tr("From step {step:,}. The current settings stay in the window.", step=earlier.step)
             self._card("own", tr("Continue “{name}” with its own settings", name=name), text)
         if not earlier.fits:
+            words = tr("It cannot go on with the current settings: what it has learnt is of another size or kind.")
+            Label(self.body, words, font="small", role="text2", wrap=True).pack(fill="x", pady=(px(8), 0))
             return
         words = tr("Continue “{name}” with the current settings", name=name)
         mark = tr(
@@ -167,8 +173,14 @@ class StartQuestion(_Question):
         if self.earlier.finished:
             self.steps[value] = Entry(body, str(self.earlier.more), width=90, rest_ms=0)
             self.steps[value].pack(side="left", pady=(px(6), 0))
-            Label(body, tr("steps more")).pack(side="left", padx=(px(8), 0), pady=(px(6), 0))
+            words = [tr("steps more"), *_about(self.earlier, self.earlier.more)]
+            self.times[value] = Label(body, ", ".join(words))
+            self.times[value].pack(side="left", padx=(px(8), 0), pady=(px(6), 0))
+            self.steps[value].inner.bind("<KeyRelease>", lambda _: self._tell_time(value), add=True)
             self.steps[value].inner.bind("<FocusIn>", lambda _: self.cards.pick(value), add=True)
+
+    def _tell_time(self, value: str) -> None:
+        self.times[value].set(", ".join([tr("steps more"), *_about(self.earlier, max(self._more(), 0))]))
 
     def _picked(self, value: str) -> None:
         step = tr("Continue at step {step:,}", step=self.earlier.step)
@@ -180,7 +192,9 @@ class StartQuestion(_Question):
         text = entry.inner.get().replace(",", "").strip() if entry else "0"
         return int(text) if text.isascii() and text.isdecimal() and len(text) < 9 else -1
 
-    def _is_right(self, _: object) -> bool:
+    def _is_right(self, answer: object) -> bool:
+        if answer == LOOK:
+            return True
         more, entry = self._more(), self.steps.get(self.cards.get())
         wrong = entry is not None and more < 1
         if entry is not None:
@@ -197,6 +211,12 @@ class StartQuestion(_Question):
 
     def _chosen(self, _: object) -> None:
         self._on_way(self._way)
+
+
+def _about(earlier: EarlierRun, steps: int) -> list[str]:
+    """How long so many steps take at the pace that the run had; nothing where none is known."""
+    pace = earlier.summary.pace
+    return [tr("about {time}", time=duration(steps / pace))] if steps and pace else []
 
 
 def _state_text(earlier: EarlierRun) -> str:

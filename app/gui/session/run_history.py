@@ -51,6 +51,7 @@ class Summary:
     reason: str = ""  # the same in one sentence
     best: int = -1  # step of the best validation; -1: none is known
     loss: float = 0.0  # smoothed, of the last step; 0: none is known
+    pace: float = 0.0  # steps in a second, at last; 0: none is known
 
 
 class Run:
@@ -173,11 +174,15 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
     events = last_events(run.folder / "events.jsonl")
     alive: Status = "running" if is_training(run.folder) else "cut off"
     status, step, steps, failed, best, loss = alive, 0, 0, list[Failed](), -1, 0.0
+    pace = 0.0
     for event in events:
         match event:
             case Progress() | Started():
                 step = event.step if isinstance(event, Progress) else max(event.resumed_from, 0)
-                steps, loss = event.steps, event.smooth_loss if isinstance(event, Progress) else loss
+                steps = event.steps
+                loss, pace = (
+                    (event.smooth_loss, event.steps_per_second) if isinstance(event, Progress) else (loss, pace)
+                )
             case Finished():
                 status, step = ("stopped" if event.stopped else "finished"), event.step
             case Failed():
@@ -192,7 +197,7 @@ def _summary(run: Run, stamp: tuple[int, int]) -> Summary:
             status, failed = alive, []
     title = _title(run)
     failure, reason = "".join(map(failure_text, failed)), "".join(map(failure_headline, failed))
-    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, reason, best, loss)
+    return Summary(title, status, step, steps or step, stamp[0] / 1e9, failure, reason, best, loss, pace)
 
 
 def _title(run: Run) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, cast
 
-from pydantic import ConfigDict, create_model
+from pydantic import create_model
 
 from modules.preset.optimizers.optimizer import Optimizer
 from modules.preset.optimizers.options import (
@@ -36,8 +36,6 @@ from modules.preset.optimizers.options import (
 
 class Row(Optimizer):
     """An optimizer whose settings bring their help texts along: there is no source text to take them from."""
-
-    model_config = ConfigDict(use_attribute_docstrings=False)
 
 
 def row(kind: str, title: str, target: str, *options: Option, **traits: Any) -> type[Optimizer]:

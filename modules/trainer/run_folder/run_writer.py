@@ -60,13 +60,18 @@ class RunWriter:
     def note(self, *problems: Problem, level: Severity = "info") -> None:
         self.records.tell(note(*problems, level=level))
 
-    def sample(self, wanted: dict[str, Any] | None = None) -> None:
-        """Draw the preset's prompts, or one of the moment. Whatever goes wrong is told, and training goes on."""
+    def sample(self, wanted: dict[str, Any] | None = None, strength: float = 1.0) -> None:
+        """Draw the preset's prompts, or one of the moment. Whatever goes wrong is told, and training goes on.
+
+        `strength`: how much of an adapter is on the model meanwhile.
+        """
         prompts = self._requested_prompts(wanted)
         if not prompts:
             return
         try:
-            self._draw(prompts, of_the_moment=wanted is not None)
+            with self.learner.method.at_strength(strength):
+                beside = "" if strength == 1 else f" ({strength:g})"
+                self._draw(prompts, of_the_moment=wanted is not None or strength != 1, beside=beside)
         except Interrupted:
             raise
         except GaveUp as gave_up:  # the run is to stop: its backup comes next
@@ -103,7 +108,8 @@ class RunWriter:
             self.sampler.read(prompts)
             family.unload(*absent)
 
-    def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool) -> None:
+    def _draw(self, prompts: Sequence[Prompt], *, of_the_moment: bool, beside: str = "") -> None:
+        """`beside`: what the names of the images say besides their prompts."""
         preset = self.learner.preset
         self._read_new(prompts)
         step, done = self.learner.clock.step, 0
@@ -118,12 +124,12 @@ class RunWriter:
 
         began, drawn = time.monotonic(), list[Sample]()
         for place, live in enumerate(which):
-            beside = LIVE if place else ""
+            named = LIVE if place else beside
             with self.inference_weights(live=live), self.learner.method.without_training_adapters():
                 for sample in self.sampler.draw(prompts, step_done, step=step, failed=self._report_undrawn):
-                    drawn += [] if beside else [sample]
+                    drawn += [] if place else [sample]
                     number = 0 if of_the_moment else sample.number + place * len(prompts)
-                    self._save_sample(sample, step, number, f"{sample.prompt.prompt}{beside}")
+                    self._save_sample(sample, step, number, f"{sample.prompt.prompt}{named}")
                     if self.control.stop_requested():  # who stops a run does not wait for the other pictures
                         break
         self.stopwatch.drew(done, time.monotonic() - began)

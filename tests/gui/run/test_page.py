@@ -281,11 +281,16 @@ def test_a_prompt_of_the_moment_is_judged_and_sent(
     dialog.buttons[-1].press()
     assert person.finds("0 is out of range")
     form.controls["steps"].set("12")
+    strength = dialog.strength_row.control
+    strength.set("much")
+    dialog.buttons[-1].press()
+    assert dialog.winfo_exists() and person.finds("Must be a number from -10 to 10")
+    strength.set("0,5")
     form.controls["prompt"].focus_set()
     person.press("<Control-Return>")
     assert not dialog.winfo_exists() and len(said) == 1
     (sent,) = engine.sent
-    assert isinstance(sent, SampleNow) and sent.prompt is not None
+    assert isinstance(sent, SampleNow) and sent.prompt is not None and sent.strength == 0.5
     assert (sent.prompt["prompt"], sent.prompt["steps"], sent.prompt["width"]) == ("a blue robot", 12, 0)
     SampleNowDialog.asked_last = None
 

@@ -88,6 +88,18 @@ def test_drawing_and_saving_leave_weights_modes_and_gradients_alone(kept) -> Non
     assert [type(event) for event in run.told()] == [SampleReady, ModelSaved, BackupSaved]
 
 
+def test_a_sample_at_a_strength_is_one_of_the_moment_and_changes_nothing(kept) -> None:
+    run = kept()
+    for parameter in run.method.parameters().values():
+        parameter.data += 0.5
+    for strength in (1.0, 0.5, 0.0, 1.0):
+        run.writer.sample({"prompt": "a cat", "steps": 1, "seed": 1}, strength)
+    paths = [Path(event.path) for event in run.told() if isinstance(event, SampleReady)]
+    whole, half, none, again = (Image.open(path).tobytes() for path in paths)
+    assert whole == again and len({whole, half, none}) == 3
+    assert "a cat 0.5" in paths[1].name and "0.5" not in paths[0].name
+
+
 def test_the_average_is_drawn_unless_the_live_weights_are_wanted(kept) -> None:
     run = kept("training.ema=true", "training.ema_decay=0.99")
     for parameter in run.method.parameters().values():
