@@ -20,6 +20,9 @@ else:
     FamilyName = Literal["auto", *FAMILIES]
 
 
+OTHERS = ("vae", "text_encoder_1", "text_encoder_2", "text_encoder_3")  # settings that name a component
+
+
 class Settings(Section):
     """Convert a model"""
 
@@ -31,6 +34,13 @@ class Settings(Section):
     """Merges what can be read of a LoRA file and names the rest. Off: such a file is refused."""
     vae: str = Setting("", "VAE", widget="model", level="expert")
     """A VAE to use instead: a file, a folder or a name on Hugging Face. Empty: the model's own."""
+    text_encoder_1: str = Setting("", "Text encoder 1", widget="model", level="expert")
+    """A text encoder to use instead, and where a model's file has none. Empty: the model's own, or the usual one from
+    Hugging Face."""
+    text_encoder_2: str = Setting("", "Text encoder 2", widget="model", level="expert")
+    """As above, for the second text encoder."""
+    text_encoder_3: str = Setting("", "Text encoder 3", widget="model", level="expert")
+    """As above, for the third text encoder."""
     format: Literal["auto", "single_file", "folder"] = Setting(
         "auto", "Write as", labels={"auto": "By its name", "single_file": "One file", "folder": "Diffusers folder"}
     )
@@ -64,7 +74,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     _check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
-    others = {"vae": settings.vae} if settings.vae else {}
+    named: dict[str, str] = {name: getattr(settings, name) for name in OTHERS}
+    others = {name: source for name, source in named.items() if source}
     options = LoadOptions(others=others, report=lambda said: tell(note(said)))
     family = open_model(settings.model, settings.family, options)
     unread: list[str] | None = [] if settings.skip_unread else None

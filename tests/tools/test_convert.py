@@ -10,10 +10,14 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from modules.errors import UserError
 from modules.families import LoadOptions
+from modules.families.parts.opening import take_other
+from modules.families.zimage import ZImage
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
 from modules.tools.models import merge_lora, open_model
+from tests.families.tiny_models import tiny_zimage
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
 from tests.trainer.runs import assert_equal, model_of, run, values
@@ -47,6 +51,17 @@ def test_a_model_survives_the_way_to_a_single_file_and_back(made: Callable[[Path
     assert len(before) > 100
     assert_equal(before, tensors_of(file))
     assert_equal(before, tensors_of(again))
+
+
+def test_a_denoiser_alone_becomes_a_folder_with_parts_from_elsewhere(tmp_path: Path) -> None:
+    folder = tiny_zimage(tmp_path / "model")
+    denoiser = converted(folder, tmp_path / "denoiser.safetensors")
+    parts = {"vae": str(folder / "vae"), "text_encoder_1": str(folder / "text_encoder")}
+    again = converted(denoiser, tmp_path / "again", family="zimage", **parts)
+    assert_equal(tensors_of(folder), tensors_of(again))
+    assert (again / "tokenizer" / "tokenizer.json").is_file() and (again / "model_index.json").is_file()
+    with pytest.raises(UserError, match=r"Z-Image has no text encoder 2.*Leave it empty"):
+        take_other(ZImage.open_file(denoiser), "text_encoder_2", str(folder), LoadOptions(), ZImage)
 
 
 def test_another_precision_rounds_and_halves(tmp_path: Path) -> None:

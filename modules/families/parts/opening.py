@@ -86,6 +86,8 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
     Raises:
         UserError: not found, damaged, or something else.
     """
+    if name not in family.card.component_names:
+        raise UserError("model.no-component", part=component_label(name), type=family.card.title)
     card, spec = family.card, family.card.component(name)
     path = model_path(source, Wanted((spec.folder,), alone=True), options)
     if path.is_file():

@@ -134,6 +134,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose the file of a model; a VAE or a text encoder has a setting of its own."),
     "model.wrong-part": ("{file} is {found}; {wanted} was expected as {part}.",
         "Choose another file or folder for it: the one that belongs to this model."),
+    "model.no-component": ("A model of the type {type} has no {part}.", "Leave it empty."),
     "model.other-part": ("{file} is {found}; a model of the type {type} has {wanted} as {part}.",
         "Change the model type, or choose another model."),
     "model.text-part": ("{file} holds only what reads of a language model: it cannot be told whether it is {wanted}, "
@@ -154,7 +155,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "model.text-width": ("{where}: {part} gives states of width {has}; the denoiser reads {wants}.",
         "It is the text encoder of another model: choose the one that belongs to this model."),
     "model.lacks-parts": ("{file} holds no {parts:commas}, and fetching it failed: {why}",
-        "Choose files or folders for what is missing in the settings of the model."),
+        "Choose files or folders for what is missing in the settings of the model, or of convert."),
     "model.lacks-tokenizers": ("{file}: the tokenizer of {parts:commas} is missing, and fetching it failed: {why}",
         "Put its files (tokenizer.json, or spiece.model with tokenizer_config.json) into a folder beside the text "
         "encoder's file that is called as the file is, or choose a folder that holds both."),
