@@ -21,6 +21,7 @@ from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.diffusion.shift import ConstantShift, Shift
 from modules.formats.adapter_names import Spellings
 from modules.formats.checkpoint import Link
+from modules.placement.holding import AS_THEY_ARE, Holding
 from modules.sentences.problem import Problem
 from modules.system.devices import to_device
 from modules.system.weights import Weights
@@ -109,7 +110,7 @@ class LoadOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     vae_dtype: torch.dtype = torch.float32
-    packed: str = ""  # how the denoiser's frozen weights are held (placement.frozen.KINDS); "": in `dtype`
+    holding: Holding = AS_THEY_ARE  # of the denoiser's weights, where nobody trains them
     others: Mapping[str, str] = field(default_factory=dict[str, str])  # by component: a file or folder in its place
     text_memory: int | None = None  # bytes that a frozen text encoder may take; None: most of what is free
     clip_skip: int = 0
@@ -121,9 +122,9 @@ class LoadOptions:
     zero_terminal_snr: str = "auto"  # "on", "off", or what the model says
     report: Callable[[Problem], None] = unheard  # is given what is done while a model is opened
 
-    def packing(self, component: str) -> str:
-        """How the frozen weights of a component are packed; "": not at all."""
-        return self.packed if component == "denoiser" else ""
+    def holding_of(self, component: str) -> Holding:
+        """How the weights of a component are held."""
+        return self.holding if component == "denoiser" else AS_THEY_ARE
 
 
 class Family(ABC):
@@ -178,6 +179,10 @@ class Family(ABC):
     @abstractmethod
     def parameter_names(self, name: str) -> list[str]:
         """The names of a part's weights, without reading them."""
+
+    @abstractmethod
+    def weight_count(self, name: str) -> int:
+        """How many numbers a part's weights are, however they are held; without reading them."""
 
     @abstractmethod
     def unload(self, *names: str) -> None:

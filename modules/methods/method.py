@@ -79,7 +79,7 @@ class Method(ABC):
             count = sum(p.numel() for p in group.parameters.values())
             values: dict[str, Any] = {"part": group.name, "count": count, "rate": group.learning_rate}
             if group.name in self.family.component_names:
-                whole = sum(p.numel() for p in self.family.component(group.name).parameters())
+                whole = self.family.weight_count(group.name)
                 yield problem("training.part:of", share=count / whole, whole=whole, **values)
             else:
                 yield problem("training.part", **values)

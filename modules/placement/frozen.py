@@ -11,7 +11,7 @@ Shapes: O outputs, I inputs, k k the kernel.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 import torch
@@ -65,69 +65,83 @@ class Packed(nn.Module):
     def __init__(self, shape: torch.Size, dtype: torch.dtype, channels_last: bool) -> None:
         super().__init__()
         self.shape, self.dtype, self.channels_last = shape, dtype, channels_last
+        self.brought: Callable[[], Mapping[str, Tensor]] | None = None  # see placement/offloading.py
+        self.device = torch.device("cpu")  # where it is computed with
 
     @classmethod
     def of(cls, weight: Tensor, dtype: torch.dtype) -> Packed:
         """Pack a weight, whose answers are then in `dtype`. A weight without numbers becomes one without numbers."""
         packed = cls(weight.shape, dtype, weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last))
-        for name, tensor in packed.pack(weight.float()).items():
+        packed.device = weight.device
+        for name, tensor in packed.pack(weight).items():
             packed.register_buffer(name, tensor)
         return packed
 
-    @property
-    def device(self) -> torch.device:
-        return next(self.buffers()).device
+    def held(self) -> Mapping[str, Tensor]:
+        """Its tensors, there where it is computed with. Nobody keeps them."""
+        return self.brought() if self.brought else dict(self.named_buffers())
 
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
-        """The tensors to be held of an fp32 weight."""
+        """The tensors to be held of a weight."""
         raise NotImplementedError
 
     def unpack(self, dtype: torch.dtype) -> Tensor:
         raise NotImplementedError
+
+
+class WholeWeight(Packed):
+    """Not packed at all: for what lies in main memory."""
+
+    kind = "whole"
+
+    def pack(self, weight: Tensor) -> dict[str, Tensor]:
+        return {"values": weight.to(self.dtype, copy=True)}
+
+    def unpack(self, dtype: torch.dtype) -> Tensor:
+        return self.held()["values"].to(dtype)
 
 
 class Int8Weight(Packed):
     """A byte for each number, and a scale for each output, which bf16 can hold: fp32 and bf16 multiply it exactly."""
 
     kind = "int8"
-    values: Tensor
-    scale: Tensor
 
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
+        weight = weight.float()
         most = weight.abs().amax(dim=tuple(range(1, weight.dim())), keepdim=True)
         scale = (most * (1 + 2**-8) / 127).bfloat16().float().clamp_min(torch.finfo(torch.bfloat16).tiny)
         return {"values": (weight / scale).round_().to(torch.int8), "scale": scale}
 
     def unpack(self, dtype: torch.dtype) -> Tensor:
+        held = self.held()
         if dtype is torch.float16:  # in which most scales are too small to be exact
-            return torch.mul(self.values, self.scale, out=torch.empty_like(self.values, dtype=dtype))
-        return self.values.to(dtype).mul_(self.scale.to(dtype))
+            return torch.mul(held["values"], held["scale"], out=torch.empty_like(held["values"], dtype=dtype))
+        return held["values"].to(dtype).mul_(held["scale"].to(dtype))
 
 
 class Nf4Weight(Packed):
     """Four bits for each number (arXiv:2305.14314, section 3), and a scale for each 64 of them."""
 
     kind = "nf4"
-    values: Tensor
-    scale: Tensor
 
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
         from bitsandbytes.functional import quantize_4bit  # noqa: PLC0415 - takes most of a second
 
-        flat = (weight.permute(0, 2, 3, 1) if self.channels_last else weight).contiguous().view(-1)
+        weight = weight.permute(0, 2, 3, 1) if self.channels_last else weight
+        flat = weight.float().contiguous().view(-1)
         values, state = quantize_4bit(flat, blocksize=BLOCK, quant_type="nf4")
         return {"values": values, "scale": state.absmax}
 
     def unpack(self, dtype: torch.dtype) -> Tensor:
         from bitsandbytes.functional import QuantState, dequantize_4bit  # noqa: PLC0415
 
-        size = torch.Size([self.shape.numel()])
-        state = QuantState(self.scale, shape=size, blocksize=BLOCK, quant_type="nf4", dtype=dtype)
-        flat = dequantize_4bit(self.values, state)
+        held, size = self.held(), torch.Size([self.shape.numel()])
+        state = QuantState(held["scale"], shape=size, blocksize=BLOCK, quant_type="nf4", dtype=dtype)
+        flat = dequantize_4bit(held["values"], state)
         if not self.channels_last:
             return flat.view(self.shape)
         outputs, inputs, *kernel = self.shape
         return flat.view(outputs, *kernel, inputs).permute(0, 3, 1, 2)
 
 
-KINDS: dict[str, type[Packed]] = {kind.kind: kind for kind in (Int8Weight, Nf4Weight)}
+KINDS: dict[str, type[Packed]] = {kind.kind: kind for kind in (WholeWeight, Int8Weight, Nf4Weight)}

@@ -14,6 +14,7 @@ from modules.diffusion.solvers import scheduler_for
 from modules.errors import Problems, UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Stage, note
+from modules.placement.holding import Holding
 from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
@@ -49,12 +50,13 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         UserError: the device is not there.
     """
     use_threads(preset.general.threads)
+    device = device_named(preset.general.device)
     model, objective = preset.model, preset.objective
     return LoadOptions(
-        device=device_named(preset.general.device),
+        device=device,
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
-        packed=model.quantization.removeprefix("off"),
+        holding=Holding(model.quantization.removeprefix("off"), 0.0 if device.type == "cpu" else model.offload),
         others={name: model_location(source) for name, source in preset.other_components().items()},
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,

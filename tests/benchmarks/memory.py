@@ -147,7 +147,7 @@ def _batch_of(family: Any, preset: Any, batch_shape: Any, make: Any) -> Any:
 
     from modules.check.memory.memory_tracker import counted
 
-    with counted():
+    with counted(torch.device("cpu")):
         batch = make(family.meta_copy(family.options, family.component_names), preset, batch_shape)
     if batch.text is not None:
         rows = [{k: torch.zeros(v.shape, dtype=v.dtype) for k, v in row.items()} for row in batch.text]

@@ -16,6 +16,7 @@ from modules.formats.adapter_files import read_adapter
 from modules.methods.adapter import UPDATES
 from modules.methods.update import Update
 from modules.placement.frozen import KINDS, Int8Weight, Packed
+from modules.placement.holding import Holding
 from modules.placement.layers import is_packed, packable_weights, put_packed, weight_of
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
@@ -83,8 +84,8 @@ def test_int8_is_rounded_to_the_nearest_step_and_once_more_to_the_dtype() -> Non
     weight = torch.randn(4, 64) * torch.tensor([[1.0], [1e-3], [0.0], [1e3]])
     packed = Int8Weight.of(weight, torch.bfloat16)
     assert isinstance(packed, Int8Weight)
-    exact = packed.values.float() * packed.scale
-    assert torch.all((exact - weight).abs() <= packed.scale * 0.5001)
+    exact = packed.held()["values"].float() * packed.held()["scale"]
+    assert torch.all((exact - weight).abs() <= packed.held()["scale"] * 0.5001)
     for dtype in (torch.float32, torch.bfloat16, torch.float16):
         assert torch.equal(packed.unpack(dtype), exact.to(dtype))
 
@@ -184,7 +185,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_the_blocks_of_a_model_are_packed_as_they_are_read(model: str) -> None:
     plain = family_class("sd").load(model, LoadOptions())
-    packed = family_class("sd").load(model, LoadOptions(packed="int8"))
+    packed = family_class("sd").load(model, LoadOptions(holding=Holding("int8")))
     names = [*packable_weights(plain.denoiser)]
     for name in names:
         layer = packed.denoiser.get_submodule(name.removesuffix(".weight"))
@@ -218,7 +219,7 @@ def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_lora_that_was_learnt_on_a_packed_model_is_laid_over_one(lora: Path) -> None:
     """What is drawn is what the unpacked weights with the LoRA in them draw; nothing is packed anew."""
     source = str(resolve("starter:model"))
-    packed = family_class("sd").load(source, LoadOptions(packed="int8"))
+    packed = family_class("sd").load(source, LoadOptions(holding=Holding("int8")))
     layers = {name: layer for name, layer in packed.denoiser.named_modules() if is_packed(layer)}
     before = {name: weight_of(layer).unpack(torch.float32) for name, layer in layers.items()}
     updates = read_adapter(lora, packed.layer_spellings(), [])

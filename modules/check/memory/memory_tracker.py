@@ -23,13 +23,14 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 
 class Ledger(TorchDispatchMode):
-    """Bytes that are alive now, and the most that ever were, of what was made while it watches.
+    """Bytes of a device that are alive now, and the most that ever were, of what was made while it watches.
 
-    What was there before costs nothing here, and views of it neither.
+    What was there before costs nothing here, and views of it neither; nor does main memory beside a card.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: torch.device) -> None:
         super().__init__()
+        self._kind = device.type
         self.live = self.peak = 0
         self._sizes: dict[int, int] = {}
 
@@ -52,7 +53,7 @@ class Ledger(TorchDispatchMode):
             self._meet(given, 0)
         out = func(*args, **(kwargs or {}))
         for made in _tensors(out):
-            self._meet(made, made.untyped_storage().nbytes())
+            self._meet(made, made.untyped_storage().nbytes() if made.device.type == self._kind else 0)
         self.peak = max(self.peak, self.live)
         return out
 
@@ -68,11 +69,11 @@ class Ledger(TorchDispatchMode):
 
 
 @contextmanager
-def counted() -> Generator[Ledger]:
-    """Count the code inside, which must make and use fake tensors only."""
+def counted(device: torch.device) -> Generator[Ledger]:
+    """Count what the code inside holds of a device; it must make and use fake tensors only."""
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
-        yield stack.enter_context(Ledger())
+        yield stack.enter_context(Ledger(device))
 
 
 def _some_number(tensor: Any) -> bool | int | float:

@@ -20,6 +20,7 @@ from modules.check.memory.step_memory import (
     ema_is_on_cpu,
     image_bytes,
     largest_tensor,
+    offloaded_bytes,
     part_bytes,
     sample_bytes,
     step_bytes,
@@ -120,10 +121,12 @@ def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[
         lost = [{"Lost between tensors": round(FRAGMENTATION * phase.total)} for phase in phases]
         return Estimate([Phase(p.title, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
     found = [Phase(phase.title, {**start, **phase.parts}) for phase in phases]
-    copies, there = "Copies for the file", {"Programs": IMPORTS, **_ema_on_cpu(preset, step)}
-    aside = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]
-    loading = Phase("Loading", {"Programs": IMPORTS, "A tensor on its way": largest_tensor(family)})
-    return Estimate(found, on_card, [loading, *aside])
+    aside = counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offload else 0
+    beside = {"Offloaded blocks": aside} if aside else {}
+    copies, there = "Copies for the file", {"Programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
+    files = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]
+    loading = Phase("Loading", {"Programs": IMPORTS, **beside, "A tensor on its way": largest_tensor(family)})
+    return Estimate(found, on_card, [loading, *files])
 
 
 def _caching(

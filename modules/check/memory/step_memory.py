@@ -8,7 +8,7 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -27,6 +27,7 @@ from modules.families import Condition, Family
 from modules.families.parts.block_streaming import block_path
 from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
+from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
 from modules.system.devices import autocast, device_named
 from modules.trainer.preparation import load_options
@@ -187,9 +188,18 @@ def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
         return {name: _loaded_bytes(copy, name) for name in copy.component_names}
 
 
+def offloaded_bytes(family: Family, preset: Preset) -> int:
+    """What of the denoiser lies in main memory beside a card."""
+    with _meta_copy(family, preset, ["denoiser"]) as (_, copy):
+        held = saved_tensors(copy.denoiser).values()
+        return bytes_in(x for x in held if x.device.type != copy.options.device.type)
+
+
 def _loaded_bytes(copy: Family, name: str) -> int:
     blocks: dict[str, list[Tensor]] = {"": []}
     for path, tensor in saved_tensors(copy.component(name)).items():
+        if tensor.device.type != copy.options.device.type:
+            continue
         blocks.setdefault(block_path(path) if copy.is_streamed(name) else "", []).append(tensor)
     return bytes_in(blocks.pop("")) + max((bytes_in(each) for each in blocks.values()), default=0)
 
@@ -202,8 +212,9 @@ def trained_sizes(family: Family, preset: Preset) -> list[int]:
 
 def largest_tensor(family: Family) -> int:
     """Bytes of the largest single weight in fp32: weights are read one by one."""
-    with counted():
-        copy = family.meta_copy(family.options, family.component_names)
+    options = replace(family.options, holding=AS_THEY_ARE)
+    with counted(options.device):
+        copy = family.meta_copy(options, family.component_names)
         return max(4 * p.numel() for name in copy.component_names for p in copy.component(name).parameters())
 
 
@@ -218,7 +229,7 @@ def bytes_in(tensors: Iterable[Tensor]) -> int:
 @contextmanager
 def _meta_copy(family: Family, preset: Preset, parts: Iterable[str]) -> Generator[tuple[Ledger, Family]]:
     options = load_options(preset)
-    with counted() as ledger:
+    with counted(options.device) as ledger:
         yield ledger, family.meta_copy(options, parts)
 
 
@@ -229,7 +240,13 @@ def _restarted(ledger: Ledger) -> int:
 
 def _untrained(method: Method, component: str) -> list[Tensor]:
     mine = {id(p) for p in method.parameters().values()}
-    return [x for x in saved_tensors(method.family.component(component)).values() if id(x) not in mine]
+    held = saved_tensors(method.family.component(component)).values()
+    return [x for x in _on_device(held, method.family) if id(x) not in mine]
+
+
+def _on_device(tensors: Iterable[Tensor], family: Family) -> Iterator[Tensor]:
+    """Those that do not lie in main memory beside a card."""
+    return (x for x in tensors if x.device.type == family.options.device.type)
 
 
 def _batch(copy: Family, preset: Preset, shape: BatchShape) -> Batch:

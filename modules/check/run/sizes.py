@@ -7,7 +7,7 @@ needs nothing here.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from math import ceil
 from typing import Any, cast
@@ -26,6 +26,7 @@ from modules.data.index import Index
 from modules.data.text.captions import possible_captions
 from modules.families import Family
 from modules.methods import attach
+from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
 from modules.system.devices import DTYPES
 from modules.trainer.preparation import load_options
@@ -64,8 +65,9 @@ def sizes_of(family: Family, preset: Preset) -> Sizes:
 def _counted(family: Family, preset: Preset) -> Sizes:
     """Count on a hollow twin; reads no weights."""
     import_module(preset.optimizer.source.partition(":")[0])  # imports, which must not meet hollow tensors
-    with counted():
-        twin = family.meta_copy(load_options(preset), family.component_names)
+    options = replace(load_options(preset), holding=AS_THEY_ARE)
+    with counted(options.device):
+        twin = family.meta_copy(options, family.component_names)
         row = FamilyEncoders(twin).encode_text([""])[0]
         whole = {name: list(twin.component(name).parameters()) for name in twin.component_names}
         parts = {name: (sum(p.numel() for p in tensors), len(tensors)) for name, tensors in whole.items()}

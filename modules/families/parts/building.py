@@ -28,8 +28,7 @@ from modules.errors import UserError
 from modules.families.parts.block_streaming import block_path, stream_blocks
 from modules.families.parts.config_check import build_from_config, without_loading_keys
 from modules.formats.checkpoint import Link, Renamed
-from modules.placement.frozen import KINDS, Packed
-from modules.placement.layers import packable_weights, put_packed
+from modules.placement.holding import AS_THEY_ARE, Holding, Packing
 from modules.sentences.problem import problem
 from modules.system.weights import Weights, brief, first_names
 
@@ -188,13 +187,13 @@ def llm_links(weights: Weights, run: Collection[str]) -> dict[str, Link]:
 
 def load_weights(
     module: nn.Module, weights: Weights, *, device: torch.device, dtype: torch.dtype, where: str,
-    streamed: bool = False, packed: str = "",
+    streamed: bool = False, holding: Holding = AS_THEY_ARE,
 ) -> nn.Module:  # fmt: skip
     """Give an empty module its weights.
 
     Args:
         weights: under the names of files.
-        packed: how the weights of its blocks are packed, one by one as they are read; "": not at all.
+        holding: how the weights of its blocks are held; they are packed one by one as they are read.
         streamed: its blocks are read each time they are run, and stay empty in between.
         where: what to call them in messages.
 
@@ -205,10 +204,11 @@ def load_weights(
     shapes = {file: tuple(tensor.shape) for file, (_, tensor) in wanted.items()}
     places = _places(module)
     check_fit(shapes, weights, where, also=[file_name(name, module) for names in places.values() for name in names])
-    filling = Filling(module, weights, device, dtype, where, _packings(module, dtype, packed))
+    filling = Filling(module, weights, device, dtype, where, _packings(module, dtype, holding))
     blocks = {block_path(name) for name, _ in wanted.values()} - {""} if streamed else set[str]()
     filling.fill({file: about for file, about in wanted.items() if block_path(about[0]) not in blocks}, places)
     _move_tables(module, device)
+    holding.finish(module, device)
     if blocks:
         empties = {path: saved_tensors(module.get_submodule(path)) for path in blocks}
 
@@ -232,7 +232,7 @@ class Filling:
     device: torch.device
     dtype: torch.dtype
     where: str
-    packings: Mapping[str, type[Packed]]  # by the names of what is packed
+    packings: Mapping[str, Packing]  # by the names of what is packed
 
     def fill(self, wanted: Mapping[str, tuple[str, Tensor]], places: Mapping[str, list[str]] | None = None) -> None:
         """Read some of them. `wanted`: by the name in the file, the name here and the empty tensor."""
@@ -262,15 +262,13 @@ def _extremes(tensor: Tensor) -> Tensor:
     return torch.stack(tensor.float().aminmax() if tensor.itemsize == 1 else tensor.aminmax()).float().sum()
 
 
-def _packings(module: nn.Module, dtype: torch.dtype, kind: str) -> dict[str, type[Packed]]:
-    """How each weight is packed; what its class wants in fp32 is not."""
-    names = packable_weights(module) if kind else ()
-    return {name: KINDS[kind] for name in names if _dtype_of(module, name, dtype) is dtype}
+def _packings(module: nn.Module, dtype: torch.dtype, holding: Holding) -> dict[str, Packing]:
+    return holding.packings(module, lambda name: _dtype_of(module, name, dtype) is dtype)
 
 
-def _set_packed(module: nn.Module, name: str, packing: type[Packed], weight: Tensor, dtype: torch.dtype) -> None:
+def _set_packed(module: nn.Module, name: str, packing: Packing, weight: Tensor, dtype: torch.dtype) -> None:
     weight = weight.to(memory_format=_memory_format(module, tuple(weight.shape)))
-    put_packed(module.get_submodule(name.rpartition(".")[0]), packing.of(weight, dtype))
+    packing.put(module.get_submodule(name.rpartition(".")[0]), weight, dtype)
 
 
 def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype) -> None:
@@ -281,9 +279,11 @@ def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype
         raise UserError("model.not-finite", where=where, names=first_names(bad), count=len(bad), dtype=kind)
 
 
-def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype, packed: str = "") -> nn.Module:
+def meta_copy(
+    module: nn.Module, *, device: torch.device, dtype: torch.dtype, holding: Holding = AS_THEY_ARE
+) -> nn.Module:
     """Give an empty module tensors as `load_weights` would, whose numbers nobody may read: for `FakeTensorMode`."""
-    places, packings = _places(module), _packings(module, dtype, packed)
+    places, packings = _places(module), _packings(module, dtype, holding)
     for name, empty in saved_tensors(module).items():
         room = _allocated(module, name, empty, device, dtype)
         if packing := packings.get(name):
@@ -291,6 +291,7 @@ def meta_copy(module: nn.Module, *, device: torch.device, dtype: torch.dtype, pa
         else:
             _set_tensor(module, places.get(name, [name]), room)
     _move_tables(module, device)
+    holding.finish(module, device)
     return module
 
 

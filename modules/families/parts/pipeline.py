@@ -159,7 +159,7 @@ class DiffusersFamily(Family):
             with without_huge_pages(), gc_paused():
                 module = building.load_weights(
                     empty, weights, device=device, dtype=dtype, where=where, streamed=streamed,
-                    packed=self.options.packing(name),
+                    holding=self.options.holding_of(name),
                 )  # fmt: skip
             self._take(name, module)
         return self._components[name]
@@ -174,6 +174,9 @@ class DiffusersFamily(Family):
 
     def parameter_names(self, name: str) -> list[str]:
         return [path for path, _ in self.empty(name).named_parameters()]
+
+    def weight_count(self, name: str) -> int:
+        return sum(parameter.numel() for parameter in self.empty(name).parameters())
 
     def unload(self, *names: str) -> None:
         for name in names:
@@ -194,17 +197,13 @@ class DiffusersFamily(Family):
 
     def meta_copy(self, options: LoadOptions, parts: Iterable[str]) -> Self:
         twin = copy(self)
-        twin.options, twin.noise_schedule, twin._components, twin._lora_targets = (
-            options,
-            copy(self.noise_schedule),
-            {},
-            {},
-        )
+        twin.options, twin.noise_schedule = options, copy(self.noise_schedule)
+        twin._components, twin._lora_targets = {}, {}
         twin.tokenizers = {encoder: twin.reader(encoder) for encoder in self.text_encoders}
         for name in parts:
-            dtype, packed = self._dtype(name, options), options.packing(name)
+            dtype, holding = self._dtype(name, options), options.holding_of(name)
             empty = building.emptied(self.empty(name))
-            twin._take(name, building.meta_copy(empty, device=options.device, dtype=dtype, packed=packed))
+            twin._take(name, building.meta_copy(empty, device=options.device, dtype=dtype, holding=holding))
         return twin
 
     def prepare(self, name: str, module: nn.Module) -> None:
@@ -219,7 +218,7 @@ class DiffusersFamily(Family):
         return options.vae_dtype if self.card.component(name).kind == "vae" else options.dtype
 
     def fingerprint(self, name: str) -> str:
-        packed = self.options.packing(name)
+        packed = self.options.holding_of(name).kind
         settings = self.answer_settings(name) | ({"packed": packed} if packed else {})
         return self._fingerprints.of(name, self.weights(name), settings, self.cache_dir)
 

@@ -75,10 +75,15 @@ def _paged(preset: Preset) -> Iterator[Problem]:
         yield problem("rules.paged-on-cpu", "optimizer.kind", "general.device", optimizer=preset.optimizer.kind)
 
 
-def _quantized(preset: Preset) -> Iterator[Problem]:
-    how, trained = preset.model.quantization, "denoiser" in preset.trained_parts()
-    if how != "off" and preset.method.kind == "full" and trained:
-        yield problem("rules.quantized-trained", "model.quantization", "method.kind", how=how)
+def _frozen(preset: Preset) -> Iterator[Problem]:
+    """Weights that are held so that they cannot be trained."""
+    model, trained = preset.model, preset.method.kind == "full" and "denoiser" in preset.trained_parts()
+    if model.quantization != "off" and trained:
+        yield problem("rules.quantized-trained", "model.quantization", "method.kind", how=model.quantization)
+    if model.offload and trained:
+        yield problem("rules.offload-trained", "model.offload", "method.kind")
+    if model.offload and preset.general.device == "cpu":
+        yield problem("rules.offload-on-cpu", "model.offload", "general.device")
 
 
 # Adapters -------------------------------------------------------------------------------------------------------------
@@ -165,7 +170,7 @@ TRAINING_RULES: tuple[Callable[[Preset], Iterator[Problem]], ...] = (
     _learning_rate_too_high,
     _matrix_optimizer,
     _paged,
-    _quantized,
+    _frozen,
     _guidance,
     _mask,
     _adapter_format,

@@ -66,6 +66,13 @@ class Model(Section):
     bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 0.5 %, nf4 by
     about 9 %. Only for weights that are not trained, so with LoRA and other adapters. What is saved comes from the
     model's own file and is not quantized."""
+    offload: float = Setting(
+        0.0, "Block offloading", ge=0, le=1, level="expert",
+        aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, low_vram, RamTorch, CPU offload",
+    )  # fmt: skip
+    """The share of the denoiser's blocks that lie in main memory. Each is brought to the graphics card while the one
+    before it is computed with. The result is the same, bit for bit; a step takes longer, the more of them lie there.
+    Only for weights that are not trained, and only on a card. 0: none; 1: all."""
     vae_dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32", "VAE precision", level="expert",
         aliases="no_half_vae, vae.weight_dtype, VAE data type, fallback_train_dtype, black images",

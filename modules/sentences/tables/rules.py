@@ -85,6 +85,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{optimizer.kind} {optimizer} moves its state between a graphics card and main memory, but {general.device} is "
         "cpu.",
         "Choose another optimizer, such as adamw8bit, or train on a card."),
+    "rules.offload-trained": (
+        "{model.offload} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
+        "Set {model.offload} to 0, or train an adapter such as a LoRA."),
+    "rules.offload-on-cpu": (
+        "{model.offload} moves blocks between a graphics card and main memory, but {general.device} is cpu.",
+        "Set {model.offload} to 0, or train on a card."),
     "rules.quantized-trained": (
         "{model.quantization} {how} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
         "Set {model.quantization} to off, or train an adapter such as a LoRA."),

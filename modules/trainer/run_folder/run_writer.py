@@ -54,8 +54,7 @@ class RunWriter:
         self._images = set[Path]()  # that this process wrote: one of an earlier process may be drawn over
         self._failures = 0  # rounds of samples in a row
         self._undrawn = Counter[str]()  # how often each prompt could not be drawn
-        denoiser = sum(parameter.numel() for parameter in learner.family.denoiser.parameters())
-        self.stopwatch = SpeedRecorder(learner.preset, denoiser)
+        self.stopwatch = SpeedRecorder(learner.preset, learner.family.weight_count("denoiser"))
 
     def note(self, *problems: Problem, level: Severity = "info") -> None:
         self.records.tell(note(*problems, level=level))

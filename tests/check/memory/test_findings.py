@@ -73,6 +73,7 @@ def learner_of(preset: Preset, family: Family) -> Learner:
     return learner
 
 
+CPU = torch.device("cpu")
 CASES = [  # a step without numbers takes seconds: what does not act on one another stands together
     (),
     ("training.gradient_checkpointing=true", "training.accumulation=2", "optimizer.kind=lion"),
@@ -115,7 +116,7 @@ def test_sdxl_has_the_same_bytes_too(tmp_path: Path) -> None:
 def counted_for_real(preset: Preset, family: Family, held: set[str]) -> StepBytes:
     batch = batch_of(preset, family, preset.training.batch_size)
     family.unload(*(set(family.component_names) - held))
-    with Ledger() as ledger:
+    with Ledger(CPU) as ledger:
         for name in held:
             family.unload(name)
             family.component(name)
@@ -125,7 +126,7 @@ def counted_for_real(preset: Preset, family: Family, held: set[str]) -> StepByte
 
 def counted_without_numbers(preset: Preset, family: Family, held: set[str]) -> StepBytes:
     real = batch_of(preset, family, preset.training.batch_size)
-    with counted() as ledger:
+    with counted(CPU) as ledger:
         twin = family.meta_copy(family.options, held)
         return measure_step(ledger, learner_of(preset, twin), again(real), held)
 
@@ -155,7 +156,7 @@ def test_what_is_counted_for_the_way_back_is_what_autograd_keeps(tmp_path: Path)
             kept[storage._cdata] = storage.nbytes()
         return tensor
 
-    with Ledger() as ledger, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with Ledger(CPU) as ledger, torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         loss = learner.losses(batch, 0, len(batch.items)).sum()
         alive = ledger.live
     assert alive > 100_000
@@ -164,7 +165,7 @@ def test_what_is_counted_for_the_way_back_is_what_autograd_keeps(tmp_path: Path)
 
 
 def test_a_ledger_forgets_what_is_dropped_and_remembers_the_height() -> None:
-    with Ledger() as ledger:
+    with Ledger(CPU) as ledger:
         one = torch.zeros(1000)
         two = one.view(10, 100) + 1
         assert (ledger.live, ledger.peak) == (8000, 8000)
@@ -177,7 +178,7 @@ def test_a_ledger_forgets_what_is_dropped_and_remembers_the_height() -> None:
 
 
 def test_a_new_peak_begins_at_what_is_alive() -> None:
-    with Ledger() as ledger:
+    with Ledger(CPU) as ledger:
         one = torch.zeros(1000)
         torch.zeros(2000)
         assert ledger.restart() == 12_000
@@ -188,7 +189,7 @@ def test_a_new_peak_begins_at_what_is_alive() -> None:
 
 
 def test_hollow_tensors_take_no_memory() -> None:
-    with counted() as ledger:
+    with counted(CPU) as ledger:
         huge = torch.zeros(2**40)
         assert ledger.live == 2**42
         assert bool(huge.isnan().any()) is False
