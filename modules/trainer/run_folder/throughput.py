@@ -46,6 +46,7 @@ class Shape:
     checkpointing: bool
     device: str
     quantization: str = "off"  # as it was in runs of older versions
+    offload: float = 0.0
 
     @property
     def pixels(self) -> int:
@@ -86,6 +87,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         training.gradient_checkpointing,
         _name_of(device_named(preset.general.device)),
         preset.model.quantization,
+        preset.model.offload,
     )
 
 
