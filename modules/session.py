@@ -6,7 +6,7 @@ import threading
 
 from modules.messages import Channel, Job
 from modules.system.failures import failure_of
-from modules.system.runtime import enable_huge_pages, gc_paused
+from modules.system.runtime import enable_huge_pages, gc_paused, let_card_memory_grow
 
 
 class Session:
@@ -30,6 +30,7 @@ class Session:
 
     def _run(self) -> None:
         enable_huge_pages()
+        let_card_memory_grow()
         try:
             with gc_paused():  # imports torch: in the thread, while the front end shows
                 from modules.run import run_job  # noqa: PLC0415

@@ -34,7 +34,7 @@ from modules.errors import UserError
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import Problem, problem
-from modules.system.devices import to_device
+from modules.system.devices import is_card, to_device
 from modules.system.seeds import seed_of
 
 T = TypeVar("T")
@@ -342,7 +342,7 @@ class BatchLoader:
 
 def stack_latents(latents: Sequence[Tensor]) -> Tensor:
     """Latents as one batch; where some were made on the card just now, there, without waiting for it."""
-    device = next((one.device for one in latents if one.device.type != "cpu"), torch.device("cpu"))
+    device = next((one.device for one in latents if is_card(one.device)), torch.device("cpu"))
     return torch.stack([to_device(one, device) for one in latents])
 
 

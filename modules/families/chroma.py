@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, cast
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from modules.catalog.chroma import CARD
 from modules.families.family import Condition
@@ -33,6 +33,16 @@ class Chroma(DitFamily):
     layout: ClassVar = TRANSFORMER
     widths: ClassVar = {T5: Width("joint_attention_dim", "d_model")}
 
+    def prepare(self, name: str, module: nn.Module) -> None:
+        """Noughts that diffusers makes in main memory are made on the card, which else waits for them in each step."""
+        super().prepare(name, module)
+        if name == "denoiser":
+            embed = cast("Any", module).time_text_embed
+            guidance = embed.guidance_proj.forward
+            embed.guidance_proj.forward = lambda zeros_B: guidance(
+                torch.zeros_like(zeros_B, device=embed.mod_proj.device)
+            )
+
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:
         """What T5 says of the words and of the first token behind them, which it does not see itself."""
@@ -48,9 +58,13 @@ class Chroma(DitFamily):
         """Captions of one length at a time: diffusers' mask misses the single blocks under gradient checkpointing."""
         texts = condition.texts()
         answers: list[Tensor] = [noisy_BChw] * len(texts)
-        for length in {len(text) for text in texts}:
+        lengths = {len(text) for text in texts}
+        if len(lengths) == 1:
+            return self._answer(noisy_BChw, time_B, torch.stack(texts))
+        for length in lengths:
             rows = [i for i, text in enumerate(texts) if len(text) == length]
-            said = self._answer(noisy_BChw[rows], time_B[rows], torch.stack([texts[i] for i in rows]))
+            noisy, times = (torch.stack([x[i] for i in rows]) for x in (noisy_BChw, time_B))  # a list makes a card wait
+            said = self._answer(noisy, times, torch.stack([texts[i] for i in rows]))
             for row, answer in zip(rows, said, strict=True):
                 answers[row] = answer
         return torch.stack(answers)

@@ -29,7 +29,7 @@ from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter as Settings
 from modules.preset.sections.method import LayerGroup
 from modules.sentences.problem import Problem, problem
-from modules.system.devices import DTYPES, to_device
+from modules.system.devices import DTYPES, copy_all, to_device
 from modules.system.seeds import seed_of
 from modules.system.weights import first_names
 
@@ -130,6 +130,7 @@ class Adapter(Method):
 
     def prepare(self, addresses: Sequence[int]) -> None:
         """Draw the dropouts: for each image, what of which layer is silent; in one draw for all layers."""
+        self._lower()
         updates = [*self.updates.values()]
         ranks = self._dropout_masks(
             addresses, "dropout", self.settings.rank_dropout, [update.width for update in updates]
@@ -143,6 +144,27 @@ class Adapter(Method):
             seeds = [[seed_of(address, "numbers", name) for address in addresses] for name in scattering]
             for update, seeds_B in zip(scattering.values(), to_device(torch.tensor(seeds), self._device), strict=True):
                 update.scatter(seeds_B)
+
+    def _lower(self) -> None:
+        """Cast what every pass of a batch needs in the model's precision: in one call, where each layer would twice.
+
+        Only where gradients flow: samples and averages are made of other weights, behind the back of these copies.
+        """
+        dtype = self.family.options.dtype
+        held = [
+            (update, name, update.values[name].detach())
+            for update in self.updates.values()
+            for name in update.cast_values
+            if update.values[name].dtype is not dtype and update.values[name].is_contiguous()
+        ]
+        if not held or not torch.is_grad_enabled():
+            return
+        values = [value for _, _, value in held]
+        flat = torch.empty(sum(value.numel() for value in values), dtype=dtype, device=self._device)
+        copies = [part.view(v.shape) for part, v in zip(flat.split([v.numel() for v in values]), values, strict=True)]
+        copy_all(copies, values)
+        for (update, name, _), copy in zip(held, copies, strict=True):
+            update.lowered[name] = copy
 
     def _dropout_masks(
         self, addresses: Sequence[int], what: str, dropped: float, widths: list[int]
@@ -163,6 +185,7 @@ class Adapter(Method):
     def after_step(self, bad: Tensor | None = None) -> None:
         for update in self.updates.values():
             update.set_dropout(None, None)
+            update.lowered.clear()
             # What rests stays as it is, bit for bit: a limit that is reached would round it anew at each step.
             if any(parameter.requires_grad for parameter in update.parameters().values()):
                 update.limit(bad)

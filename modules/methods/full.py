@@ -16,7 +16,7 @@ from modules.methods.method import Export, Group, Method
 from modules.preset.layer_selection import Owned, trained_weights
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Full
-from modules.system.devices import DTYPES
+from modules.system.devices import DTYPES, is_card
 
 
 class FullFineTune(Method):
@@ -118,7 +118,7 @@ def _guard_group_norms(module: nn.Module) -> None:
     """
     for norm in module.modules():
         trained = [p for p in norm.parameters(recurse=False) if p.requires_grad]
-        if isinstance(norm, nn.GroupNorm) and trained and trained[0].device.type == "cpu":
+        if isinstance(norm, nn.GroupNorm) and trained and not is_card(trained[0].device):
             norm.register_forward_pre_hook(_require_grad)
 
 

@@ -58,6 +58,10 @@ class LoraUpdate(Update[Lora]):
         return {"up": self.settings.rate_ratio}
 
     @property
+    def cast_values(self) -> list[str]:
+        return ["down", "up"]
+
+    @property
     def width(self) -> int:
         return self.down.shape[0]
 
@@ -86,34 +90,35 @@ class LoraUpdate(Update[Lora]):
             scale_to_norm(self.values, self.scale * square.sqrt(), self.settings.max_norm, bad)
 
     def changed(self, x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
-        down, up = self.down.to(x.dtype), self.up.to(x.dtype)
         if self.magnitude is None:
-            return self._sum(x, weight, bias, down, up)
+            return self._sum(x, weight, bias)
         gain = (self.magnitude / self._lengths(weight.unpack(x.dtype))).to(x.dtype)
         if isinstance(self.layer, nn.Conv2d):
             gain = gain[:, None, None]
         if self.by_input:  # a column of the weight is what an input is multiplied with
-            return self._sum(x * gain, weight, bias, down, up)
-        turned = self._sum(x, weight, None, down, up)
+            return self._sum(x * gain, weight, bias)
+        turned = self._sum(x, weight, None)
         if isinstance(self.layer, nn.Conv2d):
             turned = turned * gain
             return turned if bias is None else turned + bias[:, None, None]
         return turned * gain if bias is None else torch.addcmul(bias, turned, gain)
 
-    def _sum(self, x: Tensor, weight: Weight, bias: Tensor | None, down: Tensor, up: Tensor) -> Tensor:
+    def _sum(self, x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
         """The frozen layer and the update, without DoRA's gain."""
-        layer = self.layer
+        layer, down, up = self.layer, self.down, self.up
+        cast = (self.value_in("down", x.dtype), self.value_in("up", x.dtype))
         if isinstance(layer, nn.Linear):
-            return AdaptedLinear.apply(x, weight, bias, down, up, self.scale, self._mask(x.shape[:-1], x.dtype))
+            return AdaptedLinear.apply(x, weight, bias, down, up, self.scale, self._mask(x.shape[:-1], x.dtype), cast)
         if _is_pointwise(layer) and x.is_contiguous(memory_format=torch.channels_last):
             # Channels last, a 1x1 convolution is a linear layer over the pixels, and addmm beats the convolution.
             flat = (weight, bias, down.flatten(1), up.flatten(1))
+            cast = (cast[0].flatten(1), cast[1].flatten(1))
             pixels = x.permute(0, 2, 3, 1)
             mask = self._mask(pixels.shape[:-1], x.dtype)
-            return AdaptedLinear.apply(pixels, *flat, self.scale, mask).permute(0, 3, 1, 2)
+            return AdaptedLinear.apply(pixels, *flat, self.scale, mask, cast).permute(0, 3, 1, 2)
         mask = self._mask(_output_size(layer, x), x.dtype)
         mask = None if mask is None else mask.permute(0, 3, 1, 2)
-        return AdaptedConv.apply(x, weight, bias, down, up, self.scale, mask, how_of(layer))
+        return AdaptedConv.apply(x, weight, bias, down, up, self.scale, mask, how_of(layer), cast)
 
     def _mask(self, places: tuple[int, ...], dtype: torch.dtype) -> Tensor | None:
         """What both dropouts leave of the numbers between down and up, (B, ..., R); 1 where they leave all alike."""
@@ -167,13 +172,18 @@ def _squares(weight: Weight, by_input: bool) -> Tensor:
 
 
 class AdaptedLinear(torch.autograd.Function):
-    """x weight' + bias + scale * ((x down') * mask) up', with one buffer for both sums, forward and backward."""
+    """x weight' + bias + scale * ((x down') * mask) up', with one buffer for both sums, forward and backward.
+
+    `cast`: down and up in the precision of x; their gradients go to the originals.
+    """
 
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0913, PLR0917 - autograd takes no tuples of tensors
         ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, down_RI: Tensor, up_OR: Tensor, scale: float,
-        mask: Tensor | None,
+        mask: Tensor | None, cast: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
+        ctx.trained_in = down_RI.dtype
+        down_RI, up_OR = cast or (down_RI, up_OR)
         narrow = F.linear(x, down_RI)
         if mask is not None:
             narrow = narrow * mask
@@ -197,7 +207,7 @@ class AdaptedLinear(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             weight_OI = ctx.weight.unpack(grad_NO.dtype).flatten(1)
             grad_x = (grad_NO @ weight_OI).addmm_(grad_NR, down_RI).view(x.shape)
-        return grad_x, None, None, grad_down, grad_up, None, None
+        return grad_x, None, None, _cast(grad_down, ctx.trained_in), _cast(grad_up, ctx.trained_in), None, None, None
 
 
 class AdaptedConv(torch.autograd.Function):
@@ -206,8 +216,10 @@ class AdaptedConv(torch.autograd.Function):
     @staticmethod
     def forward(  # noqa: PLR0913, PLR0917 - autograd takes no tuples of tensors
         ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, down: Tensor, up: Tensor, scale: float,
-        mask: Tensor | None, how: How,
+        mask: Tensor | None, how: How, cast: tuple[Tensor, Tensor] | None = None,
     ) -> Tensor:  # fmt: skip
+        ctx.trained_in = down.dtype
+        down, up = cast or (down, up)
         narrow = layer_forward(x, down, None, how)
         if mask is not None:
             narrow = narrow * mask
@@ -230,7 +242,12 @@ class AdaptedConv(torch.autograd.Function):
         if needs_x:
             grad_x.add_(gradient_of_input(grad, x.shape, ctx.weight.unpack(grad.dtype), ctx.how))
         grad_up = grad_up * ctx.scale if needs_up else None
-        return grad_x, None, None, grad_down, grad_up, None, None, None
+        of_down, of_up = _cast(grad_down, ctx.trained_in), _cast(grad_up, ctx.trained_in)
+        return grad_x, None, None, of_down, of_up, None, None, None, None
+
+
+def _cast(gradient: Tensor | None, dtype: torch.dtype) -> Tensor | None:
+    return None if gradient is None else gradient.to(dtype)
 
 
 def _conv_backward(grad: Tensor, inputs: Tensor, kernel: Tensor, how: Any, *, x: bool, weight: bool) -> tuple[Any, Any]:

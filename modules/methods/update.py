@@ -42,6 +42,7 @@ class Update(ABC, Generic[Kind]):
         device = weight_of(layer).device
         self.values = {n: nn.Parameter(t.to(device, dtype, copy=True)) for n, t in tensors.values.items()}
         self.strength = 1.0  # how much of the update is in the layer's answer: for samples
+        self.lowered: dict[str, Tensor] = {}  # values in the model's precision, for the passes of one step
         self.gate_BX: Tensor | None = None  # how loud the update is for each image, X: 1, or for each output
         self.magnitude = self._initial_magnitude(tensors, dtype)  # DoRA's, one for each input or output
 
@@ -70,6 +71,18 @@ class Update(ABC, Generic[Kind]):
         return self.tensors_class(values, self.alpha, scale)
 
     # What it does
+    @property
+    def cast_values(self) -> list[str]:
+        """Which values each pass needs in the model's precision as they are."""
+        return []
+
+    def value_in(self, name: str, dtype: torch.dtype) -> Tensor:
+        """A value in a precision, without a gradient: the copy of this step, if there is one."""
+        lowered = self.lowered.get(name)
+        if lowered is not None and lowered.dtype is dtype and torch.is_grad_enabled():
+            return lowered
+        return self.values[name].detach().to(dtype)
+
     def attach(self) -> None:
         vars(self.layer)["forward"] = self.forward  # an attribute of the instance hides the method of the class
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import Any
 
 import psutil
 import torch
@@ -28,6 +29,27 @@ def device_named(name: str) -> torch.device:
     return torch.device(name)
 
 
+def is_card(device: torch.device) -> bool:
+    """Whether a device has a memory of its own and works behind the program's back: copies can wait, or make it wait.
+
+    A CUDA or ROCm card, and the pretended one of the tests. What only it can answer is asked of `card_module`.
+    """
+    return device.type not in {"cpu", "meta"}
+
+
+def card_module(device: torch.device) -> Any:
+    """`torch.cuda`, or what stands for it beside another card."""
+    return torch.get_device_module(device)
+
+
+def use_tf32(device: torch.device, wanted: bool) -> None:
+    """Whether a card multiplies fp32 matrices in TF32: several times as fast, with 10 bits of each number's 23.
+
+    Convolutions do so in any case, as PyTorch has it. The CPU stays exact.
+    """
+    torch.set_float32_matmul_precision("high" if wanted and is_card(device) else "highest")
+
+
 def use_threads(count: int) -> None:
     """Limit arithmetic on the CPU to `count` threads. 0: what OMP_NUM_THREADS says, or all cores but one.
 
@@ -47,7 +69,7 @@ def memory_in_use() -> tuple[int, int]:
 
 def free_memory(device: torch.device) -> int:
     """Bytes that are free where a device computes: of the card, or of the computer."""
-    return card_memory(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    return card_memory(device)[0] if is_card(device) else psutil.virtual_memory().available
 
 
 def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
@@ -55,28 +77,42 @@ def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = 
 
     A card fetches by itself only from pinned memory: for any other, `non_blocking` waits until all before it is done.
     """
-    if device.type == "cuda" and tensor.device.type == "cpu":
+    if is_card(device) and not is_card(tensor.device):
         tensor = tensor.pin_memory()
     return tensor.to(device, dtype, non_blocking=True)
 
 
-def to_cpu(tensor: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+def copy_all(targets: list[Tensor], sources: list[Tensor]) -> None:
+    """Copy many tensors, each into its own, in a few launches of a card for all of them."""
+    torch._foreach_copy_(targets, sources)  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+
+
+def to_cpu(tensor: Tensor) -> tuple[Tensor, torch.Event | None]:
     """A copy in main memory, and the event after which it is whole; None where there is no card to wait for."""
-    if tensor.device.type != "cuda":
+    if not is_card(tensor.device):
         return tensor, None
     copy = torch.empty_like(tensor, device="cpu", pin_memory=True).copy_(tensor, non_blocking=True)
-    arrived = torch.cuda.Event()
+    return copy, recorded_event(tensor.device)
+
+
+def recorded_event(device: torch.device) -> torch.Event:
+    """An event that comes when a card has done all that was asked of it until now."""
+    arrived: torch.Event = card_module(device).Event()
     arrived.record()
-    return copy, arrived
+    return arrived
 
 
 @contextmanager
 def autocast(device: torch.device, dtype: torch.dtype) -> Generator[None]:
-    """Compute in `dtype` where that is safe; in fp32 everything is as written."""
+    """Compute in `dtype` where that is safe; in fp32 everything is as written.
+
+    Without PyTorch's cache of casts, which holds a second set of all trained weights until the pass has ended, for the
+    few that are used twice. Under gradient checkpointing that is as much as a whole model, and the way back casts anew.
+    """
     if dtype is torch.float32:
         yield
         return
-    with torch.autocast(device.type, dtype):
+    with torch.autocast(device.type, dtype, cache_enabled=False):
         yield
 
 
@@ -98,12 +134,12 @@ _OUT_OF_MEMORY_TEXTS = (
 )
 
 
-def empty_cuda_cache(device: torch.device) -> None:
+def empty_card_cache(device: torch.device) -> None:
     """Give back what torch keeps of a card's memory for later."""
-    if device.type == "cuda":
-        torch.cuda.empty_cache()
+    if is_card(device):
+        card_module(device).empty_cache()
 
 
 def card_memory(device: torch.device) -> tuple[int, int]:
     """Bytes of the card that are free, for whichever program, and that it has: (0, 0) without one."""
-    return torch.cuda.mem_get_info(device) if device.type == "cuda" else (0, 0)
+    return card_module(device).mem_get_info(device) if is_card(device) else (0, 0)

@@ -7,12 +7,14 @@ from typing import Any
 
 import torch
 
+from modules.system.devices import card_module, is_card
+
 
 class PowerMeter:
     """The power of the card that torch trains on."""
 
     def __init__(self, device: torch.device) -> None:
-        self._nvml, self._handle = _card(device) if device.type == "cuda" else (None, None)
+        self._nvml, self._handle = _card(device) if is_card(device) else (None, None)
 
     def watts(self) -> float:
         """At this moment; 0 where nobody says."""
@@ -32,6 +34,6 @@ def _card(device: torch.device) -> tuple[Any, Any]:
         return None, None
     try:
         nvml.nvmlInit()
-        return nvml, nvml.nvmlDeviceGetHandleByUUID(f"GPU-{torch.cuda.get_device_properties(device).uuid}")
+        return nvml, nvml.nvmlDeviceGetHandleByUUID(f"GPU-{card_module(device).get_device_properties(device).uuid}")
     except nvml.NVMLError:
         return None, None

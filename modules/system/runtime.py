@@ -54,6 +54,16 @@ def enable_huge_pages() -> None:
     os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
+def let_card_memory_grow() -> None:
+    """Have PyTorch extend what it holds of a card's memory instead of taking piece after piece beside it.
+
+    With images of many sizes, no piece fits the next image after a while, and a run ends for want of memory that is
+    there. Read when the card is first used; only Linux has it. What the user set, under either name, holds.
+    """
+    if sys.platform == "linux" and "PYTORCH_CUDA_ALLOC_CONF" not in os.environ:
+        os.environ.setdefault("PYTORCH_ALLOC_CONF", "expandable_segments:True")
+
+
 @contextmanager
 def without_huge_pages() -> Generator[None]:
     """No huge pages for what this process allocates meanwhile.

@@ -19,7 +19,7 @@ from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
-from modules.system.devices import DTYPES, device_named, use_threads
+from modules.system.devices import DTYPES, device_named, use_tf32, use_threads
 from modules.trainer.control import Control
 from modules.trainer.sampling.guided_denoiser import attention_layers
 
@@ -50,8 +50,8 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         UserError: the device is not there.
     """
     use_threads(preset.general.threads)
-    device = device_named(preset.general.device)
-    model, objective = preset.model, preset.objective
+    model, objective, device = preset.model, preset.objective, device_named(preset.general.device)
+    use_tf32(device, preset.general.tf32)
     return LoadOptions(
         device=device,
         dtype=DTYPES[model.dtype],

@@ -14,7 +14,10 @@ from modules.families import Family
 from modules.formats.adapter_files import read_adapter
 from modules.methods import attach
 from modules.methods.adapter import Adapter
+from modules.methods.lora_update import LoraUpdate
+from modules.system.devices import autocast
 from modules.trainer.sampling.lora_overlay import add_update
+from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from tests.methods.setting import answer, learn, opened, preset, stir
 
 PLAIN: dict[str, Any] = {"kind": "lora", "rank": 4, "alpha": 2.0}
@@ -225,6 +228,51 @@ def test_gradient_checkpointing_gives_the_same_gradients_with_dropout() -> None:
 
 
 # Taking out and putting back
+
+
+@pytest.mark.parametrize("method", [PLAIN, CONV, DORA], ids=["lora", "conv", "dora"])
+def test_weights_are_cast_once_for_all_passes_of_a_step_and_change_no_bit(
+    method: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gradients(casts: list[int]) -> dict[str, torch.Tensor]:
+        family = opened(dtype=torch.bfloat16)
+        learner = adapter(family, method, model={"dtype": "bf16"})
+        stir(learner)
+        use_gradient_checkpointing(family, {"denoiser"})
+        original = LoraUpdate.value_in
+
+        def counted(self: Any, name: str, dtype: torch.dtype) -> torch.Tensor:
+            value = original(self, name, dtype)
+            casts.append(value is not self.lowered.get(name))
+            return value
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LoraUpdate, "value_in", counted)
+            learner.prepare([1, 2])
+            with autocast(torch.device("cpu"), torch.bfloat16):
+                answer(family).square().mean().backward()
+        learner.after_step()
+        assert not any(update.lowered for update in learner.updates.values())
+        return {name: parameter.grad for name, parameter in learner.parameters().items()}
+
+    once: list[int] = []
+    found = gradients(once)
+    monkeypatch.setattr(Adapter, "_lower", lambda self: None)
+    each: list[int] = []
+    expected = gradients(each)
+    assert not any(once)
+    assert all(each)
+    assert all(torch.equal(found[name], gradient) for name, gradient in expected.items())
+
+
+def test_samples_are_made_of_the_weights_as_they_are_now() -> None:
+    family = opened(dtype=torch.bfloat16)
+    learner = adapter(family, PLAIN, model={"dtype": "bf16"})
+    learner.prepare([1, 2])
+    with torch.no_grad():
+        before = answer(family)
+        stir(learner)  # as an average is put in for a while
+        assert not torch.equal(answer(family), before)
 
 
 def test_without_its_adapter_the_model_is_the_original() -> None:

@@ -1,13 +1,15 @@
 """What this computer offers, asked for by its name in the settings."""
 
 import gc
+import re
 from collections.abc import Iterator
 
 import pytest
 import torch
 
 from modules.errors import UserError
-from modules.system.devices import autocast, device_named, memory_in_use, use_threads
+from modules.system.bundled import ROOT
+from modules.system.devices import autocast, device_named, is_card, memory_in_use, use_tf32, use_threads
 
 
 @pytest.fixture
@@ -61,3 +63,31 @@ def test_half_precision_is_computed_in_only_where_it_is_asked_for() -> None:
     with autocast(torch.device("cpu"), torch.bfloat16):
         assert (a @ a).dtype is torch.bfloat16
         assert torch.nn.functional.layer_norm(a, (2,)).dtype is torch.float32
+
+
+def test_a_weight_that_was_cast_is_not_kept() -> None:
+    """PyTorch keeps casts of trained weights until the context ends: a second set of them all."""
+    weight = torch.nn.Parameter(torch.ones(2, 2))
+    with autocast(torch.device("cpu"), torch.bfloat16):
+        one, other = ((torch.ones(2, 2) @ weight).grad_fn.next_functions[1][0] for _ in range(2))
+    assert "ToCopy" in type(one).__name__
+    assert one is not other
+
+
+def test_a_card_multiplies_in_tf32_if_it_may_and_the_cpu_never() -> None:
+    card, cpu = torch.device("cuda"), torch.device("cpu")
+    try:
+        for device, wanted, found in ((card, True, "high"), (card, False, "highest"), (cpu, True, "highest")):
+            use_tf32(device, wanted)
+            assert torch.get_float32_matmul_precision() == found
+    finally:
+        use_tf32(cpu, wanted=False)
+
+
+def test_no_other_file_asks_whether_a_device_is_a_card() -> None:
+    asked = re.compile(r"""\.type\s*(==|!=|in)\s*[("'{]+(cuda|cpu)|\bis_cuda\b""")
+    files = [path for room in ("app", "modules") for path in (ROOT / room).rglob("*.py")]
+    assert len(files) > 300
+    assert [path.name for path in files if asked.search(path.read_text(encoding="utf-8"))] == []
+    assert is_card(torch.device("cuda", 1))
+    assert not is_card(torch.device("cpu"))

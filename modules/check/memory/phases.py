@@ -29,7 +29,7 @@ from modules.check.memory.step_memory import (
 from modules.families import Family
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
-from modules.system.devices import DTYPES, device_named
+from modules.system.devices import DTYPES, device_named, is_card
 
 # What PyTorch's context takes of a card before the first tensor, about; it differs by card and driver.
 CARD_CONTEXT = 500 * 2**20
@@ -102,7 +102,7 @@ _CACHED: dict[str, object] = {}
 
 def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache) -> Estimate:
     """Count the phases of a run. `held`: parts that stay loaded while it trains."""
-    on_card = device_named(preset.general.device).type == "cuda"
+    on_card = is_card(device_named(preset.general.device))
     parts = counts.get("parts", preset, (), lambda: part_bytes(family, preset))
     recipe = ("training", "optimizer", "method", "objective")
     step = counts.get(

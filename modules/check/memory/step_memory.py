@@ -29,7 +29,7 @@ from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
 from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
-from modules.system.devices import autocast, device_named
+from modules.system.devices import autocast, device_named, is_card
 from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
@@ -70,7 +70,7 @@ class StepBytes:
 
 def ema_is_on_cpu(preset: Preset) -> bool:
     """Whether a card trains and its moving average lies in main memory."""
-    on_card = device_named(preset.general.device).type == "cuda"
+    on_card = is_card(device_named(preset.general.device))
     return on_card and preset.training.ema and preset.training.ema_device == "cpu"
 
 

@@ -17,7 +17,7 @@ from modules.preset.layer_selection import select_layers
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem
 from modules.sentences.render import fix
-from modules.system.devices import device_named
+from modules.system.devices import card_module, device_named, is_card
 
 MAX_TENSORS = 32  # of a part that are looked at, the larger the likelier
 MAX_NUMBERS = 20_000  # of each
@@ -113,8 +113,8 @@ def share_moved(sizes: Tensor, rate: float, dtype: str) -> float:
 def _device(preset: Preset) -> Iterator[Finding]:
     device = device_named(preset.general.device)
     dtype = preset.model.dtype
-    if device.type == "cuda":
-        major, minor = torch.cuda.get_device_capability(device)
+    if is_card(device):
+        major, minor = card_module(device).get_device_capability(device)
         yield from card_findings(preset, (major, minor))
     elif dtype == "fp16":
         fp32 = fix("fix.compute-fp32", {"model.dtype": "fp32"})

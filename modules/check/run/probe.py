@@ -13,6 +13,7 @@ from modules.data.batches import Batch
 from modules.data.index import Index, Item
 from modules.messages import Stage
 from modules.methods import attach
+from modules.system.devices import card_module, is_card
 from modules.system.runtime import gc_paused
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder.throughput import Speed, load_speed, save_speed, shape_of
@@ -66,8 +67,8 @@ def _seconds(context: CheckContext, learner: Learner, batches: list[Batch]) -> f
 
 def _now(device: torch.device) -> float:
     """The time at which the device has done what was asked of it."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
+    if is_card(device):
+        card_module(device).synchronize(device)
     return time.monotonic()
 
 

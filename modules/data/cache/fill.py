@@ -23,7 +23,7 @@ from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import A, Stop, T, map_in_threads
 from modules.data.source.source import DataFile, reason_of
 from modules.data.text.captions import possible_captions
-from modules.system.devices import is_out_of_memory
+from modules.system.devices import device_named, empty_card_cache, is_out_of_memory
 
 Report = Callable[[str, int, int], None]
 IsUnchanged = Callable[[int, DataFile], bool]
@@ -131,8 +131,7 @@ def in_smaller_batches(work: Callable[[Sequence[A]], T], things: Sequence[A]) ->
         if len(things) == 1 or not is_out_of_memory(error):
             raise
     # Only here, where the error is gone, and with it the tensors that its traceback held.
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    empty_card_cache(device_named("auto"))
     half = len(things) // 2
     yield from in_smaller_batches(work, things[:half])
     yield from in_smaller_batches(work, things[half:])

@@ -30,6 +30,7 @@ from modules.families.parts.config_check import build_from_config, without_loadi
 from modules.formats.checkpoint import Link, Renamed
 from modules.placement.holding import AS_THEY_ARE, Holding, Packing
 from modules.sentences.problem import problem
+from modules.system.devices import is_card
 from modules.system.weights import Weights, brief, first_names
 
 Config = Mapping[str, Any]
@@ -248,7 +249,7 @@ class Filling:
                 continue
             shape, tensor = tuple(empty.shape), _allocated(module, name, empty, self.device, self.dtype)
             contiguous = _memory_format(module, shape) is torch.contiguous_format
-            in_place = self.device.type == "cpu" and contiguous and weights.dtype(file) == tensor.dtype
+            in_place = not is_card(self.device) and contiguous and weights.dtype(file) == tensor.dtype
             read = weights.read(file, tensor.reshape(-1).view(torch.uint8) if in_place else scratch)
             filled = tensor if read.data_ptr() == tensor.data_ptr() else tensor.copy_(read.reshape(shape))
             _set_tensor(module, places.get(name, [name]), filled)

@@ -35,6 +35,9 @@ class General(Section):
         aliases="num_cpu_threads_per_process, omp_num_threads",
     )  # fmt: skip
     """Threads for arithmetic on the CPU. 0 takes all cores but one, which stays free for the window and the system."""
+    tf32: bool = Setting(True, "TF32", level="expert", aliases="allow_tf32, enable_tf32, tensor cores")
+    """In fp32, a graphics card since the RTX 30 series multiplies matrices several times as fast, with 10 of 23 bits of
+    each number. Off: exact and slow. bf16 and fp16 are not concerned."""
     workers: int = Setting(
         0, "Data loader workers", ge=0, le=64, scope="machine", level="expert", zero="automatic",
         aliases="dataloader_num_workers, max_data_loader_n_workers, dataloader_threads",

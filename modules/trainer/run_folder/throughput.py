@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from modules.preset.preset import Preset
-from modules.system.devices import device_named
+from modules.system.devices import card_module, device_named, is_card
 from modules.system.power import PowerMeter
 from modules.system.read_cache import ReadCache
 from modules.system.reading import read_json
@@ -92,7 +92,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
 
 
 def _name_of(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
+    return card_module(device).get_device_name(device) if is_card(device) else f"cpu, {torch.get_num_threads()} threads"
 
 
 def save_speed(cache: Path, shape: Shape, speed: Speed) -> None:

@@ -23,7 +23,7 @@ from modules.formats.adapter_files import left_out
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt, Sampling
 from modules.preset.text.lora_tags import split_tags
 from modules.sentences.problem import Problem
-from modules.system.devices import autocast, empty_cuda_cache, is_out_of_memory
+from modules.system.devices import autocast, empty_card_cache, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, GuidedDenoiser, attention_layers
 from modules.trainer.sampling.init_image import InitImage, init_image, inpaint_latents, latent_mask
@@ -178,7 +178,7 @@ class Sampler:
         except (RuntimeError, MemoryError) as error:
             if len(requests) == 1 or not is_out_of_memory(error):
                 raise
-        empty_cuda_cache(self.family.options.device)
+        empty_card_cache(self.family.options.device)
         half = len(requests) // 2
         return self._images_or_halves(requests[:half], step_done) + self._images_or_halves(requests[half:], step_done)
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.sentences.problem import Problem, problem
+from modules.system.devices import is_card, recorded_event
 
 
 class Ema:
@@ -30,7 +31,7 @@ class Ema:
             name: p.detach().to("cpu" if main_memory else p.device, torch.float32, copy=True)
             for name, p in parameters.items()
         }
-        aside = main_memory and any(p.device.type == "cuda" for p in parameters.values())
+        aside = main_memory and any(is_card(p.device) for p in parameters.values())
         self._aside = _Aside(self._values) if aside else None
 
     @property
@@ -81,8 +82,7 @@ class _Aside:
         for name, parameter in parameters.items():
             self._copied(name, parameter.detach())
         verdict = None if bad is None else self._copied(BAD, bad)
-        arrived = torch.cuda.Event()
-        arrived.record()
+        arrived = recorded_event(next(iter(parameters.values())).device)
         self._under_way = self._pool.submit(self._work, arrived, share, verdict)
 
     def _copied(self, name: str, tensor: Tensor) -> Tensor:
@@ -91,7 +91,7 @@ class _Aside:
             self._copies[name] = torch.empty_like(tensor, device="cpu", pin_memory=True)
         return self._copies[name].copy_(tensor, non_blocking=True)
 
-    def _work(self, arrived: torch.cuda.Event, share: float, bad: Tensor | None) -> None:
+    def _work(self, arrived: torch.Event, share: float, bad: Tensor | None) -> None:
         arrived.synchronize()
         if bad is not None and bool(bad):
             return

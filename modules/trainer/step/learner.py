@@ -21,7 +21,7 @@ from modules.families import Condition, Family
 from modules.methods import Method
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem
-from modules.system.devices import empty_cuda_cache, is_out_of_memory
+from modules.system.devices import empty_card_cache, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.backup import Stateful, read_backup
 from modules.trainer.step.ema import Ema, describe_average
@@ -169,7 +169,7 @@ class Learner:
             return torch.stack(losses).sum()
         # Only here, where the error is gone, and with it the tensors that its traceback held.
         self.optimizer.zero_grad()
-        empty_cuda_cache(self.device)
+        empty_card_cache(self.device)
         message = self.parts.halve(failed, self.clock.step + 1)
         if message is None:
             raise cannot_fit(self.preset, self.clock.step + 1, failed)

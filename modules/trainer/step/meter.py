@@ -26,7 +26,7 @@ class StepMetrics:
 
     step: int
     values: Tensor  # loss, length of the gradient (NaN if it was not measured) and verdict, in main memory
-    arrived: torch.cuda.Event | None  # until then they are under way
+    arrived: torch.Event | None  # until then they are under way
     rates: dict[str, float]
 
     def numbers(self) -> tuple[float, float, float]:

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 from torch._subclasses.fake_tensor import FakeTensor
 from torch.optim import Optimizer
 
@@ -17,6 +17,7 @@ from modules.families import Family
 from modules.preset.optimizers import AnyOptimizer, Other
 from modules.preset.preset import Preset
 from modules.sentences.problem import problem
+from modules.system.devices import is_card
 
 ParamGroups = Sequence[dict[str, Any]]
 # What a class does that was given the wrong arguments, or is no plain optimizer.
@@ -30,7 +31,7 @@ def build_optimizer(settings: AnyOptimizer, param_groups: ParamGroups, extra: Ma
         UserError: it needs a card and there is none; or it was chosen by name, and that does not work.
     """
     weights = [weight for param_group in param_groups for weight in param_group["params"]]
-    check_card(settings, on_card=all(_on_card(weight) for weight in weights))
+    check_card(settings, on_card=all(is_card(weight.device) for weight in weights))
     if isinstance(settings, Other):
         if isinstance(torch.empty(0), FakeTensor):
             return torch.optim.AdamW(
@@ -50,17 +51,13 @@ def check_optimizer(family: Family, preset: Preset) -> None:
     Raises:
         UserError: there is none.
     """
-    check_card(preset.optimizer, on_card=family.options.device.type == "cuda")
+    check_card(preset.optimizer, on_card=is_card(family.options.device))
 
 
 def check_card(settings: AnyOptimizer, *, on_card: bool) -> None:
     """Refuse a paged optimizer where there is no card to page from."""
     if settings.paged and not on_card:
         raise UserError("optimizer.paged", "optimizer.kind", kind=settings.kind, other=settings.eight_bit or "adamw")
-
-
-def _on_card(weight: Tensor) -> bool:
-    return weight.is_cuda
 
 
 def _set_bitsandbytes_sync(needed: bool) -> None:

@@ -23,6 +23,7 @@ from torch.optim import Optimizer
 
 from modules.methods import Group
 from modules.preset.optimizers import AnyOptimizer
+from modules.system.devices import is_card
 from modules.system.seeds import seed_of
 from modules.trainer.step import optimizer_factory
 
@@ -38,7 +39,7 @@ class MixedPrecisionOptimizer:
         """`on_card`: work as on a card, where a verdict is never asked for. None: if the parameters lie on one."""
         self.settings, self.groups, self.seed = settings, groups, seed
         parameters = [p for group in groups for p in group.parameters.values()]
-        self.on_card = all(p.is_cuda for p in parameters) if on_card is None else on_card
+        self.on_card = all(is_card(p.device) for p in parameters) if on_card is None else on_card
         self._fused = settings.fused and self.on_card
         # One kernel for all weights, and no wait for the card
         extra = {"fused": True} if self._fused else {}
@@ -229,11 +230,11 @@ class MixedPrecisionOptimizer:
             parameter.data = parameter.data.float()
             parameter.grad = None if grad is None else grad.float()
         self._inner_step()
+        generator = torch.Generator(rounded[0].device) if rounded else None  # one for all, set to each one's address
         for parameter in rounded:
+            assert generator is not None
             parameter.grad = None
-            generator = torch.Generator(parameter.device).manual_seed(
-                seed_of(self.seed, "round", step, self._indices[parameter])
-            )
+            generator.manual_seed(seed_of(self.seed, "round", step, self._indices[parameter]))
             self._restore_layout(parameter, stochastic_round(parameter.data, generator))
 
 
