@@ -11,9 +11,9 @@ from typing import Literal
 
 from modules.catalog.layers import LayerSet
 
-ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm"]
+ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm", "conditioner"]
 LoraFormat = Literal["kohya", "diffusers", "native"]
-TEXT_KINDS = ("clip", "t5", "llm")
+TEXT_KINDS = ("clip", "t5", "llm", "conditioner")  # the last reads what another says, beside tokens of its own
 T5_TOKENIZER = "google/t5-v1_1-xxl"  # where kohya's scripts have it from, too: there is no licence to accept
 
 # Which linear layers and convolutions an adapter is put on, by their paths. As in kohya's LoCon, the ends of a denoiser
@@ -25,6 +25,7 @@ ADAPTED_LAYERS: dict[ComponentKind, str] = {
     "clip": r"(text_model\.)?encoder\.layers\..*",
     "t5": r"encoder\.block\..*",
     "llm": r"(model\.)?layers\..*",
+    "conditioner": r"blocks\.\d+\..*",
 }
 
 
@@ -43,11 +44,17 @@ class ComponentSpec:
     adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
     embedding: str = ""  # what an embedding file calls the vectors of this text encoder
     file_names: tuple[str, ...] = ()  # what it is called in whole models' files: "text_encoders.<name>.transformer."
+    in_denoiser: str = ""  # what stands before its names in the denoiser's files, where those hold it: "llm_adapter."
     blocks_read: int = 0  # of a text encoder: how many of its layers are run; below 0: all but so many; 0: all
 
     @property
     def reads_text(self) -> bool:
         return self.kind in TEXT_KINDS
+
+    @property
+    def library(self) -> str:
+        """Whose class it is: diffusers or transformers."""
+        return self.class_path.partition(".")[0]
 
     @property
     def class_name(self) -> str:
@@ -147,6 +154,8 @@ class FamilyCard:
     fp16_vae: bool = True  # whether its own VAE works in fp16
     distilled: str = DISTILLED  # a regular expression over the names of models that training would spoil
     short_title: str = ""
+    index_file: str = "model_index.json"  # what diffusers opens its folders by
+    file_prefix: str = ""  # before the denoiser's names in files of its own
     lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
     file_lacks: tuple[str, ...] = ()  # how those begin that other families' files have beside these

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, ComponentSpec
 from modules.sentences.problem import Problem
 
 # What stands before the names in files of one component, and in those of whole models
@@ -19,6 +19,7 @@ SIGNS = {
     "t5": r"encoder\.block\.0\.layer\.0\.SelfAttention\.q\.weight",
     "clip": r"(text_model\.)?encoder\.layers\.0\.self_attn\.q_proj\.weight",
     "llm": r"(.*\.)?layers\.0\.self_attn\.q_proj\.weight",
+    "conditioner": r"blocks\.0\.norm_cross_attn\.weight",
     "vae": r"(first_stage_model\.|vae\.)?decoder\.(conv_in|conv1|middle\.0\.residual\.0)\b.*",
     "unet": r"model\.diffusion_model\.input_blocks\.0\.0\.weight",
     "dit": r"(.*\.)?(blocks|layers|double_blocks|joint_blocks|transformer_blocks)\.0\..*",
@@ -26,9 +27,18 @@ SIGNS = {
 
 CONTENTS = {
     "lora": Problem("content.lora"), "t5": Problem("content.t5"), "clip": Problem("content.clip"),
-    "llm": Problem("content.llm"), "vae": Problem("content.vae"), "unet": Problem("content.unet"),
+    "llm": Problem("content.llm"), "conditioner": Problem("content.conditioner"),
+    "vae": Problem("content.vae"), "unet": Problem("content.unet"),
     "dit": Problem("content.dit"), "unknown": Problem("content.unknown"),
 }  # fmt: skip
+
+
+def starts_in_models(spec: ComponentSpec) -> tuple[str, ...]:
+    """What may stand before the names of a component in the files of whole models, and in its denoiser's."""
+    if spec.kind == "vae":
+        return VAES
+    inside = tuple(prefix + spec.in_denoiser for prefix in PREFIXES) if spec.in_denoiser else ()
+    return (*inside, *(f"{ENCODERS}{name}.transformer." for name in spec.file_names))
 
 
 def content_of(names: Collection[str]) -> str:

@@ -12,12 +12,10 @@ import torch
 from torch import Tensor
 
 from modules.catalog.qwen_image import CARD
-from modules.errors import UserError
 from modules.families.family import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat, without_padding
-from modules.families.parts.model_files import ModelFiles
 from modules.formats.layouts.qwen_image import TRANSFORMER
 
 SYSTEM = (
@@ -28,14 +26,6 @@ CROPPED = 34  # tokens of that, of which the denoiser is given no states
 # Diffusers reads 1024 and cuts what was read at 512; no token sees what comes after it, so that this is the same.
 PROMPT = PromptFormat(CROPPED + 512, SYSTEM, "<|im_end|>\n<|im_start|>assistant\n")
 
-# Settings of the denoisers of related models, and what those are given that this family has none of
-OTHER_INPUTS = {
-    "zero_cond_t": "images to edit as a second input (Qwen-Image-Edit-2511)",
-    "use_additional_t_cond": "layers of an image (Qwen-Image-Layered)",
-    "use_layer3d_rope": "layers of an image (Qwen-Image-Layered)",
-    "guidance_embeds": "the guidance as an input",
-}
-
 
 class QwenImage(DitFamily):
     """Text is what the last layer says, normed, without the system's words and without padding."""
@@ -45,15 +35,6 @@ class QwenImage(DitFamily):
     formats: ClassVar = {"text_encoder_1": PROMPT}
     layout: ClassVar = TRANSFORMER
     widths: ClassVar = {"text_encoder_1": Width("joint_attention_dim")}
-
-    @classmethod
-    def check(cls, files: ModelFiles) -> None:
-        super().check(files)
-        config, folder = files.configs["denoiser"], cls.card.component("denoiser").folder
-        for setting, meaning in OTHER_INPUTS.items():
-            if config.get(setting):
-                values = {"folder": folder, "setting": setting, "value": str(config[setting]), "meaning": meaning}
-                raise UserError("model.unsupported", file=files.path, fixes=(), **values)
 
     @torch.no_grad()
     def encode_text(self, captions: Sequence[str], *, weighted: bool | None = None) -> Condition:

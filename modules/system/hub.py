@@ -17,7 +17,7 @@ from modules.system.reading import look_at
 from modules.text import GB, MB
 
 # Beside what is asked for of each component. Everything else in a repository (other formats, pictures) is left there.
-ALWAYS = ("model_index.json", "scheduler/*.json", "tokenizer*/*")
+ALWAYS = ("*model_index.json", "scheduler/*.json", "*tokenizer*/*")
 TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json")
 # A component that is a repository of its own, such as another VAE, has its files outside of folders.
 OUTSIDE = (

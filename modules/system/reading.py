@@ -100,6 +100,12 @@ def read_json(path: Path, most: int = MAX_JSON_BYTES) -> Any:
         raise ValueError(f"{path} is nested too deeply") from error
 
 
+def index_of(folder: Path) -> Path | None:
+    """The file that says what classes a diffusers folder is made of; a modular pipeline's has another name."""
+    names = ("model_index.json", "modular_model_index.json")
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
 def safetensors_header(file: BinaryIO, path: Path) -> tuple[dict[str, Any], int]:
     """The header of a .safetensors file, and the place where its tensors begin."""
     length = int.from_bytes(file.read(8), "little")

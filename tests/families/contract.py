@@ -219,8 +219,9 @@ class FamilyContract:
 
     def test_a_folder_with_a_part_missing_is_refused(self, folder: Path, tmp_path: Path):
         first, last = self.kind.card.components[0], self.kind.card.components[-1]
-        parts = ("vae", f"{first.folder}/config.json", f"{last.folder}/model.safetensors", last.tokenizer)
-        for lost in (*parts, "model_index.json"):
+        weights = next((folder / last.folder).glob("*.safetensors")).name
+        parts = ("vae", f"{first.folder}/config.json", f"{last.folder}/{weights}", last.tokenizer)
+        for lost in (*parts, self.kind.card.index_file):
             copy = Path(shutil.copytree(folder, tmp_path / lost.replace("/", "-")))
             gone = copy / lost
             shutil.rmtree(gone) if gone.is_dir() else gone.unlink()

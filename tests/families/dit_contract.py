@@ -146,7 +146,8 @@ class DitContract(FamilyContract):
     ) -> None:
         path = self.save(family, tmp_path / "denoiser.safetensors", single=True)
         with safe_open(path, "pt") as file:
-            tensors, metadata = {prefix + name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+            tensors, metadata = {name: file.get_tensor(name) for name in file.keys()}, file.metadata()  # noqa: SIM118
+        tensors = {prefix + name.removeprefix(family.card.file_prefix): tensor for name, tensor in tensors.items()}
         save_file(tensors, path, metadata)
         assert_same_weights(family.denoiser, self.kind.load(str(path), self.beside(folder)).denoiser)
         save_file(tensors | {f"{prefix}surplus.weight": torch.zeros(3)}, path, metadata)

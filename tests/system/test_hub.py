@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from huggingface_hub.errors import GatedRepoError, HTTPError, RepositoryNotFoundError  # pyright: ignore[reportPrivateImportUsage]
+from huggingface_hub.utils import filter_repo_objects
 
 from modules.errors import UserError
 from modules.sentences.problem import Problem
@@ -188,7 +189,9 @@ def test_offline_nobody_is_asked(tmp_path: Path):
 
 
 def test_tokenizers_alone_are_asked_for_without_any_weights(tmp_path: Path):
-    patterns = Wanted(()).patterns_for(["transformer/model.safetensors", "tokenizer/tokenizer.json"])
-    assert "tokenizer*/*" in patterns and not any("safetensors" in each or ".bin" in each for each in patterns)
+    wanted = ["modular_model_index.json", "t5_tokenizer/tokenizer.json", "tokenizer_2/vocab.json"]
+    others = ["transformer/model.safetensors", "text_encoder/model.bin", "README.md"]
+    patterns = Wanted(()).patterns_for([*wanted, *others])
+    assert list(filter_repo_objects([*wanted, *others], allow_patterns=[*patterns])) == wanted
     with pytest.raises(UserError):
         download_model("nobody/nothing", Wanted(()), offline=True, cache=tmp_path)

@@ -9,6 +9,7 @@ from modules.catalog import FAMILIES
 from modules.data.text.tokenizer import Tokenizer
 from modules.errors import UserError
 from modules.system.bundled import ROOT, resolve
+from modules.system.reading import index_of
 
 COMMON = 40_000  # tokens are numbered by how common they are: "robot" is 8,797, "sks" 48,136
 
@@ -49,7 +50,7 @@ def _tokenizers(family: str, source: str) -> list[Tokenizer]:
     folders = [spec.tokenizer for spec in FAMILIES[family].components if spec.reads_text]
     try:
         folder = resolve(source) if source else None
-        if folder and (folder / "model_index.json").is_file():
+        if folder and index_of(folder):
             return [Tokenizer.from_folder(folder / tokenizer) for tokenizer in folders]
     except UserError:
         return [_clip() for _ in folders]  # the check before the run says what is wrong with the model's own

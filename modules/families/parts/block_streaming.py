@@ -11,7 +11,9 @@ from functools import partial
 
 from torch import nn
 
-BLOCK = re.compile(r"(layers|encoder\.block|(text_model\.)?encoder\.layers)\.\d+(?=\.)")  # of language models, T5, CLIP
+BLOCK = re.compile(
+    r"(layers|blocks|encoder\.block|(text_model\.)?encoder\.layers)\.\d+(?=\.)"
+)  # of language models, T5, CLIP, conditioners
 
 
 def block_path(name: str) -> str:

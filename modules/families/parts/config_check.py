@@ -76,6 +76,15 @@ UNSUPPORTED: dict[str, dict[str, str]] = {
         "encoder_hid_dim_type": "embeddings of another text or image encoder",
         "addition_embed_type": "another input beside the text", "attention_type": "positions of objects (GLIGEN)",
     },
+    "QwenImageTransformer2DModel": {
+        "zero_cond_t": "images to edit as a second input (Qwen-Image-Edit-2511)",
+        "use_additional_t_cond": "layers of an image (Qwen-Image-Layered)",
+        "use_layer3d_rope": "layers of an image (Qwen-Image-Layered)",
+        "guidance_embeds": "the guidance as an input",
+    },
+    "CosmosTransformer3DModel": {
+        "img_context_dim_in": "another image as an input", "use_crossattn_projection": "text of another width",
+    },
     "AutoencoderKL": {
         "latents_mean": "another scale for each channel", "latents_std": "another scale for each channel",
     },

@@ -8,6 +8,9 @@ from torch import nn
 
 from modules.catalog import ComponentSpec
 from modules.families.parts.building import text_model_once
+from modules.formats.checkpoint import Link
+
+DENOISER = ("lora_unet", "lora_unet_", "oft_unet", "diffusion_model", "model.diffusion_model")  # as files call it
 
 
 def lora_targets(module: nn.Module, spec: ComponentSpec) -> Iterator[str]:
@@ -24,10 +27,17 @@ def file_starts(spec: ComponentSpec, number: int) -> list[str]:
     """What stands before the layers of a component in files; `number`: which text encoder it is."""
     found = [spec.folder, f"lora_{spec.folder}"]
     if not spec.reads_text:
-        return [*found, "lora_unet", "lora_unet_", "oft_unet", "diffusion_model", "model.diffusion_model", ""]
+        return [*found, *DENOISER, ""]
+    if inside := spec.in_denoiser.removesuffix("."):
+        found += [inside, *(f"{start}{mark}{inside}" for start in DENOISER for mark in "._")]
     found += [spec.embedding or spec.name, f"lora_te{number}", *(["lora_te"] if number == 1 else [])]
     found += ["lora_te3"] if spec.kind == "t5" else []  # kohya counts CLIP-G even where there is none
     return found + [f"text_encoders.{name}{end}" for name in spec.file_names for end in ("", ".transformer")]
+
+
+def kohya_name(native: Link) -> str:
+    """What a layer of the denoiser is called in kohya's files, by where it lies in single files."""
+    return f"lora_unet_{native.theirs}".replace(".", "_")
 
 
 def paths_in_files(spec: ComponentSpec, path: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from modules.catalog import FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.sentences.problem import Problem
+from modules.system.reading import index_of
 from modules.system.weights import Weights, open_weights
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
@@ -42,9 +43,9 @@ def open_folder(path: Path, card: FamilyCard, replaced: Collection[str] = ()) ->
     Raises:
         UserError: a component is missing or damaged.
     """
-    if not (path / "model_index.json").is_file():
+    if (about := index_of(path)) is None:
         raise UserError("model.no-index", folder=path, folders=card.folders)
-    index = read_json(path / "model_index.json")
+    index = read_json(about)
     own = [spec for spec in card.components if spec.name not in replaced or (path / spec.folder).is_dir()]
     if missing := [spec.folder for spec in own if not (path / spec.folder).is_dir()]:
         kind = str(index.get("_class_name", "unknown"))

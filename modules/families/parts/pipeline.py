@@ -26,7 +26,7 @@ from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening, saving
 from modules.families.parts.fingerprint import Fingerprints
 from modules.families.parts.latents import Latents, decoded, encoded, latents_of
-from modules.families.parts.lora_targets import file_starts, layer_paths, lora_targets, paths_in_files
+from modules.families.parts.lora_targets import file_starts, kohya_name, layer_paths, lora_targets, paths_in_files
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
 from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
@@ -290,10 +290,14 @@ class DiffusersFamily(Family):
         return {key: self._adapter_link(form, fused, *key.split("|")) for key in self._adapted()}
 
     def _adapter_link(self, form: LoraFormat, fused: bool, component: str, path: str) -> Link:
-        native = self.native_layers.get(path) if component == "denoiser" else None
+        native = self._native_layer(component, path)
         if native and form != "diffusers" and (fused or native.form == "same"):
-            return native.behind("diffusion_model.") if form == "native" else replace(native, theirs=_flat(native))
+            return native.behind("diffusion_model.") if form == "native" else replace(native, theirs=kohya_name(native))
         return Link((self.lora_name if form == "kohya" else self._diffusers_name)(component, path))
+
+    def _native_layer(self, component: str, path: str) -> Link | None:
+        start = self.card.component(component).in_denoiser
+        return Link(start + path) if start else self.native_layers.get(path) if component == "denoiser" else None
 
     @cached_property
     def native_layers(self) -> Mapping[str, Link]:
@@ -322,8 +326,8 @@ class DiffusersFamily(Family):
 
     def lora_name(self, component: str, path: str) -> str:
         """What a layer is called in kohya's files; by diffusers' path, as LyCORIS has it, where it lies fused."""
-        if component == "denoiser" and (native := self.native_layers.get(path)):
-            return _flat(native) if native.form == "same" else f"lycoris_{path}".replace(".", "_")
+        if native := self._native_layer(component, path):
+            return kohya_name(native) if native.form == "same" else f"lycoris_{path}".replace(".", "_")
         return f"lora_{self.card.component(component).folder}_{path}".replace(".", "_")
 
     def _diffusers_name(self, component: str, path: str) -> str:
@@ -393,7 +397,3 @@ class DiffusersFamily(Family):
         """What a file holds of a component, under the names of diffusers folders; None where that is nothing."""
         del whole, path, name
         return None
-
-
-def _flat(native: Link) -> str:
-    return f"lora_unet_{native.theirs}".replace(".", "_")

@@ -67,14 +67,14 @@ def write_folder(model: SavableModel, target: Path, request: SaveRequest, metada
             inside.mkdir()
             planned = planned_tensors(model, name, request)
             _write_json(inside / "config.json", _config(model, spec, planned))
-            stem = "model" if spec.reads_text else "diffusion_pytorch_model"
+            stem = "model" if spec.library == "transformers" else "diffusion_pytorch_model"
             write_safetensors(inside / f"{stem}.safetensors", planned, {"format": "pt"})
             if spec.reads_text:
                 model.write_tokenizer(name, folder / spec.tokenizer)
         (folder / "scheduler").mkdir()
         _write_json(folder / "scheduler" / "scheduler_config.json", model.scheduler_config())
         if set(request.parts) == set(model.card.component_names) and not request.only_these:
-            _write_json(folder / "model_index.json", model.index())
+            _write_json(folder / model.card.index_file, model.index())
         _write_json(folder / "metadata.json", {**model.modelspec(), **metadata, **request.partial_mark})
 
 
@@ -121,7 +121,7 @@ def read_as(weights: Weights, file: str, shape: tuple[int, ...]) -> Callable[[],
 def _config(model: SavableModel, spec: ComponentSpec, planned: Mapping[str, PlannedTensor]) -> dict[str, Any]:
     config = {key: value for key, value in model.source.configs[spec.name].items() if key != "_name_or_path"}
     name = spec.class_path.partition(":")[2]
-    if not spec.reads_text:
+    if spec.library != "transformers":
         return {**config, "_class_name": name}
     classes = config.get("architectures") if spec.is_copied else None
     dtypes = {str(tensor.dtype).removeprefix("torch."): None for tensor in planned.values()}

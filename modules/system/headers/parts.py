@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant
-from modules.catalog.contents import ENCODERS, SIGNS, VAES, content_of, family_of
+from modules.catalog.contents import ENCODERS, SIGNS, VAES, content_of, family_of, starts_in_models
 from modules.errors import UserError
 from modules.system.bundled import ROOT
 from modules.system.headers.gguf import Shape, gguf_header
-from modules.system.reading import open_file, read_json, safetensors_header
+from modules.system.reading import index_of, open_file, read_json, safetensors_header
 
 BUNDLED = ROOT / "resources" / "models"
 ENDINGS = (".safetensors", ".gguf")
@@ -44,7 +44,10 @@ SIZES = {  # what people call them, by the width of their embeddings
     ("Qwen2.5", 5120): "14B", ("Mistral", 3072): "3B", ("Mistral", 4096): "7B", ("Mistral", 5120): "24B",
     ("Gemma 2", 2304): "2B", ("Gemma 2", 3584): "9B",
 }  # fmt: skip
-KINDS = {"clip": ("clip", "CLIP"), "t5": ("t5", "T5"), "umt5": ("t5", "UMT5"), "mt5": ("t5", "mT5")}  # by module
+KINDS = {  # by module
+    "clip": ("clip", "CLIP"), "t5": ("t5", "T5"), "umt5": ("t5", "UMT5"), "mt5": ("t5", "mT5"),
+    "conditioner": ("conditioner", "Text conditioner"),
+}  # fmt: skip
 UMT5 = r"encoder\.block\.1\.layer\.0\.SelfAttention\.relative_attention_bias\.weight"  # T5 has it in one block
 SECOND = re.compile(r"\.(fp16|bf16|ema|non_ema)\b")  # in names of files that hold the same once more
 TABLES = re.compile(r"(.*\.)?(embed_tokens|token_embedding|shared)\.weight")
@@ -161,7 +164,7 @@ def _has(names: Iterable[str], sign: str) -> bool:
 
 def _inside(names: Collection[str], card: FamilyCard, has_vae: bool) -> tuple[str, ...]:
     """The other components in a whole model's file."""
-    starts = {spec.name: tuple(f"{ENCODERS}{name}." for name in spec.file_names) for spec in card.components}
+    starts = {spec.name: starts_in_models(spec) for spec in card.components if spec.kind != "vae"}
     found = [part for part, start in starts.items() if any(name.startswith(start) for name in names)]
     return (*found, "vae") if has_vae else tuple(found)
 
@@ -174,7 +177,7 @@ def family_of_model(path: Path) -> str:
     """
     if not path.is_dir():
         return family_of(_header(path)) if path.suffix.lower() in ENDINGS else ""
-    index = read_json(path / "model_index.json")
+    index = read_json(index_of(path) or path / "model_index.json")
     fitting = [
         name
         for name, card in FAMILIES.items()
@@ -185,8 +188,8 @@ def family_of_model(path: Path) -> str:
 
 def _is_named(entry: Any, spec: ComponentSpec) -> bool:
     """Whether an index speaks of this component: of text encoders' classes, the model they are of is compared."""
-    named = str(entry[-1]) if isinstance(entry, list) and entry else ""  # pyright: ignore[reportUnknownArgumentType]
-    if spec.reads_text:
+    named = str(entry[1]) if isinstance(entry, list) and len(entry) > 1 else ""  # pyright: ignore[reportUnknownArgumentType]
+    if spec.library == "transformers":
         return _letters(_module_word(spec)) in _letters(named)
     return named == spec.class_path.rpartition(":")[2]
 
@@ -239,8 +242,8 @@ def configured(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
     if spec.kind == "vae":
         channels = config.get("latent_channels") or config.get("z_dim") or 0
         return Part("vae", "VAE", channels=channels, video=made not in PLAIN_VAES)
-    if not spec.reads_text:
-        return Part(spec.kind, made)
+    if spec.library == "diffusers":
+        return Part(spec.kind, KINDS.get(spec.kind, ("", made))[1])
     text = config.get("text_config", config)
     outer = str(config.get("model_type") or _module_word(spec))
     word = str(text.get("model_type") or outer)

@@ -26,11 +26,12 @@ from modules.system.weights import Weights, first_names
 
 
 class Width(NamedTuple):
-    """How wide a text encoder's states have to be: a number of the denoiser's config."""
+    """How wide a text encoder's states have to be: a number of the config of what reads them."""
 
-    of_denoiser: str
+    of_reader: str
     of_encoder: str = "hidden_size"
     times: int = 1  # states of so many layers side by side
+    reader: str = "denoiser"
 
 
 class DitFamily(DiffusersFamily):
@@ -75,9 +76,9 @@ class DitFamily(DiffusersFamily):
 
     def check_tensors(self) -> None:
         for name, width in self.widths.items():
-            encoder, denoiser = self.source.configs[name], self.source.configs["denoiser"]
+            encoder, reader = self.source.configs[name], self.source.configs[width.reader]
             has = int(encoder.get("text_config", encoder)[width.of_encoder]) * width.times
-            wants = denoiser.get(width.of_denoiser, has)
+            wants = reader.get(width.of_reader, has)
             if has != wants:
                 raise UserError(
                     "model.text-width", where=self.source.path, part=self.card.component(name).subject, has=has,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from modules.catalog import FAMILIES, ComponentSpec, FamilyCard, Variant, component_label
-from modules.catalog.contents import CONTENTS, ENCODERS, VAES, content_of, family_of
+from modules.catalog.contents import CONTENTS, ENCODERS, VAES, content_of, family_of, starts_in_models
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
@@ -29,7 +29,7 @@ from modules.system.hub import Wanted
 from modules.system.weights import Shape, Weights, first_names, open_weights, write_safetensors
 
 BUNDLED = Path(__file__).parents[4] / "resources" / "models"
-EMBEDDED_CONFIG = "seachange.denoiser"  # metadata of files whose denoiser is of another size than the bundled ones
+EMBEDDED_CONFIG = "seachange."  # and a component's name: in metadata, where it is of another size than the bundled ones
 
 
 def bundled_config(kind: str, spec: ComponentSpec) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def open_file(path: Path, card: FamilyCard, layout: Layout) -> ModelFiles:
     for other in card.components:
         if (inside := _part(weights, other)) is not None:
             files.weights[other.name] = inside
-            files.configs[other.name] = fitted(bundled_config(variant.kind, other), other, inside)
+            config = fitted(bundled_config(variant.kind, other), other, inside)
+            files.configs[other.name] = _embedded(weights, other, path) or config
     return files
 
 
@@ -158,8 +159,7 @@ def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> 
     """Which model of the family it is, and the config of its denoiser."""
     spec = card.component("denoiser")
     named = card.named_variants(path.name)
-    if EMBEDDED_CONFIG in weights.metadata:
-        config = _embedded(weights.metadata[EMBEDDED_CONFIG], path)
+    if config := _embedded(weights, spec, path):
         return next(iter(named), card.variants[0]), config
     inside = _denoiser(weights)
     told = family_of(inside.shapes)
@@ -175,9 +175,10 @@ def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> 
     raise other_model(weights, path, card)
 
 
-def _embedded(text: str, path: Path) -> dict[str, Any]:
+def _embedded(weights: Weights, spec: ComponentSpec, path: Path) -> dict[str, Any]:
+    """The config of a component that stands in the metadata, if there is one."""
     try:
-        return dict(json.loads(text))
+        return dict(json.loads(weights.metadata.get(EMBEDDED_CONFIG + spec.name, "{}")))
     except (ValueError, TypeError, RecursionError) as error:
         raise UserError("single-file.metadata", file=path) from error
 
@@ -206,8 +207,7 @@ def _denoiser(weights: Weights) -> Weights:
 
 def _part(weights: Weights, spec: ComponentSpec) -> Weights | None:
     """A component that lies in a whole model's file behind its prefix."""
-    prefixes = VAES if spec.kind == "vae" else tuple(f"{ENCODERS}{name}.transformer." for name in spec.file_names)
-    for prefix in prefixes:
+    for prefix in starts_in_models(spec):
         names = {name.removeprefix(prefix): Link(name) for name in weights.shapes if name.startswith(prefix)}
         if names:
             return Renamed(weights, names)
@@ -224,20 +224,32 @@ class SavableDit(SavableModel, Protocol):
 
 
 def write_single_file(model: SavableDit, target: Path, request: SaveRequest, metadata: Mapping[str, str]) -> None:
-    """The denoiser alone under its authors' names, as ComfyUI reads it: its other parts are the usual ones."""
-    spec = model.card.component("denoiser")
+    """The denoiser under its authors' names, as ComfyUI reads it, with what such files hold beside it."""
+    spec, prefix = model.card.component("denoiser"), model.card.file_prefix
     whole = replace(request, only_these=False)
     values = planned_tensors(model, spec.name, whole)
-    links = (model.layout_of("denoiser") or Layout()).links({name: tensor.shape for name, tensor in values.items()})
+    shapes = {name: tensor.shape for name, tensor in values.items()}
+    links = (model.layout_of("denoiser") or Layout()).links(shapes, prefix)
     if request.only_these:  # and what lies in one tensor with it
         wanted = {links[name].theirs for name in request.tensors.get("denoiser", {})}
         values = {name: tensor for name, tensor in values.items() if links[name].theirs in wanted}
-    about = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt"}
-    config = {key: value for key, value in model.source.configs["denoiser"].items() if not key.startswith("_")}
-    if not any(is_like(config, bundled_config(variant.kind, spec)) for variant in model.card.variants):
-        about[EMBEDDED_CONFIG] = json.dumps(config)
+    about = {**model.modelspec(), **metadata, **request.partial_mark, "format": "pt", **_unusual(model, spec)}
+    written = planned(values, links)
+    for other in model.card.components:
+        if other.in_denoiser and not request.only_these:
+            held = planned_tensors(model, other.name, whole)
+            written |= {f"{prefix}{other.in_denoiser}{name}": tensor for name, tensor in held.items()}
+            about |= _unusual(model, other)
     with staged_file(target) as draft:
-        write_safetensors(draft, planned(values, links), about)
+        write_safetensors(draft, written, about)
+
+
+def _unusual(model: SavableDit, spec: ComponentSpec) -> dict[str, str]:
+    """As metadata the config of a component that is not like one of the bundled."""
+    config = {key: value for key, value in model.source.configs[spec.name].items() if not key.startswith("_")}
+    if any(is_like(config, bundled_config(variant.kind, spec)) for variant in model.card.variants):
+        return {}
+    return {EMBEDDED_CONFIG + spec.name: json.dumps(config)}
 
 
 def part_of_file(model: SavableDit, whole: Weights, name: str) -> Weights | None:
