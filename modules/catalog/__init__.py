@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog import chroma, flux1, flux2, krea2, qwen_image, sd, sd3, sdxl, zimage
+from modules.catalog import anima, chroma, flux1, flux2, krea2, qwen_image, sd, sd3, sdxl, zimage
 from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant, component_label
 from modules.catalog.layers import LayerSet
 
@@ -16,6 +16,7 @@ FAMILIES: dict[str, FamilyCard] = {
     "flux1": flux1.CARD,
     "chroma": chroma.CARD,
     "krea2": krea2.CARD,
+    "anima": anima.CARD,
     "qwen_image": qwen_image.CARD,
     "sd3": sd3.CARD,
 }  # fmt: skip

@@ -165,18 +165,22 @@ def write_tiny(
             config = deepcopy(configs[spec.name])
             if spec.reads_text:
                 write, reader = TOKENIZERS[tokenizers[spec.name]]
-                config.get("text_config", config)["vocab_size"] = write(folder / spec.tokenizer)
+                size = "vocab_size" if spec.library == "transformers" else "target_vocab_size"
+                config.get("text_config", config)[size] = write(folder / spec.tokenizer)
                 listed[spec.tokenizer] = ["transformers", reader]
             module, _, name = (classes or {}).get(spec.name, spec.class_path).partition(":")
             kind: Any = getattr(import_module(module), name)
-            made = kind(kind.config_class.from_dict(config)) if spec.reads_text else kind(**config)
+            made = kind(kind.config_class.from_dict(config)) if spec.library == "transformers" else kind(**config)
             for counter, counted in made.named_buffers():
                 if counter.startswith("bn.running"):
                     counted.copy_(torch.rand_like(counted) + 0.5)
             _stirred(made).save_pretrained(folder / spec.folder)
             listed[spec.folder] = [module.partition(".")[0], name]
     _write(folder / "scheduler" / "scheduler_config.json", {**FLOW, **(scheduler or {})})
-    _write(folder / "model_index.json", {**listed, **(index or {})})
+    if card.index_file.startswith("modular"):
+        listed = {name: [*entry, {"type_hint": entry, "subfolder": name}] if isinstance(entry, list) else entry
+                  for name, entry in listed.items()}  # fmt: skip
+    _write(folder / card.index_file, {**listed, **(index or {})})
     return folder
 
 
@@ -302,6 +306,23 @@ def tiny_qwen_image(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
             "shift": 1.0, "use_dynamic_shifting": True, "max_shift": 0.9, "max_image_seq_len": 8192,
             "shift_terminal": 0.02,
         },
+    )  # fmt: skip
+
+
+def tiny_anima(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+    """Two blocks of Cosmos; Qwen3 and a conditioner of two blocks that reads what it says."""
+    denoiser = {
+        "num_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2, "text_embed_dim": 16, "adaln_lora_dim": 8,
+        "extra_pos_embed_type": None, "rope_scale": [1.0, 4.0, 4.0], "max_size": [4, 64, 64], **transformer,
+    }  # fmt: skip
+    conditioner = {
+        "source_dim": 16, "target_dim": 16, "model_dim": 16, "num_layers": 2, "num_attention_heads": 2,
+        "min_sequence_length": 128,
+    }  # fmt: skip
+    configs = {"denoiser": denoiser, "vae": WAN_VAE, "text_encoder_1": QWEN3, "text_encoder_2": conditioner}
+    return write_tiny(
+        folder, "anima", "AnimaModularPipeline", configs, {"text_encoder_1": "chat", "text_encoder_2": "t5"},
+        seed=seed, index={"_blocks_class_name": "AnimaAutoBlocks"},
     )  # fmt: skip
 
 

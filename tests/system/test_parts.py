@@ -12,7 +12,15 @@ import pytest
 
 from modules.catalog import FAMILIES, ComponentSpec
 from modules.errors import UserError
-from modules.system.headers.parts import BUNDLED, Part, configured, found_beside, read_part, wanted_parts
+from modules.system.headers.parts import (
+    BUNDLED,
+    Part,
+    configured,
+    family_of_model,
+    found_beside,
+    read_part,
+    wanted_parts,
+)
 
 Shapes = dict[str, tuple[int, ...]]
 LAYER = "model.layers.0.self_attn"
@@ -39,6 +47,11 @@ CLIP_G = {
 T5 = {"shared.weight": (8, 4096), **{f"encoder.block.{n}.layer.0.SelfAttention.q.weight": (4, 4) for n in (0, 23)}}
 UMT5 = T5 | {"encoder.block.1.layer.0.SelfAttention.relative_attention_bias.weight": (32, 64)}
 ZIMAGE = {"cap_pad_token": (1, 8), "layers.0.attention.qkv.weight": (3_000, 1_000)}
+
+CONDITIONER = {"blocks.0.norm_cross_attn.weight": (8,)}
+ANIMA = {"net.blocks.0.mlp.layer1.weight": (8, 8)} | {
+    f"net.llm_adapter.{name}": shape for name, shape in CONDITIONER.items()
+}
 
 
 def header_of(path: Path, shapes: Shapes, kind: str = "BF16") -> Path:
@@ -84,6 +97,8 @@ def judged(path: Path, family: str, name: str, source: str = "") -> tuple[Part, 
         (VAE, "flux2", "vae", "VAE", False),
         ({"decoder.conv1.weight": (8, 16, 3, 3, 3)}, "zimage", "vae", "VAE", False),  # a video's
         (ZIMAGE, "zimage", "text_encoder_1", "Z-Image", False),
+        (CONDITIONER, "anima", "text_encoder_2", "Text conditioner", True),
+        (ANIMA, "anima", "text_encoder_2", "Anima", False),
     ],
 )
 def test_a_header_tells_what_a_file_is(
@@ -151,6 +166,17 @@ def test_what_the_denoisers_file_holds_is_not_looked_for(tmp_path: Path) -> None
     qwen = header_of(tmp_path / "qwen_3_4b.safetensors", QWEN3)
     header_of(tmp_path / "vae/ae.safetensors", VAE)
     assert found_beside(FAMILIES["zimage"], whole, ("vae", "text_encoder_1")) == {"text_encoder_1": qwen}
+    anima = header_of(tmp_path / "anima.safetensors", ANIMA)
+    header_of(tmp_path / "conditioner.safetensors", CONDITIONER)
+    assert read_part(anima, FAMILIES["anima"].component("denoiser")).inside == ("text_encoder_2",)
+    assert found_beside(FAMILIES["anima"], anima, ("text_encoder_2",)) == {}
+
+
+def test_the_index_of_a_modular_pipeline_tells_the_family_too(tmp_path: Path) -> None:
+    usual = json.loads((BUNDLED / "anima" / "model_index.json").read_text(encoding="utf-8"))
+    entries = {name: [*entry, {"subfolder": name}] for name, entry in usual.items() if isinstance(entry, list)}
+    (tmp_path / "modular_model_index.json").write_text(json.dumps(entries), encoding="utf-8")
+    assert family_of_model(tmp_path) == "anima"
 
 
 @pytest.mark.parametrize(

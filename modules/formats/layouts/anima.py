@@ -1,4 +1,4 @@
-"""Anima's names in single files: Cosmos-Predict2's behind "net.", with the net that reads the text beside them."""
+"""Anima's names in single files: Cosmos-Predict2's. The net that reads the text beside them has diffusers'."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ ATTENTION: tuple[Row, ...] = (
     ("norm_q", "q_norm"),
     ("norm_k", "k_norm"),
 )
-PREFIX = "net."  # in whose files ComfyUI looks for Anima
 TRANSFORMER = Layout(
     ("patch_embed.proj", "x_embedder.proj.1"),
     ("time_embed.t_embedder", "t_embedder.1"),
@@ -41,5 +40,3 @@ TRANSFORMER = Layout(
     ("", "pos_embedder", "drop"),
     ("", "_extra_state", "drop"),
 )  # fmt: skip
-# The names of the text conditioner are diffusers' behind this.
-CONDITIONER = "llm_adapter."

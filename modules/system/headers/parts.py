@@ -242,7 +242,7 @@ def configured(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
     if spec.kind == "vae":
         channels = config.get("latent_channels") or config.get("z_dim") or 0
         return Part("vae", "VAE", channels=channels, video=made not in PLAIN_VAES)
-    if spec.library == "diffusers":
+    if spec.library == "diffusers" and "model_type" not in config:
         return Part(spec.kind, KINDS.get(spec.kind, ("", made))[1])
     text = config.get("text_config", config)
     outer = str(config.get("model_type") or _module_word(spec))
