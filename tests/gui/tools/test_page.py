@@ -160,6 +160,7 @@ def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: 
     card.button.press()
     settings = {"model": "starter:model", "out": str(tmp_path / "out"), "dtype": "fp16", "format": "single_file"}
     usual = {"parts": "", "family": "auto", "overwrite": False, "skip_unread": False, "vae": ""}
+    usual |= {f"text_encoder_{number}": "" for number in (1, 2, 3)}
     assert engine.sent == [RunTool("convert", {**settings, **usual})]
     context.running.take(Failed("out.safetensors exists already."))
     assert words(card) == "out.safetensors exists already." and card.button.enabled
