@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import sqrt
 from typing import Literal
@@ -13,6 +13,7 @@ from modules.catalog.layers import LayerSet
 
 ComponentKind = Literal["unet", "dit", "vae", "clip", "t5", "llm", "conditioner"]
 LoraFormat = Literal["kohya", "diffusers", "native"]
+OMITTED = "none"  # in the setting of a component that is optional
 TEXT_KINDS = ("clip", "t5", "llm", "conditioner")  # the last reads what another says, beside tokens of its own
 T5_TOKENIZER = "google/t5-v1_1-xxl"  # where kohya's scripts have it from, too: there is no licence to accept
 
@@ -42,6 +43,7 @@ class ComponentSpec:
     tokenizer: str = ""  # the folder of a text encoder's tokenizer
     tokenizer_repo: str = ""  # where anyone may fetch the same one, where a model's own repository may be gated
     adapted: str = ""  # which layers an adapter is put on, where those of its kind do not fit
+    optional: bool = False  # whether a model can do without it: `OMITTED` in its setting
     embedding: str = ""  # what an embedding file calls the vectors of this text encoder
     file_names: tuple[str, ...] = ()  # what it is called in whole models' files: "text_encoders.<name>.transformer."
     in_denoiser: str = ""  # what stands before its names in the denoiser's files, where those hold it: "llm_adapter."
@@ -165,6 +167,14 @@ class FamilyCard:
         return any(name.startswith(self.file_marks) for name in names) and not any(
             name.startswith(self.file_lacks) for name in names
         )
+
+    def omits(self, name: str, source: str) -> bool:
+        """Whether the setting of a component says that the model is to do without it."""
+        return source == OMITTED and name in self.component_names and self.component(name).optional
+
+    def without(self, names: Collection[str]) -> FamilyCard:
+        """The card of such a model that lacks these components."""
+        return replace(self, components=tuple(spec for spec in self.components if spec.name not in names))
 
     @cached_property
     def text_encoders(self) -> tuple[str, ...]:

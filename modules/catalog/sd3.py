@@ -29,7 +29,7 @@ CARD = FamilyCard(
         ),
         ComponentSpec(
             "text_encoder_3", "t5", "text_encoder_3", "transformers.models.t5.modeling_t5:T5EncoderModel",
-            trainable=False, tokenizer="tokenizer_3", file_names=("t5xxl",), tokenizer_repo=T5_TOKENIZER,
+            trainable=False, optional=True, tokenizer="tokenizer_3", file_names=("t5xxl",), tokenizer_repo=T5_TOKENIZER,
         ),
     ),
     resolution=1024,

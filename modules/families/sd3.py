@@ -67,10 +67,20 @@ class Sd3(DitFamily):
             for name in CLIPS
         ]
         clips_BTD = torch.cat([each.hidden_states[-2] for each in said], dim=-1)
-        t5_BTD = cast("Any", self.component(T5))(self.full_length_ids(T5, captions))[0]
+        t5_BTD = self._t5_states(captions, clips_BTD)
         clips_BTD = torch.nn.functional.pad(clips_BTD, (0, t5_BTD.shape[-1] - clips_BTD.shape[-1]))
         pooled_BD = torch.cat([each.text_embeds for each in said], dim=-1)
         return Condition(torch.cat([clips_BTD, t5_BTD], dim=1), pooled_BD=pooled_BD)
+
+    def _t5_states(self, captions: Sequence[str], clips_BTD: Tensor) -> Tensor:
+        """Zeros where the model does without T5, as the pipeline of diffusers has them."""
+        if T5 in self.text_encoders:
+            return cast("Any", self.component(T5))(self.full_length_ids(T5, captions))[0]
+        width = int(self.source.configs["denoiser"]["joint_attention_dim"])
+        return clips_BTD.new_zeros(len(captions), self.formats[T5].longest, width)
+
+    def index(self) -> dict[str, Any]:
+        return {"text_encoder_3": [None, None], "tokenizer_3": [None, None], **super().index()}
 
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
         denoiser = cast("Any", self.component("denoiser"))

@@ -11,6 +11,7 @@ from app.gui.draft.labels import page_of
 from app.gui.draft.parsing import InvalidInput
 from app.gui.draft.problem_labels import lines_by_path
 from app.gui.draft.visibility import active_settings, is_visible, is_visible_at
+from modules.catalog import FAMILIES
 from modules.preset.files.store import MODELS
 from modules.preset.paths import Values, get
 from modules.preset.preset import Preset
@@ -72,7 +73,9 @@ class DraftState:
     def missing_models(self) -> list[Problem]:
         """Models that are not where their settings say. The only thing here that hangs on files."""
         named = ((path, str(get(self.values, path))) for path in MODELS)
-        found = ((path, missing_model(name)) for path, name in named if name)
+        card = FAMILIES[str(get(self.values, "model.family"))]
+        given = ((path, name) for path, name in named if name and not card.omits(path.removeprefix("model."), name))
+        found = ((path, missing_model(name)) for path, name in given)
         return [replace(missing, path=path) for path, missing in found if missing]
 
     @cached_property

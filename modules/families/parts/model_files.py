@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from modules.catalog import FamilyCard
+from modules.catalog import ComponentSpec, FamilyCard
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.sentences.problem import Problem
@@ -32,6 +32,10 @@ class ModelFiles:
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     index: Mapping[str, Any] = field(default_factory=dict[str, Any])  # model_index.json of a folder
 
+    def omits(self, spec: ComponentSpec) -> bool:
+        """Whether it is the folder of a model that was saved without this component."""
+        return spec.optional and spec.name not in self.weights and self.index.get(spec.folder) == [None, None]
+
     @property
     def single_file(self) -> bool:
         return bool(self.kind)
@@ -46,7 +50,9 @@ def open_folder(path: Path, card: FamilyCard, replaced: Collection[str] = ()) ->
     if (about := index_of(path)) is None:
         raise UserError("model.no-index", folder=path, folders=card.folders)
     index = read_json(about)
-    own = [spec for spec in card.components if spec.name not in replaced or (path / spec.folder).is_dir()]
+    omitted = {spec.name for spec in card.components if spec.optional and index.get(spec.folder) == [None, None]}
+    specs = [spec for spec in card.components if spec.name not in omitted]
+    own = [spec for spec in specs if spec.name not in replaced or (path / spec.folder).is_dir()]
     if missing := [spec.folder for spec in own if not (path / spec.folder).is_dir()]:
         kind = str(index.get("_class_name", "unknown"))
         listed = any(folder in index for folder in missing)
@@ -55,7 +61,7 @@ def open_folder(path: Path, card: FamilyCard, replaced: Collection[str] = ()) ->
     configs = {spec.name: read_json(path / spec.folder / "config.json") for spec in own}
     configs["scheduler"] = read_json(path / "scheduler" / "scheduler_config.json")
     weights = {spec.name: folder_weights(path / spec.folder) for spec in own}
-    tokenizers = folder_tokenizers(path, {spec.name: spec.tokenizer for spec in card.components if spec.reads_text})
+    tokenizers = folder_tokenizers(path, {spec.name: spec.tokenizer for spec in specs if spec.reads_text})
     return ModelFiles(path, configs, tokenizers, weights, index=index)
 
 

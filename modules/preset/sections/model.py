@@ -47,7 +47,8 @@ class Model(Section):
     text_encoder_2: str = _text_encoder("Text encoder 2", "clip_g, clip_name2, text_encoder_2_path")
     """As above, for the second text encoder."""
     text_encoder_3: str = _text_encoder("Text encoder 3", "clip_name3, text_encoder_3_path")
-    """As above, for the third text encoder."""
+    """As above, for the third text encoder. none: Stable Diffusion 3 and 3.5 do without their T5, which takes 9 GB and
+    reads long captions and writing in images best."""
     dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32",
         "Model precision",

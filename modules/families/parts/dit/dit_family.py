@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Self
 
 from torch import Tensor
 
@@ -50,6 +51,25 @@ class DitFamily(DiffusersFamily):
     # Opening
 
     @classmethod
+    def load(cls, source: str, options: LoadOptions) -> Self:
+        if omitted := [name for name, other in options.others.items() if cls.card.omits(name, other)]:
+            others = {name: other for name, other in options.others.items() if name not in omitted}
+            return cls.without(omitted).load(source, replace(options, others=others))
+        return super().load(source, options)
+
+    @classmethod
+    def load_files(cls, files: ModelFiles, options: LoadOptions) -> Self:
+        if absent := [spec.name for spec in cls.card.components if files.omits(spec)]:
+            return cls.without(absent).load_files(files, options)
+        return super().load_files(files, options)
+
+    @classmethod
+    def without(cls, names: Collection[str]) -> type[Self]:
+        """The same family for models that lack these components."""
+        kind: Any = type(cls.__name__, (cls,), {"card": cls.card.without(names)})
+        return kind
+
+    @classmethod
     def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
         del replaced  # what is missing is fetched by `complete`
         return dit_files.open_file(path, cls.card, cls.layout or Layout())
@@ -76,6 +96,8 @@ class DitFamily(DiffusersFamily):
 
     def check_tensors(self) -> None:
         for name, width in self.widths.items():
+            if name not in self.card.component_names:
+                continue
             encoder, reader = self.source.configs[name], self.source.configs[width.reader]
             has = int(encoder.get("text_config", encoder)[width.of_encoder]) * width.times
             wants = reader.get(width.of_reader, has)

@@ -64,11 +64,12 @@ def complete(files: ModelFiles, card: FamilyCard, options: LoadOptions) -> None:
     Raises:
         UserError: it cannot be fetched.
     """
-    lacks = [spec for spec in card.components if spec.name not in files.weights]
+    lacks = [spec for spec in card.components if spec.name not in files.weights and not files.omits(spec)]
     for spec in card.components:  # a CLIP of the user's: its vocabulary comes with Seachange
         if spec.kind == "clip" and spec not in lacks and spec.name not in files.tokenizers:
             files.tokenizers[spec.name] = Tokenizer.from_folder(BUNDLED / files.kind / spec.tokenizer, BUNDLED / "clip")
-    readers = [spec for spec in card.components if spec.reads_text and spec.name not in files.tokenizers]
+    there = [spec for spec in card.components if not files.omits(spec)]
+    readers = [spec for spec in there if spec.reads_text and spec.name not in files.tokenizers]
     for spec in readers if not lacks else ():  # what a gated repository has, too
         if spec.tokenizer_repo:
             with suppress(UserError):
@@ -163,7 +164,7 @@ def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> 
         return next(iter(named), card.variants[0]), config
     inside = _denoiser(weights)
     told = family_of(inside.shapes)
-    if content_of(inside.shapes) != "dit" or (told and FAMILIES[told] is not card):
+    if content_of(inside.shapes) != "dit" or (told and FAMILIES[told].module != card.module):
         raise other_model(weights, path, card)  # before a model of full size is put together to compare with
     for variant in [*named, *card.variants]:
         config = bundled_config(variant.kind, spec)
@@ -186,7 +187,7 @@ def _embedded(weights: Weights, spec: ComponentSpec, path: Path) -> dict[str, An
 def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
     """A file that is not of this family, named for what it is."""
     family, content = family_of(weights.shapes), content_of(weights.shapes)
-    if family and FAMILIES[family] is not card:
+    if family and FAMILIES[family].module != card.module:
         return UserError(
             "single-file.other-type", file=path.name, version=FAMILIES[family].title, wanted=FAMILIES[family].title
         )
