@@ -95,7 +95,7 @@ def test_a_model_of_another_kind_is_refused_by_its_name(train, tmp_path: Path) -
     refused(train(f"model.source={sd}", "model.family=sdxl"), str(sd), "another type", "change the model type")
     file = tmp_path / "xl.safetensors"
     assert main(["convert", str(xl), str(file)]) == 0
-    refused(train(f"model.source={file}"), "is a Stable Diffusion XL model", "Set the model type")
+    refused(train(f"model.source={file}"), "is a model of the type Stable Diffusion XL", "Set the model type")
     half = tmp_path / "half.safetensors"
     half.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     refused(train(f"model.source={half}"), "is incomplete", "download it again")

@@ -110,7 +110,7 @@ class ModelFiles:
         if part is None or found.is_right or not _is_plain(name, part, self.card):
             return found.damage
         if name == "denoiser" and part.family:
-            return as_it_is(tr("This is a {title} model.", title=part.title))
+            return as_it_is(tr("This model is of the type {title}.", title=part.title))
         cut = any(each.name == part.name for each in found.wanted)  # all but its number of layers is right
         wanted = tr(" or ").join(dict.fromkeys(called(each, layers=cut) for each in found.wanted))
         this = called(part, layers=cut)

@@ -79,12 +79,12 @@ def test_a_file_of_another_type_offers_to_set_the_model_type(
     file = header_with(tmp_path / "base.safetensors", f"{UNET}label_emb.0.0.weight")
     page_of(context, "model")
     context.draft.put("model.source", str(file))
-    pump(lambda: person.finds("This is a Stable Diffusion XL model."))
+    pump(lambda: person.finds("This model is of the type Stable Diffusion XL."))
     person.click("Set Model type to Stable Diffusion XL")
     assert context.draft.get("model.family") == "sdxl"
-    assert not person.finds("This is a")
+    assert not person.finds("This model is of the type")
     context.draft.undo()
-    assert person.finds("This is a Stable Diffusion XL model.")
+    pump(lambda: person.finds("This model is of the type Stable Diffusion XL."))
 
 
 def test_prompts_of_another_model_are_offered_what_is_usual_for_the_new_one(
