@@ -153,6 +153,7 @@ class FamilyCard:
     not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
     sampling: tuple[SamplingDefaults, ...] = (SamplingDefaults(),)  # the first that names a model is its; last: others
     guidance_embed: bool = False  # whether its denoisers can take the guidance as an input (FLUX.1 dev)
+    guidance_norm: int = 0  # guidance keeps the prompted answer's length in squares of so many latents; 0: it does not
     fp16_vae: bool = True  # whether its own VAE works in fp16
     distilled: str = DISTILLED  # a regular expression over the names of models that training would spoil
     short_title: str = ""

@@ -43,6 +43,7 @@ CARD = FamilyCard(
     file_marks=("transformer_blocks.0.img_mlp.", "transformer_blocks.0.txt_mlp."),
     lora_formats=("diffusers", "native", "kohya"),
     chunk_size=507,
+    guidance_norm=2,  # in every token, which is a patch
     sampling=(SamplingDefaults(8, 1, names="lightning"), SamplingDefaults(50, 4)),
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

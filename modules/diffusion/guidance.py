@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
+from torch.nn.functional import avg_pool2d
 
 from modules.diffusion.solvers import Moment
 
@@ -22,6 +24,7 @@ class Guidance:
     start: float = 0.0  # share of the steps from which on there is guidance at all
     end: float = 1.0  # and until which
     perturbed: float = 0.0  # scale of what leads away from the weakened answer
+    norm_side: int = 0  # CFG keeps the length of the prompted answer in squares of so many latents; 0: it does not
 
     def is_active(self, moment: Moment) -> bool:
         """Whether there is guidance at this moment (arXiv:2404.07724: only in the middle it helps)."""
@@ -42,6 +45,7 @@ class Guidance:
         prediction = conditional
         if unconditional is not None:
             prediction = unconditional + self._scale(moment) * (conditional - unconditional)
+            prediction = as_long(prediction, conditional, self.norm_side) if self.norm_side else prediction
         if (
             perturbed_prediction is not None
         ):  # arXiv:2403.17377, eq. 15, and arXiv:2408.00760, which follow one another in form
@@ -59,6 +63,16 @@ class Guidance:
         lambda * sigma_t * (wanted - unwanted), plain CFG by scale * (sigma_t - sigma_next) of the same.
         """
         return self.scale * moment.stride if self.plus_plus else self.scale
+
+
+def as_long(guided_BChw: Tensor, conditional_BChw: Tensor, side: int) -> Tensor:
+    """The answer as long as the prompted one in every square of so many latents, as Qwen-Image's pipeline has it."""
+
+    def lengths(x_BChw: Tensor) -> Tensor:
+        return avg_pool2d(x_BChw.square().sum(dim=1, keepdim=True), side).sqrt()
+
+    gain = lengths(conditional_BChw) / lengths(guided_BChw).clamp_min(torch.finfo(guided_BChw.dtype).tiny)
+    return guided_BChw * gain.repeat_interleave(side, 2).repeat_interleave(side, 3)
 
 
 def rescaled(guided: Tensor, conditional: Tensor, share: float) -> Tensor:

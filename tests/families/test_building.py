@@ -6,7 +6,9 @@ import sys
 from typing import Any
 
 import pytest
+import torch
 from diffusers.utils import import_utils
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from modules.catalog import FAMILIES
 from modules.families.parts.building import empty_component, without_bitsandbytes
@@ -46,3 +48,24 @@ def test_what_is_inside_a_config_is_cleaned_too() -> None:
     assert without_loading_keys({"text_config": {"dtype": "x", "hidden_size": 3}, "a": [1]}) == {
         "text_config": {"hidden_size": 3}, "a": [1],
     }  # fmt: skip
+
+
+class _Numbers(TorchDispatchMode):
+    """Counts what is made that has a place in memory."""
+
+    most = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if isinstance(made, torch.Tensor) and not made.is_meta:
+            self.most = max(self.most, made.numel())
+        return made
+
+
+def test_the_table_of_positions_of_sd_3_takes_no_memory_before_it_is_read() -> None:
+    spec = FAMILIES["sd3"].component("denoiser")
+    with _Numbers() as numbers:
+        module = empty_component(spec, {"num_layers": 1, "pos_embed_max_size": 192, "sample_size": 128})
+    table = module.get_buffer("pos_embed.pos_embed")
+    assert table.is_meta and table.shape == (1, 192 * 192, 1152) and table.dtype == torch.float32
+    assert numbers.most < 10_000

@@ -12,12 +12,16 @@ import torch
 from diffusers.loaders.single_file_utils import convert_wan_vae_to_diffusers
 from safetensors.torch import load_file, save_file
 
+from modules.diffusion.guidance import Guidance
+from modules.diffusion.solvers import denoise
 from modules.errors import UserError
 from modules.families.family import Family
 from modules.families.parts.config_check import UNSUPPORTED
 from modules.families.qwen_image import QwenImage
 from modules.formats.layouts.vae import WAN
+from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, GuidedDenoiser
 from tests.families.contract import OPTIONS
+from tests.families.dit_contract import PROMPTS
 from tests.families.dit_runs import DitRuns
 from tests.families.packed_contract import PackedContract
 from tests.families.tiny_models import tiny_qwen_image
@@ -41,6 +45,23 @@ class TestQwenImage(DitRuns, PackedContract):
     def is_idle(self, name: str) -> bool:
         last = name.removeprefix("transformer_blocks.1.")
         return last.startswith(("txt_mlp.", "attn.to_add_out."))  # of the text, which nobody reads any more
+
+    @pytest.mark.parametrize("size", [(4, 8), (8, 6)])
+    def test_guidance_keeps_the_length_of_every_token_as_the_pipeline_does(
+        self, family: Family, drawing: Any, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        noise, negatives = torch.randn(2, family.channels, *size), ["a house", "rain"]
+        monkeypatch.setattr(TestQwenImage, "wishes", {"true_cfg_scale": 4.0, "negative_prompt": negatives})
+        drawn = self.draw(drawing, family, noise, PROMPTS, 4)
+        condition = family.encode_text([*PROMPTS, *negatives])
+        perturbation = AttentionPerturbation(0.0, size)
+        for side, same in ((family.card.guidance_norm, True), (0, False)):
+            guided = GuidedDenoiser(family, Guidance(4.0, norm_side=side), condition, 2, (), "", perturbation)
+            with torch.no_grad():
+                height, width = [family.downscale * each for each in size]
+                schedule = family.sampling_schedule(height, width, 4)
+                ours = denoise(guided.predict, schedule, noise, solver="euler", steps=4, generators=[])
+            assert torch.allclose(ours, drawn.latents.float(), atol=1e-4, rtol=1e-3) == same
 
     def test_a_long_text_ends_where_the_pipeline_cuts_it(self, family: Family, drawing: Any) -> None:
         captions = ["a robot", "word " * 300, ""]

@@ -34,6 +34,7 @@ from modules.system.devices import is_card
 from modules.system.weights import Weights, brief, first_names
 
 Config = Mapping[str, Any]
+TABLES_IN_FILES = ("SD3Transformer2DModel",)  # that compute nothing else: its positions would take some GB on the way
 
 
 def empty_component(spec: ComponentSpec, config: Config) -> nn.Module:
@@ -53,7 +54,7 @@ def _empty_component(spec: ComponentSpec, config_json: str) -> nn.Module:
     config = read_part(spec, without_loading_keys(config))
     if hasattr(kind, "config_class"):  # transformers
         return _on_meta(lambda: kind(_without_dropout(kind.config_class.from_dict(config))), spec.folder)
-    return _on_meta(lambda: kind.from_config(config), spec.folder)
+    return _on_meta(lambda: kind.from_config(config), spec.folder, tables=name not in TABLES_IN_FILES)
 
 
 def tensor_shapes(spec: ComponentSpec, config: Config) -> tuple[Mapping[str, tuple[int, ...]], frozenset[str]]:
@@ -127,8 +128,8 @@ class _ParametersOnMeta(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def _on_meta(make: Callable[[], Any], what: str) -> nn.Module:
-    with _ParametersOnMeta():
+def _on_meta(make: Callable[[], Any], what: str, *, tables: bool = True) -> nn.Module:
+    with _ParametersOnMeta() if tables else torch.device("meta"):
         module: nn.Module = build_from_config(make, what)
     places = _places(module)
     for name, tensor in saved_tensors(module).items():

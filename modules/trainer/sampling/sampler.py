@@ -217,6 +217,7 @@ class Sampler:
             start=first.guidance_start,
             end=first.guidance_end,
             perturbed=first.perturbation_scale if on else 0.0,
+            norm_side=family.card.guidance_norm,
         )
         names = family.parameter_names("denoiser") if on else []
         layers = attention_layers(family.card, names, first.perturbation_layers) if on else []
