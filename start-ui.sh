@@ -143,7 +143,7 @@ run_checks() {
     if [ -d tests/gui ] && [ -z "${DISPLAY:-}" ] && command -v xvfb-run >/dev/null; then screen="xvfb-run -a"; fi
     [ -z "$failed" ] || say "NOT CLEAN: ${failed#, } (see above)"
     say "== pytest"
-    $screen "$python" -m pytest -n 2 "$@" || failed="$failed, pytest"
+    $screen "$python" -m pytest -n 2 --dist loadfile "$@" || failed="$failed, pytest"
     [ -z "$failed" ]
 }
 

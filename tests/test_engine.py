@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -44,9 +43,8 @@ from modules.messages import (
 )
 from modules.preset.validate import preset_of
 from modules.sentences.problem import Problem
-from modules.system.bundled import ROOT
-from modules.system.runtime import python_command
 from modules.trainer.backup import is_whole
+from tests.forked import python
 from tests.trainer.runs import values
 
 PATIENCE = 60  # seconds without an answer, after which the test fails instead of hanging
@@ -56,10 +54,7 @@ class Running:
     """A running engine: `send` commands, `until` an event of a kind has come."""
 
     def __init__(self, arguments: list[str], **environment: str) -> None:
-        self.process = subprocess.Popen(
-            python_command(*arguments), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, env={**os.environ, "OMP_NUM_THREADS": "1", **environment},
-        )  # fmt: skip
+        self.process = python(*arguments, **environment)
         self.lines: queue.Queue[bytes] = queue.Queue()
         self.times: list[float] = []
         self.events: list[Any] = []
@@ -214,8 +209,7 @@ def assert_backed_up(engine: Running) -> None:
 
 
 def test_a_window_that_reads_no_more_ends_the_run_with_a_backup(tmp_path: Path) -> None:
-    command = python_command("-m", "modules.engine")
-    with subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+    with python("-m", "modules.engine", stderr=subprocess.DEVNULL) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(encode(Train(values(tmp_path, "training.steps=100000"))).encode() + b"\n")

@@ -43,7 +43,7 @@ from modules.messages import (
 )
 from modules.run import run_job
 from tests.data.pictures import picture
-from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
+from tests.tiny import SMALLEST, SMALLEST_XL, tiny_sd, tiny_sd2, tiny_sdxl
 from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, stop_after_a_backup, trained, values
 
 SAMPLE = 'sampling.prompts=[{"prompt": "blip robot", "steps": 2, "width": 64, "height": 64}]'
@@ -54,11 +54,11 @@ METHODS = {
     "embedding": ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> "),
 }
 MODELS: dict[str, tuple[str, Callable[[Path], Path]]] = {
-    "sd": ("sd", tiny_sd),
+    "sd": ("sd", lambda folder: tiny_sd(folder, unet=SMALLEST)),
     "sd2": ("sd", lambda folder: tiny_sd2(folder, prediction_type="v_prediction")),
-    "sd inpainting": ("sd", lambda folder: tiny_sd(folder, unet={"in_channels": 9})),
-    "sdxl": ("sdxl", tiny_sdxl),
-    "sdxl inpainting": ("sdxl", lambda folder: tiny_sdxl(folder, unet={"in_channels": 9})),
+    "sd inpainting": ("sd", lambda folder: tiny_sd(folder, unet={**SMALLEST, "in_channels": 9})),
+    "sdxl": ("sdxl", lambda folder: tiny_sdxl(folder, unet=SMALLEST_XL)),
+    "sdxl inpainting": ("sdxl", lambda folder: tiny_sdxl(folder, unet={**SMALLEST_XL, "in_channels": 9})),
 }
 
 

@@ -15,7 +15,7 @@ from PIL import Image
 from app.__main__ import main
 from tests.data.pictures import picture
 from tests.tiny import tiny_sd, tiny_sdxl
-from tests.trainer.runs import model_of, run, values
+from tests.trainer.runs import STARTER, model_of, run, values
 
 ROBOT = "presets/Starter/Robot LoRA.json"
 QUICK = ("training.steps=2", "training.resolution=64", "general.device=cpu", "sampling.first=false",
@@ -218,7 +218,7 @@ def test_a_run_that_cannot_be_continued_is_refused(train, tmp_path: Path, capsys
 
 
 def test_bad_loras_and_models_make_no_images(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    lora = model_of(run(values(tmp_path, "training.steps=1")))
+    lora = model_of(run(values(tmp_path, STARTER, "training.steps=1")))
     word = ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> ")
     embedding = model_of(run(values(tmp_path, "training.steps=1", *word)))
     xl = tiny_sdxl(tmp_path / "xl")
@@ -240,7 +240,7 @@ def test_bad_loras_and_models_make_no_images(tmp_path: Path, capsys: pytest.Capt
 def test_bad_conversions_write_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sd, word = tiny_sd(tmp_path / "sd"), ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> ")
     embedding = str(model_of(run(values(tmp_path, "training.steps=1", *word))))
-    lora = str(model_of(run(values(tmp_path, "training.steps=1"))))
+    lora = str(model_of(run(values(tmp_path, STARTER, "training.steps=1"))))
     new, file = str(tmp_path / "new.safetensors"), tmp_path / "file"
     file.write_bytes(b"mine")
     cases = [

@@ -27,10 +27,13 @@ XL: dict[str, Any] = {
     "addition_embed_type": "text_time", "addition_time_embed_dim": 4,
     "projection_class_embeddings_input_dim": 24 + 6 * 4,
 }  # fmt: skip
-# A U-Net of one block of each kind, for tests that count operations: more of them only take longer.
-BLOCKS: dict[str, Any] = {
-    "block_out_channels": [8], "down_block_types": ["CrossAttnDownBlock2D"], "up_block_types": ["CrossAttnUpBlock2D"],
-}  # fmt: skip
+# One that attends once, in the middle. Its layers are wide enough for an 8-bit optimizer to pack (4,096 numbers).
+SMALLEST: dict[str, Any] = {
+    "block_out_channels": [32],
+    "down_block_types": ["DownBlock2D"],
+    "up_block_types": ["UpBlock2D"],
+}
+SMALLEST_XL: dict[str, Any] = {**SMALLEST, "transformer_layers_per_block": [1]}
 VAE: dict[str, Any] = {
     "block_out_channels": [8, 8, 16, 16], "layers_per_block": 1, "norm_num_groups": 4, "latent_channels": 4,
     "down_block_types": ["DownEncoderBlock2D"] * 4, "up_block_types": ["UpDecoderBlock2D"] * 4, "sample_size": 64,

@@ -17,7 +17,7 @@ from modules.preset.rules.rules import validate
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images, with_resolution
 from tests.data.pictures import picture
-from tests.trainer.runs import values
+from tests.trainer.runs import STARTER, values
 
 MemoryEstimator = Callable[[CheckContext], Iterator[Finding]]
 
@@ -51,7 +51,7 @@ def open_inputs(preset_values: Values, tell: Callable[[Event], None] = lambda ev
 
 def found(room: MemoryEstimator, workspace: Path, *settings: str) -> dict[str, Finding]:
     """What a room finds, by name; every mend of settings is tried, and must make its finding go away."""
-    preset = values(workspace, *settings)
+    preset = values(workspace, STARTER, *settings)
     told = list(room(open_inputs(preset)))
     for finding in told:
         for mend in finding.fixes:

@@ -30,7 +30,7 @@ from modules.trainer.run_folder.own_files import OwnFiles
 from tests.check.subjects import captioned, open_inputs, option
 from tests.data.pictures import picture
 from tests.test_run import do
-from tests.tiny import BLOCKS, tiny_sd
+from tests.tiny import SMALLEST, tiny_sd
 from tests.trainer.runs import values
 
 ALL_ROOMS = dict(report.CHECKS)
@@ -62,7 +62,7 @@ def answer(events: list[Event]) -> str:
 
 def test_it_counts_what_a_run_would_do(tmp_path: Path) -> None:
     text = answer(check(tmp_path, "training.steps=0", "training.epochs=3", "training.accumulation=3"))
-    assert "Stable Diffusion 1 and 2, LoRA. Trained: denoiser. The model was made for 128 pixels" in text
+    assert "Stable Diffusion 1 and 2, LoRA. Trained: denoiser. The model was made for 64 pixels" in text
     assert "predicts." not in text, "a code, and not what it says"
     assert "16 images in 1 bucket (64x64: 16)." in text
     assert "9 steps in 3 epochs of 3 steps; a step trains on 6 images" in text
@@ -80,7 +80,7 @@ def test_it_loads_no_part_of_the_model(all_rooms: None, tmp_path: Path, monkeypa
         raise AssertionError
 
     monkeypatch.setattr(building, "load_weights", loud)
-    check(tmp_path, f"model.source={tiny_sd(tmp_path / 'model', unet=BLOCKS)}")
+    check(tmp_path, f"model.source={tiny_sd(tmp_path / 'model', unet=SMALLEST)}")
     assert {path.name for path in tmp_path.iterdir()} <= {"model", "cache"}
     with pytest.raises(AssertionError):
         do(Train(values(tmp_path, f"model.source={tmp_path / 'model'}")))

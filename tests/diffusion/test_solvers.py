@@ -37,7 +37,7 @@ from modules.preset.sections import sampling
 from modules.preset.sections.sampling import Prompt
 from modules.system.seeds import seed_of
 from modules.trainer.sampling.sampler import Sampler, starting_noise
-from tests.tiny import tiny_sd, tiny_sdxl
+from tests.tiny import SMALLEST, tiny_sd, tiny_sdxl
 
 # Written down once more, on purpose: a slip in SOLVERS shall not be repeated here.
 TRAILING = {"timestep_spacing": "trailing"}
@@ -71,7 +71,7 @@ NEED_NOISE = {"heun", "dpm2", "dpm2_a", "dpmpp_sde", "pndm", "lms"}  # which can
 @pytest.fixture(scope="module", params=OBJECTIVES.values(), ids=OBJECTIVES)
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Family, Any]:
     """A family and diffusers' pipeline of the same files."""
-    folder = tiny_sd(tmp_path_factory.mktemp("model"), **request.param)
+    folder = tiny_sd(tmp_path_factory.mktemp("model"), unet=SMALLEST, **request.param)
     pipe = StableDiffusionPipeline.from_pretrained(folder, safety_checker=None, local_files_only=True)
     pipe.set_progress_bar_config(disable=True)
     return family_class("sd").load(str(folder), LoadOptions()), pipe
@@ -159,7 +159,7 @@ def test_without_guidance_the_negative_prompt_is_not_heard(model: tuple[Family, 
 
 @pytest.fixture(scope="module")
 def family(tmp_path_factory: pytest.TempPathFactory) -> Family:
-    return family_class("sd").load(str(tiny_sd(tmp_path_factory.mktemp("model"))), LoadOptions())
+    return family_class("sd").load(str(tiny_sd(tmp_path_factory.mktemp("model"), unet=SMALLEST)), LoadOptions())
 
 
 @pytest.mark.parametrize("name", SOLVERS)

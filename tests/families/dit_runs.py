@@ -45,8 +45,8 @@ class DitRuns:
     parameters: ClassVar[Mapping[str, Mapping[str, float]]]  # by kind of model and component: billions of weights
 
     short: ClassVar[Mapping[str, Any]]  # of the denoiser's config: full width, but only a block or two of each kind
-    heart_rate: ClassVar[float] = 3e-3  # at which two images are learnt by heart
-    heart_left: ClassVar[float] = 0.7  # of how far what is drawn is from them
+    heart_rate: ClassVar[float] = 6e-3  # at which two images are learnt by heart
+    heart_left: ClassVar[float] = 0.8  # of how far what is drawn is from them
     heart_shift: ClassVar[float] = 0.0  # with which they are drawn, where the family's own leaves few steps for details
 
     def settings(self, folder: Path, workspace: Path, *more: str) -> dict[str, Any]:
@@ -88,29 +88,31 @@ class DitRuns:
         assert any(finding.code.startswith("memory") for finding in findings)
 
     def test_it_learns_two_images_by_heart(self, folder: Path) -> None:
-        """200 steps on two made-up latents: the loss falls, and what is drawn comes near to them."""
+        """50 steps on two made-up latents at 8 times each: the loss falls, and what is drawn comes near to them."""
         torch.manual_seed(0)
         family = self.kind.load(str(folder), OPTIONS)
         texts = family.with_guidance(family.encode_text(["a robot", "a house"]), 1.0)
         clean, noise = torch.randn(2, family.channels, 2, 2), torch.randn(2, family.channels, 2, 2)
         before = self.drawn(family, noise, texts)
+        many = family.with_guidance(family.encode_text(["a robot", "a house"] * 8), 1.0)
+        batch = clean.repeat(8, 1, 1, 1)
         preset = preset_of({"version": 3, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
         method = attach(family, preset)
         weights = list(method.parameters().values())
-        optimizer, losses = torch.optim.AdamW(weights, self.heart_rate, weight_decay=0.0), []
-        for step in range(200):
+        optimizer, losses = torch.optim.AdamW(weights, self.heart_rate, weight_decay=0.0, fused=True), []
+        for step in range(50):
             generator = torch.Generator().manual_seed(step)
-            time, fresh = torch.rand(2, generator=generator) * 1000, torch.randn(clean.shape, generator=generator)
-            noisy = family.noise_schedule.add_noise(clean, fresh, time)
-            said = family.predict(noisy, time, texts)
-            loss = (said - family.noise_schedule.target(clean, fresh, time)).square().mean()
+            time, fresh = torch.rand(16, generator=generator) * 1000, torch.randn(batch.shape, generator=generator)
+            noisy = family.noise_schedule.add_noise(batch, fresh, time)
+            said = family.predict(noisy, time, many)
+            loss = (said - family.noise_schedule.target(batch, fresh, time)).square().mean()
             loss.backward()
             losses.append(float(loss.detach()))
             untouched = [p for p in weights if p.grad is None]
             assert step or not self.unexpected(family, untouched)
             optimizer.step()
             optimizer.zero_grad()
-        assert sum(losses[-20:]) < 0.7 * sum(losses[:20]), (losses[:3], losses[-3:])
+        assert sum(losses[-5:]) < 0.7 * sum(losses[:5]), (losses[:3], losses[-3:])
         after = self.drawn(family, noise, texts)
         assert (after - clean).square().mean() < self.heart_left * (before - clean).square().mean()
 

@@ -23,7 +23,7 @@ class TestKrea2(DitRuns, PackedContract):
 
     kind = Krea2
     pipeline = "Krea2Pipeline"
-    heart_rate = 6e-3
+    heart_rate = 12e-3
     parameters: ClassVar = {"krea-2": {"denoiser": 12.82, "text_encoder_1": 3.92, "vae": 0.127}}
     short: ClassVar = {"num_layers": 2, "num_layerwise_text_blocks": 1, "num_refiner_text_blocks": 1}
     sets = (*PackedContract.sets, "text fusion")

@@ -35,7 +35,7 @@ class TestQwenImage(DitRuns, PackedContract):
     parameters: ClassVar = {"qwen-image": {"denoiser": 20.43, "text_encoder_1": 7.07, "vae": 0.127}}
     short: ClassVar = {"num_layers": 2}
     sets = (*PackedContract.sets, "image stream", "text stream")
-    heart_rate = 2e-3
+    heart_rate = 4e-3
     wishes: ClassVar = {"true_cfg_scale": 1.0}
 
     @staticmethod

@@ -25,7 +25,7 @@ def folder(kind: str) -> Path:
     """A tiny model's folder, made once in a test process."""
     made = Path(mkdtemp(prefix=f"tiny-{kind}-"))
     atexit.register(rmtree, made, ignore_errors=True)
-    return getattr(tiny, f"tiny_{kind}")(made)
+    return tiny.tiny_sdxl(made, unet={"transformer_layers_per_block": [1, 1]}) if kind == "sdxl" else tiny.tiny_sd(made)
 
 
 def opened(kind: str = "sd", **options: Any) -> Family:

@@ -16,7 +16,7 @@ from modules.families import LoadOptions
 from modules.messages import Event, Finished, Note, RunTool, SampleReady, Stage, Stop
 from modules.tools.models import merge_lora, open_model
 from tests.test_run import do
-from tests.trainer.runs import folder_of, model_of, run, values
+from tests.trainer.runs import folder_of, model_of, run, smallest_model, values
 
 PROMPT = {"prompt": "blip robot", "negative": "fog", "steps": 2, "width": 64, "height": 64, "guidance": 3.0, "seed": 5}
 
@@ -81,7 +81,7 @@ def test_a_strength_scales_what_a_lora_changes(tmp_path: Path) -> None:
 
 
 def _weights(lora: Path | None, strength: float = 1.0) -> dict[str, torch.Tensor]:
-    family = open_model("starter:model", "sd", LoadOptions())
+    family = open_model(str(smallest_model()), "sd", LoadOptions())
     if lora is not None:
         merge_lora(family, lora, strength=strength)
     return {name: weight.detach().clone() for name, weight in family.denoiser.named_parameters()}
@@ -130,11 +130,11 @@ def test_a_word_of_a_run_can_be_used_from_its_file_and_from_its_lora(tmp_path: P
 
 
 def test_an_embedding_called_as_a_word_that_the_model_knows_is_refused(tmp_path: Path) -> None:
-    save_file({"emp_params": torch.ones(1, 128)}, tmp_path / "cat.safetensors")
+    save_file({"emp_params": torch.ones(1, 16)}, tmp_path / "cat.safetensors")
     with pytest.raises(UserError, match='knows the word "cat" already'):
         do(make(tmp_path, embeddings=[str(tmp_path / "cat.safetensors")]))
     save_file({"emp_params": torch.ones(1, 64)}, tmp_path / "kat.safetensors")
-    with pytest.raises(UserError, match="vectors of 64 numbers, and this model's have 128"):
+    with pytest.raises(UserError, match="vectors of 64 numbers, and this model's have 16"):
         do(make(tmp_path, embeddings=[str(tmp_path / "kat.safetensors")]))
 
 

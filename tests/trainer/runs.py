@@ -1,4 +1,4 @@
-"""Small real runs for tests: the starter model on a few pictures, through the same door as the command line."""
+"""Small real runs for tests: a tiny model on a few pictures, through the same door as the command line."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ from modules.preset.paths import Values
 from modules.preset.rules.rules import validate
 from modules.run import run_job
 from modules.trainer.backup import newest_backup
+from tests.tiny import SMALLEST, tiny_sd
 
 ROBOT: Values = {
     "version": 3,
     "title": "test",
-    "model": {"source": "starter:model"},
+    "model": {},
     "concepts": [{"path": "starter:robot", "flip": True, "caption_dropout": 0.2}],
     "training": {"steps": 8, "batch_size": 2, "resolution": 64, "learning_rate": 1e-3},
     "schedule": {"warmup": "3 steps", "kind": "constant"},
@@ -35,10 +36,23 @@ ROBOT: Values = {
 }
 
 
+STARTER = "model.source=starter:model"  # for what a model has to know, or to be, more than the smallest
+
+
 def values(workspace: Path, *settings: str, base: Values = ROBOT) -> dict[str, Any]:
-    """The values of a run in `workspace`, "path=value" settings laid over."""
+    """The values of a run in `workspace`, "path=value" settings laid over. A base without a model gets the smallest."""
     general = {**base["general"], "workspace": str(workspace)}
-    return validate(apply_overrides({**base, "general": general}, list(settings))).model_dump(mode="json")
+    model = base["model"] or {"source": str(smallest_model())}
+    whole = {**base, "model": model, "general": general}
+    return validate(apply_overrides(whole, list(settings))).model_dump(mode="json")
+
+
+@cache
+def smallest_model() -> Path:
+    """Random weights: a step takes a quarter of the starter's. Who asks what a model knows names "starter:model"."""
+    folder = Path(mkdtemp(prefix="smallest-"))
+    atexit.register(rmtree, folder, ignore_errors=True)
+    return tiny_sd(folder, unet=SMALLEST)
 
 
 def run(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 from pathlib import Path
@@ -14,8 +13,6 @@ import torch
 
 from modules.errors import UserError
 from modules.preset.preset import Preset
-from modules.system.bundled import ROOT
-from modules.system.runtime import python_command
 from modules.trainer.backup import (
     all_backups,
     is_whole,
@@ -25,6 +22,7 @@ from modules.trainer.backup import (
     write_backup,
 )
 from modules.trainer.step.schedule import Clock
+from tests.forked import python
 
 
 class Thing:
@@ -119,8 +117,8 @@ write_backup(folder, 2, Preset(), {"thing": Thing(2.0), "zombie": Deadly(3.0)})
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="no SIGKILL here")
 def test_kill_9_in_the_middle_of_writing_leaves_the_old_one_and_the_next_clears_up(tmp_path: Path) -> None:
-    code = subprocess.run(python_command("-c", KILLED, tmp_path), cwd=ROOT, env={**os.environ}, check=False).returncode
-    assert code == -signal.SIGKILL
+    with python("-c", KILLED, str(tmp_path), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        assert process.wait() == -signal.SIGKILL
     left = sorted(path.name for path in tmp_path.iterdir())
     assert left == [".step-00000002.part", "step-00000001"]
     assert newest_backup(tmp_path) == tmp_path / "step-00000001"

@@ -13,11 +13,12 @@ from modules.system.bundled import resolve
 from tests.starter.fixed_loss import concept_loss
 from tests.starter.nearest import concept_share
 from tests.starter.test_files import ROBOT_PROMPTS
-from tests.trainer.runs import ROBOT, model_of, run, values
+from tests.trainer.runs import ROBOT, STARTER, model_of, run, values
 
 ROBOT_FOLDER = resolve("starter:robot")
 RECIPE = {
     **ROBOT,
+    "model": {"source": "starter:model"},
     "concepts": [{"path": "starter:robot", "flip": True, "caption_dropout": 0.1}],
     "training": {"steps": 100, "batch_size": 4, "resolution": 128, "learning_rate": 2e-3},
     "optimizer": {"kind": "adamw", "beta2": 0.99},
@@ -30,14 +31,13 @@ RECIPE = {
 
 
 def drawn(workspace: Path, *loras: Path) -> list[Image.Image]:
-    """16 images: 8 prompts, 2 seeds each."""
+    """An image of each prompt. Without a LoRA none of them shows the robot: tests/starter/test_files.py."""
     prompts = [
         {"prompt": text, "seed": seed, "width": 128, "height": 128, "sampler": "ddim", "steps": 20, "guidance": 3.0}
-        for first in (0, 100)
-        for seed, text in enumerate(ROBOT_PROMPTS, first)
+        for seed, text in enumerate(ROBOT_PROMPTS)
     ]
-    folder = workspace / f"drawn with {len(loras)}"
-    settings = {"preset": values(workspace), "prompts": prompts, "loras": [str(path) for path in loras]}
+    folder = workspace / "drawn"
+    settings = {"preset": values(workspace, STARTER), "prompts": prompts, "loras": [str(path) for path in loras]}
     session = Session(RunTool("sample", {**settings, "out": str(folder)}))
     session.start()
     session.wait()
@@ -51,11 +51,9 @@ def drawn(workspace: Path, *loras: Path) -> list[Image.Image]:
 
 @pytest.mark.slow
 def test_a_hundred_steps_teach_the_starter_the_robot(tmp_path) -> None:
-    before = drawn(tmp_path)
     lora = model_of(run(values(tmp_path, base=RECIPE)))
     after = drawn(tmp_path, lora)
-    assert len(before) == len(after) == 16
-    assert concept_share(before, ROBOT_FOLDER) <= 0.1
+    assert len(after) == 8
     assert concept_share(after, ROBOT_FOLDER) >= 0.8
 
     pipeline = StableDiffusionPipeline.from_pretrained(resolve("starter:model"), dtype=torch.float32)

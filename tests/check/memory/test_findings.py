@@ -34,14 +34,14 @@ from modules.trainer.preparation import open_family, scan_images
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from tests.check.rooms import mended, subject_of
-from tests.tiny import BLOCKS, tiny_sd, tiny_sdxl
+from tests.tiny import SMALLEST, SMALLEST_XL, tiny_sd, tiny_sdxl
 from tests.trainer.runs import values
 
 GB = 2**30
 
 
 def open_inputs(workspace: Path, *settings: str, sdxl: bool = False) -> tuple[Preset, Family]:
-    blocks = {**BLOCKS, "transformer_layers_per_block": [1]} if sdxl else BLOCKS
+    blocks = SMALLEST_XL if sdxl else SMALLEST
     model = (tiny_sdxl if sdxl else tiny_sd)(workspace / "model", unet=blocks)
     family = ("model.family=sdxl",) if sdxl else ()
     preset = validate(values(workspace, f"model.source={model}", *family, *settings))

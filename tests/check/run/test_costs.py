@@ -26,7 +26,7 @@ from modules.trainer.run_folder.throughput import OLD_FILE, Speed, load_speed, s
 from tests.check.rooms import mended, subject_of
 from tests.data.pictures import scanned
 from tests.test_run import do
-from tests.trainer.runs import folder_of, model_of, run, values
+from tests.trainer.runs import STARTER, folder_of, model_of, run, values
 
 Values = dict[str, Any]
 
@@ -86,7 +86,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_without_room_stops_the_run_and_fewer_backups_help(small_disk: Path) -> None:
-    given = values(small_disk, "backup.every=1 steps", "backup.keep=10", "training.steps=40")
+    given = values(small_disk, STARTER, "backup.every=1 steps", "backup.keep=10", "training.steps=40")
     finding = told(given)["costs.disk"]
     assert finding.severity == "error"
     assert finding.title.startswith("The run needs about 7.")
@@ -96,7 +96,7 @@ def test_a_disk_without_room_stops_the_run_and_fewer_backups_help(small_disk: Pa
 
 
 def test_models_on_the_way_are_counted_too(small_disk: Path) -> None:
-    given = values(small_disk, "backup.save_every=1 steps", "training.steps=40")
+    given = values(small_disk, STARTER, "backup.save_every=1 steps", "training.steps=40")
     finding = told(given)["costs.disk"]
     assert [mend.changes for mend in finding.fixes] == [{"backup.save_every": "never"}]
     assert told(mended(validate(given), finding).model_dump(mode="json"))["costs.disk"].severity == "info"
@@ -104,7 +104,7 @@ def test_models_on_the_way_are_counted_too(small_disk: Path) -> None:
 
 def test_what_lies_on_another_disk_is_counted_there(small_disk: Path, tmp_path: Path) -> None:
     many = ("backup.every=1 steps", "backup.keep=10", "training.steps=40")
-    finding = told(values(tmp_path / "roomy", *many, f"general.cache={small_disk / 'cache'}"))["costs.disk"]
+    finding = told(values(tmp_path / "roomy", STARTER, *many, f"general.cache={small_disk / 'cache'}"))["costs.disk"]
     assert finding.severity == "info"
 
 

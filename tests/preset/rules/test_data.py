@@ -6,11 +6,11 @@ from modules.errors import Problems
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.rules.rules import conflicts, validate
 from modules.sentences.render import PLAIN
-from tests.trainer.runs import ROBOT
+from tests.trainer.runs import ROBOT, STARTER
 
 
 def told(*settings: str) -> list[str]:
-    values = apply_overrides(ROBOT, list(settings))
+    values = apply_overrides(ROBOT, [STARTER, *settings])
     try:
         return [PLAIN.line(problem) for problem in conflicts(validate(values))]
     except Problems as problems:

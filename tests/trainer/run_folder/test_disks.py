@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
@@ -31,10 +32,9 @@ from modules.messages import (
 )
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
-from modules.system.bundled import ROOT
-from modules.system.runtime import python_command
 from modules.trainer.backup import all_backups, is_whole
 from modules.trainer.run_folder.disk_retry import GaveUp
+from tests.forked import python
 from tests.trainer.disks import fill, small_disk
 from tests.trainer.runs import assert_equal, end_of, folder_of, run, trained, values
 
@@ -203,21 +203,22 @@ def test_sigterm_on_a_full_disk_ends_the_command_line_with_a_sentence_and_no_suc
     preset = tmp_path / "preset.json"
     given = values(disk, "training.steps=100000", "backup.every=5 steps", f"general.cache={tmp_path / 'cache'}")
     write_project(Preset.model_validate(given), preset)
-    with subprocess.Popen(
-        python_command("-m", "app", "train", str(preset)), cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        text=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    ) as process:  # fmt: skip
-        assert process.stdout
+    said = tmp_path / "errors"
+    with said.open("wb") as file, python("-m", "app", "train", str(preset), stderr=file) as process:
         lines: list[str] = []
-        while "Backup" not in (line := process.stdout.readline()):
-            assert line, (lines, process.stderr.read() if process.stderr else "")
+
+        def until(word: str) -> str:
+            while word not in (line := process.stdout.readline().decode()):
+                assert line, (lines, said.read_text(encoding="utf-8"))
+                lines.append(line)
+            return line
+
+        until("Backup")
         fill(disk)
-        while "Paused" not in (line := process.stdout.readline()):
-            lines.append(line)
-            assert line, (lines, process.stderr.read() if process.stderr else "")
-        assert "is full: 0 kB free" in line
+        assert "is full: 0 kB free" in until("Paused")
         process.send_signal(signal.SIGTERM)
-        rest, errors = process.communicate(timeout=60)
+        rest = process.stdout.read().decode()
+    errors = said.read_text(encoding="utf-8")
     assert process.returncode == 2
     assert "A backup was not written." in errors
     assert "steps are lost" in errors
@@ -233,10 +234,9 @@ def test_a_terminal_that_is_closed_costs_no_backup(tmp_path: Path) -> None:
     preset = tmp_path / "preset.json"
     write_project(Preset.model_validate(values(tmp_path, "training.steps=100000")), preset)
     ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        python_command("-m", "app", "train", str(preset)), cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs,
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, start_new_session=True,
-    ) as process:  # fmt: skip
+    with python(
+        "-m", "app", "train", str(preset), stdin=theirs, stdout=theirs, stderr=theirs, new_session=True
+    ) as process:
         os.close(theirs)
         seen = b""
         while b"Training" not in seen:
@@ -250,26 +250,21 @@ def test_a_terminal_that_is_closed_costs_no_backup(tmp_path: Path) -> None:
 
 
 RUN = """
-import sys
-from pathlib import Path
-from tests.trainer.runs import folder_of, run, values
-print(folder_of(run(values(Path(sys.argv[1]), "training.steps=6"), cold=True)))
+import json, sys
+from tests.trainer.runs import folder_of, run
+print(folder_of(run(json.loads(sys.argv[1]), cold=True)))
 """
 
 
 def test_two_runs_at_once_in_one_workspace_and_one_cache_both_end_as_one_alone_does(tmp_path: Path) -> None:
-    command = python_command("-c", RUN, str(tmp_path / "both"))
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    pair = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
+    preset = values(tmp_path / "both", "training.steps=6")
+    pair = [python("-c", RUN, json.dumps(preset), stderr=subprocess.DEVNULL) for _ in range(2)]
     alone = run(values(tmp_path / "alone", "training.steps=6"), cold=True)
     folders: list[Path] = []
     for process in pair:
-        out, errors = process.communicate(timeout=120)
-        assert process.returncode == 0, errors
-        folders.append(Path(out.strip()))
+        with process:
+            folders.append(Path(process.stdout.read().decode().strip()))
+        assert process.returncode == 0
     assert sorted(folder.name for folder in folders) == ["test", "test 2"]
     for folder in folders:
         assert_equal(trained(folder_of(alone)), trained(folder))

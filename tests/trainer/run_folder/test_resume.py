@@ -88,7 +88,7 @@ KINDS = {
     ),
     "adamw 8-bit, draws that are not cached, in several sizes": (
         "optimizer.kind=adamw8bit",
-        "method.rank=64",
+        "method.rank=256",
         "concepts.0.rotation=10",
         "concepts.0.hue=20",
         "concepts.0.variants=0",

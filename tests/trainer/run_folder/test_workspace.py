@@ -13,7 +13,6 @@ from modules.messages import Event, Finished, Note, Progress, Started, encode
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
-from modules.system.runtime import python_command
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.workspace import (
     check_writable,
@@ -22,6 +21,7 @@ from modules.trainer.run_folder.workspace import (
     run_name,
     step_reached,
 )
+from tests.forked import python
 
 
 def preset(name: str = "", title: str = "", **general: Any) -> Preset:
@@ -114,10 +114,7 @@ with run_lock(Path(sys.argv[1])):
 
 
 def test_a_folder_that_another_process_trains_in_is_refused_and_free_when_that_one_is_killed(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        python_command("-c", HOLDER, tmp_path), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as other:
-        assert other.stdout
+    with python("-c", HOLDER, str(tmp_path), stderr=subprocess.DEVNULL) as other:
         assert other.stdout.readline() == b"held\n"
         with pytest.raises(UserError, match=rf"is in use by another Seachange \(process {other.pid}\)"):
             run_lock(tmp_path)

@@ -24,7 +24,7 @@ from modules.families import Family, LoadOptions, family_class
 from modules.preset.sections.sampling import Prompt
 from modules.trainer.sampling.init_image import init_image
 from modules.trainer.sampling.sampler import Sampler, starting_noise
-from tests.tiny import tiny_sd
+from tests.tiny import SMALLEST, tiny_sd
 
 SCHEDULERS: dict[str, Any] = {
     "euler": EulerDiscreteScheduler, "heun": HeunDiscreteScheduler, "dpmpp_2m": DPMSolverMultistepScheduler,
@@ -35,7 +35,7 @@ SCHEDULERS: dict[str, Any] = {
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model, an image and a mask whose right half is white."""
     folder = tmp_path_factory.mktemp("place")
-    tiny_sd(folder / "model")
+    tiny_sd(folder / "model", unet=SMALLEST)
     chance = np.random.default_rng(1)
     Image.fromarray(chance.integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(folder / "image.png")
     mask = np.zeros((64, 64), dtype=np.uint8)
@@ -117,7 +117,7 @@ def test_a_plain_model_fills_a_mask_as_diffusers_does(
 def test_an_inpainting_model_is_shown_mask_and_image(
     place: Path, tmp_path: Path, latents_of, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    family = family_class("sd").load(str(tiny_sd(tmp_path, unet={"in_channels": 9})), LoadOptions())
+    family = family_class("sd").load(str(tiny_sd(tmp_path, unet={**SMALLEST, "in_channels": 9})), LoadOptions())
     shown: list[Tensor] = []
     predict = family.predict
     monkeypatch.setattr(family, "predict", lambda x, t, c: shown.append(c.inpaint_BChw) or predict(x, t, c))

@@ -24,7 +24,7 @@ from modules.trainer.sampling.image_files import overview_of, parameters_text
 from modules.trainer.sampling.lora_overlay import with_loras
 from modules.trainer.sampling.sampler import Sample, Sampler
 from modules.trainer.step.encoders import FamilyEncoders
-from tests.tiny import tiny_sd, tiny_sdxl
+from tests.tiny import SMALLEST, tiny_sd, tiny_sdxl
 from tests.trainer.runs import assert_equal, folder_of, model_of, run, trained, values
 
 MAKERS = {"sd": tiny_sd, "sdxl": tiny_sdxl}
@@ -32,7 +32,7 @@ MAKERS = {"sd": tiny_sd, "sdxl": tiny_sdxl}
 
 @pytest.fixture
 def family(tmp_path: Path) -> Family:
-    return family_class("sd").load(str(tiny_sd(tmp_path / "model")), LoadOptions())
+    return family_class("sd").load(str(tiny_sd(tmp_path / "model", unet=SMALLEST)), LoadOptions())
 
 
 def prompt(text: str = "a robot", **settings: Any) -> Prompt:
@@ -89,7 +89,7 @@ def test_weights_in_prompts_are_seen_and_can_be_switched_off(family: Family) -> 
 
 
 def test_weights_in_captions_are_learnt_and_named_in_the_cache(tmp_path: Path) -> None:
-    folder = str(tiny_sd(tmp_path))
+    folder = str(tiny_sd(tmp_path, unet=SMALLEST))
     off, on = (family_class("sd").load(folder, LoadOptions(weighted_captions=w)) for w in (False, True))
     text = "a (robot:1.5)"
     assert FamilyEncoders(off).text_key != FamilyEncoders(on).text_key

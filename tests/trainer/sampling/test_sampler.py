@@ -13,7 +13,7 @@ from modules.families import LoadOptions, family_class
 from modules.preset.sections.sampling import Prompt
 from modules.trainer.sampling.image_files import file_name, parameters_text, save_sample
 from modules.trainer.sampling.sampler import Sample, Sampler, image_of
-from tests.tiny import tiny_sd
+from tests.tiny import SMALLEST, tiny_sd
 
 
 def prompt(**settings: object) -> Prompt:
@@ -68,7 +68,9 @@ def test_the_longest_name_fits_into_every_file_system() -> None:
 
 
 def test_sizes_that_halve_unevenly_are_drawn_as_asked(tmp_path: Path) -> None:
-    sampler = Sampler(family_class("sd").load(str(tiny_sd(tmp_path)), LoadOptions()), 64, cache_texts=True)
+    sampler = Sampler(
+        family_class("sd").load(str(tiny_sd(tmp_path, unet=SMALLEST)), LoadOptions()), 64, cache_texts=True
+    )
     wanted = [prompt(width=72, height=104), prompt(width=0, height=0), prompt(width=8, height=8)]
     made = list(sampler.draw(wanted))
     assert [sample.image.size for sample in made] == [(72, 104), (64, 64), (8, 8)]
@@ -77,7 +79,9 @@ def test_sizes_that_halve_unevenly_are_drawn_as_asked(tmp_path: Path) -> None:
 
 
 def test_prompts_come_in_their_order_and_equal_ones_are_drawn_together(tmp_path: Path) -> None:
-    sampler = Sampler(family_class("sd").load(str(tiny_sd(tmp_path)), LoadOptions()), 64, cache_texts=True)
+    sampler = Sampler(
+        family_class("sd").load(str(tiny_sd(tmp_path, unet=SMALLEST)), LoadOptions()), 64, cache_texts=True
+    )
     told: list[int] = []
     made = list(
         sampler.draw([prompt(seed=1), prompt(seed=2), prompt(seed=1, sampler="ddim"), prompt(seed=1)], told.append)
@@ -89,7 +93,7 @@ def test_prompts_come_in_their_order_and_equal_ones_are_drawn_together(tmp_path:
 
 
 def test_a_text_is_read_once_where_it_cannot_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    family = family_class("sd").load(str(tiny_sd(tmp_path)), LoadOptions())
+    family = family_class("sd").load(str(tiny_sd(tmp_path, unet=SMALLEST)), LoadOptions())
     read: list[str] = []
     encode = family.encode_text
     monkeypatch.setattr(family, "encode_text", lambda captions, **how: read.extend(captions) or encode(captions, **how))
@@ -104,7 +108,7 @@ def test_a_text_is_read_once_where_it_cannot_change(tmp_path: Path, monkeypatch:
 
 
 def test_drawing_moves_no_chance_and_leaves_no_gradient(tmp_path: Path) -> None:
-    family = family_class("sd").load(str(tiny_sd(tmp_path)), LoadOptions())
+    family = family_class("sd").load(str(tiny_sd(tmp_path, unet=SMALLEST)), LoadOptions())
     family.denoiser.requires_grad_(requires_grad=True)
     before = torch.get_rng_state()
     list(Sampler(family, 64, cache_texts=True).draw([prompt(sampler="euler_a")]))
