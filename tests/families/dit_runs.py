@@ -19,7 +19,7 @@ from modules.families.parts.dit.dit_family import DitFamily
 from modules.families.parts.dit.dit_files import bundled_config
 from modules.families.parts.model_files import ModelFiles
 from modules.formats.tensors import read_tensors
-from modules.messages import CheckPreset, Finding, Note, SampleReady
+from modules.messages import CheckPreset, Event, Finding, Note, SampleReady
 from modules.methods import attach
 from modules.preset.validate import preset_of
 from modules.system.weights import Weights
@@ -37,6 +37,8 @@ from tests.trainer.runs import (
     values,
 )  # fmt: skip
 
+OFTEN = ("backup.every=2 steps", "training.gradient_checkpointing=true")
+
 
 class DitRuns:
     """Beside `DitContract` in a family's test, which has `kind`, `write` and the fixture `folder`."""
@@ -49,15 +51,22 @@ class DitRuns:
     heart_left: ClassVar[float] = 0.8  # of how far what is drawn is from them
     heart_shift: ClassVar[float] = 0.0  # with which they are drawn, where the family's own leaves few steps for details
 
-    def settings(self, folder: Path, workspace: Path, *more: str) -> dict[str, Any]:
-        base = {**ROBOT, "model": {"family": self.kind.name, "source": str(folder)}}
+    @classmethod
+    def settings(cls, folder: Path, workspace: Path, *more: str) -> dict[str, Any]:
+        base = {**ROBOT, "model": {"family": cls.kind.name, "source": str(folder)}}
         return values(workspace, "training.steps=4", *more, base=base)
 
-    def test_a_lora_run_that_was_interrupted_ends_in_the_same_weights(self, folder: Path, tmp_path: Path) -> None:
-        every = ("backup.every=2 steps", "training.gradient_checkpointing=true")
-        whole = run(self.settings(folder, tmp_path / "whole", *every))
+    @pytest.fixture(scope="class")
+    @classmethod
+    def whole(cls, folder: Path, tmp_path_factory: pytest.TempPathFactory) -> list[Event]:
+        """A LoRA's run."""
+        return run(cls.settings(folder, tmp_path_factory.mktemp("whole"), *OFTEN))
+
+    def test_a_lora_run_that_was_interrupted_ends_in_the_same_weights(
+        self, whole: list[Event], folder: Path, tmp_path: Path
+    ) -> None:
         assert end_of(whole).step == 4
-        broken = self.settings(folder, tmp_path / "broken", *every)
+        broken = self.settings(folder, tmp_path, *OFTEN)
         first = run(broken, answer=stop_after_a_backup)
         run(broken, resume=str(folder_of(first)))
         assert_equal(trained(folder_of(whole)), trained(folder_of(first)))
@@ -73,8 +82,8 @@ class DitRuns:
         pairs = zip(saved.denoiser.parameters(), before.denoiser.parameters(), strict=True)
         assert not all(one.equal(other) for one, other in pairs)
 
-    def test_a_saved_lora_is_laid_over_the_model(self, folder: Path, tmp_path: Path) -> None:
-        lora = model_of(run(self.settings(folder, tmp_path)))
+    def test_a_saved_lora_is_laid_over_the_model(self, whole: list[Event], folder: Path, tmp_path: Path) -> None:
+        lora = model_of(whole)
         assert read_tensors(lora)
         prompt = '{"prompt": "a robot", "steps": 2, "width": 32, "height": 32}'
         more = (f'sampling.loras=[{{"path": "{lora}"}}]', f"sampling.prompts=[{prompt}]", "sampling.first=true")
