@@ -24,7 +24,7 @@ from modules.preset.sections.method import Loha, Lokr, Lora, Oft
 from modules.system.bundled import resolve
 from modules.trainer.sampling.lora_overlay import with_loras
 from tests.tiny import tiny_sd
-from tests.trainer.runs import end_of, model_of, run, values
+from tests.trainer.runs import STARTER, end_of, model_of, run, values
 
 # The 16 values of arXiv:2305.14314, appendix E
 NF4 = torch.tensor([
@@ -210,7 +210,7 @@ def test_the_blocks_of_a_model_are_packed_as_they_are_read(model: str) -> None:
 @pytest.fixture(scope="module")
 def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA that was learnt on the packed starter, in two steps."""
-    more = ["model.quantization=int8", "training.steps=2", "training.gradient_checkpointing=true"]
+    more = [STARTER, "model.quantization=int8", "training.steps=2", "training.gradient_checkpointing=true"]
     events = run(values(tmp_path_factory.mktemp("run"), *more))
     assert end_of(events).step == 2
     return model_of(events)
