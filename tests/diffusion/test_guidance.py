@@ -21,12 +21,12 @@ from modules.families import Family, LoadOptions, family_class
 from modules.preset.sections.sampling import Prompt
 from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, attention_layers, perturbed_attention
 from modules.trainer.sampling.sampler import Sampler, starting_noise
-from tests.tiny import SMALLEST, tiny_sd
+from tests.tiny import tiny_sd
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny_sd(tmp_path_factory.mktemp("model"), unet=SMALLEST)
+    return tiny_sd(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
