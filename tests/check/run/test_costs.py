@@ -60,7 +60,7 @@ def size(path: Path) -> int:
     ids=lambda settings: " ".join(settings).replace("training.", "").replace("kind=", ""),
 )
 def test_sizes_are_those_of_a_real_run(settings: tuple[str, ...], tmp_path: Path) -> None:
-    given = values(tmp_path, "training.steps=1", *settings)
+    given = values(tmp_path, STARTER, "training.steps=1", *settings)
     preset = with_absolute_paths(validate(given))
     family = open_family(preset, lambda event: None)
     sizes = sizes_of(family, preset)
