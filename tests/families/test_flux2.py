@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import diffusers
+import gguf
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
+from transformers.modeling_gguf_pytorch_utils import LlamaTensorProcessor
 
 from modules.catalog.contents import family_of
 from modules.catalog.flux2 import DEV, KLEIN
@@ -25,8 +27,10 @@ from modules.families.parts import building
 from modules.families.parts.dit.dit_files import BUNDLED
 from modules.families.parts.dit.flux2 import LONGEST
 from modules.formats.layouts.vae import kl_vae
+from modules.system.headers.gguf_names import IN_LAYER
+from modules.system.weights import open_weights
 from modules.tools.models import open_model
-from tests.families.contract import LONG, OPTIONS
+from tests.families.contract import LONG, OPTIONS, assert_same_weights
 from tests.families.dit_contract import PROMPTS, DitContract
 from tests.families.dit_runs import DitRuns
 from tests.families.tiny_models import as_json, tiny_flux2, tiny_flux2_klein
@@ -178,3 +182,35 @@ def test_dev_is_as_large_as_the_published_model() -> None:
         spec = DEV.component(name)
         shapes, _ = building.tensor_shapes(spec, as_json(BUNDLED / "flux2-dev" / spec.folder / "config.json"))
         assert round(sum(map(prod, shapes.values())) / 1e9, 2) == billions
+
+
+def test_a_mistral_in_a_gguf_file_is_the_one_that_it_was_made_from(tmp_path: Path) -> None:
+    folder = tiny_flux2(tmp_path / "model")
+    family, inner = Flux2.load(str(folder), OPTIONS), {ours: theirs for theirs, ours in IN_LAYER.items()}
+    writer = gguf.GGUFWriter(tmp_path / "mistral.gguf", "llama")
+    writer.add_head_count(2)
+    writer.add_head_count_kv(1)
+    weights = open_weights(folder / "text_encoder" / "model.safetensors")
+    start, text = "language_model.model.", {}
+    for name in weights.shapes:
+        if name.startswith(start):
+            path, tensor = name.removeprefix(start), weights.read(name)
+            text[path] = tensor
+            heads = 2 if ".q_proj" in path else 1
+            if ".q_proj" in path or ".k_proj" in path:  # as llama.cpp's converter does
+                tensor = tensor.reshape(heads, 2, -1, tensor.shape[1]).swapaxes(1, 2).reshape(tensor.shape)
+                back = LlamaTensorProcessor()._reverse_permute_weights(tensor.numpy(), heads, heads)
+                assert torch.equal(torch.from_numpy(back.copy()), text[path])
+            outer = {"embed_tokens": "token_embd", "norm": "output_norm"}
+            parts = path.removesuffix(".weight").split(".", 2)
+            here = f"blk.{parts[1]}.{inner[parts[2]]}" if parts[0] == "layers" else outer[parts[0]]
+            writer.add_tensor(f"{here}.weight", tensor.contiguous().numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    others = {"text_encoder_1": str(tmp_path / "mistral.gguf")}
+    again = Flux2.load(str(folder), replace(OPTIONS, others=others))
+    assert_same_weights(again.component("text_encoder_1"), family.component("text_encoder_1"))
+    query = "layers.0.self_attn.q_proj.weight"
+    assert torch.equal(again.weights("text_encoder_1").rows(query, 1, 5), text[query][1:5])

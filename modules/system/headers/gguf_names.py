@@ -1,15 +1,16 @@
 """What tensors of text encoders are called in llama.cpp's files, and in those of transformers.
 
-Image models have their native names there, and those stay. Llama and Mistral are left alone too: llama.cpp changes the
-order of rows in their queries and keys.
+Image models have their native names there, and those stay. Of Llama and Mistral, llama.cpp changes the order of rows in
+queries and keys: what its two halves of each head were stands there in turns.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-LANGUAGE_MODELS = ("qwen2", "qwen2vl", "qwen3", "qwen3vl")
+IN_TURNS = ("llama", "mistral3")
+LANGUAGE_MODELS = ("qwen2", "qwen2vl", "qwen3", "qwen3vl", *IN_TURNS)
 T5 = ("t5", "t5encoder")
 OUTER = {"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head"}
 IN_LAYER = {
@@ -46,3 +47,17 @@ def _name(name: str, architecture: str) -> str:
         if layer and layer[1] and layer[3] in IN_T5_BLOCK:
             found = f"encoder.block.{layer[2]}.layer.{IN_T5_BLOCK[layer[3]]}"
     return f"{found}.{leaf}" if found else name
+
+
+def heads_in_turns(names: Iterable[str], metadata: Mapping[str, str]) -> dict[str, int]:
+    """Of the tensors whose rows stand in turns, by their names here: how many heads each has.
+
+    Raises:
+        ValueError: the file does not say.
+    """
+    architecture, found = metadata.get("general.architecture", ""), dict[str, int]()
+    for name in names if architecture in IN_TURNS else ():
+        for end, field in ((".q_proj.weight", "head_count"), (".k_proj.weight", "head_count_kv")):
+            if name.endswith(end):
+                found[name] = int(metadata.get(f"{architecture}.attention.{field}", ""))
+    return found

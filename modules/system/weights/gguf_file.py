@@ -17,6 +17,7 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.system.headers.gguf import Entry, gguf_blocks, gguf_header
+from modules.system.headers.gguf_names import heads_in_turns
 from modules.system.weights.protocol import Weights, bytes_of, empty_tensor, fill
 
 UNPACKED = torch.bfloat16
@@ -37,13 +38,22 @@ class GgufFile(Weights):
             if not _can_unpack(kind):
                 raise UserError("weights.quantized", file=path, format=kind)
         self.shapes = {name: entry.shape for name, entry in self._entries.items()}
+        try:
+            self._heads = heads_in_turns(self.shapes, self.metadata)
+        except ValueError as error:
+            raise UserError("weights.header", file=path) from error
+        if any(heads < 1 or self.shapes[name][0] % (2 * heads) for name, heads in self._heads.items()):
+            raise UserError("weights.header", file=path)
 
     def read(self, name: str, scratch: Tensor | None = None) -> Tensor:
-        return self._read(self._entries[name], scratch)
+        tensor = self._read(self._entries[name], scratch)
+        return _in_halves(tensor, self._heads[name]) if name in self._heads else tensor
 
     def rows(self, name: str, first: int, end: int) -> Tensor:
         entry = self._entries[name]
-        if prod(entry.shape[1:]) % entry.block.numbers:  # a reshaped tensor's block can hold the end of a row
+        if (
+            name in self._heads or prod(entry.shape[1:]) % entry.block.numbers
+        ):  # a reshaped tensor's block can hold the end of a row
             return super().rows(name, first, end)
         some = replace(entry, shape=(end - first, *entry.shape[1:]))
         return self._read(replace(some, start=entry.start + first * some.size // max(1, end - first)))
@@ -78,6 +88,11 @@ class GgufFile(Weights):
     @property
     def files(self) -> tuple[Path, ...]:
         return (self.path,)
+
+
+def _in_halves(turns: Tensor, heads: int) -> Tensor:
+    """Rows as transformers has them: of each head the first half, then the second."""
+    return turns.unflatten(0, (heads, -1, 2)).transpose(1, 2).reshape(turns.shape)
 
 
 @cache
