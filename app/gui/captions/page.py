@@ -8,8 +8,9 @@ from typing import Any
 from app.gui.busy_dialog import run_blocking
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.files import Caption
+from app.gui.captions.filters import MISSING, WRONG
 from app.gui.captions.selection import CaptionSelection, reading
-from app.gui.captions.store import MISSING, WRONG, Filter, Step
+from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
@@ -52,7 +53,7 @@ class CaptionsPage(Page):
         self._concepts: list[Concept] = []
         self._read_of: object = None
         self._pending = ""
-        self._waiting: WorkerPoll[list[Caption]] = WorkerPoll(self, self._arrived, self._failed, self._advance)
+        self._waiting: WorkerPoll[CaptionStore] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._keys = f"Captions{self.winfo_id()}"
         self._wanted = ""  # the filter that another page asked for
         self._built = False
@@ -196,7 +197,7 @@ class CaptionsPage(Page):
         self._which.offer(choices)
         self._which.set(which if which in [option.value for option in choices] else ALL)
 
-    def _arrived(self, captions: Sequence[Caption]) -> None:
+    def _arrived(self, captions: CaptionStore) -> None:
         self.editor.forget()
         self.work.take(captions)
         self._keep_filter()

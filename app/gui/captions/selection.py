@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
-from app.gui.captions.files import Caption, read_captions
+from app.gui.captions.files import read_captions
 from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
@@ -23,10 +23,10 @@ REMOVED = ("“{text}” removed from 1 caption", "“{text}” removed from {co
 REPLACED = ("“{text}” replaced in 1 caption", "“{text}” replaced in {count:,} captions")
 
 
-def reading(concepts: Sequence[Concept]) -> Worker[list[Caption]]:
-    """Read all captions beside the window, and look into each, so that the window need not."""
+def reading(concepts: Sequence[Concept]) -> Worker[CaptionStore]:
+    """Read all captions beside the window, look into each and count, so that the window need not."""
 
-    def work(report: Report, stop: Stop) -> list[Caption]:
+    def work(report: Report, stop: Stop) -> CaptionStore:
         read = read_captions(concepts, report, stop)
         # A folder may be in two concepts.
         found = [*{str(caption.image): caption for caption in reversed(read)}.values()][::-1]
@@ -34,7 +34,9 @@ def reading(concepts: Sequence[Concept]) -> Worker[list[Caption]]:
             _ = caption.words, caption.tags, caption.missing, caption.address
             if number % 500 == 0 and stop():
                 break
-        return found
+        store = CaptionStore(found)
+        _ = store.tags(), store.missing(), store.wrong()
+        return store
 
     return Worker(work)
 
@@ -59,9 +61,9 @@ class CaptionSelection:
     def listen(self, listener: Listener) -> None:
         self._listeners.append(listener)
 
-    def take(self, captions: Sequence[Caption]) -> None:
+    def take(self, captions: CaptionStore) -> None:
         """Other files: nothing of before can be undone any more."""
-        self.captions, self.shown, self.chosen = CaptionStore(captions), [], []
+        self.captions, self.shown, self.chosen = captions, [], []
 
     def filter(self, wanted: Filter) -> None:
         self.shown = self.captions.matching(wanted)

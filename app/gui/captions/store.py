@@ -19,7 +19,6 @@ from modules.errors import UserError
 from modules.language import tr
 from modules.preset.text.patterns import Pattern, PatternError
 
-MISSING, WRONG = "missing", "wrong"  # filters: without a caption; cannot be read, or only by a guess
 Lines = Callable[[list[str]], list[str]]
 
 
@@ -58,6 +57,7 @@ class CaptionStore:
         self._undone: list[Step] = []
         self._tags: Counter[str] | None = None  # of all, and what is missing: counted once, until a file changes
         self._missing: list[int] | None = None
+        self._wrong: list[int] | None = None
 
     # Finding ----------------------------------------------------------------------------------------------------------
 
@@ -83,7 +83,9 @@ class CaptionStore:
 
     def wrong(self) -> list[int]:
         """Those that cannot be read, or only by a guess."""
-        return [number for number, caption in enumerate(self.all) if caption.problem or caption.legacy]
+        if self._wrong is None:
+            self._wrong = [number for number, caption in enumerate(self.all) if caption.problem or caption.legacy]
+        return self._wrong
 
     # Changing ---------------------------------------------------------------------------------------------------------
 
@@ -197,7 +199,7 @@ class CaptionStore:
     def _put(self, captions: Mapping[int, Caption]) -> None:
         for number, caption in captions.items():
             self.all[number] = caption
-        self._tags = self._missing = None
+        self._tags = self._missing = self._wrong = None
 
     @property
     def last(self) -> Step | None:

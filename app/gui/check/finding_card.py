@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
-from app.gui.captions.store import MISSING, WRONG
+from app.gui.captions.filters import MISSING, WRONG
 from app.gui.check.file_fixes import describe_files
 from app.gui.check.findings import changed, checks_for
 from app.gui.context import AppContext

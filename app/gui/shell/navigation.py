@@ -35,8 +35,14 @@ class Navigation(Frame):
     def choose(self, key: str) -> None:
         """Mark the page that is shown; "" for none."""
         self.list.choose(key)
-        if key:
-            self._area.keep_visible(self.list.rows[key])
+        if key and not self._pending:  # at once, the page that has just been made would be laid out twice
+            self._pending = self.after_idle(self._scroll)
+
+    def _scroll(self) -> None:
+        self._pending = ""
+        chosen, high = self.list.rows.get(self.list.chosen), self._area.winfo_height()
+        if chosen and (high <= 1 or self._area.body.winfo_height() > high):  # not laid out yet, or not all in sight
+            self._area.keep_visible(chosen)
 
     def refresh(self) -> None:
         """The badges as the draft is now."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from app.gui.context import AppContext
-from app.gui.kit import EmptyState, Frame, Label, LinkButton, px
+from app.gui.kit import EmptyState, Frame, Label, LinkButton, px, theme
 from app.gui.page import Page
 from app.gui.pages import PageCard
 from modules.language import tr
@@ -29,6 +29,7 @@ class PageView(Frame):
         self.page: Page | None = None
         self._pending = ""
         self._context = context
+        self.until_destroyed(lambda: theme.wake(self))
 
     def begin(self) -> None:
         """Make the page and its first slice; the rest comes by itself."""
@@ -85,6 +86,7 @@ class PageStack(Frame):
             sheet = self.page_views[card.key] = PageView(self, card, self._context)
         self._leave(sheet)
         self.front = sheet
+        theme.wake(sheet)
         sheet.place(x=0, y=0, relwidth=1, relheight=1)
         if new:
             sheet.begin()
@@ -138,5 +140,6 @@ class PageStack(Frame):
         before = self.front
         if before is not None and before is not coming:
             before.place_forget()
+            theme.sleep(before)
             if before.page is not None:
                 before.page.hidden()

@@ -451,3 +451,21 @@ def test_the_welcome_and_the_help_can_be_read(window: Any, pump: Pump) -> None:
     started: list[int] = []
     welcome(window.context, lambda: started.append(1)).buttons[-1].press()
     assert started == [1]
+
+
+def test_pages_behind_follow_the_theme_when_they_are_shown_again(window: Any, pump: Pump) -> None:
+    from app.gui.kit import theme
+
+    for key in ("backup", "general"):
+        window.go(key)
+        pump(lambda: window.pages.front.whole)
+    behind = window.pages.page_views["backup"]
+    before = str(behind.line.cget("bg"))
+    window.toggle_theme()
+    assert str(window.pages.front.line.cget("bg")) == theme.colour("window") != before
+    assert str(behind.line.cget("bg")) == before, "nobody sees it"
+    window.go("backup")
+    assert str(behind.line.cget("bg")) == theme.colour("window")
+    window.toggle_theme()
+    window.go("general")
+    assert str(window.pages.front.line.cget("bg")) == theme.colour("window") == before

@@ -57,7 +57,7 @@ class App(customtkinter.CTk):
         self._marks = [tk.PhotoImage(master=self, file=mark_file(size)) for size in (256, 128, 48, 32, 16)]
         self.iconphoto(True, *self._marks)
         self.paint()
-        theme.painted[id(self)] = self.paint
+        theme.painted[id(self)] = str(self), self.paint
         width, height = self.winfo_screenwidth(), self.winfo_screenheight()
         self.every(SWEEP_MS, sweep)
         self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - EDGES))

@@ -71,13 +71,14 @@ def within(percent: int) -> int:
 
 
 class Theme:
-    """What the kit looks like now. `painted` holds the `paint` of every living widget."""
+    """What the kit looks like now. `painted` holds path and `paint` of every living widget."""
 
     def __init__(self) -> None:
         self.mode: Mode = "dark"
         self.percent = 100
         self.density = 1.0  # pixels of this screen per pixel of a 96-dpi screen
-        self.painted: dict[int, Callable[[], None]] = {}
+        self.painted: dict[int, tuple[str, Callable[[], None]]] = {}
+        self._asleep: dict[str, set[int]] = {}  # by path of what nobody sees: which widgets in it are to be painted
         self._fonts: dict[str, tkfont.Font] = {}
         self._listeners: list[Callable[[], None]] = []
         self._lengths: dict[tuple[str, str], int] = {}
@@ -145,9 +146,24 @@ class Theme:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
+    def sleep(self, widget: tk.Misc) -> None:
+        """Nobody sees this widget and what is in it: it need not follow until it is woken."""
+        self._asleep.setdefault(str(widget), set())
+
+    def wake(self, widget: tk.Misc) -> None:
+        """It is to be seen again: paint what has missed a change."""
+        for key in self._asleep.pop(str(widget), ()):
+            if key in self.painted:
+                self.painted[key][1]()
+
     def _repaint(self) -> None:
-        for paint in list(self.painted.values()):
-            paint()
+        asleep = {f"{path}.": missed for path, missed in self._asleep.items()}
+        unseen = tuple(asleep)
+        for key, (path, paint) in list(self.painted.items()):
+            if f"{path}.".startswith(unseen):
+                next(missed for above, missed in asleep.items() if f"{path}.".startswith(above)).add(key)
+            else:
+                paint()
         for listener in list(self._listeners):
             listener()
 
@@ -171,7 +187,7 @@ class Painted(tk.Misc):
         raise NotImplementedError
 
     def follow_theme(self) -> None:
-        theme.painted[id(self)] = self.paint
+        theme.painted[id(self)] = str(self), self.paint
         self.paint()
 
     def until_destroyed(self, *ends: Callable[[], object]) -> None:
