@@ -41,6 +41,7 @@ FAMILIES = {
     "sd": tiny.tiny_sd, "sdxl": tiny.tiny_sdxl, "sd3": tiny_models.tiny_sd3, "flux1": tiny_models.tiny_flux1,
     "flux2": tiny_models.tiny_flux2, "flux2_klein": tiny_models.tiny_flux2_klein, "chroma": tiny_models.tiny_chroma,
     "qwen_image": tiny_models.tiny_qwen_image, "krea2": tiny_models.tiny_krea2, "zimage": tiny_models.tiny_zimage,
+    "anima": tiny_models.tiny_anima,
 }  # fmt: skip
 UNETS = {"sd": {"unet": tiny.BLOCKS}, "sdxl": {"unet": {**tiny.BLOCKS, "transformer_layers_per_block": [1]}}}
 WORD = ("method.kind=embedding", "words.0.token=<new>")
