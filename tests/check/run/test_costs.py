@@ -139,15 +139,15 @@ def test_before_the_first_run_nobody_knows(tmp_path: Path) -> None:
 
 def test_a_run_tells_the_next_check_how_fast_it_was(tmp_path: Path) -> None:
     prompt = 'sampling.prompts=[{"prompt": "x", "steps": 2, "width": 64, "height": 64}]'
-    given = values(tmp_path, prompt, "sampling.last=true", "training.steps=10")
+    given = values(tmp_path, STARTER, prompt, "sampling.last=true", "training.steps=10")
     run(given)
     finding = told(given)["costs.time"]
     assert "10 steps of" in finding.title
     assert "As measured on this machine" in finding.text
     assert [label for label, _ in finding.bars] == ["steps", "samples"]
-    larger = told(values(tmp_path, prompt, "sampling.last=true", "training.steps=10", "training.batch_size=4"))
+    larger = told(values(tmp_path, STARTER, prompt, "sampling.last=true", "training.steps=10", "training.batch_size=4"))
     assert "only roughly" in larger["costs.time"].text
-    other = told(values(tmp_path, "method.kind=full"))
+    other = told(values(tmp_path, STARTER, "method.kind=full"))
     assert "is not known" in other["costs.time"].title
 
 
