@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import is_fake
 
 from modules.placement.frozen import Packed
+from modules.system.devices import is_card
 from modules.system.pinning import pinned
 
 ALIGNED = 256  # bytes: every tensor of a block begins at a multiple, as kernels like it
@@ -180,6 +181,6 @@ def offload(module: nn.Module, blocks: Sequence[str], device: torch.device) -> N
     """Bring the packed weights of these blocks, which lie in main memory, to the device when they are wanted."""
     packed = [[each for each in module.get_submodule(path).modules() if isinstance(each, Packed)] for path in blocks]
     sized = any(is_fake(tensor) for weights in packed for each in weights for tensor in each.buffers())
-    ring = Ring(device, CardLane(device) if device.type == "cuda" and not sized else MainMemoryLane())
+    ring = Ring(device, CardLane(device) if is_card(device) and not sized else MainMemoryLane())
     for weights in packed:
         ring.add(weights)

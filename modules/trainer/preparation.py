@@ -19,7 +19,7 @@ from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
-from modules.system.devices import DTYPES, device_named, use_tf32, use_threads
+from modules.system.devices import DTYPES, device_named, is_card, use_tf32, use_threads
 from modules.trainer.control import Control
 from modules.trainer.sampling.guided_denoiser import attention_layers
 
@@ -56,7 +56,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         device=device,
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
-        holding=Holding(model.quantization.removeprefix("off"), 0.0 if device.type == "cpu" else model.offload),
+        holding=Holding(model.quantization.removeprefix("off"), model.offload if is_card(device) else 0.0),
         others={name: model_location(source) for name, source in preset.other_components().items()},
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,
