@@ -26,8 +26,8 @@ from modules.trainer.preparation import (
     check_samplers,
     open_family,
     resident_components,
+    resolved,
     scan_images,
-    with_resolution,
 )
 from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, teacher_cache_for
 from modules.trainer.run_folder.disk_retry import DiskRetry
@@ -72,7 +72,7 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         outputs = ModelPaths(preset, resumed.folder if resumed else None)
         outputs.check_free()
         family = open_family(preset, early.tell)
-        outputs.preset = preset = with_resolution(preset, family)
+        outputs.preset = preset = resolved(preset, family)
         check_samplers(preset, family)
         asked, preset = preset, with_class_images(preset, family, early.tell, control)
         index = scan_images(preset, early.tell, control)

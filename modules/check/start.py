@@ -23,9 +23,9 @@ from modules.trainer.control import Control
 from modules.trainer.preparation import (
     check_samplers,
     open_family,
+    resolved,
     scan_images,
     tokens_without_caption,
-    with_resolution,
 )
 from modules.trainer.run_folder.model_paths import ModelPaths
 
@@ -51,7 +51,9 @@ def open_inputs(preset: Preset, tell: Tell, control: Control, resume: str = "") 
     if _device_is_there(preset, tell):
         family = finding_on_error(tell, "model.cannot-open", "model.source", lambda: open_family(preset, progress))
     if family is not None:
-        preset = with_resolution(preset, family)
+        asked, preset = preset.model.dtype, resolved(preset, family)
+        if asked == "auto":
+            tell(Finding("precision.auto", "info", "model.dtype", {"dtype": preset.model.dtype}))
         _check_model(preset, family, tell)
     index = finding_on_error(
         tell, "images.cannot-read", _first_missing_folder(preset), lambda: scan_images(preset, progress, control)

@@ -29,6 +29,13 @@ def device_named(name: str) -> torch.device:
     return torch.device(name)
 
 
+def best_dtype(device: torch.device) -> str:
+    """The precision that suits a device: bf16 where a card has it (compute capability 8.0), fp16 on older ones."""
+    if not is_card(device):
+        return "fp32"
+    return "bf16" if tuple(card_module(device).get_device_capability(device)) >= (8, 0) else "fp16"
+
+
 def is_card(device: torch.device) -> bool:
     """Whether a device has a memory of its own and works behind the program's back: copies can wait, or make it wait.
 

@@ -26,7 +26,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """Encode what a run with this preset would encode."""
     from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
     from modules.trainer.class_images import with_class_images  # noqa: PLC0415
-    from modules.trainer.preparation import open_family, scan_images, with_resolution  # noqa: PLC0415
+    from modules.trainer.preparation import open_family, resolved, scan_images  # noqa: PLC0415
     from modules.trainer.prepared_data import cache_with_retry, prepare_data, teacher_cache_for  # noqa: PLC0415
     from modules.trainer.run_folder.disk_retry import DiskRetry  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
@@ -34,7 +34,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     preset = with_absolute_paths(validate(settings.preset))
     check_writable(Path(preset.general.cache))
     family = open_family(preset, tell)
-    preset = with_resolution(preset, family)
+    preset = resolved(preset, family)
     preset = with_class_images(preset, family, tell, control)
     index = scan_images(preset, tell, control)
     with cache_with_retry(preset, DiskRetry(control, tell)) as cache:

@@ -95,11 +95,11 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
 
 
 def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Control, *, keep_encoders: bool) -> None:
-    from modules.trainer.preparation import with_resolution  # noqa: PLC0415
+    from modules.trainer.preparation import resolved  # noqa: PLC0415
     from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
     from modules.trainer.sampling.sampler import Sampler  # noqa: PLC0415
 
-    prompts, resolution = preset.sampling.prompts, with_resolution(preset, family).resolution
+    prompts, resolution = preset.sampling.prompts, resolved(preset, family).resolution
     sampler = Sampler(family, resolution, cache_texts=True, sampling=preset.sampling, seed=preset.general.seed)
     sampler.read(prompts)
     if not keep_encoders:

@@ -19,7 +19,7 @@ from modules.preset.preset import Preset
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
-from modules.system.devices import DTYPES, device_named, is_card, use_tf32, use_threads
+from modules.system.devices import DTYPES, best_dtype, device_named, is_card, use_tf32, use_threads
 from modules.trainer.control import Control
 from modules.trainer.sampling.guided_denoiser import attention_layers
 
@@ -37,6 +37,8 @@ def open_family(preset: Preset, tell: Tell) -> Family:
     family = family_class(preset.model.family).load(model_location(preset.model.source), options)
     family.cache_dir = Path(preset.general.cache) if preset.general.cache else None
     code = "model.predicts:zero-snr" if family.noise_schedule.zero_terminal_snr else "model.predicts"
+    if preset.model.dtype == "auto":
+        tell(note(problem("precision.auto", dtype=with_precision(preset).model.dtype)))
     tell(note(problem(code, model=preset.card.title, what=Problem(family.noise_schedule.predicts))))
     for guessed in family.notes:
         tell(note(guessed, level="warning"))
@@ -50,6 +52,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         UserError: the device is not there.
     """
     use_threads(preset.general.threads)
+    preset = with_precision(preset)
     model, objective, device = preset.model, preset.objective, device_named(preset.general.device)
     use_tf32(device, preset.general.tf32)
     return LoadOptions(
@@ -92,12 +95,21 @@ def caches_latents(preset: Preset, family: Family) -> bool:
     return not family.inpaints and not any(concept.enabled and concept.live for concept in preset.concepts)
 
 
-def with_resolution(preset: Preset, family: Family) -> Preset:
-    """The preset with the resolution that the model was made for, where it leaves that open."""
+def resolved(preset: Preset, family: Family) -> Preset:
+    """The preset with what it leaves open: the resolution that the model was made for, the precision of the device."""
+    preset = with_precision(preset)
     if preset.training.resolution:
         return preset
     training = preset.training.model_copy(update={"resolution": family.resolution})
     return preset.model_copy(update={"training": training})
+
+
+def with_precision(preset: Preset) -> Preset:
+    """The preset with the precision that "auto" is here: the device's, or that of trained weights in bf16."""
+    if preset.model.dtype != "auto":
+        return preset
+    dtype = "bf16" if preset.training.weights == "bf16" else best_dtype(device_named(preset.general.device))
+    return preset.model_copy(update={"model": preset.model.model_copy(update={"dtype": dtype})})
 
 
 def check_samplers(preset: Preset, family: Family) -> None:

@@ -15,7 +15,7 @@ from modules.preset.files.set_option import apply_overrides
 from modules.preset.paths import Values
 from modules.preset.rules.rules import validate
 from modules.trainer.control import Control
-from modules.trainer.preparation import open_family, scan_images, with_resolution
+from modules.trainer.preparation import open_family, resolved, scan_images
 from tests.data.pictures import picture
 from tests.trainer.runs import STARTER, values
 
@@ -44,7 +44,7 @@ def open_inputs(preset_values: Values, tell: Callable[[Event], None] = lambda ev
     """What the rooms look at, as a run opens it."""
     preset = with_absolute_paths(validate(preset_values))
     family = open_family(preset, lambda event: None)
-    preset = with_resolution(preset, family)
+    preset = resolved(preset, family)
     control = Control(Channel.open().commands)
     return CheckContext(preset, family, scan_images(preset, lambda event: None, control), tell, control)
 

@@ -9,7 +9,7 @@ import torch
 
 from modules.errors import UserError
 from modules.system.bundled import ROOT
-from modules.system.devices import autocast, device_named, is_card, memory_in_use, use_tf32, use_threads
+from modules.system.devices import autocast, best_dtype, device_named, is_card, memory_in_use, use_tf32, use_threads
 
 
 @pytest.fixture
@@ -91,3 +91,12 @@ def test_no_other_file_asks_whether_a_device_is_a_card() -> None:
     assert [path.name for path in files if asked.search(path.read_text(encoding="utf-8"))] == []
     assert is_card(torch.device("cuda", 1))
     assert not is_card(torch.device("cpu"))
+
+
+@pytest.mark.parametrize(("capability", "dtype"), [((9, 0), "bf16"), ((8, 0), "bf16"), ((7, 5), "fp16")])
+def test_the_precision_that_suits_a_card(
+    capability: tuple[int, int], dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda _: capability)
+    assert best_dtype(torch.device("cuda")) == dtype
+    assert best_dtype(torch.device("cpu")) == "fp32"

@@ -30,6 +30,7 @@ from modules.families import Family
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
 from modules.system.devices import DTYPES, device_named, is_card
+from modules.trainer.preparation import with_precision
 
 # What PyTorch's context takes of a card before the first tensor, about; it differs by card and driver.
 CARD_CONTEXT = 500 * 2**20
@@ -102,7 +103,7 @@ _CACHED: dict[str, object] = {}
 
 def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache) -> Estimate:
     """Count the phases of a run. `held`: parts that stay loaded while it trains."""
-    on_card = is_card(device_named(preset.general.device))
+    preset, on_card = with_precision(preset), is_card(device_named(preset.general.device))
     parts = counts.get("parts", preset, (), lambda: part_bytes(family, preset))
     recipe = ("training", "optimizer", "method", "objective")
     step = counts.get(

@@ -98,8 +98,15 @@ def _from_2(values: Values) -> None:
         put(values, "method.dora_axis", "outputs")
 
 
+def _from_3(values: Values) -> None:
+    """The model's precision was fp32 where nothing was said of it."""
+    if isinstance(values.get("model", {}), dict) and get(values, "model.dtype") is None:
+        put(values, "model.dtype", "fp32")
+
+
 STEPS: dict[int, Callable[[Values], None]] = {
     0: _from_0,
     1: _from_1,
     2: _from_2,
+    3: _from_3,
 }  # from this version to the next; changes values in place

@@ -49,15 +49,15 @@ class Model(Section):
     text_encoder_3: str = _text_encoder("Text encoder 3", "clip_name3, text_encoder_3_path")
     """As above, for the third text encoder. none: Stable Diffusion 3 and 3.5 do without their T5, which takes 9 GB and
     reads long captions and writing in images best."""
-    dtype: Literal["fp32", "bf16", "fp16"] = Setting(
-        "fp32",
+    dtype: Literal["auto", "fp32", "bf16", "fp16"] = Setting(
+        "auto",
         "Model precision",
         aliases="mixed_precision, train_dtype, weight_dtype, unet.weight_dtype, unet data type, full_fp16, "
         "base_model_default_dtype, bfloat16, half precision, save VRAM, bf16, fp16, fp32",
     )
     """Mixed precision: the data type of weights that are not trained, and of the model's computations. bf16 halves the
     memory and suits every card since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a
-    CPU."""
+    CPU. "auto" takes the one that suits the device, and bf16 where the trained weights are in bf16."""
     quantization: Literal["off", "int8", "nf4"] = Setting(
         "off", "Quantization",
         aliases="quantize, qtype, fp8_base, fp8_scaled, base_model_precision, quantized base, INT_8, NFLOAT_4, QLoRA, "

@@ -150,6 +150,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "exactly as far as it should: nothing is lost, but each weight is noisier. Weights in fp32 have no such noise "
         "and take twice the memory."),
     "fix.weights-fp32": ("Trained weights in fp32", ""),
+    "precision.auto": ("The model precision is automatic: {dtype} on this device.",
+        "bf16 on cards since the RTX 30 series, fp16 on older ones, fp32 on a CPU; and bf16 where the trained weights "
+        "are in bf16."),
     "precision.cpu_fp16": ("fp16 on a CPU is slow, and 65,504 is the largest number it can hold.",
         "fp32 is right for a CPU; bf16 saves the same memory and overflows as late as fp32."),
     "fix.compute-fp32": ("Compute in fp32", ""),

@@ -53,7 +53,7 @@ class Learner:
         self.clock, self.loss_computer = Clock(), LossComputer(preset, family, method, teacher)
         self.turns = Alternation(preset)
         self.optimizer = MixedPrecisionOptimizer(preset.optimizer, method.groups(), preset.general.seed)
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=preset.model.dtype == "fp16")
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=family.options.dtype is torch.float16)
         self.ema = _average(preset, method)
         guards = preset.training.guards
         self.guard, self.running_stats = (

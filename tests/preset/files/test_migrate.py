@@ -48,13 +48,20 @@ def test_a_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [None, "1", True, 1.0, -1])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    with pytest.raises(UserError, match='Write "version": 3'):
+    with pytest.raises(UserError, match='Write "version": 4'):
         migrate({"version": version})
 
 
 def test_what_was_called_dropout_was_of_ranks() -> None:
     old: Values = {"version": 1, "method": {"kind": "lora", "dropout": 0.25}}
     assert migrate(old)["method"] == {"kind": "lora", "rank_dropout": 0.25}
+
+
+def test_what_said_nothing_of_a_precision_was_in_fp32() -> None:
+    for old in ({}, {"model": {}}, {"model": {"family": "sdxl"}}):
+        assert migrate({"version": 3, **old})["model"]["dtype"] == "fp32"
+    assert migrate({"version": 3, "model": {"dtype": "bf16"}})["model"] == {"dtype": "bf16"}
+    assert migrate({"version": 4}) == {"version": 4}
 
 
 def test_a_dora_of_before_keeps_its_magnitudes_of_outputs() -> None:

@@ -8,11 +8,14 @@ import torch
 
 from modules.families import LoadOptions, family_class
 from modules.families.parts.pipeline import DiffusersFamily
+from modules.messages import Note
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from modules.sentences.render import PLAIN
+from modules.system.devices import DTYPES
+from modules.trainer import preparation
 from tests.tiny import tiny_sd
-from tests.trainer.runs import run, values
+from tests.trainer.runs import folder_of, run, values
 
 
 def test_the_vae_of_an_inpainting_model_keeps_its_own_precision_under_autocast(tmp_path, monkeypatch) -> None:
@@ -29,6 +32,24 @@ def test_the_vae_of_an_inpainting_model_keeps_its_own_precision_under_autocast(t
     assert autocast == [False, False]  # the clean image and the one with the hole
 
 
+def test_an_automatic_precision_is_that_of_the_device_and_said(tmp_path) -> None:
+    """fp32 on a CPU, bf16 where trained weights are; a run's own preset says which it was."""
+    for settings, dtype in (((), "fp32"), (("method.kind=full", "training.weights=bf16"), "bf16")):
+        preset = values(tmp_path / dtype, *settings, "training.steps=1", "training.learning_rate=1e-4")
+        assert preset["model"]["dtype"] == "auto"
+        events = run(preset)
+        assert any(f"automatic: {dtype} on" in event.text for event in events if isinstance(event, Note))
+        assert json.loads((folder_of(events) / "preset.json").read_text())["model"]["dtype"] == dtype
+
+
+def test_a_precision_is_chosen_by_the_device(tmp_path, monkeypatch) -> None:
+    for dtype in ("bf16", "fp16"):
+        monkeypatch.setattr(preparation, "best_dtype", lambda _, dtype=dtype: dtype)
+        preset = preset_of(values(tmp_path))
+        assert preparation.with_precision(preset).model.dtype == dtype
+        assert preparation.load_options(preset).dtype is DTYPES[dtype]
+
+
 def clashes_of(tmp_path, *settings: str) -> list[str]:
     preset = preset_of({**preset_of(values(tmp_path)).model_dump(mode="json"), **overlaid(*settings)})
     return [PLAIN.sentence(problem) for problem in conflicts(preset)]
@@ -37,11 +58,13 @@ def clashes_of(tmp_path, *settings: str) -> list[str]:
 def overlaid(*settings: str) -> dict:
     from modules.preset.files.set_option import apply_overrides
 
-    return apply_overrides({"version": 3}, list(settings))
+    return apply_overrides({"version": 4}, list(settings))
 
 
 def test_weights_in_bf16_beside_others_in_fp32_are_refused_for_a_full_fine_tune_only(tmp_path) -> None:
-    assert any("training.weights" in text for text in clashes_of(tmp_path, "method.kind=full", "training.weights=bf16"))
+    both = ("method.kind=full", "training.weights=bf16")
+    assert any("training.weights" in text for text in clashes_of(tmp_path, *both, "model.dtype=fp32"))
+    assert not clashes_of(tmp_path, *both)
     assert not clashes_of(tmp_path, "method.kind=lora", "training.weights=bf16")
     assert not clashes_of(tmp_path, "method.kind=full", "training.weights=bf16", "model.dtype=bf16")
 
