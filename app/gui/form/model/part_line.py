@@ -75,6 +75,8 @@ class PartLine(Frame):
         draft, is_vae = self._context.draft, self._name == "vae"
         dtype = draft.get("model.vae_dtype" if is_vae else "model.dtype")
         words = tr("Unpacked from {precision} to {dtype} while it is read.", precision=part.precision, dtype=dtype)
+        if dtype == "auto":
+            words = tr("Unpacked from {precision} while it is read.", precision=part.precision)
         if self._name == "denoiser" and draft.get("method.kind") == "full":
             more = tr("All weights start from rounded numbers: a full fine-tune is better begun with the bf16 file.")
             return f"{words} {more}", "changed", "triangle-alert"
