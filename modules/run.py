@@ -24,6 +24,7 @@ from modules.trainer.control import Control, Interrupted
 from modules.trainer.preparation import (
     check_embedding_tokens,
     check_samplers,
+    compiled,
     open_family,
     resident_components,
     resolved,
@@ -119,6 +120,8 @@ def _train(
     family, (loader, measured, sampler) = method.family, prepared
     if preset.training.gradient_checkpointing:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
+    if preset.general.compile:
+        records.tell(note(compiled(family)))
     steps, epoch_length = run_length(preset, loader)
     outputs.describe(family, loader.index, steps, epoch_length, control.check)
     with gc_paused():  # the first optimizer imports much of torch

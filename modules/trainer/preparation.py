@@ -72,6 +72,15 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
     )
 
 
+def compiled(family: Family) -> Problem:
+    """Compile the denoiser's blocks, where the compiler works; what to say of it."""
+    from modules.placement.compiling import compile_blocks, why_not  # noqa: PLC0415 - few want it
+
+    if why := why_not(family.options.device):
+        return problem("compile.does-not-work", "general.compile", why=why)
+    return problem("compile.blocks", "general.compile", count=compile_blocks(family.denoiser))
+
+
 def model_location(source: str) -> str:
     """Where a model lies: a bundled one by its path, a file or a hub name as it is."""
     return str(resolve(source)) if is_bundled(source) else source

@@ -89,11 +89,11 @@ def learnt(family: Family, method: Any) -> list[Tensor]:
     """What is predicted in two steps, and the gradients that follow."""
     found: list[Tensor] = []
     torch.manual_seed(0)
-    width = family.denoiser.config.cross_attention_dim  # type: ignore[union-attr]
+    denoiser: Any = family.denoiser
     for parameter in method.parameters().values():
         parameter.data += 0.01 * torch.randn(parameter.shape)
     for _ in range(2):
-        condition = Condition(torch.randn(1, 77, width))
+        condition = Condition(torch.randn(1, 77, denoiser.config.cross_attention_dim))
         said = family.predict(torch.randn(1, 4, 8, 8), torch.tensor([500]), condition)
         said.square().sum().backward()
         found += [said.detach(), *(p.grad.clone() for p in method.parameters().values())]

@@ -43,6 +43,13 @@ class General(Section):
         aliases="dataloader_num_workers, max_data_loader_n_workers, dataloader_threads",
     )  # fmt: skip
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
+    compile: bool = Setting(
+        False, "Compile", scope="machine", level="expert",
+        aliases="torch_compile, compile transformer blocks, dynamo_backend, inductor, triton, max-autotune",
+    )  # fmt: skip
+    """Compiles the denoiser's repeated blocks with torch.compile. The first step, and the first of a second size, take
+    a minute or more; the steps after them are faster on a card, most of all with small batches. Where the compiler does
+    not work (it needs triton, and a C++ compiler), the run says so once and goes on without."""
     offline: bool = Setting(False, "Offline mode", scope="machine", aliases="HF_HUB_OFFLINE, internet")
     """Never use the internet: hub names are then found only if they were downloaded before."""
     tensorboard: bool = Setting(

@@ -68,6 +68,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "cache.aside": ("{file} was damaged. It is now {aside}, and what it held is read once more.", ""),
     "class-images.made": ("{count:1 class image was|# class images were} generated in {folder}.", ""),
     # What is trained
+    "compile.blocks": ("{count:1 block|# blocks} of the denoiser will be compiled: the first steps take longer.", ""),
+    "compile.does-not-work": ("The compiler does not work here, so the run goes on without: {why}", ""),
     "training.part": ("Training {part}: {count:1 parameter|# parameters}, at learning rate {rate:g}.", ""),
     "training.part:of": (
         "Training {part}: {count:1 parameter|# parameters} ({share:percent} of {whole:,}), at learning rate "
