@@ -43,7 +43,7 @@ FAMILIES = {
     "qwen_image": tiny_models.tiny_qwen_image, "krea2": tiny_models.tiny_krea2, "zimage": tiny_models.tiny_zimage,
     "anima": tiny_models.tiny_anima,
 }  # fmt: skip
-UNETS = {"sd": {"unet": tiny.BLOCKS}, "sdxl": {"unet": {**tiny.BLOCKS, "transformer_layers_per_block": [1]}}}
+UNETS = {"sd": {"unet": tiny.SMALLEST}, "sdxl": {"unet": tiny.SMALLEST_XL}}
 WORD = ("method.kind=embedding", "words.0.token=<new>")
 METHODS: dict[str, tuple[str, ...]] = {
     "lora": ("method.kind=lora", "method.dropout=0.1", "method.rank_dropout=0.1"),

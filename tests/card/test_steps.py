@@ -98,7 +98,7 @@ def assert_as_said(seen: Seen, said: StepBytes) -> None:
     assert seen.peak == pytest.approx(said.held + max(said.passes, said.update), rel=TOLERANCE)
 
 
-TOLERANCE = 0.05  # measured: see tests/benchmarks/RESULTS.md
+TOLERANCE = 0.05
 
 
 @pytest.mark.slow
