@@ -30,6 +30,9 @@ class DelayedLane:
         self.reads: dict[int, int] = {}  # when a slot was read last
         self._waiting: list[tuple[Tensor, Tensor]] = []
 
+    def room(self, size: int) -> Tensor:
+        return torch.empty(size, dtype=torch.uint8)
+
     def mark(self) -> int:
         self.clock += 1
         return 0 if self.left_out == MARKS else self.clock
