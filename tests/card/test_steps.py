@@ -6,7 +6,6 @@ families, nor a method of optimizers, so here each of them meets every kind of w
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,7 +18,6 @@ from modules.families import Family
 from modules.preset.preset import Preset
 from modules.trainer import preparation
 from modules.trainer.step import ema, item_loss
-from tests.benchmarks.memory import bare_family
 from tests.card.pretended import FakeTensors, pretended_card, register
 from tests.card.steps import (
     FAMILIES,
@@ -99,17 +97,6 @@ def assert_as_said(seen: Seen, said: StepBytes) -> None:
 
 
 TOLERANCE = 0.05
-
-
-@pytest.mark.slow
-def test_a_lora_of_full_size_never_waits_and_takes_what_the_check_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stable Diffusion XL at 1024 pixels: 2.6 billion weights that are not there."""
-    preset = preset_for("sdxl", "method.kind=lora", "training.batch_size=1", "training.gradient_checkpointing=true")
-    family = bare_family("sdxl", preset)
-    seen = learned(family, preset, steps=1, size=1024)
-    assert_as_said(seen, said_on_the_card(monkeypatch, family, preset, 1024))
-    # Once for a run, the first step brings the table of the noise.
-    assert_never_waits(replace(seen, late=tuple(each for each in seen.late if "noise_schedule.py" not in each)))
 
 
 # Each of these can fail --------------------------------------------------------------------------------------------
