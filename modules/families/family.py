@@ -14,11 +14,13 @@ from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from modules.catalog import FamilyCard, SamplingDefaults
 from modules.catalog.card import LoraFormat
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.diffusion.shift import ConstantShift, Shift
+from modules.errors import UserError
 from modules.formats.adapter_names import Spellings
 from modules.formats.checkpoint import Link
 from modules.placement.holding import AS_THEY_ARE, Holding
@@ -279,10 +281,30 @@ class Family(ABC):
     def decode_image(self, latents_BChw: Tensor) -> Tensor:
         """Scaled latents to pixels in [-1, 1], (B, 3, H, W)."""
 
+    # Inpainting
+    @property
+    def mask_channels(self) -> int:
+        """In how many channels of latent size the denoiser takes a mask; 0: it takes none."""
+        return 0
+
     @property
     def inpaints(self) -> bool:
         """Whether the denoiser also wants a mask and the masked image (`Condition.inpaint_BChw`)."""
-        return False
+        return self.mask_channels > 0
+
+    def latent_mask(self, mask_B1HW: Tensor) -> Tensor:
+        """A mask (1 where hidden) as an inpainting model takes it, (B, `mask_channels`, h, w)."""
+        return F.interpolate(mask_B1HW, size=[side // self.downscale for side in mask_B1HW.shape[2:]])
+
+    def inpaint_input(self, mask_B1HW: Tensor, seen_B3HW: Tensor) -> Tensor:
+        """`Condition.inpaint_BChw`: the mask, then latents of what is seen, the image with grey under the mask."""
+        return torch.cat([self.latent_mask(mask_B1HW), self.encode_image(seen_B3HW).float()], dim=1)
+
+    def mask_and_seen(self, condition: Condition) -> tuple[Tensor, Tensor]:
+        """The two parts of what an inpainting model is shown; a UserError where the condition has none."""
+        if condition.inpaint_BChw is None:
+            raise UserError("model.needs-mask")
+        return condition.inpaint_BChw[:, : self.mask_channels], condition.inpaint_BChw[:, self.mask_channels :]
 
     # Denoising
     @property

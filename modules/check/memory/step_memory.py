@@ -270,5 +270,6 @@ def _condition(copy: Family, count: int, size: Bucket) -> Condition:
     sizes = torch.empty(count, 6, dtype=torch.int64, device=device)
     inpaint = None
     if copy.inpaints:
-        inpaint = torch.empty(count, copy.channels + 1, *(side // copy.downscale for side in size), device=device)
+        channels, size_hw = copy.mask_channels + copy.channels, [side // copy.downscale for side in size]
+        inpaint = torch.empty(count, channels, *size_hw, device=device)
     return copy.with_guidance(replace(heard, sizes_B6=sizes, inpaint_BChw=inpaint), 1.0)

@@ -1,6 +1,6 @@
 """What a sample begins with: an image and a mask from files, brought to its size.
 
-Shapes: H W pixel size, C latent channels, h w latent size.
+Shapes: H W pixel size, h w latent size.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from torch.nn import functional as F
 from modules.data.image.pixels import crop_for, open_image, pixels_of
 from modules.data.source.folders import on_disk
 from modules.errors import UserError
-from modules.families import Family
 from modules.preset.sections.sampling import Prompt
 from modules.system.bundled import resolve
 from modules.system.reading import look_at
@@ -50,12 +49,6 @@ def init_image(prompt: Prompt) -> InitImage | None:
 def latent_mask(mask_B1HW: Tensor, size_hw: tuple[int, int]) -> Tensor:
     """The mask at the size of latents, (B, 1, h, w)."""
     return F.interpolate(mask_B1HW, size=size_hw)
-
-
-def inpaint_latents(family: Family, pixels_B3HW: Tensor, mask_B1HW: Tensor, size_hw: tuple[int, int]) -> Tensor:
-    """What an inpainting model is shown: mask, and latents of the image with grey under the mask, (B, 1 + C, h, w)."""
-    latents = family.encode_image(pixels_B3HW * (1 - mask_B1HW)).float()
-    return torch.cat([latent_mask(mask_B1HW, size_hw), latents], dim=1)
 
 
 def _fitted(path: str, size: tuple[int, int]) -> np.ndarray:

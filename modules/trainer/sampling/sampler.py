@@ -26,7 +26,7 @@ from modules.sentences.problem import Problem
 from modules.system.devices import autocast, empty_card_cache, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.sampling.guided_denoiser import AttentionPerturbation, GuidedDenoiser, attention_layers
-from modules.trainer.sampling.init_image import InitImage, init_image, inpaint_latents, latent_mask
+from modules.trainer.sampling.init_image import InitImage, init_image, latent_mask
 from modules.trainer.sampling.lora_overlay import LoraFiles, lora_files_for, with_loras
 
 PIXELS_AT_ONCE = 512 * 512  # prompts of equal settings are drawn side by side up to this many pixels
@@ -244,11 +244,11 @@ class Sampler:
         sizes = torch.tensor([[first.height, first.width, 0, 0, first.height, first.width]] * count, device=device)
         inpaint = None
         if self.family.inpaints:
-            inpaint = self._inpaint_condition(requests, size_hw).repeat(count // len(requests), 1, 1, 1)
+            inpaint = self._inpaint_condition(requests).repeat(count // len(requests), 1, 1, 1)
         condition = replace(condition, sizes_B6=sizes, inpaint_BChw=inpaint)
         return self.family.with_guidance(condition, first.distilled_guidance)
 
-    def _inpaint_condition(self, requests: Sequence[SampleRequest], size_hw: tuple[int, int]) -> Tensor:
+    def _inpaint_condition(self, requests: Sequence[SampleRequest]) -> Tensor:
         """What an inpainting model is shown; where nothing is given, the whole picture is to be painted."""
         first, device = requests[0].prompt, self.family.options.device
         nothing = torch.zeros(1, 3, first.height, first.width)
@@ -264,7 +264,8 @@ class Sampler:
                 for request in requests
             ]
         )
-        return inpaint_latents(self.family, pixels.to(device), masks.to(device), size_hw)
+        pixels, masks = pixels.to(device), masks.to(device)
+        return self.family.inpaint_input(masks, pixels * (1 - masks))
 
     def _init_latents(self, requests: Sequence[SampleRequest], size_hw: tuple[int, int]) -> InitLatents | None:
         """What the drawing begins with, in latents."""

@@ -1,6 +1,6 @@
 """What an inpainting model is shown in training: a mask, and the image with what the mask hides painted grey.
 
-Shapes: B batch, H W pixel size, C latent channels, h w latent size.
+Shapes: B batch, H W pixel size.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from modules.families import Family
 from modules.system.devices import to_device
@@ -26,7 +25,7 @@ def inpaint_condition(
     hidden: Sequence[Tensor | None] | None = None,
     shown: Sequence[Tensor | None] | None = None,
 ) -> Tensor:
-    """Mask (1 where hidden) and latents of the masked image, (B, 1 + C, h, w).
+    """What an inpainting model is shown of these images, see `Family.inpaint_input`.
 
     `hidden`: masks of the images' own, (1, H, W) of 0 to 1; where there is none, one comes from the item's seed.
     `shown`: pictures (3, H, W) to be seen in place of the masked image.
@@ -42,8 +41,7 @@ def inpaint_condition(
     if shown and any(picture is not None for picture in shown):
         rows = zip(seen_B3HW, shown, strict=True)
         seen_B3HW = torch.stack([seen if picture is None else to_device(picture, device) for seen, picture in rows])
-    latents = family.encode_image(seen_B3HW).float()
-    return torch.cat([F.interpolate(mask_B1HW, size=latents.shape[2:]), latents], dim=1)
+    return family.inpaint_input(mask_B1HW, seen_B3HW)
 
 
 def random_mask(seed: int, height: int, width: int) -> Tensor:

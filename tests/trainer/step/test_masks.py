@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from modules.diffusion.noise_schedule import EpsilonPrediction
+from modules.families import Family
 from modules.preset.sections.objective import Objective
 from modules.preset.sections.training import Masks
 from modules.system.bundled import resolve
@@ -120,6 +121,9 @@ def test_a_resumed_run_with_masks_and_draws_ends_bit_for_bit_where_an_unbroken_o
 
 class Eye:
     """Remembers the pictures that it is asked to encode."""
+
+    downscale = 8
+    latent_mask, inpaint_input = Family.latent_mask, Family.inpaint_input
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
         self.seen = pixels_B3HW

@@ -167,17 +167,16 @@ class ClipUnetFamily(DiffusersFamily):
     # Images and denoising
 
     @property
-    def inpaints(self) -> bool:
-        return int(self.source.configs["denoiser"]["in_channels"]) == 2 * self.channels + 1
+    def mask_channels(self) -> int:
+        return int(int(self.source.configs["denoiser"]["in_channels"]) == 2 * self.channels + 1)
 
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
         unet = self.component("denoiser")
         dtype = next(unet.parameters()).dtype
         inputs = noisy_BChw
         if self.inpaints:
-            if condition.inpaint_BChw is None:
-                raise UserError("model.needs-mask")
-            inputs = torch.cat([noisy_BChw, condition.inpaint_BChw.to(noisy_BChw.dtype)], dim=1)
+            mask, seen = self.mask_and_seen(condition)
+            inputs = torch.cat([noisy_BChw, mask.to(noisy_BChw.dtype), seen.to(noisy_BChw.dtype)], dim=1)
         output = unet(
             inputs.to(dtype, memory_format=torch.channels_last),
             time_B,
