@@ -1,4 +1,4 @@
-"""The card of FLUX.1, Black Forest Labs': dev, Krea-dev and schnell."""
+"""The card of FLUX.1, Black Forest Labs': dev, Krea-dev, Fill-dev and schnell."""
 
 from __future__ import annotations
 
@@ -41,11 +41,16 @@ CARD = FamilyCard(
     examples=("black-forest-labs/FLUX.1-dev", "black-forest-labs/FLUX.1-Krea-dev", "black-forest-labs/FLUX.1-schnell"),
     variants=(
         Variant(
-            "flux1-dev", "FLUX.1 dev", r"^(?!.*krea).*dev", "black-forest-labs/FLUX.1-dev", licence=LICENCE, gated=True
+            "flux1-dev", "FLUX.1 dev", r"^(?!.*(krea|fill)).*dev", "black-forest-labs/FLUX.1-dev", licence=LICENCE,
+            gated=True,
         ),
         Variant(
             "flux1-krea-dev", "FLUX.1 Krea dev", r"krea", repo="black-forest-labs/FLUX.1-Krea-dev", licence=LICENCE,
             gated=True,
+        ),
+        Variant(
+            "flux1-fill-dev", "FLUX.1 Fill dev", r"fill", repo="black-forest-labs/FLUX.1-Fill-dev",
+            licence=LICENCE, gated=True,
         ),
         Variant(
             "flux1-schnell", "FLUX.1 schnell", r"schnell", repo="black-forest-labs/FLUX.1-schnell",
@@ -61,6 +66,7 @@ CARD = FamilyCard(
     sampling=(
         SamplingDefaults(4, 1.0, names=r"schnell"),
         SamplingDefaults(28, 1.0, 4.5, names=r"krea"),
+        SamplingDefaults(50, 1.0, 30.0, names=r"fill"),
         SamplingDefaults(28, 1.0, 3.5),
     ),
     guidance_embed=True,

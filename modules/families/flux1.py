@@ -1,5 +1,7 @@
 """FLUX.1: image and text in two streams, then in one, read by CLIP and T5; its guidance is an input of the model.
 
+Fill is shown a mask and the masked image, too.
+
 Shapes: B batch, C latent channels, h w latent size, T tokens, D width of the text.
 """
 
@@ -10,6 +12,7 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pixel_unshuffle
 
 from modules.catalog.flux1 import CARD
 from modules.errors import UserError
@@ -38,8 +41,9 @@ class Flux1(DitFamily):
     def check(cls, files: ModelFiles) -> None:
         super().check(files)
         denoiser, vae = files.configs["denoiser"], files.configs.get("vae", {})
-        if int(denoiser["in_channels"]) != 4 * int(vae.get("latent_channels", 16)):
-            raise UserError("model.channels", file=files.path, channels=int(denoiser["in_channels"]) // 4)
+        taken, channels = int(denoiser["in_channels"]), int(vae.get("latent_channels", 16))
+        if taken not in (4 * channels, 4 * (2 * channels + cls.downscale**2)):
+            raise UserError("model.channels", file=files.path, channels=taken // 4)
 
     @property
     def has_guidance(self) -> bool:
@@ -59,13 +63,22 @@ class Flux1(DitFamily):
         tokens_BTD = cast("Any", self.component(T5))(self.full_length_ids(T5, captions))[0]
         return Condition(tokens_BTD, pooled_BD=pooled_BD)
 
+    @property
+    def mask_channels(self) -> int:
+        taken = int(self.source.configs["denoiser"]["in_channels"])
+        return 0 if taken == 4 * self.channels else self.downscale**2
+
+    def latent_mask(self, mask_B1HW: Tensor) -> Tensor:
+        """All pixels of a latent, row by row."""
+        return pixel_unshuffle(mask_B1HW, self.downscale)
+
     def predict(self, noisy_BChw: Tensor, time_B: Tensor, condition: Condition) -> Tensor:
         denoiser = cast("Any", self.component("denoiser"))
         dtype, device, (height, width) = next(denoiser.parameters()).dtype, noisy_BChw.device, noisy_BChw.shape[2:]
         pooled = condition.pooled_BD
         assert pooled is not None, "FLUX.1 hears a pooled vector with every caption"
         answer = denoiser(
-            packed(noisy_BChw.to(dtype)),
+            packed(self._inputs(noisy_BChw, condition).to(dtype)),
             encoder_hidden_states=condition.tokens_BTD.to(dtype),
             pooled_projections=pooled.to(dtype),
             timestep=time_B.float() / 1000,
@@ -76,7 +89,19 @@ class Flux1(DitFamily):
         )[0]
         return unpacked(answer, height, width)
 
+    def _inputs(self, noisy_BChw: Tensor, condition: Condition) -> Tensor:
+        """What the image's tokens are made of: Fill is shown the mask last."""
+        if not self.inpaints:
+            return noisy_BChw
+        mask, seen = self.mask_and_seen(condition)
+        return torch.cat([noisy_BChw, seen, mask], dim=1)
+
+    def pipeline_class(self) -> str:
+        return "FluxFillPipeline" if self.inpaints else super().pipeline_class()
+
     def architecture(self) -> str:
+        if self.inpaints:
+            return "Flux.1-dev/inpaint"  # SwarmUI's word
         return "flux-1-dev" if self.has_guidance else "flux-1-schnell"
 
     def other_metadata(self) -> dict[str, str]:

@@ -34,6 +34,7 @@ class TestFlux1(DitRuns, PackedContract):
     wishes: ClassVar = {"guidance_scale": 3.5}
     parameters: ClassVar = {
         "flux1-dev": {"denoiser": 11.9, "text_encoder_1": 0.123, "text_encoder_2": 4.76, "vae": 0.0838},
+        "flux1-fill-dev": {"denoiser": 11.903},
         "flux1-schnell": {"denoiser": 11.89, "text_encoder_1": 0.123, "text_encoder_2": 4.76, "vae": 0.0838},
     }
     short: ClassVar = {"num_layers": 1, "num_single_layers": 1}
@@ -60,9 +61,9 @@ class TestFlux1(DitRuns, PackedContract):
         assert family.shift_for(256, 256) == pytest.approx(1.6487, abs=1e-4)
         assert family.shift_for(1024, 1024) == pytest.approx(3.1582, abs=1e-4)
 
-    def test_a_denoiser_that_fills_masks_is_refused(self, tmp_path: Path) -> None:
-        with pytest.raises(UserError, match="channels"):
-            Flux1.load(str(tiny_flux1(tmp_path / "fill", in_channels=384, out_channels=64)), OPTIONS)
+    def test_a_denoiser_that_is_shown_a_depth_map_is_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(UserError, match="32 channels"):
+            Flux1.load(str(tiny_flux1(tmp_path / "depth", in_channels=128, out_channels=64)), OPTIONS)
 
     def test_a_whole_model_in_one_file_is_read_with_the_names_of_comfyui(
         self, family: Any, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

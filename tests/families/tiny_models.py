@@ -245,7 +245,7 @@ def tiny_flux2(folder: Path, *, seed: int = 0, layers: int = 31, **transformer: 
     )  # fmt: skip
 
 
-def tiny_flux1(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
+def tiny_flux1(folder: Path, *, seed: int = 0, pipeline: str = "FluxPipeline", **transformer: Any) -> Path:
     """A double block and two single ones; with the guidance as an input, as dev has it."""
     denoiser = {
         "num_layers": 1, "num_single_layers": 2, "attention_head_dim": 16, "num_attention_heads": 2,
@@ -255,9 +255,14 @@ def tiny_flux1(folder: Path, *, seed: int = 0, **transformer: Any) -> Path:
     configs = {"denoiser": denoiser, "vae": KL_VAE, "text_encoder_1": clip(), "text_encoder_2": T5}
     scheduler = MOVING if denoiser["guidance_embeds"] else {"shift": 1.0}
     return write_tiny(
-        folder, "flux1", "FluxPipeline", configs, {"text_encoder_1": "clip", "text_encoder_2": "t5"},
+        folder, "flux1", pipeline, configs, {"text_encoder_1": "clip", "text_encoder_2": "t5"},
         scheduler=scheduler, seed=seed,
     )  # fmt: skip
+
+
+def tiny_flux1_fill(folder: Path) -> Path:
+    """One that is shown a mask and the masked image, too."""
+    return tiny_flux1(folder, pipeline="FluxFillPipeline", in_channels=4 * (16 + 16 + 64), out_channels=64)
 
 
 def tiny_krea2(folder: Path, *, seed: int = 0, index: Mapping[str, Any] | None = None, **transformer: Any) -> Path:

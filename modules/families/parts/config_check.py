@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 # (least, most) of the numbers that decide how much is made. Every published model of these families is far within.
 LIMITS = {
-    "in_channels": (1, 256), "out_channels": (1, 256), "latent_channels": (1, 256), "layers_per_block": (1, 64),
+    "in_channels": (1, 1024), "out_channels": (1, 256), "latent_channels": (1, 256), "layers_per_block": (1, 64),
     "block_out_channels": (1, 65_536), "norm_num_groups": (1, 4096), "attention_head_dim": (1, 65_536),
     "num_attention_heads": (1, 65_536), "transformer_layers_per_block": (0, 256), "cross_attention_dim": (1, 65_536),
     "projection_class_embeddings_input_dim": (1, 1_000_000), "addition_time_embed_dim": (1, 65_536),

@@ -113,7 +113,7 @@ class Prompt(Section):
         aliases="Distilled CFG Scale, guidance_scale, embedded guidance, flux guidance, FluxGuidance, --g",
     )  # fmt: skip
     """The guidance that the model is given as an input (FLUX.1 dev, FLUX.2 dev), which costs no time. The guidance
-    scale above is then 1. Usual: 2.5 to 4."""
+    scale above is then 1. Usual: 2.5 to 4; 30 for FLUX.1 Fill."""
     guidance_rescale: float = Setting(0.0, "CFG rescale", ge=0, le=1, level="expert", aliases="RescaleCFG")
     """Takes back the glaring contrast that strong guidance gives, above all with v-prediction and zero terminal SNR.
     0: off. Usual: 0.7 for such models."""
