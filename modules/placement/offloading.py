@@ -18,10 +18,9 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import is_fake
 
 from modules.placement.frozen import Packed
-from modules.system.devices import is_card
+from modules.system.devices import card_module, is_card
 from modules.system.pinning import pinned
 
 ALIGNED = 256  # bytes: every tensor of a block begins at a multiple, as kernels like it
@@ -50,30 +49,27 @@ class CardLane:
     """A stream of a card's own."""
 
     def __init__(self, device: torch.device) -> None:
-        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._device, self._card = device, card_module(device)
+        self._stream = self._card.Stream(device)
 
     def room(self, size: int) -> Tensor:
         return pinned(size)
 
-    def mark(self) -> torch.cuda.Event:
-        event = torch.cuda.Event()
-        event.record(torch.cuda.current_stream(self._device))
-        return event
+    def mark(self) -> torch.Event:
+        return self._card.current_stream(self._device).record_event()
 
-    def copy(self, slot: Tensor, source: Tensor, after: torch.cuda.Event) -> torch.cuda.Event:
+    def copy(self, slot: Tensor, source: Tensor, after: torch.Event) -> torch.Event:
         self._stream.wait_event(after)
-        with torch.cuda.stream(self._stream):
+        with self._card.stream(self._stream):
             slot[: len(source)].copy_(source, non_blocking=True)
-        arrived = torch.cuda.Event()
-        arrived.record(self._stream)
-        return arrived
+        return self._stream.record_event()
 
-    def wait(self, mark: torch.cuda.Event) -> None:
-        torch.cuda.current_stream(self._device).wait_event(mark)
+    def wait(self, mark: torch.Event) -> None:
+        self._card.current_stream(self._device).wait_event(mark)
 
 
 class MainMemoryLane:
-    """At once, whatever the device is: where it computes in main memory, and where sizes are counted."""
+    """From main memory to main memory, at once."""
 
     def room(self, size: int) -> Tensor:
         return torch.empty(size, dtype=torch.uint8)
@@ -124,6 +120,12 @@ class Ring:
             weight.device, weight.brought = self.device, partial(self._bring, number, views)
         self.blocks.append(room)
 
+    def open(self) -> None:
+        """Make the slots, once all blocks are there."""
+        largest, still = max(map(len, self.blocks), default=0), self.lane.mark()
+        rooms = (torch.empty(largest, dtype=torch.uint8, device=self.device) for _ in range(SLOTS))
+        self._slots = [_Slot(room, still) for room in rooms]
+
     def _bring(self, block: int, views: Mapping[str, Callable[[Tensor], Tensor]]) -> Mapping[str, Tensor]:
         if block != self._way[1]:
             self._turn_to(block)
@@ -134,11 +136,7 @@ class Ring:
         self._followers[self._way] = block
         before = self._way[1]
         self._way = before, block
-        if not self._slots:
-            largest, still = max(map(len, self.blocks)), self.lane.mark()
-            rooms = (torch.empty(largest, dtype=torch.uint8, device=self.device) for _ in range(SLOTS))
-            self._slots = [_Slot(room, still) for room in rooms]
-        elif before is not None:
+        if before is not None:
             self._slot_of(before).free = self.lane.mark()
         self.lane.wait(self._fetch(block, keep=before).arrived)
         if (ahead := self._followers.get(self._way)) is not None:
@@ -179,8 +177,7 @@ def offloaded_blocks(module: nn.Module, share: float) -> list[str]:
 
 def offload(module: nn.Module, blocks: Sequence[str], device: torch.device) -> None:
     """Bring the packed weights of these blocks, which lie in main memory, to the device when they are wanted."""
-    packed = [[each for each in module.get_submodule(path).modules() if isinstance(each, Packed)] for path in blocks]
-    sized = any(is_fake(tensor) for weights in packed for each in weights for tensor in each.buffers())
-    ring = Ring(device, CardLane(device) if is_card(device) and not sized else MainMemoryLane())
-    for weights in packed:
-        ring.add(weights)
+    ring = Ring(device, CardLane(device) if is_card(device) else MainMemoryLane())
+    for path in blocks:
+        ring.add([each for each in module.get_submodule(path).modules() if isinstance(each, Packed)])
+    ring.open()

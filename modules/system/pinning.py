@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import is_fake
 
 
 def pinned(size: int) -> Tensor:
@@ -17,6 +18,8 @@ def pinned(size: int) -> Tensor:
     from it is right, and slower.
     """
     room = torch.empty(size, dtype=torch.uint8)
+    if is_fake(room):
+        return room.pin_memory()
     cudart: Any = torch.cuda.cudart()
     if int(cudart.cudaHostRegister(room.data_ptr(), size, 0)) != 0:
         return room

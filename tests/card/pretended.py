@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -43,10 +43,21 @@ class Event:
     def synchronize(self) -> None: ...
 
 
+class Stream:
+    """Does at once what it is asked for."""
+
+    def __init__(self, device: Any = None) -> None: ...
+
+    def record_event(self) -> Event:
+        return Event()
+
+    def wait_event(self, event: Event) -> None: ...
+
+
 class PretendedModule(ModuleType):
     """What `torch.cuda` is to a CUDA card. Outside of `pretended_card` it has no card: other tests see none."""
 
-    Event = Event
+    Event, Stream = Event, Stream
     plugged = False
 
     def __init__(self) -> None:
@@ -68,6 +79,12 @@ class PretendedModule(ModuleType):
         return int(self.plugged)
 
     def manual_seed_all(self, seed: int) -> None: ...
+
+    def current_stream(self, device: Any = None) -> Stream:
+        return Stream()
+
+    def stream(self, stream: Stream) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def empty_cache(self) -> None: ...
 

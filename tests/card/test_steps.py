@@ -72,6 +72,25 @@ def test_a_step_of_every_optimizer_never_waits_for_the_card(kind: str) -> None:
         assert_never_waits(seen)
 
 
+HELD = [
+    ("model.quantization=int8", "method.kind=lora", "method.conv=true"),
+    ("model.quantization=nf4", "method.kind=loha", MID),
+    ("model.offload=1", "method.kind=oft", MID),
+    ("model.offload=0.5", "model.quantization=int8", "method.kind=lora", "training.gradient_checkpointing=true"),
+]
+
+
+@pytest.mark.parametrize("settings", HELD, ids=" ".join)
+def test_weights_that_are_packed_or_offloaded_never_make_a_step_wait(
+    settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, preset = tiny_family("sd"), preset_for("sd", *settings)
+    said = said_on_the_card(monkeypatch, family, preset)  # after which the run's own settings mean the card, too
+    seen = learned(family, preset, steps=2)
+    assert_never_waits(seen)
+    assert_as_said(seen, said)
+
+
 PEAKS = [
     ("method.kind=lora", "training.gradient_checkpointing=true"),
     ("method.kind=full", MID),
