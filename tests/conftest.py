@@ -23,8 +23,14 @@ def pytest_collection_finish() -> None:
 
 
 @pytest.fixture(scope="session", autouse=True)
-def encoded_once(request: pytest.FixtureRequest) -> None:
+def encoded_once(card_known: None, request: pytest.FixtureRequest) -> None:
     """Before a test can replace a part of the program: what is encoded here is what all runs begin with."""
     runs = sys.modules.get("tests.trainer.runs")
     if runs is not None and any(vars(item.module).get("run") is runs.run for item in request.session.items):
         runs.encoded()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def card_known() -> None:
+    if pretended := sys.modules.get("tests.card.pretended"):
+        pretended.ready()

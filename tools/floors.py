@@ -23,6 +23,7 @@ WORDS = {
     "trainer": "the loop, backups, samples, the run's folder",
     "methods": "full fine-tune, adapters, embeddings",
     "families": "Stable Diffusion, SDXL, and what they share",
+    "placement": "how frozen weights are held, and where",
     "formats": "files of other programs",
     "data": "images, captions, cache, order",
     "run_folders": "which folders are runs, and which goes on",

@@ -30,18 +30,13 @@ NOTES: dict[str, str] = {
         "Seachange uploads nothing.",
     "hires, hires fix, highres fix, upscaler, refiner":
         f"{NOT_DONE} Samples are made in one go at the size of the prompt.",
-    "fp8, fp8_base, fp8_base_unet, fp8_scaled, float8, quantization, quantize, quantized, nf4, int8, 4bit, "
-    "load_in_4bit, qlora, svdquant, quanto, torchao, quantize_transformer":
-        f"{NOT_DONE} The base model is kept in fp32, bf16 or fp16 ({{model.dtype}}); files in fp8 and GGUF are read.",
-    "blocks_to_swap, block swap, offload_fraction, layer offload, cpu offload, enable_cpu_offload, "
-    "activation_offloading, cpu_offload_checkpointing, group offload, ramtorch, layer_offloading, async_offloading, "
-    "offload_optimizer_device, unsloth_offload_checkpointing":
-        f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.dtype}}, 8-bit and paged "
-        "optimizers ({optimizer.kind}), fewer trained layers ({method.layers}) and a smaller {training.batch_size}.",
+    "fp8, float8, svdquant, quanto, torchao":
+        f"{NOT_DONE} Frozen weights are held in int8 or nf4 ({{model.quantization}}); files in fp8 and GGUF are read.",
+    "activation_offloading, cpu_offload_checkpointing, offload_optimizer_device, unsloth_offload_checkpointing":
+        f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.quantization}}, "
+        "{model.offload}, 8-bit and paged optimizers ({optimizer.kind}) and a smaller {training.batch_size}.",
     "fused_backward_pass, fused back pass, fused_optimizer_groups, blockwise_fused_optimizers, gradient release":
         f"{NOT_DONE} 8-bit and paged optimizers ({{optimizer.kind}}) save memory instead.",
-    "torch_compile, compile, dynamo_backend, inductor, torch.compile":
-        f"{NOT_DONE} Layers run as PyTorch runs them.",
     "multi gpu, multi_gpu, ddp, fsdp, deepspeed, zero_stage, num_processes, device_indexes, distributed, accelerate, "
     "nccl":
         f"{NOT_DONE} A run uses one graphics card.",

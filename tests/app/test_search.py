@@ -110,7 +110,7 @@ def test_what_is_meant_first_comes_first(query: str, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "query", ["xformers", "deepspeed", "blocks to swap", "fp8_base", "wandb", "Hires fix", "LoRA-FA"]
+    "query", ["xformers", "deepspeed", "activation_offloading", "svdquant", "wandb", "Hires fix", "LoRA-FA"]
 )
 def test_what_there_is_no_setting_for_is_said_plainly(query: str) -> None:
     found = find(query)

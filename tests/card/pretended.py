@@ -124,6 +124,15 @@ def register() -> torch.device:
     return torch.device(NAME)
 
 
+def ready() -> None:
+    """Have PyTorch's autograd know of the card: it counts devices at the first backward pass of a process, never again.
+
+    Before any test, then (tests/conftest.py).
+    """
+    with plugged():
+        torch.ones(1, requires_grad=True).sum().backward()
+
+
 _libraries: list[torch.library.Library] = []  # what they register goes when they do
 
 

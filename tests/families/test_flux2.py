@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import replace
 from math import prod
 from pathlib import Path
@@ -105,9 +106,12 @@ class TestKlein(DitRuns, Flux2Contract):
     def write(folder: Path, **changes: Any) -> Path:
         return tiny_flux2_klein(folder, layers=4, **changes)
 
-    @pytest.fixture(autouse=True)
-    def runs_are_short(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(flux2_klein, "FAMILY", ShortKlein)
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def runs_are_short(cls) -> Iterator[None]:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(flux2_klein, "FAMILY", ShortKlein)
+            yield
 
     def test_a_tool_knows_a_file_for_what_it_is(self, family: Family, folder: Path, tmp_path: Path) -> None:
         path = self.save(family, tmp_path / "denoiser.safetensors", single=True)

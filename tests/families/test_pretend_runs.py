@@ -15,7 +15,18 @@ from modules.catalog import FAMILIES
 from modules.data.buckets import buckets_of, resolutions_of
 from modules.errors import Problems
 from modules.families import Condition, LoadOptions
-from modules.messages import Channel, CheckPreset, Event, Finding, Note, Progress, RunTool, SampleNow, SampleReady
+from modules.messages import (
+    Channel,
+    CheckPreset,
+    Event,
+    Finding,
+    Note,
+    Progress,
+    RunTool,
+    SampleNow,
+    SampleReady,
+    Started,
+)
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.concept import Concept
@@ -101,7 +112,8 @@ def test_a_prompt_of_the_moment_is_read_by_encoders_that_are_gone_before_it_is_d
     prompts = [{"prompt": "a house", "negative": "fog", "steps": 2, "width": side, "height": 32} for side in (32, 64)]
     asked = [SampleNow(prompt) for prompt in prompts]
     job = settings(model, tmp_path, "training.steps=8")
-    events = run(job, answer=lambda event: asked.pop() if asked and isinstance(event, Progress) else None)
+    # At the start, too: what is told of steps comes ten times a second, and these are fast.
+    events = run(job, answer=lambda event: asked.pop() if asked and isinstance(event, Progress | Started) else None)
     assert sum(isinstance(event, SampleReady) for event in events) == 2
     told = [event.text for event in events if isinstance(event, Note) and "loaded again" in event.text]
     assert len(told) == 1 and "the 4 text encoders are loaded again" in told[0]

@@ -29,7 +29,7 @@ LORA: dict[str, Any] = {"kind": "lora", "rank": 8, "alpha": 4.0}
 def test_it_says_what_sd_scripts_says_where_both_know() -> None:
     settings = preset(
         LORA, general={"seed": 42}, training={"learning_rate": 1e-4, "steps": 20, "resolution": 128, "batch_size": 1},
-        model={"source": "/home/somebody/rand-sd15"},
+        model={"source": "/home/somebody/rand-sd15", "dtype": "fp32"},
     )  # fmt: skip
     facts = RunFacts(
         "kohya_sd15", 20, 20, 1, 1, 160, 1.0, 2.0, (ConceptStats(32, 5),), 1,

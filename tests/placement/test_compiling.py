@@ -73,10 +73,11 @@ def test_offloaded_blocks_are_not_compiled(model: str, monkeypatch: pytest.Monke
     assert compile_blocks(family.denoiser) == 0
 
 
-def test_a_compiler_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: Any) -> Any:
-        raise RuntimeError("Cannot find a working triton installation\nmore")
+def broken(*_: Any) -> Any:
+    raise RuntimeError("Cannot find a working triton installation\nmore")
 
+
+def test_a_compiler_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "BACKEND", broken)
     assert why_not(torch.device("cpu")) == "Cannot find a working triton installation"
     monkeypatch.setattr(compiling, "BACKEND", "eager")
@@ -85,7 +86,7 @@ def test_a_compiler_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_goes_on_where_the_compiler_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiling, "BACKEND", "no such compiler")
+    monkeypatch.setattr(compiling, "BACKEND", broken)
     events = run(values(tmp_path, "general.compile=true", "training.steps=1"))
     said = [problem.code for event in events if isinstance(event, Note) for problem in event.problems]
     assert [code for code in said if code.startswith("compile.")] == ["compile.does-not-work"]

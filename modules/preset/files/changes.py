@@ -21,6 +21,8 @@ Changes = dict[str, list[Any]]  # by path: the old value and the new one
 def changes_between(old: Preset, new: Preset) -> Changes:
     """The settings of the recipe that differ, and the concepts' folders; a list with other entries counts as one."""
     before, after = (_values(preset) for preset in (old, new))
+    if "auto" in (old.model.dtype, new.model.dtype):  # which the run that is there has found out
+        before["model"]["dtype"] = after["model"]["dtype"]
     paths = [setting.path for setting in all_settings() if setting.scope == "recipe" and ".0." not in setting.path]
     found: Changes = {}
     for path in dict.fromkeys(paths):

@@ -45,7 +45,8 @@ class General(Section):
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
     compile: bool = Setting(
         False, "Compile", scope="machine", level="expert",
-        aliases="torch_compile, compile transformer blocks, dynamo_backend, inductor, triton, max-autotune",
+        aliases="torch_compile, torch.compile, compile transformer blocks, dynamo_backend, inductor, triton, "
+        "max-autotune",
     )  # fmt: skip
     """Compiles the denoiser's repeated blocks with torch.compile. The first step, and the first of a second size, take
     a minute or more; the steps after them are faster on a card, most of all with small batches. Where the compiler does

@@ -60,8 +60,8 @@ class Model(Section):
     CPU. "auto" takes the one that suits the device, and bf16 where the trained weights are in bf16."""
     quantization: Literal["off", "int8", "nf4"] = Setting(
         "off", "Quantization",
-        aliases="quantize, qtype, fp8_base, fp8_scaled, base_model_precision, quantized base, INT_8, NFLOAT_4, QLoRA, "
-        "load_in_8bit, load_in_4bit, weight_dtype, save VRAM",
+        aliases="quantize, quantized, qtype, fp8_base, fp8_scaled, base_model_precision, int8, nf4, INT_8, "
+        "NFLOAT_4, QLoRA, 4bit, load_in_8bit, load_in_4bit, quantize_transformer, weight_dtype, save VRAM",
     )  # fmt: skip
     """Holds the denoiser's frozen weights in fewer bits, and so in half (int8) or a quarter (nf4) of the memory of
     bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 0.5 %, nf4 by
@@ -69,7 +69,8 @@ class Model(Section):
     model's own file and is not quantized."""
     offload: float = Setting(
         0.0, "Block offloading", ge=0, le=1, level="expert",
-        aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, low_vram, RamTorch, CPU offload",
+        aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, layer offload, "
+        "layer_offloading, async_offloading, group offload, enable_cpu_offload, CPU offload, low_vram, RamTorch",
     )  # fmt: skip
     """The share of the denoiser's blocks that lie in main memory. Each is brought to the graphics card while the one
     before it is computed with. The result is the same, bit for bit; a step takes longer, the more of them lie there.

@@ -20,6 +20,7 @@ from modules.system.power import PowerMeter
 from modules.system.read_cache import ReadCache
 from modules.system.reading import read_json
 from modules.system.stamps import ALWAYS
+from modules.trainer.preparation import with_precision
 
 SPEEDS, OLD_FILE = "speeds 1", "speeds.json"
 SKIPPED = 3  # steps at the start, in which kernels are chosen and memory is found
@@ -82,7 +83,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         preset.resolution,
         training.batch_size,
         training.accumulation,
-        preset.model.dtype,
+        with_precision(preset).model.dtype,
         training.weights,
         training.gradient_checkpointing,
         _name_of(device_named(preset.general.device)),

@@ -280,5 +280,7 @@ def test_every_list_of_the_schema_has_an_editor_on_some_page(context: AppContext
     edited = {"concepts"}
     for key in ("model", "method", "sampling"):
         page = page_of(context, key)
-        edited |= {getattr(page, name).path for name in ("list", "groups", "loras") if hasattr(page, name)}
+        homes = (page, getattr(page, "distilled", page))
+        named = [(home, name) for home in homes for name in ("list", "groups", "loras")]
+        edited |= {getattr(home, name).path for home, name in named if hasattr(home, name)}
     assert edited == set(LISTS)
