@@ -43,12 +43,12 @@ class Model(Section):
     """A file or folder with a VAE to use instead of the model's own. Empty: the model's own."""
     text_encoder_1: str = _text_encoder("Text encoder 1", "text_encoder_path, clip_l, qwen3, t5xxl, clip_name1")
     """A file or folder with a text encoder to use instead of the model's own, and where a model's file has none.
-    Empty: the model's own, or the usual one from Hugging Face."""
+    Empty: the model's own, or its usual one."""
     text_encoder_2: str = _text_encoder("Text encoder 2", "clip_g, clip_name2, text_encoder_2_path")
-    """As above, for the second text encoder."""
+    """As above, for the second text encoder. Empty: the model's own, or its usual one."""
     text_encoder_3: str = _text_encoder("Text encoder 3", "clip_name3, text_encoder_3_path")
     """As above, for the third text encoder. none: Stable Diffusion 3 and 3.5 do without their T5, which takes 9 GB and
-    reads long captions and writing in images best."""
+    reads long captions and writing in images best. Empty: the model's own, or its usual one."""
     dtype: Literal["auto", "fp32", "bf16", "fp16"] = Setting(
         "auto",
         "Model precision",
