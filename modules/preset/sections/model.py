@@ -64,7 +64,7 @@ class Model(Section):
         "NFLOAT_4, QLoRA, 4bit, load_in_8bit, load_in_4bit, quantize_transformer, weight_dtype, save VRAM",
     )  # fmt: skip
     """Holds the denoiser's frozen weights in fewer bits, and so in half (int8) or a quarter (nf4) of the memory of
-    bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 0.5 %, nf4 by
+    bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 1 %, nf4 by
     about 9 %. Only for weights that are not trained, so with LoRA and other adapters. What is saved comes from the
     model's own file and is not quantized."""
     offload: float = Setting(
