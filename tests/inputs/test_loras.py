@@ -191,6 +191,8 @@ FOLDERS = [
     ("a config that is a list", written(UNET, b"[]"), "is damaged"),
     ("a config 100,000 deep", written(UNET, b'{"a":' * 100_000), "is damaged"),
     ("a config of another class", config(UNET, _class_name="UNet3DConditionModel"), "Change the model type"),
+    ("another class, which says all otherwise", config(UNET, _class_name="ZImageTransformer2DModel", in_channels=None),
+     "Change the model type"),
     ("a config that names code", config(UNET, _class_name="../../evil.Unet"), "Change the model type"),
     ("a config without channels", config(UNET, in_channels=None), "unet"),
     ("channels as text", config(UNET, in_channels="four"), "unet"),

@@ -189,11 +189,22 @@ def test_the_index_of_a_modular_pipeline_tells_the_family_too(tmp_path: Path) ->
         ("llm", {"model_type": "clip_text_model", "hidden_size": 1280}, "CLIP-G"),
         ("t5", {"model_type": "umt5", "d_model": 4096}, "UMT5-XXL"),
         ("clip", {"model_type": "t5", "d_model": 768}, "T5-base"),
+        ("vae", {"model_type": "t5", "d_model": 768}, "T5-base"),
+        ("clip", {"_class_name": "AutoencoderKL", "latent_channels": 16}, "VAE"),
+        ("llm", {"_class_name": "AutoencoderKLWan", "z_dim": 16}, "VAE"),
     ],
 )  # fmt: skip
 def test_a_config_tells_what_a_folder_is(kind: Any, config: dict[str, Any], name: str) -> None:
     spec = ComponentSpec("text_encoder_1", kind, "text_encoder", "transformers.models.clip.modeling_clip:CLIPTextModel")
     assert configured(spec, config).name == name
+
+
+def test_a_denoisers_config_is_neither_a_vae_nor_a_text_encoder() -> None:
+    for card in FAMILIES.values():
+        config = {"_class_name": card.component("denoiser").class_path.partition(":")[2]}
+        kind = card.component("denoiser").kind
+        others = [spec for spec in card.components if spec.kind == "vae" or spec.library == "transformers"]
+        assert {configured(spec, config).kind for spec in others} == {kind}
 
 
 def test_a_denoiser_that_nobody_has_published_may_have_an_encoder_of_any_size() -> None:

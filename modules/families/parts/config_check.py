@@ -35,7 +35,8 @@ NOISE_LIMITS = {  # (least, what it must be below) of a scheduler
 }  # fmt: skip
 NOT_NULL = ("beta_start", "beta_end")
 REQUIRED: dict[str, tuple[str, ...]] = {  # by the kind of a component or its class
-    "unet": ("in_channels", "block_out_channels"), "dit": ("in_channels",),
+    "unet": ("in_channels", "block_out_channels"), "dit": ("in_channels",), "t5": ("d_model",),
+    "AutoencoderKL": ("latent_channels",), "AutoencoderKLFlux2": ("latent_channels",),
     "AutoencoderKLQwenImage": ("z_dim", "latents_mean", "latents_std"),
 }  # fmt: skip
 

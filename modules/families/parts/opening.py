@@ -39,9 +39,17 @@ def open_model(
     own = tuple(spec.folder for spec in card.components if spec.name not in replaced)
     path = model_path(name, Wanted(own), options)
     files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced)
+    _check_class(files, card)  # first: of another class, all of its configs would seem to be wrong
     check_configs(files.configs, card, files.path)
     check_supported(files.configs, card, files.path)
     return files
+
+
+def _check_class(files: ModelFiles, card: FamilyCard) -> None:
+    wanted = card.component("denoiser").class_path.partition(":")[2]
+    found = files.configs["denoiser"].get("_class_name", wanted)
+    if found != wanted:
+        raise UserError("model.other-denoiser", file=files.path, found=found, type=card.title, wanted=wanted)
 
 
 def model_path(name: str, wanted: Wanted, options: LoadOptions) -> Path:

@@ -238,10 +238,13 @@ def _wanted(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
 
 def configured(spec: ComponentSpec, config: Mapping[str, Any]) -> Part:
     """What a component's config says that it is; what it does not say, is as the card has it."""
-    made = str(config.get("_class_name") or spec.class_path.rpartition(":")[2])
-    if spec.kind == "vae":
+    named = str(config.get("_class_name") or "")  # by diffusers; transformers says model_type
+    made = named or spec.class_name
+    if "Autoencoder" in named or (spec.kind == "vae" and not named and "model_type" not in config):
         channels = config.get("latent_channels") or config.get("z_dim") or 0
         return Part("vae", "VAE", channels=channels, video=made not in PLAIN_VAES)
+    if made != spec.class_name and spec.kind not in ("dit", "unet"):
+        return Part("unet" if "UNet" in named else "dit")
     if spec.library == "diffusers" and "model_type" not in config:
         return Part(spec.kind, KINDS.get(spec.kind, ("", made))[1])
     text = config.get("text_config", config)

@@ -160,12 +160,12 @@ def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> 
     """Which model of the family it is, and the config of its denoiser."""
     spec = card.component("denoiser")
     named = card.named_variants(path.name)
-    if config := _embedded(weights, spec, path):
-        return next(iter(named), card.variants[0]), config
     inside = _denoiser(weights)
     told = family_of(inside.shapes)
     if content_of(inside.shapes) != "dit" or (told and FAMILIES[told].module != card.module):
         raise other_model(weights, path, card)  # before a model of full size is put together to compare with
+    if config := _embedded(weights, spec, path):
+        return next(iter(named), card.variants[0]), config
     for variant in [*named, *card.variants]:
         config = bundled_config(variant.kind, spec)
         shapes, _ = building.tensor_shapes(spec, config)
