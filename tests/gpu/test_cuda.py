@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from modules.data.order import epoch_order
-from tests.trainer.runs import end_of, folder_of, run, stop_after_a_backup, trained, values
+from tests.trainer.runs import assert_equal, end_of, folder_of, run, stop_after_a_backup, trained, values
 from tests.trainer.test_learning import made
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA card")]
@@ -54,14 +54,26 @@ def test_a_run_with_samples_and_a_resume_ends_well_on_the_card(method, dtype, tm
 
 def test_the_card_and_the_cpu_learn_the_same(tmp_path) -> None:
     """In fp32, TF32 off, they differ by the order of sums alone; a large epsilon keeps AdamW from amplifying that."""
-    settings = ("training.steps=3", "optimizer.eps=1", "training.learning_rate=0.4", "schedule.warmup=0 steps")
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    exact = ("model.dtype=fp32", "general.tf32=false")
+    settings = ("training.steps=3", "optimizer.eps=1", "training.learning_rate=0.4", "schedule.warmup=0 steps", *exact)
+    torch.backends.cudnn.allow_tf32 = False
     here = trained(folder_of(run(values(tmp_path / "cpu", *settings, "general.device=cpu"))))
     there = trained(folder_of(run(values(tmp_path / "card", *settings, "general.device=cuda"))))
     for name, tensor in here.items():
         torch.testing.assert_close(
             there[name].cpu(), tensor, rtol=1e-3, atol=1e-5, msg=lambda text, n=name: f"{n}: {text}"
         )
+
+
+@pytest.mark.parametrize("kind", ["off", "int8", "nf4"])
+@pytest.mark.parametrize("checkpoints", ["true", "false"])
+def test_offloaded_blocks_learn_bit_for_bit_what_others_do(kind, checkpoints, tmp_path) -> None:
+    held = (f"model.quantization={kind}", f"training.gradient_checkpointing={checkpoints}", "method.conv=true")
+    settings = ("training.steps=6", "training.learning_rate=1e-2", *held, *ON_THE_CARD)
+    here = trained(folder_of(run(values(tmp_path / "card", *settings))))
+    for share in (0.4, 1):
+        there = trained(folder_of(run(values(tmp_path / f"{share}", *settings, f"model.offload={share}"))))
+        assert_equal(here, there)
 
 
 def test_full_weights_in_bf16_keep_small_updates_on_the_card(tmp_path) -> None:
