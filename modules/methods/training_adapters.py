@@ -20,7 +20,6 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from modules.errors import UserError
 from modules.families.family import Family
-from modules.formats.adapter import check_fit
 from modules.formats.adapter_files import left_out, read_adapter
 from modules.formats.lora import LoraTensors
 from modules.placement.layers import weight_of
@@ -137,7 +136,10 @@ def _read(family: Family, adapter: TrainingAdapter) -> tuple[dict[str, LoraTenso
             shape = shapes[f"{layer}.weight"]
             flat = tuple(tensors.up.shape[:1] + tensors.down.shape[1:])
             if prod(flat) != prod(shape) or flat[:2] != shape[:2]:
-                check_fit(tensors, shape)
+                sizes = list(tensors.sizes().values())
+                raise UserError(
+                    "training-adapter.layer-size", PATH, file=path.name, layer=layer, sizes=sizes, shape=shape
+                )
             found[layer] = tensors
     if not found:
         raise UserError("training-adapter.no-denoiser", PATH, file=path.name)

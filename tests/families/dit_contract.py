@@ -265,7 +265,7 @@ class DitContract(FamilyContract):
             assert files.tokenizers[name].text() == reader.tokenizer.text()
             files.tokenizers.pop(name)
         if any(spec.reads_text and spec.kind != "clip" for spec in self.kind.card.components):
-            with pytest.raises(UserError, match=r"tokenizer of text encoder .* is missing.*into a folder beside"):
+            with pytest.raises(UserError, match=r"without a tokenizer \(text encoder .*into a folder beside"):
                 self.kind.complete(files, replace(OPTIONS, offline=True))
         open_to_all = {spec.tokenizer_repo: tmp_path / spec.name for spec in self.kind.card.components}
         monkeypatch.setattr(opening, "model_path", lambda name, *_: open_to_all[name])

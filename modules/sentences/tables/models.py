@@ -155,9 +155,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "content.unknown": ("something unknown", ""),
     "model.text-width": ("{where}: {part} gives states of width {has}; {wants} is read.",
         "It is the text encoder of another model: choose the one that belongs to this model."),
-    "model.lacks-parts": ("{file} holds no {parts:commas}, and fetching it failed: {why}",
+    "model.lacks-parts": ("{file} holds no {parts:or}, and the download failed: {why}",
         "Choose files or folders for what is missing in the settings of the model, or of convert."),
-    "model.lacks-tokenizers": ("{file}: the tokenizer of {parts:commas} is missing, and fetching it failed: {why}",
+    "model.lacks-tokenizers": ("{file} comes without a tokenizer ({parts:commas}), and the download failed: {why}",
         "Put its files (tokenizer.json, or spiece.model with tokenizer_config.json) into a folder beside the text "
         "encoder's file that is called as the file is, or choose a folder that holds both."),
     "single-file.incomplete": ("{file} is not a whole model: it holds no {parts:commas}.",
