@@ -11,6 +11,7 @@ Shapes: O outputs, I inputs, k k the kernel.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
@@ -57,7 +58,7 @@ class Changed(nn.Module):
         return self._change(self.inner.unpack(torch.float32)).to(dtype)
 
 
-class Packed(nn.Module):
+class Packed(nn.Module, ABC):
     """A packed weight: tensors of its own, in buffers, and what they were."""
 
     kind: ClassVar[str]  # what settings call it
@@ -81,12 +82,12 @@ class Packed(nn.Module):
         """Its tensors, there where it is computed with. Nobody keeps them."""
         return self.brought() if self.brought else dict(self.named_buffers())
 
+    @abstractmethod
     def pack(self, weight: Tensor) -> dict[str, Tensor]:
         """The tensors to be held of a weight."""
-        raise NotImplementedError
 
-    def unpack(self, dtype: torch.dtype) -> Tensor:
-        raise NotImplementedError
+    @abstractmethod
+    def unpack(self, dtype: torch.dtype) -> Tensor: ...
 
 
 class WholeWeight(Packed):
