@@ -136,7 +136,8 @@ class Nf4Weight(Packed):
     def unpack(self, dtype: torch.dtype) -> Tensor:
         from bitsandbytes.functional import QuantState, dequantize_4bit  # noqa: PLC0415
 
-        held, size = self.held(), torch.Size([self.shape.numel()])
+        # On a CPU it answers in two dimensions where one was asked for, and a compiler takes it at its word.
+        held, size = self.held(), torch.Size([1, self.shape.numel()])
         state = QuantState(held["scale"], shape=size, blocksize=BLOCK, quant_type="nf4", dtype=dtype)
         flat = dequantize_4bit(held["values"], state)
         if not self.channels_last:

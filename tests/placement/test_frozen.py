@@ -236,3 +236,22 @@ def test_a_lora_that_was_learnt_on_a_packed_model_is_laid_over_one(lora: Path) -
 def test_weights_that_are_trained_cannot_be_packed() -> None:
     preset = Preset.model_validate({"method": {"kind": "full"}, "model": {"quantization": "int8"}})
     assert [each.code for each in conflicts(preset)] == ["rules.quantized-trained"]
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (33, 7), (16, 32, 3, 3)])
+def test_nf4_is_unpacked_in_the_shape_that_was_asked_for(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a compiled block fails, which has believed it."""
+    from bitsandbytes import functional
+
+    asked, given, unpack = list[torch.Size](), list[torch.Size](), functional.dequantize_4bit
+
+    def watched(values: Tensor, state: Any) -> Tensor:
+        asked.append(state.shape)
+        given.append((out := unpack(values, state)).shape)
+        return out
+
+    monkeypatch.setattr(functional, "dequantize_4bit", watched)
+    assert KINDS["nf4"].of(torch.randn(shape), torch.float32).unpack(torch.float32).shape == shape
+    assert asked == given
