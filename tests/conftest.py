@@ -2,6 +2,7 @@
 
 import gc
 import os
+import random
 import sys
 from pathlib import Path
 
@@ -20,6 +21,25 @@ def pytest_collection_finish() -> None:
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)  # half a million objects of torch that stay are looked through seldom
     gc.enable()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    _same_dice()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call() -> None:
+    _same_dice()
+
+
+def _same_dice() -> None:
+    """A test draws the same numbers alone and after any others: what holds once holds always."""
+    random.seed(0)
+    if "numpy" in sys.modules:
+        sys.modules["numpy"].random.seed(0)
+    if "torch" in sys.modules:
+        sys.modules["torch"].default_generator.manual_seed(0)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -8,7 +8,6 @@ import queue
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ from typing import Any
 import pytest
 
 from modules.check.trained.layer_lists import layer_lists
-from modules.engine import Engine
+from modules.engine import TICK, Engine
 from modules.event_stream import condense
 from modules.messages import (
     Answer,
@@ -47,7 +46,7 @@ from modules.trainer.backup import is_whole
 from tests.forked import python
 from tests.trainer.runs import values
 
-PATIENCE = 60  # seconds without an answer, after which the test fails instead of hanging
+PATIENCE = 240  # seconds without an answer, after which the test fails instead of hanging
 
 
 class Running:
@@ -56,7 +55,6 @@ class Running:
     def __init__(self, arguments: list[str], **environment: str) -> None:
         self.process = python(*arguments, **environment)
         self.lines: queue.Queue[bytes] = queue.Queue()
-        self.times: list[float] = []
         self.events: list[Any] = []
         self.noise = b""
         self._readers = [threading.Thread(target=self._read), threading.Thread(target=self._hear)]
@@ -66,7 +64,6 @@ class Running:
     def _read(self) -> None:
         assert self.process.stdout
         for line in self.process.stdout:
-            self.times.append(time.monotonic())
             self.lines.put(line)
         self.lines.put(b"")
 
@@ -221,7 +218,7 @@ def test_a_window_that_reads_no_more_ends_the_run_with_a_backup(tmp_path: Path) 
     assert any(is_whole(path) for path in (tmp_path / "test" / "backups").iterdir())
 
 
-def test_pause_continue_and_sigterm_and_at_most_twenty_messages_of_progress_a_second(start, tmp_path: Path) -> None:
+def test_pause_continue_and_sigterm(start, tmp_path: Path) -> None:
     engine = start()
     engine.send(Train(values(tmp_path, "training.steps=100000")))
     engine.until(Progress)
@@ -234,8 +231,6 @@ def test_pause_continue_and_sigterm_and_at_most_twenty_messages_of_progress_a_se
     engine.process.send_signal(signal.SIGTERM)
     assert engine.end() == 0
     assert_backed_up(engine)
-    told = [when for when, event in zip(engine.times, engine.events, strict=False) if isinstance(event, Progress)]
-    assert len(told) <= 20 * (told[-1] - told[0]) + 5
 
 
 def test_a_mistake_and_what_is_no_message_are_told_and_the_engine_lives(start, tmp_path: Path) -> None:
@@ -265,6 +260,16 @@ def test_neighbours_are_told_as_one_and_no_loss_is_dropped() -> None:
     assert told[0] == Progress(2, 9, 0, 1, [[1.0, 0.1], [2.0, 0.2]])
     assert told[3] == Stage("p", 2, 3)
     assert losses_of(told) == [1, 2, 3]
+
+
+def test_progress_is_told_at_most_twenty_times_a_second() -> None:
+    out = io.StringIO()
+    engine = Engine(io.StringIO(), out)
+    for step in range(100):
+        engine._channel.events.put(progress(step))
+    engine._send()  # what `serve` does once in a tick
+    assert len(out.getvalue().splitlines()) == 1
+    assert TICK >= 1 / 20
 
 
 def test_the_last_words_of_a_job_are_sent_though_the_next_one_has_begun() -> None:

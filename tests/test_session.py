@@ -18,7 +18,7 @@ from tests.trainer.runs import values
 def ended(job: Job) -> list[object]:
     session = Session(job)
     session.start()
-    session.wait(200)
+    session.wait(240)
     assert not session.running
     return [event for _ in range(10) for event in session.channel.events.drain()]
 
@@ -88,7 +88,7 @@ def test_commands_given_before_the_job_began_are_heard(tmp_path: Path) -> None:
     channel.commands.put(Stop())
     session = Session(Train(values(tmp_path)), channel)
     session.start()
-    session.wait(200)
+    session.wait(240)
     events = list(channel.events.drain())
     assert events[-1] == Finished(stopped=True)
     assert not any(isinstance(event, Started) for event in events)

@@ -28,7 +28,7 @@ from tests.faults.judge import (
 from tests.faults.runs import STEPS, write_run
 from tests.faults.trap import Shot, TensorBoardWriter, drawn
 
-PATIENCE = 120.0  # seconds after which a process counts as hanging
+PATIENCE = 300.0  # seconds after which a process counts as hanging
 STARTS_IN = 5.0  # seconds that a real command takes to load
 REFUSED = "--resume"  # what tells to start anew names it
 SIGNALS = {signal.SIGKILL: 14, signal.SIGTERM: 3, signal.SIGINT: 2, signal.SIGHUP: 2}

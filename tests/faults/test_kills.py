@@ -15,7 +15,7 @@ def test_a_run_that_is_killed_again_and_again_ends_as_if_nothing_had_happened() 
     # In a process of its own: it forks, which one with threads must not.
     done = subprocess.run(
         python_command("-m", "tests.faults.kills", "--kills", "4", "--seed", "3", "--modes", "LoRA"),
-        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=240,
+        cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, timeout=800,
         check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-3000:]

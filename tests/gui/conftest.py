@@ -1,5 +1,6 @@
 """A real window on a virtual screen: one screen per worker, one root per session, errors in callbacks fail the test."""
 
+import gc
 import importlib.util
 import os
 import shutil
@@ -29,7 +30,7 @@ from modules.preset.preset import Preset
 from tests.gui.contexts import context_at
 from tests.gui.person import Person
 
-LONGEST = 10.0
+LONGEST = 60.0  # a loaded machine takes its time
 Pump = Callable[..., None]
 
 
@@ -118,7 +119,7 @@ def root(only_root: Any) -> Iterator[Any]:
 
 @pytest.fixture
 def pump(root: Any) -> Pump:
-    """`pump(lambda: done)`: let the window live until it is so; fails after ten seconds. `pump()`: until it is idle."""
+    """`pump(lambda: done)`: let the window live until it is so; fails after a minute. `pump()`: until it is idle."""
 
     def run(until: Callable[[], object] | None = None, seconds: float = LONGEST) -> None:
         root.update()
@@ -129,6 +130,23 @@ def pump(root: Any) -> Pump:
             time.sleep(0.002)
 
     return run
+
+
+def rest(pump: Pump, root: Any, milliseconds: int) -> None:
+    """Let the window live for so long by its own clock: timers that were due before have been served."""
+    over: list[bool] = []
+    root.after(milliseconds, over.append, True)
+    pump(lambda: over)
+
+
+def left_behind(act: Callable[[], object], state: Callable[[], dict[str, int]], rounds: int = 20) -> dict[str, int]:
+    """What each round of `act` adds to; what timers and the garbage collector take or leave meanwhile is none of it."""
+    gc.collect()
+    before = state()
+    for _ in range(rounds):
+        act()
+    gc.collect()
+    return {name: count - before[name] for name, count in state().items() if count - before[name] > rounds // 2}
 
 
 class Listening(Engine):

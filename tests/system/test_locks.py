@@ -55,7 +55,7 @@ def test_a_lock_is_waited_for_as_long_as_was_asked(tmp_path: Path) -> None:
     with pytest.raises(LockTaken):
         Lock(tmp_path / "lock", seconds=0.02)
     threading.Timer(0.05, lock.release).start()
-    Lock(tmp_path / "lock", seconds=5).release()
+    Lock(tmp_path / "lock", seconds=60).release()
 
 
 @pytest.mark.usefixtures("lockless")

@@ -130,6 +130,6 @@ def test_two_processes_write_one_cache_at_once(tmp_path: Path) -> None:
         subprocess.Popen(python_command("-c", WRITER, str(tmp_path), name), cwd=ROOT, env={"PYTHONPATH": str(ROOT)})
         for name in ("one", "other")
     ]
-    assert [writer.wait(60) for writer in writers] == [0, 0]
+    assert [writer.wait(240) for writer in writers] == [0, 0]
     with ReadCache(tmp_path) as cache:
         assert len(cache.all("t 1")) == 100

@@ -1,7 +1,6 @@
 import re
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,7 @@ from app.gui import busy_dialog
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
 from modules.system import files as files_module
-from tests.gui.conftest import Pump
+from tests.gui.conftest import Pump, rest
 from tests.gui.person import CONTROL, Person, words_of
 
 TEXTS: dict[str, str | None] = {
@@ -121,8 +120,7 @@ def test_leaving_the_page_while_it_reads_ends_the_reading_and_coming_back_begins
 ) -> None:
     page.read()
     page.hidden()
-    end = time.monotonic() + 0.3
-    pump(lambda: time.monotonic() > end)
+    rest(pump, page, 300)
     assert person.sees("Reading captions"), "what was read is not shown"
     page.shown()
     pump(lambda: person.sees("5 images"))
@@ -418,7 +416,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
 
     def wait(path: Path) -> None:
         begun.set()
-        assert go_on.wait(10)
+        assert go_on.wait(60)
         flush(path)
 
     monkeypatch.setattr(busy_dialog, "SOON_S", 0.0)
@@ -430,18 +428,30 @@ def dialogs(root: Any) -> list[Any]:
     return [child for child in root.winfo_children() if isinstance(child, busy_dialog.BusyDialog)]
 
 
+def when_busy(root: Any, act: Callable[[Any], None]) -> None:
+    """Do this to the dialog that waits, once it says how far the work is."""
+
+    def look() -> None:
+        shown = dialogs(root)
+        if shown and shown[0].words.cget("text"):
+            act(shown[0])
+        else:
+            root.after(20, look)
+
+    root.after(20, look)
+
+
 def test_a_long_change_is_waited_for_with_the_window_alive(
     page: Any, root: Any, folder: Path, slow: tuple[threading.Event, threading.Event]
 ) -> None:
     drawn: list[tuple[str, str]] = []
 
-    def look() -> None:
-        [shown] = dialogs(root)
+    def look(shown: Any) -> None:
         shown.close(None)  # it stays
         drawn.append((shown.title(), shown.words.cget("text")))
         slow[1].set()
 
-    root.after(150, look)
+    when_busy(root, look)
     assert page.work.add_tag([0, 2], "new") == ""
     assert drawn == [("Writing captions", "0 of 2")]
     assert slow[0].is_set()
@@ -454,11 +464,11 @@ def test_a_long_change_that_is_cancelled_puts_everything_back(
 ) -> None:
     before = files(folder)
 
-    def cancel() -> None:
-        dialogs(root)[0].cancel.press()
+    def cancel(shown: Any) -> None:
+        shown.cancel.press()
         slow[1].set()
 
-    root.after(150, cancel)
+    when_busy(root, cancel)
     assert "Cancelled. Nothing was changed." in page.work.add_tag([0, 2], "new")
     assert files(folder) == before
     assert not page.work.can_undo

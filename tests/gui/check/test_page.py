@@ -1,6 +1,5 @@
 """The page "Check": what it shows of findings, and what its buttons do."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
 from modules.messages import CheckPreset, Event, Failed, Finding, Finished, Fix, Stage, Stop
 from tests.gui.by_hand import page_of
+from tests.gui.conftest import rest
 from tests.gui.person import Person
 
 Pump = Callable[..., None]
@@ -56,11 +56,6 @@ def whole(page: Any) -> bool:
 def in_order(page: Any) -> list[Any]:
     """The cards as one reads them: each lies no higher than the one before."""
     return sorted(page.cards, key=lambda card: (card.winfo_rooty(), card.winfo_rootx()))
-
-
-def rest(pump: Pump, seconds: float = 0.5) -> None:
-    end = time.monotonic() + seconds
-    pump(lambda: time.monotonic() > end)
 
 
 def looked(page: Any, pump: Pump, *found: Finding) -> None:
@@ -134,7 +129,7 @@ def test_it_does_not_look_by_itself_while_something_runs_or_again_after_a_cancel
     looked(page, pump, CUT)
     context.running.begin("train")
     context.draft.put("training.steps", 77)
-    rest(pump)
+    rest(pump, context.app, 500)
     assert len(engine.sent) == 1
     assert page.look.reason == "Available when the run has finished." and page.cards[0].winfo_ismapped()
     context.running.take(Finished(5))
@@ -143,7 +138,7 @@ def test_it_does_not_look_by_itself_while_something_runs_or_again_after_a_cancel
     page.look.press()
     assert engine.sent[-1] == Stop(now=True)
     told(page, pump, Finished(stopped=True))
-    rest(pump)
+    rest(pump, context.app, 500)
     assert len(engine.sent) == 3
     assert page.cards, "what was found before can still be read"
 

@@ -107,7 +107,7 @@ def test_work_reports_and_its_result_is_there_when_it_is_done() -> None:
 
     def work(report: Report, _stop: Stop) -> str:
         report(1, 2)
-        go.wait(10)
+        go.wait(60)
         return "done"
 
     task = Worker(work)

@@ -13,7 +13,7 @@ from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
 from modules.preset.sections.concept import Concept
 from modules.preset.validate import all_settings
-from tests.gui.conftest import Pump
+from tests.gui.conftest import Pump, left_behind
 from tests.gui.person import CONTROL, SHIFT, Person, words_of
 
 NAMES = [name for name in Concept.model_fields]
@@ -419,13 +419,16 @@ def test_dialogs_that_were_closed_leave_nothing_behind(
 ) -> None:
     from app.gui.kit import theme
 
-    page.use_starter()
-    counts: list[tuple[int, int, int]] = []
-    for _ in range(5):
+    def once() -> None:
         page.open(0)
         pump(lambda: person.dialog() == "Starter robot" and person.sees("blip robot") and person.finds("Masks"))
         person.click("Statistics")
         person.front().close(None)
         pump()
-        counts.append((len(theme.painted), watchers(context), len(root.winfo_children())))
-    assert len(set(counts)) == 1
+
+    def state() -> dict[str, int]:
+        return {"painted": len(theme.painted), "watchers": watchers(context), "widgets": len(root.winfo_children())}
+
+    page.use_starter()
+    once()
+    assert left_behind(once, state, rounds=4) == {}

@@ -100,7 +100,7 @@ def test_a_lock_is_held_by_one_and_waited_for(tmp_path: Path) -> None:
     with pytest.raises(LockTaken):
         Lock(tmp_path / "x.lock")
     threading.Timer(0.05, lock.release).start()
-    Lock(tmp_path / "x.lock", seconds=5).release()
+    Lock(tmp_path / "x.lock", seconds=60).release()
 
 
 # The project ----------------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ def test_stop_ends_a_look_and_nothing_starts(window: Any, pump: Pump) -> None:
     window.bar.start.press()
     window.bar.start.press()
     heard(window, pump, Finished(stopped=True))
-    settle(pump)
+    settle(pump, window.app)
     assert sent(window.context)[1:] == [Stop(now=True)]
     assert window.bar.start.text == "Start training"
 

@@ -70,7 +70,7 @@ def test_meters_look_until_they_are_stopped() -> None:
     meters.start()
     meters.start()
     for _ in range(3):
-        assert looked.acquire(timeout=10)
+        assert looked.acquire(timeout=60)
     meters.stop()
     assert meters.latest == Reading(1, 2, 3)
 

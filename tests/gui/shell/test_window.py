@@ -1,6 +1,5 @@
 """The window with its real pages, and an engine that only listens."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from modules.messages import (
 )
 from modules.run_folders import LOCK
 from modules.system.locks import Lock
+from tests.gui.conftest import rest
 from tests.gui.contexts import context_at, run_folder, sent
 from tests.gui.person import Person, tip_of
 from tests.gui.test_run_control import left_by
@@ -69,10 +69,10 @@ def words_in(shown: Any) -> str:
     return " ".join(str(child.cget("text")) for child in shown.winfo_children() if isinstance(child, Label))
 
 
-def settle(pump: Pump) -> None:
+def settle(pump: Pump, root: Any) -> None:
     """Two ticks of the window: what is so now is on the screen."""
-    end = time.monotonic() + 0.12
-    pump(lambda: time.monotonic() > end)
+    rest(pump, root, 60)
+    rest(pump, root, 60)
 
 
 def badge(window: Any, page: str) -> str:
@@ -85,7 +85,7 @@ def heard(window: Any, pump: Pump, *events: Any) -> None:
         window.context.engine.inbox.put(event)
     window.app.after(1, lambda: None)
     pump(lambda: window.context.inbox.tick() or True)
-    settle(pump)
+    settle(pump, window.app)
 
 
 def test_every_page_opens_and_is_kept(window: Any, pump: Pump) -> None:
@@ -109,7 +109,7 @@ def test_changes_and_errors_are_counted_where_they_are(window: Any, pump: Pump) 
     draft.put("training.steps", 77)
     draft.type("training.batch_size", "0")
     draft.put("method.rank", 5)
-    settle(pump)
+    settle(pump, window.app)
     assert window.top.changed.cget("text") == "2 changed"
     assert badge(window, "training") == "1 to fix, 1 changed from the preset"
     assert badge(window, "method") == "1 changed from the preset"
@@ -146,7 +146,7 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     assert sent(window.context)[1:] == []  # a double click on Start does not stop
     window.bar.calm_s = 0.0
     window.bar.start.press()
-    settle(pump)
+    settle(pump, window.app)
     assert window.bar.start.text == "Stop now"
     window.bar.start.press()
     assert sent(window.context)[1:] == [Stop(), Stop(now=True)]
@@ -169,7 +169,7 @@ def test_the_runs_share_and_title_stay_while_samples_are_made_and_when_it_ends(w
     assert bar.bar.share == 0.25
     assert window.app.title() in ("Stopped at step 150 - robot", "Seachange")  # as the window is looked at or not
     window.app.event_generate("<FocusIn>")
-    settle(pump)
+    settle(pump, window.app)
     assert window.app.title() == "Seachange"
 
 

@@ -263,7 +263,7 @@ def test_tensorboard_answers_and_ends(tmp_path: Path) -> None:
     answers: SimpleQueue[str] = SimpleQueue()
     board = TensorBoard(answers.put)
     board.start(tmp_path)
-    with urlopen(answers.get(timeout=60)) as page:
+    with urlopen(answers.get(timeout=240)) as page:
         assert page.status == 200
     board.stop()
     assert not board.alive

@@ -243,7 +243,7 @@ def test_a_terminal_that_is_closed_costs_no_backup(tmp_path: Path) -> None:
             seen += os.read(ours, 4096)
         os.close(ours)  # from here on every word that it says is an error
         process.send_signal(signal.SIGHUP)
-        process.wait(60)
+        process.wait(240)
     (backup,) = all_backups(tmp_path / "test" / "backups")
     assert is_whole(backup)
     assert isinstance(written(tmp_path / "test")[-1], Finished)

@@ -118,7 +118,7 @@ def test_without_room_for_one_item_the_run_ends_with_what_would_help(tmp_path, m
     channel = Channel.open()
     session = Session(Train(values(tmp_path, "training.batch_size=2", "training.accumulation=3")), channel)
     session.start()
-    session.wait(60)
+    session.wait(240)
     failed = list(channel.events.drain(1000))[-1]
     assert isinstance(failed, Failed) and not failed.details
     assert "Memory ran out at step 1, even with one image of 64x64 at a time." in failed.message

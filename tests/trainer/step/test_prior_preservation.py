@@ -227,9 +227,13 @@ def test_class_images_are_drawn_once_and_trained(tmp_path: Path) -> None:
 
 
 def test_other_settings_draw_other_images_and_more_of_them_keep_the_first(tmp_path: Path) -> None:
+    known: set[Path] = set()
+
     def made(*more: str) -> Path:
         do(RunTool("cache", {"preset": values(tmp_path, *MADE, *more)}))
-        return max((tmp_path / "cache" / "class images").iterdir(), key=lambda path: path.stat().st_mtime_ns)
+        [new] = set((tmp_path / "cache" / "class images").iterdir()) - known
+        known.add(new)
+        return new
 
     first = made()
     more = made("prior.made.count=5")
