@@ -118,7 +118,7 @@ def _train(
     resumed: ResumeState | None, teacher: TeacherCache | None,
 ) -> None:  # fmt: skip
     family, (loader, measured, sampler) = method.family, prepared
-    if preset.training.gradient_checkpointing:
+    if preset.training.checkpointed:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
     if preset.general.compile:
         records.tell(note(compiled(family)))

@@ -162,7 +162,7 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "num_batches_per_epoch": facts.steps_per_epoch, "num_epochs": facts.epochs,
         "epoch": facts.epoch, "steps": facts.step, "max_train_steps": facts.steps,
         "batch_size_per_device": training.batch_size, "total_batch_size": batch,
-        "gradient_checkpointing": training.gradient_checkpointing,
+        "gradient_checkpointing": training.checkpointed > 0,
         "gradient_accumulation_steps": training.accumulation, "max_grad_norm": training.clip_gradients,
         "optimizer": preset.optimizer.signature, "lr_scheduler": preset.schedule.kind,
         "lr_warmup_steps": WarmUp.parse(preset.schedule.warmup).steps_of(facts.steps),

@@ -111,7 +111,7 @@ class TextualInversion(Method):
             self.words[word.token] = self._add_word(word)
         self.trained = tuple(word for word in preset.words if word.train)
         self._initial = {name: p.detach().clone() for name, p in self.parameters().items()}
-        family.denoiser.train(preset.training.gradient_checkpointing)  # checkpointing works in training mode only
+        family.denoiser.train(preset.training.checkpointed > 0)  # checkpointing works in training mode only
 
     def _add_word(self, word: Word) -> dict[str, nn.Parameter]:
         for encoder in self.tables:

@@ -40,9 +40,9 @@ METHOD_NAMES = (
 class Preset(Section):
     """A complete, validated, immutable description of one run."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
 
-    version: Literal[4] = 4
+    version: Literal[5] = 5
     title: str = Field(default="", max_length=200)
     note: str = Field(default="", max_length=5000)
     general: General = General()

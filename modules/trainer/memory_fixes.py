@@ -17,8 +17,8 @@ def memory_fixes(preset: Preset) -> list[Fix]:
 def _slower_settings(preset: Preset) -> Iterator[Fix]:
     """What costs time and leaves the result as it is."""
     training = preset.training
-    if not training.gradient_checkpointing:
-        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": True})
+    if training.checkpointed < 1:
+        yield fix("fix.gradient-checkpointing", {"training.gradient_checkpointing": "all"})
     for size in sorted({training.batch_size // 2, 1}, reverse=True):
         if 0 < size < training.batch_size and training.batch_size % size == 0:
             times = training.accumulation * training.batch_size // size
@@ -33,7 +33,7 @@ def _coarser_settings(preset: Preset) -> Iterator[Fix]:
     training, optimizer = preset.training, preset.optimizer
     if preset.model.dtype == "fp32":
         yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
-    if preset.model.quantization == "off" and preset.method.kind != "full":
+    if preset.model.quantization in ("auto", "off") and preset.method.kind != "full":
         yield fix("fix.quantize", {"model.quantization": "int8"})
     if optimizer.state_bytes > 2:
         yield fix("fix.8-bit", {"optimizer.kind": "adamw8bit"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Stage, note
 from modules.placement.holding import Holding
 from modules.preset.preset import Preset
+from modules.preset.setting import Section
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
@@ -52,14 +53,14 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         UserError: the device is not there.
     """
     use_threads(preset.general.threads)
-    preset = with_precision(preset)
+    preset = without_plan(with_precision(preset))
     model, objective, device = preset.model, preset.objective, device_named(preset.general.device)
     use_tf32(device, preset.general.tf32)
     return LoadOptions(
         device=device,
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
-        holding=Holding(model.quantization.removeprefix("off"), model.offload if is_card(device) else 0.0),
+        holding=Holding(model.quantization.removeprefix("off"), model.offloaded if is_card(device) else 0.0),
         others={name: model_location(source) for name, source in preset.other_components().items()},
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,
@@ -111,6 +112,22 @@ def resolved(preset: Preset, family: Family) -> Preset:
         return preset
     training = preset.training.model_copy(update={"resolution": family.resolution})
     return preset.model_copy(update={"training": training})
+
+
+def without_plan(preset: Preset) -> Preset:
+    """The preset with what "auto" comes to where nobody has planned: everything on the device, and nothing twice."""
+    model = {"quantization": "off", "offload": "none"}
+    return _where_auto(preset, {"model": model, "training": {"gradient_checkpointing": "none"}})
+
+
+def _where_auto(preset: Preset, values: Mapping[str, Mapping[str, str]]) -> Preset:
+    """The preset with these values, by section and name, in the place of each "auto"."""
+    changed: dict[str, Section] = {}
+    for name, settings in values.items():
+        section: Section = getattr(preset, name)
+        update = {setting: value for setting, value in settings.items() if getattr(section, setting) == "auto"}
+        changed |= {name: section.model_copy(update=update)} if update else {}
+    return preset.model_copy(update=changed) if changed else preset
 
 
 def with_precision(preset: Preset) -> Preset:

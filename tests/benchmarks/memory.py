@@ -26,7 +26,7 @@ MID = ("method.kind=full", "method.layers=mid, up_blocks[.]3")
 TEXT = ("training.text_encoder_1.train=true",)
 BF16 = ("model.dtype=bf16",)
 HALF = (*BF16, "training.weights=bf16")
-TWICE = ("training.gradient_checkpointing=true",)
+TWICE = ("training.gradient_checkpointing=all",)
 # family, pixels, batch, settings
 CASES: list[tuple[str, int, int, tuple[str, ...]]] = [
     ("sd", 256, 1, LORA),
@@ -56,7 +56,7 @@ def preset_for(family: str, batch: int, settings: tuple[str, ...]) -> Any:
     from modules.preset.rules.rules import conflicts
     from modules.preset.validate import preset_of
 
-    held = {"version": 4, "model": {"family": family}, "general": {"device": "cpu", "threads": 1}}
+    held = {"version": 5, "model": {"family": family}, "general": {"device": "cpu", "threads": 1}}
     preset = preset_of(apply_overrides({**held, "training": {"batch_size": batch}}, list(settings)))
     assert not conflicts(preset), conflicts(preset)
     return preset
@@ -129,7 +129,7 @@ def measure(name: str, size: int, batch: int, settings: tuple[str, ...], steps: 
     batch_shape = BatchShape((size, size), "a robot", caches_text=not preset.trains_text)
     given = _batch_of(family, preset, batch_shape, _batch)
     method = attach(family, preset)
-    if preset.training.gradient_checkpointing:
+    if preset.training.checkpointed:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
     learner = Learner(preset, family, method, steps=1000)
     seconds = []

@@ -121,7 +121,7 @@ def learner_on_card(family: Family, preset: Preset, denoiser: nn.Module | None =
         placed = denoiser.to(twin.options.device, twin.options.dtype).requires_grad_(False).eval()
         twin._take("denoiser", placed)  # type: ignore[attr-defined]
     method = attach(twin, preset)
-    if preset.training.gradient_checkpointing:
+    if preset.training.checkpointed:
         use_gradient_checkpointing(twin, method.modified_components | {"denoiser"})
     return Learner(preset, twin, method, steps=1000)
 

@@ -43,7 +43,7 @@ def assert_never_waits(seen: Seen) -> None:
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_step_of_every_family_never_waits_for_the_card(family: str) -> None:
-    twice = f"training.gradient_checkpointing={str(family in {'sdxl', 'chroma'}).lower()}"
+    twice = f"training.gradient_checkpointing={'all' if family in {'sdxl', 'chroma'} else 'none'}"
     preset = preset_for(family, "method.kind=lora", "method.layers=attention", twice)
     assert_never_waits(learned(tiny_family(family), preset, steps=2))
 
@@ -75,8 +75,8 @@ def test_a_step_of_every_optimizer_never_waits_for_the_card(kind: str) -> None:
 HELD = [
     ("model.quantization=int8", "method.kind=lora", "method.conv=true"),
     ("model.quantization=nf4", "method.kind=loha", MID),
-    ("model.offload=1", "method.kind=oft", MID),
-    ("model.offload=0.5", "model.quantization=int8", "method.kind=lora", "training.gradient_checkpointing=true"),
+    ("model.offload=all", "method.kind=oft", MID),
+    ("model.offload=50 %", "model.quantization=int8", "method.kind=lora", "training.gradient_checkpointing=all"),
 ]
 
 
@@ -92,7 +92,7 @@ def test_weights_that_are_packed_or_offloaded_never_make_a_step_wait(
 
 
 PEAKS = [
-    ("method.kind=lora", "training.gradient_checkpointing=true"),
+    ("method.kind=lora", "training.gradient_checkpointing=all"),
     ("method.kind=full", MID),
     (*BF16, MID, "optimizer.kind=adafactor"),
 ]

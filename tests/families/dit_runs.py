@@ -37,7 +37,7 @@ from tests.trainer.runs import (
     values,
 )  # fmt: skip
 
-OFTEN = ("backup.every=2 steps", "training.gradient_checkpointing=true")
+OFTEN = ("backup.every=2 steps", "training.gradient_checkpointing=all")
 
 
 class DitRuns:
@@ -105,7 +105,7 @@ class DitRuns:
         before = self.drawn(family, noise, texts)
         many = family.with_guidance(family.encode_text(["a robot", "a house"] * 8), 1.0)
         batch = clean.repeat(8, 1, 1, 1)
-        preset = preset_of({"version": 4, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
+        preset = preset_of({"version": 5, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
         method = attach(family, preset)
         weights = list(method.parameters().values())
         optimizer, losses = torch.optim.AdamW(weights, self.heart_rate, weight_decay=0.0, fused=True), []
@@ -172,8 +172,8 @@ class DitRuns:
         """Forward and backward on shapes alone; blocks are all alike, so that a few of them will do."""
         family = self.full_size(next(iter(self.parameters)), folder, **self.short)
         preset = preset_of({
-            "version": 4, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
-            "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": True},
+            "version": 5, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
+            "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": "all"},
         })  # fmt: skip
         step = step_bytes(family, preset, BatchShape((512, 512), "a robot"), {"denoiser"})
         weights = sum(prod(shape) for shape in family.weights("denoiser").shapes.values())
@@ -184,7 +184,7 @@ class DitRuns:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         family = self.full_size(next(iter(self.parameters)), folder, **self.short)
-        preset = preset_of({"version": 4, "model": {"family": self.kind.name, "dtype": "bf16"}})
+        preset = preset_of({"version": 5, "model": {"family": self.kind.name, "dtype": "bf16"}})
         monkeypatch.setattr(pipeline, "free_memory", lambda _: 0)
         loaded = part_bytes(family, preset)
         for spec in self.kind.card.components:

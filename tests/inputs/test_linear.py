@@ -25,6 +25,7 @@ from modules.preset.text.interval import Interval, WarmUp
 from modules.preset.text.layer_names import LayerPattern, expressions
 from modules.preset.text.lora_tags import split_tags as split_lora_tags
 from modules.preset.text.resolutions import parse as parse_resolutions
+from modules.preset.text.share import Share
 from modules.sentences.printable import printable
 from modules.system.bundled import resolve
 
@@ -43,6 +44,7 @@ READERS: dict[str, Callable[[str], Any]] = {
     "prompt line": _parsed_line,
     "interval": Interval.parse,
     "warm-up": WarmUp.parse,
+    "share": Share.parse,
     "points": parse_points,
     "resolutions": parse_resolutions,
     "caption files": parse_caption_sources,
@@ -54,7 +56,7 @@ READERS: dict[str, Callable[[str], Any]] = {
 PIECES = [
     "(", "(a", "[", "[(", "((a:1.1)", "{", "{a|", "{{", "|", "a,", "(a,", "\\(", "\\", ":", ":1", " ", "\n", "\t ,",
     "1", "1.", "a", "a'", "_", "<", "<lora:", "<lora:a:1", "BREAK ", " BREAK", "--", " --a", "a--", '"', '\\"', '{"a":',
-    "é", "\x00", "0:1, ", "5 steps", "512x", "-", ".",
+    "é", "\x00", "0:1, ", "5 steps", "512x", "-", ".", " %",
 ]  # fmt: skip
 
 

@@ -210,7 +210,7 @@ def test_the_blocks_of_a_model_are_packed_as_they_are_read(model: str) -> None:
 @pytest.fixture(scope="module")
 def lora(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA that was learnt on the packed starter, in two steps."""
-    more = [STARTER, "model.quantization=int8", "training.steps=2", "training.gradient_checkpointing=true"]
+    more = [STARTER, "model.quantization=int8", "training.steps=2", "training.gradient_checkpointing=all"]
     events = run(values(tmp_path_factory.mktemp("run"), *more))
     assert end_of(events).step == 2
     return model_of(events)

@@ -16,7 +16,7 @@ OLD = {"prompt": "a cat", "steps": 30, "guidance": 7.0, "sampler": "euler_a"}  #
 
 def values(family: str, source: str, *prompts: dict[str, Any], **sections: Any) -> dict[str, Any]:
     model = {"family": family, "source": source}
-    return {"version": 4, "model": model, "sampling": {"prompts": list(prompts)}, **sections}
+    return {"version": 5, "model": model, "sampling": {"prompts": list(prompts)}, **sections}
 
 
 def test_a_new_prompt_begins_as_its_model_is_usually_drawn() -> None:

@@ -67,8 +67,9 @@ def value_text(setting: SettingInfo, value: Any) -> str:
 
 def _amount_text(setting: SettingInfo, value: Any) -> str:
     """A number or a text with its unit; an interval has its own: "50 steps", "never"."""
-    if setting.widget in ("interval", "warmup") and isinstance(value, str):
+    if setting.widget in ("interval", "warmup", "share") and isinstance(value, str):
         amount, _, unit = value.rpartition(" ")
+        unit = {"auto": "automatic"}.get(unit, unit)
         return f"{amount} {tr(unit)}".strip()
     text = number_text(value) if isinstance(value, float) else str(value)
     unit = SINGULAR.get(setting.unit, setting.unit.removesuffix("s")) if value == 1 else setting.unit

@@ -10,7 +10,7 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.parsing import written
-from app.gui.form.interval_entry import UNITS, WARMUP_UNITS, IntervalEntry
+from app.gui.form.interval_entry import SHARE_UNITS, UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
 from modules.catalog import FAMILIES
@@ -171,5 +171,6 @@ WIDGETS: dict[str, Callable[[Frame, ControlCallbacks], Control]] = {
     "lines": _lines,
     "interval": _interval,
     "warmup": lambda master, callbacks: _interval(master, callbacks, WARMUP_UNITS),
+    "share": lambda master, callbacks: _interval(master, callbacks, SHARE_UNITS),
     "layers": _layers,
 }

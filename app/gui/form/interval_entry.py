@@ -8,15 +8,16 @@ from collections.abc import Callable
 from app.gui.kit import Choice, Entry, Frame, Option, px
 from modules.language import tr
 
-NEVER = "never"
-UNITS = ("steps", "epochs", "minutes", "hours", "seconds", NEVER)
+ALONE = {"never": "Never", "auto": "Automatic", "none": "None", "all": "All"}  # what stands without an amount
+UNITS = ("steps", "epochs", "minutes", "hours", "seconds", "never")
 WARMUP_UNITS = ("steps", "%")
+SHARE_UNITS = ("auto", "none", "all", "%")
 USUAL = {"steps": "100", "epochs": "1", "minutes": "30", "hours": "1", "seconds": "60", "%": "5"}
 WRITTEN = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]+|%)")
 
 
 class IntervalEntry(Frame):
-    """`get` and `set` speak as the preset does: "50 steps", "1 epoch", "never"; what is no such text stays as typed."""
+    """`get` and `set` speak as the preset does: "50 steps", "never", "auto"; what is no such text stays as typed."""
 
     def __init__(
         self,
@@ -34,7 +35,7 @@ class IntervalEntry(Frame):
         self.reason = ""
         self.entry = Entry(self, on_change=lambda _: on_change(self.get()), on_done=lambda _: on_done(self.get()))
         self.inner = self.entry.inner
-        options = [Option(unit, tr(unit.capitalize() if unit == NEVER else unit)) for unit in units]
+        options = [Option(unit, tr(ALONE.get(unit, unit))) for unit in units]
         self.choice = Choice(self, options, self._unit, self._chosen, width=98, fit=True)
         self.columnconfigure(0, weight=1)
         self.entry.grid(row=0, column=0, sticky="ew", padx=(0, px(6)))
@@ -42,8 +43,8 @@ class IntervalEntry(Frame):
         self.set(text)
 
     def get(self) -> str:
-        if self._unit == NEVER:
-            return NEVER
+        if self._unit in ALONE:
+            return self._unit
         amount = self.entry.get().strip()
         return f"{amount} {self._unit}" if re.fullmatch(r"[\d.,+-]+", amount) else amount
 
@@ -51,13 +52,14 @@ class IntervalEntry(Frame):
         """Put `text` in, without telling anyone."""
         found = WRITTEN.fullmatch(text.strip())
         unit = next((unit for unit in self._units if found and unit.rstrip("s") == found[2].rstrip("s")), "")
-        if text == NEVER and NEVER in self._units:
-            self._show_unit(NEVER)
+        if text in ALONE and text in self._units:
+            self._show_unit(text)
         elif found and unit:
             self._show_unit(unit)
             self.entry.set(found[1])
         else:
-            self._show_unit("steps" if self._unit == NEVER else self._unit)
+            counted = next(unit for unit in self._units if unit not in ALONE)
+            self._show_unit(counted if self._unit in ALONE else self._unit)
             self.entry.set(text)
 
     def invalid(self, wrong: bool) -> None:
@@ -69,7 +71,7 @@ class IntervalEntry(Frame):
         self.choice.disable(reason)
 
     def focus_set(self) -> None:
-        (self.choice if self._unit == NEVER else self.entry).focus_set()
+        (self.choice if self._unit in ALONE else self.entry).focus_set()
 
     def flush(self) -> None:
         self.entry.flush()
@@ -77,7 +79,7 @@ class IntervalEntry(Frame):
     def _show_unit(self, unit: str) -> None:
         self._unit = unit
         self.choice.set(unit)
-        if unit == NEVER:
+        if unit in ALONE:
             self.entry.grid_remove()
             self.choice.grid(row=0, column=0, columnspan=2)
         else:
@@ -85,7 +87,7 @@ class IntervalEntry(Frame):
             self.choice.grid(row=0, column=1, columnspan=1)
 
     def _chosen(self, unit: str) -> None:
-        if unit != NEVER and not re.fullmatch(r"[\d.]+", self.entry.get().strip()):
+        if unit not in ALONE and not re.fullmatch(r"[\d.]+", self.entry.get().strip()):
             self.entry.set(USUAL[unit])
         self._show_unit(unit)
         self._on_change(self.get())

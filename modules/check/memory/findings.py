@@ -27,6 +27,7 @@ from modules.trainer.memory_fixes import memory_fixes
 from modules.trainer.preparation import caches_latents, resident_components
 
 UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 9 % of what was measured (tests/benchmarks/RESULTS.md)
+DESKTOP = round(0.8 * 2**30)  # bytes of a card that its screens and other windows take, about
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
 
@@ -53,7 +54,7 @@ def _is_tiny(family: Family) -> bool:
 def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: int = 0) -> Iterator[Finding]:
     """The findings for a computer with `limit` bytes; 0: for this one."""
     found = estimator.estimate(context.preset)
-    limit = limit or available(found.on_card)
+    limit = limit or available(found.on_card, context.preset.general.card_memory)
     over = found.peak.total - limit
     fixes: list[Fix] = []
     if over > -UNCERTAINTY * limit:
@@ -63,11 +64,20 @@ def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: in
         yield from _main_memory(found)
 
 
-def available(on_card: bool) -> int:
-    """Bytes that a run may take: what the card has, or what the computer has free at the moment."""
+def available(on_card: bool, most: float = 0.0) -> int:
+    """Bytes that a run may take: what the card has less the desktop's share, or what the computer has free just now.
+
+    `most`: in GB, how much of the card a run may take; 0: whatever there is.
+    """
     if on_card:
-        return torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+        total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
+        return usable(total, most)
     return psutil.virtual_memory().available
+
+
+def usable(total: int, most: float = 0.0) -> int:
+    """Of the bytes that a card has, those that a run may take."""
+    return min(round(most * 2**30), total) if most else total - DESKTOP
 
 
 class MemoryEstimator:

@@ -122,7 +122,9 @@ def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[
         lost = [{"Lost between tensors": round(FRAGMENTATION * phase.total)} for phase in phases]
         return Estimate([Phase(p.title, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
     found = [Phase(phase.title, {**start, **phase.parts}) for phase in phases]
-    aside = counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offload else 0
+    aside = (
+        counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offloaded else 0
+    )
     beside = {"Offloaded blocks": aside} if aside else {}
     copies, there = "Copies for the file", {"Programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
     files = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]

@@ -84,7 +84,7 @@ def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: se
         batch = _batch(copy, preset, batch_shape)
         copy.unload(*(set(copy.component_names) - held))
         method = attach(copy, preset)
-        if preset.training.gradient_checkpointing:
+        if preset.training.checkpointed:
             use_gradient_checkpointing(copy, method.modified_components | {"denoiser"})
         learner = Learner(preset, copy, method, steps=1000)
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from modules.preset.paths import Values, get
+from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
 from modules.preset.validate import all_settings
 
@@ -15,14 +15,17 @@ OTHER_TENSORS = (
     "model.family", "method.kind", "method.rank", "method.layers", "method.groups", "method.conv", "method.conv_rank",
     "method.block_size", "method.factor", "method.dora", "optimizer.kind", "training.ema", "words",
 )  # fmt: skip
+# "auto" is what the run has found out
+AUTOMATIC = ("model.dtype", "model.quantization", "model.offload", "training.gradient_checkpointing")
 Changes = dict[str, list[Any]]  # by path: the old value and the new one
 
 
 def changes_between(old: Preset, new: Preset) -> Changes:
     """The settings of the recipe that differ, and the concepts' folders; a list with other entries counts as one."""
     before, after = (_values(preset) for preset in (old, new))
-    if "auto" in (old.model.dtype, new.model.dtype):  # which the run that is there has found out
-        before["model"]["dtype"] = after["model"]["dtype"]
+    for path in AUTOMATIC:
+        if "auto" in (get(before, path), get(after, path)):
+            put(before, path, get(after, path))
     paths = [setting.path for setting in all_settings() if setting.scope == "recipe" and ".0." not in setting.path]
     found: Changes = {}
     for path in dict.fromkeys(paths):

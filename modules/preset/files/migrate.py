@@ -13,6 +13,7 @@ from typing import cast
 from modules.errors import UserError
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
+from modules.preset.text.share import Share
 from modules.sentences.problem import problem
 
 
@@ -104,9 +105,18 @@ def _from_3(values: Values) -> None:
         put(values, "model.dtype", "fp32")
 
 
+def _from_4(values: Values) -> None:
+    """Checkpointing was a switch, offloading a number, and where nothing was said of them, they were off."""
+    if isinstance(shown := get(values, "training.gradient_checkpointing"), bool):
+        put(values, "training.gradient_checkpointing", "all" if shown else "none")
+    if isinstance(share := get(values, "model.offload"), int | float) and not isinstance(share, bool):
+        put(values, "model.offload", str(Share(float(share))))
+
+
 STEPS: dict[int, Callable[[Values], None]] = {
     0: _from_0,
     1: _from_1,
     2: _from_2,
     3: _from_3,
+    4: _from_4,
 }  # from this version to the next; changes values in place

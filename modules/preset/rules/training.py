@@ -78,11 +78,11 @@ def _paged(preset: Preset) -> Iterator[Problem]:
 def _frozen(preset: Preset) -> Iterator[Problem]:
     """Weights that are held so that they cannot be trained."""
     model, trained = preset.model, preset.method.kind == "full" and "denoiser" in preset.trained_parts()
-    if model.quantization != "off" and trained:
+    if model.quantization not in ("off", "auto") and trained:
         yield problem("rules.quantized-trained", "model.quantization", "method.kind", how=model.quantization)
-    if model.offload and trained:
+    if model.offloaded and trained:
         yield problem("rules.offload-trained", "model.offload", "method.kind")
-    if model.offload and preset.general.device == "cpu":
+    if model.offloaded and preset.general.device == "cpu":
         yield problem("rules.offload-on-cpu", "model.offload", "general.device")
 
 

@@ -30,6 +30,12 @@ class General(Section):
         "auto", "Device", scope="machine", aliases="train_device, gpu, cuda, graphics card, cpu"
     )
     """Where the model is trained. "auto" takes the graphics card when there is one."""
+    card_memory: float = Setting(
+        0.0, "Memory of the card", ge=0, le=1024, unit="GB", scope="machine", zero="all it has",
+        aliases="max_vram, vram limit, gpu memory limit, reserve vram, low_vram",
+    )  # fmt: skip
+    """How much of the graphics card's memory a run may take. The memory plan keeps within it. 0: all that the card has,
+    less what the desktop takes."""
     threads: int = Setting(
         0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic",
         aliases="num_cpu_threads_per_process, omp_num_threads",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from modules.catalog import FAMILIES
 from modules.preset.setting import OneOf, Section, Setting
+from modules.preset.text.share import Share, ShareText
 
 
 def _text_encoder(label: str, aliases: str) -> str:
@@ -58,23 +59,24 @@ class Model(Section):
     """Mixed precision: the data type of weights that are not trained, and of the model's computations. bf16 halves the
     memory and suits every card since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a
     CPU. "auto" takes the one that suits the device, and bf16 where the trained weights are in bf16."""
-    quantization: Literal["off", "int8", "nf4"] = Setting(
-        "off", "Quantization",
+    quantization: Literal["auto", "off", "int8", "nf4"] = Setting(
+        "auto", "Quantization",
         aliases="quantize, quantized, qtype, fp8_base, fp8_scaled, base_model_precision, int8, nf4, INT_8, "
         "NFLOAT_4, QLoRA, 4bit, load_in_8bit, load_in_4bit, quantize_transformer, weight_dtype, save VRAM",
     )  # fmt: skip
     """Holds the denoiser's frozen weights in fewer bits, and so in half (int8) or a quarter (nf4) of the memory of
     bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 1 %, nf4 by
     about 9 %. Only for weights that are not trained, so with LoRA and other adapters. What is saved comes from the
-    model's own file and is not quantized."""
-    offload: float = Setting(
-        0.0, "Block offloading", ge=0, le=1, level="expert",
+    model's own file and is not quantized. "auto": only as far as the memory plan needs it."""
+    offload: ShareText = Setting(
+        "auto", "Block offloading", widget="share", level="expert",
         aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, layer offload, "
         "layer_offloading, async_offloading, group offload, enable_cpu_offload, CPU offload, low_vram, RamTorch",
     )  # fmt: skip
     """The share of the denoiser's blocks that lie in main memory. Each is brought to the graphics card while the one
     before it is computed with. The result is the same, bit for bit; a step takes longer, the more of them lie there.
-    Only for weights that are not trained, and only on a card. 0: none; 1: all."""
+    Only for weights that are not trained, and only on a card. "none", "all", or a share such as "25 %". "auto": as few
+    as fit."""
     vae_dtype: Literal["fp32", "bf16", "fp16"] = Setting(
         "fp32", "VAE precision", level="expert",
         aliases="no_half_vae, vae.weight_dtype, VAE data type, fallback_train_dtype, black images",
@@ -103,3 +105,8 @@ class Model(Section):
     weighted_captions: bool = Setting(False, "Weighted captions", level="expert", aliases="prompt weighting, emphasis")
     """Read (word:1.3), [word] and BREAK in captions as A1111 reads them in prompts. Only for captions that were written
     so: in tags such as "lily (flower)" the brackets would be lost. Usual: off."""
+
+    @property
+    def offloaded(self) -> float:
+        """The share of the blocks that lies in main memory."""
+        return Share.parse(self.offload).amount

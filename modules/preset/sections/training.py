@@ -13,6 +13,7 @@ from modules.catalog import most_text_encoders
 from modules.preset.setting import Section, Setting, When
 from modules.preset.text.interval import IntervalText
 from modules.preset.text.resolutions import ResolutionsText
+from modules.preset.text.share import Share, ShareText
 
 
 class Masks(Section):
@@ -239,12 +240,12 @@ class Training(TextEncoders):
         1.0, "Gradient clipping", ge=0, level="expert", zero="off", aliases="max_grad_norm, clip_grad_norm"
     )
     """Maximum norm of the gradient; a longer one is scaled down. 0: off. Usual: 1."""
-    gradient_checkpointing: bool = Setting(
-        False,
-        "Gradient checkpointing",
+    gradient_checkpointing: ShareText = Setting(
+        "auto", "Gradient checkpointing", widget="share",
         aliases="activation_checkpointing, VRAM, out of memory, OOM, low memory, low vram",
-    )
-    """Saves much memory by computing activations twice; about a quarter slower."""
+    )  # fmt: skip
+    """Saves much memory by computing activations twice; about a quarter slower for "all" blocks of the model. The
+    result is the same. "none", "all", or a share of the blocks such as "25 %". "auto": as few as fit."""
     ema: bool = Setting(
         False, "EMA (moving average)", level="expert", aliases="use_ema, ema_config, exponential moving average"
     )
@@ -275,6 +276,11 @@ class Training(TextEncoders):
     # text_encoder_1, text_encoder_2, ...: as many as a family of the catalog has; see `TextEncoders`
     masks: Masks = Masks()
     guards: Guards = Guards()
+
+    @property
+    def checkpointed(self) -> float:
+        """The share of the blocks whose activations are computed twice."""
+        return Share.parse(self.gradient_checkpointing).amount
 
     @property
     def rate_scale(self) -> float:

@@ -134,7 +134,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "memory.spills": (
         "Steps take {times:.1f} times as long as before, and the card's memory is full ({memory}): the driver seems to "
         "use the computer's memory instead.",
-        "Close other programs, turn on {training.gradient_checkpointing} or lower {training.batch_size}."),
+        "Close other programs, set {training.gradient_checkpointing} to all or lower {training.batch_size}."),
     # Samples and validation
     "samples.reads-prompts": (
         "A new prompt: {count:the text encoder is|the # text encoders are} loaded again to read it. Large ones take a "

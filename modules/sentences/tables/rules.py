@@ -87,13 +87,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose another optimizer, such as adamw8bit, or train on a card."),
     "rules.offload-trained": (
         "{model.offload} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
-        "Set {model.offload} to 0, or train an adapter such as a LoRA."),
+        "Set {model.offload} to auto or none, or train an adapter such as a LoRA."),
     "rules.offload-on-cpu": (
         "{model.offload} moves blocks between a graphics card and main memory, but {general.device} is cpu.",
-        "Set {model.offload} to 0, or train on a card."),
+        "Set {model.offload} to auto or none, or train on a card."),
     "rules.quantized-trained": (
         "{model.quantization} {how} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
-        "Set {model.quantization} to off, or train an adapter such as a LoRA."),
+        "Set {model.quantization} to auto or off, or train an adapter such as a LoRA."),
     # Adapters
     "rules.lora-format": ("{output.lora_format} {form} is none of the formats that programs read for {type}.",
         "Set {output.lora_format} to auto."),

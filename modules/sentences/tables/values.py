@@ -46,6 +46,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         ""),
     "value.interval-whole": ("{value} must be a whole number of {unit}.", ""),
     "value.warm-up": ('{value} must be a number of steps or a share of the run, such as "100 steps" or "5 %".', ""),
+    "value.share": ('{value} must be "auto", "none", "all" or a share such as "25 %".', ""),
     "value.points": (
         '{value} must be points "place:height" between 0 and 1 from left to right, such as "0:1, 0.5:0.3, 1:0".', ""),
     "value.too-many-points": ("{value} has too many points: at most {most}.", ""),

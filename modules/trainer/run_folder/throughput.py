@@ -20,7 +20,7 @@ from modules.system.power import PowerMeter
 from modules.system.read_cache import ReadCache
 from modules.system.reading import read_json
 from modules.system.stamps import ALWAYS
-from modules.trainer.preparation import with_precision
+from modules.trainer.preparation import with_precision, without_plan
 
 SPEEDS, OLD_FILE = "speeds 1", "speeds.json"
 SKIPPED = 3  # steps at the start, in which kernels are chosen and memory is found
@@ -44,7 +44,7 @@ class Shape:
     accumulation: int
     dtype: str
     weights: str
-    checkpointing: bool
+    checkpointing: float  # share of the blocks; true in runs of older versions
     device: str
     quantization: str = "off"  # as it was in runs of older versions
     offload: float = 0.0
@@ -73,6 +73,7 @@ class Speed:
 
 def shape_of(preset: Preset, denoiser: int) -> Shape:
     """`denoiser`: how many numbers it has. The preset has its resolution."""
+    preset = without_plan(with_precision(preset))
     training = preset.training
     return Shape(
         preset.model.family,
@@ -83,12 +84,12 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         preset.resolution,
         training.batch_size,
         training.accumulation,
-        with_precision(preset).model.dtype,
+        preset.model.dtype,
         training.weights,
-        training.gradient_checkpointing,
+        training.checkpointed,
         _name_of(device_named(preset.general.device)),
         preset.model.quantization,
-        preset.model.offload,
+        preset.model.offloaded,
     )
 
 

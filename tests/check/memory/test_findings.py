@@ -66,7 +66,7 @@ def batch_of(preset: Preset, family: Family, count: int) -> Batch:
 
 def learner_of(preset: Preset, family: Family) -> Learner:
     method = attach(family, preset)
-    if preset.training.gradient_checkpointing:
+    if preset.training.checkpointed:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
     learner = Learner(preset, family, method, steps=1000)
     learner.scaler = torch.amp.GradScaler(enabled=False)
@@ -76,11 +76,11 @@ def learner_of(preset: Preset, family: Family) -> Learner:
 CPU = torch.device("cpu")
 CASES = [  # a step without numbers takes seconds: what does not act on one another stands together
     (),
-    ("training.gradient_checkpointing=true", "training.accumulation=2", "optimizer.kind=lion"),
+    ("training.gradient_checkpointing=all", "training.accumulation=2", "optimizer.kind=lion"),
     ("method.conv=true", "method.dora=true", "model.dtype=bf16", "optimizer.kind=adafactor"),
     ("method.kind=full", "training.ema=true"),
     ("method.kind=full", "model.dtype=bf16", "training.weights=bf16"),
-    ("model.quantization=int8", "method.conv=true", "training.gradient_checkpointing=true"),
+    ("model.quantization=int8", "method.conv=true", "training.gradient_checkpointing=all"),
     ("model.quantization=nf4", "method.kind=loha", "model.dtype=bf16"),
     ("method.kind=oft", "optimizer.kind=schedule_free_adamw"),
     ("method.kind=lora", "training.text_encoder_1.train=true", "optimizer.kind=adamw8bit"),

@@ -184,7 +184,7 @@ def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 4}', '{"version": 1, "speeds": [{"shape": {}, "speed": {"step": "x"}}]}']
+    "text", ["", "{", "[]", '{"version": 5}', '{"version": 1, "speeds": [{"shape": {}, "speed": {"step": "x"}}]}']
 )
 def test_a_torn_file_of_speeds_of_an_earlier_release_is_passed_over(text: str, tmp_path: Path) -> None:
     shape = shape_of(with_absolute_paths(validate(values(tmp_path))), 100)

@@ -152,4 +152,4 @@ def test_amounts_and_changes_are_said_in_words() -> None:
     assert amount(3700, "seconds") == "1 h 01 min"
     assert amount(75, "seconds") == "1 min 15 s"
     assert amount(1200, "captions") == "1,200 captions"
-    assert describe_changes({"training.gradient_checkpointing": True}).endswith("Gradient checkpointing: on")
+    assert describe_changes({"training.gradient_checkpointing": "all"}).endswith("Gradient checkpointing: all")

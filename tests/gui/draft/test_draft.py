@@ -379,7 +379,7 @@ def second_value(setting: object, value: object) -> object:
         return value + 8
     if isinstance(value, float):
         return value / 2 if value else 0.5
-    return {"never": "10 steps"}.get(
+    return {"never": "10 steps", "auto": "10 %"}.get(
         str(value), "7 steps" if any(unit in str(value) for unit in ("step", "min", "epoch")) else "other"
     )
 

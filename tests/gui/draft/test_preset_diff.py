@@ -20,11 +20,11 @@ def test_nothing_differs_from_itself() -> None:
 
 def test_a_difference_is_said_as_the_form_shows_it() -> None:
     before, after = draft(), draft()
-    after.put("training.gradient_checkpointing", True)
+    after.put("training.gradient_checkpointing", "all")
     after.put("training.batch_size", 1)
     found = {each.path: (each.label, each.old, each.new) for each in differences(before.values, after.values)}
     assert found == {
-        "training.gradient_checkpointing": ("Training \u203a Gradient checkpointing", "off", "on"),
+        "training.gradient_checkpointing": ("Training \u203a Gradient checkpointing", "automatic", "all"),
         "training.batch_size": ("Training \u203a Batch size", "4 images", "1 image"),
     }
 

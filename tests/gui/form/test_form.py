@@ -103,8 +103,8 @@ def another(setting: SettingInfo, draft: Draft) -> Any:
         return not now
     if setting.choices:
         return next(choice for choice in setting.choices if choice != now)
-    if setting.widget in ("interval", "warmup"):
-        return "7 steps"
+    if setting.widget in ("interval", "warmup", "share"):
+        return "7 %" if setting.widget == "share" else "7 steps"
     if isinstance(now, str):
         return "<other>" if setting.path.endswith("token") else "other"
     tried = (now + 1, now - 1) if setting.kind is int else (now / 2, now + 0.25)
@@ -214,7 +214,7 @@ def changed_reset_undone_and_redone(row: SettingRow, draft: Draft) -> None:
 
 TYPED = [
     setting for setting in KNOBS
-    if setting.kind in (int, float) or setting.widget in ("interval", "warmup")
+    if setting.kind in (int, float) or setting.widget in ("interval", "warmup", "share")
     or setting.path.endswith((".token", ".tag_separator"))
 ]  # fmt: skip
 
@@ -226,8 +226,8 @@ def test_wrong_text_stands_there_with_a_sentence_until_escape(
     for setting in settings:
         with subtests.test(name_of(setting)):
             draft = own_draft(context, setting)
-            if setting.widget == "interval":
-                draft.put(setting.path, "7 steps")
+            if setting.widget in ("interval", "share"):
+                draft.put(setting.path, another(setting, draft))
             row = row_alone(context, setting.path)
             wrong_text_stands_there(row, draft)
             row.master.destroy()

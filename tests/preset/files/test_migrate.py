@@ -48,7 +48,7 @@ def test_a_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [None, "1", True, 1.0, -1])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    with pytest.raises(UserError, match='Write "version": 4'):
+    with pytest.raises(UserError, match='Write "version": 5'):
         migrate({"version": version})
 
 
@@ -61,7 +61,16 @@ def test_what_said_nothing_of_a_precision_was_in_fp32() -> None:
     for old in ({}, {"model": {}}, {"model": {"family": "sdxl"}}):
         assert migrate({"version": 3, **old})["model"]["dtype"] == "fp32"
     assert migrate({"version": 3, "model": {"dtype": "bf16"}})["model"] == {"dtype": "bf16"}
-    assert migrate({"version": 4}) == {"version": 4}
+    assert migrate({"version": 4}) == {"version": 5}
+
+
+def test_what_was_a_switch_or_a_number_is_a_share_of_the_blocks() -> None:
+    """And what said nothing of it lets the memory plan decide."""
+    for old, new in ((True, "all"), (False, "none"), ("true", "true")):
+        values: Values = {"version": 4, "training": {"gradient_checkpointing": old}}
+        assert migrate(values)["training"] == {"gradient_checkpointing": new}
+    for old, new in ((0, "none"), (0.25, "25 %"), (1.0, "all"), (True, True)):
+        assert migrate({"version": 4, "model": {"offload": old}})["model"] == {"offload": new}
 
 
 def test_a_dora_of_before_keeps_its_magnitudes_of_outputs() -> None:

@@ -59,7 +59,7 @@ KINDS = {
         "training.ema=true",
         "training.ema_every=3",
         "training.ema_device=cpu",
-        "training.gradient_checkpointing=true",
+        "training.gradient_checkpointing=all",
         "method.rank_dropout=0.3",
         "training.text_encoder_1.train=true",
     ),
