@@ -31,7 +31,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
 def opened(model: str, holding: Holding) -> tuple[Any, Any]:
     family = family_class("sd").load(model, LoadOptions(holding=holding))
     method = attach(family, Preset.model_validate({"method": {"kind": "lora"}, "model": {"source": model}}))
-    use_gradient_checkpointing(family, {"denoiser"})
+    use_gradient_checkpointing(family, {"denoiser"}, 0.6)
     return family, method
 
 

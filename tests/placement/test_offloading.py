@@ -78,12 +78,12 @@ def use_lane(monkeypatch: pytest.MonkeyPatch, lane: DelayedLane) -> DelayedLane:
     return lane
 
 
-def opened(model: str, holding: Holding, *, checkpoints: bool = False) -> tuple[Family, Any]:
+def opened(model: str, holding: Holding, *, checkpointed: float = 0.0) -> tuple[Family, Any]:
     family = family_class("sd").load(model, LoadOptions(holding=holding))
     settings = {"kind": "lora", "rank": 2, "layers": "all", "conv": True}
     method = attach(family, Preset.model_validate({"method": settings, "model": {"source": model}}))
-    if checkpoints:
-        use_gradient_checkpointing(family, {"denoiser"})
+    if checkpointed:
+        use_gradient_checkpointing(family, {"denoiser"}, checkpointed)
     family.denoiser.train()
     return family, method
 
@@ -103,14 +103,14 @@ def learnt(family: Family, method: Any) -> list[Tensor]:
     return found
 
 
-@pytest.mark.parametrize("checkpoints", [False, True])
+@pytest.mark.parametrize("checkpointed", [0.0, 0.5])
 @pytest.mark.parametrize(("kind", "share"), [("", 1.0), ("", 0.4), ("int8", 1.0)])
 def test_offloaded_blocks_learn_bit_for_bit_the_same(
-    kind: str, share: float, checkpoints: bool, model: str, lane: DelayedLane
+    kind: str, share: float, checkpointed: float, model: str, lane: DelayedLane
 ) -> None:
-    expected = learnt(*opened(model, Holding(kind), checkpoints=checkpoints))
+    expected = learnt(*opened(model, Holding(kind), checkpointed=checkpointed))
     assert not lane.copies
-    found = learnt(*opened(model, Holding(kind, share), checkpoints=checkpoints))
+    found = learnt(*opened(model, Holding(kind, share), checkpointed=checkpointed))
     assert lane.copies > 4
     for one, other in zip(found, expected, strict=True):
         assert torch.equal(one, other)

@@ -11,6 +11,7 @@ from modules.data.batches import Batch
 from modules.data.index import Bucket
 from modules.errors import UserError
 from modules.families import Family
+from modules.placement.checkpointing import checkpoint_blocks
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem, problem
 from modules.text import bytes_of
@@ -22,18 +23,10 @@ STEPS_SEEN = 50
 STEPS_SLOW = 5  # in a row; one slow step is a sample, a backup or another program
 
 
-def use_gradient_checkpointing(family: Family, parts: Iterable[str]) -> None:
-    """Gradient checkpointing (arXiv:1604.06174): keep what enters a block, compute its inside again when going back.
-
-    Both libraries do it only in train mode, and by the form that also works when nothing before the block is trained.
-    """
+def use_gradient_checkpointing(family: Family, parts: Iterable[str], share: float = 1.0) -> None:
+    """Gradient checkpointing of a share of the blocks of these parts (modules/placement/checkpointing.py)."""
     for name in parts:
-        module: Any = family.component(name)
-        if hasattr(module, "enable_gradient_checkpointing"):  # diffusers
-            module.enable_gradient_checkpointing()
-        else:  # transformers
-            module.activation_checkpointing_enable({"use_reentrant": False})
-        module.train()
+        checkpoint_blocks(family.component(name), share)
 
 
 class BatchSplits:
