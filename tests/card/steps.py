@@ -177,7 +177,7 @@ def main(words: list[str]) -> None:
         except Exception:  # noqa: BLE001 - the next case is told, too
             bad, seen = bad + 1, None
             print(*case, traceback.format_exc(limit=-3))  # noqa: T201
-        if seen and (seen.late or (seen.waits and not kind.synchronizes)):
+        if seen and (seen.waits or seen.late) and not kind.synchronizes:
             bad += 1
             print(*case, seen.waits, seen.late)  # noqa: T201
     print(f"{bad} bad")  # noqa: T201
