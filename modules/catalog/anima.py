@@ -45,6 +45,7 @@ CARD = FamilyCard(
     variants=(Variant("anima", "Anima", repo=REPO, licence="CircleStone Labs Non-Commercial"),),
     file_marks=("llm_adapter.", "t_embedding_norm.", "time_embed.t_embedder."),
     file_lacks=("learnable_pos_embed.", "crossattn_proj.", "img_context_proj."),  # other models made of Cosmos
+    metadata_names=r"anima(?![a-z])",
     lora_formats=("native", "kohya", "diffusers"),
     index_file="modular_model_index.json",
     file_prefix="net.",  # where ComfyUI looks for it

@@ -162,12 +162,17 @@ class FamilyCard:
     lora_formats: tuple[LoraFormat, ...] = ("kohya", "diffusers")  # of its files; most programs read the first
     file_marks: tuple[str, ...] = ()  # how the names of tensors begin that only single files of this family have
     file_lacks: tuple[str, ...] = ()  # how those begin that other families' files have beside these
+    metadata_names: str = r"(?!)"  # a regular expression over what metadata of files calls its models
 
     def is_marked(self, names: Collection[str]) -> bool:
         """Whether the tensors of a single file have such names as this family's."""
         return any(name.startswith(self.file_marks) for name in names) and not any(
             name.startswith(self.file_lacks) for name in names
         )
+
+    def is_called(self, model: str) -> bool:
+        """Whether a file's metadata means a model of this family."""
+        return bool(re.search(self.metadata_names, model, re.IGNORECASE))
 
     def omits(self, name: str, source: str) -> bool:
         """Whether the setting of a component says that the model is to do without it."""

@@ -31,6 +31,7 @@ CARD = replace(
     ),
     file_marks=("distilled_guidance_layer.",),
     file_lacks=(),
+    metadata_names=r"chroma",
     sampling=(SamplingDefaults(16, 1.0, names=r"flash"), SamplingDefaults(40, 3.0)),
     guidance_embed=False,
 )  # fmt: skip

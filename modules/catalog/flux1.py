@@ -59,6 +59,7 @@ CARD = FamilyCard(
     ),
     file_marks=("vector_in.", "single_transformer_blocks.0.proj_mlp."),
     file_lacks=("distilled_guidance_layer.",),
+    metadata_names=r"flux[._-]?1",
     chunk_size=511,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

@@ -78,6 +78,7 @@ KLEIN = FamilyCard(
     lora_formats=("diffusers", "native", "kohya"),
     file_marks=("single_stream_modulation.",),
     file_lacks=("guidance_in.", "time_guidance_embed.guidance_embedder."),
+    metadata_names=r"flux.?2.?klein",
 )  # fmt: skip
 
 DEV = replace(
@@ -101,4 +102,5 @@ DEV = replace(
     guidance_embed=True,
     file_marks=("single_blocks.47.", "single_transformer_blocks.47."),  # no other of its kind is as deep
     file_lacks=(),
+    metadata_names=r"flux.?2.?dev",
 )  # fmt: skip

@@ -40,6 +40,7 @@ CARD = FamilyCard(
         ),
     ),
     file_marks=("txtfusion.", "text_fusion."),
+    metadata_names=r"krea.?2",
     lora_formats=("diffusers", "native", "kohya"),
     chunk_size=507,
     sampling=(SamplingDefaults(8, 1, names="turbo"), SamplingDefaults(28, 5.5)),

@@ -41,6 +41,7 @@ CARD = FamilyCard(
         Variant("qwen-image", "Qwen-Image-2512", r"2512", repo="Qwen/Qwen-Image-2512", licence="Apache 2.0"),
     ),
     file_marks=("transformer_blocks.0.img_mlp.", "transformer_blocks.0.txt_mlp."),
+    metadata_names=r"qwen.?image(?!.*(2\.1|layered))",
     lora_formats=("diffusers", "native", "kohya"),
     chunk_size=507,
     guidance_norm=2,  # in every token, which is a patch

@@ -39,4 +39,5 @@ CARD = FamilyCard(
         Variant("sd2", "Stable Diffusion 2", names=r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])"),
     ),
     file_marks=("cond_stage_model.",),
+    metadata_names=r"stable-diffusion-v[12]|(?<![a-z])sd[_-]?v?[12]",
 )  # fmt: skip

@@ -59,6 +59,7 @@ CARD = FamilyCard(
     ),
     file_marks=("joint_blocks.", "pos_embed.pos_embed"),
     file_lacks=("joint_transformer_blocks.",),  # AuraFlow's
+    metadata_names=r"stable-diffusion-3|(?<![a-z])sd[_-]?3",
     chunk_size=255,
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",

@@ -39,4 +39,5 @@ CARD = FamilyCard(
     variants=(Variant("sdxl", "Stable Diffusion XL"),),
     fp16_vae=False,
     file_marks=("conditioner.embedders.", "model.diffusion_model.label_emb."),
+    metadata_names=r"stable-diffusion-xl|sdxl",
 )  # fmt: skip

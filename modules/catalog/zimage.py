@@ -38,6 +38,7 @@ CARD = FamilyCard(
         ),
     ),
     file_marks=("cap_pad_token", "x_pad_token"),
+    metadata_names=r"z.?image",
     lora_formats=("diffusers", "native", "kohya"),
     chunk_size=500,
     sampling=(SamplingDefaults(8, 1, names="turbo"), SamplingDefaults(30, 4)),

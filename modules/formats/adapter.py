@@ -128,21 +128,11 @@ def merged_weight(weight: Tensor, update: AdapterTensors, scale: float = 1.0) ->
     """The weight of a layer with an update in it, in the weight's own type; computed in fp32. `scale` 0: as it was.
 
     Raises:
-        UserError: the update does not fit the layer.
+        UserError: its DoRA does not fit the layer.
     """
-    check_fit(update, tuple(weight.shape))
+    assert update.fits(tuple(weight.shape)), "whoever reads a file finds that out"
     after = update.changed(weight)
     return torch.lerp(weight.float(), after, scale).to(weight.dtype) if scale != 1 else after.to(weight.dtype)
-
-
-def check_fit(update: AdapterTensors, shape: tuple[int, ...]) -> None:
-    """Find out whether an update was made for a layer of this shape.
-
-    Raises:
-        UserError: it was not.
-    """
-    if not update.fits(shape):
-        raise UserError("adapter.layer-size", title=update.title, sizes=list(update.sizes().values()), shape=shape)
 
 
 def tucker(core: Tensor, outputs_RO: Tensor, inputs_RI: Tensor) -> Tensor:

@@ -23,7 +23,7 @@ from modules.formats.lora import LoraTensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
 from modules.sentences.problem import Fix, Problem, problem
-from modules.system.weights import first_names
+from modules.system.weights import Shape, first_names
 
 KINDS: tuple[type[AdapterTensors], ...] = (LoraTensors, LohaTensors, LokrTensors, OftTensors)
 # Every ending -> what it is called here: those of kohya and LyCORIS, of PEFT, and of diffusers long ago.
@@ -83,6 +83,25 @@ def read_adapter(
     return found
 
 
+def layer_count(names: Iterable[str]) -> int:
+    """How many layers tensors of these names are of, whatever anyone calls them."""
+    return len({match[1] for name in names if (match := ENDING.fullmatch(_unwrapped_key(name)))})
+
+
+def fitting_count(tensors: Mapping[str, Tensor], spellings: Spellings, shapes: Mapping[str, Shape]) -> tuple[int, int]:
+    """How many layers of a file fit a model, and how many it has by name. The tensors may be on the meta device.
+
+    Args:
+        shapes: of the model's weights, by "part|module path".
+    """
+    fitting, layers = 0, _sorted_out(tensors, spellings)[0]
+    for place, keys in layers.items():
+        update = _update({ending: tensor for ending, (_, tensor) in keys.items()})
+        shape = place.shape(shapes) if isinstance(place, FileLayer) else shapes[place]
+        fitting += update is not None and not update.invalid_reason() and update.fits(shape)
+    return fitting, len(layers)
+
+
 def _sorted_out(
     tensors: Mapping[str, Tensor], spellings: Spellings
 ) -> tuple[dict[str | FileLayer, dict[str, tuple[str, Tensor]]], list[str]]:
@@ -125,24 +144,28 @@ def _unwrapped_key(key: str) -> str:
 
 def _layer(name: str, found: dict[str, Tensor], path: Path) -> AdapterTensors:
     """The update of a layer, of the kind that its tensors' endings say."""
-    tensors = {ending: tensor for ending, tensor in found.items() if ending not in BESIDE}
-    kinds = [kind for kind in KINDS if tensors.keys() <= set(kind.names.values())]
-    if not kinds:
-        raise UserError("adapter.mixed-kinds", file=path.name, layer=name, names=first_names(tensors))
-    kind = kinds[0]
-    values = {name: tensors[ending] for name, ending in kind.names.items() if ending in tensors}
-    if invalid_reason := kind(values, 1.0).invalid_reason():
+    if (update := _update(found)) is None:
+        names = first_names(ending for ending in found if ending not in BESIDE)
+        raise UserError("adapter.mixed-kinds", file=path.name, layer=name, names=names)
+    if invalid_reason := update.invalid_reason():
         raise UserError("adapter.incomplete", file=path.name, layer=name, reason=invalid_reason)
     beside = (found[name] for name in (*MAGNITUDES, "scalar") if name in found)
-    for tensor in (*values.values(), *beside):
+    for tensor in (*update.values.values(), *beside):
         if not tensor.numel():
-            raise UserError("adapter.empty", file=path.name, title=kind.title, layer=name)
+            raise UserError("adapter.empty", file=path.name, title=update.title, layer=name)
         if not bool(tensor.isfinite().all()):
             raise UserError("adapter.nan", file=path.name, layer=name)
-    update = kind(values, 1.0)
     if (scalar := found.get("scalar")) is not None:  # LyCORIS's, of an update in proportion to one of its tensors
-        values[update.zero_init] = values[update.zero_init] * scalar
+        first = update.zero_init
+        update = replace(update, values={**update.values, first: update.values[first] * scalar})
     return replace(update, alpha=_alpha(update, found, name, path), dora_scale=_magnitude(found, update))
+
+
+def _update(found: Mapping[str, Tensor]) -> AdapterTensors | None:
+    """The kind that tensors are of by their endings, with an alpha of 1; None: of none, or of several."""
+    tensors = {ending: tensor for ending, tensor in found.items() if ending not in BESIDE}
+    kind = next((kind for kind in KINDS if tensors.keys() <= set(kind.names.values())), None)
+    return kind and kind({name: tensors[end] for name, end in kind.names.items() if end in tensors}, 1.0)
 
 
 def _alpha(update: AdapterTensors, found: Mapping[str, Tensor], name: str, path: Path) -> float:

@@ -10,6 +10,7 @@ import torch
 from modules.formats.adapter import AdapterTensors
 from modules.formats.checkpoint import Link
 from modules.formats.lora import LoraTensors
+from modules.system.weights import Shape
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class FileLayer:
 
     def __str__(self) -> str:
         return self.parts[0][1].theirs
+
+    def shape(self, ours: Mapping[str, Shape]) -> Shape:
+        """Of its weight, by the shapes of ours."""
+        shapes = [ours[name] for name, _ in self.parts]
+        return (sum(rows for rows, *_ in shapes), *shapes[0][1:])
 
     def split(self, update: AdapterTensors) -> dict[str, AdapterTensors]:
         """The update of each of ours that it changes; empty: one of its kind cannot be taken apart."""

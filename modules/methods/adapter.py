@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import _disable_current_modes  # pyright: ignore[reportPrivateUsage]
 
 from modules.families.family import Family
+from modules.families.parts.adapter_origin import reservations
 from modules.formats.adapter import AdapterTensors
-from modules.formats.adapter_files import kohya_tensors, left_out
+from modules.formats.adapter_files import kohya_tensors
 from modules.formats.adapter_names import in_file
 from modules.formats.hashes import with_hashes
 from modules.formats.lora import LoraTensors, peft_tensors
@@ -78,7 +79,7 @@ class Adapter(Method):
         generator = torch.Generator().manual_seed(seed_of(self.preset.general.seed, self._kind, name))
         tensors = kind.initial_tensors(layer, self.settings, self._layer_groups.get(name), generator)
         if (given := self._start_tensors.get(name)) is not None:
-            check_start(given, tensors, layer, name, any_size=self.settings.rank_from_file)
+            check_start(given, tensors, name, any_size=self.settings.rank_from_file)
             tensors = given if self.settings.rank_from_file else given.with_alpha(tensors.alpha)
         return kind(layer, tensors, self.settings, DTYPES[self.preset.training.weights])
 
@@ -196,14 +197,14 @@ class Adapter(Method):
             yield from self._start_file_notes()
 
     def _start_file_notes(self) -> Iterator[Problem]:
-        file = Path(self.settings.start_from).name
+        path = Path(self.settings.start_from).expanduser()
+        file = path.name
         known, fresh = (
             self._start_tensors.keys() & self.updates.keys(),
             self.updates.keys() - self._start_tensors.keys(),
         )
         yield problem("adapter.continued", known=len(known), file=file, new=len(fresh))
-        if self._unread:
-            yield left_out(Path(file), self._unread)
+        yield from reservations(self.family, path, self._unread)
         if lost := self._start_tensors.keys() - self.updates.keys():
             yield problem("adapter.lost-layers", count=len(lost), file=file, names=first_names(sorted(lost)))
 

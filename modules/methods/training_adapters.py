@@ -8,9 +8,8 @@ model's own predictions ("prior"), under them; so is what validation measures.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from math import prod
 from pathlib import Path
 from typing import Any, Self, cast
 
@@ -20,7 +19,8 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 
 from modules.errors import UserError
 from modules.families.family import Family
-from modules.formats.adapter_files import left_out, read_adapter
+from modules.families.parts.adapter_origin import read_for, reservations
+from modules.formats.adapter_files import layer_count
 from modules.formats.lora import LoraTensors
 from modules.placement.layers import weight_of
 from modules.preset.preset import Preset
@@ -28,6 +28,7 @@ from modules.preset.sections.model import TrainingAdapter
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import resolve
 from modules.system.reading import look_at, open_file
+from modules.system.weights import first_names, open_weights
 
 PATH = "model.training_adapters"
 
@@ -41,9 +42,9 @@ class TrainingAdapters:
         for adapter in used_adapters(preset):
             with _disable_current_modes():  # the check attaches where tensors have no numbers; a file's have
                 layers, unread = _read(family, adapter)
-            file = Path(adapter.path)
+            file = resolve(adapter.path)
             self._notes.append(problem("training-adapter.used", PATH, file=file.name, strength=adapter.strength))
-            self._notes += [left_out(file, unread)] if unread else []
+            self._notes += [*_partly(file, layers, unread), *reservations(family, file)]
             for path, tensors in layers.items():
                 layer = family.denoiser.get_submodule(path)
                 self._hooks.append(layer.register_forward_hook(self._hook(layer, tensors, adapter.strength, family)))
@@ -120,12 +121,12 @@ def adapters_key(preset: Preset) -> list[tuple[str, float]]:
 
 def _read(family: Family, adapter: TrainingAdapter) -> tuple[dict[str, LoraTensors], list[str]]:
     """The layers of the denoiser that a file changes, by their paths; and what of it is left out."""
-    path, unread, shapes = resolve(adapter.path), list[str](), family.weights("denoiser").shapes
+    path, unread = resolve(adapter.path), list[str]()
     look_at(path)
     if not path.is_file():
         raise UserError("training-adapter.not-there", PATH, file=path)
     found: dict[str, LoraTensors] = {}
-    for name, tensors in read_adapter(path, family.layer_spellings(), unread).items():
+    for name, tensors in read_for(family, path, unread).items():
         component, _, layer = name.partition("|")
         if component != "denoiser":
             unread.append(name)
@@ -133,14 +134,14 @@ def _read(family: Family, adapter: TrainingAdapter) -> tuple[dict[str, LoraTenso
             title = "DoRA" if tensors.dora_scale is not None else tensors.title
             raise UserError("training-adapter.kind", PATH, file=path.name, title=title)
         else:
-            shape = shapes[f"{layer}.weight"]
-            flat = tuple(tensors.up.shape[:1] + tensors.down.shape[1:])
-            if prod(flat) != prod(shape) or flat[:2] != shape[:2]:
-                sizes = list(tensors.sizes().values())
-                raise UserError(
-                    "training-adapter.layer-size", PATH, file=path.name, layer=layer, sizes=sizes, shape=shape
-                )
             found[layer] = tensors
     if not found:
         raise UserError("training-adapter.no-denoiser", PATH, file=path.name)
     return found, unread
+
+
+def _partly(file: Path, layers: Collection[str], unread: Sequence[str]) -> Iterator[Problem]:
+    """How much of a file is used, where that is not all of it."""
+    if unread:
+        values: dict[str, Any] = {"used": len(layers), "count": layer_count(open_weights(file).shapes)}
+        yield problem("training-adapter.partly", PATH, file=file.name, names=first_names(unread), **values)

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families.family import Family
-from modules.formats.adapter import AdapterTensors, broadcast_scale, check_fit, norms
-from modules.formats.adapter_files import check_kind, read_adapter
+from modules.families.parts.adapter_origin import read_for
+from modules.formats.adapter import AdapterTensors, broadcast_scale, norms
+from modules.formats.adapter_files import check_kind
 from modules.placement.frozen import Weight
 from modules.placement.layers import Layer, frozen_forward, weight_of
 from modules.preset.sections.method import Adapter as Settings
@@ -179,17 +180,16 @@ def read_start_file(family: Family, settings: Settings, unread: list[str] | None
     """
     skipped = (unread if unread is not None else []) if settings.skip_unread else None
     skip = [fix("fix.skip-unread", {"method.skip_unread": True})]
-    return read_adapter(Path(settings.start_from).expanduser(), family.layer_spellings(), skipped, fixes=skip)
+    return read_for(family, Path(settings.start_from).expanduser(), skipped, fixes=skip)
 
 
-def check_start(tensors: AdapterTensors, wanted: AdapterTensors, layer: Layer, name: str, *, any_size: bool) -> None:
+def check_start(tensors: AdapterTensors, wanted: AdapterTensors, name: str, *, any_size: bool) -> None:
     """Find out whether an update can go on from what a file holds of it.
 
     Raises:
-        UserError: it is of another kind, made for another layer or, unless `any_size`, has other sizes.
+        UserError: it is of another kind or, unless `any_size`, has other sizes.
     """
     check_kind(tensors, wanted.title.lower(), name)
-    check_fit(tensors, tuple(weight_of(layer).shape))
     here, there = wanted.sizes(), tensors.sizes()
     if here != there and not any_size:
         differ = [which for which in {**there, **here} if here.get(which) != there.get(which)]

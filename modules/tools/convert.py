@@ -66,9 +66,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         UserError: the model or the parts cannot be read, they do not fit together, or the target is taken.
     """
     from modules.families import LoadOptions  # noqa: PLC0415
-    from modules.formats.adapter_files import left_out  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import narrowed, open_model, replacement_tensors  # noqa: PLC0415
+    from modules.tools.models import narrowed, open_model, part_reservations, replacement_tensors  # noqa: PLC0415
 
     single, target = _form(settings)
     _check_target(target, single, overwrite=settings.overwrite)
@@ -85,10 +84,9 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     for component, tensors in replacements.items():
         values: dict[str, Any] = {"file": Path(settings.parts).name, "count": len(tensors), "component": component}
         tell(note(problem("convert.replaced", **values)))
-    if unread:
-        tell(note(left_out(Path(settings.parts), unread), level="warning"))
-    for loss in narrowed(family, DTYPES.get(settings.dtype)):
-        tell(note(loss, level="warning"))
+    doubts = part_reservations(family, settings.parts, unread)
+    for said in (*doubts, *narrowed(family, DTYPES.get(settings.dtype))):
+        tell(note(said, level="warning"))
     control.check()
     tell(Stage("stage.writing-model"))
     family.save(

@@ -13,8 +13,9 @@ from modules.catalog import FAMILIES
 from modules.catalog.contents import family_of
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
+from modules.families.parts.adapter_origin import read_for, reservations
 from modules.formats.adapter import merged_weight
-from modules.formats.adapter_files import is_adapter, read_adapter
+from modules.formats.adapter_files import is_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
@@ -47,7 +48,7 @@ def open_model(source: str, guess: str, options: LoadOptions) -> Family:
 def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, dict[str, Tensor]]:
     """The weights that a file of trained parts holds, or those that a LoRA makes of a model's: by part and name.
 
-    `unread`: as `read_adapter` has it.
+    `unread`: as `read_for` has it.
 
     Raises:
         UserError: there is no such file, it is damaged, or it was made for another architecture.
@@ -57,6 +58,12 @@ def replacement_tensors(path: Path, family: Family, unread: list[str] | None = N
     if path.is_file() and is_adapter(open_weights(path).shapes):
         return _merged_lora(path, family, unread)
     return dict(family.components_in(path))
+
+
+def part_reservations(family: Family, parts: str, unread: Sequence[str] | None) -> Iterator[Problem]:
+    """What is to be said of a file whose `replacement_tensors` were read."""
+    if parts and Path(parts).is_file():
+        yield from reservations(family, Path(parts), unread)
 
 
 def narrowed(family: Family, dtype: torch.dtype | None) -> Iterator[Problem]:
@@ -82,7 +89,7 @@ def _digits(dtype: torch.dtype) -> float:
 @torch.no_grad()
 def _merged_lora(path: Path, family: Family, unread: list[str] | None) -> dict[str, dict[str, Tensor]]:
     merged: dict[str, dict[str, Tensor]] = {}
-    for name, lora in read_adapter(path, family.layer_spellings(), unread, fixes=SKIP).items():
+    for name, lora in read_for(family, path, unread, fixes=SKIP).items():
         component, _, module = name.partition("|")
         weight = family.component(component).get_submodule(module).get_parameter("weight")
         merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
@@ -111,12 +118,12 @@ def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[P
 def merge_lora(family: Family, lora: Path, unread: list[str] | None = None, strength: float = 1.0) -> int:
     """Add so much of a LoRA to the weights of a family, in memory; gives how many layers it changes.
 
-    `unread`: see `read_adapter`.
+    `unread`: see `read_for`.
 
     Raises:
         UserError: the file is damaged, or was made for another architecture.
     """
-    layers = read_adapter(lora, family.layer_spellings(), unread, fixes=SKIP)
+    layers = read_for(family, lora, unread, fixes=SKIP)
     for name, tensors in layers.items():
         component, _, path = name.partition("|")
         add_update(family.component(component).get_submodule(path), tensors, strength)

@@ -74,7 +74,7 @@ def _with_seed(prompt: Values, more: int) -> Values:
 
 def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
     """The model with the files on it, and whether any of them can change what its text encoders say."""
-    from modules.formats.adapter_files import left_out  # noqa: PLC0415
+    from modules.families.parts.adapter_origin import reservations  # noqa: PLC0415
     from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
@@ -87,8 +87,8 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
         count = merge_lora(family, lora, unread if settings.skip_unread else None, strength)
         code = "sample.lora" if strength == 1 else "sample.lora:strength"
         tell(note(problem(code, file=lora.name, count=count, strength=strength)))
-        if unread:
-            tell(note(left_out(lora, unread), level="warning"))
+        for said in reservations(family, lora, unread):
+            tell(note(said, level="warning"))
     if words := add_embeddings(family, [Path(file) for file in settings.embeddings], [lora for lora, _ in loras]):
         tell(note(problem("sample.embeddings", tokens=", ".join(words))))
     return family, bool(loras or words)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from modules.errors import UserError
+from modules.families.parts.adapter_origin import read_for
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import kohya_tensors, read_adapter
 from modules.formats.lora import LoraTensors
@@ -242,11 +243,10 @@ def test_a_file_that_is_not_whole_is_refused_in_words(tensors: dict[str, Tensor]
      {"lokr_w1": torch.ones(2, 2), "lokr_w2": torch.ones(8, 16, 3, 3)}],
 )  # fmt: skip
 def test_a_layer_of_another_size_is_refused_in_words(tensors: dict[str, Tensor], tmp_path: Path) -> None:
-    family = opened()
-    [(name, update)] = read_adapter(written(tmp_path, **tensors), spellings("sd")).items()
-    weight = family.component("denoiser").get_parameter(f"{name.partition('|')[2]}.weight")
-    with pytest.raises(UserError, match="of another size"):
-        merged_weight(weight, update)
+    path = written(tmp_path, **tensors)
+    assert len(read_adapter(path, spellings("sd"))) == 1
+    with pytest.raises(UserError, match=rf"{path.name} was made for another model: its .* for [\w.]+ is"):
+        read_for(opened(), path)
 
 
 def test_kohya_s_own_oft_and_its_limit_are_read(tmp_path: Path) -> None:

@@ -23,9 +23,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "adapter.alpha": ("{file}: the alpha of {layer} is not a number.", "Download it again."),
     "adapter.dora-size": ("The DoRA of the file has {count:# length|# lengths} for a layer of {shape:size}.",
         "Choose a file that was made for a model of the same type."),
-    "adapter.layer-size": (
-        "The {title} was made for a layer of another size ({sizes:sizes}), this one is {shape:size}.",
-        "Choose a file that was made for a model of the same type."),
+    "adapter.layer-size": ("{file} was made for another model: its {title} for {layer} is {sizes:sizes}, and that "
+        "layer is {shape:size}.", "Choose a file that was made for this model."),
+    "adapter.other-model": ("{file} was made for {found}: of its {count:# layer|# layers} {theirs} fit that, and "
+        "{ours} fit this model ({own}).", "Choose a file that was made for {own}, or another model."),
+    "adapter.other-size": ("{file} was made for {found}, and this model is of another size.",
+        "Choose a file that was made for this model, or another model."),
+    "adapter.doubt": ("{file} says that it was made for {found}, and this model is {own}. Its layers fit, but it may "
+        "not do here what it does there.", "Use a file that was made for {own}."),
     # Embeddings
     "embedding.other-model": ("{file} is not an embedding for this model (it holds {names}).",
         "Choose an embedding that was made for a model of the same type."),

@@ -77,6 +77,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "adapter.continued": ("{known:1 layer continues|# layers continue} from {file}; {new:1 is|# are} new.", ""),
     "training-adapter.used": ("{file} (strength {strength:g}) lies under the model while it is trained. It is in no "
         "sample and in no file.", ""),
+    "training-adapter.partly": ("{used} of {count:# layer|# layers} in {file} are used; the others are no layers of "
+        "the denoiser, or cannot be read here ({names}).", ""),
     "adapter.left-out": ("{file} also holds what cannot be read here and is left out: {names}.", ""),
     "adapter.lost-layers": (
         "{count:1 layer is|# layers are} in {file} and not trained here; the new file will not have them ({names}).",

@@ -64,9 +64,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "training-adapter.not-there": (
         "The training adapter {file} does not exist.", "Choose another file, or turn it off."),
     "training-adapter.kind": ("{file} is a {title}; a training adapter is a plain LoRA.", "Choose another file."),
-    "training-adapter.layer-size": (
-        "{file} was made for another model: its {layer} is {sizes:sizes}, this one is {shape:size}.",
-        "Choose a training adapter that was made for this model."),
     "training-adapter.no-denoiser": ("{file} changes no layer of the denoiser.", "Choose another training adapter."),
     "prompt.no-lora-file": ("The LoRA {file} does not exist.", "Choose another one, or turn it off."),
     "prompt.no-lora-folder": ("<lora:{name}> names a file, and no folder for LoRA files is set.",

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from modules.errors import UserError
 from modules.families import Family
-from modules.formats.adapter import AdapterTensors, check_fit, merged_weight
-from modules.formats.adapter_files import read_adapter
+from modules.families.parts.adapter_origin import read_for
+from modules.formats.adapter import AdapterTensors, merged_weight
 from modules.placement.frozen import Changed
 from modules.placement.layers import is_packed, weight_of
 from modules.preset.sections.sampling import Sampling
@@ -69,12 +69,11 @@ def with_loras(
     skip = [fix("fix.skip-unread", {"sampling.skip_unread": True})]
     try:
         with torch.no_grad():
-            spellings = family.layer_spellings() if lora_files else {}
             for path, strength in lora_files:
                 names = None if unread is None else unread.setdefault(path, [])
                 if names:
                     names.clear()  # of an earlier reading
-                for name, tensors in read_adapter(path, spellings, names, fixes=skip).items():
+                for name, tensors in read_for(family, path, names, fixes=skip).items():
                     if name.partition("|")[0] in parts:
                         layer = _layer(family, name)
                         if not is_packed(layer) and layer.get_parameter("weight").is_meta:  # read block by block
@@ -92,13 +91,8 @@ def with_loras(
 
 
 def add_update(layer: nn.Module, tensors: AdapterTensors, strength: float) -> None:
-    """Change what a layer answers as a file says: its weight, or what a packed one is unpacked to.
-
-    Raises:
-        UserError: the update does not fit the layer.
-    """
+    """Change what a layer answers as a file says: its weight, or what a packed one is unpacked to."""
     held = weight_of(layer)
-    check_fit(tensors, tuple(held.shape))
     tensors = tensors.to(held.device)
     if is_packed(layer):
         change = partial(merged_weight, update=tensors, scale=strength)

@@ -19,7 +19,7 @@ from modules.diffusion.guidance import Guidance
 from modules.diffusion.solvers import InitLatents, denoise
 from modules.errors import UserError
 from modules.families import Condition, Family
-from modules.formats.adapter_files import left_out
+from modules.families.parts.adapter_origin import reservations
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt, Sampling
 from modules.preset.text.lora_tags import split_tags
 from modules.sentences.problem import Problem
@@ -81,7 +81,7 @@ class Sampler:
         self.sampling, self.seed = sampling or Sampling(), seed
         self._texts: dict[tuple[str, LoraFiles], Condition] = {}
         self._unread: dict[Path, list[str]] | None = {} if self.sampling.skip_unread else None
-        self._told: set[Path] = set()
+        self._untold: dict[Path, bool] = {}  # LoRA files that were used -> whether there may be something to say
 
     def read(self, prompts: Sequence[Prompt]) -> None:
         """Encode prompts ahead, while the text encoders are at hand. One that cannot be drawn is told when it is."""
@@ -109,11 +109,10 @@ class Sampler:
         return texts, lora_files_for(self.sampling, tags)
 
     def notes(self) -> Iterator[Problem]:
-        """What of LoRA files was left out, for the user: each file once."""
-        for path, names in (self._unread or {}).items():
-            if names and path not in self._told:
-                self._told.add(path)
-                yield left_out(path, names)
+        """What of LoRA files was left out or is doubtful, for the user: each file once."""
+        for path in [path for path, untold in self._untold.items() if untold]:
+            self._untold[path] = False
+            yield from reservations(self.family, path, (self._unread or {}).get(path))
 
     def draw(
         self,
@@ -191,6 +190,7 @@ class Sampler:
         noise = torch.cat([starting_noise(seed, family.channels, size_hw) for seed in seeds]).to(device)
         guided = self._guided_denoiser(requests, size_hw)
         with with_loras(family, requests[0].lora_files, ("denoiser",), self._unread):
+            self._untold = {path: True for path, _ in requests[0].lora_files} | self._untold
             latents = denoise(
                 guided.predict,
                 family.sampling_schedule(first.height, first.width, first.steps, first.flow_shift),
