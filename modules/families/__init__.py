@@ -3,7 +3,8 @@
 from importlib import import_module
 
 from modules.catalog import FAMILIES
-from modules.families.family import Condition, Family, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import Family, LoadOptions
 
 __all__ = ["Condition", "Family", "LoadOptions", "family_class"]
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import pad
 
 from modules.catalog.anima import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.prompt_encoder import PromptFormat, without_padding
 from modules.formats.layouts.anima import TRANSFORMER

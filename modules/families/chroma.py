@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from modules.catalog.chroma import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import image_ids, packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from math import sqrt
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor, nn
@@ -21,84 +21,12 @@ from modules.catalog.card import LoraFormat
 from modules.diffusion.noise_schedule import NoiseSchedule, RectifiedFlow
 from modules.diffusion.shift import ConstantShift, Shift
 from modules.errors import UserError
+from modules.families.condition import Condition
 from modules.formats.adapter_names import Spellings
 from modules.formats.checkpoint import Link
 from modules.placement.holding import AS_THEY_ARE, Holding
 from modules.sentences.problem import Problem
-from modules.system.devices import to_device
 from modules.system.weights import Weights
-
-
-@dataclass(frozen=True)
-class Condition:
-    """What the denoiser gets beside the latents; a family takes of it what it knows. Change it with `replace`."""
-
-    tokens_BTD: Tensor
-    mask_BT: Tensor | None = None  # True where there is a token; None where all captions take up equal room
-    pooled_BD: Tensor | None = None
-    sizes_B6: Tensor | None = None  # original height, width, crop top, left, target height, width in pixels
-    inpaint_BChw: Tensor | None = None  # mask and latents of the masked image, for inpainting models
-    extras: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])  # (B, ...) each, by the family's own names
-    lengths: tuple[int, ...] = ()  # tokens of each caption, as the mask says; () where nobody counted them
-
-    def rows(self) -> list[dict[str, Tensor]]:
-        """Each caption's text by itself, without padding, as the cache keeps it."""
-        found: list[dict[str, Tensor]] = []
-        for i, tokens_TD in enumerate(self.tokens_BTD):
-            row = {"tokens": self._text(i, tokens_TD)}
-            if self.pooled_BD is not None:
-                row["pooled"] = self.pooled_BD[i]
-            found.append(row | {name: x[i] for name, x in self.extras.items()})
-        return found
-
-    def texts(self) -> list[Tensor]:
-        """Each caption's tokens without padding, (T, D), for denoisers that take captions of any lengths."""
-        return [self._text(i, tokens_TD) for i, tokens_TD in enumerate(self.tokens_BTD)]
-
-    def _text(self, i: int, tokens_TD: Tensor) -> Tensor:
-        if self.lengths:  # no look at the mask, for which a card would wait
-            return tokens_TD[: self.lengths[i]]
-        return tokens_TD if self.mask_BT is None else tokens_TD[self.mask_BT[i]]
-
-    @classmethod
-    def stack(cls, rows: Sequence[Mapping[str, Tensor]]) -> Condition:
-        """Captions of any lengths side by side; what padding is needed is masked, so that neighbours change nothing."""
-        tokens = [row["tokens"] for row in rows]
-        lengths = [len(t) for t in tokens]
-        longest, mask_BT = max(lengths), None
-        if min(lengths) < longest:
-            mask_BT = torch.tensor([[i < n for i in range(longest)] for n in lengths], device=tokens[0].device)
-        padded = [torch.nn.functional.pad(t, (0, 0, 0, longest - len(t))) for t in tokens]
-        pooled_BD = torch.stack([row["pooled"] for row in rows]) if "pooled" in rows[0] else None
-        others = [name for name in rows[0] if name not in ("tokens", "pooled")]
-        extras = {name: torch.stack([row[name] for row in rows]) for name in others}
-        return cls(torch.stack(padded), mask_BT, pooled_BD, extras=extras, lengths=tuple(lengths))
-
-    def between(self, start: int, end: int) -> Condition:
-        """Some of the captions, padded as all of them were."""
-        return self._each(lambda _, x: x[start:end], self.lengths[start:end])
-
-    def at(self, rows_N: Tensor) -> Condition:
-        """The captions of these rows, padded as all of them were."""
-        return self._each(
-            lambda _, x: x[rows_N], tuple(self.lengths[i] for i in rows_N.tolist()) if self.lengths else ()
-        )
-
-    def to(self, device: torch.device, dtype: torch.dtype | None = None) -> Condition:
-        """The same on another device; in another precision what is neither a size, the guidance nor whole."""
-
-        def moved(name: str, x: Tensor) -> Tensor:
-            exact = name in ("sizes_B6", "guidance") or not x.is_floating_point()
-            return to_device(x, device, None if exact else dtype)
-
-        return self._each(moved, self.lengths)
-
-    def _each(self, change: Callable[[str, Tensor], Tensor], lengths: tuple[int, ...]) -> Condition:
-        """The same with every tensor changed; all of them have a row for each caption."""
-        named = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("extras", "lengths")}
-        changed: dict[str, Any] = {name: None if x is None else change(name, x) for name, x in named.items()}
-        extras = {name: change(name, x) for name, x in self.extras.items()}
-        return Condition(**changed, extras=extras, lengths=lengths)
 
 
 def unheard(said: Problem) -> None:
@@ -112,6 +40,7 @@ class LoadOptions:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     dtype: torch.dtype = torch.float32
     vae_dtype: torch.dtype = torch.float32
+    vae_tiling: str = "off"  # "auto", "off", "on": whether the VAE works in tiles
     holding: Holding = AS_THEY_ARE  # of the denoiser's weights, where nobody trains them
     others: Mapping[str, str] = field(default_factory=dict[str, str])  # by component: a file or folder in its place
     text_memory: int | None = None  # bytes that a frozen text encoder may take; None: most of what is free
@@ -280,6 +209,11 @@ class Family(ABC):
     @abstractmethod
     def decode_image(self, latents_BChw: Tensor) -> Tensor:
         """Scaled latents to pixels in [-1, 1], (B, 3, H, W)."""
+
+    def encodes_in_tiles(self, height: int, width: int) -> bool:
+        """Whether an image of this size in pixels is encoded in tiles, which gives slightly other latents."""
+        del height, width
+        return False
 
     # Inpainting
     @property

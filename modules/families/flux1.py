@@ -16,7 +16,7 @@ from torch.nn.functional import pixel_unshuffle
 
 from modules.catalog.flux1 import CARD
 from modules.errors import UserError
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import image_ids, packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat, PromptReader

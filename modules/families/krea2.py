@@ -14,7 +14,7 @@ from torch import Tensor
 
 from modules.catalog.krea2 import CARD
 from modules.diffusion.shift import ConstantShift, Shift
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import image_ids, packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat, states_after, without_padding

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from modules.catalog.qwen_image import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.packing import packed, unpacked
 from modules.families.parts.dit.prompt_encoder import PromptFormat, without_padding

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, cast
 from torch import Tensor
 
 from modules.catalog.sd import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.objective import PREDICTIONS
 from modules.families.parts.unet.clip_unet import ClipUnetFamily
 

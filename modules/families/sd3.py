@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from modules.catalog.sd3 import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.prompt_encoder import PromptFormat
 from modules.formats.layouts.sd3 import TRANSFORMER

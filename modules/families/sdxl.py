@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from modules.catalog.sdxl import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.objective import PREDICTIONS
 from modules.families.parts.unet.clip_unet import ClipUnetFamily
 from modules.formats.checkpoint import unet_path

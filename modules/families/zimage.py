@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from modules.catalog.zimage import CARD
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.prompt_encoder import PromptFormat, states_after, without_padding
 from modules.formats.layouts.zimage import TRANSFORMER

@@ -79,6 +79,12 @@ def free_memory(device: torch.device) -> int:
     return card_memory(device)[0] if is_card(device) else psutil.virtual_memory().available
 
 
+def usable_memory(device: torch.device) -> int:
+    """Bytes of a card that new tensors find: what is free there, and what torch keeps of it for later."""
+    card = card_module(device)
+    return card_memory(device)[0] + card.memory_reserved(device) - card.memory_allocated(device)
+
+
 def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:
     """The tensor on a device, where it may arrive a little later, in the order of what is asked of the device.
 

@@ -31,6 +31,8 @@ def _slower_settings(preset: Preset) -> Iterator[Fix]:
 def _coarser_settings(preset: Preset) -> Iterator[Fix]:
     """What rounds more."""
     training, optimizer = preset.training, preset.optimizer
+    if preset.model.vae_tiling != "on":
+        yield fix("fix.vae-tiling", {"model.vae_tiling": "on"})
     if preset.model.dtype == "fp32":
         yield fix("fix.frozen-bf16", {"model.dtype": "bf16"})
     if preset.model.quantization in ("auto", "off") and preset.method.kind != "full":

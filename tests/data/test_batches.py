@@ -27,9 +27,12 @@ class Encoders:
     """Averages blocks of pixels, counts letters, and remembers what it was asked."""
 
     def __init__(self, image_key: str = "vae", text_key: str = "clip", dtype: torch.dtype = torch.float32) -> None:
-        self.image_key, self.text_key, self.dtype = image_key, text_key, dtype
+        self._image_key, self.text_key, self.dtype = image_key, text_key, dtype
         self.images = 0
         self.captions: list[str] = []
+
+    def image_key(self, size: tuple[int, int]) -> str:
+        return self._image_key
 
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
         assert pixels_B3HW.dtype == torch.float32

@@ -14,7 +14,9 @@ import torch
 from torch import nn
 
 from modules.errors import UserError
-from modules.families.family import Condition, Family, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import Family, LoadOptions
+from modules.families.parts import vae_tiling
 
 LONG = "a red robot, a blue house, " * 4
 OPTIONS = LoadOptions()
@@ -48,6 +50,25 @@ class FamilyContract:
         assert latents.shape == (2, family.channels, 32 // family.downscale, 64 // family.downscale)
         assert family.decode_image(latents).shape == pixels.shape
         assert torch.equal(latents, family.encode_image(pixels)), "latents are drawn at random"
+
+    def test_in_tiles_each_part_is_what_its_tile_says(self, family: Family, monkeypatch: pytest.MonkeyPatch):
+        monkeypatch.setattr(vae_tiling, "TILE", 64)
+        monkeypatch.setattr(vae_tiling, "STRIDE", 48)
+        pixels, first = torch.rand(2, 3, 96, 48) * 2 - 1, 48 // family.downscale
+        whole = family.encode_image(pixels)
+        drawn = family.decode_image(whole)
+        family.options = replace(OPTIONS, vae_tiling="on")
+        tiled = family.encode_image(pixels)
+        assert tiled.shape == whole.shape
+        assert not torch.equal(tiled, whole)
+        one_tile = family.encode_image(pixels[:1, :, :64])
+        torch.testing.assert_close(tiled[:1, :, :first], one_tile[:, :, :first])
+        one_tile = family.decode_image(whole[:1, :, : 64 // family.downscale])
+        torch.testing.assert_close(family.decode_image(whole)[:1, :, :48], one_tile[:, :, :48])
+        assert family.decode_image(whole).shape == pixels.shape
+        family.options = OPTIONS
+        assert torch.equal(family.encode_image(pixels), whole)
+        assert torch.equal(family.decode_image(whole), drawn)
 
     # Denoising
 

@@ -22,7 +22,8 @@ from modules.catalog.contents import family_of
 from modules.diffusion.solvers import denoise
 from modules.errors import UserError
 from modules.families import family_class
-from modules.families.family import Condition, Family, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import Family, LoadOptions
 from modules.families.parts import building, opening
 from modules.families.parts.dit.dit_files import bundled_config
 from modules.formats.checkpoint import planned

@@ -13,7 +13,8 @@ from diffusers.pipelines.flux.pipeline_flux import FluxPipeline
 from safetensors.torch import load_file
 
 from modules.errors import UserError
-from modules.families.family import Condition, Family
+from modules.families.condition import Condition
+from modules.families.family import Family
 from modules.families.flux1 import Flux1
 from modules.families.parts.dit import dit_files
 from modules.formats.checkpoint import planned

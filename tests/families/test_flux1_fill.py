@@ -17,7 +17,7 @@ from torch import Tensor
 from modules.catalog import FAMILIES
 from modules.check.memory.step_memory import BatchShape, sample_bytes, step_bytes
 from modules.errors import UserError
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.families.flux1 import Flux1
 from modules.families.parts.dit import dit_files
 from modules.families.parts.dit.packing import packed, unpacked

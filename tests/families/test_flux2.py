@@ -21,7 +21,8 @@ from modules.catalog.contents import family_of
 from modules.catalog.flux2 import DEV, KLEIN
 from modules.errors import UserError
 from modules.families import flux2_klein
-from modules.families.family import Condition, Family
+from modules.families.condition import Condition
+from modules.families.family import Family
 from modules.families.flux2 import Flux2
 from modules.families.flux2_klein import Flux2Klein
 from modules.families.parts import building

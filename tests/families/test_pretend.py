@@ -18,7 +18,8 @@ from torch import nn
 
 from modules.catalog import FAMILIES
 from modules.errors import UserError
-from modules.families.family import Condition, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import LoadOptions
 from modules.preset.sections.sampling import Prompt
 from modules.preset.validate import preset_of
 from modules.trainer.sampling.image_files import parameters_text

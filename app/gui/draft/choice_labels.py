@@ -16,6 +16,7 @@ WORDS: dict[str, dict[str, str]] = {
     "general.device": {"auto": "Automatic", "cpu": "CPU", "cuda": "Graphics card"},
     "model.quantization": {"auto": "Automatic", "off": "Off", "int8": "int8", "nf4": "nf4"},
     "model.dtype": {"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
+    "model.vae_tiling": {"auto": "Automatic", "off": "Off", "on": "On"},
     "output.model_format": {"folder": "Diffusers folder", "single_file": "Single file"},
     "output.lora_format": {"auto": "Automatic", "kohya": "Kohya", "diffusers": "Diffusers", "native": "Native"},
     "output.parts": {"all": "The whole model", "trained": "Trained parts only"},

@@ -29,7 +29,7 @@ from modules.check.memory.step_memory import (
 from modules.families import Family
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
-from modules.system.devices import DTYPES, device_named, is_card
+from modules.system.devices import DTYPES, card_memory, device_named, is_card
 from modules.trainer.preparation import with_precision
 
 # What PyTorch's context takes of a card before the first tensor, about; it differs by card and driver.
@@ -180,14 +180,31 @@ def _sampling(
     sampled = preset.sampling.first or preset.sampling.last or Interval.parse(preset.sampling.every).unit != "never"
     if not sampled or not any(prompt.enabled for prompt in preset.sampling.prompts):
         return []
-    recipe = ("method", "sampling", "training")
-    drawing, decoding = counts.get("samples", preset, recipe, lambda: sample_bytes(family, preset))
     rows = {**_held(step), **_finished(preset, step)}
     with_vae = rows if "vae" in held else {**rows, "VAE": parts["vae"]}
+    drawing, decoding = _work_on_samples(family, preset, sum(with_vae.values()), counts)
     return [
         Phase("Drawing samples", {**rows, "Work on samples": drawing}),
         Phase("Decoding samples", {**with_vae, "Work on samples": decoding}),
     ]
+
+
+def _work_on_samples(family: Family, preset: Preset, beside: int, counts: SizeCache) -> tuple[int, int]:
+    """Of drawing and of decoding: in tiles where the setting leaves it open and a card has no room beside the rest."""
+
+    def counted(preset: Preset) -> tuple[int, int]:
+        recipe = ("method", "sampling", "training")
+        return counts.get("samples", preset, recipe, lambda: sample_bytes(family, preset))
+
+    def tiled(mode: str) -> Preset:
+        return preset.model_copy(update={"model": preset.model.model_copy(update={"vae_tiling": mode})})
+
+    device = device_named(preset.general.device)
+    if preset.model.vae_tiling != "auto" or not is_card(device):
+        return counted(preset)
+    whole = counted(tiled("off"))
+    fits = CARD_CONTEXT + beside + whole[1] <= card_memory(device)[1]
+    return whole if fits else counted(tiled("on"))
 
 
 def _ema_on_cpu(preset: Preset, step: StepBytes) -> dict[str, int]:

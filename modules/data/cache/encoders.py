@@ -7,14 +7,15 @@ from typing import Protocol
 
 from torch import Tensor
 
+from modules.data.index import Bucket
+
 TextEncoding = dict[str, Tensor]
 
 
 class Encoders(Protocol):
     """What data needs of a model. The keys name all that changes an answer: weights, settings, dtype."""
 
-    @property
-    def image_key(self) -> str: ...
+    def image_key(self, size: Bucket) -> str: ...
 
     @property
     def text_key(self) -> str: ...

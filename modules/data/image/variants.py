@@ -22,7 +22,7 @@ from modules.data.image.augment import augmentation_of, margin_for, rotated, wit
 from modules.data.image.masks import Box, crop_around, crop_keeping, open_mask
 from modules.data.image.pixels import VERSION, Crop, apply_crop, crop_for, open_image, size_conditioning
 from modules.data.image_errors import UnusableImage
-from modules.data.index import Index, Item
+from modules.data.index import Bucket, Index, Item
 from modules.data.source.source import DataFile
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
@@ -191,11 +191,10 @@ def _render(image: Image.Image, variant: Variant, filter: Image.Resampling = Ima
 # Keys -----------------------------------------------------------------------------------------------------------------
 
 
-def latents_key(digest: str, variant: Variant, image_key: str) -> str:
-    """Names latents by all that makes them: the file's bytes, how they become pixels, and who encodes those."""
-    return _hash(
-        ["latents", VERSION, digest, *variant.geometry, *([variant.colours] if variant.colours else []), image_key]
-    )
+def latents_key(digest: str, variant: Variant, image_key: Callable[[Bucket], str]) -> str:
+    """Names latents by all that makes them: the file's bytes, how they become pixels, who encodes so many, and how."""
+    colours, key = [variant.colours] if variant.colours else [], image_key(variant.inner.bucket)
+    return _hash(["latents", VERSION, digest, *variant.geometry, *colours, key])
 
 
 def mask_key(digest: str, variant: Variant) -> str:

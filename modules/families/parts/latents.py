@@ -12,6 +12,8 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
+from modules.families.parts.vae_tiling import VaeTiling, set_tiling
+
 
 class Latents(Protocol):
     """A row."""
@@ -101,17 +103,19 @@ def latents_of(config: Mapping[str, Any], scale: float) -> Latents:
     return VideoLatents.of(config) if config.get("latents_mean") else ScaledLatents.of(config, scale)
 
 
-def encoded(module: nn.Module, latents: Latents, pixels_B3HW: Tensor) -> Tensor:
+def encoded(module: nn.Module, latents: Latents, pixels_B3HW: Tensor, tiling: VaeTiling) -> Tensor:
     """Images as latents."""
+    set_tiling(module, tiling.encodes(*pixels_B3HW.shape[2:]))
     vae, like = cast("Any", module), next(module.parameters())
     pixels = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
     given = pixels.unsqueeze(2) if isinstance(latents, VideoLatents) else pixels
     return latents.normalized(vae.encode(given).latent_dist.mean.float().contiguous())
 
 
-def decoded(module: nn.Module, latents: Latents, latents_BChw: Tensor) -> Tensor:
+def decoded(module: nn.Module, latents: Latents, latents_BChw: Tensor, tiling: VaeTiling) -> Tensor:
     """Latents as images, (B, 3, H, W)."""
     vae, like = cast("Any", module), next(module.parameters())
     given = latents.restored(latents_BChw.float()).to(like.device, like.dtype)
+    set_tiling(module, tiling.decodes(given.shape))
     drawn = vae.decode(given, return_dict=False)[0].float()
     return drawn.squeeze(2) if isinstance(latents, VideoLatents) else drawn

@@ -29,6 +29,7 @@ from modules.families.parts.latents import Latents, decoded, encoded, latents_of
 from modules.families.parts.lora_targets import file_starts, kohya_name, layer_paths, lora_targets, paths_in_files
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
+from modules.families.parts.vae_tiling import VaeTiling
 from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
 from modules.formats.checkpoint import Link
 from modules.formats.layout import Layout
@@ -38,10 +39,8 @@ from modules.system.runtime import gc_paused, without_huge_pages
 from modules.system.weights import Weights, open_weights
 
 # Of a config: what says who wrote it, and when
-UNIMPORTANT = {
-    "architectures", "dtype", "torch_dtype", "transformers_version", "_class_name", "_diffusers_version",
-    "_name_or_path",
-}  # fmt: skip
+WRITER = ("architectures", "transformers_version", "_class_name", "_diffusers_version", "_name_or_path")
+UNIMPORTANT = {"dtype", "torch_dtype", *WRITER}
 
 
 class TextReader(Protocol):
@@ -142,7 +141,6 @@ class DiffusersFamily(Family):
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """What had to be guessed when the model was opened."""
         return tuple(self.source.notes)
 
     # Components
@@ -265,11 +263,18 @@ class DiffusersFamily(Family):
 
     @torch.no_grad()
     def encode_image(self, pixels_B3HW: Tensor) -> Tensor:
-        return encoded(self.component("vae"), self.latents, pixels_B3HW)
+        return encoded(self.component("vae"), self.latents, pixels_B3HW, self._tiling)
+
+    def encodes_in_tiles(self, height: int, width: int) -> bool:
+        return self._tiling.encodes(height, width)
+
+    @property
+    def _tiling(self) -> VaeTiling:
+        return VaeTiling.of(self.source.configs["vae"], self.options)
 
     @torch.no_grad()
     def decode_image(self, latents_BChw: Tensor) -> Tensor:
-        return decoded(self.component("vae"), self.latents, latents_BChw)
+        return decoded(self.component("vae"), self.latents, latents_BChw, self._tiling)
 
     # Denoising
 

@@ -55,6 +55,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "fix.gradient-checkpointing": ("Gradient checkpointing", ""),
     "fix.smaller-batches": ("Batches of {size}, {times} a step", ""),
     "fix.ema-on-cpu": ("EMA in main memory", ""),
+    "fix.vae-tiling": ("The VAE in tiles", ""),
     "fix.quantize": ("The denoiser in int8", ""),
     "fix.frozen-bf16": ("Precision bf16 for what is not trained", ""),
     "fix.8-bit": ("The 8-bit optimizer", ""),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from modules.data.index import Bucket
 from modules.families import Family
 from modules.system.devices import autocast, to_device
 
@@ -18,11 +19,10 @@ class FamilyEncoders:
         self.family = family
         self._image_key = self._text_key = ""
 
-    @property
-    def image_key(self) -> str:
+    def image_key(self, size: Bucket) -> str:
         if not self._image_key:
             self._image_key = self.family.fingerprint("vae")
-        return self._image_key
+        return f"{self._image_key} in tiles" if self.family.encodes_in_tiles(*size) else self._image_key
 
     @property
     def text_key(self) -> str:

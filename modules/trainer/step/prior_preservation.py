@@ -148,8 +148,8 @@ def _models(task: DenoisingTask) -> list[str]:
     preset, family = task.preset, task.family
     noise_schedule = json.dumps(family.noise_schedule.scheduler_config(), sort_keys=True, default=str)
     noise = preset.objective.noise.model_dump_json()
-    encoders = FamilyEncoders(family)
-    facts = ["answers 1", family.fingerprint("denoiser"), encoders.text_key, encoders.image_key, noise_schedule, noise]
+    models = [family.fingerprint("denoiser"), FamilyEncoders(family).text_key, family.fingerprint("vae")]
+    facts = ["answers 1", *models, noise_schedule, noise]
     facts += [str(preset.objective.embedded_guidance)] if family.card.guidance_embed else []
     return [*facts, *([json.dumps(adapters)] if (adapters := adapters_key(preset)) else [])]
 

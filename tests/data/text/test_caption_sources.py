@@ -26,10 +26,13 @@ from tests.data.pictures import aged, picture, preset_of, scanned
 class Encoders:
     """Counts what it is asked for."""
 
-    image_key, text_key = "image", "text"
+    text_key = "text"
 
     def __init__(self) -> None:
         self.captions: list[str] = []
+
+    def image_key(self, size: tuple[int, int]) -> str:
+        return "image"
 
     def encode_image(self, pixels_B3HW: torch.Tensor) -> torch.Tensor:
         return pixels_B3HW[:, :, ::8, ::8]

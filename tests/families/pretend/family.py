@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from modules.data.text.tokenizer import END, Tokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
-from modules.families.family import Condition, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import LoadOptions
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import flow_from_config
 from modules.families.parts.pipeline import DiffusersFamily

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.diffusion.shift import Flux2Shift, Shift
-from modules.families.family import Condition, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import LoadOptions
 from modules.families.parts.dit.dit_family import DitFamily, Width
 from modules.families.parts.dit.prompt_encoder import states_after
 from modules.families.parts.latents import PatchedLatents

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from modules.data.text.tokenizer import Tokenizer
-from modules.families.family import Condition
+from modules.families.condition import Condition
 from modules.system.devices import to_device
 
 # Of a tokenizer's folder: all that any program may want of it

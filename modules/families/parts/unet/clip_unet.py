@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from modules.data.text.tokenizer import Chunk, PromptTokenizer
 from modules.diffusion.noise_schedule import NoiseSchedule
 from modules.errors import UserError
-from modules.families.family import Condition, LoadOptions
+from modules.families.condition import Condition
+from modules.families.family import LoadOptions
 from modules.families.parts import building, objective, saving
 from modules.families.parts.latents import ScaledLatents
 from modules.families.parts.model_files import ModelFiles
