@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import product
-from typing import Any
 
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
@@ -44,10 +43,14 @@ class Case:
 
     def preset(self, device: str) -> Preset:
         """Checkpoints where blocks are offloaded, as whoever wants the one needs the other."""
-        offload = 0.0 if device == "cpu" else self.offload  # which the settings refuse: see `family_of`
+        share = f"{self.offload * 100:g} %" if self.offload else "none"
+        offload = "none" if device == "cpu" else share  # which the settings refuse: see `family_of`
         model = {"family": self.family, "dtype": "bf16", "quantization": self.quantization, "offload": offload}
-        training: dict[str, Any] = {"batch_size": self.batch, "gradient_checkpointing": self.offload > 0}
-        training["weights"] = "bf16" if self.method == "full" else "fp32"
+        training = {
+            "batch_size": self.batch,
+            "gradient_checkpointing": "all" if self.offload else "none",
+            "weights": "bf16" if self.method == "full" else "fp32",
+        }
         preset = preset_of(
             {
                 "version": Preset.VERSION, "model": model, "training": training, "method": {"kind": self.method},

@@ -136,8 +136,8 @@ def batch_on(family: Family, preset: Preset, shape: BatchShape) -> Batch:
 def learner_for(family: Family, preset: Preset) -> Learner:
     import_module(preset.optimizer.source.partition(":")[0])
     method = attach(family, preset)
-    if preset.training.gradient_checkpointing:
-        use_gradient_checkpointing(family, ["denoiser"])
+    if share := preset.training.checkpointed:
+        use_gradient_checkpointing(family, ["denoiser"], share)
     return Learner(preset, family, method, steps=1000)
 
 
