@@ -49,6 +49,8 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     LogView(master, lines)         .append([(level, text)]) .only(level) .content() .clear()
     BarList(master)                .show([Bar(label, value, note)])
     Histogram(master, ends)        .show(values)
+    StackedBar(master)             .show([Part(label, value, inside, note)], Limit(whole, usable, words))
+    MeterRows(master, on_pick, dots, pitch)            .show([MeterRow(value, label, share, role, amount, ...)], chosen)
     LinePlot(master, ends, on_change, follow, told)    .show(line, points) .ends(left, right)
     Chart(master, empty)           .series(name, faint, second) -> Curve  curve.add(xs, ys)  .redraw() .clear()
                                    .marks [(x, words)] .log(on) .smooth(weight) .view()
@@ -79,7 +81,9 @@ from app.gui.kit.charts.chart import Chart
 from app.gui.kit.charts.curve import Curve
 from app.gui.kit.charts.histogram import Histogram
 from app.gui.kit.charts.line_plot import LinePlot
+from app.gui.kit.charts.meter_rows import MeterRow, MeterRows
 from app.gui.kit.charts.meters import Meter, Progress
+from app.gui.kit.charts.stacked_bar import Limit, Part, StackedBar
 from app.gui.kit.controls.button import Button
 from app.gui.kit.controls.choice import Choice
 from app.gui.kit.controls.choice_cards import ChoiceCards
@@ -113,9 +117,10 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 __all__ = [
     "Answer", "App", "Badge", "Bar", "BarList", "Button", "Card", "Cell", "Chart", "Choice", "ChoiceCards", "Compare",
     "Curve", "Dialog", "Divider", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Histogram", "ImageView", "Label",
-    "Level", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "Mode", "NavEntry", "NavList", "NoDisplay",
-    "Option", "Painted", "PathEntry", "PictureTable", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea",
-    "Segmented", "Slider", "SlimBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "accept_files",
-    "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark", "mark_file", "mixed",
-    "popup", "px", "the_tip", "theme", "tip", "toast",
+    "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow", "MeterRows", "Mode",
+    "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathEntry", "PictureTable", "Pictures", "Popup",
+    "Progress", "RoundFrame", "ScrollArea", "Segmented", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea",
+    "Toast", "Tree", "TreeLine", "VirtualGrid", "accept_files", "ask", "can_drop", "events", "fitting", "icon",
+    "keyboard", "labelled", "liked_mode", "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip",
+    "toast",
 ]  # fmt: skip

@@ -28,17 +28,22 @@ from app.gui.kit import (
     Frame,
     ImageView,
     Label,
+    Limit,
     LogView,
     Masonry,
     Meter,
+    MeterRow,
+    MeterRows,
     NavEntry,
     NavList,
+    Part,
     PathEntry,
     Pictures,
     Progress,
     ScrollArea,
     Segmented,
     Slider,
+    StackedBar,
     Switch,
     TextArea,
     VirtualGrid,
@@ -212,6 +217,14 @@ def bars(master: Masonry) -> Card:
     listed = BarList(card.body)
     listed.pack(fill="x")
     listed.show([Bar("1024 x 1024", 118), Bar("832 x 1216", 44), Bar("1216 x 832", 7)])
+    stacked = StackedBar(card.body)
+    stacked.pack(fill="x", pady=px(8))
+    parts = [Part("Base, int8", 8.4, "8.4", "8.4 GB"), Part("Activations", 1.4, "1.4", "1.4 GB")]
+    stacked.show(parts, Limit(12, 11.5, "12 GB, of which 11.5 usable"))
+    rows = MeterRows(card.body, lambda value: toast(master, f"Picked {value}"), dots=True, pitch=32)
+    rows.pack(fill="x")
+    large = MeterRow("bf16", "bf16, all on the card", 1, "error", "25.9 GB", "exact", "too large", mark=0.45)
+    rows.show([large, MeterRow("int8", "int8", 0.43, "good", "11.2 GB", "near exact", "2.4 s/it", mark=0.45)], "int8")
     return card
 
 

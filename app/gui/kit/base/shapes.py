@@ -46,6 +46,18 @@ def pill(width: int, height: int, fill: str, outside: str, knob: str = "", at: f
     return ImageTk.PhotoImage(image.resize((width, height), Image.Resampling.BOX))
 
 
+@lru_cache(maxsize=32)
+def dot(side: int, colour: str, outside: str, *, on: bool) -> ImageTk.PhotoImage:
+    """The circle before one of several ways; filled in the chosen one."""
+    large = side * 2 * FINER
+    image = Image.new("RGB", (large, large), rgb(outside))
+    draw = ImageDraw.Draw(image)
+    draw.ellipse((FINER, FINER, large - FINER, large - FINER), outline=rgb(colour), width=large // 10)
+    if on:
+        draw.ellipse((large * 0.32, large * 0.32, large * 0.68, large * 0.68), fill=rgb(colour))
+    return ImageTk.PhotoImage(image.resize((side, side), Image.Resampling.LANCZOS))
+
+
 class RoundBox:
     """A rounded box at the back of a canvas: `place` gives it its size, `paint` its colours."""
 

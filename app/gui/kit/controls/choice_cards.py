@@ -6,16 +6,14 @@ import tkinter as tk
 from collections.abc import Callable
 from typing import Any
 
-from PIL import Image, ImageDraw, ImageTk
-
 from app.gui.kit.base.card import RoundFrame
 from app.gui.kit.base.events import events
 from app.gui.kit.base.frame import Frame
 from app.gui.kit.base.label import Label
+from app.gui.kit.base.shapes import dot
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 
 DOT = 16
-FINE = 8  # times as large
 
 
 class ChoiceCards(Frame):
@@ -117,16 +115,4 @@ class Dot(Painted, tk.Label):
 
     def paint(self) -> None:
         behind, edge = theme.colour(self.surface), theme.colour("accent" if self._on else "border")
-        self._picture = ImageTk.PhotoImage(_circle(behind, edge, px(DOT), self._on))
-        self.configure(bg=behind, image=self._picture)
-
-
-def _circle(behind: str, edge: str, side: int, on: bool) -> Image.Image:
-    """Drawn large and made small: Tk's own has steps."""
-    large = side * FINE
-    image = Image.new("RGB", (large, large), behind)
-    draw = ImageDraw.Draw(image)
-    draw.ellipse((FINE // 2, FINE // 2, large - FINE // 2, large - FINE // 2), outline=edge, width=large // 10)
-    if on:
-        draw.ellipse((large * 0.32, large * 0.32, large * 0.68, large * 0.68), fill=edge)
-    return image.resize((side, side), Image.Resampling.LANCZOS)
+        self.configure(bg=behind, image=dot(px(DOT), edge, behind, on=self._on))
