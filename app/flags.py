@@ -46,7 +46,9 @@ def flag(setting: SettingInfo) -> str:
 
 
 def metavar(setting: SettingInfo) -> str:
-    """What stands for the value in the line of usage."""
+    """What stands for the value in the line of usage: the name of one that must be given."""
+    if setting.required:
+        return setting.path.upper()
     return METAVARS.get(setting.widget, {int: "N", float: "N"}.get(setting.kind, "TEXT"))
 
 

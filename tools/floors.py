@@ -22,6 +22,7 @@ WORDS = {
     "check": "what can be known before a run",
     "trainer": "the loop, backups, samples, the run's folder",
     "methods": "full fine-tune, adapters, embeddings",
+    "merging": "weights of several models, and low rank: maths",
     "families": "Stable Diffusion, SDXL, and what they share",
     "placement": "how frozen weights are held, and where",
     "formats": "files of other programs",

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from modules.errors import UserError
 from modules.formats.adapter import AdapterTensors
-from modules.formats.adapter_names import FileLayer, Spellings
+from modules.formats.adapter_names import FileLayer, Spellings, in_file
+from modules.formats.checkpoint import Link
 from modules.formats.loha import LohaTensors
 from modules.formats.lokr import LokrTensors
-from modules.formats.lora import LoraTensors
+from modules.formats.lora import LoraTensors, peft_tensors
 from modules.formats.oft import OftTensors
 from modules.formats.tensors import cast, read_tensors
 from modules.sentences.problem import Fix, Problem, problem
@@ -46,6 +47,14 @@ def kohya_tensors(updates: Mapping[str, AdapterTensors], dtype: torch.dtype) -> 
         found |= {f"{name}.{ending}": cast(tensor, dtype, name) for ending, tensor in update.entries().items()}
         found[f"{name}.alpha"] = torch.tensor(update.alpha, dtype=dtype)
     return found
+
+
+def named_tensors(
+    updates: Mapping[str, AdapterTensors], links: Mapping[str, Link], form: str, dtype: torch.dtype
+) -> dict[str, Tensor]:
+    """The tensors of a file in a format, of updates by "part|module path"; `links`: the family's for that format."""
+    named = in_file(updates, links)
+    return kohya_tensors(named, dtype) if form == "kohya" else peft_tensors(named, dtype)
 
 
 def is_adapter(names: Iterable[str]) -> bool:

@@ -13,10 +13,9 @@ from torch.utils._python_dispatch import _disable_current_modes  # pyright: igno
 from modules.families.family import Family
 from modules.families.parts.adapter_origin import reservations
 from modules.formats.adapter import AdapterTensors
-from modules.formats.adapter_files import kohya_tensors
-from modules.formats.adapter_names import in_file
+from modules.formats.adapter_files import named_tensors
 from modules.formats.hashes import with_hashes
-from modules.formats.lora import LoraTensors, peft_tensors
+from modules.formats.lora import LoraTensors
 from modules.formats.tensors import write_tensors
 from modules.methods.loha_update import LohaUpdate
 from modules.methods.lokr_update import LokrUpdate
@@ -238,8 +237,8 @@ class Adapter(Method):
         held = {name: update.tensors() for name, update in self.updates.items()}
         form, dtype = self.preset.lora_format, DTYPES[self.preset.output.dtype]
         plain = all(isinstance(update, LoraTensors) and update.dora_scale is None for update in held.values())
-        named = in_file(held, self.family.adapter_links(form, fused=plain))
-        tensors = kohya_tensors(named, dtype) | self.bundled() if form == "kohya" else peft_tensors(named, dtype)
+        tensors = named_tensors(held, self.family.adapter_links(form, fused=plain), form, dtype)
+        tensors |= self.bundled() if form == "kohya" else {}
         path = self.exports(target)[0].path
         write_tensors(path, tensors, with_hashes(tensors, metadata))
         yield path

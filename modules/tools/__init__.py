@@ -62,6 +62,9 @@ TOOLS = _by_name(
     Tool("convert", "Convert a model", "box",
          "Write a model as one file or as a folder, in another precision, with trained parts or a LoRA put in.",
          "Converting", "modules.tools.convert", "path"),
+    Tool("extract", "Extract a LoRA", "scissors",
+         "Write what a fine-tuned model has learnt as a LoRA, with convolutions (LoCon) and text encoders, or as LoKr.",
+         "Extracting", "modules.tools.extract", "path"),
     Tool("cache", "Fill the cache", "download", "Encode all images and captions now, so that later runs begin at once.",
          "Filling the cache", "modules.tools.cache", "words"),
 )  # fmt: skip

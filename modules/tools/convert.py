@@ -111,16 +111,16 @@ def _form(settings: Settings) -> tuple[bool, Path]:
 
 
 def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
+    from modules.tools.models import check_file  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
-    if single and target.suffix != ".safetensors":
-        raise UserError("tool.file-name", file=target)
-    if not single and target.suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
+    if single:
+        check_file(target, overwrite=overwrite)
+        return
+    if target.suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
         raise UserError("tool.folder-name", file=target, ending=target.suffix)
     check_writable(target.parent)
-    if not target.exists():
-        return
-    if not overwrite:
+    if target.is_file() and overwrite:
+        raise UserError("tool.file-for-folder", file=target)
+    if target.exists() and not overwrite:
         raise UserError("output.exists", file=target)
-    if target.is_dir() == single:
-        raise UserError("tool.folder-for-file" if single else "tool.file-for-folder", file=target)

@@ -23,9 +23,25 @@ from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
+from modules.trainer.run_folder.workspace import check_writable
 from modules.trainer.sampling.lora_overlay import add_update
 
 SKIP = [fix("fix.skip-unread", {"skip_unread": True})]  # of the tools that put a LoRA on a model
+
+
+def check_file(target: Path, *, overwrite: bool) -> None:
+    """Find out whether a .safetensors file can be written there.
+
+    Raises:
+        UserError: another name is needed, something is there already, or the folder cannot be written to.
+    """
+    if target.suffix != ".safetensors":
+        raise UserError("tool.file-name", file=target)
+    check_writable(target.parent)
+    if target.is_dir():
+        raise UserError("tool.folder-for-file", file=target)
+    if target.exists() and not overwrite:
+        raise UserError("output.exists", file=target)
 
 
 def open_model(source: str, guess: str, options: LoadOptions) -> Family:

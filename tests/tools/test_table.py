@@ -51,7 +51,7 @@ def test_its_help_says_what_its_settings_say(capsys: pytest.CaptureFixture[str])
     with pytest.raises(SystemExit):
         run(["count", "--help"])
     said = " ".join(capsys.readouterr().out.split())
-    assert "FILE OUT" in said and "Count the words of a text." in said
+    assert "TEXT OUT" in said and "Count the words of a text." in said
     assert "--most N How many stand in the list. (at least 1, at most 100; 10)" in said
 
 
@@ -92,12 +92,12 @@ def test_a_tool_that_does_not_exist_is_named(text: Path) -> None:
     session.start()
     session.wait()
     (failed,) = session.channel.events.drain()
-    assert isinstance(failed, Failed) and "There are: sample, convert, cache, count." in failed.message
+    assert isinstance(failed, Failed) and f"There are: {', '.join(TOOLS)}." in failed.message
 
 
 def test_its_page_of_the_manual_has_all_of_its_settings() -> None:
     page = manual.tools_markdown()
-    assert "## Count words\n\nCount the words of a text.\n\n    ./start-ui.sh count FILE OUT\n" in page
+    assert "## Count words\n\nCount the words of a text.\n\n    ./start-ui.sh count TEXT OUT\n" in page
     assert "- **At most** `--most`  \n  How many stand in the list." in page
 
 

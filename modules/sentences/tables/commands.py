@@ -12,6 +12,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose another name, or move it away."),
     "tool.file-for-folder": ("{file} is a file, which a folder cannot replace.",
         "Choose another name, or move it away."),
+    "merging.families": ("One model is {one}, the other {other}.", "Choose models of the same family."),
+    "merging.shapes": ("{part}: the models differ in the size of {names}.",
+        "Choose models of the same kind: inpainting models and others do not go together."),
+    "merging.nan": ("{name} holds numbers that are NaN or infinite.", "Choose another model: this one is damaged."),
+    "extract.nothing": ("{tuned} does not differ from {base}.", "Choose the model that was fine-tuned."),
     # The command line
     "command.test": ("The checks are run by the start script.", "From the folder of Seachange: ./start-ui.sh test"),
     "option.no-concept": ("--concept names no folder.", "Give the folder that holds the images."),

@@ -20,6 +20,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.saving-model": ("Saving the model", ""),
     "stage.validation": ("Validating", ""),
     "stage.making-images": ("Making images", ""),
+    "stage.extracting": ("Comparing the models", ""),
     "stage.writing-model": ("Writing the model", ""),
     "stage.check-paths": ("Checking folders", ""),
     "stage.check-arithmetic": ("Counting steps", ""),
@@ -180,6 +181,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "sample.embeddings": ("Prompts can hold {tokens}.", ""),
     "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
     "cache.filled": ("Everything is cached in {folder}.", ""),
+    "extract.kept": ("{part}: the file holds {share:percent} of the change, in {layers:1 layer|# layers}.", ""),
+    "extract.worst": ("Least is held of {names:commas}.", ""),
+    "extract.left-out": ("{part}: {share:percent} of the change is in {count:1 tensor|# tensors} that a LoRA has no "
+        "place for (norms, biases, embeddings).", ""),
+    "extract.unchanged": ("{part} has not changed.", ""),
+    "extract.written": ("{layers:1 layer|# layers}, {size:bytes}.", ""),
     "convert.narrowed": ("{part}: {count:1 tensor|# tensors} of {held} {count:loses|lose} digits as {dtype}.", ""),
     "convert.replaced": ("{file} replaces {count:1 tensor|# tensors} of {component}.", ""),
 }

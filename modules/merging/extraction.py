@@ -1,0 +1,197 @@
+"""The difference between a model and what it was fine-tuned from, as updates of layers.
+
+One tensor of each is in memory at a time. Shapes: I inputs, O outputs, R rank, k k the kernel of a convolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from math import prod
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from modules.errors import UserError
+from modules.families import Family
+from modules.formats.adapter import AdapterTensors
+from modules.formats.lokr import LokrTensors
+from modules.formats.lora import LoraTensors
+from modules.merging.low_rank import LowRank, Wanted, low_rank
+from modules.preset.adapter_sizes import factors, is_wide
+from modules.system.seeds import seed_of
+from modules.system.weights import Weights, first_names
+
+UNTOUCHED = 1e-6  # of the length of a component's weights: rounding, and nothing that was learnt
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """What is made of a difference."""
+
+    kind: Literal["lora", "lokr"] = "lora"
+    wanted: Wanted = field(default_factory=lambda: Wanted(32))
+    numbers: int = 0  # in the file, at most: ranks go where they hold most; 0: as wanted
+    convolutions: bool = True
+    factor: int = 8  # LoKr: of the small matrix
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+
+@dataclass
+class Kept:
+    """Sums of squares: of what changed, of what the updates hold of it, and by layer."""
+
+    whole: float = 0.0
+    held: float = 0.0
+    outside: float = 0.0  # of tensors that an adapter's file has no place for
+    layers: dict[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
+    left_out: list[str] = field(default_factory=list[str])
+
+    def add(self, name: str, squares: float, share: float) -> None:
+        """A layer, of whose squares a share is held."""
+        self.layers[name] = squares, share
+        self.whole += squares
+        self.held += squares * share
+
+    def add_outside(self, name: str, squares: float) -> None:
+        self.whole += squares
+        self.outside += squares
+        if squares:
+            self.left_out.append(name)
+
+    def worst(self, count: int) -> list[tuple[str, float]]:
+        """The layers of which least is held; where 99 % is held or hardly anything changed, none."""
+        small = 0.01 * self.whole / max(1, len(self.layers))
+        found = [(name, share) for name, (squares, share) in self.layers.items() if squares > small and share < 0.99]
+        return sorted(found, key=lambda layer: layer[1])[:count]
+
+
+def check_alike(base: Family, tuned: Family, components: list[str]) -> None:
+    """Find out whether one can have been made from the other.
+
+    Raises:
+        UserError: they are of two families, or tensors have other shapes.
+    """
+    if base.name != tuned.name:
+        raise UserError("merging.families", one=base.card.title, other=tuned.card.title)
+    for component in components:
+        one, other = base.weights(component).shapes, tuned.weights(component).shapes
+        if wrong := [name for name in one if prod(one[name]) != prod(other.get(name, one[name]))]:
+            raise UserError("merging.shapes", part=base.card.component(component).subject, names=first_names(wrong))
+
+
+def extract(
+    base: Family, tuned: Family, components: list[str], how: Extraction, progress: Callable[[int, int], None]
+) -> tuple[dict[str, AdapterTensors], dict[str, Kept]]:
+    """Updates by "component|module path", and what they hold of each component.
+
+    A component that did not change has none.
+    """
+    updates: dict[str, AdapterTensors] = {}
+    kept: dict[str, Kept] = {}
+    found: dict[str, LowRank] = {}
+    shapes: dict[str, tuple[int, ...]] = {}
+    for component in components:
+        layers = _layers(base, component, how)
+        kept[component] = about = Kept()
+        differences = _Differences(base.weights(component), tuned.weights(component))
+        if differences.shift(progress) < UNTOUCHED:
+            continue
+        for number, (name, delta) in enumerate(differences.each()):
+            progress(number, len(differences))
+            layer, squares = layers.get(name), float(delta.double().square().sum())
+            if layer is None or not squares:
+                about.add_outside(name, squares)
+            elif how.kind == "lokr":
+                updates[layer], share = _kronecker(delta.to(how.device), how)
+                about.add(layer, squares, share)
+            else:
+                matrix, shapes[layer] = delta.flatten(1).to(how.device), tuple(delta.shape)
+                found[layer] = low_rank(matrix, how.wanted, seed_of(0, "extract", layer))
+                about.add(layer, squares, found[layer].kept)
+    if how.numbers:
+        _distribute(found, shapes, kept, how.numbers)
+    return updates | {name: _lora(each, shapes[name]) for name, each in found.items()}, kept
+
+
+class _Differences:
+    """Fine-tuned less base, of all tensors of numbers that both have."""
+
+    def __init__(self, base: Weights, tuned: Weights) -> None:
+        self.base, self.tuned = base, tuned
+        self.names = [name for name in base.shapes if name in tuned.shapes and base.dtype(name).is_floating_point]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def each(self) -> Iterator[tuple[str, Tensor]]:
+        for name in self.names:
+            yield name, self._one(name)
+
+    def shift(self, progress: Callable[[int, int], None]) -> float:
+        """The length of the difference beside that of the weights; looks no further than it must."""
+        for number, name in enumerate(self.names):
+            progress(number, len(self))
+            length = float(torch.linalg.vector_norm(self.base.read(name).float()))
+            if length and (shift := float(torch.linalg.vector_norm(self._one(name))) / length) >= UNTOUCHED:
+                return shift
+        return 0.0
+
+    def _one(self, name: str) -> Tensor:
+        theirs = self.base.read(name)
+        found = self.tuned.read(name).float().reshape(theirs.shape) - theirs.float()
+        if not bool(found.isfinite().all()):
+            raise UserError("merging.nan", name=name)
+        return found
+
+
+def _layers(family: Family, component: str, how: Extraction) -> Mapping[str, str]:
+    """The tensors that an adapter can change, by their names in files -> "component|module path"."""
+    shapes = family.weights(component).shapes
+    found: dict[str, str] = {}
+    for layer in family.lora_names():
+        part, _, path = layer.partition("|")
+        name = next((n for n in (f"{path}.weight", f"text_model.{path}.weight") if n in shapes), "")
+        if part == component and name and (how.convolutions or not is_wide(shapes[name])):
+            found[name] = layer
+    return found
+
+
+def _lora(found: LowRank, shape: tuple[int, ...]) -> LoraTensors:
+    rank = len(found.values)
+    down, up = found.right.reshape(rank, *shape[1:]), found.left.reshape(shape[0], rank, *[1] * (len(shape) - 2))
+    return LoraTensors.of(down.cpu(), up.cpu(), float(rank))
+
+
+def _kronecker(delta: Tensor, how: Extraction) -> tuple[LokrTensors, float]:
+    """The nearest Kronecker product (Van Loan and Pitsianis 1993): the first rank of the blocks as rows."""
+    outputs, inputs, *kernel = delta.shape
+    (o, p), (i, q) = factors(outputs, how.factor), factors(inputs, how.factor)
+    blocks = delta.reshape(o, p, i, q, -1).permute(0, 2, 1, 3, 4).reshape(o * i, -1)
+    found = low_rank(blocks, Wanted(1), seed_of(0, "extract", "lokr"))
+    small, large = found.left.reshape(o, i), found.right.reshape(p, q, *kernel)
+    return LokrTensors({"w1": small.cpu(), "w2": large.cpu()}, 1.0), found.kept
+
+
+def _distribute(
+    found: dict[str, LowRank], shapes: Mapping[str, tuple[int, ...]], kept: Mapping[str, Kept], numbers: int
+) -> None:
+    """Cut each layer to the ranks with which all of them together hold most in so many numbers."""
+    costs = {name: shape[0] + prod(shape[1:]) for name, shape in shapes.items()}
+    gains = [(float(value) ** 2 / costs[name], name) for name, each in found.items() for value in each.values.tolist()]
+    ranks = dict.fromkeys(found, 0)
+    for _, name in sorted(gains, reverse=True):
+        numbers -= costs[name]
+        if numbers < 0:
+            break
+        ranks[name] += 1
+    for name, rank in ranks.items():
+        whole = found.pop(name)
+        component = kept[name.partition("|")[0]]
+        squares, share = component.layers[name]
+        cut = whole.cut(rank) if rank else None
+        component.held -= squares * (share - (cut.kept if cut else 0.0))
+        component.layers[name] = squares, cut.kept if cut else 0.0
+        if cut:
+            found[name] = cut
