@@ -214,6 +214,15 @@ class FamilyCard:
         """Whether its models are rectified flows and can be nothing else: all transformers are."""
         return any(spec.kind == "dit" for spec in self.components)
 
+    @cached_property
+    def variant_titles(self) -> tuple[str, ...]:
+        """What a model's variant can be set to; none where there is nothing to choose from."""
+        return tuple(each.title for each in self.variants) if self.comes_in_parts and len(self.variants) > 1 else ()
+
+    def called(self, source: str, variant: str) -> str:
+        """The name that tells what a model is: the model's own, unless `variant` is set to one of the titles."""
+        return next((each.repo for each in self.variants if each.title == variant), "") or source
+
     def usual_sampling(self, source: str) -> SamplingDefaults:
         """What a model is usually drawn with, by the name of its file, folder or repository."""
         name = _last_name(source)
@@ -231,8 +240,15 @@ class FamilyCard:
     def likely_variants(self, source: str, numbers: int = 0) -> list[Variant]:
         """Those that a model may be, by its name and by how many weights its denoiser has (0: not known)."""
         named = self.named_variants(source) or [each for each in self.variants if each.repo == source]
-        sized = [each for each in self.variants if each.billions and abs(numbers / each.billions / 1e9 - 1) < NEAR]
+        sized = self._sized_variants(numbers)
         return [each for each in named if each in sized] or sized or named
+
+    def possible_variants(self, numbers: int) -> list[Variant]:
+        """Those that a model may be by how many weights its denoiser has (0: not known)."""
+        return self._sized_variants(numbers) or [*self.variants]
+
+    def _sized_variants(self, numbers: int) -> list[Variant]:
+        return [each for each in self.variants if each.billions and abs(numbers / each.billions / 1e9 - 1) < NEAR]
 
     @cached_property
     def variant_labels(self) -> tuple[str, ...]:
@@ -246,6 +262,8 @@ class FamilyCard:
         """Whether a setting means anything for this family. `path`: entries of lists as "sampling.prompts.0.prompt"."""
         part = path.removeprefix("model.")
         if part.startswith("text_encoder_") and part not in self.text_encoders:
+            return False
+        if part == "variant" and not self.variant_titles:
             return False
         not_used = self.not_used if self.guidance_embed else (*self.not_used, *GUIDANCE_INPUT)
         not_used = (*not_used, *NOT_OF_FLOWS) if self.is_flow else not_used

@@ -28,6 +28,8 @@ CARD = replace(
     examples=(f"{MAKER}/Chroma1-HD", f"{MAKER}/Chroma1-Base", f"{MAKER}/Chroma1-Flash"),
     variants=(
         Variant("chroma1", "Chroma1-HD", repo=f"{MAKER}/Chroma1-HD", licence="Apache 2.0"),
+        Variant("chroma1", "Chroma1-Base", r"base", f"{MAKER}/Chroma1-Base", licence="Apache 2.0"),
+        Variant("chroma1", "Chroma1-Flash", r"flash", f"{MAKER}/Chroma1-Flash", licence="Apache 2.0"),
     ),
     file_marks=("distilled_guidance_layer.",),
     file_lacks=(),

@@ -42,6 +42,7 @@ class LoadOptions:
     vae_dtype: torch.dtype = torch.float32
     vae_tiling: str = "off"  # "auto", "off", "on": whether the VAE works in tiles
     holding: Holding = AS_THEY_ARE  # of the denoiser's weights, where nobody trains them
+    variant: str = "auto"  # the title of the variant that it is, where the files do not tell
     others: Mapping[str, str] = field(default_factory=dict[str, str])  # by component: a file or folder in its place
     text_memory: int | None = None  # bytes that a frozen text encoder may take; None: most of what is free
     clip_skip: int = 0
@@ -146,7 +147,7 @@ class Family(ABC):
     @property
     def usual_sampling(self) -> SamplingDefaults:
         """What this model is usually drawn with."""
-        return self.card.usual_sampling(self.model_name)
+        return self.card.usual_sampling(self.card.called(self.model_name, self.options.variant))
 
     @property
     @abstractmethod

@@ -75,6 +75,11 @@ class Preset(Section):
     def card(self) -> FamilyCard:
         return FAMILIES[self.model.family]
 
+    @property
+    def model_called(self) -> str:
+        """The name that tells what the base model is: its own, or that of the variant which is set."""
+        return self.card.called(self.model.source, self.model.variant)
+
     def other_components(self) -> dict[str, str]:
         """What takes the place of the model's own components, by name: files and folders."""
         model = self.model

@@ -16,7 +16,8 @@ MAX_DISTILLED_GUIDANCE = 2.0  # more burns the colours of models whose guidance 
 def usual_sampling(values: Values) -> SamplingDefaults | None:
     """What the model of a preset is usually drawn with; None where its type is unknown."""
     card = FAMILIES.get(str(get(values, "model.family")))
-    return card.usual_sampling(str(get(values, "model.source") or "")) if card else None
+    named = (str(get(values, f"model.{name}") or "") for name in ("source", "variant"))
+    return card.usual_sampling(card.called(*named)) if card else None
 
 
 def usual_prompt(values: Values) -> Values:

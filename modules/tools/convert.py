@@ -55,6 +55,9 @@ class Settings(Section):
         "auto", "Family", labels={"auto": "Automatic", **{name: card.title for name, card in FAMILIES.items()}}
     )
     """The type of the model. Automatic: as its weights say."""
+    variant: str = Setting("auto", "Variant", level="expert")
+    """Which model of its type a file is, where its name does not tell: "Z-Image-Turbo", say. A folder's settings of
+    sampling come from it."""
     overwrite: bool = Setting(False, "Overwrite existing file")
     """Write over a file or folder that is there already."""
 
@@ -75,7 +78,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     # In fp32, so that a merge loses nothing that the last cast would have kept.
     named: dict[str, str] = {name: getattr(settings, name) for name in OTHERS}
     others = {name: source for name, source in named.items() if source}
-    options = LoadOptions(others=others, report=lambda said: tell(note(said)))
+    options = LoadOptions(others=others, variant=settings.variant, report=lambda said: tell(note(said)))
     family = open_model(settings.model, settings.family, options)
     unread: list[str] | None = [] if settings.skip_unread else None
     replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}

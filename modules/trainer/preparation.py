@@ -62,6 +62,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         vae_dtype=DTYPES[model.vae_dtype],
         holding=Holding(model.quantization.removeprefix("off"), model.offloaded if is_card(device) else 0.0),
         vae_tiling=model.vae_tiling,
+        variant=model.variant,
         others={name: model_location(source) for name, source in preset.other_components().items()},
         clip_skip=model.clip_skip,
         max_chunks=model.max_chunks,

@@ -61,6 +61,16 @@ def test_the_configs_of_its_variants_are_there_and_the_first_is_meant_where_no_n
     assert usual_variant(card, "") == card.variants[0]
 
 
+@CARDS
+def test_a_variant_that_is_set_is_told_by_its_name(name: str) -> None:
+    card = FAMILIES[name]
+    for variant in card.variants if card.variant_titles else ():
+        called = card.called("turbo-base-schnell.safetensors", variant.title)
+        assert (card.named_variants(called) or [card.variants[0]])[0] == variant
+        assert card.likely_variants(called) == [variant]
+    assert card.called("mine", "auto") == card.called("mine", "someone's") == "mine"
+
+
 def test_a_setting_is_used_unless_the_card_says_otherwise_for_it_or_what_it_stands_in() -> None:
     card = FamilyCard("x", "x", (), 64, 64, 8, {}, not_used=("words", "model.clip_skip"))
     assert card.uses("model.vae") and card.uses("words_of_mine")

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import pytest
 import torch
 
+from modules.errors import UserError
 from modules.families.family import Family
 from modules.families.krea2 import Krea2
 from tests.families.contract import LONG, OPTIONS
@@ -50,6 +51,18 @@ class TestKrea2(DitRuns, PackedContract):
         saved = as_json(tmp_path / "saved" / "model_index.json")
         assert saved["is_distilled"] and saved["text_encoder"] == ["transformers", "Qwen3VLModel"]
         assert Krea2.load(str(tmp_path / "saved"), OPTIONS).layers_read == (1, 2, 3) != family.layers_read
+
+    def test_a_variant_that_is_set_stands_before_the_names_of_file_and_folder(
+        self, folder: Path, family: Krea2, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "my-turbo.safetensors"
+        self.save(family, file, single=True)
+        kinds = {"auto": True, "Krea 2 Raw": False, "Krea 2 Turbo": True}
+        assert {name: Krea2.open_file(file, (), name).index["is_distilled"] for name in kinds} == kinds
+        assert family.usual_sampling.steps == 28
+        assert Krea2.load(str(folder), replace(OPTIONS, variant="Krea 2 Turbo")).usual_sampling.steps == 8
+        with pytest.raises(UserError, match="have no variant Krea 3"):
+            Krea2.load(str(folder), replace(OPTIONS, variant="Krea 3"))
 
     def test_norms_stay_in_fp32(self, folder: Path) -> None:
         half = Krea2.load(str(folder), replace(OPTIONS, dtype=torch.bfloat16))

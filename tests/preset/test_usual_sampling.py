@@ -23,6 +23,18 @@ def test_a_new_prompt_begins_as_its_model_is_usually_drawn() -> None:
     assert usual_prompt(values("zimage", TURBO)) == {"steps": 8, "guidance": 1, "sampler": "euler"}
     assert usual_prompt(values("zimage", BASE))["steps"] == 30
     assert usual_prompt(values("nobody", "")) == {}
+    for variant, steps in (("auto", 30), ("Z-Image-Turbo", 8), ("Krea 2 Turbo", 30)):
+        unnamed = {**values("zimage", "mine.safetensors"), "model": {"family": "zimage", "variant": variant}}
+        assert usual_prompt(unnamed)["steps"] == steps
+
+
+@pytest.mark.parametrize(
+    ("family", "variant", "codes"),
+    [("zimage", "Z-Image-Turbo", []), ("zimage", "Krea 2 Turbo", ["rules.variant"]), ("sd", "Krea 2 Turbo", [])],
+)
+def test_a_variant_is_one_of_the_familys(family: str, variant: str, codes: list[str]) -> None:
+    preset = preset_of({"version": 5, "model": {"family": family, "variant": variant}})
+    assert [each.code for each in conflicts(preset) if each.path == "model.variant"] == codes
 
 
 @pytest.mark.parametrize(

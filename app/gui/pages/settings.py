@@ -22,6 +22,7 @@ from app.gui.form.schedule_curve import ScheduleCurve
 from app.gui.form.timestep_curve import TimesCurve
 from app.gui.kit import Card, Frame, Label, LinkButton, Masonry, ScrollArea, px
 from app.gui.page import Page
+from app.gui.session.model_files import VARIANT
 from modules.catalog import FAMILIES, FamilyCard
 from modules.language import tr
 from modules.preset.paths import Values
@@ -115,7 +116,7 @@ class ModelPage(SettingsPage):
             return self.distilled.list.reveal(path)
         if path in PART_PATHS and not is_separate(self.context):
             self.head.choose(separate=True)
-        return super().row_of(path)
+        return super().row_of("model.family" if path == VARIANT else path)  # it has its segments there
 
     def titles(self) -> dict[str, Callable[[], str]]:
         return {
@@ -128,7 +129,7 @@ class ModelPage(SettingsPage):
         return {"model.family": self._variants, "model.source": self._hints, **parts}
 
     def _hides(self, path: str) -> bool:
-        return path in PART_PATHS and not is_separate(self.context)
+        return path == VARIANT or (path in PART_PATHS and not is_separate(self.context))
 
     def _changed(self) -> None:
         """Which fields there are, and what they are called."""

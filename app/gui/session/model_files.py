@@ -20,7 +20,8 @@ from modules.system.bundled import resolve
 from modules.system.headers.parts import ENDINGS, Part, family_of_model, read_part, wanted_parts
 from modules.system.hub import missing_model
 
-Key = tuple[str, str, str, str]  # a component, its file, the family and the base model
+Key = tuple[str, str, str, str]  # a component, its file, the family and what the base model is called
+VARIANT = "model.variant"
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class ModelFiles:
 
     def _keys(self) -> dict[str, Key]:
         draft = self._draft
-        family, source = str(draft.get("model.family")), str(draft.get("model.source"))
+        family, source = str(draft.get("model.family")), model_called(draft)
         named = {name: str(draft.get(path_of(name))) for name in FAMILIES[family].component_names}
         return {name: (name, file, family, source) for name, file in named.items() if file}
 
@@ -115,6 +116,12 @@ class ModelFiles:
         wanted = tr(" or ").join(dict.fromkeys(called(each, layers=cut) for each in found.wanted))
         this = called(part, layers=cut)
         return as_it_is(tr("This is {found}. {wanted} belongs here.", found=this, wanted=_capital(wanted)))
+
+
+def model_called(draft: Draft) -> str:
+    """The name that tells what the base model is: its own, or that of the variant which is set."""
+    card, (source, variant) = FAMILIES[str(draft.get("model.family"))], map(draft.get, ("model.source", VARIANT))
+    return card.called(str(source), str(variant))
 
 
 def files_of(context: Any) -> ModelFiles:

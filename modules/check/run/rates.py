@@ -44,9 +44,9 @@ def length_findings(preset: Preset, plan: Plan) -> Iterator[Finding]:
 
 def _distilled(preset: Preset) -> Iterator[Finding]:
     """A model of few steps that is trained as it is forgets how to draw in few steps."""
-    model, laid = preset.model, used_adapters(preset)
-    if preset.training.denoiser.train and preset.card.is_distilled(model.source) and not laid:
-        yield Finding("model.distilled-training", "warning", "model.source", {"model": base_name(model.source)})
+    model, laid = preset.model_called, used_adapters(preset)
+    if preset.training.denoiser.train and preset.card.is_distilled(model) and not laid:
+        yield Finding("model.distilled-training", "warning", "model.source", {"model": base_name(model)})
 
 
 # Rates ----------------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ def _weightless_prior(preset: Preset) -> Iterator[Finding]:
 def _unsuited_samples(preset: Preset) -> Iterator[Finding]:
     """Samplers are judged where the model is opened."""
     values = preset.model_dump(mode="json")
-    usual = preset.card.usual_sampling(preset.model.source)
+    usual = preset.card.usual_sampling(preset.model_called)
     better = {path: value for path, value in better_sampling(values).items() if not path.endswith(".sampler")}
     if better:
         facts = {"steps": usual.steps, "guidance": usual.guidance}

@@ -81,7 +81,7 @@ def in_a_process(**question: Any) -> dict[str, Any]:
 def layer_lists(preset: Preset, components: Sequence[str], build: Build = in_a_process) -> LayerLists:
     """The layers of these components of the preset's model; what is not known yet is built."""
     card, source, general = preset.card, preset.model.source, preset.general
-    place, usual = _place(card, source), usual_variant(card, source)
+    place, usual = _place(card, source), usual_variant(card, preset.model_called)
     file = place if place and place.is_file() else None
     folder = place if place and not file else ROOT / "resources" / "models" / usual.kind if usual else None
     configs = {name: _config(folder, card.component(name)) for name in components}

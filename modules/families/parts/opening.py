@@ -26,7 +26,7 @@ TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "merges.txt")  # any of the
 
 
 def open_model(
-    name: str, card: FamilyCard, options: LoadOptions, open_file: Callable[[Path, Collection[str]], ModelFiles]
+    name: str, card: FamilyCard, options: LoadOptions, open_file: Callable[[Path, Collection[str], str], ModelFiles]
 ) -> ModelFiles:
     """A model by path or hub name.
 
@@ -35,10 +35,12 @@ def open_model(
     """
     if not name.strip():
         raise UserError("model.none")
+    if options.variant not in ("auto", *card.variant_titles):
+        raise UserError("model.no-variant", type=card.title, variant=options.variant, known=card.variant_titles)
     replaced = tuple(options.others)
     own = tuple(spec.folder for spec in card.components if spec.name not in replaced)
     path = model_path(name, Wanted(own), options)
-    files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced)
+    files = open_folder(path, card, replaced) if path.is_dir() else open_file(path, replaced, options.variant)
     _check_class(files, card)  # first: of another class, all of its configs would seem to be wrong
     check_configs(files.configs, card, files.path)
     check_supported(files.configs, card, files.path)

@@ -106,8 +106,8 @@ class DiffusersFamily(Family):
             building.check_fit(shapes, self.weights(spec.name), where, also=tied)
 
     @classmethod
-    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
-        """A model in one file. `replaced`: components that come from elsewhere and may be missing.
+    def open_file(cls, path: Path, replaced: Collection[str] = (), variant: str = "auto") -> ModelFiles:
+        """A model in one file. `replaced`: what comes from elsewhere and may be missing. `variant`: if it is known.
 
         Raises:
             UserError: this family has none, or it is damaged or another model.

@@ -73,6 +73,13 @@ def _precision(preset: Preset) -> Iterator[Problem]:
         yield problem("rules.fp32-and-bf16", here, there)
 
 
+def _variant(preset: Preset) -> Iterator[Problem]:
+    variant, card = preset.model.variant, preset.card
+    if card.uses("model.variant") and variant not in ("auto", *card.variant_titles):
+        known = [*card.variant_titles]
+        yield problem("rules.variant", "model.variant", "model.family", variant=variant, type=card.title, known=known)
+
+
 def _trained(preset: Preset) -> Iterator[Problem]:
     wanted = [name for name in encoder_names() if preset.training.component(name).train]
     for name in wanted:
@@ -145,6 +152,7 @@ def _output_path(preset: Preset) -> Iterator[Problem]:
 
 RULES = (
     _precision,
+    _variant,
     *TRAINING_RULES,
     _trained,
     _objective,

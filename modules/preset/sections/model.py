@@ -37,6 +37,9 @@ class Model(Section):
         "model path, Hugging Face, GGUF",
     )  # fmt: skip
     """A .safetensors, .gguf or .ckpt file, a diffusers folder, a Hugging Face name, or a model that Seachange saved."""
+    variant: str = Setting("auto", "Variant", aliases="turbo, schnell, klein base, distilled, raw, fill, model version")
+    """Which model of its type it is, where neither the file nor its name tells: "Z-Image-Turbo", say. It decides what
+    samples begin with, whether the model counts as distilled, and what is fetched with it. "auto": told by the file."""
     vae: str = Setting(
         "", "VAE", widget="model", level="expert",
         aliases="vae_path, vae.model_name, pretrained_vae_model_name_or_path, VAE override",

@@ -94,6 +94,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rules.quantized-trained": (
         "{model.quantization} {how} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
         "Set {model.quantization} to auto or off, or train an adapter such as a LoRA."),
+    "rules.variant": ("{model.variant} {variant} is none of {type}.", "Set it to auto, or to one of {known:list}."),
     # Adapters
     "rules.lora-format": ("{output.lora_format} {form} is none of the formats that programs read for {type}.",
         "Set {output.lora_format} to auto."),

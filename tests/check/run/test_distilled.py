@@ -44,6 +44,7 @@ def test_others_are_not_taken_for_one(name: str) -> None:
         (("model.source=stabilityai/sdxl-turbo", "training.denoiser.train=false", "training.text_encoder_1.train=true"),
          False),
         (("model.source=stabilityai/sdxl",), False),
+        (("model.source=sdxl-turbo", "model.family=zimage", "model.variant=Z-Image"), False),
     ],
 )  # fmt: skip
 def test_training_one_without_an_adapter_is_a_warning(tmp_path: Path, settings: tuple[str, ...], warned: bool) -> None:

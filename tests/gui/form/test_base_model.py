@@ -223,8 +223,15 @@ def test_variants_are_chosen_by_name_and_told_by_files(
     marks = {"single_stream_modulation.lin.weight": (9_079, 1_000_000)}
     draft.put("model.source", str(header_of(tmp_path / "mine.safetensors", marks)))
     pump(lambda: person.finds("taken for base 9B: its name says nothing else"))
+    choose(variants(page), "FLUX.2 klein 9B")
+    assert draft.get("model.variant") == "FLUX.2 klein 9B" and "model.variant" not in draft.errors()
+    assert person.finds("FLUX.2-klein-9B draws in few steps") and not person.finds("its name says nothing else")
+    person.click("Let the file tell")
+    pump(lambda: person.finds("taken for base 9B: its name says nothing else"))
+    choose(variants(page), "FLUX.2 klein 9B")
     large = header_of(tmp_path / "mine too.safetensors", {"joint_blocks.0.x.weight": (8_146, 1_000_000)})
     draft.apply({"model.family": "sd3", "model.source": str(large)}, "another model")
+    assert draft.get("model.variant") == "auto", "it was set of the last model"
     pump(lambda: variants(page).get() == "Stable Diffusion 3.5 large" and person.finds("read from the file"))
 
 

@@ -13,6 +13,7 @@ from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.form.model.origin_line import HUB
 from app.gui.form.model.variants import likely_variants
 from app.gui.kit import Card, Frame, Label, LinkButton, px
+from app.gui.session.model_files import VARIANT, model_called
 from app.gui.session.open_external import open_external
 from modules.catalog import FAMILIES
 from modules.language import tr
@@ -38,13 +39,15 @@ class DistilledHint(Frame):
     def refresh(self) -> None:
         source = str(self._context.draft.get("model.source")) if self._spoils() else ""
         known = next((each.adapter for each in likely_variants(self._context)), "") if source else ""
-        if (source, known) == self._shown:
+        now = (source, known, self._context.draft.get(VARIANT))
+        if now == self._shown:
             return
-        self._shown = (source, known)
+        self._shown = now
         self.clear()
         self.configure(height=1)
         if source:
-            problem = Problem("model.distilled-training", values={"model": PureWindowsPath(source).name})
+            named = PureWindowsPath(model_called(self._context.draft)).name
+            problem = Problem("model.distilled-training", values={"model": named})
             Label(self, WORDS.headline(problem), font="small", role="changed", wrap=True, image="triangle-alert").pack(
                 fill="x", padx=px(2)
             )
@@ -82,4 +85,4 @@ class DistilledCard(Card):
 def is_distilled(context: AppContext) -> bool:
     """Whether the base model draws in few steps, by its name."""
     draft = context.draft
-    return FAMILIES[str(draft.get("model.family"))].is_distilled(str(draft.get("model.source")))
+    return FAMILIES[str(draft.get("model.family"))].is_distilled(model_called(draft))

@@ -7,7 +7,7 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Frame, Label, px
-from app.gui.session.model_files import Judged, files_of, path_of
+from app.gui.session.model_files import Judged, files_of, model_called, path_of
 from modules.catalog import FamilyCard
 from modules.language import tr
 from modules.system.headers.parts import Part
@@ -64,7 +64,7 @@ class PartLine(Frame):
 
     def _title(self, card: FamilyCard, part: Part) -> str:
         """A base model is called by its variant."""
-        likely = card.likely_variants(str(self._context.draft.get("model.source")), part.numbers)
+        likely = card.likely_variants(model_called(self._context.draft), part.numbers)
         return likely[0].title if len(likely) == 1 else ""
 
     def _inside(self, card: FamilyCard, part: Part) -> str:

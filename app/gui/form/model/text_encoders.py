@@ -7,7 +7,7 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Card, Label, LinkButton, Switch, px
-from app.gui.session.model_files import files_of
+from app.gui.session.model_files import files_of, model_called
 from modules.catalog import ComponentSpec, FamilyCard
 from modules.language import tr
 from modules.system.headers.parts import wanted_parts
@@ -31,7 +31,7 @@ class TextEncodersCard(Card):
 
     def refresh(self) -> None:
         draft, card = self._context.draft, self._files.card
-        source = str(draft.get("model.source"))
+        source = model_called(draft)
         now = (card.title, source, draft.get("method.kind"), draft.get("model.max_chunks"))
         now = (*now, *(draft.get(f"training.{name}") for name in card.text_encoders))
         if now == self._shown:

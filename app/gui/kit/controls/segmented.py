@@ -39,8 +39,8 @@ class Segmented(Painted, tk.Canvas):
         self.bind("<ButtonRelease-1>", lambda event: self._picked(bisect_right(self._edges, event.x) - 1))
         self.bind("<FocusIn>", lambda _: self._focus(events.by_keyboard))
         self.bind("<FocusOut>", lambda _: self._focus(False))
-        self.bind("<Left>", lambda _: self._picked(self._at() - 1))
-        self.bind("<Right>", lambda _: self._picked(self._at() + 1))
+        self.bind("<Left>", lambda _: self._picked(self._beside(-1)))
+        self.bind("<Right>", lambda _: self._picked(self._beside(1)))
         self.follow_theme()
 
     def get(self) -> Any:
@@ -73,6 +73,12 @@ class Segmented(Painted, tk.Canvas):
 
     def _at(self) -> int:
         return next((i for i, option in enumerate(self._choices) if option.value == self._value), -1)
+
+    def _beside(self, step: int) -> int:
+        """The next one on a side that can be chosen; -1: none."""
+        at = self._at()
+        on_that_side = range(at + step, len(self._choices) if step > 0 else -1, step)
+        return next((index for index in on_that_side if not self._choices[index].reason), -1)
 
     def _arrange(self) -> None:
         wide, high = self.winfo_width(), self.winfo_height()

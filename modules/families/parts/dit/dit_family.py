@@ -70,9 +70,9 @@ class DitFamily(DiffusersFamily):
         return kind
 
     @classmethod
-    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
+    def open_file(cls, path: Path, replaced: Collection[str] = (), variant: str = "auto") -> ModelFiles:
         del replaced  # what is missing is fetched by `complete`
-        return dit_files.open_file(path, cls.card, cls.layout or Layout())
+        return dit_files.open_file(path, cls.card, cls.layout or Layout(), variant)
 
     @classmethod
     def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]:

@@ -37,14 +37,14 @@ def bundled_config(kind: str, spec: ComponentSpec) -> dict[str, Any]:
     return read_json(BUNDLED / kind / spec.folder / "config.json")
 
 
-def open_file(path: Path, card: FamilyCard, layout: Layout) -> ModelFiles:
-    """A file with the denoiser, and whatever of the other components lies in it.
+def open_file(path: Path, card: FamilyCard, layout: Layout, chosen: str = "auto") -> ModelFiles:
+    """A file with the denoiser, and whatever of the other components lies in it. `chosen`: its variant's title.
 
     Raises:
         UserError: damaged, or something else than a model of this family.
     """
     weights = open_weights(path)
-    variant, config = _variant(weights, path, card, layout)
+    variant, config = _variant(weights, path, card, layout, chosen)
     scheduler = read_json(BUNDLED / variant.kind / "scheduler" / "scheduler_config.json")
     files = ModelFiles(
         path, {"denoiser": config, "scheduler": scheduler}, {}, {"denoiser": _denoiser(weights)}, variant.kind,
@@ -156,23 +156,28 @@ def open_component(card: FamilyCard, name: str, path: Path) -> tuple[Weights, di
 # What a file is -------------------------------------------------------------------------------------------------------
 
 
-def _variant(weights: Weights, path: Path, card: FamilyCard, layout: Layout) -> tuple[Variant, dict[str, Any]]:
+def _variant(
+    weights: Weights, path: Path, card: FamilyCard, layout: Layout, chosen: str
+) -> tuple[Variant, dict[str, Any]]:
     """Which model of the family it is, and the config of its denoiser."""
     spec = card.component("denoiser")
-    named = card.named_variants(path.name)
+    only = [variant for variant in card.variants if variant.title == chosen]
+    named = only or card.named_variants(path.name)
     inside = _denoiser(weights)
     told = family_of(inside.shapes)
     if content_of(inside.shapes) != "dit" or (told and FAMILIES[told].module != card.module):
         raise other_model(weights, path, card)  # before a model of full size is put together to compare with
     if config := _embedded(weights, spec, path):
         return next(iter(named), card.variants[0]), config
-    for variant in [*named, *card.variants]:
+    for variant in only or [*named, *card.variants]:
         config = bundled_config(variant.kind, spec)
         shapes, _ = building.tensor_shapes(spec, config)
         links = layout.links_of_file(inside.shapes, shapes)
         found = Renamed(inside, links).shapes
         if len(found) == len(shapes) and all(found[name] == shape for name, shape in shapes.items()):
             return variant, config
+    if only:
+        raise UserError("single-file.other-variant", file=path.name, variant=chosen)
     raise other_model(weights, path, card)
 
 

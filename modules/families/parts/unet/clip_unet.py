@@ -41,7 +41,8 @@ class ClipUnetFamily(DiffusersFamily):
     # Opening
 
     @classmethod
-    def open_file(cls, path: Path, replaced: Collection[str] = ()) -> ModelFiles:
+    def open_file(cls, path: Path, replaced: Collection[str] = (), variant: str = "auto") -> ModelFiles:
+        del variant  # the tensors tell
         return single_file.open_file(path, cls.card, replaced)
 
     @classmethod

@@ -246,6 +246,11 @@ def test_segments_are_chosen_with_arrows_and_clicks(root: Any, pump: Pump) -> No
     press(segmented, "Right")
     click(segmented, x=segmented.winfo_width() - 5)
     assert told == ["on", "offload to RAM"]
+    passed = Segmented(root, ["a", Option("b", "b", reason="cannot be"), "c"], "a", told.append)
+    passed.pack()
+    pump()
+    press(passed, "Right")
+    assert passed.get() == "c", "past one that cannot be chosen"
 
 
 def test_the_wheel_never_changes_a_setting(root: Any, pump: Pump) -> None:
