@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 from typing import Any, ClassVar
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from modules.check.memory.step_memory import BatchShape, part_bytes, step_bytes
 from modules.diffusion.solvers import denoise
-from modules.families.family import Family, LoadOptions
+from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import building, pipeline
 from modules.families.parts.dit.dit_family import DitFamily
 from modules.families.parts.dit.dit_files import bundled_config
@@ -47,8 +48,10 @@ class DitRuns:
     parameters: ClassVar[Mapping[str, Mapping[str, float]]]  # by kind of model and component: billions of weights
 
     short: ClassVar[Mapping[str, Any]]  # of the denoiser's config: full width, but only a block or two of each kind
+    reads_inner: ClassVar[bool] = False  # whether the denoiser reads blocks of the text encoder other than the last
     heart_rate: ClassVar[float] = 6e-3  # at which two images are learnt by heart
     heart_left: ClassVar[float] = 0.8  # of how far what is drawn is from them
+    heart_tokens: ClassVar[int] = 512  # of a text that are learnt with; most of a long one is padding
     heart_shift: ClassVar[float] = 0.0  # with which they are drawn, where the family's own leaves few steps for details
 
     @classmethod
@@ -100,10 +103,10 @@ class DitRuns:
         """50 steps on two made-up latents at 8 times each: the loss falls, and what is drawn comes near to them."""
         torch.manual_seed(0)
         family = self.kind.load(str(folder), OPTIONS)
-        texts = family.with_guidance(family.encode_text(["a robot", "a house"]), 1.0)
+        texts = self.texts(family, ["a robot", "a house"])
         clean, noise = torch.randn(2, family.channels, 2, 2), torch.randn(2, family.channels, 2, 2)
         before = self.drawn(family, noise, texts)
-        many = family.with_guidance(family.encode_text(["a robot", "a house"] * 8), 1.0)
+        many = self.texts(family, ["a robot", "a house"] * 8)
         batch = clean.repeat(8, 1, 1, 1)
         preset = preset_of({"version": 5, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
         method = attach(family, preset)
@@ -124,6 +127,12 @@ class DitRuns:
         assert sum(losses[-5:]) < 0.7 * sum(losses[:5]), (losses[:3], losses[-3:])
         after = self.drawn(family, noise, texts)
         assert (after - clean).square().mean() < self.heart_left * (before - clean).square().mean()
+
+    def texts(self, family: Family, captions: list[str]) -> Condition:
+        whole = family.with_guidance(family.encode_text(captions), 1.0)
+        if whole.tokens_BTD.shape[1] <= self.heart_tokens:
+            return whole
+        return replace(whole, tokens_BTD=whole.tokens_BTD[:, : self.heart_tokens])
 
     def unexpected(self, family: Family, untouched: list[Tensor]) -> list[str]:
         """Names of trained weights that no gradient reaches and that some should."""
@@ -146,14 +155,16 @@ class DitRuns:
 
     # Full size
 
-    def full_size(self, kind: str, folder: Path, **denoiser: Any) -> DitFamily:
+    def full_size(self, kind: str, folder: Path, *, short_text: bool = False, **denoiser: Any) -> DitFamily:
         """A model of full size without a byte of weights. Its tokenizers are the tiny model's.
 
-        `denoiser`: changes to its config.
+        `short_text`: text encoders of two blocks; `denoiser`: changes to its config.
         """
         tiny = self.kind.load(str(folder), OPTIONS)
         configs = {spec.name: bundled_config(kind, spec) for spec in self.kind.card.components}
         configs["denoiser"] |= denoiser
+        if short_text and not self.reads_inner:
+            configs |= {name: two_blocks(config) for name, config in configs.items() if name.startswith("text_encoder")}
         weights: dict[str, Weights] = {
             spec.name: _ShapesOnly(building.tensor_shapes(spec, configs[spec.name])[0])
             for spec in self.kind.card.components
@@ -170,7 +181,7 @@ class DitRuns:
 
     def test_a_step_at_full_width_is_counted(self, folder: Path) -> None:
         """Forward and backward on shapes alone; blocks are all alike, so that a few of them will do."""
-        family = self.full_size(next(iter(self.parameters)), folder, **self.short)
+        family = self.full_size(next(iter(self.parameters)), folder, short_text=True, **self.short)
         preset = preset_of({
             "version": 5, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
             "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": "all"},
@@ -191,6 +202,13 @@ class DitRuns:
             whole = sum(prod(shape) for shape in family.weights(spec.name).shapes.values())
             streamed = spec.reads_text and not spec.trainable
             assert (loaded[spec.name] < 0.5 * 2 * whole) == streamed, spec.name
+
+
+def two_blocks(config: Mapping[str, Any]) -> dict[str, Any]:
+    """A text encoder's config with two of its blocks, wherever transformers counts them."""
+    made = {name: two_blocks(value) if name == "text_config" else value for name, value in config.items()}
+    made |= {name: 2 for name in ("num_layers", "num_hidden_layers") if name in made}
+    return made | ({"layer_types": made["layer_types"][:2]} if made.get("layer_types") else {})
 
 
 class _ShapesOnly(Weights):

@@ -38,6 +38,7 @@ class TestFlux1(DitRuns, PackedContract):
         "flux1-fill-dev": {"denoiser": 11.903},
         "flux1-schnell": {"denoiser": 11.89, "text_encoder_1": 0.123, "text_encoder_2": 4.76, "vae": 0.0838},
     }
+    heart_tokens = 32
     short: ClassVar = {"num_layers": 1, "num_single_layers": 1}
 
     @staticmethod

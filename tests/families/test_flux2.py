@@ -100,6 +100,7 @@ class TestKlein(DitRuns, Flux2Contract):
         "flux2-klein-9b": {"denoiser": 9.078, "text_encoder_1": 5.83, "vae": 0.0840},
     }
     heart_rate, heart_shift = 1e-2, 1.0
+    reads_inner = True
     short: ClassVar = {"num_layers": 1, "num_single_layers": 2}
     wishes: ClassVar = {"guidance_scale": 1.0, "text_encoder_out_layers": FEW, "max_sequence_length": 64}
 

@@ -26,6 +26,7 @@ class TestKrea2(DitRuns, PackedContract):
     pipeline = "Krea2Pipeline"
     heart_rate = 12e-3
     parameters: ClassVar = {"krea-2": {"denoiser": 12.82, "text_encoder_1": 3.92, "vae": 0.127}}
+    reads_inner = True
     short: ClassVar = {"num_layers": 2, "num_layerwise_text_blocks": 1, "num_refiner_text_blocks": 1}
     sets = (*PackedContract.sets, "text fusion")
     wishes: ClassVar = {"guidance_scale": 0.0}  # which this pipeline adds to 1

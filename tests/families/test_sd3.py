@@ -33,6 +33,7 @@ class TestSd3(DitRuns, DitContract):
         "sd35-medium": {"denoiser": 2.47, "text_encoder_1": 0.1237, "text_encoder_2": 0.695, "text_encoder_3": 4.76},
         "sd35-large": {"denoiser": 8.146}, "sd3-medium": {"denoiser": 2.085},
     }  # fmt: skip
+    heart_tokens = 100  # 77 of CLIP come first
     short: ClassVar = {"num_layers": 2, "dual_attention_layers": [0]}
 
     @staticmethod
