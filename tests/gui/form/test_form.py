@@ -1,4 +1,4 @@
-"""Every setting of the schema in the states that show it: seen, changed by hand, reset, undone, refused in words."""
+"""Every setting of the schema is seen where it is in play; one of each kind is changed by hand, reset, refused."""
 
 from collections.abc import Callable, Iterable
 from itertools import count
@@ -173,7 +173,17 @@ def section_of(setting: SettingInfo) -> str:
     return setting.path.partition(".")[0]
 
 
-@by(section_of, KNOBS)
+def one_of_each_kind(settings: Iterable[SettingInfo]) -> Iterable[SettingInfo]:
+    """In each section one with this control and kind of value: draft/test_draft.py changes all, without a window."""
+    found: dict[object, SettingInfo] = {}
+    for setting in settings:
+        many, limited = len(setting.choices) > 4, bool(setting.limits)
+        kind = (setting.kind, setting.widget, many, limited, bool(setting.zero), setting.path in OTHER)
+        found.setdefault((section_of(setting), *kind), setting)
+    return found.values()
+
+
+@by(section_of, one_of_each_kind(KNOBS))
 def test_a_setting_is_changed_by_hand_reset_undone_and_redone(
     context: AppContext, subtests: pytest.Subtests, settings: list[SettingInfo]
 ) -> None:
@@ -219,7 +229,7 @@ TYPED = [
 ]  # fmt: skip
 
 
-@by(section_of, TYPED)
+@by(section_of, one_of_each_kind(TYPED))
 def test_wrong_text_stands_there_with_a_sentence_until_escape(
     context: AppContext, subtests: pytest.Subtests, settings: list[SettingInfo]
 ) -> None:

@@ -67,7 +67,7 @@ def test_ready_sets_are_those_of_the_family_and_hold_what_the_engine_takes(famil
 def test_whatever_is_ticked_comes_back_from_the_text_that_is_written(family: str, kind: str) -> None:
     found, chance = layers(family, kind), random.Random(f"{family} {kind}")
     nodes, longest = every_node(found), 0
-    for _ in range(40):
+    for _ in range(12):
         ticked = 0
         for node in chance.sample(nodes, chance.randint(1, 12)):
             ticked = toggled(ticked, node.mask)
