@@ -30,8 +30,8 @@ NOTES: dict[str, str] = {
         "Seachange uploads nothing.",
     "hires, hires fix, highres fix, upscaler, refiner":
         f"{NOT_DONE} Samples are made in one go at the size of the prompt.",
-    "fp8, float8, svdquant, quanto, torchao":
-        f"{NOT_DONE} Frozen weights are held in int8 or nf4 ({{model.quantization}}); files in fp8 and GGUF are read.",
+    "svdquant, quanto, torchao":
+        f"{NOT_DONE} Frozen weights are held in int8, fp8 or nf4 ({{model.quantization}}); GGUF files are read.",
     "activation_offloading, cpu_offload_checkpointing, offload_optimizer_device, unsloth_offload_checkpointing":
         f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.quantization}}, "
         "{model.offload}, 8-bit and paged optimizers ({optimizer.kind}) and a smaller {training.batch_size}.",

@@ -129,6 +129,12 @@ class Renamed(Weights):
     def packed(self, name: str) -> Tensor | None:
         return self._weights.packed(self._links[name].theirs)
 
+    def fp8(self, name: str, rows: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None] | None:
+        link = self._links[name]
+        if link.form == "slice" and rows is None:
+            return self._weights.fp8(link.theirs, link.rows(self._weights.shapes[link.theirs][0]))
+        return self._weights.fp8(link.theirs, rows) if link.form == "same" else None
+
     @property
     def files(self):
         return self._weights.files

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, Self
 
 import torch
 from torch import Tensor, nn
 
 BLOCK = 64  # numbers of an nf4 weight that share a scale
+FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 
 class Weight(Protocol):
@@ -72,10 +73,15 @@ class Packed(nn.Module, ABC):
     @classmethod
     def of(cls, weight: Tensor, dtype: torch.dtype) -> Packed:
         """Pack a weight, whose answers are then in `dtype`. A weight without numbers becomes one without numbers."""
-        packed = cls(weight.shape, dtype, weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last))
-        packed.device = weight.device
+        packed = cls._empty(weight, dtype)
         for name, tensor in packed.pack(weight).items():
             packed.register_buffer(name, tensor)
+        return packed
+
+    @classmethod
+    def _empty(cls, weight: Tensor, dtype: torch.dtype) -> Self:
+        packed = cls(weight.shape, dtype, weight.dim() == 4 and weight.is_contiguous(memory_format=torch.channels_last))
+        packed.device = weight.device
         return packed
 
     def held(self) -> Mapping[str, Tensor]:
@@ -146,4 +152,35 @@ class Nf4Weight(Packed):
         return flat.view(outputs, *kernel, inputs).permute(0, 3, 1, 2)
 
 
-KINDS: dict[str, type[Packed]] = {kind.kind: kind for kind in (WholeWeight, Int8Weight, Nf4Weight)}
+class Fp8Weight(Packed):
+    """The 8-bit floating-point numbers of a model's file as they are, and their scale: nothing is rounded again.
+
+    Any other weight is held in int8: e4m3 has three bits where int8 has seven, so that it is as large and less exact.
+    """
+
+    kind = "fp8"
+
+    @classmethod
+    def of(cls, weight: Tensor, dtype: torch.dtype, scale: Tensor | None = None) -> Packed:
+        """`scale`: one number, one for each output, or (O, blocks of a row, 1)."""
+        if weight.dtype not in FP8:
+            return Int8Weight.of(weight, dtype)
+        packed = cls._empty(weight, dtype)
+        packed.register_buffer("values", weight)
+        if scale is not None:
+            scale = scale if scale.dim() == 3 else scale.reshape(-1, *[1] * (weight.dim() - 1))
+            packed.register_buffer("scale", scale.to(weight.device, torch.float32))
+        return packed
+
+    def pack(self, weight: Tensor) -> dict[str, Tensor]:
+        return {"values": weight}
+
+    def unpack(self, dtype: torch.dtype) -> Tensor:
+        held = self.held()
+        weight, scale = held["values"].to(dtype), held.get("scale")
+        if scale is not None:  # multiplied in fp32 and rounded once, as a file is read
+            (weight if scale.dim() == weight.dim() else weight.view(*scale.shape[:2], -1)).mul_(scale)
+        return weight
+
+
+KINDS: dict[str, type[Packed]] = {kind.kind: kind for kind in (WholeWeight, Int8Weight, Fp8Weight, Nf4Weight)}

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from modules.placement.frozen import KINDS, Packed, WholeWeight
+from modules.placement.frozen import KINDS, Fp8Weight, Packed, WholeWeight
 from modules.placement.layers import packable_weights, put_packed
 from modules.placement.offloading import offload, offloaded_blocks
 
@@ -20,9 +20,14 @@ class Packing:
     kind: type[Packed]
     aside: bool  # in main memory, and brought to the device when it is computed with
 
-    def put(self, layer: nn.Module, weight: Tensor, dtype: torch.dtype) -> None:
-        """Give a layer this weight, which lies on the device. Packing is done there, too."""
-        packed = self.kind.of(weight, dtype)
+    @property
+    def keeps_fp8(self) -> bool:
+        """Whether it wants 8-bit floating-point numbers as the file has them."""
+        return self.kind is Fp8Weight
+
+    def put(self, layer: nn.Module, weight: Tensor, dtype: torch.dtype, scale: Tensor | None = None) -> None:
+        """Give a layer this weight, which lies on the device. Packing is done there, too. `scale`: of one in fp8."""
+        packed = Fp8Weight.of(weight, dtype, scale) if self.keeps_fp8 else self.kind.of(weight, dtype)
         if self.aside:
             for name, tensor in [*packed.named_buffers()]:
                 packed.register_buffer(name, tensor.cpu())

@@ -11,8 +11,9 @@ from diffusers.utils import import_utils
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modules.catalog import FAMILIES
-from modules.families.parts.building import empty_component, without_bitsandbytes
+from modules.families.parts.building import empty_component
 from modules.families.parts.config_check import without_loading_keys
+from modules.families.parts.importing import without_bitsandbytes
 from modules.system.bundled import resolve
 from modules.system.reading import read_json
 

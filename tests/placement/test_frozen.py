@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
 import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from modules.families import LoadOptions, family_class
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import read_adapter
+from modules.formats.checkpoint import Link, Renamed
 from modules.methods.adapter import UPDATES
 from modules.methods.update import Update
-from modules.placement.frozen import KINDS, Int8Weight, Packed
+from modules.placement.frozen import KINDS, Fp8Weight, Int8Weight, Packed
 from modules.placement.holding import Holding
 from modules.placement.layers import is_packed, packable_weights, put_packed, weight_of
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.method import Loha, Lokr, Lora, Oft
 from modules.system.bundled import resolve
+from modules.system.weights import open_weights
 from modules.trainer.sampling.lora_overlay import with_loras
 from tests.tiny import tiny_sd
 from tests.trainer.runs import STARTER, end_of, model_of, run, values
@@ -255,3 +259,76 @@ def test_nf4_is_unpacked_in_the_shape_that_was_asked_for(
     monkeypatch.setattr(functional, "dequantize_4bit", watched)
     assert KINDS["nf4"].of(torch.randn(shape), torch.float32).unpack(torch.float32).shape == shape
     assert asked == given
+
+
+# Of fp8 files ---------------------------------------------------------------------------------------------------------
+
+SCALES = {"none": (), "one": (1,), "rows": (-1,), "blocks": (-1, 4, 1)}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("dtype", [torch.float8_e4m3fn, torch.float8_e5m2])
+def test_fp8_is_what_the_file_says_and_rounded_once(dtype: torch.dtype, scale: str, shape: tuple[int, ...]) -> None:
+    if scale == "blocks" and len(shape) == 4:
+        pytest.skip("only rows of linear layers come in blocks")
+    values = torch.randn(shape).to(dtype)
+    scales = torch.rand([shape[0] if side == -1 else side for side in SCALES[scale]]) + 0.1 if scale != "none" else None
+    if len(shape) == 4:
+        values = values.to(memory_format=torch.channels_last)
+    packed = Fp8Weight.of(values, torch.bfloat16, scales)
+    factor = torch.ones(1) if scales is None else scales
+    if factor.dim() == 3:
+        factor = factor.repeat_interleave(shape[1] // 4, 1).view(shape)
+    exact = values.float() * (factor if factor.dim() > 1 else factor.view(-1, *[1] * (len(shape) - 1)))
+    for kind in (torch.float32, torch.bfloat16, torch.float16):
+        found = packed.unpack(kind)
+        assert torch.equal(found, exact.to(kind))
+        assert found.stride() == values.stride()
+    assert {name: buffer.dtype for name, buffer in packed.named_buffers()}["values"] is dtype
+
+
+def as_fp8(model: Path, target: Path) -> Path:
+    """The model with its denoiser's linear layers in scaled fp8, in a diffusers folder."""
+    shutil.copytree(model, target)
+    file = next((target / "unet").glob("*.safetensors"))
+    tensors = load_file(file)
+    for name, tensor in [*tensors.items()]:
+        if name.endswith(".weight") and tensor.dim() == 2:
+            scale = tensor.abs().amax() / 448 + 1e-9
+            tensors[name] = (tensor / scale).to(torch.float8_e4m3fn)
+            tensors[f"{name.removesuffix('weight')}scale_weight"] = scale
+    save_file(tensors, file)
+    return target
+
+
+def test_what_is_fp8_in_a_file_is_held_as_it_is_and_the_rest_in_int8(model: str, tmp_path: Path) -> None:
+    source = str(as_fp8(Path(model), tmp_path / "fp8"))
+    read = family_class("sd").load(source, LoadOptions(dtype=torch.bfloat16))
+    held = family_class("sd").load(source, LoadOptions(dtype=torch.bfloat16, holding=Holding("fp8")))
+    kinds = set[tuple[int, type[Any]]]()
+    for name in packable_weights(read.denoiser):
+        layer, own = held.denoiser.get_submodule(name.removesuffix(".weight")), read.denoiser.get_parameter(name)
+        packed = weight_of(layer)
+        kinds.add((own.dim(), type(packed)))
+        if isinstance(packed, Fp8Weight):
+            assert torch.equal(packed.unpack(torch.bfloat16), own)
+    assert kinds == {(2, Fp8Weight), (4, Int8Weight)}
+    noisy, asked = torch.randn(1, 4, 8, 8), held.encode_text(["a robot"])
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        answers = [each.predict(noisy, torch.tensor([500]), asked) for each in (read, held)]
+    torch.testing.assert_close(*answers, rtol=0, atol=0.05)
+
+
+def test_of_fused_weights_each_has_its_rows_and_their_scales(tmp_path: Path) -> None:
+    values, scale = torch.randn(6, 8).to(torch.float8_e4m3fn), torch.rand(6)
+    save_file({"qkv.weight": values, "qkv.weight_scale": scale}, tmp_path / "x.safetensors")
+    links = {f"{name}.weight": Link("qkv.weight", "slice", place, (1, 1, 1)) for place, name in enumerate("qkv")}
+    weights = Renamed(open_weights(tmp_path / "x.safetensors"), links)
+    for place, name in enumerate("qkv"):
+        found = weights.fp8(f"{name}.weight")
+        assert found is not None and found[1] is not None
+        assert torch.equal(found[0].float(), values[2 * place : 2 * place + 2].float())
+        unpacked = Fp8Weight.of(found[0], torch.bfloat16, found[1]).unpack(torch.bfloat16)
+        assert torch.equal(unpacked, weights.read(f"{name}.weight"))
+    assert Renamed(weights, {"a": Link("q.weight", "turned")}).fp8("a") is None

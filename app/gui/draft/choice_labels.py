@@ -14,7 +14,9 @@ from modules.preset.validate import UNIONS
 # What a choice is called where its own name says too little. What is not here is shown as it stands in the preset.
 WORDS: dict[str, dict[str, str]] = {
     "general.device": {"auto": "Automatic", "cpu": "CPU", "cuda": "Graphics card"},
-    "model.quantization": {"auto": "Automatic", "off": "Off", "int8": "int8", "nf4": "nf4"},
+    "model.quantization": {
+        "auto": "Automatic", "off": "Off", "int8": "int8", "fp8": "fp8 as in the file", "nf4": "nf4",
+    },
     "model.dtype": {"auto": "Automatic", "fp32": "fp32", "bf16": "bf16", "fp16": "fp16"},
     "model.vae_tiling": {"auto": "Automatic", "off": "Off", "on": "On"},
     "output.model_format": {"folder": "Diffusers folder", "single_file": "Single file"},

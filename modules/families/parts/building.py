@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import re
-import sys
-from collections.abc import Callable, Collection, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +25,7 @@ from modules.catalog import ComponentSpec
 from modules.errors import UserError
 from modules.families.parts.block_streaming import block_path, stream_blocks
 from modules.families.parts.config_check import build_from_config, without_loading_keys
+from modules.families.parts.importing import without_bitsandbytes
 from modules.formats.checkpoint import Link, Renamed
 from modules.placement.holding import AS_THEY_ARE, Holding, Packing
 from modules.sentences.problem import problem
@@ -79,29 +78,6 @@ def read_part(spec: ComponentSpec, config: Config) -> dict[str, Any]:
         if "layer_types" in config:
             config["layer_types"] = config["layer_types"][: config["num_hidden_layers"]]
     return config
-
-
-@contextmanager
-def without_bitsandbytes() -> Generator[None]:
-    """Import models without bitsandbytes, which diffusers and peft load for quantized models if it is installed.
-
-    That costs 0.8 s and a message about kernels, and nothing here is quantized. Neither has a switch for it; a name
-    that is None in `sys.modules` is one that cannot be imported. What is imported already stays.
-    """
-    from diffusers.utils import import_utils  # noqa: PLC0415
-
-    name = "bitsandbytes"
-    if name in sys.modules:
-        yield
-        return
-    there: bool = import_utils._bitsandbytes_available  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue, reportUnknownMemberType]
-    sys.modules[name] = cast("Any", None)
-    import_utils._bitsandbytes_available = False  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
-    try:
-        yield
-    finally:
-        del sys.modules[name]
-        import_utils._bitsandbytes_available = there  # pyright: ignore[reportPrivateUsage, reportAttributeAccessIssue]
 
 
 def _without_dropout(config: Any) -> Any:
@@ -239,14 +215,16 @@ class Filling:
     def fill(self, wanted: Mapping[str, tuple[str, Tensor]], places: Mapping[str, list[str]] | None = None) -> None:
         """Read some of them. `wanted`: by the name in the file, the name here and the empty tensor."""
         module, weights, places = self.module, self.weights, places or {}
-        sizes = [weights.dtype(file).itemsize * tensor.numel() for file, (_, tensor) in wanted.items()]
-        scratch = torch.empty(max(sizes, default=0), dtype=torch.uint8)  # untouched pages cost nothing
+        size = max((weights.dtype(file).itemsize * tensor.numel() for file, (_, tensor) in wanted.items()), default=0)
+        scratch = torch.empty(size, dtype=torch.uint8)  # untouched pages cost nothing
         extremes: dict[str, Tensor] = {}
         for file, (name, empty) in wanted.items():
             if packing := self.packings.get(name):
-                read = weights.read(file, scratch).reshape(empty.shape).to(self.device)
-                extremes[file] = _extremes(read)
-                _set_packed(module, name, packing, read, self.dtype)
+                fp8 = weights.fp8(file) if packing.keeps_fp8 else None
+                read, scale = fp8 or (weights.read(file, scratch), None)
+                read = read.reshape(empty.shape).to(self.device)
+                extremes[file] = _extremes(read, scale)
+                _set_packed(module, name, packing, read, self.dtype, scale)
                 continue
             shape, tensor = tuple(empty.shape), _allocated(module, name, empty, self.device, self.dtype)
             contiguous = _memory_format(module, shape) is torch.contiguous_format
@@ -259,18 +237,21 @@ class Filling:
         _check_finite(extremes, self.where, self.dtype)
 
 
-def _extremes(tensor: Tensor) -> Tensor:
-    """A number that is NaN or infinite if one of the tensor's is."""
-    return torch.stack(tensor.float().aminmax() if tensor.itemsize == 1 else tensor.aminmax()).float().sum()
+def _extremes(tensor: Tensor, scale: Tensor | None = None) -> Tensor:
+    """A number that is NaN or infinite if one of the tensor's is, or of its scale's."""
+    found = torch.stack(tensor.float().aminmax() if tensor.itemsize == 1 else tensor.aminmax()).float().sum()
+    return found if scale is None else found * _extremes(scale.to(found.device))
 
 
 def _packings(module: nn.Module, dtype: torch.dtype, holding: Holding) -> dict[str, Packing]:
     return holding.packings(module, lambda name: _dtype_of(module, name, dtype) is dtype)
 
 
-def _set_packed(module: nn.Module, name: str, packing: Packing, weight: Tensor, dtype: torch.dtype) -> None:
+def _set_packed(
+    module: nn.Module, name: str, packing: Packing, weight: Tensor, dtype: torch.dtype, scale: Tensor | None = None
+) -> None:
     weight = weight.to(memory_format=_memory_format(module, tuple(weight.shape)))
-    packing.put(module.get_submodule(name.rpartition(".")[0]), weight, dtype)
+    packing.put(module.get_submodule(name.rpartition(".")[0]), weight, dtype, scale)
 
 
 def _check_finite(extremes: Mapping[str, Tensor], where: str, dtype: torch.dtype) -> None:

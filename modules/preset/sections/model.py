@@ -62,15 +62,17 @@ class Model(Section):
     """Mixed precision: the data type of weights that are not trained, and of the model's computations. bf16 halves the
     memory and suits every card since the RTX 30 series; fp16 suits older cards; fp32 is exact, slow, and right for a
     CPU. "auto" takes the one that suits the device, and bf16 where the trained weights are in bf16."""
-    quantization: Literal["auto", "off", "int8", "nf4"] = Setting(
+    quantization: Literal["auto", "off", "int8", "fp8", "nf4"] = Setting(
         "auto", "Quantization",
-        aliases="quantize, quantized, qtype, fp8_base, fp8_scaled, base_model_precision, int8, nf4, INT_8, "
-        "NFLOAT_4, QLoRA, 4bit, load_in_8bit, load_in_4bit, quantize_transformer, weight_dtype, save VRAM",
+        aliases="quantize, quantized, qtype, fp8, float8, fp8_base, fp8_scaled, base_model_precision, int8, nf4, "
+        "INT_8, NFLOAT_4, QLoRA, 4bit, load_in_8bit, load_in_4bit, quantize_transformer, weight_dtype, save VRAM",
     )  # fmt: skip
     """Holds the denoiser's frozen weights in fewer bits, and so in half (int8) or a quarter (nf4) of the memory of
     bf16. They are computed with in the model's precision. int8 changes what a layer answers by about 1 %, nf4 by
-    about 9 %. Only for weights that are not trained, so with LoRA and other adapters. What is saved comes from the
-    model's own file and is not quantized. "auto": only as far as the memory plan needs it."""
+    about 9 %. fp8 is for models that come in an fp8 file: what is fp8 there stays so, exactly, in half the memory of
+    bf16; any other weight is held in int8, which is as small and more exact. Only for weights that are not trained,
+    so with LoRA and other adapters. What is saved comes from the model's own file and is not quantized. "auto": only
+    as far as the memory plan needs it."""
     offload: ShareText = Setting(
         "auto", "Block offloading", widget="share", level="expert",
         aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, layer offload, "

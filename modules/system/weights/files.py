@@ -143,6 +143,9 @@ class ShardedFiles(Weights):
     def packed(self, name: str) -> Tensor | None:
         return self._of[name].packed(name)
 
+    def fp8(self, name: str, rows: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None] | None:
+        return self._of[name].fp8(name, rows)
+
     @property
     def files(self) -> tuple[Path, ...]:
         return tuple(path for shard in self._shards.values() for path in shard.files)

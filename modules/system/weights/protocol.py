@@ -41,6 +41,14 @@ class Weights(ABC):
         """All that the file holds of a quantized tensor: for fingerprints, which need nothing unpacked. None: plain."""
         return None
 
+    def fp8(self, name: str, rows: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None] | None:
+        """A weight in 8-bit floating point as the file has it, or some rows of it, and its scale; else None.
+
+        The scale is one number, one for each row, or (rows, blocks, 1); None: 1.
+        """
+        del name, rows
+        return None
+
     @property
     def files(self) -> tuple[Path, ...]:
         """The files behind it; none for tensors in memory."""

@@ -95,6 +95,13 @@ class Scaled(Weights):
     def dtype(self, name: str) -> torch.dtype:
         return UNPACKED if name in self._packed else self._weights.dtype(name)
 
+    def fp8(self, name: str, rows: tuple[int, int] | None = None) -> tuple[Tensor, Tensor | None] | None:
+        if name not in self._packed or self._weights.dtype(name) not in FP8:
+            return None
+        held = self._weights.read(name) if rows is None else self._weights.rows(name, *rows)
+        scale = None if (beside := self._packed[name]) is None else self._weights.read(beside).float()
+        return held, scale[slice(*rows)] if rows and scale is not None and scale.numel() > 1 else scale
+
     def packed(self, name: str) -> Tensor | None:
         if name not in self._packed:
             return self._weights.packed(name)

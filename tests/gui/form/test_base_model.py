@@ -256,6 +256,8 @@ def test_what_is_packed_is_unpacked_and_no_start_for_a_full_fine_tune(
     context.draft.apply({"model.family": "zimage", "model.source": str(file), "model.dtype": "bf16"}, "a model")
     pump(lambda: person.finds("Unpacked from fp8 to bf16 while it is read."))
     assert not person.finds("rounded numbers")
+    context.draft.put("model.quantization", "fp8")
+    assert person.finds("Held in fp8, as it is in the file.") and not person.finds("Unpacked from")
     context.draft.put("method.kind", "full")
     assert person.finds("All weights start from rounded numbers")
 

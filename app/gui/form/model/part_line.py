@@ -80,6 +80,8 @@ class PartLine(Frame):
         if self._name == "denoiser" and draft.get("method.kind") == "full":
             more = tr("All weights start from rounded numbers: a full fine-tune is better begun with the bf16 file.")
             return f"{words} {more}", "changed", "triangle-alert"
+        if self._name == "denoiser" and part.precision == draft.get("model.quantization") == "fp8":
+            words = tr("Held in fp8, as it is in the file.")
         return words, "text2", ""
 
 
