@@ -11,11 +11,11 @@ from modules.check.context import CheckContext
 from modules.check.example_batch import example_batch
 from modules.data.batches import Batch
 from modules.data.index import Index, Item
-from modules.messages import Stage
+from modules.messages import Stage, note
 from modules.methods import attach
 from modules.system.devices import card_module, is_card
 from modules.system.runtime import gc_paused
-from modules.trainer.preparation import open_family
+from modules.trainer.preparation import compiled, open_family
 from modules.trainer.run_folder.throughput import Speed, load_speed, save_speed, shape_of
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
@@ -44,6 +44,8 @@ def measure(context: CheckContext, denoiser: int) -> Speed | None:
     family.unload(*(set(family.component_names) - held - (set(family.text_encoders) if batch.text is None else set())))
     if preset.training.checkpointed:
         use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
+    if preset.general.compile:  # within the steps that warm up: all of them have one size
+        context.tell(note(compiled(family)))
     with gc_paused():  # the first optimizer imports much of torch
         learner = Learner(preset, family, method, WARM_UP_STEPS + MEASURED_STEPS)
     seconds = _seconds(context, learner, [batch] * preset.training.accumulation)

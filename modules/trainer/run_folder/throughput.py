@@ -48,6 +48,7 @@ class Shape:
     device: str
     quantization: str = "off"  # as it was in runs of older versions
     offload: float = 0.0
+    compiled: bool = False
 
     @property
     def pixels(self) -> int:
@@ -90,6 +91,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         _name_of(device_named(preset.general.device)),
         preset.model.quantization,
         preset.model.offloaded,
+        preset.general.compile,
     )
 
 

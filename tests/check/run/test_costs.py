@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from modules.check import report
-from modules.check.run import costs
+from modules.check.run import costs, probe
 from modules.check.run.costs import findings
 from modules.check.run.sizes import cache_bytes, sizes_of
+from modules.families import Family
 from modules.messages import CheckPreset, Finding
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
+from modules.sentences.problem import Problem, problem
 from modules.system.read_cache import ReadCache
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder import throughput
@@ -170,6 +172,20 @@ def test_a_probe_measures_real_steps_and_keeps_nothing_but_times(method: str, tm
     assert "8 steps of" in finding.title
     assert {path.name for path in tmp_path.rglob("*")} <= {"cache", "read-cache.sqlite"}
     assert told(given)["costs.time"].title == finding.title
+
+
+def test_a_probe_compiles_what_the_run_compiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+
+    def compiled(family: Family) -> Problem:
+        seen.append(sum(1 for each in family.denoiser.modules() if type(each).__name__ == "BasicTransformerBlock"))
+        return problem("compile.blocks", "general.compile", count=seen[-1])
+
+    monkeypatch.setattr(probe, "compiled", compiled)
+    given = values(tmp_path, "general.compile=true")
+    assert "8 steps of" in told(given, probe=True)["costs.time"].title
+    assert len(seen) == 1 and seen[0] > 0
+    assert "8 steps of" not in told({**given, "general": {**given["general"], "compile": False}})["costs.time"].title
 
 
 def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
