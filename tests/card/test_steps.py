@@ -12,13 +12,9 @@ import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
-from modules.check.memory import memory_tracker, step_memory
 from modules.check.memory.step_memory import StepBytes
-from modules.families import Family
-from modules.preset.preset import Preset
-from modules.trainer import preparation
 from modules.trainer.step import ema, item_loss
-from tests.card.pretended import FakeTensors, pretended_card, register
+from tests.card.pretended import pretended_card, register
 from tests.card.steps import (
     FAMILIES,
     METHODS,
@@ -27,7 +23,7 @@ from tests.card.steps import (
     TwoLayers,
     learned,
     preset_for,
-    said_by_the_check,
+    said_on_the_card,
     tiny_family,
 )
 
@@ -102,13 +98,6 @@ PEAKS = [
 def test_a_step_takes_the_memory_that_the_check_said(settings: tuple[str, ...], monkeypatch: Any) -> None:
     family, preset = tiny_family("sd"), preset_for("sd", *settings)
     assert_as_said(learned(family, preset, steps=2), said_on_the_card(monkeypatch, family, preset))
-
-
-def said_on_the_card(monkeypatch: pytest.MonkeyPatch, family: Family, preset: Preset, size: int = 64) -> StepBytes:
-    monkeypatch.setattr(memory_tracker, "FakeTensorMode", FakeTensors)
-    for module in (step_memory, preparation):
-        monkeypatch.setattr(module, "device_named", lambda _: register())
-    return said_by_the_check(family, preset, size)
 
 
 def assert_as_said(seen: Seen, said: StepBytes) -> None:
