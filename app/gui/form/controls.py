@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.parsing import written
+from app.gui.form import automatic
 from app.gui.form.interval_entry import SHARE_UNITS, UNITS, WARMUP_UNITS, IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Switch, TextArea
@@ -116,6 +117,8 @@ def _chosen(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) ->
     options = options_of(setting)
     if side_by_side(setting):
         segments = Segmented(master, options, None, callbacks.put, width=120)
+        if setting.path in automatic.DEPENDS:
+            _say_what_is_automatic(master, segments, setting, callbacks.context)
         return Control(segments, lambda value, bad: segments.set(value))
     choice = Choice(master, options, None, callbacks.put)
     if setting.path in (*SAMPLERS, "method.kind"):
@@ -124,6 +127,20 @@ def _chosen(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) ->
             master.until_destroyed(draft.watch(path, lambda _: choice.offer(options_of(setting, draft.values))))
         choice.offer(options_of(setting, draft.values))
     return Control(choice, lambda value, bad: choice.set(value))
+
+
+def _say_what_is_automatic(master: Frame, segments: Segmented, setting: SettingInfo, context: AppContext) -> None:
+    """ "Automatic (bf16)", where the machine is known."""
+
+    def offer(_: object = None) -> None:
+        found = automatic.stands_for(setting.path, context.draft.values, context.meters.latest)
+        words = tr("Automatic ({choice})", choice=choice_label(setting.path, found)) if found else ""
+        options = options_of(setting)
+        segments.offer([replace(each, label=words) if words and each.value == "auto" else each for each in options])
+
+    for path in automatic.DEPENDS[setting.path]:
+        master.until_destroyed(context.draft.watch(path, offer))
+    offer()
 
 
 def _path(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) -> Control:

@@ -22,6 +22,7 @@ class Card:
     memory: int  # bytes that are taken, by whomever
     memory_total: int
     temperature: int  # degrees Celsius; 0 where the card does not say
+    capability: tuple[int, int] = (0, 0)  # CUDA's compute capability; zeros where the driver does not say
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class HardwareReader:
 
     def __init__(self) -> None:
         self._nvml, self._handle, self._name = _first_card()
+        self._capability = _capability(self._nvml, self._handle)
         psutil.cpu_percent()  # counts from here on
 
     def look(self) -> Reading:
@@ -81,13 +83,21 @@ class HardwareReader:
             busy = nvml.nvmlDeviceGetUtilizationRates(self._handle).gpu
         except nvml.NVMLError:
             return None  # the driver is being replaced, or the card has fallen off: no number is better than an old one
-        return Card(self._name, float(busy), int(memory.used), int(memory.total), self._temperature())
+        return Card(self._name, float(busy), int(memory.used), int(memory.total), self._temperature(), self._capability)
 
     def _temperature(self) -> int:
         try:
             return int(self._nvml.nvmlDeviceGetTemperature(self._handle, self._nvml.NVML_TEMPERATURE_GPU))
         except self._nvml.NVMLError:
             return 0
+
+
+def _capability(nvml: Any, handle: Any) -> tuple[int, int]:
+    try:
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(handle) if nvml else (0, 0)
+    except (nvml.NVMLError, AttributeError):  # a driver or a library from before 2020
+        return 0, 0
+    return int(major), int(minor)
 
 
 def _first_card() -> tuple[Any, Any, str]:

@@ -1,6 +1,7 @@
 """Every setting of the schema is seen where it is in play; one of each kind is changed by hand, reset, refused."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -12,11 +13,13 @@ from app.gui.context import AppContext
 from app.gui.draft.draft import Draft
 from app.gui.draft.labels import value_text
 from app.gui.draft.parsing import judged, written
+from app.gui.form import automatic
 from app.gui.form.form import SettingRow
 from app.gui.form.interval_entry import IntervalEntry
 from app.gui.form.layers_picker import LayersPicker
 from app.gui.kit import Button, Choice, Segmented, Switch
 from app.gui.pages import PAGES
+from app.gui.session.hardware import Card, Reading
 from modules.catalog import FAMILIES, FamilyCard
 from modules.preset.preset import Preset
 from modules.preset.setting_info import SettingInfo, kind_of
@@ -277,3 +280,36 @@ def test_a_nothing_that_stands_for_something_says_so_and_means_zero(context: App
     context.draft.undo()
     assert row.made.widget.get() == ""
     assert value_text(setting, 0) == "epochs decide"
+
+
+NO_CARD = Reading(1.0, 2, 3)
+AMPERE, TURING = (replace(NO_CARD, card=Card("a card", 0, 1, 2, 0, version)) for version in ((8, 6), (7, 5)))
+
+
+@pytest.mark.parametrize(
+    ("build", "reading", "device", "dtype"),
+    [("cuda", AMPERE, "cuda", "bf16"), ("cuda", TURING, "cuda", "fp16"), ("cuda", NO_CARD, "cpu", "fp32"),
+     ("cuda", None, "", ""), ("cpu", AMPERE, "cpu", "fp32"), ("rocm7.2", NO_CARD, "", "")],
+)  # fmt: skip
+def test_automatic_is_what_this_machine_makes_of_it(
+    build: str, reading: Reading | None, device: str, dtype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(automatic, "_torch_build", lambda: build)
+    values = Preset().model_dump(mode="json")
+    assert automatic.stands_for("general.device", values, reading) == device
+    assert automatic.stands_for("model.dtype", values, reading) == dtype
+    values["general"]["device"] = "cpu"
+    assert automatic.stands_for("model.dtype", values, reading) == "fp32"
+    values["training"]["weights"] = "bf16"
+    assert automatic.stands_for("model.dtype", values, reading) == "bf16"
+
+
+def test_the_form_says_what_automatic_stands_for(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(automatic, "_torch_build", lambda: "cuda")
+    context.meters.latest = TURING
+    row = row_alone(context, "model.dtype")
+    segments = row.made.widget
+    assert isinstance(segments, Segmented)
+    assert segments._choices[0].label == "Automatic (fp16)"
+    context.draft.put("training.weights", "bf16")
+    assert segments._choices[0].label == "Automatic (bf16)"

@@ -52,6 +52,12 @@ class Segmented(Painted, tk.Canvas):
             self._value = value
             self._arrange()
 
+    def offer(self, options: Sequence[Option | str]) -> None:
+        """As many options as before, called otherwise."""
+        if (choices := as_options(options)) != self._choices:
+            self._choices = choices
+            self.paint()
+
     def disable(self, reason: str) -> None:
         self.reason = reason
         show_reason(self)
