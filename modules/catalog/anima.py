@@ -43,7 +43,7 @@ CARD = FamilyCard(
     rates={"lora": RateRange(1e-5, 3e-5, 1e-4), "full": RateRange(1e-6, 5e-6, 1e-5)},
     examples=(REPO,),
     variants=(Variant("anima", "Anima", repo=REPO, licence="CircleStone Labs Non-Commercial"),),
-    file_marks=("llm_adapter.", "t_embedding_norm.", "time_embed.t_embedder."),
+    file_marks=("llm_adapter.", "time_embed.t_embedder."),  # Cosmos-Predict2 lacks the first under its authors' names
     file_lacks=("learnable_pos_embed.", "crossattn_proj.", "img_context_proj."),  # other models made of Cosmos
     metadata_names=r"anima(?![a-z])",
     lora_formats=("native", "kohya", "diffusers"),

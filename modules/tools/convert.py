@@ -79,7 +79,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     named: dict[str, str] = {name: getattr(settings, name) for name in OTHERS}
     others = {name: source for name, source in named.items() if source}
     options = LoadOptions(others=others, variant=settings.variant, report=lambda said: tell(note(said)))
-    family = open_model(settings.model, settings.family, options)
+    family = open_model(settings.model, settings.family, options, sure=settings.family != "auto")
     unread: list[str] | None = [] if settings.skip_unread else None
     replacements = replacement_tensors(Path(settings.parts), family, unread) if settings.parts else {}
     if settings.parts and not replacements:

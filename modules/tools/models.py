@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
+from modules.system.headers.parts import family_of_model
 from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
 from modules.trainer.run_folder.workspace import check_writable
@@ -44,21 +46,37 @@ def check_file(target: Path, *, overwrite: bool) -> None:
         raise UserError("output.exists", file=target)
 
 
-def open_model(source: str, guess: str, options: LoadOptions) -> Family:
-    """Open a model as the family it is guessed to be, or else as the one it turns out to be.
+def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = False) -> Family:
+    """Open a model as the family that it says it is, or else as the one it is guessed to be, or as any other.
+
+    Args:
+        sure: the guess is somebody's word: a model of another family is refused.
 
     Raises:
         UserError: it cannot be read, or is of no family that is known.
     """
     where = model_location(source)
-    told = family_of(open_weights(Path(where)).shapes) if Path(where).is_file() else ""
+    told = _told(Path(where))
+    if sure and told not in ("", guess):
+        title = FAMILIES[told].title
+        raise UserError("single-file.other-type", file=Path(where).name, version=title, wanted=title)
+    known = [told or guess] if told or sure else sorted(FAMILIES, key=lambda name: name != guess)
     refused: list[UserError] = []
-    for name in sorted(FAMILIES, key=lambda name: (name != guess, name != told)):
+    for name in known:
         try:
             return family_class(name).load(where, options)
         except UserError as error:
             refused.append(error)
     raise refused[0]
+
+
+def _told(path: Path) -> str:
+    """The family that a file's tensors or a folder's index tell; "" if they do not."""
+    if path.is_file():
+        return family_of(open_weights(path).shapes)
+    with suppress(UserError, OSError, ValueError):
+        return family_of_model(path)
+    return ""
 
 
 def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, dict[str, Tensor]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,20 @@ def test_a_header_tells_what_a_file_is(
 ) -> None:
     part, fits = judged(header_of(tmp_path / "x.safetensors", shapes), family, component)
     assert (part.name, fits) == (name, right)
+
+
+def test_a_denoiser_is_counted_without_what_lies_beside_it(tmp_path: Path) -> None:
+    part = read_part(header_of(tmp_path / "x.safetensors", ANIMA), FAMILIES["anima"].component("denoiser"))
+    assert part.inside == ("text_encoder_2",)
+    beside = sum(prod(shape) for name, shape in ANIMA.items() if name.startswith("net.llm_adapter."))
+    assert part.numbers == sum(prod(shape) for shape in ANIMA.values()) - beside > 0 < beside
+
+
+def test_cosmos_predict2_is_not_taken_for_anima_which_is_made_of_it(tmp_path: Path) -> None:
+    own = {"net.t_embedding_norm.weight": (8,)}
+    cosmos = own | {name: shape for name, shape in ANIMA.items() if "llm_adapter" not in name}
+    assert family_of_model(header_of(tmp_path / "x.safetensors", cosmos)) == ""
+    assert family_of_model(header_of(tmp_path / "y.safetensors", own | ANIMA)) == "anima"
 
 
 def test_size_and_precision_are_those_of_the_most_numbers(tmp_path: Path) -> None:

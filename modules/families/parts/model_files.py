@@ -31,6 +31,11 @@ class ModelFiles:
     notes: list[Problem] = field(default_factory=list[Problem])  # what had to be guessed
     metadata: Mapping[str, str] = field(default_factory=dict[str, str])
     index: Mapping[str, Any] = field(default_factory=dict[str, Any])  # model_index.json of a folder
+    places: dict[str, Path] = field(default_factory=dict[str, Path])  # of components that lie elsewhere
+
+    def where(self, spec: ComponentSpec) -> str:
+        """A component and the file or folder that it is read from, in messages."""
+        return f"{spec.subject} of {self.places.get(spec.name, self.path)}"
 
     def omits(self, spec: ComponentSpec) -> bool:
         """Whether it is the folder of a model that was saved without this component."""

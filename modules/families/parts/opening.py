@@ -99,7 +99,7 @@ def take_other(files: ModelFiles, name: str, source: str, options: LoadOptions, 
     if name not in family.card.component_names:
         raise UserError("model.no-component", part=component_label(name), type=family.card.title)
     card, spec = family.card, family.card.component(name)
-    path = model_path(source, Wanted((spec.folder,), alone=True), options)
+    path = files.places[name] = model_path(source, Wanted((spec.folder,), alone=True), options)
     if path.is_file():
         files.weights[name], usual = family.open_component_file(name, path)
         if path.suffix.lower() in ENDINGS:
@@ -140,7 +140,7 @@ def check_part(
     same = found.name == wanted[0].name
     where, part = path.name if path.is_file() else path, spec.title or component_label(spec.name)
     this, that = (_called(each, layers=same) for each in (found, wanted[0]))
-    raise UserError(code, file=where, found=this, wanted=that, part=part, type=card.title)
+    raise UserError(code, file=where, found=this, wanted=that, part=part, subject=spec.subject, type=card.title)
 
 
 def _called(part: Part, *, layers: bool) -> Problem:
@@ -149,6 +149,6 @@ def _called(part: Part, *, layers: bool) -> Problem:
         return problem("content.vae-video" if part.video else "content.vae-of", channels=part.channels)
     if part.kind == "vae" and part.video:
         return problem("content.vae-video-any")
-    if not part.name:
+    if not part.name or part.kind == "vae":
         return CONTENTS.get(part.kind, CONTENTS["unknown"])
     return problem("content.layers" if layers else "content.named", name=part.name, layers=part.layers)

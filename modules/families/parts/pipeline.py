@@ -102,8 +102,7 @@ class DiffusersFamily(Family):
         """
         for spec in self.card.components:
             shapes, tied = building.tensor_shapes(spec, self.source.configs[spec.name])
-            where = f"{spec.subject} of {self.source.path}"
-            building.check_fit(shapes, self.weights(spec.name), where, also=tied)
+            building.check_fit(shapes, self.weights(spec.name), self.source.where(spec), also=tied)
 
     @classmethod
     def open_file(cls, path: Path, replaced: Collection[str] = (), variant: str = "auto") -> ModelFiles:
@@ -148,7 +147,7 @@ class DiffusersFamily(Family):
     def component(self, name: str) -> nn.Module:
         if name not in self._components:
             spec, empty, weights = self.card.component(name), building.emptied(self.empty(name)), self.weights(name)
-            where, device = f"{spec.subject} of {self.source.path}", self.options.device
+            where, device = self.source.where(spec), self.options.device
             dtype, streamed = self._dtype(name, self.options), self.is_streamed(name)
             with without_huge_pages(), gc_paused():
                 module = building.load_weights(

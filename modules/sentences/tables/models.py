@@ -134,7 +134,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Choose another file, or another model type."),
     "single-file.other-content": ("{file} is {found}, and no model of the type {type}.",
         "Choose the file of a model; a VAE or a text encoder has a setting of its own."),
-    "model.wrong-part": ("{file} is {found}; {wanted} was expected as {part}.",
+    "model.wrong-part": ("{subject} cannot be {file}, which is {found}: {wanted} belongs there.",
         "Choose another file or folder for it: the one that belongs to this model."),
     "model.no-variant": ("Models of the type {type} have no variant {variant}.",
         "Set it to auto, or to one of {known:list}."),

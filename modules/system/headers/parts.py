@@ -108,13 +108,20 @@ def read_part(path: Path, spec: ComponentSpec) -> Part:
     files = _files(path, spec)
     tensors = {name: about for file in files for name, about in _header(file).items()}
     found = _found(tensors, spec)
-    counted = {name: about for name, about in tensors.items() if not found.family or not name.startswith(OTHERS)}
+    others = _starts_of_others(FAMILIES[found.family]) if found.family else ()
+    counted = {name: about for name, about in tensors.items() if not name.startswith(others)}
     kinds = Counter[str]()
     for shape, kind in counted.values():
         kinds[kind] += prod(shape)
     most = next((kind for kind, _ in kinds.most_common(1)), "")
     size, precision = sum(file.stat().st_size for file in files), PRECISIONS.get(most, most)
     return replace(found, numbers=kinds.total(), precision=precision, file_bytes=size, is_file=not path.is_dir())
+
+
+def _starts_of_others(card: FamilyCard) -> tuple[str, ...]:
+    """How the names begin of what lies in the file of a denoiser beside it."""
+    inside = (start for spec in card.components if spec.in_denoiser for start in starts_in_models(spec))
+    return (*OTHERS, *inside)
 
 
 def _files(path: Path, spec: ComponentSpec) -> list[Path]:

@@ -102,10 +102,8 @@ class DitFamily(DiffusersFamily):
             has = int(encoder.get("text_config", encoder)[width.of_encoder]) * width.times
             wants = reader.get(width.of_reader, has)
             if has != wants:
-                raise UserError(
-                    "model.text-width", where=self.source.path, part=self.card.component(name).subject, has=has,
-                    wants=wants,
-                )  # fmt: skip
+                part, where = self.card.component(name).subject, self.source.places.get(name, self.source.path)
+                raise UserError("model.text-width", where=where, part=part, has=has, wants=wants)
         super().check_tensors()
 
     def weights(self, name: str) -> Weights:
@@ -126,8 +124,7 @@ class DitFamily(DiffusersFamily):
         links = layout.links_of_file(weights.shapes, shapes)
         used = {link.theirs for link in links.values()}
         if surplus := [each for each in weights.shapes if each not in used and not layout.drops(each)]:
-            where = f"{spec.subject} of {self.source.path}"
-            raise UserError("weights.surplus", where=where, names=first_names(surplus))
+            raise UserError("weights.surplus", where=self.source.where(spec), names=first_names(surplus))
         return building.renamed(weights, links)
 
     # Text

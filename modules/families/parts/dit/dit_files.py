@@ -97,6 +97,7 @@ def _fetch(
         code = "model.lacks-parts" if lacks else "model.lacks-tokenizers"
         raise UserError(code, file=files.path.name, parts=parts, why=error.problem) from error
     for spec in lacks:
+        files.places[spec.name] = folder
         files.configs[spec.name] = read_json(folder / spec.folder / "config.json")
         files.weights[spec.name] = folder_weights(folder / spec.folder)
     for spec in readers:
