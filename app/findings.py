@@ -12,6 +12,7 @@ from typing import Any
 
 from modules.messages import Finding, Fix, Severity
 from modules.sentences.printable import printable
+from modules.sentences.render import PLAIN
 from modules.text import amount
 
 SEVERITY_HEADINGS: dict[Severity, str] = {"error": "PROBLEMS", "warning": "WARNINGS", "info": "NOTES"}
@@ -61,8 +62,9 @@ def _set_options(fix: Fix) -> str:
 
 def _histogram(finding: Finding) -> Iterator[str]:
     most = max((value for _, value in finding.bars), default=0)
-    names = max((len(label) for label, _ in finding.bars), default=0)
-    for label, value in finding.bars:
+    bars = [(PLAIN.words(label), value) for label, value in finding.bars]
+    names = max((len(label) for label, _ in bars), default=0)
+    for label, value in bars:
         length = round(BAR_WIDTH * value / most) if most > 0 else 0
         bar = "#" * max(length, 1 if value > 0 else 0)
         yield f"    {label:>{names}} {bar:<{BAR_WIDTH}} {amount(value, finding.unit)}"

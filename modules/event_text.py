@@ -93,7 +93,7 @@ SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.Paused: _paused,
     m.Continued: lambda event, _: tr("Continued at step {step:,}", step=event.step),
     m.Finding: lambda event, _: event.title,
-    m.Result: lambda event, _: event.text,
+    m.Result: lambda event, _: "\n".join(map(IN_LANGUAGE.what, event.problems)) or event.text,
     m.Failed: lambda event, _: tr("Failed: {reason}", reason=event.message),
     m.Finished: _finished,
 }

@@ -138,7 +138,7 @@ class Continued:
 
 # JSON knows no tuples; what earlier releases wrote is "mends", and other severities.
 EARLIER_SEVERITIES = {"stop": "error", "hurt": "warning", "know": "info"}
-Bar = Annotated[tuple[str, float], Strict(strict=False)]  # label and amount
+Bar = Annotated[tuple[str | Problem, float], Strict(strict=False)]  # label (data, or a row of the catalogue), amount
 Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
 Fixes = Annotated[list[Fix], Field(validation_alias=AliasChoices("fixes", "mends"))]
 AnySeverity = Annotated[Severity, BeforeValidator(lambda value: EARLIER_SEVERITIES.get(str(value), value))]
@@ -196,7 +196,8 @@ class Result:
     """What a query (a check, a question of size) found."""
 
     question: str
-    text: str
+    text: str  # in the words of the command line
+    problems: list[Problem] = field(default_factory=list[Problem])  # the same as data, a line each
 
 
 @message

@@ -38,7 +38,7 @@ EXAMPLES: dict[Any, Any] = {
     typing.Literal["error", "warning", "info"]: "warning",
     list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})],
     list[Problem]: [problem("value.int", "training.steps", "training.epochs", value="3.5")],
-    list[tuple[str, float]]: [("75 and less", 12.0)],
+    list[tuple[str | Problem, float]]: [("75 and less", 12.0), (problem("bar.tokens", first=1, last=9), 3.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
 }  # fmt: skip
 

@@ -27,7 +27,7 @@ from modules.text import (
 
 HOME = ("modules/text.py", "modules/sentences/", "modules/check/")
 # The notation of presets, which is read again ("1 epoch", "30 minutes"), and a limit in round numbers.
-NOTATION = {"modules/preset/text/interval.py", "modules/preset/files/jsonfile.py"}
+NOTATION = {"modules/preset/text/interval.py", "modules/preset/text/share.py", "modules/preset/files/jsonfile.py"}
 UNIT = re.compile(
     r"^ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|h|min|hours?|minutes?|seconds?|days?|it/s|s/it|steps/s|s/step)\b|^ ?%$"
 )

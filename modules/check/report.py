@@ -19,10 +19,8 @@ from modules.errors import Problems, UserError
 from modules.messages import Event, Finding, Note, Result, Severity, Stage, note
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
-from modules.sentences.numbers import plural
-from modules.sentences.problem import Problem
+from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN
-from modules.text import findings_counted
 from modules.trainer.control import Control
 
 Check = Callable[[CheckContext], Iterator[Finding]]
@@ -78,7 +76,7 @@ def check(
     except Problems as error:
         for finding in settings_findings(error.problems):
             counter.tell(finding)
-        return Result("check", f"{_counts(counter)} The rest is checked when these settings are fixed.")
+        return _result(_counts("check.found:settings", counter))
     context = replace(open_inputs(preset, counter.tell, control, resume), probe=probe, start=start)
     for name in CHECKS:
         control.check()
@@ -86,7 +84,9 @@ def check(
         for finding in _findings_of(name, context, counter):
             control.check()
             counter.tell(finding)
-    return Result("check", "\n".join([_counts(counter), *_summary(context)]))
+    stops = counter.found["error"]
+    code = "check.found" if stops else "check.starts" if counter.found.total() else "check.starts:clean"
+    return _result(_counts(code, counter), *_summary(context))
 
 
 def _bucket_findings(context: CheckContext) -> Iterator[Finding]:
@@ -122,24 +122,32 @@ def _findings_of(name: str, context: CheckContext, counter: FindingCounter) -> I
             yield finding_of(error, f"{name}.cannot-look", "", [])
 
 
-def _counts(counter: FindingCounter) -> str:
+def _result(*lines: Problem) -> Result:
+    return Result("check", "\n".join(map(PLAIN.what, lines)), list(lines))
+
+
+COUNTED: dict[Severity, str] = {"error": "count.problems", "warning": "count.warnings", "info": "count.notes"}
+
+
+def _counts(code: str, counter: FindingCounter) -> Problem:
     """ "2 problems, 3 warnings, 4 notes." """
-    start = "" if counter.found["error"] else "The preset can start"
-    return f"{', '.join(filter(None, [start, findings_counted(counter.found)]))}."
+    found = [problem(row, count=counter.found[kind]) for kind, row in COUNTED.items() if counter.found[kind]]
+    return problem(code, found=found)
 
 
-def _summary(context: CheckContext) -> list[str]:
+def _summary(context: CheckContext) -> Iterator[Problem]:
+    """What is trained, of what, and for how long: a line each."""
     preset, family, index = context.preset, context.family, context.index
-    parts = ", ".join(preset.trained_parts()) or "new words only"
-    lines = [f"{preset.card.title}, {type(preset.method).__doc__}. Trained: {parts}."]
-    if family is not None:
-        predicts = PLAIN.what(Problem(family.noise_schedule.predicts))
-        lines[0] += f" The model was made for {family.resolution} pixels and predicts {predicts}."
+    parts = [*preset.trained_parts()] or [Problem("check.words-only")]
+    trained: dict[str, Any] = {"model": preset.card.title, "method": type(preset.method).__doc__, "parts": parts}
+    if family is None:
+        yield Problem("check.trained", values=trained)
+    else:
+        predicts = Problem(family.noise_schedule.predicts)
+        yield Problem("check.trained:model", "", {**trained, "resolution": family.resolution, "predicts": predicts})
     if index is not None:
         buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
-        shapes = ", ".join(f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12))
-        more = ", ..." if len(buckets) > 12 else ""
-        images, count = plural(index.images, "# image|# images"), plural(len(buckets), "# bucket|# buckets")
-        lines.append(f"{images} in {count} ({shapes}{more}).")
-        lines.append(PLAIN.what(Plan.of(preset, index).in_numbers))
-    return lines
+        shapes = [f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12)]
+        shapes += ["..."] if len(buckets) > 12 else []
+        yield problem("check.images", images=index.images, buckets=len(buckets), shapes=shapes)
+        yield Plan.of(preset, index).in_numbers

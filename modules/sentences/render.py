@@ -82,6 +82,10 @@ class Renderer:
         """What a fix does, in a few words."""
         return self.what(Problem(fix.code, values=fix.values)) if fix.code in CATALOGUE else fix.label
 
+    def words(self, label: str | Problem) -> str:
+        """What stands in a list or beside a bar: a row in words, data as it is."""
+        return label if isinstance(label, str) else self.what(label)
+
     def text(self, template: str) -> str:
         """A sentence that names nothing but settings."""
         return self._filled(template, Problem(""))

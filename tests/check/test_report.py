@@ -10,6 +10,7 @@ import pytest
 
 from modules.check import report
 from modules.errors import UserError
+from modules.event_text import sentence
 from modules.families.parts import building
 from modules.messages import (
     CheckPreset,
@@ -92,6 +93,8 @@ def test_a_summary_counts_what_was_found(tmp_path: Path) -> None:
     assert counts["warning"] >= 2
     said = f"The preset can start, {counts['warning']} warnings, {counts['info']} notes."
     assert answer(events).splitlines()[0] == said
+    [result] = [event for event in events if isinstance(event, Result)]
+    assert sentence(replace(result, text="")) == result.text, "it is told as data, too"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("tkinter", reason="this Python has no tkinter")
 
+from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
 from app.gui.kit import Choice, Popup, Toast
 from app.gui.pages import PAGES
@@ -19,7 +20,7 @@ from app.gui.tools.folders import cache_of
 from modules.catalog import FAMILIES
 from modules.check.trained.answers import answer
 from modules.language import use
-from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Paused, Progress, Stage, Started, note
+from modules.messages import BackupSaved, Failed, Finding, Finished, ModelSaved, Paused, Progress, Stage, Started, note
 from modules.preset.validate import all_settings
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import ROOT
@@ -313,8 +314,15 @@ def test_a_run_from_its_start_to_its_end_is_told_in_it(window: Any, context: App
 def test_the_check_is_told_in_it(window: Any, context: AppContext, pump: Pump) -> None:
     window.go("check")
     pump(lambda: window.pages.front.whole)
-    context.running.begin("check")
+    checks_for(context).run()
     assert told(window, pump, Stage("stage.reading-images", 3, 16)) == []
+    values = {"whole": 60.0, "steps": 600, "step": 0.1, "energy": [], "source": Problem("time.measured"), "samples": []}
+    bars = [(Problem("bar.steps"), 50.0), (Problem("bar.validation"), 10.0)]
+    found = Finding("costs.time", "info", "training.steps", values, bars=bars, unit="seconds")
+    assert told(window, pump, found, Finished()) == []
+    pump(lambda: window.pages.front.page.cards and window.pages.front.page.cards[0].whole)
+    assert told(window, pump) == []
+    checks_for(context).run()
     assert told(window, pump, Failed("Reason of the engine")) == []
 
 

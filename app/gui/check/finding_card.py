@@ -92,7 +92,7 @@ class FindingCard(Card):
         self.badge.set(words, "good" if any(done) else TONES[self.finding.severity])
 
     def _histogram(self) -> None:
-        bars, unit = self.finding.bars, self.finding.unit
+        bars, unit = [(WORDS.words(label), value) for label, value in self.finding.bars], self.finding.unit
         widest = max(len(label) for label, _ in bars[:BARS])
         chart = BarList(self.inside, label_width=min(max(LABEL, 7 * widest + 12), LABEL_MOST))
         chart.show([Bar(label, value, amount(value, unit)) for label, value in bars[:BARS]])

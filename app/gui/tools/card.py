@@ -17,7 +17,7 @@ from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from modules.errors import UserError
 from modules.language import tr
-from modules.messages import Failed, Finished, Fix, Note, Result, RunTool, SampleReady, Stage, Stop
+from modules.messages import Failed, Finished, Fix, Note, RunTool, SampleReady, Stage, Stop
 from modules.tools import Tool
 
 
@@ -112,8 +112,6 @@ class ToolCard(Card):
             case Note() if event.level != "info" or event.text:
                 self._notes.append(note_text(event))
                 self.tell("\n".join(self._notes[-6:]), "changed" if event.level == "warning" else "text2")
-            case Result():
-                self._notes.append(event.text)
             case Failed() | EngineDied():
                 self._failed(event)
             case Finished():

@@ -17,7 +17,7 @@ from modules.check.wording import part_of
 from modules.data.text.token_cache import TokenCache
 from modules.data.text.tokenizer import whole_word_pattern
 from modules.families import Family
-from modules.messages import Finding
+from modules.messages import Bar, Finding
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.read_cache import ReadCache
@@ -97,7 +97,7 @@ def tokens_read(chunks: list[int], most: int, chunk_size: int) -> int:
     return sum(chunks[: most - 1]) + min(chunk_size, sum(chunks[most - 1 :]))
 
 
-def _bars(group: EncoderGroup) -> list[tuple[str, float]]:
+def _bars(group: EncoderGroup) -> list[Bar]:
     """A histogram of tokens whose steps fall on the ends of chunks."""
     longest = max(sum(chunks) for chunks in group.lengths.values())
     step = max(1, group.chunk_size // BARS_IN_A_CHUNK)
@@ -106,7 +106,8 @@ def _bars(group: EncoderGroup) -> list[tuple[str, float]]:
     counts = Counter[int]()
     for caption, chunks in group.lengths.items():
         counts[max(0, sum(chunks) - 1) // step] += group.times[caption]
-    return [(f"{n * step + 1} to {(n + 1) * step}", counts[n]) for n in range(max(counts) + 1)]
+    ends = [problem("bar.tokens", first=n * step + 1, last=(n + 1) * step) for n in range(max(counts) + 1)]
+    return [(end, counts[n]) for n, end in enumerate(ends)]
 
 
 # What is lost ---------------------------------------------------------------------------------------------------------

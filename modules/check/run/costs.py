@@ -73,9 +73,9 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
             "samples": [Problem("time.samples-unknown")] if undrawn else [],
         },
         bars=[
-            ("steps", round(steps, 1)),
-            *([("samples", round(samples, 1))] if samples else []),
-            *([("validation", round(validating, 1))] if validating else []),
+            (Problem("bar.steps"), round(steps, 1)),
+            *([(Problem("bar.samples"), round(samples, 1))] if samples else []),
+            *([(Problem("bar.validation"), round(validating, 1))] if validating else []),
         ],
         unit="seconds",
     )
@@ -115,7 +115,7 @@ def _times(interval: str, plan: Plan, seconds: float | None) -> int | None:
 class DiskUse:
     """What a run writes of one kind, and where."""
 
-    title: str
+    code: str  # of its row
     place: Path
     size: int
 
@@ -133,7 +133,7 @@ def _disk(context: CheckContext, plan: Plan, sizes: Sizes, cache: int, seconds: 
         "general.workspace",
         {"total": sum(one.size for one in written), "needed": needed, "free": free, "folder": str(worst.place)},
         [] if severity == "info" else list(_smaller_fixes(context, plan, cache, seconds)),
-        bars=[(one.title, float(one.size)) for one in written if one.size],
+        bars=[(Problem(one.code), float(one.size)) for one in written if one.size],
         unit="bytes",
     )
 
@@ -148,15 +148,15 @@ def disk_use(preset: Preset, plan: Plan, sizes: Sizes, cache: int, seconds: floa
     drawn = _samplings(preset, plan, seconds)
     pictures = sum(_picture(preset, p.width, p.height) for p in preset.sampling.prompts if p.enabled)
     twice = 2 if preset.general.tensorboard else 1  # TensorBoard keeps pictures of its own
-    yield DiskUse("cache", Path(preset.general.cache), cache)
-    yield DiskUse("backups", workspace, min(made, preset.backup.keep + 1) * sizes.backup)
-    yield DiskUse("models on the way", workspace, intermediate * sizes.model)
+    yield DiskUse("bar.cache", Path(preset.general.cache), cache)
+    yield DiskUse("bar.backups", workspace, min(made, preset.backup.keep + 1) * sizes.backup)
+    yield DiskUse("bar.models", workspace, intermediate * sizes.model)
     beside = preset.training.ema and preset.training.ema_save == "beside"
-    yield DiskUse("finished model", ModelPaths(preset).wanted.parent, sizes.model * (2 if beside else 1))
+    yield DiskUse("bar.finished-model", ModelPaths(preset).wanted.parent, sizes.model * (2 if beside else 1))
     if preset.validation.enabled and preset.validation.keep_best:  # a better one is whole before the last one goes
-        yield DiskUse("best model", workspace, 2 * sizes.model)
-    yield DiskUse("samples", workspace, drawn * pictures * twice)
-    yield DiskUse("records", workspace, plan.steps * STEP_NOTES)
+        yield DiskUse("bar.best-model", workspace, 2 * sizes.model)
+    yield DiskUse("bar.samples", workspace, drawn * pictures * twice)
+    yield DiskUse("bar.records", workspace, plan.steps * STEP_NOTES)
 
 
 def _picture(preset: Preset, width: int, height: int) -> int:
@@ -180,7 +180,7 @@ def _worst_disk(written: list[DiskUse]) -> tuple[Severity, DiskUse]:
     # What was encoded by an earlier run takes no more room.
     encoded = sum(
         one.size for one in written
-        if one.title == "cache" and any(one.place.glob("*.shard")) and device_of(one.place) == device_of(worst.place)
+        if one.code == "bar.cache" and any(one.place.glob("*.shard")) and device_of(one.place) == device_of(worst.place)
     )  # fmt: skip
     return ("error" if need - encoded > room else "warning"), worst
 

@@ -62,7 +62,7 @@ def _rounding(context: CheckContext, family: Family) -> Iterator[Finding]:
                 "often": max(1, round(ulp(usual, "bf16") / rate)),
             },
             [fix("fix.weights-fp32", {"training.weights": "fp32"})] if moved < HALF_LOST else [],
-            bars=[("moved by plain rounding", moved), ("left where they are", 1 - moved)],
+            bars=[(Problem("bar.rounded"), moved), (Problem("bar.left"), 1 - moved)],
             unit="share",
         )
 
@@ -164,6 +164,6 @@ def _small_tensors(preset: Preset, family: Family) -> Iterator[Finding]:
         "optimizer.kind",
         {"small": len(small), "count": len(sizes), "limit": SMALL_TENSOR, "share": share, "rest": rest},
         [plain] if share > HALF_LOST else [],
-        bars=[("in 8 bits", float(sum(sizes) - sum(small))), ("in 32 bits", float(sum(small)))],
+        bars=[(Problem("bar.8-bit"), float(sum(sizes) - sum(small))), (Problem("bar.32-bit"), float(sum(small)))],
         unit="parameters",
     )

@@ -21,6 +21,7 @@ from modules.messages import CheckPreset, Finding
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.problem import Problem, problem
+from modules.sentences.render import PLAIN
 from modules.system.read_cache import ReadCache
 from modules.trainer.preparation import open_family
 from modules.trainer.run_folder import throughput
@@ -146,7 +147,7 @@ def test_a_run_tells_the_next_check_how_fast_it_was(tmp_path: Path) -> None:
     finding = told(given)["costs.time"]
     assert "10 steps of" in finding.title
     assert "As measured on this machine" in finding.text
-    assert [label for label, _ in finding.bars] == ["steps", "samples"]
+    assert [*bars_of(finding)] == ["steps", "samples"]
     larger = told(values(tmp_path, STARTER, prompt, "sampling.last=true", "training.steps=10", "training.batch_size=4"))
     assert "only roughly" in larger["costs.time"].text
     other = told(values(tmp_path, STARTER, "method.kind=full"))
@@ -160,7 +161,7 @@ def test_time_and_energy_are_worked_out_from_what_was_measured(tmp_path: Path) -
     numbers = sizes_of(open_family(preset, lambda event: None), preset).denoiser
     save_speed(tmp_path / "cache", shape_of(preset, numbers), Speed(step=7.2, drawing=0.5, watts=350))
     finding = told(given)["costs.time"]
-    assert finding.bars == [("steps", 7200), ("samples", 110)]  # 11 times 20 steps
+    assert bars_of(finding) == {"steps": 7200, "samples": 110}  # 11 times 20 steps
     assert finding.title == "About 2 hours 2 minutes: 1,000 steps of 7.2 seconds, and 0.71 kWh for the graphics card."
 
 
@@ -240,14 +241,18 @@ def test_the_newest_speed_of_a_shape_counts_and_other_shapes_stay(tmp_path: Path
     assert load_speed(tmp_path, shape_of(with_absolute_paths(validate(values(tmp_path))), 200)) is None
 
 
+def bars_of(finding: Finding) -> dict[str, float]:
+    return {PLAIN.words(label): amount for label, amount in finding.bars}
+
+
 def test_validation_takes_time_and_room_for_the_best_model(tmp_path: Path) -> None:
     given = values(tmp_path, "training.steps=100", "validation.enabled=true", "validation.every=25 steps")
     preset = with_absolute_paths(validate(given))
     shape = shape_of(preset, sizes_of(open_family(preset, lambda event: None), preset).denoiser)
     save_speed(Path(preset.general.cache), shape, Speed(3.0))
-    bars = dict(told(given)["costs.time"].bars)
+    bars = bars_of(told(given)["costs.time"])
     # 5 times 1 image of 16 with 4 amounts of noise, each a third of what a step of 2 images takes for one.
     assert bars["validation"] == pytest.approx(5 * 1 * 4 * 1.5 / 3, abs=0.1)
-    room = dict(told(given)["costs.disk"].bars)
+    room = bars_of(told(given)["costs.disk"])
     assert room["best model"] == 2 * room["finished model"]
-    assert "best model" not in dict(told(given | {"validation": {}})["costs.disk"].bars)
+    assert "best model" not in bars_of(told(given | {"validation": {}})["costs.disk"])
