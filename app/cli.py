@@ -11,8 +11,9 @@ from app import commands
 from app.preset_options import add_preset
 from app.tool_commands import add_tool
 from modules.errors import UserError, system_error
-from modules.messages import Failed, encode
+from modules.messages import Failed
 from modules.tools import TOOLS, Tool
+from modules.wire import encode
 
 PROGRAM = "start-ui.bat" if os.name == "nt" else "./start-ui.sh"
 EPILOG = f"""examples:
@@ -88,6 +89,8 @@ def _check(add_parser: AddParser) -> None:
     _events_option(command)
     probe = "also load the model and measure a few steps, to know how long the run will take"
     command.add_argument("--probe", action="store_true", help=probe)
+    card = 'plan the memory of another graphics card than this computer\'s, by its name: "RTX 3060"'
+    command.add_argument("--card", default="", metavar="NAME", help=card)
 
 
 def _tool(add_parser: AddParser, tool: Tool) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from app import manual
 from app.preset_options import preset_values
 from app.tool_commands import message_of
+from modules.catalog.gpus import GPUS, gpu_named
 from modules.errors import UserError
 from modules.messages import CheckPreset, Job, Train
 from modules.preset.paths import get, put
@@ -31,7 +32,9 @@ def train(options: Options) -> int:
 
 def check(options: Options) -> int:
     """Everything that can be validated without training."""
-    return _run_job(CheckPreset(preset_values(options), options.probe), options)
+    if options.card and not gpu_named(options.card):
+        raise UserError("check.no-such-card", card=options.card, names=[*GPUS])
+    return _run_job(CheckPreset(preset_values(options), options.probe, card=options.card), options)
 
 
 def tool(options: Options) -> int:

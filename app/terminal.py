@@ -13,7 +13,9 @@ from tqdm import tqdm
 from app.findings import report
 from modules import messages as m
 from modules.event_text import progress_text, sentence
+from modules.plan_text import plan_lines
 from modules.text import in_bytes, rate, time_left
+from modules.wire import encode
 
 MIN_LINE_GAP_S = 10.0  # no two lines of progress in a log stand closer,
 MAX_LINE_GAP_S = 60.0  # none further apart,
@@ -52,13 +54,13 @@ class NullDisplay:
 
 
 class JsonLines:
-    """One event per line, as `modules.messages.decode` reads them."""
+    """One event per line, as `modules.wire.decode` reads them."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
 
     def show(self, event: m.Event) -> None:
-        self._out.write(m.encode(event) + "\n")
+        self._out.write(encode(event) + "\n")
         self._out.flush()
 
     def say(self, text: str) -> None:
@@ -205,4 +207,6 @@ def progress_words(event: m.Progress) -> str:
 
 def _line(event: m.Event) -> str:
     """What an event says, with paths to copy. A failure is said on stderr, by who follows the job."""
+    if isinstance(event, m.MemoryPlan):
+        return "\n".join(plan_lines(event))
     return "" if isinstance(event, m.Failed) else sentence(event, full_paths=True)

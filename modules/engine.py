@@ -30,13 +30,12 @@ from modules.messages import (
     RunTool,
     Stop,
     Train,
-    decode,
-    encode,
     note,
 )
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.session import Session
+from modules.wire import decode, encode
 
 TICK = 0.05  # seconds between two sendings: at most 20 messages of progress a second
 
@@ -108,9 +107,11 @@ class Engine:
     def _answer(self) -> None:
         while True:
             query = self._queries.get()
-            from modules.check.trained.answers import answer  # noqa: PLC0415 - who never asks does not wait for it
-
             try:
+                if query.what == "plan":  # imported here: who never asks does not wait for it
+                    from modules.check.plan.findings import answer  # noqa: PLC0415
+                else:
+                    from modules.check.trained.answers import answer  # noqa: PLC0415
                 found = answer(query)
             except Exception:  # noqa: BLE001 - the edge of the thread: the window is told that there is no answer
                 traceback.print_exc()

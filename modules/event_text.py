@@ -8,6 +8,7 @@ from typing import Any
 
 from modules import messages as m
 from modules.language import tr, translated
+from modules.plan_text import plan_problem
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
 from modules.sentences.render import Renderer
@@ -94,6 +95,7 @@ SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.Continued: lambda event, _: tr("Continued at step {step:,}", step=event.step),
     m.Finding: lambda event, _: event.title,
     m.Result: lambda event, _: "\n".join(map(IN_LANGUAGE.what, event.problems)) or event.text,
+    m.MemoryPlan: lambda event, _: IN_LANGUAGE.what(plan_problem(event)),
     m.Failed: lambda event, _: tr("Failed: {reason}", reason=event.message),
     m.Finished: _finished,
 }

@@ -1,20 +1,17 @@
 """Everything that crosses between the window and the engine, and nothing else does: commands go in, events come out.
 
-Messages are frozen and plain, so that each can be one line of JSON: `encode` and `decode` at the end of this file.
+Messages are frozen and plain, so that each can be one line of JSON: `modules/wire.py`.
 Events carry paths of files, never pixels.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cache
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
 
-from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, Strict, TypeAdapter
-from pydantic_core import ErrorDetails, ValidationError, from_json
+from pydantic import AfterValidator, AliasChoices, BeforeValidator, ConfigDict, Field, Strict
 
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Fix, Problem
@@ -228,9 +225,57 @@ class Validated:
     change_error: float = 0.0
 
 
+Exactness = Literal["exact", "near", "less"]  # int8 is near, nf4 is less exact
+
+
+@message
+class Rung:
+    """A way to hold a model and to do its work, and what it comes to."""
+
+    settings: dict[str, Any]  # that it sets, by path; those that a person has set are as they are
+    peak: Count  # bytes
+    parts: list[Bar]  # of the peak, by what they are for, the largest first
+    main_memory: Count  # bytes of the computer's own memory that lie there for the card
+    blocks: Count  # of the denoiser
+    offloaded: Count  # of these
+    checkpointed: Count  # of these
+    batch_parts: Count  # in which a batch is learnt from
+    seconds: float  # that a step takes, about; 0: nobody knows
+    exactness: Exactness
+    fits: bool
+
+
+@message
+class CardFit:
+    """What a card would do with a run."""
+
+    name: str
+    total: Count  # bytes
+    peak: Count
+    quantization: str
+    offloaded: Count  # blocks
+    seconds: float
+    fits: bool
+
+
+@message
+class MemoryPlan:
+    """How a run fits a card: the rungs of the ladder, in the order in which they are tried."""
+
+    card: str  # its name; "" is the computer's own memory
+    here: bool  # whether it is what this computer trains with
+    total: Count  # bytes
+    usable: Count  # of them, by a run
+    prefer: str  # "exact", "balanced" or "fast"
+    rungs: list[Rung]
+    chosen: int  # the first that fits; the smallest if none does
+    pinned: list[str]  # settings of the ladder that a person has set, by path
+    cards: list[CardFit] = field(default_factory=list[CardFit])  # what usual cards would do
+
+
 Event = (
     Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Result | Answer | Validated
+    | Finding | Result | Answer | Validated | MemoryPlan
 )  # fmt: skip
 
 
@@ -294,6 +339,7 @@ class CheckPreset:
     probe: bool = False  # load the model and measure a few real steps
     start: bool = False  # somebody waits for the run: leave out what costs time and is plainly no matter
     resume: str = ""  # the folder of the run that is to go on: its own models are in nobody's way
+    card: str = ""  # the name of a graphics card that memory is planned for; "": what this computer trains with
 
 
 @message
@@ -306,7 +352,7 @@ class RunTool:
 
 @message
 class Query:
-    """Ask of sections of a preset the "layers", or what is "trained" (modules/check/trained); a run goes on beside."""
+    """Ask of a preset its "layers" or what is "trained" (check/trained), or the last check's "plan" (check/plan)."""
 
     id: int
     what: str
@@ -352,46 +398,3 @@ class Channel:
     @classmethod
     def open(cls) -> Channel:
         return cls(Mailbox(), Mailbox())
-
-
-# On the wire ----------------------------------------------------------------------------------------------------------
-
-KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (*Event.__args__, *Command.__args__)}
-KINDS["Phase"] = Stage  # as earlier releases called it
-
-
-def encode(message: Message) -> str:
-    """One line of JSON, without its newline."""
-    kind = type(message)
-    values = _adapter(kind).dump_python(message, warnings=False)
-    return json.dumps({"kind": kind.__name__, **values}, ensure_ascii=False, allow_nan=True)
-
-
-def decode(line: str) -> Message:
-    """The message that `encode` wrote; also one that an earlier release wrote into a run's events.jsonl.
-
-    Raises:
-        ValueError: the line is no message.
-    """
-    try:
-        kind = KINDS[from_json(line)["kind"]]
-    except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"not a message: {line[:200]}") from error
-    try:
-        return _adapter(kind).validate_json(line)
-    except ValidationError as error:
-        raise ValueError(_refusal(kind.__name__, error.errors(include_url=False)[0])) from error
-
-
-@cache
-def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
-    """Built when a kind is first met: most processes never meet most of them."""
-    on_the_wire: Any = Annotated[kind, BeforeValidator(lambda values: {k: v for k, v in values.items() if k != "kind"})]  # pyright: ignore[reportInvalidTypeForm]
-    return TypeAdapter(on_the_wire)
-
-
-def _refusal(kind: str, error: ErrorDetails) -> str:
-    """What the first thing wrong with a message is."""
-    path = ".".join(map(str, error["loc"]))
-    known = {"unexpected_keyword_argument": f"{kind} has no {path[:200]}", "missing": f"{kind} needs {path}"}
-    return known.get(error["type"]) or f"{kind}.{path} cannot be {json.dumps(error['input'])[:100]}"

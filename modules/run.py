@@ -56,7 +56,7 @@ def run_job(job: Job, channel: Channel) -> None:
             case Train():
                 train(job, channel.events, control)
             case CheckPreset(values):
-                tell(check(values, tell, control, probe=job.probe, start=job.start, resume=job.resume))
+                tell(check(values, tell, control, probe=job.probe, start=job.start, resume=job.resume, card=job.card))
                 tell(Finished())
             case RunTool(name, settings):
                 tell(Finished(path=tool_named(name).run(settings, tell, control)))
@@ -119,7 +119,7 @@ def _train(
 ) -> None:  # fmt: skip
     family, (loader, measured, sampler) = method.family, prepared
     if preset.training.checkpointed:
-        use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
+        use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     if preset.general.compile:
         records.tell(note(compiled(family)))
     steps, epoch_length = run_length(preset, loader)

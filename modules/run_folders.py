@@ -11,7 +11,6 @@ from itertools import count
 from pathlib import Path
 
 from modules.errors import UserError
-from modules.messages import decode
 from modules.preset.files import store
 from modules.preset.files.jsonfile import read_object
 from modules.preset.files.naming import folder_name, run_name
@@ -21,6 +20,7 @@ from modules.preset.validate import examine
 from modules.sentences.problem import Problem, problem
 from modules.system.locks import is_locked
 from modules.system.reading import open_file
+from modules.wire import decode
 
 LOCK = ".lock"  # in the folder of a run
 BACKUP = re.compile(r"step-\d{8,}")

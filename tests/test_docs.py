@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app.cli import parser
-from modules import messages
+from modules import wire
 from modules.preset.files import store
 from modules.preset.preset import Preset
 from modules.preset.validate import all_settings, examine
@@ -138,7 +138,7 @@ def test_json_is_a_preset_a_message_or_a_language(doc: Path) -> None:
             assert loaded.problems == () and examine(loaded.values)[1] == {} and f'"version": {Preset.VERSION}' in block
         elif '"kind"' in block:
             for line in filter(None, block.splitlines()):
-                messages.decode(line)
+                wire.decode(line)
         else:
             assert "sentences" in json.loads(block), "no preset, no message and no language"
 

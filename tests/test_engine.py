@@ -37,12 +37,11 @@ from modules.messages import (
     Stage,
     Started,
     Train,
-    decode,
-    encode,
 )
 from modules.preset.validate import preset_of
 from modules.sentences.problem import Problem
 from modules.trainer.backup import is_whole
+from modules.wire import decode, encode
 from tests.forked import python
 from tests.trainer.runs import values
 

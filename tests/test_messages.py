@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from modules.messages import (
-    KINDS,
+    CardFit,
     Change,
     Channel,
     Command,
@@ -21,14 +21,14 @@ from modules.messages import (
     Mailbox,
     Note,
     Progress,
+    Rung,
     SampleNow,
     Stage,
     Stop,
     Train,
-    decode,
-    encode,
 )
 from modules.sentences.problem import Problem, problem
+from modules.wire import KINDS, decode, encode
 
 EXAMPLES: dict[Any, Any] = {
     str: "naïve 猫\n\"quoted\" \\", int: 2**60, float: 0.1, bool: True, dict[str, Any]: {"a": [1, {"b": None}]},
@@ -40,6 +40,8 @@ EXAMPLES: dict[Any, Any] = {
     list[Problem]: [problem("value.int", "training.steps", "training.epochs", value="3.5")],
     list[tuple[str | Problem, float]]: [("75 and less", 12.0), (problem("bar.tokens", first=1, last=9), 3.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
+    list[Rung]: [Rung({"model.offload": "25 %"}, 2**40, [("PyTorch", 1.0)], 0, 57, 14, 57, 1, 2.4, "near", fits=True)],
+    list[CardFit]: [CardFit("RTX 3060", 2**33, 2**32, "int8", 14, 2.4, fits=False)],
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from modules.errors import UserError
-from modules.messages import Started, encode
+from modules.messages import Started
 from modules.preset.preset import Preset
 from modules.run_folders import (
     LOCK,
@@ -25,6 +25,7 @@ from modules.sentences.render import PLAIN
 from modules.system.locks import Lock
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.workspace import new_run_folder, step_reached
+from modules.wire import encode
 
 
 def preset(workspace: Path, name: str = "cat") -> Preset:

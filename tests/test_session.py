@@ -8,10 +8,11 @@ import pytest
 
 from modules import run as jobs
 from modules.errors import UserError
-from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train, decode
+from modules.messages import Channel, CheckPreset, Failed, Finished, Job, Note, Started, Stop, Train
 from modules.sentences.problem import as_it_is
 from modules.session import Session
 from modules.trainer.step.learner import Learner
+from modules.wire import decode
 from tests.trainer.runs import values
 
 

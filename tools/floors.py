@@ -31,6 +31,8 @@ WORDS = {
     "diffusion": "noise, weights, samplers: maths",
     "preset": "the schema: every setting once",
     "system": "files, devices, seeds, locks",
+    "plan_text": "memory plans in words",
+    "wire": "messages as lines of JSON",
     "messages": "all that window and engine can say",
     "errors": "what a user can mend",
     "catalog": "cards of the families",

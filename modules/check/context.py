@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from modules.data.index import Index
 from modules.families import Family
-from modules.messages import Event, Stage
+from modules.messages import Event, MemoryPlan, Stage
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 
@@ -22,6 +22,9 @@ class CheckContext:
     tell: Callable[[Event], None]
     control: Control
     start: bool = False  # whether somebody waits for the run to start: what is plainly no matter is not worked out
+    asked: Preset | None = None  # the same with what it leaves to the run, as precision; None: it leaves nothing
+    plan: MemoryPlan | None = None  # of how it fits, once there is one
+    card: str = ""  # that memory is planned for; "": what this computer trains with
     probe: bool = False  # whether the model may be loaded, to measure a few real steps
 
     def progress(self, stage: str, done: int, total: int) -> None:

@@ -11,12 +11,12 @@ from modules.check.captions import findings as captions
 from modules.check.context import CheckContext
 from modules.check.images import buckets
 from modules.check.images import findings as images
-from modules.check.memory import findings as memory
+from modules.check.plan import findings as plan
 from modules.check.run import costs, paths, precision, run_length, unused_settings, validation
 from modules.check.run.run_length import Plan
 from modules.check.start import Tell, finding_of, open_inputs, settings_findings
 from modules.errors import Problems, UserError
-from modules.messages import Event, Finding, Note, Result, Severity, Stage, note
+from modules.messages import Event, Finding, MemoryPlan, Note, Result, Severity, Stage, note
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.rules.rules import validate
 from modules.sentences.problem import Problem, problem
@@ -35,21 +35,24 @@ CHECKS: dict[str, Check] = {
     "precision": precision.findings,
     "idle": unused_settings.findings,
     "validation": validation.findings,
-    "memory": memory.findings,
+    "memory": plan.findings,
     "costs": costs.findings,
 }
 
 
 class FindingCounter:
-    """Passes everything on, and counts what was found."""
+    """Passes everything on, counts what was found, and keeps the plan."""
 
     def __init__(self, tell: Tell) -> None:
         self._tell = tell
         self.found: Counter[Severity] = Counter()
+        self.plan: MemoryPlan | None = None
 
     def tell(self, event: Event) -> None:
         if isinstance(event, Finding):
             self.found[event.severity] += 1
+        elif isinstance(event, MemoryPlan):
+            self.plan = event
         self._tell(event)
 
 
@@ -61,11 +64,12 @@ def check(
     probe: bool = False,
     start: bool = False,
     resume: str = "",
+    card: str = "",
 ) -> Result:
     """Find everything that would go wrong, and tell each thing as it is found: a summary in words.
 
     `probe` measures a few real steps; `start` leaves out what costs time and is plainly no matter;
-    `resume` is the folder of the run that is to go on.
+    `resume` is the folder of the run that is to go on; `card` names a graphics card that memory is planned for.
 
     Raises:
         Interrupted: the user wants no more of it.
@@ -77,11 +81,11 @@ def check(
         for finding in settings_findings(error.problems):
             counter.tell(finding)
         return _result(_counts("check.found:settings", counter))
-    context = replace(open_inputs(preset, counter.tell, control, resume), probe=probe, start=start)
+    context = replace(open_inputs(preset, counter.tell, control, resume), probe=probe, start=start, card=card)
     for name in CHECKS:
         control.check()
         counter.tell(Stage(f"stage.check-{name}"))
-        for finding in _findings_of(name, context, counter):
+        for finding in _findings_of(name, replace(context, plan=counter.plan), counter):
             control.check()
             counter.tell(finding)
     stops = counter.found["error"]

@@ -47,7 +47,7 @@ def open_inputs(preset: Preset, tell: Tell, control: Control, resume: str = "") 
 
     outputs = ModelPaths(preset, Path(resume) if resume else None)
     finding_on_error(tell, "output.taken", "output.path", outputs.check_overwrite)
-    family = None
+    family, asked_preset = None, preset
     if _device_is_there(preset, tell):
         family = finding_on_error(tell, "model.cannot-open", "model.source", lambda: open_family(preset, progress))
     if family is not None:
@@ -58,7 +58,7 @@ def open_inputs(preset: Preset, tell: Tell, control: Control, resume: str = "") 
     index = finding_on_error(
         tell, "images.cannot-read", _first_missing_folder(preset), lambda: scan_images(preset, progress, control)
     )
-    context = CheckContext(preset, family, index, tell, control)
+    context = CheckContext(preset, family, index, tell, control, asked=asked_preset)
     _check_tokens(context)
     return context
 

@@ -11,6 +11,7 @@ from modules.sentences.tables import (
     commands,
     data,
     events,
+    memory_plan,
     models,
     preset_files,
     rules,
@@ -20,7 +21,7 @@ from modules.sentences.tables import (
 )
 
 TABLES = (
-    adapters, check_captions, check_images, check_run, check_start, commands, data, events, models, preset_files,
-    rules, run_folders, training, values,
+    adapters, check_captions, check_images, check_run, check_start, commands, data, events, memory_plan, models,
+    preset_files, rules, run_folders, training, values,
 )  # fmt: skip
 CATALOGUE: dict[str, tuple[str, str]] = {code: row for table in TABLES for code, row in table.SENTENCES.items()}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from modules.data.index import Index
 from modules.data.scan.scan import scan
@@ -116,20 +117,24 @@ def resolved(preset: Preset, family: Family) -> Preset:
     return preset.model_copy(update={"training": training})
 
 
+WITHOUT_PLAN = {
+    "model.quantization": "off", "model.offload": "none", "training.gradient_checkpointing": "none",
+}  # fmt: skip
+
+
 def without_plan(preset: Preset) -> Preset:
     """The preset with what "auto" comes to where nobody has planned: everything on the device, and nothing twice."""
-    model = {"quantization": "off", "offload": "none"}
-    return _where_auto(preset, {"model": model, "training": {"gradient_checkpointing": "none"}})
+    return with_planned(preset, WITHOUT_PLAN)
 
 
-def _where_auto(preset: Preset, values: Mapping[str, Mapping[str, str]]) -> Preset:
-    """The preset with these values, by section and name, in the place of each "auto"."""
-    changed: dict[str, Section] = {}
-    for name, settings in values.items():
+def with_planned(preset: Preset, settings: Mapping[str, Any]) -> Preset:
+    """The preset with these values, by path, in the place of each "auto"."""
+    for path, value in settings.items():
+        name, _, setting = path.partition(".")
         section: Section = getattr(preset, name)
-        update = {setting: value for setting, value in settings.items() if getattr(section, setting) == "auto"}
-        changed |= {name: section.model_copy(update=update)} if update else {}
-    return preset.model_copy(update=changed) if changed else preset
+        if getattr(section, setting) == "auto":
+            preset = preset.model_copy(update={name: section.model_copy(update={setting: value})})
+    return preset
 
 
 def with_precision(preset: Preset) -> Preset:

@@ -12,10 +12,11 @@ import pytest
 from app import commands
 from app.cli import parser, run
 from modules.errors import Problems, UserError
-from modules.messages import CheckPreset, Failed, Job, RunTool, Train, decode
+from modules.messages import CheckPreset, Failed, Job, RunTool, Train
 from modules.preset.validate import preset_of
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
+from modules.wire import decode
 
 ROBOT = "presets/Starter/Robot LoRA.json"
 

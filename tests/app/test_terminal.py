@@ -8,8 +8,9 @@ import pytest
 
 from app import terminal
 from app.terminal import JsonLines, LogLines, ProgressBar, progress_words
-from modules.messages import ModelSaved, Note, Progress, SampleReady, Stage, decode, encode
+from modules.messages import ModelSaved, Note, Progress, SampleReady, Stage
 from modules.system.runtime import python_command
+from modules.wire import decode, encode
 
 HALF = Progress(50, 100, 2, 4, [[50, 0.3]], 0.25, {"denoiser": 1e-4}, 2.0, 200.0, 3 * 2**29, 0)
 

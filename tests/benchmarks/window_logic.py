@@ -18,9 +18,10 @@ from app.gui.session.engine_client import WindowEvent
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_history import Runs
 from app.search.search import search
-from modules.messages import Finished, Note, Progress, decode, encode
+from modules.messages import Finished, Note, Progress
 from modules.preset.files import store
 from modules.system.bundled import ROOT
+from modules.wire import decode, encode
 
 ROBOT = ROOT / "presets" / "Starter" / "Robot LoRA.json"
 

@@ -84,15 +84,14 @@ def test_only_latents_of_tiles_have_another_key(tmp_path: Path) -> None:
 
 def test_the_check_counts_tiles_where_a_card_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     family, asked = family_class("sd").load(str(tiny_sd(tmp_path / "model")), LoadOptions()), list[str]()
-    counts, preset = phases.SizeCache(family), Preset.model_validate({"model": {"source": str(tmp_path)}})
+    preset = Preset.model_validate({"model": {"source": str(tmp_path)}})
 
     def sample_bytes(_: Any, preset: Preset) -> tuple[int, int]:
         asked.append(preset.model.vae_tiling)
         return 1 * GB, (2 if preset.model.vae_tiling == "on" else 6) * GB
 
-    monkeypatch.setattr(phases, "sample_bytes", sample_bytes)
     monkeypatch.setattr(phases, "device_named", lambda _: CARD.device)
-    monkeypatch.setattr(phases, "card_memory", lambda _: (0, 12 * GB))
-    assert phases._work_on_samples(family, preset, 5 * GB, counts) == (1 * GB, 6 * GB)
-    assert phases._work_on_samples(family, preset, 7 * GB, counts) == (1 * GB, 2 * GB)
+    work = phases._vae(preset, lambda preset: sample_bytes(family, preset))
+    assert work.within(12 * GB, beside=5 * GB) == (1 * GB, 6 * GB)
+    assert work.within(12 * GB, beside=7 * GB) == (1 * GB, 2 * GB)
     assert asked == ["off", "on"]

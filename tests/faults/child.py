@@ -18,9 +18,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from modules.messages import Failed, Finished, Progress, Quit, Stage, Started, Train, decode, encode
+from modules.messages import Failed, Finished, Progress, Quit, Stage, Started, Train
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command, python_environment
+from modules.wire import decode, encode
 from tests.faults.trap import Shot, TensorBoardWriter, Trap
 
 PR_SET_CHILD_SUBREAPER = 36

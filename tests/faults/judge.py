@@ -13,8 +13,9 @@ from safetensors.torch import load_file
 
 from modules.data.cache.shards import HEADER, SUFFIX, index_of_records, payload_in
 from modules.data.cache.store import Cache
-from modules.messages import Finished, Note, Progress, Started, decode
+from modules.messages import Finished, Note, Progress, Started
 from modules.trainer.backup import all_backups, is_whole
+from modules.wire import decode
 
 
 class Told:

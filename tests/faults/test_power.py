@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from modules.messages import Event, Note, Started, decode
+from modules.messages import Event, Note, Started
 from modules.trainer.backup import damage_of, newest_backup
+from modules.wire import decode
 from tests.trainer.runs import assert_equal, folder_of, run, trained, values
 
 SETTINGS = ("training.steps=3", "backup.every=1 steps")

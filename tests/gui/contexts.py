@@ -13,7 +13,8 @@ from app.gui.session.engine_client import WindowEvent
 from app.gui.session.hardware import HardwareMonitor, Reading
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
-from modules.messages import Command, Finished, Progress, Query, Started, encode
+from modules.messages import Command, Finished, Progress, Query, Started
+from modules.wire import encode
 
 
 class SilentEngine:

@@ -17,9 +17,10 @@ from app.gui.draft.autosave import save_project
 from app.gui.draft.draft import Draft
 from app.gui.draft.preset_library import Library
 from app.gui.shell.run_bar import CALM_S
-from modules.messages import BackupSaved, Finished, Message, SampleReady, Started, decode
+from modules.messages import BackupSaved, Finished, Message, SampleReady, Started
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
+from modules.wire import decode
 from tests.gui.conftest import started
 
 pytestmark = [

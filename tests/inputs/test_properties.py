@@ -17,7 +17,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from modules import messages as m
 from modules.data.image.pixels import open_image
 from modules.data.source.file_info import read_caption, read_image_info
 from modules.data.source.folders import on_disk
@@ -34,6 +33,7 @@ from modules.sentences.printable import printable
 from modules.sentences.render import PLAIN
 from modules.system.weights import GgufFile, SafetensorsFile
 from modules.trainer.sampling.image_files import file_name
+from modules.wire import KINDS, decode, encode
 from tests.inputs.test_weights import packed
 from tests.inputs.zoo import assert_sentence
 
@@ -272,16 +272,16 @@ def test_the_gguf_file_that_is_mutated_is_sound(tmp_path: Path) -> None:
 
 
 @quick
-@given(JSON | st.sampled_from(sorted(m.KINDS)).flatmap(
-    lambda kind: st.dictionaries(st.sampled_from(sorted(m.KINDS[kind].__dataclass_fields__) or ["x"]), JSON, max_size=5)
+@given(JSON | st.sampled_from(sorted(KINDS)).flatmap(
+    lambda kind: st.dictionaries(st.sampled_from(sorted(KINDS[kind].__dataclass_fields__) or ["x"]), JSON, max_size=5)
     .map(lambda values: {"kind": kind, **values})))  # fmt: skip
 def test_any_line_is_a_message_or_a_value_error(values: Any) -> None:
     try:
-        message = m.decode(json.dumps(values))
+        message = decode(json.dumps(values))
     except ValueError:
         return
-    again = m.decode(m.encode(message))
-    assert m.encode(again) == m.encode(message)
+    again = decode(encode(message))
+    assert encode(again) == encode(message)
 
 
 @quick

@@ -13,6 +13,7 @@ import pytest
 from modules import messages as m
 from modules.engine import Engine
 from modules.sentences.problem import problem
+from modules.wire import KINDS, decode, encode
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -73,23 +74,25 @@ LINES = {
 @pytest.mark.parametrize("name", LINES)
 def test_what_is_no_message_is_refused_in_a_short_sentence(name: str) -> None:
     with pytest.raises(ValueError) as refusal:
-        m.decode(LINES[name])
+        decode(LINES[name])
     assert len(str(refusal.value)) < 400
 
 
 def examples() -> list[m.Message]:
     """Every kind of message, with values in all of its fields."""
     mend = m.Fix("Halve it", {"training.batch_size": 1})
+    rung = m.Rung({"model.offload": "25 %"}, 3, [("a", 1.0)], 3, 4, 1, 2, 1, 0.5, "near", fits=True)
     values: dict[str, Any] = {
         "preset": {"version": 1}, "settings": {"out": "x"}, "prompt": {"prompt": "x"}, "value": [1],
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
         "level": "error", "severity": "error", "values": {"count": 3},
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
-        "changes": {"training.epochs": [1, 2]},
+        "changes": {"training.epochs": [1, 2]}, "rungs": [rung], "pinned": ["x"],
+        "cards": [m.CardFit("x", 3, 3, "int8", 1, 0.5, fits=True)],
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "Count": 3, "float": 0.5, "bool": True}
     made: list[m.Message] = []
-    for kind in m.KINDS.values():
+    for kind in KINDS.values():
         given = {f.name: plain.get(str(f.type), values.get(f.name)) for f in dataclasses.fields(kind)}
         assert None not in given.values(), (kind, given)
         made.append(kind(**given))
@@ -98,10 +101,10 @@ def examples() -> list[m.Message]:
 
 @pytest.mark.parametrize("message", examples(), ids=lambda message: type(message).__name__)
 def test_every_kind_of_message_crosses_unchanged(message: m.Message) -> None:
-    assert m.decode(m.encode(message)) == message
+    assert decode(encode(message)) == message
     bare = {f.name for f in dataclasses.fields(message) if f.default is f.default_factory is dataclasses.MISSING}
     least = type(message)(**{name: getattr(message, name) for name in bare})
-    assert m.decode(m.encode(least)) == least
+    assert decode(encode(least)) == least
 
 
 def test_the_engine_says_what_it_did_not_understand_and_goes_on(tmp_path: Path) -> None:
@@ -110,7 +113,7 @@ def test_the_engine_says_what_it_did_not_understand_and_goes_on(tmp_path: Path) 
     engine = Engine(io.StringIO("\n".join([*lines, line("Quit")]) + "\n"), told)
     engine._listen()
     engine._send()
-    answers = [m.decode(text) for text in told.getvalue().splitlines()]
+    answers = [decode(text) for text in told.getvalue().splitlines()]
     assert len(answers) == len(lines)
     assert all(isinstance(a, m.Note) and a.text.startswith("Not understood: ") for a in answers)
     assert all(len(a.text) < 500 and not set("\0\x1b\u202e") & set(a.text) for a in answers if isinstance(a, m.Note))

@@ -14,9 +14,10 @@ from huggingface_hub.errors import HTTPError  # pyright: ignore[reportPrivateImp
 
 from app.gui.tools import tensorboard
 from modules.errors import UserError
-from modules.messages import Event, decode, encode
+from modules.messages import Event
 from modules.system import hub
 from modules.system.runtime import python_command
+from modules.wire import decode, encode
 from tests.trainer.runs import end_of, folder_of, run, values
 
 pytestmark = pytest.mark.timeout(120)

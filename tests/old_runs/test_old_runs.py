@@ -15,9 +15,10 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from modules.messages import Event, Failed, Finished, Started, decode
+from modules.messages import Event, Failed, Finished, Started
 from modules.preset.files.store import read
 from modules.trainer.run_folder.workspace import step_reached
+from modules.wire import decode
 from tests.trainer.runs import end_of, folder_of, run, trained
 
 OLD = sorted(path for path in Path(__file__).parent.iterdir() if (path / "made_with.json").exists())

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from modules.messages import Failed, Finding, decode, encode
+from modules.messages import Failed, Finding
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.numbers import plural, significant
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN, Renderer, fix
+from modules.wire import decode, encode
 
 
 def labelled(path: str) -> str:

@@ -13,8 +13,9 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from modules.errors import UserError
-from modules.messages import Command, Continue, Event, ModelSaved, Note, Paused, Validated, ValidateNow, decode, encode
+from modules.messages import Command, Continue, Event, ModelSaved, Note, Paused, Validated, ValidateNow
 from modules.trainer.validation import Best, mean_and_error
+from modules.wire import decode, encode
 from tests.trainer.runs import assert_equal, end_of, folder_of, run, stop_after_a_backup, trained, values
 
 ON = ("validation.enabled=true", "validation.every=2 steps", "validation.share=0.25")

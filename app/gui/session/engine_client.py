@@ -16,8 +16,9 @@ from queue import SimpleQueue
 from typing import IO
 
 from modules.language import tr
-from modules.messages import Command, Event, Failed, Finished, Job, Note, Query, Quit, decode, encode
+from modules.messages import Command, Event, Failed, Finished, Job, Note, Query, Quit
 from modules.system.runtime import python_command, python_environment
+from modules.wire import decode, encode
 
 COMMAND = python_command("-m", "modules.engine")
 LINES_KEPT = 200  # of what the engine printed: the end of it tells why it died

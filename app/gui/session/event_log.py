@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from modules.messages import Event, Failed, Finished, Message, Note, Progress, Started, Validated, decode
+from modules.messages import Event, Failed, Finished, Message, Note, Progress, Started, Validated
 from modules.system.reading import open_file
+from modules.wire import decode
 
 BITE = 4_000_000  # bytes read at once, so that a window's thread is not held up by an old long run
 MAX_LINE_BYTES = 4_000_000

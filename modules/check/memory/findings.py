@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from math import prod
+from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
 
 from modules.check.context import CheckContext
-from modules.check.memory.phases import Estimate, SizeCache, estimate
+from modules.check.memory.phases import Estimate, SizeCache, Work, count_work, phases_of
 from modules.check.memory.step_memory import BatchShape
 from modules.data.index import Bucket, Index
 from modules.data.text.captions import possible_captions, with_affixes
@@ -28,24 +29,15 @@ from modules.trainer.preparation import caches_latents, resident_components
 
 UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 9 % of what was measured (tests/benchmarks/RESULTS.md)
 DESKTOP = round(0.8 * 2**30)  # bytes of a card that its screens and other windows take, about
+RESERVE = 0.06  # of a card: what lies between tensors
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
-
-
-def findings(context: CheckContext) -> Iterator[Finding]:
-    """Yield what a run will take, and whether this computer has that much."""
-    if context.family is None or context.index is None or not len(context.index):
-        return
-    if context.start and _is_tiny(context.family):
-        return
-    context.progress("stage.check-memory", 0, 0)
-    yield from findings_within(context, MemoryEstimator(context.family, context.preset, context.index))
 
 
 TINY = 64  # bytes a weight: more than training, its optimizer and its images can take of a small model
 
 
-def _is_tiny(family: Family) -> bool:
+def is_tiny(family: Family) -> bool:
     """Whether a model is so small that counting would only cost the time of whoever wants to start."""
     weights = sum(prod(shape) for part in family.component_names for shape in family.weights(part).shapes.values())
     return TINY * weights < 0.1 * psutil.virtual_memory().available
@@ -54,25 +46,31 @@ def _is_tiny(family: Family) -> bool:
 def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: int = 0) -> Iterator[Finding]:
     """The findings for a computer with `limit` bytes; 0: for this one."""
     found = estimator.estimate(context.preset)
-    limit = limit or available(found.on_card, context.preset.general.card_memory)
-    over = found.peak.total - limit
+    yield from findings_of(context, estimator, found, limit or available(found.on_card))
+
+
+def findings_of(
+    context: CheckContext, estimator: MemoryEstimator, found: Estimate, limit: int, *, here: bool = True
+) -> Iterator[Finding]:
+    """The findings about a run that takes so much where there are `limit` bytes; `here`: on this computer."""
     fixes: list[Fix] = []
-    if over > -UNCERTAINTY * limit:
+    if found.peak.total > (1 - uncertainty(found.on_card)) * limit:
         fixes = [each for each, _ in estimator.fixes(context, found.peak.total, limit)]
     yield _finding(found, limit, fixes)
-    if found.on_card:
+    if found.on_card and here:
         yield from _main_memory(found)
 
 
-def available(on_card: bool, most: float = 0.0) -> int:
-    """Bytes that a run may take: what the card has less the desktop's share, or what the computer has free just now.
-
-    `most`: in GB, how much of the card a run may take; 0: whatever there is.
-    """
+def available(on_card: bool) -> int:
+    """Bytes that a run may take: what the card has less the desktop's share, or what the computer has free just now."""
     if on_card:
-        total = torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory
-        return usable(total, most)
+        return usable(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
     return psutil.virtual_memory().available
+
+
+def uncertainty(on_card: bool) -> float:
+    """How far an estimate may be off. An allocator of a card leaves smaller gaps than one of main memory."""
+    return RESERVE if on_card else UNCERTAINTY
 
 
 def usable(total: int, most: float = 0.0) -> int:
@@ -84,19 +82,27 @@ class MemoryEstimator:
     """Estimates for one family and its images, of a preset and of what it would be with some settings changed."""
 
     def __init__(self, family: Family, preset: Preset, index: Index) -> None:
-        self.family, self.counts = family, SizeCache(family)
+        cache = Path(preset.general.cache) if preset.general.cache else None
+        self.family, self.counts = family, SizeCache(family, cache)
         self.size, self.resolution = largest_bucket(index), preset.resolution
         self.caption, self.captions = longest_caption(family, index)
         self.encodes_text = has_uncacheable_captions(index)
 
     def estimate(self, preset: Preset) -> Estimate:
         """What a run of this preset takes."""
+        return phases_of(self.family, preset, self.work(preset), self.held(preset))
+
+    def work(self, preset: Preset) -> Work:
+        """What a run of this preset does, counted."""
         batch_shape = BatchShape(
             self._size(preset), self.caption, caches_latents=caches_latents(preset, self.family),
             caches_text=not preset.trains_text, captions=self.captions,
         )  # fmt: skip
-        resident = resident_components(preset, self.family, encodes_text=self.encodes_text)
-        return estimate(self.family, preset, batch_shape, resident, self.counts)
+        return count_work(self.family, preset, batch_shape, self.held(preset), self.counts)
+
+    def held(self, preset: Preset) -> set[str]:
+        """The parts that stay loaded while it trains."""
+        return resident_components(preset, self.family, encodes_text=self.encodes_text)
 
     def _size(self, preset: Preset) -> Bucket:
         share = preset.resolution / self.resolution
@@ -181,7 +187,7 @@ def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
     peak = found.peak
     return Finding(
         "memory.peak:card" if found.on_card else "memory.peak:cpu",
-        severity(peak.total, limit),
+        severity(peak.total, limit, uncertainty(found.on_card)),
         "training.batch_size",
         {"needed": peak.total, "limit": limit, "stage": peak.title},
         fixes,
@@ -190,11 +196,11 @@ def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
     )
 
 
-def severity(needed: int, limit: int) -> Severity:
-    """How bad it is to need so much where there is so much; an estimate may be off by UNCERTAINTY either way."""
-    if needed > (1 + UNCERTAINTY) * limit:
+def severity(needed: int, limit: int, off: float = UNCERTAINTY) -> Severity:
+    """How bad it is to need so much where there is so much; an estimate may be `off` either way."""
+    if needed > (1 + off) * limit:
         return "error"
-    return "warning" if needed > (1 - UNCERTAINTY) * limit else "info"
+    return "warning" if needed > (1 - off) * limit else "info"
 
 
 def _main_memory(found: Estimate) -> Iterator[Finding]:

@@ -14,12 +14,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
+
+from modules.system.devices import is_card
 
 
 class Ledger(TorchDispatchMode):
@@ -32,6 +37,7 @@ class Ledger(TorchDispatchMode):
         super().__init__()
         self._kind = device.type
         self.live = self.peak = 0
+        self.flops = self.launches = 0  # of matrices; operations of any kind
         self._sizes: dict[int, int] = {}
 
     @classmethod
@@ -56,6 +62,9 @@ class Ledger(TorchDispatchMode):
         for given in _tensors((args, kwargs)):
             self._meet(given, 0)
         out = func(*args, **(kwargs or {}))
+        self.launches += 1
+        if count := FLOPS.get(func.overloadpacket):
+            self.flops += count(*args, **(kwargs or {}), out_val=out)
         for made in _tensors(out):
             self._meet(made, made.untyped_storage().nbytes() if made.device.type == self._kind else 0)
         self.peak = max(self.peak, self.live)
@@ -72,11 +81,71 @@ class Ledger(TorchDispatchMode):
         self.live -= self._sizes.pop(key)
 
 
+aten = torch.ops.aten
+FLOPS: dict[Any, Any] = {
+    **flop_registry,
+    aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(
+        q.shape, k.shape, v.shape
+    ),
+    aten._scaled_dot_product_flash_attention_for_cpu_backward: lambda grad, q, k, v, *_, **__: sdpa_backward_flop_count(
+        grad.shape, q.shape, k.shape, v.shape
+    ),
+}
+
+
+IN_FP32 = ("layer_norm", "group_norm", "softmax", "mse_loss", "huber_loss", "smooth_l1_loss")
+
+
+@contextmanager
+def card_autocast() -> Generator[None]:
+    """What autocast does on a card and not on a CPU: norms and losses in fp32 (torch/csrc/autocast_mode.h).
+
+    A mode of torch's would be off while a backward pass computes what is checkpointed once more.
+    """
+    original = {name: getattr(F, name) for name in IN_FP32}
+
+    def in_fp32(function: Any) -> Any:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if torch.is_autocast_enabled("cpu"):
+                args = tuple(x.float() if isinstance(x, Tensor) and x.is_floating_point() else x for x in args)
+            return function(*args, **kwargs)
+
+        return run
+
+    try:
+        for name, function in original.items():
+            setattr(F, name, in_fp32(function))
+        yield
+    finally:
+        for name, function in original.items():
+            setattr(F, name, function)
+
+
+_for_a_card = ContextVar("for a card that is not there", default=False)
+
+
+@contextmanager
+def for_a_card() -> Generator[None]:
+    """What is counted inside stands for a card, though this computer may have none."""
+    token = _for_a_card.set(True)
+    try:
+        yield
+    finally:
+        _for_a_card.reset(token)
+
+
+def counts_for_a_card(device: torch.device) -> bool:
+    """Whether what is counted on a device is that of a card."""
+    return is_card(device) or _for_a_card.get()
+
+
 @contextmanager
 def counted(device: torch.device) -> Generator[Ledger]:
     """Count what the code inside holds of a device; it must make and use fake tensors only."""
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        if counts_for_a_card(device) and not is_card(device):
+            stack.enter_context(card_autocast())
         yield stack.enter_context(Ledger(device))
 
 

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
+import diffusers
 import torch
 
+from modules.check.memory.memory_tracker import counts_for_a_card
 from modules.check.memory.step_memory import (
     BatchShape,
     StepBytes,
@@ -27,9 +30,12 @@ from modules.check.memory.step_memory import (
     text_bytes,
 )
 from modules.families import Family
+from modules.families.parts.vae_tiling import WHOLE_SHARE
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
 from modules.system.devices import DTYPES, card_memory, device_named, is_card
+from modules.system.read_cache import ReadCache
+from modules.system.stamps import ALWAYS
 from modules.trainer.preparation import with_precision
 
 # What PyTorch's context takes of a card before the first tensor, about; it differs by card and driver.
@@ -77,22 +83,53 @@ class Estimate:
 class SizeCache:
     """Counts for one model that estimates share: a mend or an edit of one setting leaves most of them as they were.
 
-    They are kept until the program ends, so that the next look at the same model takes no time.
+    They are kept until the program ends, and in the read cache for the next one, so that a second look at the same
+    model takes no time.
     """
 
-    def __init__(self, family: Family) -> None:
+    def __init__(self, family: Family, cache: Path | None = None) -> None:
+        self._cache = cache
         shapes = {name: sorted(family.weights(name).shapes.items()) for name in family.component_names}
         self._model = hashlib.sha256(json.dumps([family.name, family.inpaints, shapes]).encode()).hexdigest()
 
     def get(self, what: object, preset: Preset, sections: Iterable[str], count: Callable[[], T]) -> T:
         """What was counted before for the same model and settings, or is counted now."""
         held = preset.model_dump(mode="json", include={"model", *sections}, exclude=NOT_COUNTED)
-        key = json.dumps([self._model, str(what), preset.general.device, held], sort_keys=True)
+        device = device_named(preset.general.device)
+        key = json.dumps([self._model, str(what), str(device), counts_for_a_card(device), held], sort_keys=True)
         if key not in _CACHED:
             if len(_CACHED) >= MAX_CACHED:
                 _CACHED.clear()
-            _CACHED[key] = count()
+            _CACHED[key] = self._kept(hashlib.sha256(key.encode()).hexdigest(), count)
         return _CACHED[key]  # type: ignore[return-value]
+
+    def _kept(self, name: str, count: Callable[[], T]) -> T:
+        """What an earlier program counted, or what is counted now and kept for later ones."""
+        with ReadCache(self._cache) as kept:
+            if found := kept.get(TABLE, {name: ALWAYS}).get(name):
+                return _restored(found)
+            counted = count()
+            if stored := _stored(counted):
+                kept.put(TABLE, {name: (ALWAYS, stored)})
+            return counted
+
+
+# Raise the number when the same settings count otherwise than before.
+TABLE = f"memory counts 1 {torch.__version__} {diffusers.__version__}"
+
+
+def _stored(value: object) -> bytes:
+    """As a file holds it; nothing of what is counted in no time."""
+    if isinstance(value, StepBytes):
+        return json.dumps({"step": asdict(value)}).encode()
+    return json.dumps({"value": value}).encode() if isinstance(value, int | tuple | dict) else b""
+
+
+def _restored(content: bytes) -> Any:
+    found: dict[str, Any] = json.loads(content)
+    if "step" in found:
+        return StepBytes(**found["step"])
+    return tuple(found["value"]) if isinstance(found["value"], list) else found["value"]
 
 
 # How long a run is changes none of its sizes, and shapes say all of a model that a size depends on.
@@ -101,57 +138,102 @@ MAX_CACHED = 1000
 _CACHED: dict[str, object] = {}
 
 
+@dataclass(frozen=True)
+class Vae:
+    """Work of the VAE, and of what is done with it: the peaks, the VAE's own last."""
+
+    whole: tuple[int, ...]
+    tiled: Callable[[], tuple[int, ...]] | None  # in tiles; None: nobody but the setting decides
+
+    def within(self, room: int, beside: int) -> tuple[int, ...]:
+        """In tiles where that is left open, and it has no room beside the rest."""
+        fits = not room or beside + self.whole[-1] <= room
+        return self.whole if fits or self.tiled is None else self.tiled()
+
+
+@dataclass(frozen=True)
+class Work:
+    """What the phases are made of: bytes. None: that is not done."""
+
+    parts: dict[str, int]  # weights of each component, as they are loaded
+    step: StepBytes
+    images: Vae | None  # for the cache
+    texts: int | None
+    samples: Vae | None  # drawing and decoding
+    aside: int  # blocks in main memory, beside a card
+    largest: int  # tensor of the model, which is read by itself
+
+
 def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache) -> Estimate:
     """Count the phases of a run. `held`: parts that stay loaded while it trains."""
-    preset, on_card = with_precision(preset), is_card(device_named(preset.general.device))
-    parts = counts.get("parts", preset, (), lambda: part_bytes(family, preset))
+    return phases_of(family, preset, count_work(family, preset, batch_shape, held, counts), held)
+
+
+def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache) -> Work:
+    """Count everything that a run does."""
+    preset = with_precision(preset)
     recipe = ("training", "optimizer", "method", "objective")
-    step = counts.get(
-        ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
-    )
+
+    def images(preset: Preset) -> tuple[int, ...]:
+        name = f"images {batch_shape.size}"
+        return counts.get(name, preset, (), lambda: (image_bytes(family, preset, batch_shape),))
+
+    def samples(preset: Preset) -> tuple[int, ...]:
+        return counts.get("samples", preset, ("method", "sampling", "training"), lambda: sample_bytes(family, preset))
+
+    return Work(
+        counts.get("parts", preset, (), lambda: part_bytes(family, preset)),
+        counts.get(
+            ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
+        ),
+        _vae(preset, images) if batch_shape.caches_latents else None,
+        counts.get(
+            ("text", batch_shape.caption, batch_shape.captions), preset, (),
+            lambda: text_bytes(family, preset, batch_shape),
+        ) if batch_shape.caches_text else None,
+        _vae(preset, samples) if _draws(preset) else None,
+        counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offloaded else 0,
+        counts.get("largest", preset, (), lambda: largest_tensor(family)),
+    )  # fmt: skip
+
+
+def _vae(preset: Preset, count: Callable[[Preset], tuple[int, ...]]) -> Vae:
+    def tiled(mode: str) -> Preset:
+        return preset.model_copy(update={"model": preset.model.model_copy(update={"vae_tiling": mode})})
+
+    if preset.model.vae_tiling != "auto" or not counts_for_a_card(device_named(preset.general.device)):
+        return Vae(count(preset), None)
+    return Vae(count(tiled("off")), lambda: count(tiled("on")))
+
+
+def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: int = 0) -> Estimate:
+    """The phases of a run that does this work. `room`: bytes that a card has for it; 0: those of this computer's."""
+    preset, device = with_precision(preset), device_named(preset.general.device)
+    on_card, room = counts_for_a_card(device), room or (card_memory(device)[1] if is_card(device) else 0)
+    step = work.step
     start = {"PyTorch": CARD_CONTEXT} if on_card else {"Programs": IMPORTS + KERNELS}
-    phases = [
-        *_caching(family, preset, batch_shape, parts, counts),
-        *_training(step),
-        *_sampling(family, preset, step, parts, held, counts),
-    ]
-    saving = _saving(preset, step, parts)
+    phases = [*_caching(family, work, room), *_training(step), *_sampling(preset, work, held, room)]
+    saving = _saving(preset, step, work.parts)
     if not on_card:
         phases += saving
-    if not on_card:
         lost = [{"Lost between tensors": round(FRAGMENTATION * phase.total)} for phase in phases]
         return Estimate([Phase(p.title, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
     found = [Phase(phase.title, {**start, **phase.parts}) for phase in phases]
-    aside = (
-        counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offloaded else 0
-    )
-    beside = {"Offloaded blocks": aside} if aside else {}
+    beside = {"Offloaded blocks": work.aside} if work.aside else {}
     copies, there = "Copies for the file", {"Programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
     files = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]
-    loading = Phase("Loading", {"Programs": IMPORTS, **beside, "A tensor on its way": largest_tensor(family)})
+    loading = Phase("Loading", {"Programs": IMPORTS, **beside, "A tensor on its way": work.largest})
     return Estimate(found, on_card, [loading, *files])
 
 
-def _caching(
-    family: Family, preset: Preset, batch_shape: BatchShape, parts: dict[str, int], counts: SizeCache
-) -> list[Phase]:
-    found: list[Phase] = []
-    weights = {"VAE": parts["vae"]}
-    if batch_shape.caches_latents:
-        work = counts.get(
-            f"images {batch_shape.size}", preset, ("model", "general"), lambda: image_bytes(family, preset, batch_shape)
-        )
-        found.append(Phase("Encoding images", {**weights, "Work on images": work}))
-    if batch_shape.caches_text:
-        weights |= {"Text encoders": sum(parts[name] for name in family.text_encoders)}
-        work = counts.get(
-            ("text", batch_shape.caption, batch_shape.captions),
-            preset,
-            (),
-            lambda: text_bytes(family, preset, batch_shape),
-        )
-        found.append(Phase("Encoding captions", {**weights, "Work on captions": work}))
-    return found
+def _caching(family: Family, work: Work, room: int) -> Iterator[Phase]:
+    weights = {"VAE": work.parts["vae"]}
+    if work.images is not None:
+        encoding = work.images.within(round(WHOLE_SHARE * room), 0)[-1]
+        yield Phase("Encoding images", {**weights, "Work on images": encoding})
+    if work.texts is not None:
+        weights |= {"Text encoders": sum(work.parts[name] for name in family.text_encoders)}
+        yield Phase("Encoding captions", {**weights, "Work on captions": work.texts})
 
 
 def _held(step: StepBytes) -> dict[str, int]:
@@ -174,37 +256,20 @@ def _training(step: StepBytes) -> list[Phase]:
     ]
 
 
-def _sampling(
-    family: Family, preset: Preset, step: StepBytes, parts: dict[str, int], held: set[str], counts: SizeCache
-) -> list[Phase]:
+def _draws(preset: Preset) -> bool:
     sampled = preset.sampling.first or preset.sampling.last or Interval.parse(preset.sampling.every).unit != "never"
-    if not sampled or not any(prompt.enabled for prompt in preset.sampling.prompts):
-        return []
-    rows = {**_held(step), **_finished(preset, step)}
-    with_vae = rows if "vae" in held else {**rows, "VAE": parts["vae"]}
-    drawing, decoding = _work_on_samples(family, preset, sum(with_vae.values()), counts)
-    return [
-        Phase("Drawing samples", {**rows, "Work on samples": drawing}),
-        Phase("Decoding samples", {**with_vae, "Work on samples": decoding}),
-    ]
+    return sampled and any(prompt.enabled for prompt in preset.sampling.prompts)
 
 
-def _work_on_samples(family: Family, preset: Preset, beside: int, counts: SizeCache) -> tuple[int, int]:
-    """Of drawing and of decoding: in tiles where the setting leaves it open and a card has no room beside the rest."""
-
-    def counted(preset: Preset) -> tuple[int, int]:
-        recipe = ("method", "sampling", "training")
-        return counts.get("samples", preset, recipe, lambda: sample_bytes(family, preset))
-
-    def tiled(mode: str) -> Preset:
-        return preset.model_copy(update={"model": preset.model.model_copy(update={"vae_tiling": mode})})
-
-    device = device_named(preset.general.device)
-    if preset.model.vae_tiling != "auto" or not is_card(device):
-        return counted(preset)
-    whole = counted(tiled("off"))
-    fits = CARD_CONTEXT + beside + whole[1] <= card_memory(device)[1]
-    return whole if fits else counted(tiled("on"))
+def _sampling(preset: Preset, work: Work, held: set[str], room: int) -> Iterator[Phase]:
+    if work.samples is None:
+        return
+    rows = {**_held(work.step), **_finished(preset, work.step)}
+    with_vae = rows if "vae" in held else {**rows, "VAE": work.parts["vae"]}
+    beside = sum(with_vae.values()) + CARD_CONTEXT
+    drawing, decoding = work.samples.within(room, beside)
+    yield Phase("Drawing samples", {**rows, "Work on samples": drawing})
+    yield Phase("Decoding samples", {**with_vae, "Work on samples": decoding})
 
 
 def _ema_on_cpu(preset: Preset, step: StepBytes) -> dict[str, int]:

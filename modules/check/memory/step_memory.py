@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 
 from modules.check.example_batch import example_batch
-from modules.check.memory.memory_tracker import Ledger, address_of, counted
+from modules.check.memory.memory_tracker import Ledger, address_of, counted, counts_for_a_card
+from modules.check.memory.repeated import extrapolated, is_countable, runs_of, with_blocks
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
 from modules.data.index import Bucket, Item
@@ -29,7 +30,7 @@ from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
 from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
-from modules.system.devices import autocast, device_named, is_card
+from modules.system.devices import DTYPES, autocast, device_named
 from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
@@ -61,6 +62,8 @@ class StepBytes:
     passes: int  # peak of forward and backward, above all that stays from step to step
     passes_gradients: int  # how much of `passes` is gradients
     update: int  # peak of the optimizer's work, above all that stays; gradients are in it
+    flops: int = 0  # of matrices, forward and back, for a batch
+    launches: int = 0  # operations for a batch
 
     @property
     def held(self) -> int:
@@ -70,7 +73,7 @@ class StepBytes:
 
 def ema_is_on_cpu(preset: Preset) -> bool:
     """Whether a card trains and its moving average lies in main memory."""
-    on_card = is_card(device_named(preset.general.device))
+    on_card = counts_for_a_card(device_named(preset.general.device))
     return on_card and preset.training.ema and preset.training.ema_device == "cpu"
 
 
@@ -80,12 +83,24 @@ def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: se
     if ema_is_on_cpu(preset):
         training = preset.training.model_copy(update={"ema": False})
         preset = preset.model_copy(update={"training": training})
+    runs = runs_of(family) if is_countable(family, preset) else []
+    found = extrapolated(runs, lambda keep: _step_bytes(with_blocks(family, keep), preset, batch_shape, held))
+    if runs and found.trained != _trained_bytes(family, preset):  # layers are trained in some of the blocks only
+        return _step_bytes(family, preset, batch_shape, held)
+    return found
+
+
+def _trained_bytes(family: Family, preset: Preset) -> int:
+    return sum(trained_sizes(family, preset)) * DTYPES[preset.training.weights].itemsize
+
+
+def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
     with _meta_copy(family, preset, family.component_names) as (ledger, copy):
         batch = _batch(copy, preset, batch_shape)
         copy.unload(*(set(copy.component_names) - held))
         method = attach(copy, preset)
         if preset.training.checkpointed:
-            use_gradient_checkpointing(copy, method.modified_components | {"denoiser"})
+            use_gradient_checkpointing(copy, method.modified_components | {"denoiser"}, preset.training.checkpointed)
         learner = Learner(preset, copy, method, steps=1000)
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
         learner.judges_steps = False  # as would the guard
@@ -102,7 +117,7 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
     extra = ledger.live - sum(weights.values()) - trained - average - given
     batches = [batch] * min(learner.preset.training.accumulation, 2)
     still = ledger.live
-    watch = _Watch(ledger, learner)
+    watch, flops, launches = _Watch(ledger, learner), ledger.flops, ledger.launches
     learner.learn(batches)
     held = ledger.live
     return StepBytes(
@@ -115,6 +130,8 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
         passes=watch.passes - still + given,
         passes_gradients=watch.gradients,
         update=ledger.peak - held + given,
+        flops=(ledger.flops - flops) // len(batches),
+        launches=(ledger.launches - launches) // len(batches),
     )
 
 

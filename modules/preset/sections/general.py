@@ -36,6 +36,12 @@ class General(Section):
     )  # fmt: skip
     """How much of the graphics card's memory a run may take. The memory plan keeps within it. 0: all that the card has,
     less what the desktop takes."""
+    prefer: Literal["exact", "balanced", "fast"] = Setting(
+        "balanced", "Prefer", scope="machine", aliases="memory plan, low_vram, quality or speed"
+    )
+    """What the memory plan does with a model that is larger than the card. "exact": frozen weights keep all their
+    digits, and blocks come from main memory, which is slow. "balanced": int8, then blocks from main memory, then nf4.
+    "fast": int8, then nf4; blocks from main memory last."""
     threads: int = Setting(
         0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic",
         aliases="num_cpu_threads_per_process, omp_num_threads",

@@ -12,10 +12,11 @@ import numpy as np
 from PIL import Image
 
 from modules.event_text import sentence
-from modules.messages import Event, Failed, Finding, Mailbox, Progress, Result, SampleReady, Stage, encode, note
+from modules.messages import Event, Failed, Finding, Mailbox, Progress, Result, SampleReady, Stage, note
 from modules.sentences.problem import Problem, problem
 from modules.system.failures import failure_of
 from modules.trainer.run_folder.append_log import AppendLog
+from modules.wire import encode
 
 
 class EarlyEvents:

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from modules.errors import UserError
-from modules.messages import Finished, Progress, Started, decode
+from modules.messages import Finished, Progress, Started
 from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
 from modules.run_folders import LOCK, all_backups, new_names
@@ -18,6 +18,7 @@ from modules.system.files import DISK_ERRNOS, FULL
 from modules.system.locks import Lock, LockTaken
 from modules.system.reading import open_file
 from modules.trainer.backup import whole_backups
+from modules.wire import decode
 
 ASKED_S = 0.5  # whoever asks whether a run is under way holds its lock for a moment
 TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come

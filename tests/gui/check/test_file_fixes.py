@@ -7,8 +7,9 @@ import pytest
 from app.gui.check.file_fixes import changes_of, describe_files
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
-from modules.messages import Finding, Fix, decode, encode
+from modules.messages import Finding, Fix
 from modules.sentences.render import fix
+from modules.wire import decode, encode
 
 
 @pytest.fixture

@@ -6,7 +6,8 @@ from typing import Any
 
 from PIL import Image
 
-from modules.messages import BackupSaved, Event, Finished, Note, Progress, SampleReady, Started, encode
+from modules.messages import BackupSaved, Event, Finished, Note, Progress, SampleReady, Started
+from modules.wire import encode
 
 PROMPTS = ("a red robot", "a robot on a beach")
 STEPS = 200

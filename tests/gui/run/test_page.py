@@ -8,7 +8,8 @@ import pytest
 
 from app.gui.context import AppContext
 from app.gui.run.run_source import LiveRun, SampleImage, by_prompt
-from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated, encode
+from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated
+from modules.wire import encode
 from tests.gui.person import Person
 from tests.gui.run.a_run import PROMPTS, STEPS, draw, events_of, leave
 

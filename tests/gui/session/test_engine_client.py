@@ -31,11 +31,11 @@ from modules.messages import (
     Started,
     Stop,
     Train,
-    encode,
 )
 from modules.preset.files import store
 from modules.system.bundled import ROOT
 from modules.system.runtime import python_command
+from modules.wire import encode
 
 PATIENCE = 240.0  # a loaded machine takes its time to start a process
 

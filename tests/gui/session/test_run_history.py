@@ -9,12 +9,13 @@ from PIL.PngImagePlugin import PngInfo
 from app.gui.run.run_list import summary_text
 from app.gui.session.event_log import EventLog, last_events
 from app.gui.session.run_history import Run, Runs, pairs_between, parameters_in, settings_between
-from modules.messages import Event, Failed, Finished, Note, Progress, SampleReady, Started, Validated, encode
+from modules.messages import Event, Failed, Finished, Note, Progress, SampleReady, Started, Validated
 from modules.preset.files import store
 from modules.preset.preset import Preset
 from modules.run_folders import LOCK
 from modules.system.bundled import ROOT
 from modules.system.locks import Lock
+from modules.wire import encode
 
 ROBOT = store.read(ROOT / "presets" / "Starter" / "Robot LoRA.json")
 

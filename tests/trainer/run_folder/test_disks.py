@@ -27,13 +27,12 @@ from modules.messages import (
     SampleReady,
     Stage,
     Stop,
-    decode,
-    encode,
 )
 from modules.preset.files.store import write_project
 from modules.preset.preset import Preset
 from modules.trainer.backup import all_backups, is_whole
 from modules.trainer.run_folder.disk_retry import GaveUp
+from modules.wire import decode, encode
 from tests.forked import python
 from tests.trainer.disks import fill, small_disk
 from tests.trainer.runs import assert_equal, end_of, folder_of, run, trained, values

@@ -10,21 +10,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from modules.errors import UserError
-from modules.messages import (
-    Event,
-    Failed,
-    Finished,
-    Mailbox,
-    Note,
-    Progress,
-    SampleReady,
-    Stage,
-    Started,
-    decode,
-    encode,
-)
+from modules.messages import Event, Failed, Finished, Mailbox, Note, Progress, SampleReady, Stage, Started
 from modules.sentences.problem import as_it_is
 from modules.trainer.run_folder.records import EarlyEvents, Records
+from modules.wire import decode, encode
 from tests.trainer.runs import folder_of, run, values
 
 SAMPLE = 'sampling.prompts=[{"prompt": "blip robot", "steps": 1, "width": 64, "height": 64}]'

@@ -8,9 +8,10 @@ import pytest
 from safetensors import safe_open
 
 from modules.errors import UserError
-from modules.messages import Note, Started, decode
+from modules.messages import Note, Started
 from modules.preset.files.store import read
 from modules.system.files import sha256_of
+from modules.wire import decode
 from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, stop_after_a_backup, trained, values
 
 FULL = ("method.kind=full", "training.learning_rate=1e-4")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from modules.errors import UserError
-from modules.messages import Event, Finished, Note, Progress, Started, encode
+from modules.messages import Event, Finished, Note, Progress, Started
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.preset import Preset
 from modules.system.bundled import ROOT
@@ -21,6 +21,7 @@ from modules.trainer.run_folder.workspace import (
     run_name,
     step_reached,
 )
+from modules.wire import encode
 from tests.forked import python
 
 

@@ -1,0 +1,104 @@
+"""The memory plan of a run that has not begun, and what there is to say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import Any
+
+import psutil
+import torch
+
+from modules.catalog.gpus import gpu_named
+from modules.check.context import CheckContext
+from modules.check.memory import findings as memory
+from modules.check.memory.memory_tracker import for_a_card
+from modules.check.plan.numbers import Numbers
+from modules.check.plan.plan import Place, Planner
+from modules.families import Family
+from modules.messages import Answer, Finding, MemoryPlan, Query
+from modules.preset.preset import Preset
+from modules.system.devices import card_module, device_named, is_card
+from modules.trainer.preparation import resolved, with_planned
+
+_last: list[Planner] = []  # of the last check, for questions about other cards
+
+
+def findings(context: CheckContext) -> Iterator[Finding]:
+    """Tell the plan, and yield what a run would take by it, and whether there is that much."""
+    if context.family is None or context.index is None or not len(context.index):
+        return
+    if context.start and memory.is_tiny(context.family):
+        return
+    place = place_of(context.preset, context.card)
+    context.progress("stage.check-memory", 0, 0)
+    with for_a_card() if place.on_card else nullcontext():
+        estimator, planner = _planner(context, place)
+        plan = planner.plan(place, usual=place.on_card and not context.start)
+        _last[:] = [planner]
+        context.tell(plan)
+        preset = with_planned(planner.preset, plan.rungs[plan.chosen].settings)
+        yield from memory.findings_of(
+            replace(context, preset=preset), estimator, planner.estimate(plan, place), place.usable, here=place.here
+        )
+
+
+def plan_of(context: CheckContext) -> MemoryPlan:
+    """The plan of a run that is about to begin here."""
+    place = place_of(context.preset)
+    with for_a_card() if place.on_card else nullcontext():
+        return _planner(context, place)[1].plan(place)
+
+
+def _planner(context: CheckContext, place: Place) -> tuple[memory.MemoryEstimator, Planner]:
+    assert context.family is not None and context.index is not None
+    preset = _preset_for(context.asked or context.preset, context.family, place)
+    estimator = memory.MemoryEstimator(context.family, preset, context.index)
+    return estimator, Planner(Numbers(estimator, preset), preset)
+
+
+def _preset_for(asked: Preset, family: Family, place: Place) -> Preset:
+    """The preset with what a card that is not here would make of it."""
+    if place.here:
+        return resolved(asked, family)
+    general = asked.general.model_copy(update={"device": "auto"})
+    model = asked.model
+    if model.dtype == "auto":
+        bf16 = asked.training.weights == "bf16" or place.gpu is None or place.gpu.has_bf16
+        model = model.model_copy(update={"dtype": "bf16" if bf16 else "fp16"})
+    return resolved(asked.model_copy(update={"general": general, "model": model}), family)
+
+
+# Places ---------------------------------------------------------------------------------------------------------------
+
+
+def place_of(preset: Preset, card: str = "") -> Place:
+    """The card of this name, or what this computer trains with.
+
+    Raises:
+        UserError: the device is not there.
+    """
+    if gpu := gpu_named(card):
+        return Place.of(gpu, preset.general.card_memory)
+    device = device_named(preset.general.device)
+    if not is_card(device):
+        total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
+        return Place("", total, free, None, here=True, on_card=False)
+    name, total = card_module(device).get_device_name(device), torch.cuda.get_device_properties(device).total_memory
+    usable = memory.usable(total, preset.general.card_memory)
+    return Place(name, total, usable, gpu_named(name, total), here=True)
+
+
+def answer(query: Query) -> Answer:
+    """What the plan of the last check is for another card, {"card": name}, or otherwise preferred, {"prefer": ...}.
+
+    Without values where nothing was checked. Nothing is counted anew.
+    """
+    values: Mapping[str, Any] = query.values
+    if not _last:
+        return Answer(query.id, query.what)
+    planner = _last[0].preferring(values["prefer"]) if values.get("prefer") else _last[0]
+    place = place_of(planner.preset, str(values.get("card", "")))
+    with for_a_card() if place.on_card else nullcontext():
+        return Answer(query.id, query.what, asdict(planner.plan(place, count=False)))

@@ -1,0 +1,55 @@
+"""Which ways there are to make a run fit, and in which order they are tried. Data only.
+
+In each, checkpointing is of as few blocks as fit, and a batch is divided into as few parts; both leave the result as it
+is. What rounds comes after what only costs time, except where a person prefers speed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from modules.messages import Exactness
+from modules.preset.preset import Preset
+
+Prefer = Literal["exact", "balanced", "fast"]
+EXACTNESS: dict[str, Exactness] = {"off": "exact", "int8": "near", "fp8": "near", "nf4": "less"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """How frozen weights are held."""
+
+    quantization: str = "off"
+    offloads: bool = False  # as few blocks in main memory as fit
+
+    @property
+    def exactness(self) -> Exactness:
+        return EXACTNESS[self.quantization]
+
+
+WHOLE, INT8, NF4 = Way(), Way("int8"), Way("nf4")
+WHOLE_OFFLOADED, INT8_OFFLOADED, NF4_OFFLOADED = Way("off", True), Way("int8", True), Way("nf4", True)
+LADDERS: dict[str, tuple[Way, ...]] = {
+    "exact": (WHOLE, WHOLE_OFFLOADED),
+    "balanced": (WHOLE, INT8, INT8_OFFLOADED, NF4, NF4_OFFLOADED),
+    "fast": (WHOLE, INT8, NF4, INT8_OFFLOADED, NF4_OFFLOADED),
+}
+# What is shown below a ladder, so that a person sees what there is besides
+OTHERS: dict[str, tuple[Way, ...]] = {
+    "exact": (INT8, INT8_OFFLOADED, NF4, NF4_OFFLOADED),
+    "balanced": (WHOLE_OFFLOADED,),
+    "fast": (WHOLE_OFFLOADED,),
+}
+
+
+def ladder(preset: Preset, *, on_card: bool) -> tuple[list[Way], list[Way]]:
+    """The ways that may be taken, first to last, and those that are only shown. What a person has set stays so."""
+    model, prefer = preset.model, preset.general.prefer
+    ways, others = LADDERS[prefer], OTHERS[prefer]
+    if preset.method.kind == "full" and "denoiser" in preset.trained_parts():
+        ways, others = (WHOLE,), ()
+    elif model.quantization != "auto":
+        ways, others = (Way(model.quantization), Way(model.quantization, offloads=True)), ()
+    offloads = {False, on_card} if model.offload == "auto" else {bool(model.offloaded)}
+    return tuple([way for way in row if way.offloads in offloads] for row in (ways, others))  # type: ignore[return-value]

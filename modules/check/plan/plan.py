@@ -1,0 +1,137 @@
+"""The memory plan: for each way of the ladder what it comes to on a card, and the first that fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from modules.catalog.gpus import GPUS, USUAL_CARDS, Gpu
+from modules.check.memory.findings import uncertainty, usable
+from modules.check.memory.phases import Estimate
+from modules.check.plan.ladder import Way, ladder
+from modules.check.plan.numbers import Choice, Numbers
+from modules.messages import CardFit, MemoryPlan, Rung
+from modules.preset.paths import get
+from modules.preset.preset import Preset
+from modules.preset.text.share import Share
+
+TRIES = 3  # counts of the way that is chosen, until it fits as it was thought
+WORTH = 0.05  # of the room: with less to spare, every block is checkpointed
+PLANNED = ("model.quantization", "model.offload", "training.gradient_checkpointing")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a run is to fit: a card, or main memory (`on_card` false)."""
+
+    name: str
+    total: int
+    usable: int
+    gpu: Gpu | None  # None: nobody knows how fast it is
+    here: bool = False
+    on_card: bool = True
+
+    @classmethod
+    def of(cls, gpu: Gpu, most: float = 0.0) -> Place:
+        """A card by its data sheet; `most`: GB that a run may take."""
+        return cls(gpu.name, gpu.memory, usable(gpu.memory, most), gpu)
+
+    @property
+    def room(self) -> int:
+        """Bytes that an estimate may come to."""
+        return round((1 - uncertainty(self.on_card)) * self.usable)
+
+
+class Planner:
+    """Plans for one model, its images and its settings, on any card."""
+
+    def __init__(self, numbers: Numbers, preset: Preset) -> None:
+        self._numbers, self.preset = numbers, preset
+        self._values = preset.model_dump(mode="json")
+
+    def plan(self, place: Place, *, count: bool = True, usual: bool = False) -> MemoryPlan:
+        """The plan for a place. `count`: the chosen way as it will be run, too; `usual`: what usual cards would do."""
+        ways, others = ladder(self.preset, on_card=place.on_card)
+        for _ in range(TRIES if count else 0):
+            choice = next(
+                (c for way in ways if self._peak(c := self._choice(way, place.room), place.room) <= place.room), None
+            )
+            if choice is None or not self._numbers.correct(choice):
+                break
+        rungs = [self._rung(self._choice(way, place.room), place) for way in (*ways, *others)]
+        fitting = [number for number, rung in enumerate(rungs[: len(ways)]) if rung.fits]
+        chosen = fitting[0] if fitting else min(range(len(ways)), key=lambda number: rungs[number].peak)
+        return MemoryPlan(
+            place.name, place.here, place.total, place.usable, self.preset.general.prefer, rungs, chosen,
+            [path for path in PLANNED if get(self._values, path) != "auto"],
+            [self._fit(Place.of(GPUS[name])) for name in USUAL_CARDS] if usual else [],
+        )  # fmt: skip
+
+    def preferring(self, prefer: str) -> Planner:
+        """The same with another `general.prefer`."""
+        general = self.preset.general.model_copy(update={"prefer": prefer})
+        return Planner(self._numbers, self.preset.model_copy(update={"general": general}))
+
+    def estimate(self, plan: MemoryPlan, place: Place) -> Estimate:
+        """The phases of a run by a plan."""
+        rung = plan.rungs[plan.chosen]
+        way = Way(str(rung.settings["model.quantization"]), bool(rung.offloaded))
+        return self._numbers.estimate(Choice(way, rung.checkpointed, rung.batch_parts, rung.offloaded), place.room)
+
+    def _fit(self, place: Place) -> CardFit:
+        ways, _ = ladder(self.preset, on_card=True)
+        rungs = [self._rung(self._choice(way, place.room), place) for way in ways]
+        best = next((rung for rung in rungs if rung.fits), min(rungs, key=lambda rung: rung.peak))
+        quantization = str(best.settings["model.quantization"])
+        return CardFit(place.name, place.total, best.peak, quantization, best.offloaded, best.seconds, best.fits)
+
+    def _rung(self, choice: Choice, place: Place) -> Rung:
+        found = self._numbers.estimate(choice, place.room)
+        pinned = {path: value for path in PLANNED if (value := get(self._values, path)) != "auto"}
+        settings: dict[str, Any] = {**self._numbers.settings(choice), **pinned}
+        parts = sorted(found.peak.parts.items(), key=lambda row: -row[1])
+        return Rung(
+            settings, found.peak.total, [(label, float(size)) for label, size in parts if size],
+            self._numbers.aside(choice), self._numbers.blocks, choice.offloaded, choice.checkpointed,
+            choice.batch_parts, self._numbers.seconds(choice, place.gpu) if place.gpu else 0.0,
+            choice.way.exactness, found.peak.total <= place.room,
+        )  # fmt: skip
+
+    # As little as fits
+
+    def _choice(self, way: Way, room: int) -> Choice:
+        """The least that must be computed twice, divided or brought for a way to fit; all of it where none fits."""
+        all_checkpointed = self._amount("training.gradient_checkpointing")
+        offloaded = self._amount("model.offload") if way.offloads else 0
+        choice = Choice(way, all_checkpointed, 1, offloaded)
+        for parts in self._batch_parts():
+            choice = replace(choice, batch_parts=parts)
+            if self._peak(choice, room) <= room:
+                return self._less(self._fewer(choice, "offloaded", "model.offload", room), room)
+        return choice
+
+    def _less(self, choice: Choice, room: int) -> Choice:
+        """Fewer blocks that are computed twice, where there is so much room left that it is worth the count."""
+        if choice.offloaded or room - self._peak(choice, room) < WORTH * room:
+            return choice
+        return self._fewer(choice, "checkpointed", "training.gradient_checkpointing", room)
+
+    def _fewer(self, choice: Choice, what: str, path: str, room: int) -> Choice:
+        """As few blocks as fit of those of which all fit, if nobody has said how many."""
+        if get(self._values, path) != "auto" or not getattr(choice, what):
+            return choice
+        least = 1 if what == "offloaded" else 0
+        counts = range(least, getattr(choice, what) + 1)
+        return next(c for number in counts if self._peak(c := replace(choice, **{what: number}), room) <= room)
+
+    def _amount(self, path: str) -> int:
+        """Of how many blocks at most a setting may be."""
+        share = Share.parse(get(self._values, path))
+        return self._numbers.blocks if share.auto else round(share.amount * self._numbers.blocks)
+
+    def _batch_parts(self) -> list[int]:
+        size = self.preset.training.batch_size
+        return [count for count in range(1, size + 1) if size % count == 0]
+
+    def _peak(self, choice: Choice, room: int) -> int:
+        return self._numbers.estimate(choice, room).peak.total

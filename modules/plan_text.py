@@ -1,0 +1,62 @@
+"""A memory plan as sentences: rows of the catalogue, which the window, the log and the command line render."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from modules.messages import MemoryPlan, Rung
+from modules.sentences.problem import Problem, problem
+from modules.sentences.render import PLAIN, Renderer
+from modules.text import in_bytes
+
+
+def plan_problem(plan: MemoryPlan) -> Problem:
+    """What is done, and what it comes to; or how much is missing."""
+    rung = plan.rungs[plan.chosen]
+    values: dict[str, Any] = {"card": _card(plan), "how": how(rung)}
+    if not rung.fits:
+        return problem("plan.short", **values, short=max(rung.peak - plan.usable, 1))
+    return problem("plan.fits", **values, peak=rung.peak, total=plan.total, pace=_pace(rung.seconds))
+
+
+def _card(plan: MemoryPlan) -> Problem:
+    return problem("plan.card", name=plan.card) if plan.card else Problem("plan.main-memory")
+
+
+def _pace(seconds: float) -> list[Problem]:
+    return [problem("plan.pace", seconds=seconds)] if seconds else []
+
+
+def how(rung: Rung) -> list[Problem]:
+    """How a rung holds a model and does its work, each thing a part of a sentence."""
+    quantization = str(rung.settings["model.quantization"])
+    parts = [Problem("plan.held:off") if quantization == "off" else problem("plan.held", quantization=quantization)]
+    parts.append(problem("plan.offloaded", count=rung.offloaded, of=rung.blocks) if rung.offloaded else ON_CARD)
+    if rung.checkpointed:
+        whole = rung.checkpointed == rung.blocks
+        counts: dict[str, Any] = {"count": rung.checkpointed, "of": rung.blocks}
+        parts.append(problem("plan.checkpointed:all" if whole else "plan.checkpointed", **counts))
+    if rung.batch_parts > 1:
+        parts.append(problem("plan.batch-parts", count=rung.batch_parts))
+    return parts
+
+
+ON_CARD = Problem("plan.on-card")
+EXACTNESS = {"exact": Problem("plan.exact"), "near": Problem("plan.near"), "less": Problem("plan.less")}
+
+
+def plan_lines(plan: MemoryPlan, words: Renderer = PLAIN) -> Iterator[str]:
+    """The plan for a terminal: its sentence, its rungs, and what other cards would do."""
+    yield words.what(plan_problem(plan))
+    for number, rung in enumerate(plan.rungs):
+        mark = ">" if number == plan.chosen else " "
+        ways = ", ".join(words.what(each) for each in how(rung))
+        pace = _pace(rung.seconds) if rung.fits else [Problem("plan.too-large")]
+        facts = [in_bytes(rung.peak), *map(words.what, [*pace, EXACTNESS[rung.exactness]])]
+        yield f"  {mark} {ways}: {', '.join(fact.lstrip(', ') for fact in facts)}"
+    for fit in plan.cards:
+        held = "unpacked" if fit.quantization == "off" else fit.quantization
+        blocks = f", {fit.offloaded} blocks in main memory" if fit.offloaded else ""
+        verdict = f"{in_bytes(fit.peak)}, {held}{blocks}" if fit.fits else "too small"
+        yield f"    {fit.name} ({in_bytes(fit.total)}): {verdict}"

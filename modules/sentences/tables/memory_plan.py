@@ -1,0 +1,22 @@
+"""The memory plan: how a run fits a card, and what it takes to."""
+
+# fmt: off
+SENTENCES: dict[str, tuple[str, str]] = {
+    "plan.fits": ("Memory plan for {card}: {how:list}. {peak:bytes} of {total:bytes}{pace}.", ""),
+    "plan.short": ("Memory plan for {card}: it does not fit. With {how:list} {short:bytes} are missing.", ""),
+    "plan.main-memory": ("main memory", ""),
+    "plan.card": ("{name}", ""),
+    "plan.held:off": ("unpacked weights", ""),
+    "plan.held": ("{quantization} weights", ""),
+    "plan.on-card": ("all on the card", ""),
+    "plan.offloaded": ("{count} of {of:# block|# blocks} in main memory", ""),
+    "plan.checkpointed:all": ("gradient checkpointing", ""),
+    "plan.checkpointed": ("{count} of {of:# block|# blocks} checkpointed", ""),
+    "plan.batch-parts": ("each batch in {count} parts", ""),
+    "plan.pace": (", about {seconds:duration} a step", ""),
+    "plan.exact": ("exact", ""),
+    "plan.near": ("near exact", ""),
+    "plan.less": ("less exact", ""),
+    "plan.too-large": ("too large", ""),
+    "check.no-such-card": ('"{card}" is no graphics card that Seachange knows.', "Known are {names:list}."),
+}
