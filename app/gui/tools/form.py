@@ -41,6 +41,18 @@ class Field(Protocol):
         ...
 
 
+class Fields(dict[str, Field]):
+    """By setting; those of expert settings are made when they are first asked for, which seldom happens."""
+
+    def __init__(self, make: Callable[[str], Field]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, name: str) -> Field:
+        self[name] = made = self._make(name)
+        return made
+
+
 class ToolForm(Frame):
     """`read()` gives the settings of the tool, or None: then what is wrong stands under its field."""
 
@@ -48,25 +60,25 @@ class ToolForm(Frame):
         super().__init__(master)
         self._tool = tool
         self.settings = {setting.path: setting for setting in settings_of(tool.settings)}
-        self.fields: dict[str, Field] = {}
-        hidden = [tr(setting.label).lower() for setting in self.settings.values() if setting.level == "expert"]
+        self.fields = Fields(lambda name: self._field(context, self.settings[name]))
+        self._basic = [setting for setting in self.settings.values() if setting.level != "expert"]
+        self._expert = [setting for setting in self.settings.values() if setting.level == "expert"]
+        hidden = [tr(setting.label).lower() for setting in self._expert]
         self._folded = bool(hidden)
         self.columnconfigure(0, weight=1)
-        for setting in self.settings.values():
-            kind = FIELDS.get(setting.widget, ListRow if isinstance(setting.default, tuple) else ValueField)
-            self.fields[setting.path] = kind(self, context, setting)
+        for setting in self._basic:
+            self.fields[setting.path]
         self.more = LinkButton(self, tr("More: {settings}", settings=", ".join(hidden)), self.unfold)
         self.lay_out()
 
     def lay_out(self) -> None:
         """The rows that apply now, in their order; expert ones below the link that unfolds them."""
-        basic = [setting for setting in self.settings.values() if setting.level != "expert"]
-        expert = [setting for setting in self.settings.values() if setting.level == "expert"]
-        for number, setting in enumerate([*basic, *expert]):
+        shown = self._basic if self._folded else [*self._basic, *self._expert]
+        for number, setting in enumerate(shown):
             widget = self.fields[setting.path].widget
             if widget is None:
                 continue
-            if self._applies(setting) and not (self._folded and setting.level == "expert"):
+            if self._applies(setting):
                 widget.grid(row=number, column=0, sticky="ew")
             else:
                 widget.grid_remove()
@@ -85,22 +97,32 @@ class ToolForm(Frame):
         self.fields[name].show(value)
 
     def read(self) -> Values | None:
-        """What is filled in, if all of it can be used."""
-        found = {name: field.read() for name, field in self.fields.items() if self._applies(self.settings[name])}
+        """What is filled in, if all of it can be used. What was never unfolded is as the tool has it."""
+        found = {name: self._value(setting) for name, setting in self.settings.items() if self._applies(setting)}
         if any(value is None for value in found.values()):
             return None
         values: Values = {}
         for name, value in found.items():
             put(values, name, value)
         _, wrong = examine_section(self._tool.settings, values)
-        for name, field in self.fields.items():
+        for name in self.settings:
             words = next(
                 (WORDS.sentence(each) for path, each in wrong.items() if f"{path}.".startswith(f"{name}.")), ""
             )
-            field.complain(words)
+            if words or name in self.fields:
+                self.fields[name].complain(words)
             if words and self.settings[name].level == "expert":
                 self.unfold()
         return None if wrong else values
+
+    def _value(self, setting: SettingInfo) -> Any:
+        if setting.path in self.fields:
+            return self.fields[setting.path].read()
+        return list(setting.default) if isinstance(setting.default, tuple) else setting.default
+
+    def _field(self, context: AppContext, setting: SettingInfo) -> Field:
+        kind = FIELDS.get(setting.widget, ListRow if isinstance(setting.default, tuple) else ValueField)
+        return kind(self, context, setting)
 
     def _applies(self, setting: SettingInfo) -> bool:
         when = setting.when

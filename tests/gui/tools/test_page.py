@@ -159,7 +159,7 @@ def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: 
     fill(card, model="starter:model", out=str(tmp_path / "out"), dtype="fp16", format="single_file")
     card.button.press()
     settings = {"model": "starter:model", "out": str(tmp_path / "out"), "dtype": "fp16", "format": "single_file"}
-    usual = {"parts": "", "family": "auto", "overwrite": False, "skip_unread": False, "vae": ""}
+    usual = {"parts": "", "family": "auto", "overwrite": False, "skip_unread": False, "vae": "", "variant": "auto"}
     usual |= {f"text_encoder_{number}": "" for number in (1, 2, 3)}
     assert engine.sent == [RunTool("convert", {**settings, **usual})]
     context.running.take(Failed("out.safetensors exists already."))
