@@ -53,7 +53,7 @@ class SidePane:
 
     def resized(self, event: Any) -> None:
         """The window has another width; only crossing a bound means something."""
-        if event.widget is not self._context.app or not self._frame.winfo_exists():
+        if not self._frame.winfo_exists():
             return
         kind = sum(event.width >= px(width) for width in (FROM, WIDER_FROM))
         if kind != self._kind:

@@ -140,7 +140,7 @@ class Window:
         }
         below = next(number for number, card in enumerate(PAGES) if card.key == FIRST_OF_THE_REST)
         bind_keys(self.app, actions, self._number, lambda number: self._number(below + number))
-        self.app.bind("<Configure>", self._resized, add=True)
+        self.app.on_size(self._resized)
         self.app.bind("<FocusIn>", lambda _: self._seen(), add=True)
         self.app.protocol("WM_DELETE_WINDOW", self.close)
         accept_files(self.app, self.drop)

@@ -7,6 +7,7 @@ import tkinter as tk
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from app.gui.kit.base import file_dialogs, screen
 from app.gui.kit.base.events import events
@@ -22,6 +23,7 @@ EDGES = 96  # pixels of the screen's height that the title bar and the task bar 
 MAXIMISED = " maximised"
 SWEEP_MS = 500
 Failed = Callable[[type[BaseException], BaseException, TracebackType | None], None]
+OWN = "OwnEvents"  # a tag of events that only the window has
 
 
 class NoDisplay(UserError):
@@ -48,6 +50,9 @@ class App(customtkinter.CTk):
         except tk.TclError as error:
             raise NoDisplay("window.no-display", reason=str(error)) from error
         self.withdraw()
+        self.bindtags((*self.bindtags(), OWN))
+        self.unbind("<Configure>")  # customtkinter's, which would be called for all that is in the window, too
+        self.on_size(self._update_dimensions_event)
         self.on_error: Failed | None = None
         theme.mode = mode
         theme.percent = within(percent)
@@ -61,6 +66,10 @@ class App(customtkinter.CTk):
         width, height = self.winfo_screenwidth(), self.winfo_screenheight()
         self.every(SWEEP_MS, sweep)
         self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - EDGES))
+
+    def on_size(self, act: Callable[[Any], object]) -> None:
+        """Call `act` with every new size of the window. What is bound to it plainly hears of all that is in it, too."""
+        self.bind_class(OWN, "<Configure>", act, add=True)
 
     def paint(self) -> None:
         customtkinter.set_appearance_mode(theme.mode)  # the title bar on Windows
