@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from modules.catalog import FAMILIES, ComponentSpec
 from modules.sentences.problem import Problem
@@ -12,6 +12,7 @@ from modules.sentences.problem import Problem
 PREFIXES = (
     "", "model.diffusion_model.", "diffusion_model.", "net.", "transformer.", "model.", "first_stage_model.", "vae.",
 )  # fmt: skip
+METADATA = ("modelspec.architecture", "ss_base_model_version")  # what names the model that a file is or was made for
 ENCODERS, VAES = "text_encoders.", ("vae.", "first_stage_model.")  # before the other components of a whole model
 
 SIGNS = {
@@ -47,8 +48,17 @@ def content_of(names: Collection[str]) -> str:
     return next((kind for kind, sign in signs if any(map(sign.fullmatch, names))), "unknown")
 
 
-def family_of(names: Collection[str]) -> str:
-    """The family whose single files have tensors of such names; "" for none, or for more than one."""
+def family_of(names: Collection[str], metadata: Mapping[str, str] | None = None) -> str:
+    """The family whose single files have tensors of such names; "" for none, or for more than one.
+
+    Where names tell none, the file's metadata does.
+    """
     bare = {name.removeprefix(start) for start in PREFIXES for name in names}
-    found = [key for key, card in FAMILIES.items() if card.is_marked(bare)]
+    found = [key for key, card in FAMILIES.items() if card.is_marked(bare)] or families_called(metadata or {})
     return found[0] if len(found) == 1 else ""
+
+
+def families_called(metadata: Mapping[str, str]) -> list[str]:
+    """The families that a file's metadata names."""
+    said = [metadata.get(key, "") for key in METADATA]
+    return [key for key, card in FAMILIES.items() if any(map(card.is_called, said))]

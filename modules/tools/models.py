@@ -73,7 +73,8 @@ def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = Fa
 def _told(path: Path) -> str:
     """The family that a file's tensors or a folder's index tell; "" if they do not."""
     if path.is_file():
-        return family_of(open_weights(path).shapes)
+        weights = open_weights(path)
+        return family_of(weights.shapes, weights.metadata)
     with suppress(UserError, OSError, ValueError):
         return family_of_model(path)
     return ""

@@ -54,6 +54,17 @@ def test_a_file_of_another_model_is_named(
     assert words in PLAIN.sentence(caught.value.problem)
 
 
+def test_of_an_unusual_size_names_alone_tell(tmp_path: Path) -> None:
+    """Attention of FLUX.1 and FLUX.2 is called alike."""
+    shape = {"A": (1, 24), "B": (24, 1)}
+    names = [f"transformer_blocks.{n}.attn.to_{each}" for n in range(2) for each in "qkv"]
+    names += [f"single_transformer_blocks.{n}.attn.{each}" for n in range(4) for each in ("to_qkv_mlp_proj", "to_out")]
+    tensors = {f"transformer.{name}.lora_{end}.weight": torch.zeros(shape[end]) for name in names for end in shape}
+    save_file(tensors, tmp_path / "a.safetensors")
+    with pytest.raises(UserError, match=r"made for FLUX\.2 \w+: of its 14 layers 14 fit that, and 6 fit"):
+        read_for(usual_model("flux1", "flux1-dev"), tmp_path / "a.safetensors", [])
+
+
 def test_what_fits_two_families_is_told_by_the_metadata_and_only_doubted(tmp_path: Path) -> None:
     """FLUX.1 and Chroma have attention and MLP of the same sizes."""
     chroma, flux = usual_model("chroma", "chroma1"), usual_model("flux1", "flux1-dev")

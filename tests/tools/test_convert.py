@@ -17,7 +17,7 @@ from modules.families.zimage import ZImage
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
 from modules.tools.models import merge_lora, open_model
-from tests.families.tiny_models import tiny_flux1, tiny_zimage
+from tests.families.tiny_models import tiny_flux1, tiny_flux2, tiny_zimage
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl
 from tests.trainer.runs import assert_equal, model_of, run, values
@@ -84,6 +84,9 @@ def test_what_a_model_is_and_lacks_is_said_of_its_own_type(tmp_path: Path) -> No
     flux = tiny_flux1(tmp_path / "flux")
     with pytest.raises(UserError, match=r"flux is a model of the type FLUX\.1"):
         open_model(str(flux), "chroma", LoadOptions(), sure=True)
+    file = converted(tiny_flux2(tmp_path / "flux2"), tmp_path / "x.safetensors")  # too few blocks to be told by names
+    with pytest.raises(UserError, match=r"x\.safetensors is a model of the type FLUX\.2 dev"):
+        open_model(str(file), "zimage", LoadOptions(), sure=True)
     for guess in ("auto", "sd"):
         with pytest.raises(UserError, match=r"The VAE cannot be .*text_encoder, which is CLIP.* belongs there"):
             open_model(str(flux), guess, LoadOptions(others={"vae": str(flux / "text_encoder")}))

@@ -14,6 +14,7 @@ from typing import Any, cast
 import torch
 
 from modules.catalog import FAMILIES, FamilyCard, Variant
+from modules.catalog.contents import families_called
 from modules.diffusion.noise_schedule import RectifiedFlow
 from modules.errors import UserError
 from modules.families import family_class
@@ -29,7 +30,6 @@ from modules.system.headers.parts import BUNDLED
 from modules.system.reading import read_json
 from modules.system.weights import Shape, open_weights
 
-METADATA = ("modelspec.architecture", "ss_base_model_version")
 FEW = 3  # so few layers that do not fit may be anyone's
 
 
@@ -78,7 +78,7 @@ def reservations(family: Family, path: Path, unread: Sequence[str] | None = None
     """What is to be said of a file that `read_for` has read: what was left out, and whether it is another family's."""
     if unread:
         yield left_out(path, unread)
-    told = _told(open_weights(path).metadata)
+    told = families_called(open_weights(path).metadata)
     if told and all(FAMILIES[name].module != family.card.module for name in told):
         yield problem("adapter.doubt", file=path.name, found=FAMILIES[told[0]].title, own=family.card.title)
 
@@ -89,31 +89,26 @@ def _refuse_other(family: Family, path: Path, spellings: Spellings, shapes: Mapp
     count, own = layer_count(tensors), fitting_count(tensors, spellings, shapes)
     if count - own[0] <= FEW:
         return
-    best, other = own, None
+    best, other = (0, 0), None
     for card, variant, model in _usual_models(weights.metadata):
         fitting = fitting_count(tensors, model.layer_spellings(), layer_shapes(model))
         if fitting > best:
             best, other = fitting, (card, variant)
         if fitting[0] == count:
             break
-    if other is None:
+    of_no_size = best[0] == 0  # that is published: names alone tell
+    if other is None or (best[1] <= own[1] if of_no_size else best[0] <= own[0]):
         return
     card, variant = other
     if card.module == family.card.module:
         raise UserError("adapter.other-size", file=path.name, found=variant.title)
-    values: dict[str, Any] = {"count": count, "theirs": best[0] or best[1], "ours": own[0] if best[0] else own[1]}
+    values: dict[str, Any] = {"count": count, "theirs": best[of_no_size], "ours": own[of_no_size]}
     raise UserError("adapter.other-model", file=path.name, found=card.title, own=family.card.title, **values)
-
-
-def _told(metadata: Mapping[str, str]) -> list[str]:
-    """The families that a file's metadata names."""
-    said = [metadata.get(key, "") for key in METADATA]
-    return [name for name, card in FAMILIES.items() if any(map(card.is_called, said))]
 
 
 def _usual_models(metadata: Mapping[str, str]) -> Iterator[tuple[FamilyCard, Variant, DiffusersFamily]]:
     """Every model whose config is known, as far as its denoiser's layers can be listed; what is told of, first."""
-    told, seen = _told(metadata), set[str]()
+    told, seen = families_called(metadata), set[str]()
     for name in sorted(FAMILIES, key=lambda name: name not in told):
         card = FAMILIES[name]
         for variant in sorted(card.variants, key=lambda variant: len(variant.title)):

@@ -149,6 +149,6 @@ def _called(part: Part, *, layers: bool) -> Problem:
         return problem("content.vae-video" if part.video else "content.vae-of", channels=part.channels)
     if part.kind == "vae" and part.video:
         return problem("content.vae-video-any")
-    if not part.name or part.kind == "vae":
+    if not part.name or part.kind in ("vae", "conditioner"):
         return CONTENTS.get(part.kind, CONTENTS["unknown"])
     return problem("content.layers" if layers else "content.named", name=part.name, layers=part.layers)

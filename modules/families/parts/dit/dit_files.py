@@ -165,7 +165,7 @@ def _variant(
     only = [variant for variant in card.variants if variant.title == chosen]
     named = only or card.named_variants(path.name)
     inside = _denoiser(weights)
-    told = family_of(inside.shapes)
+    told = family_of(inside.shapes, weights.metadata)
     if content_of(inside.shapes) != "dit" or (told and FAMILIES[told].module != card.module):
         raise other_model(weights, path, card)  # before a model of full size is put together to compare with
     if config := _embedded(weights, spec, path):
@@ -192,7 +192,7 @@ def _embedded(weights: Weights, spec: ComponentSpec, path: Path) -> dict[str, An
 
 def other_model(weights: Weights, path: Path, card: FamilyCard) -> UserError:
     """A file that is not of this family, named for what it is."""
-    family, content = family_of(weights.shapes), content_of(weights.shapes)
+    family, content = family_of(weights.shapes, weights.metadata), content_of(weights.shapes)
     if family and FAMILIES[family].module != card.module:
         return UserError(
             "single-file.other-type", file=path.name, version=FAMILIES[family].title, wanted=FAMILIES[family].title
