@@ -23,7 +23,7 @@ from modules.formats.lora import LoraTensors
 from modules.methods.dropout import dropout_mask
 from modules.methods.update import Update, scale_to_norm
 from modules.placement.frozen import Weight
-from modules.placement.layers import How, Layer, gradient_of_input, how_of, layer_forward, weight_of
+from modules.placement.layers import How, Layer, gradient_of_input, how_of, layer_forward, linear, weight_of
 from modules.preset.adapter_sizes import low_rank_size, tensor_shapes
 from modules.preset.sections.method import LayerGroup, Lora
 
@@ -187,7 +187,7 @@ class AdaptedLinear(torch.autograd.Function):
         narrow = F.linear(x, down_RI)
         if mask is not None:
             narrow = narrow * mask
-        out = F.linear(x, weight.unpack(x.dtype).flatten(1), bias)
+        out = linear(x, weight, bias)
         out.view(-1, out.shape[-1]).addmm_(narrow.reshape(-1, narrow.shape[-1]), up_OR.t(), alpha=scale)
         ctx.save_for_backward(x, down_RI, up_OR, narrow, mask)
         ctx.weight, ctx.scale = weight, scale

@@ -11,6 +11,7 @@ Shapes: O outputs, I inputs, k k the kernel.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol, Self
@@ -19,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 BLOCK = 64  # numbers of an nf4 weight that share a scale
+FEWEST_ROWS = 16  # that a card does not multiply in int8
 FP8 = (torch.float8_e4m3fn, torch.float8_e5m2)
 
 
@@ -126,6 +128,30 @@ class Int8Weight(Packed):
         return held["values"].to(dtype).mul_(held["scale"].to(dtype))
 
 
+class W8A8Weight(Int8Weight):
+    """int8, multiplied as it is with inputs that are rounded to int8 too, each row (a token) with a scale of its own.
+
+    Nothing is unpacked for it. The way back is that of the weight alone, unpacked: an int8 product there would want a
+    second, turned copy of the weight.
+    """
+
+    kind = "w8a8"
+
+    def multiplies(self, x: Tensor) -> bool:
+        """Whether a card's kernels take these sizes; else the weight is unpacked."""
+        fits = len(self.shape) == 2 and not any(side % 8 for side in self.shape)
+        return fits and math.prod(x.shape[:-1]) > FEWEST_ROWS
+
+    def product(self, x: Tensor, bias: Tensor | None) -> Tensor:
+        """What a linear layer answers, in the precision of `x`."""
+        held, rows = self.held(), x.reshape(-1, x.shape[-1])
+        scale = rows.abs().amax(1, keepdim=True).float().div_(127).clamp_min_(torch.finfo(torch.float32).tiny)
+        small = (rows / scale).round_().to(torch.int8)
+        sums = torch._int_mm(small, held["values"].t())  # pyright: ignore[reportPrivateUsage, reportPrivateImportUsage]
+        out = sums.float().mul_(scale).mul_(held["scale"].view(-1))
+        return (out if bias is None else out.add_(bias)).to(x.dtype).view(*x.shape[:-1], -1)
+
+
 class Nf4Weight(Packed):
     """Four bits for each number (arXiv:2305.14314, section 3), and a scale for each 64 of them."""
 
@@ -183,4 +209,6 @@ class Fp8Weight(Packed):
         return weight
 
 
-KINDS: dict[str, type[Packed]] = {kind.kind: kind for kind in (WholeWeight, Int8Weight, Fp8Weight, Nf4Weight)}
+KINDS: dict[str, type[Packed]] = {
+    kind.kind: kind for kind in (WholeWeight, Int8Weight, W8A8Weight, Fp8Weight, Nf4Weight)
+}

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from modules.placement.frozen import Dense, Packed, Weight
+from modules.placement.frozen import Dense, Packed, W8A8Weight, Weight
 
 Layer = nn.Linear | nn.Conv2d
 How = tuple[Any, Any, Any] | None  # stride, padding, dilation; None for linear layers
@@ -39,12 +39,19 @@ class FrozenLayer(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Weight, bias: Tensor | None, how: How) -> Tensor:
         ctx.weight, ctx.how, ctx.shape = weight, how, x.shape
-        return layer_forward(x, weight.unpack(x.dtype), bias, how)
+        return linear(x, weight, bias) if how is None else layer_forward(x, weight.unpack(x.dtype), bias, how)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> Any:
         grad = grads[0]
         return gradient_of_input(grad, ctx.shape, ctx.weight.unpack(grad.dtype), ctx.how), None, None, None
+
+
+def linear(x: Tensor, weight: Weight, bias: Tensor | None) -> Tensor:
+    """What a linear layer with a frozen weight answers. Nothing is kept of it."""
+    if isinstance(weight, W8A8Weight) and weight.multiplies(x):
+        return weight.product(x, bias)
+    return F.linear(x, weight.unpack(x.dtype).flatten(1), bias)
 
 
 def layer_forward(x: Tensor, weight: Tensor, bias: Tensor | None, how: How) -> Tensor:

@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from modules.data.index import Index
 from modules.data.scan.scan import scan
 from modules.data.text.captions import undrawn_caption
@@ -21,7 +23,7 @@ from modules.preset.setting import Section
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
-from modules.system.devices import DTYPES, best_dtype, device_named, is_card, use_tf32, use_threads
+from modules.system.devices import DTYPES, best_dtype, device_named, is_card, multiplies_int8, use_tf32, use_threads
 from modules.trainer.control import Control
 from modules.trainer.sampling.guided_denoiser import attention_layers
 
@@ -61,7 +63,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         device=device,
         dtype=DTYPES[model.dtype],
         vae_dtype=DTYPES[model.vae_dtype],
-        holding=Holding(model.quantization.removeprefix("off"), model.offloaded if is_card(device) else 0.0),
+        holding=_holding(preset, device),
         vae_tiling=model.vae_tiling,
         variant=model.variant,
         others={name: model_location(source) for name, source in preset.other_components().items()},
@@ -74,6 +76,13 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
         zero_terminal_snr=objective.zero_terminal_snr,
         report=lambda said: tell(note(said)),
     )
+
+
+def _holding(preset: Preset, device: torch.device) -> Holding:
+    """How frozen weights are held; on what has no int8 products, weights are unpacked from int8."""
+    model = preset.model
+    kind = model.held_as if multiplies_int8(device) else model.quantization
+    return Holding(kind.removeprefix("off"), model.offloaded if is_card(device) else 0.0)
 
 
 def compiled(family: Family) -> Problem:

@@ -70,6 +70,7 @@ def test_a_step_of_every_optimizer_never_waits_for_the_card(kind: str) -> None:
 
 HELD = [
     ("model.quantization=int8", "method.kind=lora", "method.conv=true"),
+    ("model.quantization=int8", "model.int8_products=true", "method.kind=lora", "method.dora=true", "model.dtype=bf16"),
     ("model.quantization=nf4", "method.kind=loha", MID),
     ("model.offload=all", "method.kind=oft", MID),
     ("model.offload=50 %", "model.quantization=int8", "method.kind=lora", "training.gradient_checkpointing=all"),

@@ -47,12 +47,13 @@ def learnt(family: Any, method: Any, side: int) -> list[Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own: as errors they would end the compiling
-def test_one_graph_for_all_blocks_and_one_for_all_sizes(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["int8", "w8a8"])
+def test_one_graph_for_all_blocks_and_one_for_all_sizes(kind: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from torch._dynamo.utils import counters
 
     monkeypatch.setattr(compiling, "BACKEND", "eager")
-    family, method = opened(model, Holding("int8"))
-    sides = (8, 12, 16, 20)
+    family, method = opened(model, Holding(kind))
+    sides = (16, 20, 24, 28)
     expected = [learnt(family, method, side) for side in sides]
     torch.compiler.reset()
     counters.clear()

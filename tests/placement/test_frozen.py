@@ -18,14 +18,16 @@ from modules.formats.adapter_files import read_adapter
 from modules.formats.checkpoint import Link, Renamed
 from modules.methods.adapter import UPDATES
 from modules.methods.update import Update
-from modules.placement.frozen import KINDS, Fp8Weight, Int8Weight, Packed
+from modules.placement.frozen import KINDS, Fp8Weight, Int8Weight, Packed, W8A8Weight
 from modules.placement.holding import Holding
-from modules.placement.layers import is_packed, packable_weights, put_packed, weight_of
+from modules.placement.layers import is_packed, linear, packable_weights, put_packed, weight_of
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.sections.method import Loha, Lokr, Lora, Oft
 from modules.system.bundled import resolve
 from modules.system.weights import open_weights
+from modules.trainer import preparation
+from modules.trainer.preparation import load_options
 from modules.trainer.sampling.lora_overlay import with_loras
 from tests.tiny import tiny_sd
 from tests.trainer.runs import STARTER, end_of, model_of, run, values
@@ -332,3 +334,78 @@ def test_of_fused_weights_each_has_its_rows_and_their_scales(tmp_path: Path) -> 
         unpacked = Fp8Weight.of(found[0], torch.bfloat16, found[1]).unpack(torch.bfloat16)
         assert torch.equal(unpacked, weights.read(f"{name}.weight"))
     assert Renamed(weights, {"a": Link("q.weight", "turned")}).fp8("a") is None
+
+
+# int8 products --------------------------------------------------------------------------------------------------------
+
+ROWS = (2, 12, 32)  # more than a card's kernels need
+
+
+def in_int8(x: Tensor, weight: Packed, bias: Tensor) -> Tensor:
+    """The product in plain torch, whole numbers as they are."""
+    rows, held = x.flatten(0, -2).float(), weight.held()
+    scale = rows.abs().amax(1, keepdim=True) / 127
+    sums = (rows / scale).round().long() @ held["values"].long().t()
+    return (sums.float() * scale * held["scale"].t() + bias.float()).to(x.dtype).view(*x.shape[:-1], -1)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_an_int8_product_is_that_of_whole_numbers(dtype: torch.dtype) -> None:
+    torch.manual_seed(2)
+    weight, bias, x = W8A8Weight.of(torch.randn(16, 32), dtype), torch.randn(16).to(dtype), torch.randn(ROWS).to(dtype)
+    assert isinstance(weight, W8A8Weight)
+    found = linear(x, weight, bias)
+    assert torch.equal(found, in_int8(x, weight, bias))
+    unpacked = nn.functional.linear(x, weight.unpack(dtype), bias)
+    assert 0 < torch.linalg.vector_norm(found - unpacked) < 0.02 * torch.linalg.vector_norm(unpacked)
+    nothing = linear(torch.zeros(ROWS, dtype=dtype), weight, bias)
+    assert torch.equal(nothing, bias.expand(nothing.shape)), "a row of zeros has no scale"
+    assert not linear(x.index_fill(1, torch.tensor([3]), torch.inf), weight, bias)[:, 3].isfinite().any()
+
+
+@pytest.mark.parametrize(("outputs", "inputs", "rows"), [(16, 32, 16), (12, 32, 24), (16, 20, 24)])
+def test_sizes_that_a_card_does_not_multiply_are_unpacked(outputs: int, inputs: int, rows: int) -> None:
+    weight, x = W8A8Weight.of(torch.randn(outputs, inputs), torch.bfloat16), torch.randn(rows, inputs).bfloat16()
+    assert torch.equal(linear(x, weight, None), nn.functional.linear(x, weight.unpack(torch.bfloat16)))
+
+
+@pytest.mark.parametrize("name", ["", "lora", "dora", "dora outputs", "oft"])
+def test_gradients_of_int8_products_are_those_of_the_weight(name: str) -> None:
+    """But for what hangs on the answer itself."""
+    packed, dense = packed_layer("w8a8", (16, 32))
+    x = torch.randn(ROWS).bfloat16()
+    found, wanted = (passed(layer, adapted(layer, name) if name else None, x) for layer in (packed, dense))
+    assert not torch.equal(found[0], wanted[0])
+    for one, other in zip(found, wanted, strict=True):
+        assert torch.linalg.vector_norm((one - other).float()) < 0.08 * torch.linalg.vector_norm(other.float())
+
+
+def test_a_lora_learns_through_int8_products_what_it_learns_in_bf16() -> None:
+    torch.manual_seed(5)
+    x, wanted, losses = torch.randn(64, 32).bfloat16(), torch.randn(64, 16), list[list[float]]()
+    for layer in packed_layer("w8a8", (16, 32)):
+        update = adapted(layer, "lora")
+        optimizer = torch.optim.Adam(update.parameters().values(), lr=0.02)
+        losses.append([])
+        for _ in range(60):
+            loss = (layer(x).float() - wanted).square().mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses[-1].append(loss.item())
+    (packed, dense) = losses
+    assert dense[-1] < 0.93 * dense[0]
+    assert abs(packed[-1] - dense[-1]) < 0.05 * (dense[0] - dense[-1])
+
+
+def test_int8_products_are_for_int8_and_for_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(**model: Any) -> Preset:
+        return Preset.model_validate({"model": {"int8_products": True, **model}})
+
+    assert load_options(asked(quantization="int8")).holding.kind == "int8", "a CPU multiplies in int8 slowly"
+    monkeypatch.setattr(preparation, "multiplies_int8", lambda _: True)
+    assert load_options(asked(quantization="int8")).holding.kind == "w8a8"
+    assert load_options(asked()).holding.kind == ""
+    assert [each.code for each in conflicts(asked(quantization="nf4"))] == ["rules.int8-products"]
+    on_cpu = Preset.model_validate({"model": {"int8_products": True}, "general": {"device": "cpu"}})
+    assert [each.code for each in conflicts(on_cpu)] == ["rules.int8-products-on-cpu"]

@@ -16,7 +16,13 @@ OTHER_TENSORS = (
     "method.block_size", "method.factor", "method.dora", "optimizer.kind", "training.ema", "words",
 )  # fmt: skip
 # "auto" is what the run has found out
-AUTOMATIC = ("model.dtype", "model.quantization", "model.offload", "training.gradient_checkpointing")
+AUTOMATIC = (
+    "model.dtype",
+    "model.quantization",
+    "model.offload",
+    "model.vae_tiling",
+    "training.gradient_checkpointing",
+)
 Changes = dict[str, list[Any]]  # by path: the old value and the new one
 
 

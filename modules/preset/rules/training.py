@@ -80,6 +80,10 @@ def _frozen(preset: Preset) -> Iterator[Problem]:
     model, trained = preset.model, preset.method.kind == "full" and "denoiser" in preset.trained_parts()
     if model.quantization not in ("off", "auto") and trained:
         yield problem("rules.quantized-trained", "model.quantization", "method.kind", how=model.quantization)
+    if model.int8_products and model.quantization not in ("int8", "auto"):
+        yield problem("rules.int8-products", "model.int8_products", "model.quantization", how=model.quantization)
+    if model.int8_products and preset.general.device == "cpu":
+        yield problem("rules.int8-products-on-cpu", "model.int8_products", "general.device")
     if model.offloaded and trained:
         yield problem("rules.offload-trained", "model.offload", "method.kind")
     if model.offloaded and preset.general.device == "cpu":

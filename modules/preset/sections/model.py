@@ -73,6 +73,15 @@ class Model(Section):
     bf16; any other weight is held in int8, which is as small and more exact. Only for weights that are not trained,
     so with LoRA and other adapters. What is saved comes from the model's own file and is not quantized. "auto": only
     as far as the memory plan needs it."""
+    int8_products: bool = Setting(
+        False, "int8 products", level="expert",
+        aliases="INT_W8A8, W8A8, int8 matmul, int8 activations, int8 training, fp8_fast, use_int8, A8W8",
+    )  # fmt: skip
+    """With quantization int8, on a graphics card: rounds the inputs of linear layers to int8 too, each token by itself,
+    and multiplies in int8, for which most cards have faster units than for bf16. A layer's answer is
+    then off by 1.2 % instead of 0.9 %, and by several times as much where a few inputs are far larger than the others.
+    Gradients are computed with the unpacked weights; convolutions, LoHa and LoKr unpack as before. Not tried on a card
+    yet."""
     offload: ShareText = Setting(
         "auto", "Block offloading", widget="share", level="expert",
         aliases="blocks_to_swap, block swap, layer_offload_fraction, offload_fraction, layer offload, "
@@ -118,6 +127,11 @@ class Model(Section):
     weighted_captions: bool = Setting(False, "Weighted captions", level="expert", aliases="prompt weighting, emphasis")
     """Read (word:1.3), [word] and BREAK in captions as A1111 reads them in prompts. Only for captions that were written
     so: in tags such as "lily (flower)" the brackets would be lost. Usual: off."""
+
+    @property
+    def held_as(self) -> str:
+        """The kind of frozen weights (modules/placement/frozen.py); "off" and "auto" as `quantization` has them."""
+        return "w8a8" if self.int8_products and self.quantization == "int8" else self.quantization
 
     @property
     def offloaded(self) -> float:

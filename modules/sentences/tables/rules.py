@@ -91,6 +91,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rules.offload-on-cpu": (
         "{model.offload} moves blocks between a graphics card and main memory, but {general.device} is cpu.",
         "Set {model.offload} to auto or none, or train on a card."),
+    "rules.int8-products": (
+        "{model.int8_products} is for weights in int8, but {model.quantization} is {how}.",
+        "Set {model.quantization} to int8, or {model.int8_products} to off."),
+    "rules.int8-products-on-cpu": (
+        "{model.int8_products} is for graphics cards, but {general.device} is cpu.",
+        "Set {model.int8_products} to off, or train on a card."),
     "rules.quantized-trained": (
         "{model.quantization} {how} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
         "Set {model.quantization} to auto or off, or train an adapter such as a LoRA."),

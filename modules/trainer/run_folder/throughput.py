@@ -89,7 +89,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         training.weights,
         training.checkpointed,
         _name_of(device_named(preset.general.device)),
-        preset.model.quantization,
+        preset.model.held_as,
         preset.model.offloaded,
         preset.general.compile,
     )
