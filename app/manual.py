@@ -30,7 +30,7 @@ TASKS: dict[str, tuple[str, ...]] = {
     "Make it fit my card": (
         "training.batch_size", "training.accumulation", "training.gradient_checkpointing", "model.dtype",
         "training.weights", "optimizer.kind", "training.resolution", "method.kind", "method.layers",
-        "training.text_encoder_1.train", "training.ema_device",
+        "training.text_encoder_1.train", "training.gradients", "training.ema_device",
     ),
     "Make it faster": (
         "training.batch_size", "training.gradient_checkpointing", "model.dtype", "training.resolution",

@@ -118,8 +118,7 @@ def _train(
     resumed: ResumeState | None, teacher: TeacherCache | None,
 ) -> None:  # fmt: skip
     family, (loader, measured, sampler) = method.family, prepared
-    if preset.training.checkpointed:
-        use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
+    use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     if preset.general.compile:
         records.tell(note(compiled(family)))
     steps, epoch_length = run_length(preset, loader)

@@ -34,9 +34,8 @@ NOTES: dict[str, str] = {
         f"{NOT_DONE} Frozen weights are held in int8, fp8 or nf4 ({{model.quantization}}); GGUF files are read.",
     "activation_offloading, cpu_offload_checkpointing, offload_optimizer_device, unsloth_offload_checkpointing":
         f"{NOT_DONE} Memory is saved by {{training.gradient_checkpointing}}, {{model.quantization}}, "
-        "{model.offload}, 8-bit and paged optimizers ({optimizer.kind}) and a smaller {training.batch_size}.",
-    "fused_backward_pass, fused back pass, fused_optimizer_groups, blockwise_fused_optimizers, gradient release":
-        f"{NOT_DONE} 8-bit and paged optimizers ({{optimizer.kind}}) save memory instead.",
+        "{model.offload}, {training.gradients}, 8-bit and paged optimizers ({optimizer.kind}) and a smaller "
+        "{training.batch_size}.",
     "multi gpu, multi_gpu, ddp, fsdp, deepspeed, zero_stage, num_processes, device_indexes, distributed, accelerate, "
     "nccl":
         f"{NOT_DONE} A run uses one graphics card.",

@@ -5,8 +5,8 @@ learnt from the first pass: what followed the same two blocks before, forward, b
 unpacks a weight (placement/frozen.py) brings its block; nothing else need know of it, so a block is brought wherever it
 is used, and a wrong guess costs time only.
 
-Two rules make it right, and `Lane` is all that they are made of: nobody reads a slot before its copy has arrived, and
-no copy begins before all that reads the slot has been done. A copy of a block is never written back: nobody trains it.
+Two rules make it right (placement/lanes.py): nobody reads a slot before its copy has arrived, and no copy begins
+before all that reads the slot has been done. A copy of a block is never written back: nobody trains it.
 """
 
 from __future__ import annotations
@@ -14,72 +14,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modules.placement.frozen import Packed
-from modules.system.devices import card_module, is_card
-from modules.system.pinning import pinned
+from modules.placement.lanes import Lane, Mark, aligned, lane_to, view_in
 
-ALIGNED = 256  # bytes: every tensor of a block begins at a multiple, as kernels like it
 SLOTS = 2
-Mark = Any  # a place in the work of a device
-
-
-class Lane(Protocol):
-    """The way from main memory to a device, beside what the device computes."""
-
-    def room(self, size: int) -> Tensor:
-        """So many bytes of main memory that it copies from."""
-        ...
-
-    def mark(self) -> Mark:
-        """All that has been asked of the device so far."""
-
-    def copy(self, slot: Tensor, source: Tensor, after: Mark) -> Mark:
-        """Copy once `after` is done; gives what to wait for."""
-
-    def wait(self, mark: Mark) -> None:
-        """Whatever is asked of the device from now on is done after it. The program itself does not wait."""
-
-
-class CardLane:
-    """A stream of a card's own."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._card = device, card_module(device)
-        self._stream = self._card.Stream(device)
-
-    def room(self, size: int) -> Tensor:
-        return pinned(size)
-
-    def mark(self) -> torch.Event:
-        return self._card.current_stream(self._device).record_event()
-
-    def copy(self, slot: Tensor, source: Tensor, after: torch.Event) -> torch.Event:
-        self._stream.wait_event(after)
-        with self._card.stream(self._stream):
-            slot[: len(source)].copy_(source, non_blocking=True)
-        return self._stream.record_event()
-
-    def wait(self, mark: torch.Event) -> None:
-        self._card.current_stream(self._device).wait_event(mark)
-
-
-class MainMemoryLane:
-    """From main memory to main memory, at once."""
-
-    def room(self, size: int) -> Tensor:
-        return torch.empty(size, dtype=torch.uint8)
-
-    def mark(self) -> None: ...
-
-    def copy(self, slot: Tensor, source: Tensor, after: None) -> None:
-        slot[: len(source)].copy_(source)
-
-    def wait(self, mark: None) -> None: ...
 
 
 @dataclass
@@ -108,11 +51,11 @@ class Ring:
         for weight in weights:
             for name, tensor in weight.named_buffers():
                 places.append((weight, name, size, tensor))
-                size += -(-tensor.nbytes // ALIGNED) * ALIGNED
+                size += aligned(tensor.nbytes)
         room, number = self.lane.room(size), len(self.blocks)
         layouts: dict[Packed, dict[str, Callable[[Tensor], Tensor]]] = {}
         for weight, name, start, tensor in places:
-            view = partial(_view, start=start, like=tensor.to("meta"))
+            view = partial(view_in, start=start, like=tensor.to("meta"))
             view(room).copy_(tensor)
             weight.register_buffer(name, view(room))
             layouts.setdefault(weight, {})[name] = view
@@ -154,12 +97,6 @@ class Ring:
         return next(slot for slot in self._slots if slot.block == block)
 
 
-def _view(room: Tensor, start: int, like: Tensor) -> Tensor:
-    """A tensor of the shape, type and layout of `like`, in the bytes of a piece of memory."""
-    flat = room[start : start + like.nbytes].view(like.dtype)
-    return flat.as_strided(like.shape, like.stride())
-
-
 def block_paths(module: nn.Module) -> Iterator[str]:
     """The blocks of a denoiser, in the order in which the model has them: what diffusers never divides, innermost."""
     names = {*(getattr(module, "_no_split_modules", None) or ())}
@@ -177,7 +114,7 @@ def offloaded_blocks(module: nn.Module, share: float) -> list[str]:
 
 def offload(module: nn.Module, blocks: Sequence[str], device: torch.device) -> None:
     """Bring the packed weights of these blocks, which lie in main memory, to the device when they are wanted."""
-    ring = Ring(device, CardLane(device) if is_card(device) else MainMemoryLane())
+    ring = Ring(device, lane_to(device))
     for path in blocks:
         ring.add([each for each in module.get_submodule(path).modules() if isinstance(each, Packed)])
     ring.open()

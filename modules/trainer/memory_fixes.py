@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from modules.preset.preset import Preset
 from modules.sentences.problem import Fix
 from modules.sentences.render import fix
+from modules.system.devices import device_named, is_card
 
 
 def memory_fixes(preset: Preset) -> list[Fix]:
@@ -24,6 +25,9 @@ def _slower_settings(preset: Preset) -> Iterator[Fix]:
             times = training.accumulation * training.batch_size // size
             changes = {"training.batch_size": size, "training.accumulation": times}
             yield fix("fix.smaller-batches", changes, size=size, times=times)
+    on_card = is_card(device_named(preset.general.device))
+    if preset.method.kind == "full" and training.gradients != "main_memory" and on_card:
+        yield fix("fix.gradients-in-main-memory", {"training.gradients": "main_memory"})
     if training.ema and training.ema_device == "same":
         yield fix("fix.ema-on-cpu", {"training.ema_device": "cpu"})
 

@@ -128,6 +128,7 @@ def resolved(preset: Preset, family: Family) -> Preset:
 
 WITHOUT_PLAN = {
     "model.quantization": "off", "model.offload": "none", "training.gradient_checkpointing": "none",
+    "training.gradients": "card",
 }  # fmt: skip
 
 

@@ -129,8 +129,7 @@ def measure(name: str, size: int, batch: int, settings: tuple[str, ...], steps: 
     batch_shape = BatchShape((size, size), "a robot", caches_text=not preset.trains_text)
     given = _batch_of(family, preset, batch_shape, _batch)
     method = attach(family, preset)
-    if preset.training.checkpointed:
-        use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
+    use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     learner = Learner(preset, family, method, steps=1000)
     seconds = []
     for _ in range(steps):

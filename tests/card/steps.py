@@ -122,8 +122,7 @@ def learner_on_card(family: Family, preset: Preset, denoiser: nn.Module | None =
         placed = denoiser.to(twin.options.device, twin.options.dtype).requires_grad_(False).eval()
         twin._take("denoiser", placed)  # type: ignore[attr-defined]
     method = attach(twin, preset)
-    if share := preset.training.checkpointed:
-        use_gradient_checkpointing(twin, method.modified_components | {"denoiser"}, share)
+    use_gradient_checkpointing(twin, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     return Learner(preset, twin, method, steps=1000)
 
 
@@ -187,7 +186,7 @@ def seen_of_group(family: Family, method: str, optimizers: Mapping[str, Any]) ->
 
 
 def _whole(batch: Batch, learner: Learner) -> None:
-    learner.learn([batch])
+    learner.learn([batch] * learner.preset.training.accumulation)
 
 
 def updated(learner: Learner) -> None:

@@ -13,7 +13,8 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensor
 
 from modules.check.memory.step_memory import StepBytes
-from modules.trainer.step import ema, item_loss
+from modules.placement import gradients
+from modules.trainer.step import ema, item_loss, optimizers
 from tests.card.pretended import pretended_card, register
 from tests.card.steps import (
     FAMILIES,
@@ -99,6 +100,26 @@ PEAKS = [
 def test_a_step_takes_the_memory_that_the_check_said(settings: tuple[str, ...], monkeypatch: Any) -> None:
     family, preset = tiny_family("sd"), preset_for("sd", *settings)
     assert_as_said(learned(family, preset, steps=2), said_on_the_card(monkeypatch, family, preset))
+
+
+ASIDE = ("training.gradients=main_memory", "training.accumulation=2")
+
+
+@pytest.mark.parametrize("settings", [(*BF16, "optimizer.kind=adafactor"), ("method.kind=full",)], ids=" ".join)
+def test_gradients_leave_for_main_memory_and_come_back_without_a_wait(
+    settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gradients, "LEAVING", 16_000)
+    monkeypatch.setattr(optimizers, "CHUNK", 3000)
+    family, preset = tiny_family("sd"), preset_for("sd", *settings, *ASIDE)
+    said = said_on_the_card(monkeypatch, family, preset)
+    seen = learned(family, preset, steps=3)
+    assert_never_waits(seen)
+    assert {copy.partition(" at ")[0] for copy in seen.copies} == {"cpu -> pretended", "pretended -> cpu"}
+    assert_as_said(seen, said)
+    on_card = said_on_the_card(monkeypatch, family, preset_for("sd", *settings, *ASIDE[1:]))
+    assert said.gradients_aside == pytest.approx(on_card.gradients, rel=TOLERANCE)
+    assert seen.peak < on_card.held + on_card.passes - 0.4 * on_card.gradients
 
 
 def assert_as_said(seen: Seen, said: StepBytes) -> None:

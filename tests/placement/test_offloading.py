@@ -66,7 +66,7 @@ def lane(monkeypatch: pytest.MonkeyPatch) -> DelayedLane:
 
 
 def use_lane(monkeypatch: pytest.MonkeyPatch, lane: DelayedLane) -> DelayedLane:
-    monkeypatch.setattr(offloading, "MainMemoryLane", lambda: lane)
+    monkeypatch.setattr(offloading, "lane_to", lambda _: lane)
     bring = Ring._bring  # pyright: ignore[reportPrivateUsage]
 
     def watched(self: Ring, block: int, views: Any) -> Any:

@@ -69,6 +69,7 @@ WORDS: dict[str, dict[str, str]] = {
         "cosine_map": "Cosine map", "inverted_parabola": "Inverted parabola", "beta": "Beta",
     },
     "sampling.weights": {"ema": "Moving average", "live": "As they are", "both": "Both"},
+    "training.gradients": {"auto": "Automatic", "card": "On the card", "main_memory": "Main memory"},
     "training.ema_device": {"same": "Where it trains", "cpu": "Main memory"},
     "training.ema_save": {"instead": "Instead", "beside": "Beside", "no": "Not saved"},
     "validation.weights": {"ema": "Those that are saved", "live": "As they are"},

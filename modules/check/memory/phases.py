@@ -221,6 +221,7 @@ def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: 
     found = [Phase(phase.title, {**start, **phase.parts}) for phase in phases]
     beside = {"Offloaded blocks": work.aside} if work.aside else {}
     copies, there = "Copies for the file", {"Programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
+    there |= {"Gradients": step.gradients_aside} if step.gradients_aside else {}
     files = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]
     loading = Phase("Loading", {"Programs": IMPORTS, **beside, "A tensor on its way": work.largest})
     return Estimate(found, on_card, [loading, *files])

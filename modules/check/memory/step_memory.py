@@ -64,6 +64,7 @@ class StepBytes:
     update: int  # peak of the optimizer's work, above all that stays; gradients are in it
     flops: int = 0  # of matrices, forward and back, for a batch
     launches: int = 0  # operations for a batch
+    gradients_aside: int = 0  # in main memory beside a card; then those above are none
 
     @property
     def held(self) -> int:
@@ -99,8 +100,7 @@ def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: s
         batch = _batch(copy, preset, batch_shape)
         copy.unload(*(set(copy.component_names) - held))
         method = attach(copy, preset)
-        if preset.training.checkpointed:
-            use_gradient_checkpointing(copy, method.modified_components | {"denoiser"}, preset.training.checkpointed)
+        use_gradient_checkpointing(copy, method.modified_components | {"denoiser"}, preset.training.checkpointed)
         learner = Learner(preset, copy, method, steps=1000)
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
         learner.judges_steps = False  # as would the guard
@@ -110,7 +110,8 @@ def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: s
 def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str]) -> StepBytes:
     """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger."""
     method = learner.method
-    trained = gradients = bytes_in(method.parameters().values())
+    trained = bytes_in(method.parameters().values())
+    aside = learner.gradients.nbytes
     average = 0 if learner.ema is None else bytes_in(learner.ema.values.values())
     weights = {name: bytes_in(_untrained(method, name)) for name in loaded}
     given = bytes_of_batch(batch)
@@ -124,7 +125,7 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
         weights=weights,
         trained=trained,
         extra=extra,
-        gradients=gradients,
+        gradients=0 if aside else trained,
         state=held - still,
         average=average,
         passes=watch.passes - still + given,
@@ -132,6 +133,7 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
         update=ledger.peak - held + given,
         flops=(ledger.flops - flops) // len(batches),
         launches=(ledger.launches - launches) // len(batches),
+        gradients_aside=aside,
     )
 
 
@@ -149,8 +151,8 @@ class _Watch:
     def _arrive(self, parameter: Tensor) -> None:
         if self.ledger.peak > self._seen:  # the peak is younger than the gradient before this one
             self._seen, self.gradients = self.ledger.peak, self._arrived
-        assert parameter.grad is not None
-        self._arrived += parameter.grad.untyped_storage().nbytes()
+        if parameter.grad is not None:  # it lies beside its weight
+            self._arrived += parameter.grad.untyped_storage().nbytes()
 
     def _turn(self) -> None:
         if not self.passes:

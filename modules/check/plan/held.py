@@ -14,8 +14,9 @@ from modules.families import Family
 from modules.families.parts.building import saved_tensors
 from modules.placement.frozen import KINDS, WholeWeight
 from modules.placement.holding import AS_THEY_ARE
+from modules.placement.lanes import aligned
 from modules.placement.layers import packable_weights
-from modules.placement.offloading import ALIGNED, SLOTS, block_paths
+from modules.placement.offloading import SLOTS, block_paths
 from modules.preset.preset import Preset
 from modules.trainer.preparation import load_options
 
@@ -82,7 +83,4 @@ FORMS = {"off": WholeWeight, **{form: KINDS[form] for form in ("int8", "fp8", "n
 def _bytes(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Bytes:
     """What a weight of this shape takes in each form: the forms' own code, on a weight without numbers."""
     weight = torch.empty(shape, dtype=dtype, device=device)
-    return {
-        form: sum(-(-x.nbytes // ALIGNED) * ALIGNED for x in kind.of(weight, dtype).buffers())
-        for form, kind in FORMS.items()
-    }
+    return {form: sum(aligned(x.nbytes) for x in kind.of(weight, dtype).buffers()) for form, kind in FORMS.items()}

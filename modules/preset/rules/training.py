@@ -90,6 +90,16 @@ def _frozen(preset: Preset) -> Iterator[Problem]:
         yield problem("rules.offload-on-cpu", "model.offload", "general.device")
 
 
+def _gradients(preset: Preset) -> Iterator[Problem]:
+    """Main memory for gradients is for full fine-tunes on a card."""
+    if preset.training.gradients != "main_memory":
+        return
+    if preset.method.kind != "full":
+        yield problem("rules.gradients-of-adapters", "training.gradients", "method.kind", method=preset.method.kind)
+    if preset.general.device == "cpu":
+        yield problem("rules.gradients-on-cpu", "training.gradients", "general.device")
+
+
 # Adapters -------------------------------------------------------------------------------------------------------------
 
 
@@ -175,6 +185,7 @@ TRAINING_RULES: tuple[Callable[[Preset], Iterator[Problem]], ...] = (
     _matrix_optimizer,
     _paged,
     _frozen,
+    _gradients,
     _guidance,
     _mask,
     _adapter_format,

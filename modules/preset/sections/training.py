@@ -246,6 +246,14 @@ class Training(TextEncoders):
     )  # fmt: skip
     """Saves much memory by computing activations twice; about a quarter slower for "all" blocks of the model. The
     result is the same. "none", "all", or a share of the blocks such as "25 %". "auto": as few as fit."""
+    gradients: Literal["auto", "card", "main_memory"] = Setting(
+        "auto", "Gradients", level="expert",
+        aliases="fused_backward_pass, fused_back_pass, fused_optimizer_groups, blockwise_fused_optimizers, "
+        "gradient release, gradient offload, optimizer CPU offload, save VRAM",
+    )  # fmt: skip
+    """Where a full fine-tune keeps its gradients. "main_memory": each leaves the graphics card as it appears and comes
+    back for the update, a few at a time: as much is saved as the trained weights take, and clipping, accumulation and
+    the result stay the same, bit for bit. "auto": on the card."""
     ema: bool = Setting(
         False, "EMA (moving average)", level="expert", aliases="use_ema, ema_config, exponential moving average"
     )

@@ -54,6 +54,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "fix.memory": ("{what}: {after:bytes} instead of {before:bytes}", ""),
     "fix.gradient-checkpointing": ("Gradient checkpointing", ""),
     "fix.smaller-batches": ("Batches of {size}, {times} a step", ""),
+    "fix.gradients-in-main-memory": ("Gradients in main memory", ""),
     "fix.ema-on-cpu": ("EMA in main memory", ""),
     "fix.vae-tiling": ("The VAE in tiles", ""),
     "fix.quantize": ("The denoiser in int8", ""),

@@ -88,6 +88,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "rules.offload-trained": (
         "{model.offload} is for weights that are not trained, but {method.kind} full trains the denoiser's.",
         "Set {model.offload} to auto or none, or train an adapter such as a LoRA."),
+    "rules.gradients-of-adapters": (
+        "{training.gradients} main_memory is for full fine-tunes, but {method.kind} is {method}, with few gradients.",
+        "Set {training.gradients} to auto or card."),
+    "rules.gradients-on-cpu": (
+        "{training.gradients} main_memory moves gradients off a graphics card, but {general.device} is cpu.",
+        "Set {training.gradients} to auto or card, or train on a card."),
     "rules.offload-on-cpu": (
         "{model.offload} moves blocks between a graphics card and main memory, but {general.device} is cpu.",
         "Set {model.offload} to auto or none, or train on a card."),

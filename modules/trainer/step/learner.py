@@ -19,9 +19,10 @@ from torch import Tensor
 from modules.data.batches import Batch
 from modules.families import Condition, Family
 from modules.methods import Method
+from modules.placement.gradients import Gradients, MainMemoryGradients
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem
-from modules.system.devices import empty_card_cache, is_out_of_memory
+from modules.system.devices import empty_card_cache, is_card, is_out_of_memory
 from modules.system.seeds import seed_of
 from modules.trainer.backup import Stateful, read_backup
 from modules.trainer.step.ema import Ema, describe_average
@@ -52,7 +53,12 @@ class Learner:
         self.device = family.options.device
         self.clock, self.loss_computer = Clock(), LossComputer(preset, family, method, teacher)
         self.turns = Alternation(preset)
-        self.optimizer = MixedPrecisionOptimizer(preset.optimizer, method.groups(), preset.general.seed)
+        parameters, groups = method.parameters().values(), method.groups()
+        aside = preset.training.gradients == "main_memory" and is_card(self.device)
+        self.gradients = MainMemoryGradients(parameters, self.device) if aside else Gradients(parameters)
+        self.optimizer = MixedPrecisionOptimizer(
+            preset.optimizer, groups, preset.general.seed, gradients=self.gradients
+        )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=family.options.dtype is torch.float16)
         self.ema = _average(preset, method)
         guards = preset.training.guards
@@ -189,7 +195,7 @@ class Learner:
 
     def _update(self, loss: Tensor) -> StepResult:
         """Turn gradients into new weights, unless the step is judged bad."""
-        self.scaler.unscale_(self.optimizer.inner)
+        self.gradients.unscale(self.scaler, self.optimizer.inner)
         norm, verdict, bad = self._norm(), None, None
         if self.judges_steps:
             assert norm is not None
@@ -207,12 +213,9 @@ class Learner:
 
     def _norm(self) -> Tensor | None:
         """The length of the gradient, if somebody wants to know it; too long a gradient is shortened here."""
-        longest, parameters = self.preset.training.clip_gradients, list(self.method.parameters().values())
-        if longest:
-            return torch.nn.utils.clip_grad_norm_(parameters, longest)
-        if not self.judges_steps:
-            return None
-        return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if longest := self.preset.training.clip_gradients:
+            return self.gradients.clip(longest)
+        return self.gradients.norm() if self.judges_steps else None
 
 
 def _average(preset: Preset, method: Method) -> Ema | None:

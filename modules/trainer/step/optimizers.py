@@ -22,6 +22,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from modules.methods import Group
+from modules.placement.gradients import Gradients
 from modules.preset.optimizers import AnyOptimizer
 from modules.system.devices import is_card
 from modules.system.seeds import seed_of
@@ -34,11 +35,16 @@ class MixedPrecisionOptimizer:
     """The optimizer of a library, with the parameters of a method in it."""
 
     def __init__(
-        self, settings: AnyOptimizer, groups: Sequence[Group], seed: int, *, on_card: bool | None = None
-    ) -> None:
-        """`on_card`: work as on a card, where a verdict is never asked for. None: if the parameters lie on one."""
+        self, settings: AnyOptimizer, groups: Sequence[Group], seed: int, *, on_card: bool | None = None,
+        gradients: Gradients | None = None,
+    ) -> None:  # fmt: skip
+        """`on_card`: work as on a card, where a verdict is never asked for. None: if the parameters lie on one.
+
+        `gradients`: where those of the parameters lie. None: beside them.
+        """
         self.settings, self.groups, self.seed = settings, groups, seed
         parameters = [p for group in groups for p in group.parameters.values()]
+        self.gradients = gradients or Gradients(parameters)
         self.on_card = all(is_card(p.device) for p in parameters) if on_card is None else on_card
         self._fused = settings.fused and self.on_card
         # One kernel for all weights, and no wait for the card
@@ -85,21 +91,21 @@ class MixedPrecisionOptimizer:
         wait in any case, as Prodigy does.
         """
         return self.settings.synchronizes or any(
-            p.grad is not None and p not in self._have_state for p in self._indices
+            self.gradients.has(p) and p not in self._have_state for p in self._indices
         )
 
     def _apply(self, step: int) -> None:
-        self._have_state.update(p for p in self._indices if p.grad is not None)
-        rounded = [p for p in self._indices if p.grad is not None and p.dtype is torch.bfloat16]
-        if not rounded:
-            self._inner_step()
-        elif not self.settings.per_tensor:
-            self._step_in_fp32(rounded, step)
-        else:
+        with_gradient = [p for p in self._indices if self.gradients.has(p)]
+        self._have_state.update(with_gradient)
+        rounded = [p for p in with_gradient if p.dtype is torch.bfloat16]
+        if self.settings.per_tensor and (rounded or self.gradients.aside):
             self._step_by_chunks(step)
+            return
+        for _ in self.gradients.brought([with_gradient]):
+            self._step_in_fp32(rounded, step)
 
     def zero_grad(self) -> None:
-        self.inner.zero_grad(set_to_none=True)
+        self.gradients.clear()
 
     def train(self) -> None:
         if self.settings.is_schedule_free:
@@ -175,13 +181,16 @@ class MixedPrecisionOptimizer:
         Each chunk begins with what the optimizer counts for all weights together (schedule-free's k) as it was.
         """
         whole = [dict(param_group) for param_group in self.inner.param_groups]
+        having = [[p for p in param_group["params"] if self.gradients.has(p)] for param_group in whole]
+        chunks = [(number, chunk) for number, weights in enumerate(having) for chunk in _chunks(weights)]
+        brought = self.gradients.brought(chunk for _, chunk in chunks)
         try:
-            for number, whole_group in enumerate(whole):
-                for chunk in _chunks([p for p in whole_group["params"] if p.grad is not None]):
-                    for other, (param_group, was) in enumerate(zip(self.inner.param_groups, whole, strict=True)):
-                        param_group.update({**was, "params": chunk if other == number else []})
-                    with self._restored_if_bad(chunk, bad):
-                        self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
+            for (number, _), chunk in zip(chunks, brought, strict=True):
+                for other, (param_group, was) in enumerate(zip(self.inner.param_groups, whole, strict=True)):
+                    param_group.clear()  # of counts, too, that the first step begins
+                    param_group.update({**was, "params": chunk if other == number else []})
+                with self._restored_if_bad(chunk, bad):
+                    self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
         finally:
             for param_group, was in zip(self.inner.param_groups, whole, strict=True):
                 param_group["params"] = was["params"]

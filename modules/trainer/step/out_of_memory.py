@@ -25,7 +25,7 @@ STEPS_SLOW = 5  # in a row; one slow step is a sample, a backup or another progr
 
 def use_gradient_checkpointing(family: Family, parts: Iterable[str], share: float = 1.0) -> None:
     """Gradient checkpointing of a share of the blocks of these parts (modules/placement/checkpointing.py)."""
-    for name in parts:
+    for name in parts if share else ():
         checkpoint_blocks(family.component(name), share)
 
 

@@ -66,8 +66,7 @@ def batch_of(preset: Preset, family: Family, count: int) -> Batch:
 
 def learner_of(preset: Preset, family: Family) -> Learner:
     method = attach(family, preset)
-    if preset.training.checkpointed:
-        use_gradient_checkpointing(family, method.modified_components | {"denoiser"})
+    use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     learner = Learner(preset, family, method, steps=1000)
     learner.scaler = torch.amp.GradScaler(enabled=False)
     return learner

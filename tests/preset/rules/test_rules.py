@@ -39,6 +39,15 @@ def test_the_defaults_contradict_nothing() -> None:
         ({"training": {"text_encoder_2": {"train": True}}}, "sd has no such text encoder"),
         ({"method": {"kind": "embedding"}, "training": {"text_encoder_1": {"train": True}}}, "unchanged text encoder"),
         ({"optimizer": {"kind": "prodigy"}}, "Set training.learning_rate to 1"),
+        ({"training": {"gradients": "main_memory"}}, "is for full fine-tunes"),
+        (
+            {
+                "training": {"gradients": "main_memory", "learning_rate": 1e-5},
+                "method": {"kind": "full"},
+                "general": {"device": "cpu"},
+            },
+            "moves gradients off a graphics card",
+        ),
         ({"training": {"learning_rate": 1.0}}, "destroys a model"),
         ({"objective": {"prediction": "epsilon", "zero_terminal_snr": "on"}}, "needs v-prediction"),
         ({"objective": {"prediction": "flow", "zero_terminal_snr": "on"}}, "always ends in pure noise"),

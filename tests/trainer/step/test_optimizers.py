@@ -252,12 +252,14 @@ def test_updates_far_below_the_precision_of_bf16_are_not_lost() -> None:
     assert nearest.float().item() == begin  # rounding to the nearest would have kept every weight where it was
 
 
-def test_chunks_of_bf16_weights_give_the_same_as_all_at_once(monkeypatch) -> None:
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.per_tensor and not kind.is_schedule_free])
+def test_chunks_of_bf16_weights_give_the_same_as_all_at_once(kind, monkeypatch) -> None:
+    """What a library counts for all weights together (pytorch_optimizer's step) begins once for all chunks, too."""
     results = []
     for limit in (1, 2**30):
         monkeypatch.setattr("modules.trainer.step.optimizers.CHUNK", limit)
         parameters = [nn.Parameter(torch.full((40, i + 1), 1.0, dtype=torch.bfloat16)) for i in range(4)]
-        update = optimizer(NAMED["adamw"](), *parameters)
+        update = optimizer(soon(kind), *parameters)
         for step in range(3):
             for parameter in parameters:
                 parameter.grad = torch.full_like(parameter, 0.5)
