@@ -141,7 +141,7 @@ def test_what_is_no_training_adapter_is_refused_before_anything_is_loaded(tmp_pa
         "does not exist": tmp_path / "none.safetensors",
         "is a DoRA": written(family, tmp_path / "dora.safetensors", dora=True),
         "changes no layer of the denoiser": written(family, tmp_path / "text.safetensors", "text_encoder_1"),
-        "was made for another model: its": written(opened("sdxl"), tmp_path / "xl.safetensors"),
+        "was made for Stable Diffusion XL: of its": written(opened("sdxl"), tmp_path / "xl.safetensors"),
     }
     for words, path in bad.items():
         with pytest.raises(UserError) as caught:

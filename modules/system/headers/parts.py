@@ -185,6 +185,9 @@ def family_of_model(path: Path) -> str:
     if not path.is_dir():
         return family_of(_header(path)) if path.suffix.lower() in ENDINGS else ""
     index = read_json(index_of(path) or path / "model_index.json")
+    if not isinstance(index, dict):
+        raise ValueError(f"the index of {path} is no object")
+    index = cast("dict[str, Any]", index)
     fitting = [
         name
         for name, card in FAMILIES.items()
