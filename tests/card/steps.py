@@ -1,8 +1,8 @@
 """Real steps of the product on a pretended card: any family, method and optimizer, tiny or of full size.
 
-The whole product of them: `python -m tests.card.steps [names of a family, a method, optimizers]`: about
-an hour of CPU time, of which a family and method take 50 s with all optimizers, and 6 s with one. What waits, and what
-is copied late, is printed with its file and line.
+The whole product of them: `python -m tests.card.steps [names of a family, a method, optimizers]`: one to two hours of
+CPU time, of which a family and method take 40 to 100 s with all optimizers, and 6 s with one. What waits, and what is
+copied late, is printed with its file and line.
 """
 
 from __future__ import annotations
