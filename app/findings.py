@@ -53,7 +53,7 @@ def _finding_lines(finding: Finding) -> Iterator[str]:
     for fix in finding.fixes:
         yield f"  {fix.label}: {_set_options(fix) or 'on the page Check of the window'}"
     for item in finding.items:
-        yield f"    - {item}"
+        yield f"    - {PLAIN.words(item)}"
 
 
 def _set_options(fix: Fix) -> str:

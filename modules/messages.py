@@ -6,7 +6,7 @@ Events carry paths of files, never pixels.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Annotated, Any, Generic, Literal, TypeVar, dataclass_transform
@@ -150,9 +150,9 @@ class Finding:
     path: str = ""  # of the setting that it is about, or of the section: "concepts.0.path"
     values: dict[str, Any] = field(default_factory=dict[str, Any])  # that its sentences name
     fixes: Fixes = field(default_factory=list[Fix])
-    bars: list[Bar] = field(default_factory=list[Bar])  # a histogram
+    bars: Sequence[Bar] = field(default_factory=list[Bar])  # a histogram
     unit: str = ""  # of the bars: "captions", "bytes", "seconds"
-    items: list[str] = field(default_factory=list[str])  # files or tags it is about; 20 at most
+    items: Sequence[str | Problem] = field(default_factory=list[str | Problem])  # files or tags it is about; 20 at most
     title: str = ""  # what it is, in the words of the command line; who has others makes them from `problem`
     text: str = ""  # why it matters
 

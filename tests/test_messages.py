@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -38,7 +39,8 @@ EXAMPLES: dict[Any, Any] = {
     typing.Literal["error", "warning", "info"]: "warning",
     list[Fix]: [Fix("Raise it", {"model.max_chunks": 4})],
     list[Problem]: [problem("value.int", "training.steps", "training.epochs", value="3.5")],
-    list[tuple[str | Problem, float]]: [("75 and less", 12.0), (problem("bar.tokens", first=1, last=9), 3.0)],
+    Sequence[str | Problem]: ["a.png", problem("item.reason", file="b.png", reason="x")],
+    Sequence[tuple[str | Problem, float]]: [("75 and less", 12.0), (problem("bar.tokens", first=1, last=9), 3.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
     list[Rung]: [Rung({"model.offload": "25 %"}, 2**40, [("PyTorch", 1.0)], 0, 57, 14, 57, 1, 2.4, "near", fits=True)],
     list[CardFit]: [CardFit("RTX 3060", 2**33, 2**32, "int8", 14, 2.4, fits=False)],

@@ -146,7 +146,7 @@ class BatchLoader:
         """Whether the image of a row is read for each example."""
         return not self.cache_latents or self.index.concepts[self.index.concept_numbers[row]].live
 
-    def _keep(self, bad: Sequence[tuple[int, str]]) -> None:
+    def _keep(self, bad: Sequence[tuple[int, Problem]]) -> None:
         """Go on without the images of bad rows."""
         images = self.index.image_numbers
         lost = np.isin(images, images[[row for row, _ in bad]])

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from PIL import Image, UnidentifiedImageError
 
 from modules.errors import UserError
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 
 LIMIT = (
     200_000_000  # pixels of a JPEG, which is decoded at a part of its size; more is a mistake, or made to fill memory
@@ -35,12 +35,12 @@ UNREADABLE = (
 )  # fmt: skip
 
 
-def too_large(image: Image.Image) -> str:
-    """Why an image that was opened is not decoded; "" where it can be."""
-    most, size = LIMIT if image.format == "JPEG" else LIMIT_WHOLE, f"{image.width} x {image.height} pixels"
+def too_large(image: Image.Image) -> Problem | None:
+    """Why an image that was opened is not decoded; None where it can be."""
+    most, size = LIMIT if image.format == "JPEG" else LIMIT_WHOLE, {"width": image.width, "height": image.height}
     if image.width * image.height > most:
-        return f"it has {size}, more than {most // 10**6} million"
-    return f"it has {size}: no side may be longer than {LONGEST_SIDE:,}" if max(image.size) > LONGEST_SIDE else ""
+        return Problem("reason.pixels", values={**size, "most": most // 10**6})
+    return Problem("reason.side", values={**size, "most": LONGEST_SIDE}) if max(image.size) > LONGEST_SIDE else None
 
 
 def formats_for(suffix: str) -> tuple[str, ...]:
@@ -55,10 +55,14 @@ def formats_for(suffix: str) -> tuple[str, ...]:
     return (*FORMATS, name)
 
 
+class FloatingPoint(ValueError):
+    """Pixels without limits: how bright they are meant to be, nobody says."""
+
+
 class UnusableImage(UserError):
     """A file that cannot be used as an image or a mask. `reason` says why without its path, for lists of such files."""
 
-    def __init__(self, code: str, file: object, reason: str) -> None:
+    def __init__(self, code: str, file: object, reason: Problem) -> None:
         super().__init__(problem(code, file=str(file), reason=reason))
         self.reason = reason
 

@@ -56,10 +56,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class BadImage:
-    """An image that cannot be trained on, and why, in words."""
+    """An image that cannot be trained on, and why."""
 
     place: str  # what a person finds it by
-    reason: str
+    reason: Problem
     caption: str = ""  # the caption file that is to blame, if it is not the image itself
 
     @property
@@ -227,7 +227,7 @@ class Index:
     def _first(self) -> np.ndarray:
         return np.diff(self.image_numbers, prepend=-1) != 0
 
-    def without(self, bad: Sequence[tuple[int, str]]) -> Index:
+    def without(self, bad: Sequence[tuple[int, Problem]]) -> Index:
         """The same without the images of some rows, each with the reason why. Rows are numbered anew; keys stay."""
         if not bad:
             return self

@@ -33,6 +33,11 @@ def as_it_is(text: str, advice: str = "") -> Problem:
     return Problem("text", values={"text": text, "advice": advice})
 
 
+def reason_from(held: str | dict[str, Any] | None) -> Problem | None:
+    """A problem as a cache keeps it; older ones kept its sentence, and "" for none."""
+    return as_it_is(held) if isinstance(held, str) and held else Problem(**held) if isinstance(held, dict) else None
+
+
 @dataclass(frozen=True, slots=True)
 class Fix:
     """Settings that would help: a button in the window, a `--set` on the command line. Or files that are mended."""

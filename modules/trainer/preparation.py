@@ -235,5 +235,4 @@ def tokens_without_caption(preset: Preset, index: Index) -> list[str]:
 def report_bad_images(index: Index, tell: Tell, known: int = 0) -> None:
     """Name each image that is left out, but for the first `known`, which were named before."""
     for bad in index.bad[known:]:
-        shown = {"file": printable(bad.place, line=True), "reason": printable(bad.reason, line=True)}
-        tell(note(problem("image.left-out", **shown), level="warning"))
+        tell(note(problem("image.left-out", file=printable(bad.place, line=True), reason=bad.reason), level="warning"))

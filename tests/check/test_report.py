@@ -26,6 +26,7 @@ from modules.messages import (
 )
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.files.store import load
+from modules.sentences.render import PLAIN
 from modules.system.bundled import ROOT
 from modules.trainer.run_folder.own_files import OwnFiles
 from tests.check.subjects import captioned, open_inputs, option
@@ -196,7 +197,7 @@ def test_a_caption_that_is_no_text_hides_nothing_and_stops_nothing(tmp_path: Pat
     captioned(tmp_path / "images", {"a": "a robot", "b": b"caf\x81"})
     told = {finding.name: finding for finding in found(check(tmp_path, f"concepts.0.path={tmp_path / 'images'}"))}
     assert told["captions.unreadable"].severity == "warning"
-    assert "b.txt is not text" in told["captions.unreadable"].items[0]
+    assert "b.txt is not text" in PLAIN.words(told["captions.unreadable"].items[0])
     assert "images.unreadable" not in told
     assert "images.buckets" in told
     assert not [finding for finding in told.values() if finding.severity == "error"]

@@ -444,7 +444,7 @@ def test_an_image_that_is_saved_while_it_is_encoded_is_left_out_of_the_run(bench
         loader, _ = bench.fill(preset, Saving())
     finally:
         variants.open_image = real
-    assert [(bad.name, bad.reason) for bad in loader.index.bad] == [("3.png", "it was changed while it was read")]
+    assert [(bad.name, bad.reason.code) for bad in loader.index.bad] == [("3.png", "reason.changed-while-read")]
     again, encoders = bench.fill(preset)
     assert len(again.index) == 6
     assert encoders.images == 1
@@ -613,7 +613,8 @@ def test_an_image_whose_mask_cannot_be_read_is_put_aside(bench: Bench) -> None:
     loader, _ = bench.fill(preset_of(concept(bench, masks="file")))
     assert len(loader.index) == 5
     assert [bad.name for bad in loader.index.bad] == ["3.png"]
-    assert "its mask" in loader.index.bad[0].reason and "not an image" in loader.index.bad[0].reason
+    said = PLAIN.what(loader.index.bad[0].reason)
+    assert "its mask" in said and "not an image" in said
 
 
 def test_a_torn_image_is_put_aside_in_all_of_its_resolutions(bench: Bench) -> None:

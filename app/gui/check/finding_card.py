@@ -110,7 +110,7 @@ class FindingCard(Card):
         if self.toggle is None:
             return
         if self.items is None:
-            text = "\n".join(self.finding.items)
+            text = "\n".join(map(WORDS.words, self.finding.items))
             self.items = Label(self.inside, text, font="small", role="text2", wrap=True)
             self.items.pack(fill="x", padx=(px(2), 0), after=self.toggle)
         else:

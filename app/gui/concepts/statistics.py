@@ -91,7 +91,7 @@ class ConceptStatistics(Frame):
         bars.pack(fill="x")
         bars.show(bucket_bars(found))
         self._list_names(tr("Duplicate files"), [" = ".join(p.name for p in group) for group in found.duplicates])
-        self._list_names(tr("Skipped"), [f"{bad.name}: {bad.reason}" for bad in found.bad])
+        self._list_names(tr("Skipped"), [f"{bad.name}: {WORDS.what(bad.reason)}" for bad in found.bad])
 
     def _head(self, title: str) -> None:
         Label(self._area.body, title, font="bold").pack(fill="x", pady=(px(14), px(4)))

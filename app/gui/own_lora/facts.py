@@ -77,9 +77,8 @@ def summary_of(facts: FolderFacts) -> str:
         return facts.problem
     images = plural(found.images, "1 image", "{count:,} images")
     if found.bad:
-        left = plural(
-            len(found.bad), "1 left out: {reason}", "{count:,} left out: {reason}", reason=found.bad[0].reason
-        )
+        reason = WORDS.what(found.bad[0].reason)
+        left = plural(len(found.bad), "1 left out: {reason}", "{count:,} left out: {reason}", reason=reason)
         return f"{images}, {left}"
     return tr("{images}, all usable", images=images)
 

@@ -9,6 +9,7 @@ from modules.data.index import Index
 from modules.data.source.file_info import read_caption
 from modules.data.source.source import DataFile
 from modules.messages import Finding
+from modules.sentences.problem import problem
 from modules.sentences.render import fix
 
 
@@ -23,7 +24,7 @@ def _unreadable(index: Index) -> Iterator[Finding]:
     bad = [each for each in index.bad if each.caption]
     if bad:
         values = part_of(len(bad), index.images + len(index.bad))
-        items = first_items(f"{each.place}: {each.reason}" for each in bad)
+        items = [problem("item.reason", file=each.place, reason=each.reason) for each in bad[:MAX_ITEMS]]
         yield Finding("captions.unreadable", "warning", "concepts", values, items=items)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from modules.check.context import CheckContext
 from modules.check.images import augmentation, balance, buckets, left_out
-from modules.check.wording import first_items, part_of
+from modules.check.wording import MAX_ITEMS, first_items, part_of
 from modules.data.image.pixels import KINDS
 from modules.data.index import Index
 from modules.data.scan.duplicates import near_duplicates
@@ -18,7 +18,7 @@ from modules.data.scan.perceptual_hash import PixelInfo, read_pixel_info
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.source import DataFile
 from modules.messages import Finding, Severity, Stage
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 
 MUCH = 0.1  # of the images
 CLEAR = 0.01  # of the pixels: less is a soft edge
@@ -73,17 +73,17 @@ def _scan(context: CheckContext, files: Sequence[DataFile]) -> list[PixelInfo]:
     return found
 
 
-def _torn_masks(context: CheckContext, index: Index) -> dict[int, str]:
+def _torn_masks(context: CheckContext, index: Index) -> dict[int, Problem]:
     """What is wrong with the files of masks, by row: their images are not trained."""
     masks = {row: mask for row in range(len(index)) if (mask := index.mask(row))}
     scanned = zip(masks, _scan(context, list(masks.values())) if masks else [], strict=True)
-    return {row: f"its mask cannot be used: {one.reason}" for row, one in scanned if one.reason}
+    return {row: problem("reason.mask", reason=one.reason) for row, one in scanned if one.reason}
 
 
-def _unreadable(index: Index, scanned: Sequence[PixelInfo], masks: Mapping[int, str]) -> Iterator[Finding]:
+def _unreadable(index: Index, scanned: Sequence[PixelInfo], masks: Mapping[int, Problem]) -> Iterator[Finding]:
     reasons = {**masks} | {row: one.reason for row, one in enumerate(scanned) if one.reason}
-    torn = [f"{index.file(row)}: {reasons[row]}" for row in sorted(reasons)]
-    bad = [f"{bad.place}: {bad.reason}" for bad in index.bad if not bad.caption] + torn
+    torn = [problem("item.reason", file=str(index.file(row)), reason=reasons[row]) for row in sorted(reasons)]
+    bad = [problem("item.reason", file=bad.place, reason=bad.reason) for bad in index.bad if not bad.caption] + torn
     if not bad:
         return
     total = len(index) + len(index.bad)
@@ -93,7 +93,7 @@ def _unreadable(index: Index, scanned: Sequence[PixelInfo], masks: Mapping[int, 
         "error" if everything else "warning",
         "concepts",
         part_of(len(bad), total),
-        items=first_items(bad),
+        items=[*bad[:MAX_ITEMS]],
     )
 
 

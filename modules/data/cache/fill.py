@@ -23,11 +23,12 @@ from modules.data.source.file_hashes import FileHashes
 from modules.data.source.parallel_read import A, Stop, T, map_in_threads
 from modules.data.source.source import DataFile, reason_of
 from modules.data.text.captions import possible_captions
+from modules.sentences.problem import Problem
 from modules.system.devices import device_named, empty_card_cache, is_out_of_memory
 
 Report = Callable[[str, int, int], None]
 IsUnchanged = Callable[[int, DataFile], bool]
-BadRows = list[tuple[int, str]]
+BadRows = list[tuple[int, Problem]]  # and why
 
 TEXTS_AT_ONCE = 32
 FLUSH_EVERY = 256  # entries
@@ -73,20 +74,20 @@ def fill_latents(
     jobs = [(row, _missing_variants(index, row, contents[row], encoders, cache)) for row in rows]
     missing = [(row, variants) for row, variants in jobs if variants]
 
-    def decode(job: tuple[int, list[Variant]]) -> list[np.ndarray] | str:
+    def decode(job: tuple[int, list[Variant]]) -> list[np.ndarray] | Problem:
         row, variants = job
         try:
             pixels = load_pixels(index.file(row), int(index.widths[row]), int(index.heights[row]), variants)
         except UnusableImage as error:
             return error.reason
         # Else one picture would be kept under the name of another, for every later run.
-        return pixels if same(row, index.file(row)) else "it was changed while it was read"
+        return pixels if same(row, index.file(row)) else Problem("reason.changed-while-read")
 
     bad: BadRows = []
     encoding = _Encoding(encoders, cache)
     for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
         report("stage.encoding-images", done + 1, len(missing))
-        if isinstance(found, str):
+        if isinstance(found, Problem):
             bad.append((row, found))
         else:
             keys = [latents_key(contents[row].digest, variant, encoders.image_key) for variant in variants]
@@ -148,12 +149,12 @@ def find_undecodable(
     """Decode every image once in its life, where latents are not cached: a torn one must not end a run later."""
     unknown = [row for row in rows if checked_key(contents[row].digest) not in cache]
 
-    def problem(row: int) -> str:
+    def problem(row: int) -> Problem | None:
         try:
             open_image(index.file(row))
         except UnusableImage as error:
             return error.reason
-        return ""
+        return None
 
     bad: BadRows = []
     for done, (row, reason) in enumerate(zip(unknown, map_in_threads(problem, unknown, stop), strict=False)):

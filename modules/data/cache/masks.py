@@ -35,6 +35,7 @@ from modules.data.source.source import DataFile, reason_of
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
+from modules.sentences.problem import Problem, problem
 
 
 def contents_of(
@@ -51,7 +52,7 @@ def contents_of(
             try:
                 contents[row] = content_of(index, row, digests[row], known.of, partial(_box, cache))
             except OSError as error:
-                bad.append((row, f"its mask cannot be read: {reason_of(index.mask_file(row)[0], error)}"))
+                bad.append((row, problem("reason.mask-unread", reason=reason_of(index.mask_file(row)[0], error))))
             except UnusableImage as error:
                 bad.append((row, _reason(error)))
             if done % 100 == 0:
@@ -74,8 +75,8 @@ def _box(cache: Cache, file: DataFile, alpha: bool, digest: str) -> Box | None:
     return (held[0], held[1], held[2], held[3]) if held else None
 
 
-def _reason(error: UnusableImage) -> str:
-    return f"its mask cannot be used: {error.reason}"
+def _reason(error: UnusableImage) -> Problem:
+    return problem("reason.mask", reason=error.reason)
 
 
 def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: Report, stop: Stop) -> BadRows:
@@ -83,7 +84,7 @@ def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: 
     jobs = ((row, _missing(index[row], _concept(index, row), contents[row], cache)) for row in range(len(index)))
     missing = [(row, variants) for row, variants in jobs if variants]
 
-    def decode(job: tuple[int, dict[str, Variant]]) -> list[np.ndarray] | str:
+    def decode(job: tuple[int, dict[str, Variant]]) -> list[np.ndarray] | Problem:
         row, variants = job
         try:
             return [downscaled(mask) for mask in load_masks(*index.mask_file(row), list(variants.values()))]
@@ -93,7 +94,7 @@ def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: 
     bad: BadRows = []
     for done, ((row, variants), found) in enumerate(zip(missing, map_in_threads(decode, missing, stop), strict=False)):
         report("stage.reading-masks", done + 1, len(missing))
-        if isinstance(found, str):
+        if isinstance(found, Problem):
             bad.append((row, found))
             continue
         for key, mask in zip(variants, found, strict=True):

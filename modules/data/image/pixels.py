@@ -14,7 +14,7 @@ from math import ceil
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from modules.data.image_errors import UNREADABLE, UnusableImage, too_large
+from modules.data.image_errors import UNREADABLE, FloatingPoint, UnusableImage, too_large
 from modules.data.source.source import DataFile, reason_of
 
 VERSION = 1  # raise it when the same file would give other pixels: caches are keyed by it
@@ -101,7 +101,7 @@ def _rgb(image: Image.Image) -> Image.Image:
     if image.mode in KINDS:
         image = _from_16_bits(image)
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+        raise FloatingPoint
     alpha = None
     if "A" in image.getbands() or "a" in image.getbands() or "transparency" in image.info:
         image = image.convert("LA" if image.mode in ("1", "L", "LA", "La") else "RGBA")

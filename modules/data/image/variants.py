@@ -26,6 +26,7 @@ from modules.data.index import Bucket, Index, Item
 from modules.data.source.source import DataFile
 from modules.preset.sections.concept import Concept
 from modules.preset.sections.training import Masks
+from modules.sentences.problem import Problem
 from modules.system.seeds import seed_of, uniform_of
 
 
@@ -158,7 +159,7 @@ def load_pixels(file: DataFile, width: int, height: int, variants: Sequence[Vari
     image = open_image(file, max(variant.crop.scale(height) for variant in variants))
     # A JPEG may come in a half, a quarter or an eighth of its size.
     if (image.width, image.height) not in [(ceil(width / n), ceil(height / n)) for n in (1, 2, 4, 8)]:
-        raise UnusableImage("image.changed", file, "it was changed since it was scanned")
+        raise UnusableImage("image.changed", file, Problem("reason.changed-since-scan"))
     return [_render(image, variant) for variant in variants]
 
 

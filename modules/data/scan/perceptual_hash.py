@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,10 +16,11 @@ import numpy as np
 from PIL import Image
 
 from modules.data.image.pixels import KINDS
-from modules.data.image_errors import UNREADABLE, too_large
+from modules.data.image_errors import UNREADABLE, FloatingPoint, too_large
 from modules.data.source.file_info import ORIENTATION
 from modules.data.source.parallel_read import map_in_threads
 from modules.data.source.source import DataFile, reason_of
+from modules.sentences.problem import Problem, reason_from
 from modules.system.read_cache import ReadCache
 
 SIDE = 32  # of the grey image that the hash is made of
@@ -32,7 +34,7 @@ Stop = Callable[[], bool]
 class PixelInfo(NamedTuple):
     """What the pixels of an image say."""
 
-    reason: str  # why they cannot be read; empty of a good image
+    reason: Problem | None  # why they cannot be read
     hash: int  # 64 bits that change little where the picture changes little; 0 of a picture without shapes
     thumb: bytes  # THUMB x THUMB x RGB of 8 bits
     transparent_share: float  # share of the pixels that are not wholly opaque
@@ -65,12 +67,12 @@ def read_pixel_info(files: Sequence[DataFile], cache: Path, report: Report, stop
 
 
 def _encoded(info: PixelInfo) -> bytes:
-    return json.dumps(info._replace(thumb=info.thumb.hex())).encode()  # pyright: ignore[reportArgumentType]
+    return json.dumps(info._replace(thumb=info.thumb.hex()), default=asdict).encode()  # pyright: ignore[reportArgumentType]
 
 
 def _decoded(value: bytes) -> PixelInfo:
     info = PixelInfo(*json.loads(value))
-    return info._replace(thumb=bytes.fromhex(info.thumb))  # pyright: ignore[reportArgumentType]
+    return info._replace(reason=reason_from(info.reason), thumb=bytes.fromhex(info.thumb))  # pyright: ignore[reportArgumentType]
 
 
 def pixel_info_of(file: DataFile) -> PixelInfo:
@@ -89,10 +91,10 @@ def pixel_info_of(file: DataFile) -> PixelInfo:
             thumb, grey = _small(image)
     except UNREADABLE as error:
         return _unreadable_info(reason_of(file, error))
-    return PixelInfo("", hash_of(grey), thumb.tobytes(), transparent_share, is_animated, orientation, mode)
+    return PixelInfo(None, hash_of(grey), thumb.tobytes(), transparent_share, is_animated, orientation, mode)
 
 
-def _unreadable_info(reason: str) -> PixelInfo:
+def _unreadable_info(reason: Problem) -> PixelInfo:
     return PixelInfo(reason, 0, b"", 0.0, is_animated=False, orientation=1, mode="")
 
 
@@ -108,7 +110,7 @@ def _transparent_share(image: Image.Image) -> float:
 def _small(image: Image.Image) -> tuple[np.ndarray, np.ndarray]:
     """(THUMB, THUMB, 3) and (SIDE, SIDE) uint8. What is transparent counts as white, as in training."""
     if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers; save it with 8 or 16 bits")
+        raise FloatingPoint
     if image.mode in KINDS:
         grey = np.asarray(image).astype(np.float64)
         scaled = (grey - grey.min()) * (255.0 / max(float(grey.max() - grey.min()), 1.0))

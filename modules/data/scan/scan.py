@@ -50,7 +50,7 @@ class Image(NamedTuple):
         """Of each caption file, in their order."""
         return [info.lines if info else [] for info in self.info.captions]
 
-    def fault(self, unreadable: Mapping[str, str]) -> BadImage | None:
+    def fault(self, unreadable: Mapping[str, Problem]) -> BadImage | None:
         """Why it cannot be trained on. `unreadable`: caption files that are none, and why."""
         place = str(self.entry.file)
         if self.info.image and self.info.image.reason:
@@ -58,9 +58,12 @@ class Image(NamedTuple):
         for text, info in zip(self.entry.captions, self.info.captions, strict=True):
             if not isinstance(text, CaptionFile):
                 continue
-            why = f"cannot be read: {unreadable[str(text.file)]}" if unreadable and str(text.file) in unreadable else ""
-            if why := why or (info.problem if info else ""):
-                return BadImage(place, f"its caption {printable(text.file.name, line=True)} {why}", str(text.file))
+            why = info.problem if info else None
+            if unreadable and str(text.file) in unreadable:
+                why = problem("caption.not-readable", reason=unreadable[str(text.file)])
+            if why:
+                name = printable(text.file.name, line=True)
+                return BadImage(place, problem("reason.caption", file=name, reason=why), str(text.file))
         return None
 
     @property
@@ -121,7 +124,7 @@ def _named_in_text(listings: Mapping[int, Listing]) -> tuple[list[tuple[int, Ent
                 good.append((number, entry))
             else:
                 place = str(entry.file).encode("utf-8", "replace").decode()
-                bad.append(BadImage(place, "its name is not valid UTF-8; rename it"))
+                bad.append(BadImage(place, Problem("reason.name")))
     return good, bad
 
 
@@ -165,7 +168,7 @@ def _notes(listings: Iterable[Listing]) -> Iterator[Problem]:
 
 
 def _sorted_out(
-    sources: list[Source], images: list[Image], unreadable: Mapping[str, str]
+    sources: list[Source], images: list[Image], unreadable: Mapping[str, Problem]
 ) -> tuple[list[Image], list[BadImage]]:
     """The images that can be trained on, and what is wrong with the others.
 

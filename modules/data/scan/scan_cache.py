@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from modules.data.source.file_info import CaptionInfo, FileInfo, ImageInfo, ReadJob
 from modules.data.source.source import CaptionFile, Entry, Source
+from modules.sentences.problem import reason_from
 from modules.system.read_cache import ReadCache, Row
 from modules.system.stamps import NO_STAMP
 
@@ -23,9 +25,12 @@ def known_infos(cache: ReadCache, entries: Sequence[Entry]) -> list[FileInfo]:
 
     def image(entry: Entry) -> ImageInfo | None:
         if entry.size:
-            return ImageInfo(*entry.size, "")
+            return ImageInfo(*entry.size)
         found = images.get(str(entry.file))
-        return None if found is None else ImageInfo(*json.loads(found))
+        if found is None:
+            return None
+        width, height, reason = json.loads(found)
+        return ImageInfo(width, height, reason_from(reason))
 
     def caption(text: CaptionFile | tuple[str, ...]) -> CaptionInfo | None:
         if not isinstance(text, CaptionFile):
@@ -57,7 +62,7 @@ def keep(cache: ReadCache, entries: Sequence[Entry], jobs: Sequence[ReadJob], re
     captions: dict[str, Row] = {}
     for entry, job, info in zip(entries, jobs, read, strict=True):
         if info.image:
-            images[str(entry.file)] = entry.stamp, json.dumps(info.image).encode()
+            images[str(entry.file)] = entry.stamp, json.dumps(info.image, default=asdict).encode()
         for text, found in zip(job.captions, info.captions, strict=True):
             if found and not found.problem and not found.legacy:
                 captions[_name(text)] = text.stamp, json.dumps(found.lines).encode()

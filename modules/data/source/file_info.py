@@ -15,8 +15,11 @@ from PIL.PngImagePlugin import PngImageFile
 
 from modules.data.image_errors import UNREADABLE, formats_for, too_large
 from modules.data.source.source import CaptionFile, DataFile, reason_of
+from modules.errors import UserError
 from modules.preset.files.text_file import LEGACY, NotText, decoded
-from modules.text import KB, in_bytes
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
+from modules.text import KB
 
 MAX_CAPTION_BYTES = 100 * KB
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -27,12 +30,12 @@ HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 class ImageInfo(NamedTuple):
     width: int  # after the rotation that EXIF asks for; 0 of a bad image
     height: int
-    reason: str  # why the image cannot be used; empty of a good one
+    reason: Problem | None = None  # why the image cannot be used
 
 
 class CaptionInfo(NamedTuple):
     lines: list[str]
-    problem: str = ""  # what is wrong with the file, behind its name; empty of a good one
+    problem: Problem | None = None  # what is wrong with the file: a row that goes on behind its name
     legacy: bool = False  # it is not in UTF-8, and was read as Windows-1252
 
 
@@ -70,7 +73,7 @@ def read_image_info(file: DataFile) -> ImageInfo:
             sideways = image.format != "TIFF" and _exif(image, stream).get(ORIENTATION) in SIDEWAYS
     except UNREADABLE as error:
         return ImageInfo(0, 0, reason_of(file, error))
-    return ImageInfo(height, width, "") if sideways else ImageInfo(width, height, "")
+    return ImageInfo(height, width) if sideways else ImageInfo(width, height)
 
 
 def _exif(image: Image.Image, stream: BinaryIO) -> Image.Exif:
@@ -103,17 +106,17 @@ def read_caption(file: DataFile, field: str = "") -> CaptionInfo:
         with file.open() as stream:
             data = stream.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:
-        return CaptionInfo([], f"cannot be read ({error.strerror})")
+        return CaptionInfo([], problem("caption.unreadable", error=error.strerror))
     if len(data) > MAX_CAPTION_BYTES:
-        return CaptionInfo([], f"is larger than {in_bytes(MAX_CAPTION_BYTES)}, which no caption is")
+        return CaptionInfo([], problem("caption.too-large", most=MAX_CAPTION_BYTES))
     try:
         text, encoding = decoded(data)
         if file.suffix.lower() == ".json":
             text = json_caption(text, field)
     except NotText as error:
-        return CaptionInfo([], f"is not text ({error})")
-    except ValueError as error:
-        return CaptionInfo([], f"cannot be used: {error}")
+        return CaptionInfo([], problem("caption.not-text", place=error.place))
+    except UserError as error:
+        return CaptionInfo([], problem("caption.unusable", reason=error.problem))
     return CaptionInfo([line.strip() for line in text.splitlines() if line.strip()], legacy=encoding == LEGACY)
 
 
@@ -121,21 +124,21 @@ def json_caption(document: str, field: str) -> str:
     """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
 
     Raises:
-        ValueError: it is not a JSON object, or there is neither a text nor a list of texts, or no whole letters.
+        UserError: it is not a JSON object, or there is neither a text nor a list of texts, or no whole letters.
     """
     try:
         held: object = json.loads(document) if document.strip() else {}
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"it is not JSON ({error})") from error
+        raise UserError("caption.no-json", error=printable(error, line=True)) from error
     if not isinstance(held, dict):
-        raise ValueError("it is not a JSON object, which begins with {")
+        raise UserError("caption.no-object")
     values = cast("dict[str, Any]", held)
     found = next((name for name in ([field] if field else ["caption", "tags"]) if values.get(name)), field or "caption")
     said = values.get(found) or ""
     if isinstance(said, list) and all(isinstance(one, str) for one in cast("list[object]", said)):
         said = (", " if found == "tags" else "\n").join(cast("list[str]", said))
     if not isinstance(said, str):
-        raise ValueError(f'"{found}" holds neither a text nor a list of texts')
+        raise UserError("caption.no-text", field=found)
     if HALF_A_CHARACTER.search(said):
-        raise ValueError(f'"{found}" holds half of a character (\\ud800 to \\udfff alone)')
+        raise UserError("caption.half-a-character", field=found)
     return said

@@ -32,7 +32,7 @@ MASK, CONDITION = "-masklabel.png", "-condlabel.png"  # behind the name of the i
 NOT_IMAGES = (MASK, CONDITION)
 
 Files = dict[str, os.DirEntry[str]]  # by key
-Unreadable = list[tuple[str, str]]  # keys, and why
+Unreadable = list[tuple[str, Problem]]  # keys, and why
 
 
 @dataclass(frozen=True)
@@ -169,18 +169,18 @@ def _files(
             yield from _files(Path(entry.path), f"{above}{entry.name}/", deep, seen, unreadable, endings)
 
 
-def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> str:
-    """Why something cannot be read as a file or opened as a folder; "" if it can."""
+def _why_unreadable(entry: os.DirEntry[str], endings: tuple[str, ...]) -> Problem | None:
+    """Why something cannot be read as a file or opened as a folder; None if it can."""
     try:
         mode = entry.stat().st_mode
     except FileNotFoundError:
-        return "it is a link to something that is not there"
+        return Problem("reason.link")
     except OSError as error:
         circle = error.errno == errno.ELOOP
-        return "it is a link that leads back to itself" if circle else f"it cannot be read ({error.strerror})"
+        return Problem("reason.circle") if circle else problem("reason.unreadable", error=error.strerror)
     if stat.S_ISDIR(mode):
-        return "it is a folder" if entry.name.lower().endswith(endings) else ""
-    return "" if stat.S_ISREG(mode) else "it is a pipe or a device, not a file"
+        return Problem("reason.folder") if entry.name.lower().endswith(endings) else None
+    return None if stat.S_ISREG(mode) else Problem("reason.device")
 
 
 def _not_taken(files: Files) -> Kinds:

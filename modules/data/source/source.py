@@ -15,7 +15,9 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from PIL import Image, UnidentifiedImageError
 
-from modules.data.image_errors import formats_for
+from modules.data.image_errors import FloatingPoint, formats_for
+from modules.sentences.printable import printable
+from modules.sentences.problem import Problem, problem
 from modules.system.stamps import Stamp
 
 
@@ -131,19 +133,22 @@ class DataFile:
             return digest.hexdigest()
 
 
-def reason_of(file: DataFile, error: BaseException) -> str:
-    """Why Pillow could not read a file, in words."""
-    if isinstance(error, FileNotFoundError):
-        return "it is not there"
-    if isinstance(error, PermissionError):
-        return "there is no permission to read it"
+KNOWN: dict[type[BaseException], str] = {
+    FileNotFoundError: "reason.absent", PermissionError: "reason.forbidden", FloatingPoint: "reason.floating-point",
+}  # fmt: skip
+
+
+def reason_of(file: DataFile, error: BaseException) -> Problem:
+    """Why Pillow could not read a file."""
+    if code := next((code for kind, code in KNOWN.items() if isinstance(error, kind)), ""):
+        return Problem(code)
     if not file.stamp().size:
-        return "it is empty"
+        return Problem("reason.empty")
     if isinstance(error, UnidentifiedImageError):
-        return "it is not an image, or it is damaged at the beginning"
+        return Problem("reason.no-image")
     if "truncated" in str(error).lower():
-        return "it is torn: its end is missing"
-    return f"it is damaged ({str(error) or type(error).__name__})"
+        return Problem("reason.torn")
+    return problem("reason.damaged", error=printable(str(error) or type(error).__name__, line=True))
 
 
 class CaptionFile(NamedTuple):
@@ -184,7 +189,7 @@ class Listing(NamedTuple):
     """What a source holds: images, and what looks like one or like a caption and is none."""
 
     entries: list[Entry]
-    unreadable_images: list[tuple[str, str]]  # how a person finds each, and why it cannot be read
-    unreadable_captions: list[tuple[str, str]]
+    unreadable_images: list[tuple[str, Problem]]  # how a person finds each, and why it cannot be read
+    unreadable_captions: list[tuple[str, Problem]]
     orphan_captions: list[str]  # captions that no image stands beside
     remarks: Remarks = Remarks()

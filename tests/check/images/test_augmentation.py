@@ -10,6 +10,7 @@ from PIL import Image
 from modules.check.images.findings import findings
 from modules.messages import Finding
 from modules.preset.preset import Preset
+from modules.sentences.render import PLAIN
 from tests.check.images.test_findings import noise
 from tests.check.rooms import mended, preset_for, said
 
@@ -43,7 +44,7 @@ def test_an_image_whose_mask_is_torn_is_told_as_one_that_is_skipped(folder: Path
     (folder / "3-masklabel.png").write_bytes(data[: len(data) // 2])
     _, found = look(folder, "concepts.0.masks=file")
     (item,) = found["images.unreadable"].items
-    assert item.endswith("3.png: its mask cannot be used: it is torn: its end is missing")
+    assert PLAIN.words(item).endswith("3.png: its mask cannot be used: it is torn: its end is missing")
     assert "images.unreadable" not in look(folder)[1]
 
 

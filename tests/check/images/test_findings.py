@@ -11,6 +11,7 @@ from PIL import Image
 from modules.check.images.findings import findings
 from modules.messages import Event, Finding, Mailbox, Stage, Stop
 from modules.preset.preset import Preset
+from modules.sentences.render import PLAIN
 from modules.trainer.control import Interrupted
 from tests.check.rooms import mended, preset_for, said, subject_of
 from tests.data.pictures import scanned
@@ -60,7 +61,7 @@ def test_a_torn_image_is_found_by_its_pixels_and_a_broken_one_by_its_header(fold
     finding = found["images.unreadable"]
     assert finding.severity == "warning"
     assert finding.title == "2 of 12 images (17\u00a0%) cannot be read and will be skipped."
-    assert sorted(item.split(": ")[1] for item in finding.items) == [
+    assert sorted(PLAIN.words(item).split(": ")[1] for item in finding.items) == [
         "it is not an image, or it is damaged at the beginning",
         "it is torn",
     ]

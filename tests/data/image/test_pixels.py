@@ -38,7 +38,7 @@ def test_rotation_by_exif_is_applied_and_the_header_agrees(tmp_path: Path, orien
     options = {"lossless": True} if suffix == "webp" else {}
     stored.save(tmp_path / f"a.{suffix}", exif=exif, **options)
     assert np.array_equal(np.asarray(open_image(on_disk(tmp_path / f"a.{suffix}"))), QUARTERS)
-    assert read_image_info(on_disk(tmp_path / f"a.{suffix}")) == (3, 2, "")
+    assert read_image_info(on_disk(tmp_path / f"a.{suffix}")) == (3, 2, None)
 
 
 def test_exif_behind_the_pixels_of_a_png_is_found(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from modules.data.scan.duplicates import MAX_HASH_DISTANCE, near_duplicates
 from modules.data.scan.perceptual_hash import PixelInfo, pixel_info_of, read_pixel_info
 from modules.data.source.folders import on_disk
 from modules.data.source.source import DataFile
+from modules.sentences.problem import Problem, as_it_is
 from tests.data.pictures import aged, picture, preset_of, scanned
 
 
@@ -45,14 +47,22 @@ def test_what_was_seen_is_not_decoded_again(index: Index, tmp_path: Path, monkey
 def test_a_changed_file_is_decoded_again(index: Index, tmp_path: Path) -> None:
     first = looked(index, tmp_path / "cache")
     index.file(2).path.write_bytes(b"torn")
-    assert looked(index, tmp_path / "cache")[2].reason == "it is not an image, or it is damaged at the beginning"
+    assert looked(index, tmp_path / "cache")[2].reason == Problem("reason.no-image")
     assert looked(index, tmp_path / "cache")[3] == first[3]
+
+
+def test_a_reason_that_an_older_version_kept_is_told_as_it_kept_it() -> None:
+    old = PixelInfo("it is torn", 0, b"", 0.0, is_animated=False, orientation=1, mode="")._replace(thumb="")
+    assert module._decoded(json.dumps(old).encode()).reason == as_it_is("it is torn")
+    assert module._decoded(json.dumps(old._replace(reason="")).encode()).reason is None
+    new = PixelInfo(Problem("reason.torn"), 0, b"", 0.0, is_animated=False, orientation=1, mode="")
+    assert module._decoded(module._encoded(new)) == new
 
 
 def test_a_file_that_has_gone_is_said_and_not_remembered(index: Index, tmp_path: Path) -> None:
     data = index.file(1).path.read_bytes()
     index.file(1).path.unlink()
-    assert looked(index, tmp_path / "cache")[1].reason == "it is not there"
+    assert looked(index, tmp_path / "cache")[1].reason == Problem("reason.absent")
     index.file(1).path.write_bytes(data)
     assert not looked(index, tmp_path / "cache")[1].reason
 
@@ -87,22 +97,21 @@ def test_every_kind_of_pixel_has_a_fingerprint(mode: str, tmp_path: Path) -> Non
     image = Image.fromarray((ramp * 257).astype(np.uint16) if mode[0] == "I" else ramp.astype(np.uint8))
     (image if mode == "I;16" else image.convert(mode)).save(path)
     found = pixel_info_of(on_disk(path))
-    assert (found.reason, len(found.thumb)) == ("", 192)
+    assert (found.reason, len(found.thumb)) == (None, 192)
     assert found.hash
 
 
 def test_a_bomb_is_not_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(image_errors, "LIMIT_WHOLE", 1000)
-    assert pixel_info_of(on_disk(picture(tmp_path / "a.png", 64, 64))).reason.startswith(
-        "it has 64 x 64 pixels, more than"
-    )
+    reason = pixel_info_of(on_disk(picture(tmp_path / "a.png", 64, 64))).reason
+    assert reason is not None and reason.code == "reason.pixels" and reason.values["width"] == 64
 
 
 # Look-alikes ----------------------------------------------------------------------------------------------------------
 
 
 def printed(hash_: int, shade: int = 100) -> PixelInfo:
-    return PixelInfo("", hash_, bytes([shade]) * 192, 0.0, is_animated=False, orientation=1, mode="RGB")
+    return PixelInfo(None, hash_, bytes([shade]) * 192, 0.0, is_animated=False, orientation=1, mode="RGB")
 
 
 def with_flipped(hash_: int, *bits: int) -> int:

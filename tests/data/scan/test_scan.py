@@ -10,6 +10,7 @@ from modules.data.scan.scan import scan
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
 from modules.errors import Problems, UserError
+from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN
 from tests.data.pictures import aged, picture, preset_of, rewritten, scanned
 
@@ -83,7 +84,7 @@ def test_a_caption_that_cannot_be_read_leaves_out_its_image_alone(tmp_path: Path
     assert [item.captions for item in index] == [("a robot",)]
     (bad,) = index.bad
     assert (bad.name, bad.caption) == ("a.png", str(tmp_path / "a.txt"))
-    assert words in bad.reason
+    assert words in PLAIN.what(bad.reason)
 
 
 def test_captions_of_windows_are_read_by_a_guess_that_is_said(tmp_path: Path) -> None:
@@ -180,7 +181,7 @@ def test_bad_images_are_put_aside_with_a_reason(tmp_path: Path) -> None:
     (tmp_path / "empty.jpg").touch()
     index = scanned(preset_of({"path": str(tmp_path)}))
     assert [item.file.name for item in index] == ["good.png"]
-    assert {bad.name: bad.reason for bad in index.bad} == {
+    assert {bad.name: PLAIN.what(bad.reason) for bad in index.bad} == {
         "text.png": "it is not an image, or it is damaged at the beginning",
         "empty.jpg": "it is empty",
     }
@@ -196,7 +197,7 @@ def test_a_name_that_is_no_text_is_put_aside(tmp_path: Path) -> None:
         pytest.skip("this file system takes only names that are text")
     index = scanned(preset_of({"path": str(tmp_path)}), tmp_path / "cache")
     assert len(index) == 1
-    assert "UTF-8" in index.bad[0].reason
+    assert "UTF-8" in PLAIN.what(index.bad[0].reason)
     index.bad[0].place.encode()
 
 
@@ -363,8 +364,8 @@ def test_rows_can_be_left_out_and_keys_stay(tmp_path: Path) -> None:
     for i in range(4):
         picture(tmp_path / f"{i}.png")
     index = scanned(preset_of({"path": str(tmp_path)}))
-    fewer = index.without([(1, "it is torn")])
+    fewer = index.without([(1, Problem("reason.torn"))])
     assert [item.key for item in fewer] == ["0/0.png", "0/2.png", "0/3.png"]
     assert [item.row for item in fewer] == [0, 1, 2]
-    assert [(bad.name, bad.reason) for bad in fewer.bad] == [("1.png", "it is torn")]
+    assert [(bad.name, bad.reason.code) for bad in fewer.bad] == [("1.png", "reason.torn")]
     assert len(index) == 4

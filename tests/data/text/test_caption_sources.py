@@ -111,14 +111,14 @@ def test_json_that_says_nothing_leaves_out_its_image(folder: Path, text: str, wh
     write(folder, a__json=text)
     (bad,) = of(folder, caption_ending=".json").bad
     assert bad.caption == str(folder / "a.json")
-    assert why in bad.reason
+    assert why in PLAIN.what(bad.reason)
 
 
 def test_a_folder_named_as_a_caption_leaves_out_its_image_where_it_is_asked_for(folder: Path) -> None:
     (folder / "a.tags").mkdir()
     assert not of(folder).bad
     (bad,) = of(folder, more_captions=".tags").bad
-    assert (bad.name, bad.reason) == ("a.png", "its caption a.tags cannot be read: it is a folder")
+    assert (bad.name, PLAIN.what(bad.reason)) == ("a.png", "its caption a.tags cannot be read: it is a folder")
 
 
 def test_the_memo_keeps_each_file_and_key_by_itself(folder: Path, tmp_path: Path) -> None:

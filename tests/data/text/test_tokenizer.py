@@ -35,7 +35,7 @@ def test_a_token_that_the_text_encoder_does_not_know_is_refused_in_words(tmp_pat
 
 
 def test_half_a_character_in_a_json_caption_is_named() -> None:
-    with pytest.raises(ValueError, match='"tags" holds half of a character'):
+    with pytest.raises(UserError, match='"tags" holds half of a character'):
         json_caption(json.dumps({"tags": ["a", "\ud800"]}), "tags")
 
 
