@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from modules.messages import MemoryPlan, Rung
@@ -40,6 +40,14 @@ def how(rung: Rung) -> list[Problem]:
     if rung.batch_parts > 1:
         parts.append(problem("plan.batch-parts", count=rung.batch_parts))
     return parts
+
+
+def way_problem(settings: Mapping[str, Any]) -> list[Problem]:
+    """The same of settings alone."""
+    quantization, share = settings["model.quantization"], settings["model.offload"]
+    held = Problem("plan.held:off") if quantization == "off" else problem("plan.held", quantization=quantization)
+    twice = [Problem("plan.checkpointed:all")] if settings["training.gradient_checkpointing"] == "all" else []
+    return [held, *([problem("plan.offloaded:share", share=share)] if share != "none" else []), *twice]
 
 
 ON_CARD = Problem("plan.on-card")

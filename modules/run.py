@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from modules.check.context import CheckContext
+from modules.check.plan.start import decide, next_rung
 from modules.check.report import check, warnings
+from modules.data.index import Index
+from modules.errors import UserError
+from modules.families import Family
 from modules.messages import Channel, CheckPreset, Event, Finished, Job, Mailbox, RunTool, Stage, Started, Train, note
 from modules.methods import Method, attach, check_layers, check_start_file, check_training_adapters
+from modules.plan_text import way_problem
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.changes import Changes
 from modules.preset.files.store import project_text, write_project
@@ -25,6 +32,7 @@ from modules.trainer.preparation import (
     check_embedding_tokens,
     check_samplers,
     compiled,
+    load_options,
     open_family,
     resident_components,
     resolved,
@@ -65,7 +73,21 @@ def run_job(job: Job, channel: Channel) -> None:
 
 
 def train(job: Train, events: Mailbox[Event], control: Control) -> None:
-    """A run: it gets its folder when all that can be checked has been, and all that can be prepared is."""
+    """A run, to its end; where memory runs out, it goes on from its last step in a way that takes less."""
+    lower: Lower | None = None
+    while lower := _train_until(job, events, control, lower):
+        job = replace(job, resume=lower.folder)
+
+
+class Lower(NamedTuple):
+    """The run in this folder is to go on with these settings in the place of what it had decided."""
+
+    folder: str
+    settings: Mapping[str, Any]
+
+
+def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lower | None) -> Lower | None:
+    """A run gets its folder when all that can be checked has been, and all that can be prepared is."""
     early = EarlyEvents(events)
     preset = with_absolute_paths(validate(job.preset))
     with ExitStack() as stack:
@@ -73,15 +95,11 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         outputs = ModelPaths(preset, resumed.folder if resumed else None)
         outputs.check_free()
         family = open_family(preset, early.tell)
-        outputs.preset = preset = resolved(preset, family)
-        check_samplers(preset, family)
-        asked, preset = preset, with_class_images(preset, family, early.tell, control)
-        index = scan_images(preset, early.tell, control)
-        check_embedding_tokens(preset, index)
-        for judge in (check_layers, check_start_file, check_training_adapters, check_optimizer):
-            judge(family, preset)
-        for note in warnings(CheckContext(preset, family, index, early.tell, control)):
-            early.tell(note)
+        asked = resolved(preset, family)
+        context, index = _looked_at(asked, family, early.tell, control)
+        decided = decide(context, lower.settings if lower else resumed.planned() if resumed else None)
+        outputs.preset, preset = decided.applied(asked), decided.applied(context.preset)
+        family.options = load_options(preset, early.tell)
         disk_retry = DiskRetry(control, early.tell)
         cache = stack.enter_context(cache_with_retry(preset, disk_retry))
         prepared = prepare_data(preset, family, index, cache, early.tell, control)
@@ -91,11 +109,48 @@ def train(job: Train, events: Mailbox[Event], control: Control) -> None:
         if resumed is None:
             outputs.use(_new_folder(preset, disk_retry, stack))
             file = outputs.folder / "preset.json"
-            disk_retry.retry(lambda: write_project(asked, file), "written.preset", file)
+            disk_retry.retry(lambda: write_project(outputs.preset, file), "written.preset", file)
         step, board = resumed.step if resumed else 0, preset.general.tensorboard
         records = stack.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
         early.write_to(records)
-        _train(preset, method, prepared, outputs, records, control, resumed, teacher)
+        trainer = _trainer(preset, method, prepared, outputs, records, control, resumed, teacher)
+        trainer.learner.parts.most = decided.at_once
+        return _run(trainer, context.preset, preset)
+
+
+def _looked_at(
+    asked: Preset, family: Family, tell: Callable[[Event], None], control: Control
+) -> tuple[CheckContext, Index]:
+    """The images of a run, and everything about it that can be judged without weights."""
+    check_samplers(asked, family)
+    preset = with_class_images(asked, family, tell, control)
+    index = scan_images(preset, tell, control)
+    check_embedding_tokens(preset, index)
+    for judge in (check_layers, check_start_file, check_training_adapters, check_optimizer):
+        judge(family, preset)
+    context = CheckContext(preset, family, index, tell, control)
+    for said in warnings(context):
+        tell(said)
+    return context, index
+
+
+def _run(trainer: Trainer, asked: Preset, preset: Preset) -> Lower | None:
+    """Train to the end, or until memory runs out and something is left that takes less."""
+    try:
+        trainer.run()
+    except UserError as error:
+        rung = next_rung(asked, preset) if error.problem.code in OUT_OF_MEMORY else None
+        if rung is None:
+            raise
+        step, writer = trainer.clock.step, trainer.writer
+        if error.problem.code == "memory.step" and step:  # an update may have been half done
+            writer.back_up()
+        writer.note(problem("plan.next", step=step + 1, how=way_problem(rung)), level="warning")
+        return Lower(str(writer.folder), rung)
+    return None
+
+
+OUT_OF_MEMORY = ("memory.step", "memory.update")
 
 
 def _resume_state(preset: Preset, wanted: str, stack: ExitStack, tell: Callable[[Event], None]) -> ResumeState:
@@ -113,10 +168,10 @@ def _new_folder(preset: Preset, disk_retry: DiskRetry, stack: ExitStack) -> Path
     return folder
 
 
-def _train(
+def _trainer(
     preset: Preset, method: Method, prepared: Prepared, outputs: ModelPaths, records: Records, control: Control,
     resumed: ResumeState | None, teacher: TeacherCache | None,
-) -> None:  # fmt: skip
+) -> Trainer:  # fmt: skip
     family, (loader, measured, sampler) = method.family, prepared
     use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     if preset.general.compile:
@@ -157,4 +212,4 @@ def _train(
         records.tell(said)
     if learner.clock.step >= steps:
         records.tell(note(problem("resume.done", count=steps), level="warning"))
-    trainer.run()
+    return trainer

@@ -17,7 +17,7 @@ from modules.check.memory.memory_tracker import for_a_card
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family
-from modules.messages import Answer, Finding, MemoryPlan, Query
+from modules.messages import Answer, Finding, Query
 from modules.preset.preset import Preset
 from modules.system.devices import card_module, device_named, is_card
 from modules.trainer.preparation import resolved, with_planned
@@ -34,7 +34,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     place = place_of(context.preset, context.card)
     context.progress("stage.check-memory", 0, 0)
     with for_a_card() if place.on_card else nullcontext():
-        estimator, planner = _planner(context, place)
+        estimator, planner = planner_for(context, place)
         plan = planner.plan(place, usual=place.on_card and not context.start)
         _last[:] = [planner]
         context.tell(plan)
@@ -44,14 +44,8 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         )
 
 
-def plan_of(context: CheckContext) -> MemoryPlan:
-    """The plan of a run that is about to begin here."""
-    place = place_of(context.preset)
-    with for_a_card() if place.on_card else nullcontext():
-        return _planner(context, place)[1].plan(place)
-
-
-def _planner(context: CheckContext, place: Place) -> tuple[memory.MemoryEstimator, Planner]:
+def planner_for(context: CheckContext, place: Place) -> tuple[memory.MemoryEstimator, Planner]:
+    """What counts for a place, and what plans with it."""
     assert context.family is not None and context.index is not None
     preset = _preset_for(context.asked or context.preset, context.family, place)
     estimator = memory.MemoryEstimator(context.family, preset, context.index)

@@ -6,6 +6,7 @@ is. What rounds comes after what only costs time, except where a person prefers 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,6 +42,20 @@ OTHERS: dict[str, tuple[Way, ...]] = {
     "balanced": (WHOLE_OFFLOADED,),
     "fast": (WHOLE_OFFLOADED,),
 }
+
+
+SHARES = ("25 %", "50 %", "75 %", "all")  # of the blocks in main memory, where memory has run out
+
+
+def descent(preset: Preset, on_card: bool) -> Iterator[dict[str, str]]:
+    """Settings that take less and less, for a run whose memory has run out: every block is computed twice."""
+    for way in ladder(preset, on_card=on_card)[0]:
+        for share in SHARES if way.offloads else ("none",):
+            yield {
+                "model.quantization": way.quantization,
+                "model.offload": share,
+                "training.gradient_checkpointing": "all",
+            }
 
 
 def ladder(preset: Preset, *, on_card: bool) -> tuple[list[Way], list[Way]]:

@@ -20,11 +20,13 @@ from modules.preset.validate import preset_of
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.disks import device_of, free_bytes
+from modules.trainer.preparation import with_planned
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.throughput import Speed, load_speed, shape_of
 
 NEARLY_FULL = 0.9  # of what is free now
 FORWARD_SHARE = 1 / 3  # of a step's work: the way back takes twice as long as the way there
+PLANNED = -1.0  # when a speed was measured that was worked out
 ASSUMED_SAMPLINGS = 20  # times that samples are drawn, where nobody knows how often
 
 
@@ -37,7 +39,12 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     sizes = sizes_of(family, preset)
     speed = measure(context, sizes.denoiser) if context.probe else None
     plan = Plan.of(preset, index)
+    planned = context.plan.rungs[context.plan.chosen] if context.plan else None
+    if planned:
+        preset = with_planned(preset, planned.settings)
     speed = speed or load_speed(Path(preset.general.cache), shape_of(preset, sizes.denoiser))
+    if planned and (context.card or not speed):
+        speed = Speed(planned.seconds, when=PLANNED) if planned.seconds else speed
     yield _time(preset, plan, speed, len(index.validation_images())) if speed else _unknown_time()
     cache = cache_bytes(family, preset, index, sizes)
     yield from _disk(context, plan, sizes, cache, plan.steps * speed.step if speed else None)
@@ -69,7 +76,7 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
             "steps": plan.steps,
             "step": speed.step,
             "energy": [problem("time.energy", kwh=kwh)] if kwh else [],
-            "source": Problem("time.measured" if speed.exact else "time.derived"),
+            "source": Problem(_source(speed)),
             "samples": [Problem("time.samples-unknown")] if undrawn else [],
         },
         bars=[
@@ -79,6 +86,12 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
         ],
         unit="seconds",
     )
+
+
+def _source(speed: Speed) -> str:
+    if speed.when == PLANNED:
+        return "time.planned"
+    return "time.measured" if speed.exact else "time.derived"
 
 
 def _validating(preset: Preset, plan: Plan, speed: Speed, images: int) -> float:

@@ -188,6 +188,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "time.energy": (", and {kwh:significant} kWh for the graphics card", ""),
     "time.measured": ("As measured on this machine with these settings.", ""),
     "time.derived": ("Derived from a run on this machine with other batches or another resolution: only roughly.", ""),
+    "time.planned": ("Worked out from the card's data sheet, before anything like it was trained here: roughly.", ""),
     "time.samples-unknown": (" How long the samples take is not known yet.", ""),
     "costs.disk": ("The run will write about {total:bytes}; {free:bytes} are free.",
         "Backups are counted as many as are kept, and one more while it is written."),

@@ -10,6 +10,7 @@ from modules.errors import UserError
 from modules.messages import Note, note
 from modules.preset.files import store
 from modules.preset.files.changes import Changes, changes_between
+from modules.preset.paths import get
 from modules.preset.preset import Preset
 from modules.preset.validate import examine, shown_json
 from modules.run_folders import BACKUP, step_of
@@ -17,6 +18,7 @@ from modules.sentences.problem import Problem, problem
 from modules.system.files import delete_drafts, write_text
 from modules.system.reading import read_bytes
 from modules.trainer.backup import UnreadableBackup
+from modules.trainer.preparation import WITHOUT_PLAN, without_plan
 from modules.trainer.run_folder.workspace import backups_to_continue, step_reached
 from modules.trainer.step.learner import Learner
 
@@ -104,6 +106,15 @@ class ResumeState:
             return changes_between(examine(store.load(self.backup / "preset.json").values)[0], preset)
         except UserError:  # of a newer version, say
             return {}
+
+    def planned(self) -> dict[str, Any]:
+        """What the run had decided where its settings leave it open: a run that goes on does not plan anew."""
+        try:
+            recorded = examine(store.load((self.backup or self.folder) / "preset.json").values)[0]
+        except UserError:
+            return {}
+        values = without_plan(recorded).model_dump(mode="json")
+        return {path: get(values, path) for path in WITHOUT_PLAN}
 
     def record(self, asked: Preset) -> None:
         """Keep the settings as those of the run; what it had before stays beside them.

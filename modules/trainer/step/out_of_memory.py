@@ -34,10 +34,11 @@ class BatchSplits:
 
     def __init__(self) -> None:
         self._sizes: dict[Bucket, int] = {}
+        self.most = 0  # that the memory plan has found room for; 0: all
 
     def size_of(self, batch: Batch) -> int:
         """How many of the items to take at once."""
-        return min(len(batch.items), self._sizes.get(batch.items[0].bucket, len(batch.items)))
+        return min(len(batch.items), self._sizes.get(batch.items[0].bucket, self.most or len(batch.items)))
 
     def halve(self, batch: Batch, step: int) -> Problem | None:
         """Take half as many from here on, and say so; None where it was one already."""
