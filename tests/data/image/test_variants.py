@@ -172,6 +172,6 @@ def test_a_key_changes_with_what_is_seen_and_only_then() -> None:
     plain = variant_of(item(), Concept(), Content("d"))
     ways = [Concept(rotation=3, rotation_fixed=True), Concept(hue=3, hue_fixed=True), Concept(flip_always=True)]
     others = [variant_of(item(), concept, Content("d")) for concept in ways]
-    assert len({latents_key("d", variant, "vae") for variant in (plain, *others)}) == 4
+    assert len({latents_key("d", variant, lambda _: "vae") for variant in (plain, *others)}) == 4
     assert mask_key("d", others[1]) == mask_key("d", plain)  # colours do not move a mask
     assert mask_key("d", others[0]) != mask_key("d", plain)
