@@ -18,6 +18,7 @@ from modules.sentences.problem import Fix, Problem
 from modules.sentences.render import PLAIN, text_of
 
 Severity = Literal["error", "warning", "info"]  # of a finding: a run cannot start; its result will be worse; a note
+Exactness = Literal["exact", "near", "less"]  # int8 is near, nf4 is less exact
 T = TypeVar("T")
 
 
@@ -225,9 +226,6 @@ class Validated:
     change_error: float = 0.0
 
 
-Exactness = Literal["exact", "near", "less"]  # int8 is near, nf4 is less exact
-
-
 @message
 class Rung:
     """A way to hold a model and to do its work, and what it comes to."""
@@ -267,6 +265,7 @@ class MemoryPlan:
     total: Count  # bytes
     usable: Count  # of them, by a run
     prefer: str  # "exact", "balanced" or "fast"
+    dtype: str  # of weights that are not quantized: "bf16"
     rungs: list[Rung]
     chosen: int  # the first that fits; the smallest if none does
     pinned: list[str]  # settings of the ladder that a person has set, by path

@@ -14,7 +14,7 @@ from modules.text import in_bytes
 def plan_problem(plan: MemoryPlan) -> Problem:
     """What is done, and what it comes to; or how much is missing."""
     rung = plan.rungs[plan.chosen]
-    values: dict[str, Any] = {"card": _card(plan), "how": how(rung)}
+    values: dict[str, Any] = {"card": _card(plan), "how": how(plan, rung)}
     if not rung.fits:
         return problem("plan.short", **values, short=max(rung.peak - plan.usable, 1))
     return problem("plan.fits", **values, peak=rung.peak, total=plan.total, pace=_pace(rung.seconds))
@@ -28,11 +28,13 @@ def _pace(seconds: float) -> list[Problem]:
     return [problem("plan.pace", seconds=seconds)] if seconds else []
 
 
-def how(rung: Rung) -> list[Problem]:
+def how(plan: MemoryPlan, rung: Rung) -> list[Problem]:
     """How a rung holds a model and does its work, each thing a part of a sentence."""
-    quantization = str(rung.settings["model.quantization"])
-    parts = [Problem("plan.held:off") if quantization == "off" else problem("plan.held", quantization=quantization)]
-    parts.append(problem("plan.offloaded", count=rung.offloaded, of=rung.blocks) if rung.offloaded else ON_CARD)
+    parts = [problem("plan.held", held=held(plan, str(rung.settings["model.quantization"])))]
+    if rung.offloaded:
+        parts.append(problem("plan.offloaded", count=rung.offloaded, of=rung.blocks))
+    elif plan.card:
+        parts.append(ON_CARD)
     if rung.checkpointed:
         whole = rung.checkpointed == rung.blocks
         counts: dict[str, Any] = {"count": rung.checkpointed, "of": rung.blocks}
@@ -45,9 +47,14 @@ def how(rung: Rung) -> list[Problem]:
 def way_problem(settings: Mapping[str, Any]) -> list[Problem]:
     """The same of settings alone."""
     quantization, share = settings["model.quantization"], settings["model.offload"]
-    held = Problem("plan.held:off") if quantization == "off" else problem("plan.held", quantization=quantization)
+    weights = Problem("plan.held:off") if quantization == "off" else problem("plan.held", held=quantization)
     twice = [Problem("plan.checkpointed:all")] if settings["training.gradient_checkpointing"] == "all" else []
-    return [held, *([problem("plan.offloaded:share", share=share)] if share != "none" else []), *twice]
+    return [weights, *([problem("plan.offloaded:share", share=share)] if share != "none" else []), *twice]
+
+
+def held(plan: MemoryPlan, quantization: str) -> str:
+    """What frozen weights are held in: "int8", "bf16"."""
+    return plan.dtype if quantization == "off" else quantization
 
 
 ON_CARD = Problem("plan.on-card")
@@ -59,12 +66,11 @@ def plan_lines(plan: MemoryPlan, words: Renderer = PLAIN) -> Iterator[str]:
     yield words.what(plan_problem(plan))
     for number, rung in enumerate(plan.rungs):
         mark = ">" if number == plan.chosen else " "
-        ways = ", ".join(words.what(each) for each in how(rung))
+        ways = ", ".join(words.what(each) for each in how(plan, rung))
         pace = _pace(rung.seconds) if rung.fits else [Problem("plan.too-large")]
         facts = [in_bytes(rung.peak), *map(words.what, [*pace, EXACTNESS[rung.exactness]])]
         yield f"  {mark} {ways}: {', '.join(fact.lstrip(', ') for fact in facts)}"
     for fit in plan.cards:
-        held = "unpacked" if fit.quantization == "off" else fit.quantization
         blocks = f", {fit.offloaded} blocks in main memory" if fit.offloaded else ""
-        verdict = f"{in_bytes(fit.peak)}, {held}{blocks}" if fit.fits else "too small"
+        verdict = f"{in_bytes(fit.peak)}, {held(plan, fit.quantization)}{blocks}" if fit.fits else "too small"
         yield f"    {fit.name} ({in_bytes(fit.total)}): {verdict}"

@@ -22,7 +22,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_state import WindowEvent
 from modules.errors import UserError
 from modules.language import tr
-from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, Severity
+from modules.messages import CheckPreset, Failed, Finding, Finished, Fix, MemoryPlan, Severity
 from modules.preset.paths import Values, get
 from modules.preset.validate import setting_at
 from modules.sentences.problem import as_it_is
@@ -45,6 +45,7 @@ class Result:
     findings: tuple[Finding, ...]  # worst first
     at: float  # seconds of the clock
     failure: str = ""  # why the look could not be finished
+    plan: MemoryPlan | None = None  # how the run would fit the card
 
 
 class Checks:
@@ -59,6 +60,7 @@ class Checks:
         self.resume: Path | None = None  # the folder of the run that is to go on: what is found is of that start
         self._asked: tuple[str, Values] | None = None
         self._found: list[Finding] = []
+        self._plan: MemoryPlan | None = None
         self.latest: Result | None = None
         self.last_tried = ""  # key of the last look, however it ended
         self.file_fixes = FileFixes(context, self.files_changed)
@@ -102,7 +104,7 @@ class Checks:
             raise UserError(as_it_is(fix_first(wrong)))
         values = self._context.draft.freeze()
         begin(self._context, "check", CheckPreset(values, start=start, resume=str(self.resume or "")))
-        self._asked, self._found, self.last_tried = (self.key, values), [], self.key
+        self._asked, self._found, self._plan, self.last_tried = (self.key, values), [], None, self.key
 
     def _on_event(self, event: WindowEvent) -> None:
         ends = isinstance(event, Finished | Failed | EngineDied)
@@ -112,12 +114,14 @@ class Checks:
             return
         if isinstance(event, Finding):
             self._found.append(event)
+        elif isinstance(event, MemoryPlan):
+            self._plan = event
         if ends:
             (key, values), self._asked = self._asked, None
             if not isinstance(event, EngineDied) and not (isinstance(event, Finished) and event.stopped):
                 failure = failure_text(event) if isinstance(event, Failed) else ""
                 found = tuple(sorted(self._found, key=lambda finding: ORDER.index(finding.severity)))
-                self._store(Result(key, values, found, self._clock(), failure))
+                self._store(Result(key, values, found, self._clock(), failure, self._plan))
 
     def _store(self, result: Result) -> None:
         self.latest = self._known[result.key] = result

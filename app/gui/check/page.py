@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from app.gui.check.finding_card import LOOKS, FindingCard
 from app.gui.check.findings import Result, checks_for
+from app.gui.check.plan_cards import PlanCards
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, counted
 from app.gui.kit import (
@@ -66,6 +67,7 @@ class CheckPage(Page):
         self._stand()
         yield
         self.area = ScrollArea(self)
+        self.plan = PlanCards(self.area.body, self.context)
         self.list = Masonry(self.area.body, two_from=TWO_FROM)
         self.list.pack(fill="x", padx=(px(EDGE), px(EDGE - BAR)), pady=(px(2), px(10)))
         self.more = LinkButton(self.area.body, "", self._unfold)
@@ -237,13 +239,21 @@ class CheckPage(Page):
     def _lay_out(self, result: Result | None) -> None:
         """Cards, or what is said where there are none."""
         self._show_quiet(self.checks.muted(result) if result else {})
-        if result and (self.checks.listed(result) or result.failure or self.checks.muted(result)):
+        self._show_plan(result)
+        if result and (result.plan or self.checks.listed(result) or result.failure or self.checks.muted(result)):
             self.empty.pack_forget()
             self.area.pack(fill="both", expand=True)
             return
         self.area.pack_forget()
         self.empty.sentence.set(tr(CLEAN) if result else tr(NOTHING))
         self.empty.pack(fill="both", expand=True)
+
+    def _show_plan(self, result: Result | None) -> None:
+        self.plan.show(result)
+        if result and result.plan:
+            self.plan.pack(fill="x", padx=(px(EDGE), px(EDGE - BAR)), pady=(px(2), px(12)), before=self.list)
+        else:
+            self.plan.pack_forget()
 
     def _show_quiet(self, muted: dict[str, str]) -> None:
         """What is not told any more in this project, and how to hear of it again."""

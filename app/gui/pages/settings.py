@@ -14,6 +14,7 @@ from app.gui.form.model.distilled import DistilledCard
 from app.gui.form.model.files_head import FilesHead, is_separate
 from app.gui.form.model.origin_line import OriginLine
 from app.gui.form.model.part_line import PartLine
+from app.gui.form.model.plan_line import PlanLine
 from app.gui.form.model.sampling_hint import SamplingHint
 from app.gui.form.model.text_encoders import TextEncodersCard
 from app.gui.form.model.variants import VariantRow
@@ -126,7 +127,12 @@ class ModelPage(SettingsPage):
 
     def below(self) -> dict[str, Below]:
         parts = {path: partial(self._part, path.removeprefix("model.")) for path in PART_PATHS}
-        return {"model.family": self._variants, "model.source": self._hints, **parts}
+        return {
+            "model.family": self._variants, "model.source": self._hints, "model.quantization": self._plan, **parts,
+        }  # fmt: skip
+
+    def _plan(self, under: Frame) -> None:
+        PlanLine(_beside_labels(under), self.context).pack(fill="x")
 
     def _hides(self, path: str) -> bool:
         return path == VARIANT or (path in PART_PATHS and not is_separate(self.context))

@@ -62,7 +62,8 @@ class Planner:
         fitting = [number for number, rung in enumerate(rungs[: len(ways)]) if rung.fits]
         chosen = fitting[0] if fitting else min(range(len(ways)), key=lambda number: rungs[number].peak)
         return MemoryPlan(
-            place.name, place.here, place.total, place.usable, self.preset.general.prefer, rungs, chosen,
+            place.name, place.here, place.total, place.usable, self.preset.general.prefer, self.preset.model.dtype,
+            rungs, chosen,
             [path for path in PLANNED if get(self._values, path) != "auto"],
             [self._fit(Place.of(GPUS[name])) for name in USUAL_CARDS] if usual else [],
         )  # fmt: skip
