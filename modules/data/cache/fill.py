@@ -5,6 +5,7 @@ Each function returns what is bad as (row, reason). All keep what they have done
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -24,7 +25,7 @@ from modules.data.source.parallel_read import A, Stop, T, map_in_threads
 from modules.data.source.source import DataFile, reason_of
 from modules.data.text.captions import possible_captions
 from modules.sentences.problem import Problem
-from modules.system.devices import device_named, empty_card_cache, is_out_of_memory
+from modules.system.devices import device_named, empty_card_cache, is_out_of_memory, to_cpu
 
 Report = Callable[[str, int, int], None]
 IsUnchanged = Callable[[int, DataFile], bool]
@@ -32,6 +33,7 @@ BadRows = list[tuple[int, Problem]]  # and why
 
 TEXTS_AT_ONCE = 32
 FLUSH_EVERY = 256  # entries
+AHEAD = 4  # images that are encoded while others are on their way from a card
 
 
 def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[list[str], BadRows]:
@@ -92,6 +94,7 @@ def fill_latents(
         else:
             keys = [latents_key(contents[row].digest, variant, encoders.image_key) for variant in variants]
             encoding.add(keys, found)
+    encoding.keep(0)
     return bad
 
 
@@ -106,21 +109,33 @@ class _Encoding:
 
     One at a time: how many are encoded together changes the last bits, so what a killed run left over, or another run
     had encoded, would change what is learnt. Only below 128 pixels is this slower on a CPU; above, it is faster.
+
+    While latents are on their way from a card, it encodes the next ones.
     """
 
     def __init__(self, encoders: Encoders, cache: Cache) -> None:
         self.encoders, self.cache = encoders, cache
         self._unflushed = 0
+        self._coming: deque[tuple[str, Tensor, torch.Event | None]] = deque()
 
     def add(self, keys: Sequence[str], variants: Sequence[np.ndarray]) -> None:
         for key, pixels in zip(keys, variants, strict=True):
             with torch.no_grad():
-                latents = self.encoders.encode_image(pixels_to_tensor([pixels])).cpu()
-            self.cache.put(key, {"latents": latents[0]})
+                latents, arrived = to_cpu(self.encoders.encode_image(pixels_to_tensor([pixels])))
+            self._coming.append((key, latents[0], arrived))
+            self.keep(AHEAD if arrived else 0)
         self._unflushed += len(keys)
         if self._unflushed >= FLUSH_EVERY:
             self.cache.flush()
             self._unflushed = 0
+
+    def keep(self, most: int) -> None:
+        """Write what has come, until no more than `most` are on their way."""
+        while len(self._coming) > most:
+            key, latents, arrived = self._coming.popleft()
+            if arrived:
+                arrived.synchronize()
+            self.cache.put(key, {"latents": latents})
 
 
 def in_smaller_batches(work: Callable[[Sequence[A]], T], things: Sequence[A]) -> Iterator[T]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 import torch
 from torch import Tensor
 
 from modules.data.index import Bucket
 from modules.families import Family
-from modules.system.devices import autocast, to_device
+from modules.system.devices import autocast, to_cpu, to_device
 
 
 class FamilyEncoders:
@@ -38,4 +39,8 @@ class FamilyEncoders:
     def encode_text(self, captions: Sequence[str]) -> list[dict[str, Tensor]]:
         with autocast(self.family.options.device, self.family.options.dtype):
             rows = self.family.encode_text(captions).rows()
-        return [{name: tensor.cpu().contiguous() for name, tensor in row.items()} for row in rows]
+        copies = [{name: to_cpu(tensor.contiguous()) for name, tensor in row.items()} for row in rows]
+        for _, arrived in chain.from_iterable(row.values() for row in copies):  # all are on their way together
+            if arrived:
+                arrived.synchronize()
+        return [{name: copy for name, (copy, _) in row.items()} for row in copies]
