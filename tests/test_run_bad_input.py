@@ -226,7 +226,7 @@ def test_bad_loras_and_models_make_no_images(tmp_path: Path, capsys: pytest.Capt
     cases = [
         (["starter:model", "--lora", str(tmp_path / "no.safetensors")], "There is no file"),
         (["starter:model", "--lora", str(embedding)], "holds no LoRA for this model"),
-        ([str(xl), "--lora", str(lora)], "made for another type of model"),
+        ([str(xl), "--lora", str(lora)], "was made for Stable Diffusion 1 and 2: of its"),
         ([str(lora)], "is a LoRA, not a model"),
         ([str(tmp_path / "no.safetensors")], "There is no model at"),
     ]
@@ -246,7 +246,7 @@ def test_bad_conversions_write_nothing(tmp_path: Path, capsys: pytest.CaptureFix
     cases = [
         ([new, "--parts", str(tmp_path / "no.safetensors")], "There is no file"),
         ([new, "--parts", embedding], "holds no part of this model"),
-        ([new, "--parts", lora], "made for another type of model"),
+        ([new, "--parts", lora], "was made for another model: its LoRA for"),
         ([str(file)], "exists already"),
         ([str(file), "--overwrite"], "is a file, which a folder cannot replace"),
         ([str(tmp_path / "new.ckpt"), "--format", "single_file"], "Let it end with .safetensors"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+from torch import Tensor
 
 from modules.catalog import FAMILIES, FamilyCard, Variant
 from modules.catalog.contents import families_called
@@ -89,21 +90,29 @@ def _refuse_other(family: Family, path: Path, spellings: Spellings, shapes: Mapp
     count, own = layer_count(tensors), fitting_count(tensors, spellings, shapes)
     if count - own[0] <= FEW:
         return
-    best, other = (0, 0), None
-    for card, variant, model in _usual_models(weights.metadata):
-        fitting = fitting_count(tensors, model.layer_spellings(), layer_shapes(model))
-        if fitting > best:
-            best, other = fitting, (card, variant)
-        if fitting[0] == count:
-            break
-    of_no_size = best[0] == 0  # that is published: names alone tell
-    if other is None or (best[1] <= own[1] if of_no_size else best[0] <= own[0]):
+    best, card, variant = _best_fit(tensors, count, weights.metadata)
+    unsized = best[0] == 0  # no model of such sizes was published: names alone tell, and metadata before them
+    if best[unsized] <= own[unsized]:
         return
-    card, variant = other
-    if card.module == family.card.module:
+    told = families_called(weights.metadata) if unsized else []
+    card = FAMILIES[told[0]] if told else card
+    if card.module != family.card.module:
+        values: dict[str, Any] = {"count": count, "theirs": best[unsized], "ours": own[unsized]}
+        raise UserError("adapter.other-model", file=path.name, found=card.title, own=family.card.title, **values)
+    if not unsized:
         raise UserError("adapter.other-size", file=path.name, found=variant.title)
-    values: dict[str, Any] = {"count": count, "theirs": best[of_no_size], "ours": own[of_no_size]}
-    raise UserError("adapter.other-model", file=path.name, found=card.title, own=family.card.title, **values)
+
+
+def _best_fit(
+    tensors: Mapping[str, Tensor], count: int, metadata: Mapping[str, str]
+) -> tuple[tuple[int, int], FamilyCard, Variant]:
+    """How many layers fit the model that most of them fit and, among equals, that has the most by name."""
+    found: list[tuple[tuple[int, int], FamilyCard, Variant]] = []
+    for card, variant, model in _usual_models(metadata):
+        found.append((fitting_count(tensors, model.layer_spellings(), layer_shapes(model)), card, variant))
+        if found[-1][0][0] == count:
+            break
+    return max(found, key=lambda each: each[0])
 
 
 def _usual_models(metadata: Mapping[str, str]) -> Iterator[tuple[FamilyCard, Variant, DiffusersFamily]]:
