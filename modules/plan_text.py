@@ -39,6 +39,8 @@ def how(plan: MemoryPlan, rung: Rung) -> list[Problem]:
         whole = rung.checkpointed == rung.blocks
         counts: dict[str, Any] = {"count": rung.checkpointed, "of": rung.blocks}
         parts.append(problem("plan.checkpointed:all" if whole else "plan.checkpointed", **counts))
+    if rung.settings.get("training.gradients") == "main_memory":
+        parts.append(Problem("plan.gradients"))
     if rung.batch_parts > 1:
         parts.append(problem("plan.batch-parts", count=rung.batch_parts))
     return parts
@@ -49,6 +51,7 @@ def way_problem(settings: Mapping[str, Any]) -> list[Problem]:
     quantization, share = settings["model.quantization"], settings["model.offload"]
     weights = Problem("plan.held:off") if quantization == "off" else problem("plan.held", held=quantization)
     twice = [Problem("plan.checkpointed:all")] if settings["training.gradient_checkpointing"] == "all" else []
+    twice += [Problem("plan.gradients")] if settings.get("training.gradients") == "main_memory" else []
     return [weights, *([problem("plan.offloaded:share", share=share)] if share != "none" else []), *twice]
 
 

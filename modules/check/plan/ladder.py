@@ -23,6 +23,7 @@ class Way:
 
     quantization: str = "off"
     offloads: bool = False  # as few blocks in main memory as fit
+    gradients: str = "card"
 
     @property
     def exactness(self) -> Exactness:
@@ -31,6 +32,7 @@ class Way:
 
 WHOLE, INT8, NF4 = Way(), Way("int8"), Way("nf4")
 WHOLE_OFFLOADED, INT8_OFFLOADED, NF4_OFFLOADED = Way("off", True), Way("int8", True), Way("nf4", True)
+GRADIENTS_ASIDE = Way(gradients="main_memory")
 LADDERS: dict[str, tuple[Way, ...]] = {
     "exact": (WHOLE, WHOLE_OFFLOADED),
     "balanced": (WHOLE, INT8, INT8_OFFLOADED, NF4, NF4_OFFLOADED),
@@ -55,6 +57,7 @@ def descent(preset: Preset, on_card: bool) -> Iterator[dict[str, str]]:
                 "model.quantization": way.quantization,
                 "model.offload": share,
                 "training.gradient_checkpointing": "all",
+                "training.gradients": way.gradients,
             }
 
 
@@ -63,7 +66,8 @@ def ladder(preset: Preset, *, on_card: bool) -> tuple[list[Way], list[Way]]:
     model, prefer = preset.model, preset.general.prefer
     ways, others = LADDERS[prefer], OTHERS[prefer]
     if preset.method.kind == "full" and "denoiser" in preset.trained_parts():
-        ways, others = (WHOLE,), ()
+        ways, others = (WHOLE, GRADIENTS_ASIDE) if on_card else (WHOLE,), ()
+        ways = tuple(way for way in ways if preset.training.gradients in ("auto", way.gradients))
     elif model.quantization != "auto":
         ways, others = (Way(model.quantization), Way(model.quantization, offloads=True)), ()
     offloads = {False, on_card} if model.offload == "auto" else {bool(model.offloaded)}

@@ -63,6 +63,7 @@ class Numbers:
             "model.quantization": choice.way.quantization,
             "model.offload": str(Share(share_of(choice.offloaded, self.blocks))),
             "training.gradient_checkpointing": str(Share(share_of(choice.checkpointed, self.blocks))),
+            "training.gradients": choice.way.gradients,
         }
 
     def seconds(self, choice: Choice, gpu: Gpu) -> float:
@@ -81,7 +82,7 @@ class Numbers:
         """
         if 0 < choice.checkpointed < self.blocks:
             choice = replace(choice, checkpointed=self.blocks)
-        changes = {**self.settings(choice), "model.offload": "none"}
+        changes = {**self.settings(choice), "model.offload": "none", "training.gradients": "card"}
         if choice.batch_parts > 1:
             training = self._preset.training
             changes["training.batch_size"] = training.batch_size // choice.batch_parts
@@ -106,6 +107,9 @@ class Numbers:
         if choice.way.quantization != "off" or choice.offloaded:
             going += UNPACKED * self._held.largest
         going += self._short.get(_alike(choice), 0)
+        if choice.way.gradients == "main_memory":
+            update = max(0, step.update - step.gradients)
+            return replace(step, passes=going, passes_gradients=0, gradients=0, update=update)
         return replace(step, passes=going + step.passes_gradients)
 
     @cached_property
@@ -128,7 +132,9 @@ def _going(step: StepBytes) -> int:
 
 def _alike(choice: Choice) -> Choice:
     """What a correction holds for: neither where blocks lie nor how many are checkpointed changes it."""
-    return replace(choice, offloaded=0, checkpointed=0, way=Way(choice.way.quantization))
+    return replace(
+        choice, offloaded=0, checkpointed=0, way=Way(choice.way.quantization, gradients=choice.way.gradients)
+    )
 
 
 def _checkpointed(preset: Preset, share: str) -> Preset:

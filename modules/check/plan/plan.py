@@ -17,7 +17,7 @@ from modules.preset.text.share import Share
 
 TRIES = 3  # counts of the way that is chosen, until it fits as it was thought
 WORTH = 0.05  # of the room: with less to spare, every block is checkpointed
-PLANNED = ("model.quantization", "model.offload", "training.gradient_checkpointing")
+PLANNED = ("model.quantization", "model.offload", "training.gradient_checkpointing", "training.gradients")
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,8 @@ class Planner:
     def estimate(self, plan: MemoryPlan, place: Place) -> Estimate:
         """The phases of a run by a plan."""
         rung = plan.rungs[plan.chosen]
-        way = Way(str(rung.settings["model.quantization"]), bool(rung.offloaded))
+        settings = rung.settings
+        way = Way(str(settings["model.quantization"]), bool(rung.offloaded), str(settings["training.gradients"]))
         return self._numbers.estimate(Choice(way, rung.checkpointed, rung.batch_parts, rung.offloaded), place.room)
 
     def _fit(self, place: Place) -> CardFit:

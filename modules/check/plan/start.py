@@ -55,11 +55,15 @@ def next_rung(asked: Preset, running: Preset) -> dict[str, str] | None:
     rungs = [without_plan(with_planned(asked, settings)) for settings in descent(asked, place_of(running).on_card)]
     here = [number for number, rung in enumerate(rungs) if _way(rung) == _way(running)]
     for rung in rungs[here[0] if here else 0 :]:
-        if rung.model != running.model or rung.training.checkpointed > running.training.checkpointed:
+        if rung.model != running.model or _again(rung) > _again(running):
             values = rung.model_dump(mode="json")
             return {path: get(values, path) for path in WITHOUT_PLAN}
     return None
 
 
-def _way(preset: Preset) -> tuple[str, float]:
-    return preset.model.quantization, preset.model.offloaded
+def _again(preset: Preset) -> tuple[bool, float]:
+    return preset.training.gradients == "main_memory", preset.training.checkpointed
+
+
+def _way(preset: Preset) -> tuple[str, float, str]:
+    return preset.model.quantization, preset.model.offloaded, preset.training.gradients

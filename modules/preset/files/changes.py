@@ -22,6 +22,7 @@ AUTOMATIC = (
     "model.offload",
     "model.vae_tiling",
     "training.gradient_checkpointing",
+    "training.gradients",
 )
 Changes = dict[str, list[Any]]  # by path: the old value and the new one
 

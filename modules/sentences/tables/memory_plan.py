@@ -13,6 +13,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plan.offloaded:share": ("{share} of the blocks in main memory", ""),
     "plan.checkpointed:all": ("gradient checkpointing", ""),
     "plan.checkpointed": ("{count} of {of:# block|# blocks} checkpointed", ""),
+    "plan.gradients": ("gradients in main memory", ""),
     "plan.batch-parts": ("each batch in {count} parts", ""),
     "plan.pace": (", about {seconds:duration} a step", ""),
     "plan.next": (
