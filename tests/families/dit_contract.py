@@ -163,9 +163,10 @@ class DitContract(FamilyContract):
 
     def test_a_file_tells_its_family_under_its_authors_names_and_under_diffusers(self) -> None:
         spec, layout = self.kind.card.component("denoiser"), self.kind.layout
+        inside = {f"{each.in_denoiser}weight" for each in self.kind.card.components if each.in_denoiser}
         for variant in self.kind.card.variants:
             shapes, _ = building.tensor_shapes(spec, bundled_config(variant.kind, spec))
-            native = {link.theirs for link in layout.links(shapes).values()} if layout else set[str]()
+            native = {link.theirs for link in layout.links(shapes).values()} | inside if layout else set[str]()
             for names in (native, shapes):
                 for prefix in ("", "model.diffusion_model.", "transformer."):
                     assert family_of([prefix + name for name in names]) == self.kind.name

@@ -88,13 +88,13 @@ GUARDS = [
     ),
     Guard(
         "an image that changes while it is read is put aside", "modules/data/cache/fill.py",
-        'return pixels if same(row, index.file(row)) else "it was changed while it was read"', "return pixels",
+        'return pixels if same(row, index.file(row)) else Problem("reason.changed-while-read")', "return pixels",
         f"{TWO}::test_an_image_that_changes_while_it_is_read_is_put_aside",
     ),
     Guard(
         "an image is encoded alone", "modules/data/cache/fill.py",
-        "latents = self.encoders.encode_image(pixels_to_tensor([pixels])).cpu()",
-        "latents = self.encoders.encode_image(pixels_to_tensor([pixels] * (self._unflushed + 1))).cpu()",
+        "to_cpu(self.encoders.encode_image(pixels_to_tensor([pixels])))",
+        "to_cpu(self.encoders.encode_image(pixels_to_tensor([pixels] * (self._unflushed + 1))))",
         f"{TWO}::test_what_is_learnt_does_not_depend_on_what_was_cached_before",
     ),
     Guard(

@@ -22,7 +22,7 @@ from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.trainer.memory_fixes import memory_fixes
 from modules.trainer.preparation import caches_latents, resident_components
@@ -189,9 +189,9 @@ def _finding(found: Estimate, limit: int, fixes: list[Fix]) -> Finding:
         "memory.peak:card" if found.on_card else "memory.peak:cpu",
         severity(peak.total, limit, uncertainty(found.on_card)),
         "training.batch_size",
-        {"needed": peak.total, "limit": limit, "stage": peak.title},
+        {"needed": peak.total, "limit": limit, "stage": Problem(peak.code)},
         fixes,
-        bars=[(label, float(size)) for label, size in sorted(peak.parts.items(), key=lambda row: -row[1]) if size],
+        bars=peak.bars,
         unit="bytes",
     )
 
@@ -211,7 +211,7 @@ def _main_memory(found: Estimate) -> Iterator[Finding]:
             "memory.main",
             "warning",
             "output.dtype",
-            {"stage": peak.title, "needed": peak.total, "limit": free},
-            bars=[(label, float(size)) for label, size in peak.parts.items()],
+            {"stage": Problem(peak.code), "needed": peak.total, "limit": free},
+            bars=peak.bars,
             unit="bytes",
         )

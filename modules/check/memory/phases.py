@@ -31,8 +31,10 @@ from modules.check.memory.step_memory import (
 )
 from modules.families import Family
 from modules.families.parts.vae_tiling import WHOLE_SHARE
+from modules.messages import Bar
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
+from modules.sentences.problem import Problem
 from modules.system.devices import DTYPES, card_memory, device_named, is_card
 from modules.system.read_cache import ReadCache
 from modules.system.stamps import ALWAYS
@@ -55,8 +57,14 @@ T = TypeVar("T")
 class Phase:
     """What is in memory at the worst moment of one phase, by what it is for; bytes."""
 
-    title: str
+    code: str  # rows of the catalogue, as are the names of the parts
     parts: dict[str, int]
+
+    @property
+    def bars(self) -> list[Bar]:
+        """What there is, the largest first."""
+        rows = sorted(self.parts.items(), key=lambda row: -row[1])
+        return [(Problem(part), float(size)) for part, size in rows if size]
 
     @property
     def total(self) -> int:
@@ -211,49 +219,47 @@ def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: 
     preset, device = with_precision(preset), device_named(preset.general.device)
     on_card, room = counts_for_a_card(device), room or (card_memory(device)[1] if is_card(device) else 0)
     step = work.step
-    start = {"PyTorch": CARD_CONTEXT} if on_card else {"Programs": IMPORTS + KERNELS}
+    start = {"bar.pytorch": CARD_CONTEXT} if on_card else {"bar.programs": IMPORTS + KERNELS}
     phases = [*_caching(family, work, room), *_training(step), *_sampling(preset, work, held, room)]
     saving = _saving(preset, step, work.parts)
     if not on_card:
         phases += saving
-        lost = [{"Lost between tensors": round(FRAGMENTATION * phase.total)} for phase in phases]
-        return Estimate([Phase(p.title, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
-    found = [Phase(phase.title, {**start, **phase.parts}) for phase in phases]
-    beside = {"Offloaded blocks": work.aside} if work.aside else {}
-    copies, there = "Copies for the file", {"Programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
-    there |= {"Gradients": step.gradients_aside} if step.gradients_aside else {}
-    files = [Phase(phase.title, {**there, copies: phase.parts[copies]}) for phase in saving]
-    loading = Phase("Loading", {"Programs": IMPORTS, **beside, "A tensor on its way": work.largest})
+        lost = [{"bar.lost": round(FRAGMENTATION * phase.total)} for phase in phases]
+        return Estimate([Phase(p.code, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
+    found = [Phase(phase.code, {**start, **phase.parts}) for phase in phases]
+    beside = {"bar.offloaded": work.aside} if work.aside else {}
+    copies, there = "bar.copies", {"bar.programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
+    there |= {"bar.gradients": step.gradients_aside} if step.gradients_aside else {}
+    files = [Phase(phase.code, {**there, copies: phase.parts[copies]}) for phase in saving]
+    loading = Phase("phase.loading", {"bar.programs": IMPORTS, **beside, "bar.on-its-way": work.largest})
     return Estimate(found, on_card, [loading, *files])
 
 
 def _caching(family: Family, work: Work, room: int) -> Iterator[Phase]:
-    weights = {"VAE": work.parts["vae"]}
+    weights = {"bar.vae": work.parts["vae"]}
     if work.images is not None:
         encoding = work.images.within(round(WHOLE_SHARE * room), 0)[-1]
-        yield Phase("Encoding images", {**weights, "Work on images": encoding})
+        yield Phase("phase.images", {**weights, "bar.image-work": encoding})
     if work.texts is not None:
-        weights |= {"Text encoders": sum(work.parts[name] for name in family.text_encoders)}
-        yield Phase("Encoding captions", {**weights, "Work on captions": work.texts})
+        weights |= {"bar.text-encoders": sum(work.parts[name] for name in family.text_encoders)}
+        yield Phase("phase.captions", {**weights, "bar.caption-work": work.texts})
 
 
 def _held(step: StepBytes) -> dict[str, int]:
     """What is there from step to step."""
-    names = {"denoiser": "Denoiser, frozen", "vae": "VAE"}
-    rows = {names.get(name, "Text encoders, frozen"): 0 for name in step.weights}
+    names = {"denoiser": "bar.denoiser", "vae": "bar.vae"}
+    rows = {names.get(name, "bar.frozen-text-encoders"): 0 for name in step.weights}
     for name, size in step.weights.items():
-        rows[names.get(name, "Text encoders, frozen")] += size
-    rows |= {"Trained weights": step.trained + step.extra, "Optimizer": step.state, "Moving average": step.average}
+        rows[names.get(name, "bar.frozen-text-encoders")] += size
+    rows |= {"bar.trained": step.trained + step.extra, "bar.optimizer": step.state, "bar.average": step.average}
     return {name: size for name, size in rows.items() if size}
 
 
 def _training(step: StepBytes) -> list[Phase]:
     going, update = step.passes - step.passes_gradients, step.update - step.gradients
     return [
-        Phase("Training", {**_held(step), "Gradients": step.passes_gradients, "Activations": going}),
-        Phase(
-            "Updating weights", {**_held(step), "Gradients": step.gradients, "Work of the optimizer": max(0, update)}
-        ),
+        Phase("phase.training", {**_held(step), "bar.gradients": step.passes_gradients, "bar.activations": going}),
+        Phase("phase.updating", {**_held(step), "bar.gradients": step.gradients, "bar.optimizer-work": max(0, update)}),
     ]
 
 
@@ -266,11 +272,11 @@ def _sampling(preset: Preset, work: Work, held: set[str], room: int) -> Iterator
     if work.samples is None:
         return
     rows = {**_held(work.step), **_finished(preset, work.step)}
-    with_vae = rows if "vae" in held else {**rows, "VAE": work.parts["vae"]}
+    with_vae = rows if "vae" in held else {**rows, "bar.vae": work.parts["vae"]}
     beside = sum(with_vae.values()) + CARD_CONTEXT
     drawing, decoding = work.samples.within(room, beside)
-    yield Phase("Drawing samples", {**rows, "Work on samples": drawing})
-    yield Phase("Decoding samples", {**with_vae, "Work on samples": decoding})
+    yield Phase("phase.drawing", {**rows, "bar.sample-work": drawing})
+    yield Phase("phase.decoding", {**with_vae, "bar.sample-work": decoding})
 
 
 def _ema_on_cpu(preset: Preset, step: StepBytes) -> dict[str, int]:
@@ -278,13 +284,13 @@ def _ema_on_cpu(preset: Preset, step: StepBytes) -> dict[str, int]:
     if not ema_is_on_cpu(preset):
         return {}
     numbers = step.trained // DTYPES[preset.training.weights].itemsize
-    return {"Moving average": 4 * numbers + step.trained}
+    return {"bar.average": 4 * numbers + step.trained}
 
 
 def _finished(preset: Preset, step: StepBytes) -> dict[str, int]:
     """A second set of trained weights, where samples and files are made from an average."""
     swaps = preset.training.ema or preset.optimizer.is_schedule_free
-    return {"Averaged weights, put in": step.trained} if swaps else {}
+    return {"bar.averaged": step.trained} if swaps else {}
 
 
 def _saving(preset: Preset, step: StepBytes, parts: dict[str, int]) -> list[Phase]:
@@ -298,7 +304,7 @@ def _saving(preset: Preset, step: StepBytes, parts: dict[str, int]) -> list[Phas
         trained = step.trained // DTYPES[preset.training.weights].itemsize
         beside = 0 if preset.output.parts == "trained" else numbers["vae"]
         copies = (min(trained, largest) + largest + beside) * width
-    return [Phase("Saving the model", {**_held(step), **_finished(preset, step), "Copies for the file": copies})]
+    return [Phase("phase.saving", {**_held(step), **_finished(preset, step), "bar.copies": copies})]
 
 
 def _width(component: str, preset: Preset) -> int:

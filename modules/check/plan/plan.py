@@ -91,9 +91,8 @@ class Planner:
         found = self._numbers.estimate(choice, place.room)
         pinned = {path: value for path in PLANNED if (value := get(self._values, path)) != "auto"}
         settings: dict[str, Any] = {**self._numbers.settings(choice), **pinned}
-        parts = sorted(found.peak.parts.items(), key=lambda row: -row[1])
         return Rung(
-            settings, found.peak.total, [(label, float(size)) for label, size in parts if size],
+            settings, found.peak.total, found.peak.bars,
             self._numbers.aside(choice), self._numbers.blocks, choice.offloaded, choice.checkpointed,
             choice.batch_parts, self._numbers.seconds(choice, place.gpu) if place.gpu else 0.0,
             choice.way.exactness, found.peak.total <= place.room,
