@@ -149,8 +149,8 @@ def test_convert_takes_paths_in_full(jobs: list[Job], tmp_path: Path, monkeypatc
     given = [{k: v for k, v in job.settings.items() if k not in others} for job in jobs if isinstance(job, RunTool)]
     assert given == [
         {
-            "out": str(tmp_path / "a.safetensors"), "format": "auto", "dtype": "bf16", "family": "auto", "variant": "auto",
-            "parts": str(tmp_path / "parts.safetensors"), "overwrite": False,
+            "out": str(tmp_path / "a.safetensors"), "format": "auto", "dtype": "bf16", "family": "auto",
+            "variant": "auto", "parts": str(tmp_path / "parts.safetensors"), "overwrite": False,
         },
         {
             "out": str(tmp_path / "a"), "format": "folder", "dtype": "as_is", "family": "sdxl",

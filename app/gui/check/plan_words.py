@@ -11,7 +11,7 @@ from app.gui.kit import Limit, MeterRow, Part
 from modules.language import plural, tr
 from modules.messages import CardFit, MemoryPlan, Rung
 from modules.plan_text import held
-from modules.text import GB, in_bytes, whole_gb
+from modules.text import GB, in_bytes, rate, whole_gb
 from modules.wire import decode
 
 NEARLY_FULL = 0.9  # of a card: amber
@@ -77,6 +77,4 @@ def _result(plan: MemoryPlan, fit: CardFit) -> str:
 
 def pace_of(seconds: float) -> str:
     """ "2.4 s/it", "1.6 it/s"; empty where nobody knows."""
-    if not seconds:
-        return ""
-    return f"{seconds:.2g} s/it" if seconds >= 1 else f"{1 / seconds:.2g} it/s"
+    return rate(1 / seconds) if seconds else ""

@@ -13,12 +13,13 @@ from app.gui.form.prompt_form import PromptForm
 from app.gui.kit import FormRow, Frame, LinkButton, px
 from app.gui.run.sample_now import first_prompt
 from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
-from modules.language import tr
+from modules.language import plural, tr
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import examine_section
 from modules.tools import Tool
 
+NAMED = 3  # of the settings that can be unfolded
 PATHS = ("file", "folder", "save", "model")
 
 
@@ -68,7 +69,7 @@ class ToolForm(Frame):
         self.columnconfigure(0, weight=1)
         for setting in self._basic:
             self.fields[setting.path]
-        self.more = LinkButton(self, tr("More: {settings}", settings=", ".join(hidden)), self.unfold)
+        self.more = LinkButton(self, _more(hidden), self.unfold)
         self.lay_out()
 
     def lay_out(self) -> None:
@@ -127,6 +128,14 @@ class ToolForm(Frame):
     def _applies(self, setting: SettingInfo) -> bool:
         when = setting.when
         return when is None or self.fields[when.path].read() in when.values
+
+
+def _more(hidden: list[str]) -> str:
+    """What can be unfolded: the first few by name."""
+    named, others = ", ".join(hidden[:NAMED]), len(hidden) - NAMED
+    if others <= 0:
+        return tr("More: {settings}", settings=named)
+    return plural(others, "More: {settings} and 1 other", "More: {settings} and {count} others", settings=named)
 
 
 class ValueField:

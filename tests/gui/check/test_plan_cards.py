@@ -87,7 +87,7 @@ def test_rows_compare_the_ways_and_the_cards() -> None:
         "nf4, 12 blocks in RAM, 2.9 s/it", "int8, 14 blocks in RAM, 2.4 s/it",
     ]  # fmt: skip
     assert [part.label for part in parts_of(PLAN.rungs[PLAN.chosen])] == ["Denoiser, frozen", "Activations", "Other"]
-    assert (pace_of(0.5), pace_of(0.0)) == ("2 it/s", "")
+    assert (pace_of(0.5), pace_of(0.0)) == ("2.00 it/s", "")
 
 
 def test_the_plan_stands_first_and_goes_with_its_result(page: Any, pump: Pump) -> None:

@@ -123,8 +123,8 @@ def test_without_room_for_one_item_the_run_ends_with_what_would_help(tmp_path, m
     assert isinstance(failed, Failed) and not failed.details
     assert "Memory ran out at step 1, even with one image of 64x64 at a time." in failed.message
     changes = [mend.changes for mend in failed.fixes]
-    assert changes[0] == {"training.gradient_checkpointing": "all"}
-    assert changes[1] == {"training.batch_size": 1, "training.accumulation": 6}
+    assert changes[0] == {"training.batch_size": 1, "training.accumulation": 6}
+    assert {"training.gradient_checkpointing": "all"} not in changes  # which it has tried by itself
     assert {"model.dtype": "bf16"} in changes
 
 
