@@ -161,7 +161,8 @@ class PlanCards(Frame):
         here = self._result.plan if self._result else plan
         assert here is not None
         title = tr("This PC: {name}, {size}", name=here.card or tr("main memory"), size=whole_gb(here.total))
-        cards = [Option(name, f"{name}, {whole_gb(gpu.memory)}") for name, gpu in GPUS.items()]
+        sizes = {name: whole_gb(gpu.memory) for name, gpu in GPUS.items()}
+        cards = [Option(name, name if size in name else f"{name}, {size}") for name, size in sizes.items()]
         self.picker.offer([Option(HERE, title), *cards])
         self.picker.set(self._gpu)
         usual = here if here.cards else plan

@@ -22,7 +22,7 @@ from modules.preset.preset import Preset
 from modules.system.devices import card_module, device_named, is_card
 from modules.trainer.preparation import resolved, with_planned
 
-_last: list[Planner] = []  # of the last check, for questions about other cards
+_last: list[tuple[CheckContext, Place, Planner]] = []  # of the last check, for questions about other cards
 
 
 def findings(context: CheckContext) -> Iterator[Finding]:
@@ -36,7 +36,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     with for_a_card() if place.on_card else nullcontext():
         estimator, planner = planner_for(context, place)
         plan = planner.plan(place, usual=place.on_card and not context.start)
-        _last[:] = [planner]
+        _last[:] = [(context, place, planner)]
         context.tell(plan)
         preset = with_planned(planner.preset, plan.rungs[plan.chosen].settings)
         yield from memory.findings_of(
@@ -87,12 +87,16 @@ def place_of(preset: Preset, card: str = "") -> Place:
 def answer(query: Query) -> Answer:
     """What the plan of the last check is for another card, {"card": name}, or otherwise preferred, {"prefer": ...}.
 
-    Without values where nothing was checked. Nothing is counted anew.
+    Without values where nothing was checked. Nothing is counted anew but for a card, where this computer has none.
     """
     values: Mapping[str, Any] = query.values
     if not _last:
         return Answer(query.id, query.what)
-    planner = _last[0].preferring(values["prefer"]) if values.get("prefer") else _last[0]
+    context, before, planner = _last[0]
     place = place_of(planner.preset, str(values.get("card", "")))
     with for_a_card() if place.on_card else nullcontext():
-        return Answer(query.id, query.what, asdict(planner.plan(place, count=False)))
+        if place.on_card != before.on_card:  # a card would hold and compute otherwise than this computer
+            planner = planner_for(context, place)[1]
+        if values.get("prefer"):
+            planner = planner.preferring(values["prefer"])
+        return Answer(query.id, query.what, asdict(planner.plan(place, count=False, usual=not before.on_card)))

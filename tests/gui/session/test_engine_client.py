@@ -42,6 +42,7 @@ PATIENCE = 240.0  # a loaded machine takes its time to start a process
 ECHO = """
 import sys
 from modules.messages import *
+from modules.wire import *
 for line in sys.stdin:
     match decode(line):
         case Quit(): break
