@@ -197,7 +197,7 @@ class DitRuns:
         family = self.full_size(next(iter(self.parameters)), folder, **self.short)
         preset = preset_of({"version": 5, "model": {"family": self.kind.name, "dtype": "bf16"}})
         monkeypatch.setattr(pipeline, "free_memory", lambda _: 0)
-        loaded = part_bytes(family, preset)
+        loaded = part_bytes(family, preset, family.component_names)
         for spec in self.kind.card.components:
             whole = sum(prod(shape) for shape in family.weights(spec.name).shapes.values())
             streamed = spec.reads_text and not spec.trainable

@@ -123,7 +123,7 @@ class SizeCache:
 
 
 # Raise the number when the same settings count otherwise than before.
-TABLE = f"memory counts 1 {torch.__version__} {diffusers.__version__}"
+TABLE = f"memory counts 2 {torch.__version__} {diffusers.__version__}"
 
 
 def _stored(value: object) -> bytes:
@@ -143,6 +143,7 @@ def _restored(content: bytes) -> Any:
 # How long a run is changes none of its sizes, and shapes say all of a model that a size depends on.
 NOT_COUNTED = {"model": {"source", "vae"}, "training": {"steps", "epochs"}}
 MAX_CACHED = 1000
+WHOLE = 2**62  # bytes: a text encoder of any size is held whole
 _CACHED: dict[str, object] = {}
 
 
@@ -164,6 +165,7 @@ class Work:
     """What the phases are made of: bytes. None: that is not done."""
 
     parts: dict[str, int]  # weights of each component, as they are loaded
+    streamed: dict[str, int]  # those of text encoders that a card has no room for, and that are read block by block
     step: StepBytes
     images: Vae | None  # for the cache
     texts: int | None
@@ -189,8 +191,11 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
     def samples(preset: Preset) -> tuple[int, ...]:
         return counts.get("samples", preset, ("method", "sampling", "training"), lambda: sample_bytes(family, preset))
 
+    on_card = counts_for_a_card(device_named(preset.general.device))
+    names, texts = family.component_names, family.text_encoders
     return Work(
-        counts.get("parts", preset, (), lambda: part_bytes(family, preset)),
+        counts.get("parts", preset, (), lambda: part_bytes(family, preset, names, WHOLE if on_card else None)),
+        counts.get("streamed", preset, (), lambda: part_bytes(family, preset, texts, 0)) if on_card else {},
         counts.get(
             ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
         ),
@@ -235,13 +240,22 @@ def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: 
     return Estimate(found, on_card, [loading, *files])
 
 
+TEXT_SHARE = 3 / 4  # of what a card has free that a text encoder may take (families/parts/pipeline.py)
+
+
+def _text_encoder(work: Work, name: str, room: int) -> int:
+    """Whole, or block by block where that would be too much for a card with so much room."""
+    too_large = room and work.parts[name] > TEXT_SHARE * (room - CARD_CONTEXT)
+    return work.streamed[name] if too_large else work.parts[name]
+
+
 def _caching(family: Family, work: Work, room: int) -> Iterator[Phase]:
     weights = {"bar.vae": work.parts["vae"]}
     if work.images is not None:
         encoding = work.images.within(round(WHOLE_SHARE * room), 0)[-1]
         yield Phase("phase.images", {**weights, "bar.image-work": encoding})
     if work.texts is not None:
-        weights |= {"bar.text-encoders": sum(work.parts[name] for name in family.text_encoders)}
+        weights |= {"bar.text-encoders": sum(_text_encoder(work, name, room) for name in family.text_encoders)}
         yield Phase("phase.captions", {**weights, "bar.caption-work": work.texts})
 
 

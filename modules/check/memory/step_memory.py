@@ -30,7 +30,7 @@ from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
 from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
-from modules.system.devices import DTYPES, autocast, device_named
+from modules.system.devices import DTYPES, autocast, device_named, is_card
 from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
@@ -96,15 +96,20 @@ def _trained_bytes(family: Family, preset: Preset) -> int:
 
 
 def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
-    with _meta_copy(family, preset, family.component_names) as (ledger, copy):
+    parts = held | {*(family.text_encoders if batch_shape.caches_text else ())}
+    parts |= set() if batch_shape.caches_latents else {"vae"}
+    with _meta_copy(family, preset, [name for name in family.component_names if name in parts]) as (ledger, copy):
         batch = _batch(copy, preset, batch_shape)
-        copy.unload(*(set(copy.component_names) - held))
+        copy.unload(*(parts - held))
         method = attach(copy, preset)
         use_gradient_checkpointing(copy, method.modified_components | {"denoiser"}, preset.training.checkpointed)
-        learner = Learner(preset, copy, method, steps=1000)
+        learner = Learner(preset, copy, method, steps=1000, on_card=counts_for_a_card(copy.options.device))
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
-        learner.judges_steps = False  # as would the guard
-        return measure_step(ledger, learner, batch, held)
+        judges, learner.judges_steps = learner.judges_steps, False  # as would the guard
+        found = measure_step(ledger, learner, batch, held)
+        if judges and counts_for_a_card(copy.options.device):
+            return replace(found, update=found.update + learner.optimizer.restorable_bytes)
+        return found
 
 
 def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str]) -> StepBytes:
@@ -115,7 +120,8 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
     average = 0 if learner.ema is None else bytes_in(learner.ema.values.values())
     weights = {name: bytes_in(_untrained(method, name)) for name in loaded}
     given = bytes_of_batch(batch)
-    extra = ledger.live - sum(weights.values()) - trained - average - given
+    beside = 0 if is_card(learner.device) else aside  # main memory is what is counted, and stands for a card
+    extra = ledger.live - sum(weights.values()) - trained - average - given - beside
     batches = [batch] * min(learner.preset.training.accumulation, 2)
     still = ledger.live
     watch, flops, launches = _Watch(ledger, learner), ledger.flops, ledger.launches
@@ -201,10 +207,16 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
         return drawing, ledger.peak - still
 
 
-def part_bytes(family: Family, preset: Preset) -> dict[str, int]:
-    """Every part's weights as they are loaded: of one that is read block by block, its largest block and the rest."""
-    with _meta_copy(family, preset, family.component_names) as (_, copy):
-        return {name: _loaded_bytes(copy, name) for name in copy.component_names}
+def part_bytes(
+    family: Family, preset: Preset, parts: Iterable[str], text_memory: int | None = None
+) -> dict[str, int]:  # fmt: skip
+    """The weights of parts as they are loaded: of one that is read block by block, its largest block and the rest.
+
+    `text_memory`: bytes that a text encoder may take. None: as much as this computer has for it.
+    """
+    with _meta_copy(family, preset, parts) as (_, copy):
+        copy.options = replace(copy.options, text_memory=text_memory)
+        return {name: _loaded_bytes(copy, name) for name in parts}
 
 
 def offloaded_bytes(family: Family, preset: Preset) -> int:
@@ -225,7 +237,8 @@ def _loaded_bytes(copy: Family, name: str) -> int:
 
 def trained_sizes(family: Family, preset: Preset) -> list[int]:
     """How many numbers each trained tensor holds."""
-    with _meta_copy(family, preset, family.component_names) as (_, copy):
+    texts = family.text_encoders if preset.method.kind == "embedding" else ()  # which read the words
+    with _meta_copy(family, preset, {"denoiser", *texts, *preset.trained_parts()}) as (_, copy):
         return [parameter.numel() for parameter in attach(copy, preset).parameters().values()]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules.catalog.gpus import Gpu
 from modules.check.memory.findings import MemoryEstimator, with_changes
@@ -13,9 +13,12 @@ from modules.check.memory.step_memory import StepBytes
 from modules.check.plan.held import HeldWeights, held_weights, share_of
 from modules.check.plan.ladder import Way
 from modules.check.plan.pace import Load, seconds
+from modules.placement.gradients import LEAVING
 from modules.preset.preset import Preset
 from modules.preset.text.share import Share
+from modules.system.devices import DTYPES
 from modules.trainer.preparation import without_plan
+from modules.trainer.step.optimizers import CHUNK
 
 UNPACKED = 4  # bytes for each number of a packed weight while it is unpacked, at most
 
@@ -30,6 +33,13 @@ class Choice:
     offloaded: int  # blocks
 
 
+class Missing(NamedTuple):
+    """Bytes that a step takes more than was thought."""
+
+    passes: int = 0
+    update: int = 0
+
+
 class Numbers:
     """Of one model, its images and its settings.
 
@@ -38,7 +48,7 @@ class Numbers:
 
     def __init__(self, estimator: MemoryEstimator, preset: Preset) -> None:
         self._estimator, self._preset = estimator, without_plan(preset)
-        self._short: dict[Choice, int] = {}  # bytes that a count found to be missing
+        self._short: dict[Choice, Missing] = {}  # that a count found
 
     @property
     def blocks(self) -> int:
@@ -57,6 +67,10 @@ class Numbers:
         """Bytes of main memory."""
         return self._held.aside(choice.way.quantization, choice.offloaded)
 
+    def main_memory(self, choice: Choice) -> int:
+        """Bytes of the computer's own memory that lie there for a card."""
+        return self.aside(choice) + self._step(choice).gradients_aside
+
     def settings(self, choice: Choice) -> dict[str, Any]:
         """What makes a run do it so."""
         return {
@@ -72,7 +86,7 @@ class Numbers:
         packed = held.packed(kind) if kind != "off" else 0
         numbers = held.packed("off") // 2 if packed else 0
         share = choice.checkpointed / self.blocks if self.blocks else 0.0
-        load = Load(share, choice.batch_parts, packed, numbers, self.aside(choice))
+        load = Load(share, choice.batch_parts, packed, numbers, self.aside(choice), self._step(choice).gradients_aside)
         return seconds(gpu, self._counted.step, 1.0, self._preset.training.accumulation, load)
 
     def correct(self, choice: Choice) -> bool:
@@ -82,7 +96,7 @@ class Numbers:
         """
         if 0 < choice.checkpointed < self.blocks:
             choice = replace(choice, checkpointed=self.blocks)
-        changes = {**self.settings(choice), "model.offload": "none", "training.gradients": "card"}
+        changes = {**self.settings(choice), "model.offload": "none"}
         if choice.batch_parts > 1:
             training = self._preset.training
             changes["training.batch_size"] = training.batch_size // choice.batch_parts
@@ -91,10 +105,12 @@ class Numbers:
         if changed is None:
             return False
         counted, thought = self._estimator.work(changed).step, self._step(choice)
-        missing = _going(counted) - _going(thought)
-        if missing > 0:
-            self._short[_alike(choice)] = self._short.get(_alike(choice), 0) + missing
-        return missing > 0
+        passes, update = _going(counted) - _going(thought), _update(counted) - _update(thought)
+        if max(passes, update) <= 0:
+            return False
+        before = self._short.get(_alike(choice), Missing())
+        self._short[_alike(choice)] = Missing(before.passes + max(0, passes), before.update + max(0, update))
+        return True
 
     def _step(self, choice: Choice) -> StepBytes:
         """What is kept grows with the blocks that are not checkpointed, and with the images that are learnt at once."""
@@ -106,11 +122,23 @@ class Numbers:
         going //= choice.batch_parts
         if choice.way.quantization != "off" or choice.offloaded:
             going += UNPACKED * self._held.largest
-        going += self._short.get(_alike(choice), 0)
-        if choice.way.gradients == "main_memory":
-            update = max(0, step.update - step.gradients)
-            return replace(step, passes=going, passes_gradients=0, gradients=0, update=update)
-        return replace(step, passes=going + step.passes_gradients)
+        short = self._short.get(_alike(choice), Missing())
+        if choice.way.gradients == "main_memory" and not step.gradients_aside:
+            step, leaving = self._aside(step)
+            going += leaving
+        going += short.passes
+        return replace(step, passes=going + step.passes_gradients, update=step.update + short.update)
+
+    def _aside(self, step: StepBytes) -> tuple[StepBytes, int]:
+        """A step whose gradients lie in main memory, and bytes of those that are still on their way there.
+
+        For the update those of two chunks are on the card at once.
+        """
+        width, largest = DTYPES[self._preset.training.weights].itemsize, self._held.largest
+        coming = min(step.trained, 2 * max(CHUNK, largest) * width)
+        update = _update(step) + coming
+        step = replace(step, passes_gradients=0, gradients=0, update=update, gradients_aside=step.trained)
+        return step, min(step.trained, LEAVING + largest * width)
 
     @cached_property
     def _counted(self) -> Work:
@@ -128,6 +156,11 @@ class Numbers:
 def _going(step: StepBytes) -> int:
     """What comes and goes in a step, beside its gradients."""
     return step.passes - step.passes_gradients
+
+
+def _update(step: StepBytes) -> int:
+    """What the optimizer takes for its work."""
+    return max(0, step.update - step.gradients)
 
 
 def _alike(choice: Choice) -> Choice:

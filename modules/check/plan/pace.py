@@ -23,6 +23,7 @@ class Load:
     packed: int = 0  # bytes of packed weights
     numbers: int = 0  # in them
     offloaded: int = 0  # bytes that come from main memory, each time they are used
+    gradients: int = 0  # bytes that leave for main memory with each batch, and come back for the update
 
 
 def seconds(gpu: Gpu, step: StepBytes, counted_with: float, accumulation: int, load: Load) -> float:
@@ -32,7 +33,8 @@ def seconds(gpu: Gpu, step: StepBytes, counted_with: float, accumulation: int, l
     reads = (2 + load.checkpointed) * load.batch_parts  # how often each frozen weight is used
     computing = step.flops * again / (EFFICIENCY * gpu.flops)
     unpacking = reads * (load.packed + UNPACKED * load.numbers) / gpu.bandwidth if load.packed else 0.0
-    coming = reads * load.offloaded / (OVERLAP * gpu.pcie)
+    coming = reads * load.offloaded / (OVERLAP * gpu.pcie) + load.batch_parts * load.gradients / (OVERLAP * gpu.pcie)
     launching = step.launches * again * load.batch_parts * LAUNCH
     updating = 3 * (step.trained + step.gradients + step.state) / gpu.bandwidth
+    updating += load.gradients / (OVERLAP * gpu.pcie)
     return accumulation * max(computing + unpacking, coming, launching) + updating

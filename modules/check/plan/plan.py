@@ -93,7 +93,7 @@ class Planner:
         settings: dict[str, Any] = {**self._numbers.settings(choice), **pinned}
         return Rung(
             settings, found.peak.total, found.peak.bars,
-            self._numbers.aside(choice), self._numbers.blocks, choice.offloaded, choice.checkpointed,
+            self._numbers.main_memory(choice), self._numbers.blocks, choice.offloaded, choice.checkpointed,
             choice.batch_parts, self._numbers.seconds(choice, place.gpu) if place.gpu else 0.0,
             choice.way.exactness, found.peak.total <= place.room,
         )  # fmt: skip

@@ -46,15 +46,19 @@ class Learner:
     """A family, a method attached to it, an optimizer, and the clock that addresses their chance."""
 
     def __init__(
-        self, preset: Preset, family: Family, method: Method, steps: int, teacher: TeacherCache | None = None
-    ) -> None:
-        """`steps`: the length of the run, for the schedule of the learning rate. `teacher`: see `LossComputer`."""
+        self, preset: Preset, family: Family, method: Method, steps: int, teacher: TeacherCache | None = None, *,
+        on_card: bool | None = None,
+    ) -> None:  # fmt: skip
+        """`steps`: the length of the run, for the schedule of the learning rate. `teacher`: see `LossComputer`.
+
+        `on_card`: gradients may leave for main memory. None: if the family lies on a card.
+        """
         self.preset, self.family, self.method, self.steps = preset, family, method, steps
         self.device = family.options.device
         self.clock, self.loss_computer = Clock(), LossComputer(preset, family, method, teacher)
         self.turns = Alternation(preset)
         parameters, groups = method.parameters().values(), method.groups()
-        aside = preset.training.gradients == "main_memory" and is_card(self.device)
+        aside = preset.training.gradients == "main_memory" and (is_card(self.device) if on_card is None else on_card)
         self.gradients = MainMemoryGradients(parameters, self.device) if aside else Gradients(parameters)
         self.optimizer = MixedPrecisionOptimizer(
             preset.optimizer, groups, preset.general.seed, gradients=self.gradients

@@ -195,6 +195,22 @@ class MixedPrecisionOptimizer:
             for param_group, was in zip(self.inner.param_groups, whole, strict=True):
                 param_group["params"] = was["params"]
 
+    @property
+    def restorable_bytes(self) -> int:
+        """What a card keeps of the largest chunk of weights and their state until a step is known to be no bad one."""
+        if self.settings.fused or self.settings.synchronizes:
+            return 0
+        return max(
+            sum(p.nbytes + sum(x.nbytes for x in self._state_on_device(p).values()) for p in chunk)
+            for param_group in self.inner.param_groups
+            for chunk in _chunks(param_group["params"])
+        )
+
+    def _state_on_device(self, parameter: Tensor) -> dict[str, Tensor]:
+        """What lies elsewhere are counts in main memory, as good as those in Python."""
+        state: dict[str, Any] = self.inner.state[parameter]
+        return {k: v for k, v in state.items() if isinstance(v, Tensor) and v.device == parameter.device}
+
     @contextmanager
     def _restored_if_bad(self, chunk: Sequence[Tensor], bad: Tensor | None) -> Generator[None]:
         """Afterwards, weights and state are as before if `bad`; the device decides, nobody waits."""
@@ -202,11 +218,7 @@ class MixedPrecisionOptimizer:
             yield
             return
         weights = [p.data if p.dtype is torch.bfloat16 else p.data.clone() for p in chunk]  # bf16 gets a new tensor
-        states = [
-            # What lies elsewhere are counts in main memory, as good as those in Python.
-            {k: v.clone() for k, v in self.inner.state[p].items() if isinstance(v, Tensor) and v.device == p.device}
-            for p in chunk
-        ]
+        states = [{k: v.clone() for k, v in self._state_on_device(p).items()} for p in chunk]
         yield
         for parameter, weight, state in zip(chunk, weights, states, strict=True):
             parameter.data.copy_(torch.where(bad, weight, parameter.data))

@@ -1,0 +1,177 @@
+"""What the plan does with counts: it believes a count before its arithmetic, and counts nothing twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from modules.catalog.gpus import GPUS
+from modules.check.memory import phases
+from modules.check.memory.memory_tracker import for_a_card
+from modules.check.memory.phases import CARD_CONTEXT, SizeCache, Work
+from modules.check.memory.step_memory import StepBytes
+from modules.check.plan import findings, numbers
+from modules.check.plan.held import FORMS, HeldWeights
+from modules.check.plan.numbers import Numbers
+from modules.check.plan.pace import Load, seconds
+from modules.check.plan.plan import Place, Planner
+from modules.messages import Query
+from modules.preset.preset import Preset
+from modules.preset.validate import preset_of
+
+MB = 2**20
+GOING = 50 * MB  # what comes and goes in a step with every block checkpointed
+STEP = StepBytes({"denoiser": 0}, 10 * MB, 0, 10 * MB, 20 * MB, 0, 10 * MB + GOING, 10 * MB, 20 * MB, flops=10**15)
+BLOCK = {"off": 100 * MB, "fp8": 50 * MB, "int8": 50 * MB, "nf4": 25 * MB}
+HELD = HeldWeights(0, dict.fromkeys(FORMS, 0), (BLOCK,) * 10, 0)
+TEXT = 600 * MB
+ONE = {"training": {"batch_size": 1}}
+
+
+class Counts:
+    """What the step of a model with ten blocks takes; `surprise`: how much more it is in int8 than one would think."""
+
+    def __init__(self, surprise: int = 0) -> None:
+        self.family: Any = SimpleNamespace(text_encoders=("text_encoder_1",))
+        self.surprise, self.asked = surprise, list[Preset]()
+
+    def work(self, preset: Preset) -> Work:
+        self.asked.append(preset)
+        more = self.surprise if preset.model.quantization == "int8" else 0
+        more += 0 if preset.training.checkpointed else 200 * MB
+        parts, streamed = {"vae": 0, "text_encoder_1": TEXT}, {"text_encoder_1": TEXT // 20}
+        return Work(parts, streamed, replace(STEP, passes=STEP.passes + more), None, 0, None, 0, 0)
+
+    def held(self, _: Preset) -> set[str]:
+        return {"denoiser"}
+
+
+@pytest.fixture(autouse=True)
+def _of_a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setattr(numbers, "held_weights", lambda *_: HELD)
+    with for_a_card():
+        yield
+
+
+def planner(counts: Counts, **model: str) -> Planner:
+    preset = preset_of(
+        {"version": 5, "model": {"family": "sd", "dtype": "bf16", **model}, "method": {"kind": "lora"}, **ONE}
+    )
+    made: Any = counts
+    return Planner(Numbers(made, preset), preset)
+
+
+def place(megabytes: float) -> Place:
+    usable = round((CARD_CONTEXT + megabytes * MB) / 0.94) + 1
+    return Place("", usable, usable, GPUS["RTX 3060"])
+
+
+ALL_INT8 = 10 * 50 + 30 + 50 + 10  # MB: blocks, what is trained with its state, what comes and goes, gradients
+
+
+def test_a_count_that_says_more_takes_the_next_rung() -> None:
+    expected, surprised = (planner(Counts(more)).plan(place(ALL_INT8 + 20)) for more in (0, 100 * MB))
+    assert expected.rungs[expected.chosen].settings["model.quantization"] == "int8"
+    assert expected.rungs[expected.chosen].offloaded == 0
+    chosen = surprised.rungs[surprised.chosen]
+    assert chosen.offloaded and chosen.fits and surprised.chosen > expected.chosen
+    assert surprised.rungs[expected.chosen].peak == expected.rungs[expected.chosen].peak + 100 * MB
+
+
+def test_the_chosen_rung_is_within_what_a_run_may_take() -> None:
+    for megabytes in range(500, 1600, 100):
+        where = place(megabytes)
+        plan = planner(Counts()).plan(where)
+        assert plan.rungs[plan.chosen].peak <= where.room < plan.usable
+
+
+def test_a_text_encoder_that_a_card_has_no_room_for_is_read_block_by_block() -> None:
+    for megabytes, whole in ((400, False), (1600, True)):
+        where, made = place(megabytes), planner(Counts())
+        found = made.estimate(made.plan(where), where)
+        assert next(p for p in found.phases if p.code == "phase.captions").parts["bar.text-encoders"] == (
+            TEXT if whole else TEXT // 20
+        )
+
+
+def test_a_question_about_another_card_or_preference_is_answered_without_a_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    counts = Counts()
+    made = planner(counts)
+    monkeypatch.setattr(findings, "_last", [(None, place(0), made)])
+    made.plan(place(ALL_INT8 + 20), usual=True)
+    asked = len(counts.asked)
+    other = findings.answer(Query(7, "plan", {"card": "RTX 3060"})).values
+    exact = findings.answer(Query(8, "plan", {"card": "RTX 3060", "prefer": "exact"})).values
+    assert (other["card"], other["prefer"], exact["prefer"]) == ("RTX 3060", "balanced", "exact")
+    assert {rung["exactness"] for rung in exact["rungs"][:2]} == {"exact"}
+    assert other == asdict(made.plan(Place.of(GPUS["RTX 3060"]), count=False))
+    assert len(counts.asked) == asked
+    monkeypatch.setattr(findings, "_last", [])
+    assert not findings.answer(Query(9, "plan", {})).values
+
+
+# Counts that are kept -------------------------------------------------------------------------------------------------
+
+
+def sizes(folder: Path, width: int = 8) -> SizeCache:
+    family: Any = SimpleNamespace(
+        name="sd", inpaints=False, component_names=["denoiser"],
+        weights=lambda _: SimpleNamespace(shapes={"a.weight": (width, 4)}),
+    )  # fmt: skip
+    return SizeCache(family, folder)
+
+
+def test_a_count_is_kept_for_the_next_program_and_for_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = list[str]()
+
+    def kept(what: str, width: int = 8, **training: Any) -> StepBytes:
+        monkeypatch.setattr(phases, "_CACHED", {})  # as a program that has just begun
+        preset = preset_of({"version": 5, "model": {"family": "sd"}, "training": training})
+        return sizes(tmp_path, width).get("step", preset, ("training",), lambda: counted.append(what) or STEP)
+
+    assert kept("first") == kept("again") == kept("longer", steps=77) == STEP
+    assert counted == ["first"]
+    kept("other model", width=16)
+    kept("other settings", batch_size=3)
+    assert counted == ["first", "other model", "other settings"]
+
+
+# Pace -----------------------------------------------------------------------------------------------------------------
+
+
+GPU = GPUS["RTX 3060"]
+HEAVY = replace(STEP, flops=10**14, launches=30_000)
+
+
+def pace(**more: Any) -> float:
+    return seconds(GPU, HEAVY, 1.0, 1, Load(**{"checkpointed": 0.0, "packed": 10**9, "numbers": 10**9, **more}))
+
+
+@pytest.mark.parametrize(
+    ("what", "amounts"),
+    [
+        ("checkpointed", (0.0, 0.5, 1.0)),
+        ("offloaded", (0, 10**9, 10**10, 10**11)),
+        ("batch_parts", (1, 2, 8)),
+        ("gradients", (0, 10**9, 10**11)),
+    ],
+)
+def test_what_saves_memory_never_makes_a_step_faster(what: str, amounts: tuple[float, ...]) -> None:
+    found = [pace(**{what: amount}) for amount in amounts]
+    assert found == sorted(found) and found[0] < found[-1]
+
+
+def test_a_step_that_computes_takes_as_long_as_it_computes() -> None:
+    step = replace(STEP, flops=10**16, trained=0, gradients=0, state=0)
+    whole, half = (seconds(replace(GPU, flops=GPU.flops / by), step, 1.0, 1, Load()) for by in (1, 2))
+    assert half == pytest.approx(2 * whole)
+    assert whole == pytest.approx(4 / 3 * seconds(GPU, step, 1.0, 1, Load(checkpointed=0.0)))
