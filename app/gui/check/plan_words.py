@@ -61,10 +61,11 @@ def rung_rows(plan: MemoryPlan) -> Iterator[MeterRow]:
 def card_rows(plan: MemoryPlan) -> Iterator[MeterRow]:
     """Other cards."""
     for fit in plan.cards:
-        share = fit.peak / max(fit.total, 1)
+        share, size = fit.peak / max(fit.total, 1), whole_gb(fit.total)
         role = "error" if not fit.fits else "changed" if share > NEARLY_FULL else "good"
         yield MeterRow(
-            fit.name, fit.name, share, role, in_bytes(fit.peak), _result(plan, fit), second=whole_gb(fit.total)
+            fit.name, fit.name.removesuffix(f" {size}"), share, role, in_bytes(fit.peak), _result(plan, fit),
+            second=size,
         )  # fmt: skip
 
 
