@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from modules.system.devices import is_card
+
 MORE, LEAST_MORE, ITERATIONS = 2, 16, 2  # columns tried for each that is kept; 0.1 % over the full SVD's error
 
 
@@ -55,7 +57,10 @@ def _svd(matrix: Tensor, rank: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
     if columns >= min(matrix.shape):
         u, s, vh = torch.linalg.svd(matrix, full_matrices=False)
         return u, s, vh.T
-    with torch.random.fork_rng(devices=[matrix.device] if matrix.device.type == "cuda" else []):
+    on_card = is_card(matrix.device)
+    with torch.random.fork_rng(
+        [matrix.device] if on_card else [], device_type=matrix.device.type if on_card else "cuda"
+    ):
         torch.manual_seed(seed)
         return torch.svd_lowrank(matrix, columns, niter=ITERATIONS)
 
