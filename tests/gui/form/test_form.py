@@ -305,14 +305,19 @@ def test_automatic_is_what_this_machine_makes_of_it(
     assert automatic.stands_for("model.dtype", values, reading) == "bf16"
 
 
-def test_the_form_says_what_automatic_stands_for(context: AppContext, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_form_says_what_automatic_stands_for(
+    context: AppContext, pump: Pump, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(automatic, "_torch_build", lambda: "cuda")
     context.meters.latest = TURING
     row = row_alone(context, "model.dtype")
     segments = row.made.widget
     assert isinstance(segments, Segmented)
+    row.pack(fill="x")
+    pump()
     assert drawn(segments)[0] == "Automatic (fp16)"
     context.draft.put("training.weights", "bf16")
+    pump()
     assert drawn(segments)[0] == "Automatic (bf16)"
 
 
