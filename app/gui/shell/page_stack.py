@@ -99,6 +99,7 @@ class PageStack(Frame):
         page = self.front.page if self.front is not None else None
         if page is None:
             return
+        page.update_idletasks()  # else a card further down may be on the screen before the first one
         first = page.tk_focusNext() if page.winfo_viewable() else None
         while isinstance(first, LinkButton):  # of the head of a card
             first = first.tk_focusNext()
