@@ -74,6 +74,7 @@ def plan_lines(plan: MemoryPlan, words: Renderer = PLAIN) -> Iterator[str]:
         facts = [in_bytes(rung.peak), *map(words.what, [*pace, EXACTNESS[rung.exactness]])]
         yield f"  {mark} {ways}: {', '.join(fact.lstrip(', ') for fact in facts)}"
     for fit in plan.cards:
-        blocks = f", {fit.offloaded} blocks in main memory" if fit.offloaded else ""
-        verdict = f"{in_bytes(fit.peak)}, {held(plan, fit.quantization)}{blocks}" if fit.fits else "too small"
+        aside = [problem("plan.aside", count=fit.offloaded)] if fit.offloaded else []
+        facts = [in_bytes(fit.peak), held(plan, fit.quantization), *map(words.what, aside)]
+        verdict = ", ".join(facts) if fit.fits else words.what(Problem("plan.too-small"))
         yield f"    {fit.name} ({in_bytes(fit.total)}): {verdict}"

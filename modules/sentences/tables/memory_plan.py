@@ -23,5 +23,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plan.near": ("near exact", ""),
     "plan.less": ("less exact", ""),
     "plan.too-large": ("too large", ""),
+    "plan.too-small": ("too small", ""),
+    "plan.aside": ("{count:1 block|# blocks} in main memory", ""),
     "check.no-such-card": ('"{card}" is no graphics card that Seachange knows.', "Known are {names:list}."),
 }
