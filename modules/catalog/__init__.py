@@ -7,7 +7,7 @@ from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingD
 from modules.catalog.layers import LayerSet
 
 __all__ = [
-    "FAMILIES", "ComponentSpec", "FamilyCard", "LayerSet", "RateRange", "SamplingDefaults", "Variant",
+    "FAMILIES", "USUAL_FAMILY", "ComponentSpec", "FamilyCard", "LayerSet", "RateRange", "SamplingDefaults", "Variant",
     "component_label",
 ]  # fmt: skip
 
@@ -20,6 +20,7 @@ FAMILIES: dict[str, FamilyCard] = {
     "qwen_image": qwen_image.CARD,
     "sd3": sd3.CARD,
 }  # fmt: skip
+USUAL_FAMILY = next(iter(FAMILIES))  # of a preset that names none
 
 
 def most_text_encoders() -> int:

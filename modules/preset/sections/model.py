@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from modules.catalog import FAMILIES
+from modules.catalog import FAMILIES, USUAL_FAMILY
 from modules.preset.setting import OneOf, Section, Setting
 from modules.preset.text.share import Share, ShareText
 
@@ -28,7 +28,7 @@ class Model(Section):
     """Base model"""
 
     family: Annotated[str, OneOf(FAMILIES)] = Setting(
-        "sd", "Model type", aliases="model_type, architecture, sdxl, is_xl, v2, SD 1.5"
+        USUAL_FAMILY, "Model type", aliases="model_type, architecture, sdxl, is_xl, v2, SD 1.5"
     )
     """The architecture of the base model."""
     source: str = Setting(

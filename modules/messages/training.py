@@ -1,0 +1,102 @@
+"""What a run says while it trains."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from modules.messages.message import Count, Point, message
+from modules.sentences.problem import Problem
+
+
+def _step_and_loss(pair: list[float]) -> list[float]:
+    if len(pair) != 2 or not pair[0].is_integer():  # as NaN and infinity are not
+        raise ValueError("is not a step and its loss")
+    return pair
+
+
+StepLoss = Annotated[list[float], AfterValidator(_step_and_loss)]
+
+
+@message
+class Started:
+    """A run has its folder. `resumed_from` is the step of the backup it continues, or -1."""
+
+    folder: str
+    steps: Count
+    epochs: Count
+    steps_per_epoch: Count
+    resumed_from: Count = -1
+    # Settings that are other than they were up to there, by path: the old value and the new one.
+    changes: dict[str, list[Any]] = field(default_factory=dict[str, list[Any]])
+
+
+@message
+class Progress:
+    """Where training stands. No loss is dropped: `losses` holds (step, loss) of every step since the last message."""
+
+    step: Count
+    steps: Count
+    epoch: Count
+    epochs: Count
+    losses: list[StepLoss] = field(default_factory=list[list[float]])
+    smooth_loss: float = 0.0
+    rates: dict[str, float] = field(default_factory=dict[str, float])  # learning rate by part
+    steps_per_second: float = 0.0
+    seconds_left: float = 0.0
+    memory: Count = 0  # bytes of main memory that the process holds
+    card_memory: Count = 0  # bytes of the graphics card's memory that the process holds; 0 without a card
+
+
+@message
+class SampleReady:
+    path: str
+    prompt: str
+    step: Count
+    number: Count  # which of the preset's prompts, from 1; 0 for a prompt of the moment
+
+
+@message
+class BackupSaved:
+    path: str
+    step: Count
+
+
+@message
+class ModelSaved:
+    path: str
+    step: Count
+
+
+@message
+class Paused:
+    step: Count
+    reason: str = ""  # why the run paused by itself: the disk is full, say; "" when the user asked for it
+    retries: bool = False  # it tries again by itself; else it waits to be continued
+    problems: list[Problem] = field(default_factory=list[Problem])  # the reason as data
+
+
+@message
+class Continued:
+    step: Count
+
+
+@message
+class Validated:
+    """How wrong the model is about images that it does not learn from, measured with the same noise each time."""
+
+    step: Count
+    mean: float  # over the images
+    error: float  # standard error of the mean: how far it may be off because these images were taken
+    images: Count
+    concepts: dict[str, float]  # mean of each concept, by its name
+    times: list[Point]  # for each amount of noise
+    best: bool  # whether the model was never as good
+    best_step: Count  # of the best validation so far
+    best_mean: float
+    # How much this is above the best one before, and the standard error of that: the same images with the same noise
+    # differ much less from each other than images do. Both 0 for the first.
+    change: float = 0.0
+    change_error: float = 0.0
