@@ -6,15 +6,17 @@ import os
 import shutil
 import sys
 import time
+from array import array
 from typing import Any, Protocol, TextIO
 
 from tqdm import tqdm
 
 from app.findings import report
 from modules import messages as m
-from modules.event_text import progress_text, sentence
+from modules.event_text import progress_text, sentence, trend_text
 from modules.plan_text import plan_lines
 from modules.text import in_bytes, rate, time_left
+from modules.trend import AVERAGE, latest_trend, moving_average
 from modules.wire import encode
 
 MIN_LINE_GAP_S = 10.0  # no two lines of progress in a log stand closer,
@@ -85,15 +87,35 @@ class FindingsCollector:
         return f"\n{text}\n" if text else ""
 
 
+class LossSummary:
+    """The losses of a run, for a line at its end."""
+
+    def __init__(self) -> None:
+        self._losses = array("d")
+
+    def add(self, event: m.Progress) -> None:
+        self._losses.extend(loss for _, loss in event.losses)
+
+    def line(self, event: m.Event) -> str:
+        """What an event says; at the end of a run the loss before it: its average, and whether it still falls."""
+        found = latest_trend(self._losses) if isinstance(event, m.Finished) else None
+        if found is None:
+            return _line(event)
+        steps = min(AVERAGE, len(self._losses))
+        loss = f"Loss {moving_average(self._losses):.4f} over the last {steps:,} steps, {trend_text(found)}"
+        return f"{loss}\n{_line(event)}"
+
+
 class LogLines:
     """Time and text, for logs; progress only now and then."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._findings = out, FindingsCollector()
+        self._out, self._findings, self._losses = out, FindingsCollector(), LossSummary()
         self._title, self._last_line_at, self._last_line_share = "", -MAX_LINE_GAP_S, 0.0
 
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
+            self._losses.add(event)
             self._is_new_stage("Training")
             self._log_progress(event.step, event.steps, f"{progress_text(event)}, {progress_words(event)}")
         elif isinstance(event, m.Stage):
@@ -103,7 +125,7 @@ class LogLines:
                 self._log_progress(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := _line(event):
+        elif text := self._losses.line(event):
             if isinstance(event, m.Result):
                 self.close()
             self.say(text)
@@ -137,18 +159,19 @@ class ProgressBar:
     """A bar at the bottom of a terminal for what is going on, and sentences above it."""
 
     def __init__(self, out: TextIO) -> None:
-        self._out, self._findings = out, FindingsCollector()
+        self._out, self._findings, self._losses = out, FindingsCollector(), LossSummary()
         self._bar: tqdm[Any] | None = None
         self._title = ""
 
     def show(self, event: m.Event) -> None:
         if isinstance(event, m.Progress):
+            self._losses.add(event)
             self._update_bar("Training", event.step, event.steps, progress_words(event))
         elif isinstance(event, m.Stage):
             self._update_bar(event.title, event.done, event.total, "")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := _line(event):
+        elif text := self._losses.line(event):
             if isinstance(event, m.Result):
                 self.close()
             self.say(text)

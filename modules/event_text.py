@@ -13,6 +13,7 @@ from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
 from modules.sentences.render import Renderer
 from modules.text import counted, rate
+from modules.trend import Trend
 
 IN_LANGUAGE = Renderer(translate=translated)  # English but in a window that has another language
 
@@ -33,6 +34,18 @@ def progress_text(event: m.Progress) -> str:
     epoch = min(event.epoch + 1, event.epochs)  # it counts those that are done
     values = {"epoch": epoch, "epochs": event.epochs, "step": event.step, "steps": event.steps}
     return tr("epoch {epoch:,} of {epochs:,}, step {step:,} of {steps:,}", **values)
+
+
+TRENDS = {
+    "falling": "still falling \u00b7 {change:.1f} % (\u00b1{error:.1f}) over {steps:,} steps",
+    "flat": "flat over {steps:,} steps",
+    "rising": "rising \u00b7 {change:.1f} % (\u00b1{error:.1f}) over {steps:,} steps",
+}
+
+
+def trend_text(trend: Trend) -> str:
+    """Still falling, 4.1 % (give or take 1.6) over 500 steps."""
+    return tr(TRENDS[trend.word], change=abs(trend.change) * 100, error=trend.error * 100, steps=trend.steps)
 
 
 def _name(path: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from app import terminal
 from app.terminal import JsonLines, LogLines, ProgressBar, progress_words
-from modules.messages import ModelSaved, Note, Progress, SampleReady, Stage
+from modules.messages import Finished, ModelSaved, Note, Progress, SampleReady, Stage
 from modules.system.runtime import python_command
 from modules.wire import decode, encode
 
@@ -102,3 +102,26 @@ def test_what_libraries_print_stays_out_of_the_lines_of_json() -> None:
     done = subprocess.run(python_command("-c", code), capture_output=True, text=True, check=True)
     assert done.stdout == encode(Note("x")) + "\n"
     assert done.stderr == "noise\nnoise"
+
+
+@pytest.mark.parametrize("display", [LogLines, ProgressBar])
+def test_at_the_end_of_a_run_the_loss_is_said_and_whether_it_still_falls(display: type[LogLines | ProgressBar]) -> None:
+    out = io.StringIO()
+    lines = display(out)
+    for step in range(0, 400, 20):
+        losses = [[float(each), 1.0 - each / 800] for each in range(step + 1, step + 21)]
+        lines.show(Progress(step + 20, 400, 1, 1, losses))
+    lines.show(Finished(400))
+    lines.close()
+    assert (
+        "Loss 0.7494 over the last 400 steps, still falling \u00b7 66.7 % (\u00b10.0) over 400 steps" in out.getvalue()
+    )
+    assert "Finished at step 400" in out.getvalue()
+
+
+def test_a_run_too_short_for_a_trend_only_says_that_it_has_finished() -> None:
+    out = io.StringIO()
+    lines = LogLines(out)
+    lines.show(Progress(2, 2, 1, 1, [[1.0, 0.5], [2.0, 0.4]]))
+    lines.show(Finished(2))
+    assert out.getvalue().splitlines()[-1].endswith(" Finished at step 2")
