@@ -30,6 +30,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
                                    options: words, or Option(value, label, note, reason, group, words)
                                    labelled({value: label}): options with translated labels
     ChoiceCards(master, on_change) .add(value, title, text) -> frame .pick(value)
+    Chips(master, on_change, on_add)                   .show([Chip(value, label, star)]) .values
     Segmented(master, options, value, on_change)       Switch(master, on, on_change) .turn()
     Slider(master, low, high, value, on_change, step)  .limits(low, high)
 
@@ -60,6 +61,8 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
                                    .show(count) .refresh(index) .selection .current .see(index)
     PictureTable(master, paint, cell, on_select, on_open)  .show(rows, columns) .select(row, column) .refresh(...)
+    PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
+                                   .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     Tree(master, on_tick, on_fold, on_mark, boxes)     .show([TreeLine(key, title, depth, ticked, opened, words, note)])
                                    .key .go(key)       ticked: True, False, None (some)
     accept_files(widget, on_drop) -> bool
@@ -85,6 +88,7 @@ from app.gui.kit.charts.meter_rows import MeterRow, MeterRows
 from app.gui.kit.charts.meters import Meter, Progress
 from app.gui.kit.charts.stacked_bar import Limit, Part, StackedBar
 from app.gui.kit.controls.button import Button
+from app.gui.kit.controls.chips import Chip, Chips
 from app.gui.kit.controls.choice import Choice
 from app.gui.kit.controls.choice_cards import ChoiceCards
 from app.gui.kit.controls.dropping import accept_files, can_drop
@@ -102,7 +106,10 @@ from app.gui.kit.controls.text_area import TextArea
 from app.gui.kit.images.compare import Compare
 from app.gui.kit.images.image_view import ImageView
 from app.gui.kit.images.loader import Pictures
+from app.gui.kit.images.picture_sheet import LARGEST, SMALLEST, PictureSheet
 from app.gui.kit.images.picture_table import PictureTable
+from app.gui.kit.images.sheet_cell import SheetCell
+from app.gui.kit.images.sheet_heads import Head
 from app.gui.kit.images.virtual_grid import Cell, VirtualGrid
 from app.gui.kit.layout.badge import Badge
 from app.gui.kit.layout.dialog import Answer, Dialog, ask
@@ -115,12 +122,12 @@ from app.gui.kit.layout.toast import Toast, toast
 from app.gui.kit.layout.tree import Tree, TreeLine
 
 __all__ = [
-    "Answer", "App", "Badge", "Bar", "BarList", "Button", "Card", "Cell", "Chart", "Choice", "ChoiceCards", "Compare",
-    "Curve", "Dialog", "Divider", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Histogram", "ImageView", "Label",
-    "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow", "MeterRows", "Mode",
-    "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathEntry", "PictureTable", "Pictures", "Popup",
-    "Progress", "RoundFrame", "ScrollArea", "Segmented", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea",
-    "Toast", "Tree", "TreeLine", "VirtualGrid", "accept_files", "ask", "can_drop", "events", "fitting", "icon",
-    "keyboard", "labelled", "liked_mode", "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip",
-    "toast",
+    "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Bar", "BarList", "Button", "Card", "Cell", "Chart", "Chip",
+    "Chips", "Choice", "ChoiceCards", "Compare", "Curve", "Dialog", "Divider", "EmptyState", "Entry", "Flow", "FormRow",
+    "Frame", "Head", "Histogram", "ImageView", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView",
+    "Masonry", "Meter", "MeterRow", "MeterRows", "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted",
+    "Part", "PathEntry", "PictureSheet", "PictureTable", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea",
+    "Segmented", "SheetCell", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine",
+    "VirtualGrid", "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode",
+    "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
 ]  # fmt: skip

@@ -19,6 +19,8 @@ from app.gui.kit import (
     Card,
     Cell,
     Chart,
+    Chip,
+    Chips,
     Choice,
     Compare,
     Dialog,
@@ -26,6 +28,7 @@ from app.gui.kit import (
     Entry,
     FormRow,
     Frame,
+    Head,
     ImageView,
     Label,
     Limit,
@@ -39,9 +42,11 @@ from app.gui.kit import (
     Part,
     PathEntry,
     Pictures,
+    PictureSheet,
     Progress,
     ScrollArea,
     Segmented,
+    SheetCell,
     Slider,
     StackedBar,
     Switch,
@@ -95,9 +100,9 @@ def build(app: App, pictures: Pictures, files: list[Path]) -> None:
     area.pack(side="left", fill="both", expand=True)
     cards = Masonry(area.body)
     cards.pack(fill="x", padx=px(20), pady=px(16))
-    for make in (form, buttons, surfaces, meters, log, chart, bars):
+    for make in (form, chips, buttons, surfaces, meters, log, chart, bars):
         cards.add(make(cards))
-    for show in (compare, grid, viewer):
+    for show in (compare, grid, sheet, viewer):
         cards.add(show(cards, pictures, files))
 
 
@@ -249,6 +254,33 @@ def grid(master: Masonry, pictures: Pictures, files: list[Path]) -> Card:
     shown.configure(height=px(320))
     shown.pack(fill="both", expand=True)
     shown.show(10_000)
+    return card
+
+
+def chips(master: Masonry) -> Card:
+    card = Card(master, "Chips")
+    shown = Chips(card.body, lambda left: toast(master, ", ".join(left)), lambda: toast(master, "Added"))
+    shown.show([Chip(str(step), f"{step:,}", star=step == 1000) for step in (0, 200, 400, 1000, 1250, 3000)])
+    shown.pack(fill="x")
+    return card
+
+
+def sheet(master: Masonry, pictures: Pictures, files: list[Path]) -> Card:
+    card = Card(master, "A sheet whose heads stay")
+
+    def paint(cell: SheetCell, row: int, column: int) -> None:
+        if row + column > 40:
+            cell.image(None, "14 / 20" if row + column == 41 else "")
+            return
+        path = files[(row + column) % len(files)]
+        cell.image(pictures.thumb(path, cell.size, lambda _: shown.refresh(row, column)))
+        cell.plate("keep" if (row, column) == (0, 2) else "")
+
+    shown = PictureSheet(card.body, paint)
+    shown.configure(height=px(320))
+    shown.pack(fill="both", expand=True)
+    steps = [Head(f"{step * 200:,}", f"{step / 20:.2f}", "changed", step % 5 == 2) for step in range(40)]
+    shown.show(steps, [Head(f"a prompt of several words, number {row}") for row in range(100)], ("step", "forgotten"))
     return card
 
 

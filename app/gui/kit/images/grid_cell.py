@@ -131,13 +131,13 @@ class Cell:
 
 
 @lru_cache(maxsize=24)
-def card(wide: int, high: int, fill: str, edge: str, behind: str, width: int) -> ImageTk.PhotoImage:
+def card(wide: int, high: int, fill: str, edge: str, behind: str, width: int, radius: float = 8) -> ImageTk.PhotoImage:
     """A rounded card, drawn once for all cells that look the same; opaque, because transparent ones are slow on X11."""
     image = Image.new("RGB", (wide * FINER, high * FINER), rgb(behind))
     draw = ImageDraw.Draw(image)
     draw.rounded_rectangle(
         (0, 0, wide * FINER - 1, high * FINER - 1),
-        px(8) * FINER,
+        px(radius) * FINER,
         fill=rgb(fill),
         outline=rgb(edge),
         width=width * FINER,
