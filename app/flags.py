@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,6 +17,7 @@ METAVARS = {
     "file": "FILE",
     "files": "FILE",
     "loras": "FILE[:STRENGTH]",
+    "models": "MODEL[:STEP]",
     "folder": "DIR",
     "save": "OUT",
     "model": "MODEL",
@@ -77,6 +79,8 @@ def _default_words(setting: SettingInfo) -> str:
 def _in_full(text: str, setting: SettingInfo) -> str:
     if setting.widget in ("save", "folder"):
         return str(Path(text).expanduser().absolute())
+    if setting.widget == "models" and (step := re.fullmatch(r"(.+)(:\d+)", text)):
+        return f"{absolute_if_exists(step[1])}{step[2]}"
     if setting.widget == "loras":
         file, strength = file_and_strength(text)
         return with_strength(absolute_if_exists(file), strength)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import torch
 from torch import Tensor
@@ -16,7 +15,8 @@ from torch import Tensor
 from modules.system.seeds import seed_of
 
 PARALLEL = 1e-4  # of a right angle's sine: below it an arc is a line
-MEDIAN_STEPS, MEDIAN_CHANGE = 64, 1e-5  # of Weiszfeld's iteration, and how little of the norm ends it
+MEDIAN_STEPS, MEDIAN_CHANGE = 64, 1e-6  # of Weiszfeld's iteration, and how little a share changes at its end
+PIECE = 2**20  # numbers that are worked on at a time
 
 
 @dataclass(frozen=True)
@@ -34,82 +34,104 @@ Combine = Callable[[Sequence[Tensor], Tensor | None, Mix, str], Tensor]  # model
 def weighted_sum(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """The average by shares. Exactly the first model where all shares are 0, exactly another where its share is 1."""
     del base, name
-    total = 1.0 - sum(mix.shares)
-    found = models[0]
-    for model, share in zip(models[1:], mix.shares, strict=True):
-        total += share
-        found = torch.lerp(found, model, share / total if total else 1.0) if share else found
-    return found
+
+    def some(first: Tensor, *others: Tensor) -> Tensor:
+        total, found = 1.0 - sum(mix.shares), first
+        for model, share in zip(others, mix.shares, strict=True):
+            total += share
+            found = torch.lerp(found, model, share / total if total else 1.0) if share else found
+        return found
+
+    return _by_pieces(some, *models)
 
 
 def add_difference(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """The first model, and of each other what it has learnt: A + share (B - base)."""
     del name
-    found = models[0]
-    for model, share in zip(models[1:], mix.shares, strict=True):
-        found = found + share * (model - _known(base)) if share else found
-    return found
+
+    def some(base: Tensor, first: Tensor, *others: Tensor) -> Tensor:
+        found = first
+        for model, share in zip(others, mix.shares, strict=True):
+            found = found + share * (model - base) if share else found
+        return found
+
+    return _by_pieces(some, _known(base), *models)
 
 
 def slerp(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """Along the arc from the first to the second: directions turned, lengths averaged (Shoemake 1985)."""
     del base, name
     (one, other), (share,) = models, mix.shares
-    lengths = torch.linalg.vector_norm(one), torch.linalg.vector_norm(other)
+    products = _products([one, other])
+    lengths = products.diagonal().sqrt()
     if share in (0.0, 1.0) or not all(lengths):
         return torch.lerp(one, other, share)
-    a, b = one / lengths[0], other / lengths[1]
-    angle = torch.arccos((a * b).sum().clamp(-1, 1))
+    angle = torch.arccos((products[0, 1] / lengths.prod()).clamp(-1, 1))
     if torch.sin(angle) < PARALLEL:
         return torch.lerp(one, other, share)
-    turned = (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
-    return turned * torch.lerp(*lengths, share)
+    length = torch.lerp(lengths[0], lengths[1], share) / torch.sin(angle)
+    a = float(length * torch.sin((1 - share) * angle) / lengths[0])
+    b = float(length * torch.sin(share * angle) / lengths[1])
+    return _by_pieces(lambda one, other: a * one + b * other, one, other)
 
 
 def ties(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """TIES (arXiv:2306.01708): of each difference the largest numbers, of these those with the sign of the most."""
     del name
-    base = _known(base)
-    shares = torch.tensor([share for _, share in _shared(models, mix)]).view(-1, *[1] * base.dim())
-    kept = shares * torch.stack([_largest(model - base, mix.density) for model in models])
-    agree = torch.sign(kept) == torch.where(kept.sum(0) >= 0, 1, -1)
-    weight = (agree * shares.abs()).sum(0)
-    return base + (kept * agree).sum(0) / torch.where(weight > 0, weight, 1)
+    shares = [share for _, share in _shared(models, mix)]
+    least = [_least_kept(model - _known(base), mix.density) for model in models]
+
+    def some(base: Tensor, *models: Tensor) -> Tensor:
+        learnt = [model - base for model in models]
+        kept = torch.stack([share * d * (d.abs() >= t) for d, share, t in zip(learnt, shares, least, strict=True)])
+        agree = torch.sign(kept) == torch.where(kept.sum(0) >= 0, 1, -1)
+        weight = (agree * torch.tensor(shares).abs()[:, None]).sum(0)
+        return base + (kept * agree).sum(0) / torch.where(weight > 0, weight, 1)
+
+    return _by_pieces(some, _known(base), *models)
 
 
 def dare(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """DARE (arXiv:2311.03099): of each difference some numbers by chance, as much larger as there are fewer."""
-    found = base = _known(base)
-    for number, (model, share) in enumerate(_shared(models, mix)):
-        chance = torch.Generator().manual_seed(seed_of(mix.seed, "dare", name, number))
-        kept = torch.rand(base.shape, generator=chance) < mix.density
-        found = found + share * (model - base) * kept / mix.density
-    return found
+    chances = [torch.Generator().manual_seed(seed_of(mix.seed, "dare", name, n)) for n in range(len(models))]
+
+    def some(base: Tensor, *models: Tensor) -> Tensor:
+        found = base
+        for (model, share), chance in zip(_shared(models, mix), chances, strict=True):
+            kept = torch.rand(len(base), generator=chance) < mix.density
+            found = found + share * (model - base) * kept / mix.density
+        return found
+
+    return _by_pieces(some, _known(base), *models)
 
 
 def model_stock(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """Model Stock (arXiv:2403.19522): from the base towards the average, as far as the models agree."""
     del mix, name
     base, count = _known(base), len(models)
-    learnt = torch.stack([(model - base).flatten() for model in models])
-    units = torch.nn.functional.normalize(learnt, dim=1)
-    cosines = units @ units.T
+    products = _products(models, base)
+    lengths = products.diagonal().sqrt().clamp_min(1e-12)
+    cosines = products / (lengths[:, None] * lengths)
     agreement = ((cosines.sum() - cosines.trace()) / max(count * (count - 1), 1)).clamp(0, 1)
-    towards = count * agreement / (1 + (count - 1) * agreement)
-    return base + towards * learnt.mean(0).view(base.shape)
+    towards = float(count * agreement / (1 + (count - 1) * agreement))
+    return _by_pieces(lambda base, *some: base + towards * (sum(m - base for m in some) / count), base, *models)
 
 
 def geometric_median(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
-    """The point with the least sum of distances to the models (Weiszfeld's iteration): one odd one moves it little."""
+    """The point with the least sum of distances to the models: one odd one moves it little.
+
+    By Weiszfeld's iteration. The point is always an average of the models, so that their products are all it needs.
+    """
     del base, mix, name
-    points = torch.stack([model.flatten() for model in models])
-    found = points.mean(0)
+    products, count = _products(models, models[0]), len(models)
+    shares = torch.full((count,), 1 / count, dtype=torch.float64)
     for _ in range(MEDIAN_STEPS):
-        distances = torch.linalg.vector_norm(points - found, dim=1).clamp_min(1e-12)
-        before, found = found, (points / distances[:, None]).sum(0) / (1 / distances).sum()
-        if torch.linalg.vector_norm(found - before) <= MEDIAN_CHANGE * torch.linalg.vector_norm(found):
+        toward = products @ shares
+        distances = (products.diagonal() - 2 * toward + shares @ toward).clamp_min(1e-24).sqrt()
+        before, shares = shares, (1 / distances) / (1 / distances).sum()
+        if float((shares - before).abs().max()) <= MEDIAN_CHANGE:
             break
-    return found.view(models[0].shape)
+    return weighted_sum(models, None, Mix(tuple(shares[1:].tolist())), "")
 
 
 METHODS: dict[str, Combine] = {
@@ -124,13 +146,34 @@ def _shared(models: Sequence[Tensor], mix: Mix) -> list[tuple[Tensor, float]]:
     return list(zip(models, (max(0.0, 1.0 - sum(mix.shares)), *mix.shares), strict=True))
 
 
-def _largest(difference: Tensor, density: float) -> Tensor:
-    """So much of it as is farthest from 0; all else is 0."""
-    keep = max(1, int(density * prod(difference.shape)))
+def _by_pieces(some: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
+    """Number by number from several tensors, so many at a time that nothing on the way is as large as one of them."""
+    flat = [tensor.reshape(-1) for tensor in tensors]
+    found = torch.empty_like(flat[0])
+    for start in range(0, len(found), PIECE):
+        piece = slice(start, start + PIECE)
+        found[piece] = some(*(each[piece] for each in flat))
+    return found.view(tensors[0].shape)
+
+
+def _products(models: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
+    """The scalar products of models, or of their differences from `start`, (models, models) in fp64."""
+    flat = [model.reshape(-1) for model in models]
+    found = torch.zeros(len(flat), len(flat), dtype=torch.float64)
+    for first in range(0, len(flat[0]), PIECE):
+        piece = slice(first, first + PIECE)
+        below = 0.0 if start is None else start.reshape(-1)[piece]
+        points = torch.stack([(each[piece] - below).double() for each in flat])
+        found += points @ points.T
+    return found
+
+
+def _least_kept(difference: Tensor, density: float) -> float:
+    """How far from 0 a number is at least that belongs to so many of the largest."""
+    keep = max(1, int(density * difference.numel()))
     if keep >= difference.numel():
-        return difference
-    kept = difference.abs().flatten().topk(keep).indices
-    return torch.zeros_like(difference).flatten().scatter(0, kept, difference.flatten()[kept]).view(difference.shape)
+        return 0.0
+    return float(difference.abs_().flatten().kthvalue(difference.numel() - keep + 1).values)
 
 
 def _known(base: Tensor | None) -> Tensor:

@@ -13,15 +13,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from modules.errors import UserError
 from modules.families import Family
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
 from modules.merging.low_rank import LowRank, Wanted, low_rank
+from modules.merging.models import Model, check_sizes, checked, common
 from modules.preset.adapter_sizes import factors, is_wide
 from modules.system.seeds import seed_of
-from modules.system.weights import Weights, first_names
 
 UNTOUCHED = 1e-6  # of the length of a component's weights: rounding, and nothing that was learnt
 
@@ -67,35 +66,27 @@ class Kept:
         return sorted(found, key=lambda layer: layer[1])[:count]
 
 
-def check_alike(base: Family, tuned: Family, components: list[str]) -> None:
-    """Find out whether one can have been made from the other.
-
-    Raises:
-        UserError: they are of two families, or tensors have other shapes.
-    """
-    if base.name != tuned.name:
-        raise UserError("merging.families", one=base.card.title, other=tuned.card.title)
-    for component in components:
-        one, other = base.weights(component).shapes, tuned.weights(component).shapes
-        if wrong := [name for name in one if prod(one[name]) != prod(other.get(name, one[name]))]:
-            raise UserError("merging.shapes", part=base.card.component(component).subject, names=first_names(wrong))
-
-
 def extract(
-    base: Family, tuned: Family, components: list[str], how: Extraction, progress: Callable[[int, int], None]
+    base: Model, tuned: Model, components: list[str], how: Extraction, progress: Callable[[int, int], None]
 ) -> tuple[dict[str, AdapterTensors], dict[str, Kept]]:
     """Updates by "component|module path", and what they hold of each component.
 
     A component that did not change has none.
+
+    Raises:
+        UserError: tensors have other sizes, or hold NaN.
     """
+    family = base.family
+    assert family is not None, "the base is whole"
     updates: dict[str, AdapterTensors] = {}
     kept: dict[str, Kept] = {}
     found: dict[str, LowRank] = {}
     shapes: dict[str, tuple[int, ...]] = {}
     for component in components:
-        layers = _layers(base, component, how)
+        check_sizes(family, component, base, tuned)
+        layers = _layers(family, component, how)
         kept[component] = about = Kept()
-        differences = _Differences(base.weights(component), tuned.weights(component))
+        differences = _Differences(base, tuned, component)
         if differences.shift(progress) < UNTOUCHED:
             continue
         for number, (name, delta) in enumerate(differences.each()):
@@ -118,9 +109,9 @@ def extract(
 class _Differences:
     """Fine-tuned less base, of all tensors of numbers that both have."""
 
-    def __init__(self, base: Weights, tuned: Weights) -> None:
-        self.base, self.tuned = base, tuned
-        self.names = [name for name in base.shapes if name in tuned.shapes and base.dtype(name).is_floating_point]
+    def __init__(self, base: Model, tuned: Model, component: str) -> None:
+        self.base, self.tuned, self.component = base, tuned, component
+        self.names = [*common([base, tuned], component)]
 
     def __len__(self) -> int:
         return len(self.names)
@@ -133,17 +124,17 @@ class _Differences:
         """The length of the difference beside that of the weights; looks no further than it must."""
         for number, name in enumerate(self.names):
             progress(number, len(self))
-            length = float(torch.linalg.vector_norm(self.base.read(name).float()))
+            length = float(torch.linalg.vector_norm(self._read(self.base, name)))
             if length and (shift := float(torch.linalg.vector_norm(self._one(name))) / length) >= UNTOUCHED:
                 return shift
         return 0.0
 
     def _one(self, name: str) -> Tensor:
-        theirs = self.base.read(name)
-        found = self.tuned.read(name).float().reshape(theirs.shape) - theirs.float()
-        if not bool(found.isfinite().all()):
-            raise UserError("merging.nan", name=name)
-        return found
+        below = self._read(self.base, name)
+        return self._read(self.tuned, name).reshape(below.shape).sub_(below)
+
+    def _read(self, model: Model, name: str) -> Tensor:
+        return checked(model.weights[self.component], name, model.name)
 
 
 def _layers(family: Family, component: str, how: Extraction) -> Mapping[str, str]:

@@ -70,10 +70,16 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import narrowed, open_model, part_reservations, replacement_tensors  # noqa: PLC0415
+    from modules.tools.models import (  # noqa: PLC0415
+        check_target,
+        narrowed,
+        open_model,
+        part_reservations,
+        replacement_tensors,
+    )
 
     single, target = _form(settings)
-    _check_target(target, single, overwrite=settings.overwrite)
+    check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     # In fp32, so that a merge loses nothing that the last cast would have kept.
     named: dict[str, str] = {name: getattr(settings, name) for name in OTHERS}
@@ -111,19 +117,3 @@ def _form(settings: Settings) -> tuple[bool, Path]:
     if settings.format == "single_file" and not target.suffix:
         return True, target.with_name(f"{target.name}.safetensors")
     return settings.format == "single_file", target
-
-
-def _check_target(target: Path, single: bool, *, overwrite: bool) -> None:
-    from modules.tools.models import check_file  # noqa: PLC0415
-    from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
-
-    if single:
-        check_file(target, overwrite=overwrite)
-        return
-    if target.suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
-        raise UserError("tool.folder-name", file=target, ending=target.suffix)
-    check_writable(target.parent)
-    if target.is_file() and overwrite:
-        raise UserError("tool.file-for-folder", file=target)
-    if target.exists() and not overwrite:
-        raise UserError("output.exists", file=target)

@@ -30,7 +30,8 @@ class Settings(Section):
     base: str = Setting(..., "Base model", widget="model", min_length=1, aliases="model_org, original model")
     """What the other model was fine-tuned from: a file, a folder or a name on Hugging Face."""
     tuned: str = Setting(..., "Fine-tuned model", widget="model", min_length=1, aliases="model_tuned")
-    """The model whose change is wanted. Of the same family."""
+    """The model whose change is wanted, of the same family; or the folder of a full fine-tune's run, with :900 behind
+    it for its step 900."""
     out: str = Setting(..., "LoRA file", widget="save", min_length=1, aliases="save_to")
     """The .safetensors file to write."""
     kind: Literal["lora", "lokr"] = Setting("lora", "Kind", labels={"lora": "LoRA", "lokr": "LoKr"})
@@ -78,17 +79,20 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         UserError: a model cannot be read, they do not belong together or are the same, or the target is taken.
     """
     from modules.families import LoadOptions  # noqa: PLC0415
-    from modules.merging.extraction import check_alike, extract  # noqa: PLC0415
-    from modules.tools.models import check_file, open_model  # noqa: PLC0415
+    from modules.merging.extraction import extract  # noqa: PLC0415
+    from modules.merging.models import opened  # noqa: PLC0415
+    from modules.tools.models import check_file  # noqa: PLC0415
+    from modules.tools.run_steps import place_of  # noqa: PLC0415
 
     target = Path(settings.out).expanduser().absolute()
     check_file(target, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
     options = LoadOptions(report=lambda said: tell(note(said)))
-    base = open_model(settings.base, "", options)
-    tuned = open_model(settings.tuned, base.name, options)
-    components = [name for name in base.card.trainable if name == "denoiser" or settings.text_encoders]
-    check_alike(base, tuned, components)
+    base, tuned = opened([place_of(settings.base), place_of(settings.tuned)], options)
+    family = base.family
+    assert family is not None
+    components = [name for name in family.card.trainable if name == "denoiser" or settings.text_encoders]
+    components = [name for name in components if name in tuned.weights]
 
     def progress(done: int, total: int) -> None:
         control.check()
@@ -98,8 +102,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     if not updates:
         raise UserError("extract.nothing", base=Path(settings.base).name, tuned=Path(settings.tuned).name)
     for component, about in kept.items():
-        _report(base, component, about, tell)
-    _write(base, updates, settings, target)
+        _report(family, component, about, tell)
+    _write(family, updates, settings, target)
     tell(note(problem("extract.written", layers=len(updates), size=target.stat().st_size)))
     return str(target)
 

@@ -46,6 +46,24 @@ def check_file(target: Path, *, overwrite: bool) -> None:
         raise UserError("output.exists", file=target)
 
 
+def check_target(target: Path, single: bool, *, overwrite: bool) -> None:
+    """Find out whether a model can be written there, as a single file or as a folder.
+
+    Raises:
+        UserError: as `check_file`.
+    """
+    if single:
+        check_file(target, overwrite=overwrite)
+        return
+    if target.suffix in (".safetensors", ".gguf", ".ckpt", ".pt"):
+        raise UserError("tool.folder-name", file=target, ending=target.suffix)
+    check_writable(target.parent)
+    if target.is_file() and overwrite:
+        raise UserError("tool.file-for-folder", file=target)
+    if target.exists() and not overwrite:
+        raise UserError("output.exists", file=target)
+
+
 def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = False) -> Family:
     """Open a model as the family that it says it is, or else as the one it is guessed to be, or as any other.
 

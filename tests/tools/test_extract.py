@@ -31,8 +31,12 @@ def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def lora(base: Path) -> Path:
+    return lora_of_all_layers(base, base.parent / "lora.safetensors")
+
+
+def lora_of_all_layers(base: Path, file: Path, *, seed: int = 1, form: Any = "kohya") -> Path:
     """Of all layers that a LoRA can change."""
-    family, chance = open_model(str(base), "sd", LoadOptions()), torch.Generator().manual_seed(1)
+    family, chance = open_model(str(base), "sd", LoadOptions()), torch.Generator().manual_seed(seed)
     updates: dict[str, Any] = {}
     for name in family.lora_names():
         component, _, path = name.partition("|")
@@ -41,8 +45,7 @@ def lora(base: Path) -> Path:
         down = torch.randn(rank, *weight.shape[1:], generator=chance) * 0.02
         up = torch.randn(weight.shape[0], rank, *[1] * (weight.dim() - 2), generator=chance)
         updates[name] = LoraTensors.of(down, up, float(rank))
-    file = base.parent / "lora.safetensors"
-    write_tensors(file, named_tensors(updates, family.adapter_links("kohya"), "kohya", torch.float32), {})
+    write_tensors(file, named_tensors(updates, family.adapter_links(form), form, torch.float32), {})
     return file
 
 

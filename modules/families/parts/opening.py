@@ -17,7 +17,7 @@ from modules.families.parts.model_files import ModelFiles, folder_weights, open_
 from modules.formats.checkpoint import Link
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import resolve
-from modules.system.headers.parts import ENDINGS, Part, configured, read_part, wanted_parts
+from modules.system.headers.parts import BUNDLED, ENDINGS, Part, configured, read_part, wanted_parts
 from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
 from modules.system.weights import Weights
@@ -44,6 +44,26 @@ def open_model(
     _check_class(files, card)  # first: of another class, all of its configs would seem to be wrong
     check_configs(files.configs, card, files.path)
     check_supported(files.configs, card, files.path)
+    return files
+
+
+def open_present(name: str, family: type[OpensFiles], options: LoadOptions) -> ModelFiles:
+    """What there is of a model, the denoiser at least: nothing is fetched for what a file lacks.
+
+    Raises:
+        UserError: not found, damaged, of another architecture, or with code in it.
+    """
+    card = family.card
+    others = tuple(spec.name for spec in card.components if spec.name != "denoiser")
+    path = model_path(name, Wanted(card.folders), options)
+    files = open_folder(path, card, others) if path.is_dir() else family.open_file(path, others, options.variant)
+    _check_class(files, card)
+    check_configs(files.configs, card, files.path)
+    check_supported(files.configs, card, files.path)
+    for spec in card.components:
+        if spec.kind == "vae" and spec.name not in files.configs:  # it tells how many channels latents have
+            kind = files.kind or card.variants[0].kind
+            files.configs[spec.name] = read_json(BUNDLED / kind / spec.folder / "config.json")
     return files
 
 
@@ -86,6 +106,8 @@ class OpensFiles(Protocol):
 
     card: ClassVar[FamilyCard]
 
+    @classmethod
+    def open_file(cls, path: Path, replaced: Collection[str] = (), variant: str = "auto") -> ModelFiles: ...
     @classmethod
     def open_component_file(cls, name: str, path: Path) -> tuple[Weights, dict[str, Any]]: ...
 

@@ -68,7 +68,7 @@ class DiffusersFamily(Family):
         self._empty: dict[str, nn.Module] = {}
         self._lora_targets: dict[str, list[str]] = {}
         self._fingerprints = Fingerprints()
-        self.tokenizers = {encoder: self.reader(encoder) for encoder in self.text_encoders}
+        self.tokenizers = {name: self.reader(name) for name in self.text_encoders if name in source.tokenizers}
 
     # Opening
 

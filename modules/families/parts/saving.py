@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -31,7 +32,7 @@ class SaveRequest:
 
     dtype: torch.dtype | None  # None: of each tensor its own
     parts: tuple[str, ...]
-    tensors: Mapping[str, Mapping[str, Tensor]]  # instead of the model's own, by part and name
+    tensors: Mapping[str, Mapping[str, Tensor]]  # instead of the model's own, by part and name; asked for one by one
     only_these: bool  # nothing but `tensors`
 
     def dtype_of(self, weights: Weights, name: str) -> torch.dtype:
@@ -95,7 +96,7 @@ def planned_tensors(model: SavableModel, component: str, request: SaveRequest) -
     found: dict[str, PlannedTensor] = {}
     for name, shape in shapes.items():
         file = building.file_name(name, module)
-        make = _constant(replaced[name]) if name in replaced else read_as(weights, file, shape)
+        make = partial(replaced.__getitem__, name) if name in replaced else read_as(weights, file, shape)
         dtype = request.dtype_of(weights, file) if held[name].is_floating_point() else held[name].dtype
         found[file] = PlannedTensor(shape, dtype, make)
     return found
@@ -107,10 +108,6 @@ def _copied(weights: Weights, request: SaveRequest) -> dict[str, PlannedTensor]:
         name: PlannedTensor(shape, request.dtype_of(weights, name), read_as(weights, name, shape))
         for name, shape in weights.shapes.items()
     }
-
-
-def _constant(tensor: Tensor) -> Callable[[], Tensor]:
-    return lambda: tensor
 
 
 def read_as(weights: Weights, file: str, shape: tuple[int, ...]) -> Callable[[], Tensor]:

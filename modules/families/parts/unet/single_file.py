@@ -66,9 +66,10 @@ def open_file(path: Path, card: FamilyCard, replaced: Collection[str] = ()) -> M
     needed = [component for component in parts if component not in replaced]
     if missing := [FOLDERS[part] for part in needed if not has_component(weights.shapes, part, kind)]:
         raise UserError("single-file.incomplete", file=path.name, parts=missing)
-    embedded = _read_embedded_configs(weights, path, card.text_encoders)
+    present = [component for component in parts if has_component(weights.shapes, component, kind)]
+    embedded = _read_embedded_configs(weights, path, [name for name in card.text_encoders if name in present])
     configs, tokenizers = embedded or bundled(kind, parts)
-    source = ModelFiles(path, configs, tokenizers, dict.fromkeys(parts, weights), kind, metadata=weights.metadata)
+    source = ModelFiles(path, configs, tokenizers, dict.fromkeys(present, weights), kind, metadata=weights.metadata)
     if embedded is None and (changes := unet_changes(weights.shapes, UNET, configs["denoiser"])):
         configs["denoiser"] |= changes
         source.notes.append(problem("model.distilled", model=path.name, kind=title))
