@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from modules.messages import Event, Progress, Stage
+from modules.messages import Event, GridCell, Progress, Stage
 
 
 def condense(events: Iterable[Event]) -> list[Event]:
@@ -17,6 +17,8 @@ def condense(events: Iterable[Event]) -> list[Event]:
             condensed[-1] = replace(event, losses=[*last.losses, *event.losses])
         elif isinstance(event, Stage) and isinstance(last, Stage) and event.code == last.code:
             condensed[-1] = event
+        elif isinstance(event, GridCell) and isinstance(last, GridCell) and not last.path:
+            condensed[-1] = event  # further on, or done
         else:
             condensed.append(event)
     return condensed

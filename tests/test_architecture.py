@@ -181,7 +181,7 @@ OPENS_ITSELF = {
     "app/gui/kit/images/loader.py": "our own thumbnails", "modules/trainer/run_folder/records.py": "made just now",
     "modules/trainer/backup.py": "its checksum was compared",
     "modules/data/source/source.py": "what a source opened", "modules/data/source/file_info.py": "what a source opened",
-    "app/gui/session/run_history.py": "what reading.py opened",
+    **dict.fromkeys(("app/gui/session/run_history.py", "modules/grids/pictures.py"), "what reading.py opened"),
 }  # fmt: skip
 
 

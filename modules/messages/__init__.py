@@ -29,6 +29,7 @@ from modules.messages.plan import CardFit, Exactness, MemoryPlan, Rung
 from modules.messages.training import (
     BackupSaved,
     Continued,
+    GridCell,
     ModelSaved,
     Paused,
     Progress,
@@ -42,7 +43,7 @@ Message = Event | Command
 
 __all__ = [
     "Answer", "BackupNow", "BackupSaved", "Bar", "CardFit", "Change", "Channel", "CheckPreset", "Command",
-    "Continue", "Continued", "Event", "Exactness", "Failed", "Finding", "Finished", "Fix", "Job", "Mailbox",
+    "Continue", "Continued", "Event", "Exactness", "Failed", "Finding", "Finished", "Fix", "GridCell", "Job", "Mailbox",
     "MemoryPlan", "Message", "ModelSaved", "Note", "Pause", "Paused", "Progress", "Query", "Quit", "Result",
     "RunTool", "Rung", "SampleNow", "SampleReady", "SaveNow", "Severity", "Stage", "Started", "Stop", "Train",
     "ValidateNow", "Validated", "note",

@@ -11,6 +11,7 @@ from modules.messages.plan import MemoryPlan
 from modules.messages.training import (
     BackupSaved,
     Continued,
+    GridCell,
     ModelSaved,
     Paused,
     Progress,
@@ -74,5 +75,5 @@ class Answer:
 
 Event = (
     Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Result | Answer | Validated | MemoryPlan
+    | Finding | Result | Answer | Validated | MemoryPlan | GridCell
 )  # fmt: skip

@@ -59,6 +59,19 @@ class SampleReady:
 
 
 @message
+class GridCell:
+    """A cell of a grid, by its place from 0: drawn or found (`path`), or in the making, at a sampling step."""
+
+    path: str  # "" in the making
+    column: Count
+    row: Count
+    tab: Count = 0
+    reused: bool = False  # was there before, or is a sample of the run
+    done: Count = 0  # sampling steps of the cell in the making
+    total: Count = 0
+
+
+@message
 class BackupSaved:
     path: str
     step: Count

@@ -59,6 +59,9 @@ def _by_name(*tools: Tool) -> dict[str, Tool]:
 TOOLS = _by_name(
     Tool("sample", "Make images", "sparkles", "Make images from prompts, with or without LoRAs and embeddings.",
          "Making images", "modules.tools.sample", "images"),
+    Tool("grid", "Make a grid", "images",
+         "Draw steps of a run, strengths, prompts or settings side by side, with a labelled picture and a web page.",
+         "Drawing a grid", "modules.tools.grid", "path"),
     Tool("convert", "Convert a model", "box",
          "Write a model as one file or as a folder, in another precision, with trained parts or a LoRA put in.",
          "Converting", "modules.tools.convert", "path"),

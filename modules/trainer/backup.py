@@ -70,14 +70,19 @@ def read_backup(folder: Path, state: Mapping[str, Stateful], device: torch.devic
             raise UserError("backup.lacks", folder=folder, part=name)
         # Optimizers keep counters on the CPU and move what belongs on the card themselves; so does an average.
         where = "cpu" if name in ("optimizer", "clock", "ema") else device
-        held = _loaded(path, where)
+        held = read_entry(path, where)
         try:
             thing.load_state_dict(held)
         except (ValueError, LookupError, RuntimeError, TypeError, AttributeError) as error:
             raise UserError("backup.misfit", folder=folder, part=name, reason=str(error)) from error
 
 
-def _loaded(path: Path, where: str | torch.device) -> Any:
+def read_entry(path: Path, where: str | torch.device) -> Any:
+    """What one entry of a state remembered, out of its file in a backup.
+
+    Raises:
+        UnreadableBackup: it cannot be read as torch writes it.
+    """
     try:
         return torch.load(path, map_location=where, weights_only=True)
     except torch.OutOfMemoryError:

@@ -156,6 +156,12 @@ def has_trigger(text: str, trigger: str) -> bool:
     return _finds(trigger.strip()).search(text) is not None
 
 
+def without_trigger(text: str, trigger: str) -> str:
+    """A caption without the trigger word, and without the comma that it leaves."""
+    parts = [" ".join(part.split()) for part in _finds(trigger.strip()).sub("", text).split(",")]
+    return ", ".join(part for part in parts if part)
+
+
 @lru_cache(64)
 def _finds(trigger: str) -> re.Pattern[str]:
     """The trigger word, not as a part of a longer one."""

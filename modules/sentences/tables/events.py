@@ -20,6 +20,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.saving-model": ("Saving the model", ""),
     "stage.validation": ("Validating", ""),
     "stage.making-images": ("Making images", ""),
+    "stage.grid": ("Drawing the grid", ""),
     "stage.extracting": ("Comparing the models", ""),
     "stage.merging": ("Merging", ""),
     "stage.writing-model": ("Writing the model", ""),

@@ -1,0 +1,263 @@
+"""Grids of small real runs: each cell is drawn once, from the right weights, and no model is read twice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from shutil import copytree
+from tempfile import mkdtemp
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from modules.errors import UserError
+from modules.grids.plan import plan
+from modules.grids.settings import Settings
+from modules.messages import Command, Event, Finished, GridCell, RunTool, Stage, Stop
+from modules.run_folders import recorded_preset
+from modules.tools import grid_models
+from tests.test_run import do, notes
+from tests.trainer.runs import folder_of, run, values
+
+PROMPTS = [
+    {"prompt": text, "steps": 2, "width": 64, "height": 64, "guidance": 3.0} for text in ("blip robot", "sleepy")
+]
+LEARNS = ("training.steps=4", "training.learning_rate=0.05", "schedule.warmup=0 steps", "backup.save_every=2 steps")
+SAMPLED = f"sampling.prompts={json.dumps(PROMPTS)}"
+METHODS = {
+    "lora": (),
+    "text encoder": ("training.text_encoder_1.train=true",),
+    "full": ("method.kind=full", "training.learning_rate=1e-2", "output.dtype=fp16"),
+    "trained parts": ("method.kind=full", "training.learning_rate=1e-2", "output.parts=trained"),
+    "embedding": ("method.kind=embedding", 'words=[{"token": "<new>"}]', "concepts.0.prefix=<new> "),
+}  # fmt: skip
+
+
+Answer = Callable[[Event], Command | None] | None
+
+
+@cache
+def trained(method: str) -> Path:
+    """A run of four steps with a model and a backup at each second, made once; not to be changed."""
+    workspace = Path(mkdtemp(prefix="grid-"))
+    more = ("backup.every=2 steps",)
+    return folder_of(run(values(workspace, *LEARNS, SAMPLED, *more, *METHODS[method])))
+
+
+@pytest.fixture
+def of_lora(tmp_path: Path) -> Path:
+    return copytree(trained("lora"), tmp_path / "test")
+
+
+def make(folder: Path, answer: Answer = None, **settings: Any) -> list[Event]:
+    return do(RunTool("grid", {"run": str(folder), "sheet": "none", **settings}), answer)
+
+
+def drawn(events: list[Event]) -> list[GridCell]:
+    return [event for event in events if isinstance(event, GridCell) and event.path and not event.reused]
+
+
+def pixels(path: str | Path) -> np.ndarray:
+    with Image.open(path) as image:
+        return np.asarray(image).astype(int)
+
+
+AXES = {"column_values": ["base", "2", "last"], "row_values": ["blip robot", "sleepy"]}
+
+
+def test_a_grid_is_drawn_and_told_cell_by_cell(of_lora: Path) -> None:
+    events = make(of_lora, **AXES)
+    cells = drawn(events)
+    assert sorted((cell.column, cell.row, cell.tab) for cell in cells) == [
+        (c, r, 0) for c in range(3) for r in range(2)
+    ]
+    assert len({cell.path for cell in cells}) == 6
+    assert Stage("stage.grid", 6, 6) in events and events[-1] == Finished(path=str(of_lora / "grids" / "step x prompt"))
+    assert [event.done for event in events if isinstance(event, GridCell) and not event.path] == [1, 2] * 6
+    assert not any(np.array_equal(pixels(a.path), pixels(b.path)) for a in cells for b in cells if a is not b)
+
+
+# The right weights ----------------------------------------------------------------------------------------------------
+
+
+def of_sample_tool(folder: Path, out: Path, prompt: dict[str, Any], **more: Any) -> np.ndarray:
+    """What the tool that makes images draws of a model alone."""
+    recorded = recorded_preset(folder)
+    assert recorded is not None
+    preset = recorded.model_dump(mode="json")
+    model = more.pop("model", "")
+    if model:
+        preset["model"]["source"] = model
+    events = do(RunTool("sample", {"preset": preset, "prompts": [prompt], "out": str(out), **more}))
+    (picture,) = out.glob("*.png")
+    assert isinstance(events[-1], Finished)
+    return pixels(picture)
+
+
+def last_saved(folder: Path) -> Path:
+    (file,) = [path for path in (folder / "models").glob("test.safetensors")]
+    return file
+
+
+@pytest.mark.parametrize("method", ["text encoder", "full"])
+def test_the_cell_of_the_last_step_is_what_the_saved_file_draws(method: str, tmp_path: Path) -> None:
+    folder = copytree(trained(method), tmp_path / "test")
+    (base, last) = drawn(make(folder, column_values=["base", "last"], row_values=["blip robot"]))
+    file = str(last_saved(folder))
+    of_file = {"loras": [file]} if METHODS[method] == METHODS["text encoder"] else {"model": file}
+    assert np.array_equal(pixels(last.path), of_sample_tool(folder, tmp_path / "one", PROMPTS[0], **of_file))
+    assert np.array_equal(pixels(base.path), of_sample_tool(folder, tmp_path / "none", PROMPTS[0]))
+    assert np.abs(pixels(last.path) - pixels(base.path)).max() > 3
+
+
+@pytest.mark.parametrize("method", [name for name in METHODS if name != "lora"])
+def test_a_backup_draws_what_the_model_of_its_step_draws(method: str, tmp_path: Path) -> None:
+    folder = copytree(trained(method), tmp_path / "test")
+    prompt = "a <new> robot" if method == "embedding" else "blip robot"
+    settings: dict[str, Any] = {"column_values": ["base", "2", "4"], "row_values": [prompt], "reuse": False}
+    saved = [pixels(cell.path) for cell in drawn(make(folder, **settings, name="saved"))]
+    for file in (folder / "models").iterdir():
+        file.rename(tmp_path / f"aside {file.name}")
+    backups = [pixels(cell.path) for cell in drawn(make(folder, **settings, name="backups"))]
+    assert len(saved) == len(backups) == 3
+    most = 2 if method == "full" else 0  # a backup is not rounded
+    assert [np.abs(a - b).max() <= most for a, b in zip(saved, backups, strict=True)] == [True] * 3
+    assert not np.array_equal(backups[0], backups[1]) and not np.array_equal(backups[1], backups[2])
+
+
+@pytest.mark.parametrize("method", ["lora", "full"])
+def test_strength_goes_from_the_base_to_the_model_without_another_load(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, loads = copytree(trained(method), tmp_path / "test"), counted(monkeypatch)
+    strengths = {"columns": "strength", "column_values": ["0, 0.5, 1, 1.2"], "row_values": ["blip robot"]}
+    cells = drawn(make(folder, **strengths, tabs="step", tab_values=["2", "last"]))
+    assert loads == [("base", 1)]
+    at = {(cell.column, cell.tab): pixels(cell.path) for cell in cells}
+    assert np.array_equal(at[0, 0], at[0, 1])  # nothing of either step
+    assert not np.array_equal(at[1, 1], at[2, 1]) and not np.array_equal(at[2, 1], at[3, 1])
+    (base, last) = drawn(make(folder, column_values=["base", "last"], row_values=["blip robot"], name="other"))
+    assert np.array_equal(at[0, 0], pixels(base.path)) and np.array_equal(at[2, 1], pixels(last.path))
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
+    """How often models are opened from here on."""
+    loads: list[tuple[str, int]] = []
+    real = grid_models.open_model
+
+    def open_model(*args: Any, **kwargs: Any) -> Any:
+        loads.append(("base", len(loads) + 1))
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(grid_models, "open_model", open_model)
+    return loads
+
+
+# What is there is not drawn again -------------------------------------------------------------------------------------
+
+WHOLE = {**AXES, "row_values": ["blip robot", "sleepy", "@empty", "fog"], "tabs": "guidance", "tab_values": ["1", "3"]}
+
+
+def test_a_stopped_grid_goes_on_with_exactly_the_rest(of_lora: Path) -> None:
+    seen: list[GridCell] = []
+
+    def stop_in_the_eighth(event: Event) -> Command | None:
+        if isinstance(event, GridCell):
+            seen.append(event)
+        return Stop(now=True) if sum(bool(cell.path) for cell in seen) == 7 and not seen[-1].path else None
+
+    stopped = make(of_lora, stop_in_the_eighth, **WHOLE)
+    assert stopped[-1] == Finished(stopped=True) and len(drawn(stopped)) == 7
+    made = plan(Settings(run=str(of_lora), sheet="none", **WHOLE))
+    assert (made.count, made.found) == (24, 7) and made.seconds > 0
+    files = {path: path.stat().st_mtime_ns for path in (of_lora / "grids").rglob("*.png")}
+    assert len(files) == 7 and not list((of_lora / "grids").rglob("*.part"))
+    going_on = make(of_lora, **WHOLE)
+    assert len(drawn(going_on)) == 17
+    reused = [event for event in going_on if isinstance(event, GridCell) and event.path and event.reused]
+    assert {Path(cell.path) for cell in reused} == set(files)
+    assert all(path.stat().st_mtime_ns == when for path, when in files.items())
+    record = json.loads((of_lora / "grids" / made.name / "grid.json").read_text(encoding="utf-8"))
+    assert len(record["cells"]) == 24 and all(cell["done"] for cell in record["cells"])
+
+
+def test_another_column_draws_only_itself(of_lora: Path) -> None:
+    make(of_lora, **AXES)
+    more = {**AXES, "column_values": ["base", "2", "4", "last"]}
+    assert {(cell.column, cell.row) for cell in drawn(make(of_lora, **more))} == set()  # 4 is the last
+    more["column_values"] = ["base", "2", "2 live", "last", str(of_lora / "models" / "other.safetensors")]
+    (of_lora / "models" / "other.safetensors").write_bytes(last_saved(of_lora).read_bytes())
+    assert {(cell.column, cell.row) for cell in drawn(make(of_lora, **more))} == {(4, 0), (4, 1)}
+
+
+def test_a_file_that_was_written_anew_is_drawn_anew(of_lora: Path) -> None:
+    make(of_lora, **AXES)
+    step_2 = next((of_lora / "models").glob("*step-00000002*"))
+    step_2.write_bytes(last_saved(of_lora).read_bytes())
+    assert {(cell.column, cell.row) for cell in drawn(make(of_lora, **AXES))} == {(1, 0), (1, 1)}
+
+
+def test_samples_of_the_run_are_reused_where_they_were_drawn_alike(tmp_path: Path) -> None:
+    settings = (*LEARNS, SAMPLED, "sampling.every=2 steps", "sampling.first=true", "sampling.last=true")
+    folder = folder_of(run(values(tmp_path, *settings)))
+    assert len(list((folder / "samples").glob("*.png"))) == 6
+    before = plan(Settings(run=str(folder), **AXES))
+    assert before.found == 6
+    events = make(folder, **AXES)
+    assert not drawn(events) and sum(isinstance(event, GridCell) for event in events) == 6
+    assert np.array_equal(pixels(folder / "samples" / "000002 - 1 - blip robot.png"), _at(events, 1, 0))
+    assert len(drawn(make(folder, **AXES, steps=3, name="longer"))) == 6
+    assert len(drawn(make(folder, **AXES, reuse=False, name="anew"))) == 6
+    there, here = _at(events, 2, 0), _at(make(folder, **AXES, reuse=False, name="anew"), 2, 0)
+    assert np.abs(there - here).max() <= 1
+
+
+def _at(events: list[Event], column: int, row: int) -> np.ndarray:
+    cells = [event for event in events if isinstance(event, GridCell) and event.path]
+    return pixels(next(cell.path for cell in cells if (cell.column, cell.row) == (column, row)))
+
+
+# Several models -------------------------------------------------------------------------------------------------------
+
+
+def test_runs_of_one_base_share_it(of_lora: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = copytree(trained("text encoder"), tmp_path / "other")
+    loads = counted(monkeypatch)
+    runs = {"columns": "run", "column_values": [str(of_lora), str(other)], "row_values": ["blip robot"]}
+    cells = drawn(make(of_lora, **runs, tabs="step", tab_values=["base", "last"]))
+    assert len(loads) == 1
+    at = {(cell.column, cell.tab): pixels(cell.path) for cell in cells}
+    assert not np.array_equal(at[0, 1], at[1, 1])
+    assert plan(Settings(run=str(of_lora), **runs)).columns.heads[1].label == "other"
+
+
+def test_a_ratio_merges_the_base_with_another_model(of_lora: Path, tmp_path: Path) -> None:
+    full = copytree(trained("full"), tmp_path / "full")
+    second = last_saved(full)
+    ratios = {"columns": "ratio", "column_values": ["0", "0.5", "1"], "row_values": ["blip robot"], "step": "base"}
+    cells = drawn(make(of_lora, **ratios, second=str(second)))
+    assert len(cells) == 3
+    of_second = of_sample_tool(of_lora, tmp_path / "second", PROMPTS[0], model=str(second))
+    assert np.abs(pixels(cells[2].path) - of_second).max() <= 1  # but for its VAE, which the file holds in half
+    assert np.array_equal(pixels(cells[0].path), of_sample_tool(of_lora, tmp_path / "base", PROMPTS[0]))
+    with pytest.raises(UserError, match="needs a second model"):
+        make(of_lora, **ratios)
+
+
+def test_a_model_that_cannot_be_read_leaves_the_others(of_lora: Path) -> None:
+    next((of_lora / "models").glob("*step-00000002*")).write_bytes(b"no tensors")
+    events = make(of_lora, **AXES)
+    assert {cell.column for cell in drawn(events)} == {0, 2}
+    assert "2 pictures cannot be drawn" in notes(events, "error")
+
+
+def test_a_base_model_needs_no_run(of_lora: Path, tmp_path: Path) -> None:
+    base = json.loads((of_lora / "preset.json").read_text(encoding="utf-8"))["model"]["source"]
+    settings = {"run": "", "model": base, "columns": "guidance", "column_values": ["1-3"], "rows": "none", "width": 64}
+    more = {"prompt": "blip robot", "steps": 2, "height": 64, "out": str(tmp_path / "out"), "sheet": "none"}
+    events = do(RunTool("grid", {**settings, **more}))
+    assert len(drawn(events)) == 3 and events[-1] == Finished(path=str(tmp_path / "out" / "guidance"))
