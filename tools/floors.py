@@ -41,6 +41,7 @@ WORDS = {
     "event_stream": "fewer events that say the same",
     "event_text": "events in words",
     "language": "the language of the window",
+    "trend": "whether a noisy loss still falls",
     "text": "sizes, times and counts in words",
 }
 
