@@ -71,6 +71,10 @@ TOOLS = _by_name(
     Tool("extract", "Extract a LoRA", "scissors",
          "Write what a fine-tuned model has learnt as a LoRA, with convolutions (LoCon) and text encoders, or as LoKr.",
          "Extracting", "modules.tools.extract", "path"),
+    Tool("resize", "Resize a LoRA", "minimize-2", "Write a LoRA in fewer ranks, by rank or by how much of it is kept.",
+         "Resizing", "modules.tools.resize", "path"),
+    Tool("join", "Join LoRAs", "plus", "Write several LoRAs as one, exactly or in fewer ranks.", "Joining",
+         "modules.tools.join", "path"),
     Tool("cache", "Fill the cache", "download", "Encode all images and captions now, so that later runs begin at once.",
          "Filling the cache", "modules.tools.cache", "words"),
 )  # fmt: skip

@@ -57,7 +57,7 @@ class ListRow:
 
     def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
         del context
-        self._paths, self._strong = setting.widget in ("files", "loras"), setting.widget == "loras"
+        self._paths, self._strong = setting.widget in ("files", "loras", "models"), setting.widget == "loras"
         self.entries: list[tuple[Entry | PathEntry, Entry | None]] = []
         self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         both = Frame(self.widget)

@@ -6,7 +6,7 @@ say, have many layers alike: what fits both is told by the file's metadata alone
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -29,8 +29,9 @@ from modules.formats.adapter_names import Spellings
 from modules.sentences.problem import Fix, Problem, problem
 from modules.system.headers.parts import BUNDLED
 from modules.system.reading import read_json
-from modules.system.weights import Shape, open_weights
+from modules.system.weights import Shape, first_names, open_weights
 
+TEXT_STARTS = ("lora_te", "text_encoder")  # of the names of text encoders' layers
 FEW = 3  # so few layers that do not fit may be anyone's
 
 
@@ -128,11 +129,37 @@ def _usual_models(metadata: Mapping[str, str]) -> Iterator[tuple[FamilyCard, Var
                 yield card, variant, model
 
 
-def usual_model(name: str, kind: str) -> DiffusersFamily:
-    """A model without files, whose denoiser's layers can be listed. `kind`: which of the bundled configs it has."""
+def usual_model(name: str, kind: str, text: Collection[str] = ()) -> DiffusersFamily:
+    """A model without files, whose denoiser's layers can be listed; `text`: and those of these text encoders.
+
+    `kind`: which of the bundled configs it has.
+    """
     family = cast("type[DiffusersFamily]", family_class(name))
-    specs = {part: family.card.component(part) for part in ("denoiser", "vae")}
+    specs = {part: family.card.component(part) for part in ("denoiser", *text, "vae")}
     configs = {part: read_json(BUNDLED / kind / spec.folder / "config.json") for part, spec in specs.items()}
-    card = replace(family.card, components=(specs["denoiser"],))
+    card = replace(family.card, components=tuple(spec for part, spec in specs.items() if part != "vae"))
     alone: Any = type(family.__name__, (family,), {"card": card})
     return alone(ModelFiles(Path(kind), configs, {}, {}, kind), LoadOptions(), RectifiedFlow())
+
+
+def model_of(path: Path) -> DiffusersFamily:
+    """The usual model that a file of adapters was made for, with the text encoders that can be trained.
+
+    Raises:
+        UserError: its layers are those of none.
+    """
+    weights = open_weights(path)
+    told = families_called(weights.metadata)
+    tensors = {name: torch.empty(shape, device="meta") for name, shape in weights.shapes.items()}
+    tensors = {name: tensor for name, tensor in tensors.items() if not name.startswith(TEXT_STARTS)} or tensors
+    count, best = layer_count(tensors), ((0, 0), "", "")
+    for card, variant, model in _usual_models(weights.metadata):
+        found = fitting_count(tensors, model.layer_spellings(), layer_shapes(model))
+        name = next(name for name, each in FAMILIES.items() if each is card)
+        best = max(best, (found, name, variant.kind), key=lambda each: each[0])
+        if found[0] == count or (name in told and found[1] == count):
+            break
+    (_, known), name, kind = best
+    if not known:
+        raise UserError("adapter.none", file=path.name, names=first_names(weights.shapes))
+    return usual_model(name, kind, [part for part in FAMILIES[name].trainable if part != "denoiser"])
