@@ -74,6 +74,13 @@ def _validated(event: m.Validated, _place: Callable[[str], str]) -> str:
     return tr("Validation at step {step:,}: {loss:.5f}{error}, {best}", **values)
 
 
+def _retention(event: m.Retention, _place: Callable[[str], str]) -> str:
+    values = {"step": event.step, "forgotten": event.forgotten}
+    if event.learnt is None:
+        return tr("Step {step:,}: forgotten {forgotten:.2f}", **values)
+    return tr("Step {step:,}: learnt {learnt:.2f}, forgotten {forgotten:.2f}", learnt=event.learnt, **values)
+
+
 def _finished(event: m.Finished, place: Callable[[str], str]) -> str:
     if event.step:
         words = tr("Stopped at step {step:,}" if event.stopped else "Finished at step {step:,}", step=event.step)
@@ -101,6 +108,7 @@ SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.Stage: lambda event, _: stage_title(event) if event.done == 0 else "",
     m.SampleReady: lambda event, place: _at_step("Sample at step {step:,}: {file}", event, place),
     m.Validated: _validated,
+    m.Retention: _retention,
     m.BackupSaved: lambda event, place: _at_step("Backup at step {step:,}: {file}", event, place),
     m.ModelSaved: lambda event, place: _at_step("Model at step {step:,}: {file}", event, place),
     m.Note: _note,

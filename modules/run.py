@@ -38,7 +38,9 @@ from modules.trainer.preparation import (
     resolved,
     scan_images,
 )
-from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, teacher_cache_for
+from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, run_length, teacher_cache_for
+from modules.trainer.retention.examiner import Examiner
+from modules.trainer.retention.preparing import base_asked
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
@@ -51,7 +53,7 @@ from modules.trainer.step.optimizer_factory import check_optimizer
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from modules.trainer.step.prior_preservation import TeacherCache
 from modules.trainer.step.schedule import scaled_rate
-from modules.trainer.trainer import Trainer, run_length
+from modules.trainer.trainer import Trainer
 from modules.trainer.validation import Validator
 
 
@@ -105,6 +107,7 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         prepared = prepare_data(preset, family, index, cache, early.tell, control)
         early.tell(Stage("stage.loading-model"))
         teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
+        prepared = prepared._replace(anchors=base_asked(prepared.anchors, early.tell, control))
         method = attach(family, preset)
         if resumed is None:
             outputs.use(_new_folder(preset, disk_retry, stack))
@@ -172,7 +175,7 @@ def _trainer(
     preset: Preset, method: Method, prepared: Prepared, outputs: ModelPaths, records: Records, control: Control,
     resumed: ResumeState | None, teacher: TeacherCache | None,
 ) -> Trainer:  # fmt: skip
-    family, (loader, measured, sampler) = method.family, prepared
+    family, loader, sampler = method.family, prepared.loader, prepared.sampler
     use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     if preset.general.compile:
         records.tell(note(compiled(family)))
@@ -188,8 +191,8 @@ def _trainer(
         control,
         resident=resident_components(preset, family, encodes_text=loader.encodes_text),
     )
-    validator = Validator(writer, measured) if measured else None
-    trainer = Trainer(learner, writer, loader, records, control, validator)
+    validator, examiner = _measuring(writer, prepared, steps)
+    trainer = Trainer(learner, writer, loader, records, control, validator, examiner)
     learner.state["started"] = outputs
     resumed_from, changes = -1, Changes()
     if resumed and resumed.resume(learner):
@@ -207,9 +210,19 @@ def _trainer(
         *prior_preservation.notes(preset, loader.index),
         *learner.notes(),
     ]
-    facts += validator.notes() if validator else ()
+    facts += [*(validator.notes() if validator else ()), *(examiner.notes() if examiner else ())]
     for said in (*(resumed.notes() if resumed else ()), *settings_notes(changes), *map(note, facts)):
         records.tell(said)
     if learner.clock.step >= steps:
         records.tell(note(problem("resume.done", count=steps), level="warning"))
     return trainer
+
+
+def _measuring(writer: RunWriter, prepared: Prepared, steps: int) -> tuple[Validator | None, Examiner | None]:
+    """What measures a run on its way; one of the two says which model is the best."""
+    anchors, measured = prepared.anchors, prepared.measured
+    validator = Validator(writer, measured) if measured else None
+    examiner = Examiner(writer, anchors, steps, prepared.practised, measured) if anchors else None
+    if validator and examiner and examiner.keeps_best:
+        validator.keeps_best = False
+    return validator, examiner

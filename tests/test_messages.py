@@ -42,6 +42,7 @@ EXAMPLES: dict[Any, Any] = {
     Sequence[str | Problem]: ["a.png", problem("item.reason", file="b.png", reason="x")],
     Sequence[tuple[str | Problem, float]]: [("75 and less", 12.0), (problem("bar.tokens", first=1, last=9), 3.0)],
     list[tuple[float, float]]: [(0.125, 0.7)],
+    list[tuple[str, float]]: [("a cat", 0.3)], float | None: 0.5,
     list[Rung]: [Rung({"model.offload": "25 %"}, 2**40, [("PyTorch", 1.0)], 0, 57, 14, 57, 1, 2.4, "near", fits=True)],
     list[CardFit]: [CardFit("RTX 3060", 2**33, 2**32, "int8", 14, 2.4, fits=False)],
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, SamplingDefaults, Variant
+from modules.catalog.card import TAGS, ComponentSpec, FamilyCard, KnownPrompts, RateRange, SamplingDefaults, Variant
 from modules.catalog.layers import dit_sets
 
 REPO = "circlestone-labs/Anima-Base-v1.0-Diffusers"
@@ -51,6 +51,7 @@ CARD = FamilyCard(
     file_prefix="net.",  # where ComfyUI looks for it
     chunk_size=511,
     sampling=(SamplingDefaults(10, 1, names="turbo"), SamplingDefaults(30, 4)),
+    known=(KnownPrompts(TAGS),),
     not_used=(
         "model.clip_skip", "model.max_chunks", "model.weighted_captions", "words", "sampling.prompts.0.perturbation",
     ),

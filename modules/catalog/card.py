@@ -115,6 +115,26 @@ class SamplingDefaults:
     names: str = ""  # a regular expression over the names of the models that it is meant for; "": all others
 
 
+@dataclass(frozen=True)
+class KnownPrompts:
+    """Prompts that a base model draws well: what it forgets is seen on them."""
+
+    prompts: tuple[str, ...]
+    names: str = ""  # a regular expression over the names of the models that know them; "": all others
+
+
+PHOTOS = KnownPrompts((
+    "a photo of a cat", "a red sports car on a street", "a portrait of an old man with a beard",
+    "a castle on a hill", "a bowl of fruit on a wooden table", "a sailing ship on the sea at sunset",
+    "a snowy mountain behind a lake", "an oil painting of sunflowers in a vase",
+))  # fmt: skip
+TAGS = (
+    "1girl, solo, long hair, smile, school uniform", "1boy, armor, holding sword", "cat, no humans",
+    "no humans, scenery, mountain, sky, cloud", "1girl, red hair, dress, outdoors", "no humans, food, bowl, table",
+    "no humans, car, street, building", "1girl, chibi, simple background, white background",
+)  # fmt: skip
+OF_TAGS = KnownPrompts(TAGS, names=r"pony|illustrious|noob|animagine|anything|(?<![a-z])(wai|nai|anime)")
+
 NEAR = 0.03  # two files with so nearly the same number of weights are of one architecture
 
 # Settings that mean nothing for rectified flows, all of which are transformers without convolutions, and those of
@@ -152,6 +172,7 @@ class FamilyCard:
     chunk_size: int = 75  # tokens that the text encoders read at once
     not_used: tuple[str, ...] = ()  # settings that mean nothing for this family; "sampling.prompts.0." for each entry's
     sampling: tuple[SamplingDefaults, ...] = (SamplingDefaults(),)  # the first that names a model is its; last: others
+    known: tuple[KnownPrompts, ...] = (PHOTOS,)  # the first that names a model has what it knows; last: others
     guidance_embed: bool = False  # whether its denoisers can take the guidance as an input (FLUX.1 dev)
     guidance_norm: int = 0  # guidance keeps the prompted answer's length in squares of so many latents; 0: it does not
     fp16_vae: bool = True  # whether its own VAE works in fp16
@@ -227,6 +248,11 @@ class FamilyCard:
         """What a model is usually drawn with, by the name of its file, folder or repository."""
         name = _last_name(source)
         return next(row for row in self.sampling if re.search(row.names, name, re.IGNORECASE))
+
+    def known_prompts(self, source: str) -> tuple[str, ...]:
+        """What a model surely knows, by the name of its file, folder or repository."""
+        name = _last_name(source)
+        return next(row.prompts for row in self.known if re.search(row.names, name, re.IGNORECASE))
 
     def is_distilled(self, source: str) -> bool:
         """Whether a model draws in few steps, by the last part of its name: training takes that from it."""

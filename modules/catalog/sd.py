@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant
+from modules.catalog.card import (
+    OF_TAGS,
+    PHOTOS,
+    ComponentSpec,
+    FamilyCard,
+    KnownPrompts,
+    RateRange,
+    SamplingDefaults,
+    Variant,
+)
 from modules.catalog.layers import INNER, UNET_ATTENTION, UNET_GROUPS, UNET_SETS, unet_blocks
+
+STARTER = r"^starter:model$"
 
 CARD = FamilyCard(
     title="Stable Diffusion 1 and 2",
@@ -37,6 +48,13 @@ CARD = FamilyCard(
     variants=(
         Variant("sd15", "Stable Diffusion 1.5"),
         Variant("sd2", "Stable Diffusion 2", names=r"(stable-diffusion-2|sd[-_ ]?v?2|v2[-_]|2[-_.][01])"),
+    ),
+    sampling=(SamplingDefaults(20, 3.0, sampler="ddim", names=STARTER), SamplingDefaults()),
+    known=(
+        KnownPrompts(
+            ("tiger", "owl", "pizza", "carrot", "tulip", "nerd face", "ghost", "tropical fish"), names=STARTER
+        ),
+        OF_TAGS, PHOTOS,
     ),
     file_marks=("cond_stage_model.",),
     metadata_names=r"stable-diffusion-v[12]|(?<![a-z])sd[_-]?v?[12]",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from modules.catalog.card import ComponentSpec, FamilyCard, RateRange, Variant
+from modules.catalog.card import OF_TAGS, PHOTOS, ComponentSpec, FamilyCard, RateRange, Variant
 from modules.catalog.layers import SDXL_SETS, UNET_ATTENTION, UNET_GROUPS, UNET_SETS, unet_blocks
 
 CLIP = "transformers.models.clip.modeling_clip"
@@ -37,6 +37,7 @@ CARD = FamilyCard(
     },
     examples=("stabilityai/stable-diffusion-xl-base-1.0",),
     variants=(Variant("sdxl", "Stable Diffusion XL"),),
+    known=(OF_TAGS, PHOTOS),
     fp16_vae=False,
     file_marks=("conditioner.embedders.", "model.diffusion_model.label_emb."),
     metadata_names=r"stable-diffusion-xl|sdxl",

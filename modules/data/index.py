@@ -214,11 +214,25 @@ class Index:
 
         They have their first captions, and are cut in the middle.
         """
-        rows = self._keeping_rows(~self.trained).one_row_per_image()
-        captions = [undrawn_caption(item.captions[0], rows.concepts[item.concept]) for item in rows]
+        return self._keeping_rows(~self.trained).one_row_per_image()._undrawn()
+
+    def practised_images(self, most: int) -> Index:
+        """Up to so many of the images that are learnt from, spread over all of them, as `validation_images` has them.
+
+        Not those that are there to keep what the model knows.
+        """
+        rows = self.of_kind("train").training_rows().one_row_per_image()
+        chosen = np.zeros(len(rows), dtype=bool)
+        if len(rows):
+            chosen[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)] = True
+        return rows._keeping_rows(chosen)._undrawn()
+
+    def _undrawn(self) -> Index:
+        """The same with first captions as they stand there, and images cut in the middle."""
+        captions = [undrawn_caption(item.captions[0], self.concepts[item.concept]) for item in self]
         lines = pa.array([[[caption] if caption else []] for caption in captions], SCHEMA.field("lines").type)
-        table = rows.table.set_column(SCHEMA.get_field_index("lines"), SCHEMA.field("lines"), lines)
-        return rows._copy(table, [_without_randomness(concept) for concept in rows.concepts])
+        table = self.table.set_column(SCHEMA.get_field_index("lines"), SCHEMA.field("lines"), lines)
+        return self._copy(table, [_without_randomness(concept) for concept in self.concepts])
 
     def first_rows(self) -> np.ndarray:
         """The first row of each image."""

@@ -33,6 +33,7 @@ from modules.messages.training import (
     ModelSaved,
     Paused,
     Progress,
+    Retention,
     SampleReady,
     Started,
     Validated,
@@ -45,6 +46,6 @@ __all__ = [
     "Answer", "BackupNow", "BackupSaved", "Bar", "CardFit", "Change", "Channel", "CheckPreset", "Command",
     "Continue", "Continued", "Event", "Exactness", "Failed", "Finding", "Finished", "Fix", "GridCell", "Job", "Mailbox",
     "MemoryPlan", "Message", "ModelSaved", "Note", "Pause", "Paused", "Progress", "Query", "Quit", "Result",
-    "RunTool", "Rung", "SampleNow", "SampleReady", "SaveNow", "Severity", "Stage", "Started", "Stop", "Train",
-    "ValidateNow", "Validated", "note",
+    "Retention", "RunTool", "Rung", "SampleNow", "SampleReady", "SaveNow", "Severity", "Stage", "Started", "Stop",
+    "Train", "ValidateNow", "Validated", "note",
 ]  # fmt: skip

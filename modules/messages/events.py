@@ -15,6 +15,7 @@ from modules.messages.training import (
     ModelSaved,
     Paused,
     Progress,
+    Retention,
     SampleReady,
     Started,
     Validated,
@@ -75,5 +76,5 @@ class Answer:
 
 Event = (
     Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Result | Answer | Validated | MemoryPlan | GridCell
+    | Finding | Result | Answer | Validated | Retention | MemoryPlan | GridCell
 )  # fmt: skip

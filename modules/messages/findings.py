@@ -57,8 +57,9 @@ class Note:
     text: str  # in the words of the command line
     level: Severity = "info"
     problems: list[Problem] = field(default_factory=list[Problem])  # the same as data; empty in runs of older versions
+    fixes: list[Fix] = field(default_factory=list[Fix])  # what would help
 
 
-def note(*problems: Problem, level: Severity = "info") -> Note:
+def note(*problems: Problem, level: Severity = "info", fixes: Sequence[Fix] = ()) -> Note:
     """What these rows of the catalogue say, to whoever listens."""
-    return Note(text_of(problems, PLAIN), level, list(problems))
+    return Note(text_of(problems, PLAIN), level, list(problems), list(fixes))

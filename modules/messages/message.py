@@ -13,6 +13,7 @@ T = TypeVar("T")
 Count = Annotated[int, Field(lt=2**63)]  # an endless row of digits could not be drawn
 # JSON knows no tuples.
 Bar = Annotated[tuple[str | Problem, float], Strict(strict=False)]  # label (data, or a row of the catalogue), amount
+PromptDrift = Annotated[tuple[str, float], Strict(strict=False)]
 Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
 
 

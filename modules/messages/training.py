@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from modules.messages.message import Count, Point, message
+from modules.messages.message import Count, Point, PromptDrift, message
 from modules.sentences.problem import Problem
 
 
@@ -113,3 +113,24 @@ class Validated:
     # differ much less from each other than images do. Both 0 for the first.
     change: float = 0.0
     change_error: float = 0.0
+
+
+@message
+class Retention:
+    """What was learnt against what was forgotten, at points that are the same each time: resources/decisions/0030."""
+
+    step: Count
+    forgotten: float  # how far the answers have moved from the base's; 1: as far as if the prompt were taken away
+    prompts: list[PromptDrift]  # the same for each prompt that the base knows, in the preset's order
+    practised: float | None  # ln(loss before training / loss) on some images that are trained on, at fixed noise
+    held_out: float | None  # the same on validation images; None without validation
+    balance: float  # what was learnt, held out where that is known, less what was forgotten
+    cosine: float | None  # mean cosine of the direction of guidance with the base's; 1: the same
+    best_step: Count  # of the run so far: where the balance was highest
+    alarm: bool  # it forgets faster than it learns: balance below 0 twice in a row, or below -0.2
+    points: str  # names the points: runs can be compared where it is equal
+
+    @property
+    def learnt(self) -> float | None:
+        """On images that are not trained on, where there are some."""
+        return self.practised if self.held_out is None else self.held_out

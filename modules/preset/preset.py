@@ -21,7 +21,7 @@ from modules.preset.sections.prior import Prior
 from modules.preset.sections.sampling import Sampling
 from modules.preset.sections.schedule import Schedule
 from modules.preset.sections.training import Training
-from modules.preset.sections.validation import Validation
+from modules.preset.sections.validation import Examine, Validation
 from modules.preset.sections.words import Word
 from modules.preset.setting import ChoiceOfKind, Section, Setting
 
@@ -68,6 +68,7 @@ class Preset(Section):
     otherwise (pivotal tuning). Each is saved to a file of its own."""
     sampling: Sampling = Sampling()
     validation: Validation = Validation()
+    examine: Examine = Examine()
     backup: Backup = Backup()
     output: Output = Output()
 
@@ -86,6 +87,12 @@ class Preset(Section):
         encoders = (model.text_encoder_1, model.text_encoder_2, model.text_encoder_3)
         named = {"vae": model.vae, **dict(zip(self.card.text_encoders, encoders, strict=False))}
         return {name: source for name, source in named.items() if source}
+
+    @property
+    def known_prompts(self) -> tuple[str, ...]:
+        """What the base model is asked for, to see what of it is forgotten: the preset's prompts or the family's."""
+        own = dict.fromkeys(line.strip() for line in self.examine.prompts.splitlines() if line.strip())
+        return tuple(own) or self.card.known_prompts(self.model_called)
 
     @property
     def resolution(self) -> int:

@@ -20,6 +20,13 @@ def usual_sampling(values: Values) -> SamplingDefaults | None:
     return card.usual_sampling(card.called(*named)) if card else None
 
 
+def known_prompts(values: Values) -> tuple[str, ...]:
+    """What the model of a preset surely knows; nothing where its type is unknown."""
+    card = FAMILIES.get(str(get(values, "model.family")))
+    named = (str(get(values, f"model.{name}") or "") for name in ("source", "variant"))
+    return card.known_prompts(card.called(*named)) if card else ()
+
+
 def usual_prompt(values: Values) -> Values:
     """The settings that a new prompt of this preset begins with."""
     usual = usual_sampling(values)

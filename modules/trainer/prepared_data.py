@@ -8,12 +8,15 @@ from typing import NamedTuple
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.index import Index
+from modules.data.order import epoch_length
 from modules.families import Family
 from modules.messages import Stage, note
 from modules.methods.training_adapters import TrainingAdapters
 from modules.preset.preset import Preset
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
+from modules.trainer.retention.anchors import Anchors
+from modules.trainer.retention.preparing import anchors_for, timed
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.sampling.sampler import Sampler
 from modules.trainer.step import prior_preservation
@@ -29,6 +32,14 @@ class Prepared(NamedTuple):
     loader: BatchLoader
     measured: BatchLoader | None  # for validation, if that is wanted
     sampler: Sampler
+    anchors: Anchors | None  # what is measured of forgetting, and
+    practised: BatchLoader | None  # the images on which it is of learning
+
+
+def run_length(preset: Preset, loader: BatchLoader) -> tuple[int, int]:
+    """Steps in all, and steps of an epoch. The last step of an epoch may take fewer batches than the others."""
+    epoch = -(-epoch_length(loader.index, preset.training.batch_size) // preset.training.accumulation)
+    return preset.training.steps or epoch * preset.training.epochs, epoch
 
 
 def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
@@ -49,9 +60,13 @@ def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tel
     )
     if caches_text:
         sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
+    anchors, practised = anchors_for(preset, family, run_length(preset, loader)[0], cache, tell), None
+    if anchors and len(images := loader.index.practised_images(anchors.extent.images)):
+        with timed(anchors):
+            practised = _filled(without_randomness(preset), family, images, cache, tell, control)
     resident = resident_components(preset, family, encodes_text=loader.encodes_text)
     family.unload(*(set(family.component_names) - resident))
-    return Prepared(loader, measured, sampler)
+    return Prepared(loader, measured, sampler, anchors, practised)
 
 
 def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> BatchLoader:

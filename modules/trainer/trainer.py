@@ -8,7 +8,7 @@ from contextlib import closing
 from itertools import chain
 
 from modules.data.batches import Batch, BatchLoader, PartialBatch, prefetched
-from modules.data.order import epoch_length, epoch_order
+from modules.data.order import epoch_order
 from modules.errors import UserError
 from modules.messages import (
     BackupNow,
@@ -22,11 +22,12 @@ from modules.messages import (
     ValidateNow,
     note,
 )
-from modules.preset.preset import Preset
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import PLAIN, text_of
 from modules.system.devices import card_memory
 from modules.trainer.control import Control, Interrupted
+from modules.trainer.prepared_data import run_length
+from modules.trainer.retention.examiner import Examiner
 from modules.trainer.run_folder.records import Records
 from modules.trainer.run_folder.rollback import Rollback, too_many_rollbacks
 from modules.trainer.run_folder.run_writer import RunWriter
@@ -36,12 +37,6 @@ from modules.trainer.step.out_of_memory import SpillDetector
 from modules.trainer.step.schedule import DueCommands
 from modules.trainer.step.step_guard import MAX_LOGGED, WINDOW
 from modules.trainer.validation import Validator
-
-
-def run_length(preset: Preset, loader: BatchLoader) -> tuple[int, int]:
-    """Steps in all, and steps of an epoch. The last step of an epoch may take fewer batches than the others."""
-    epoch = -(-epoch_length(loader.index, preset.training.batch_size) // preset.training.accumulation)
-    return preset.training.steps or epoch * preset.training.epochs, epoch
 
 
 class Trainer:
@@ -55,9 +50,11 @@ class Trainer:
         records: Records,
         control: Control,
         validator: Validator | None = None,
+        examiner: Examiner | None = None,
     ) -> None:
         self.learner, self.writer, self.loader, self.records, self.control = learner, writer, loader, records, control
-        self.clock, self.due_commands, self.validator = learner.clock, DueCommands(), validator
+        self.clock, self.due_commands = learner.clock, DueCommands()
+        self.validator, self.examiner = validator, examiner
         self._why_paused: list[Problem] = []
         self.stop_early = False  # validation says that more steps would make it no better, and the run is to end then
         self.steps, self.epoch_length = run_length(learner.preset, loader)
@@ -100,10 +97,14 @@ class Trainer:
         stopped = self.control.stopping and self.clock.step < self.steps
         if self.validator and not stopped:
             self.validator.validate()
+        if self.examiner and not stopped:
+            self.examiner.end()
         self.writer.finish(stopped=stopped)
 
     def _begin(self) -> None:
         """What is looked at before the first step, to compare with; or what a stop at this step left out."""
+        if self.examiner:
+            self.examiner.begin()
         if self.clock.step == 0:
             if self.learner.preset.sampling.first:
                 self.writer.sample()
@@ -137,6 +138,7 @@ class Trainer:
             self._log_skipped()
             if self.learner.guard.must_roll_back:
                 return
+            self._examine()
             for command in chain(self.control.commands(), self._due()):
                 self.execute(command)
             if self.control.paused:
@@ -161,9 +163,16 @@ class Trainer:
         if self.meter.due():
             self.report(wait=False)
 
+    def _examine(self) -> None:
+        if self.examiner and self.examiner.is_due and not self.control.stop_requested():
+            self.report()
+            self.examiner.measure()
+
     def execute(self, command: Command) -> None:
         """Do what a command asks, the user's and the schedule's alike."""
         self.report()
+        if isinstance(command, BackupNow | SaveNow) and self.examiner:
+            self.examiner.before_writing()
         match command:
             case BackupNow() if self.learner.guard.must_roll_back:
                 pass  # the run is about to go back, past this step

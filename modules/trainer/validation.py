@@ -16,6 +16,7 @@ from dataclasses import asdict, dataclass, field
 from math import inf, isfinite, sqrt
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,6 +36,8 @@ from modules.trainer.run_folder.disk_retry import GaveUp
 from modules.trainer.run_folder.run_writer import RunWriter, reasons_of
 from modules.trainer.step.item_loss import LossComputer
 from modules.trainer.step.learner import Learner
+
+GoingOn = Callable[[int, int], bool]  # told how far the work is; whether it is to go on
 
 
 class Measured(NamedTuple):
@@ -58,7 +61,7 @@ class Validation:
         self.preset = without_randomness(learner.preset)
         self.loss_computer = LossComputer(self.preset, learner.family, learner.method)
 
-    def measure(self, going_on: Callable[[int, int], bool]) -> Measured | None:
+    def measure(self, going_on: GoingOn) -> Measured | None:
         """Ask about every image, with the weights as they are; None if `going_on(done, total)` ends it.
 
         To be called with everything as for use: no dropout.
@@ -76,22 +79,30 @@ class Validation:
 
     def _batches(self) -> Iterator[list[int]]:
         size = self.preset.training.batch_size
-        for rows in self.loader.index.bucket_rows().values():
+        for rows in self.bucket_rows():
             yield from (rows[start : start + size].tolist() for start in range(0, len(rows), size))
+
+    def bucket_rows(self) -> list[np.ndarray]:
+        """The images that are asked about, together with those of their bucket."""
+        return [*self.loader.index.bucket_rows().values()]
+
+    def shares(self, rows: Sequence[int], growth: float) -> list[tuple[list[int], Tensor]]:
+        """For each time that the images of some rows are asked about: the numbers and shares of noise (B,) of each."""
+        shares = shares_of(self.preset, growth)
+        return [
+            ([k] * len(rows), torch.full((len(rows),), share, dtype=torch.float64)) for k, share in enumerate(shares)
+        ]
 
     @torch.no_grad()
     def _ask(self, rows: Sequence[int]) -> tuple[tuple[Item, ...], Tensor]:
         """The images of some rows of one bucket, and their losses (B, K)."""
         batch = self.loader.batch([Example(row, 0) for row in rows], 0)
         text, seed = self._text(batch), self.preset.general.seed
-        count = self.preset.validation.times
         losses: list[Tensor] = []
         growth = self.loss_computer.family.dynamic_shift(*batch.items[0].bucket)
-        for k, share in enumerate(shares_of(self.preset, growth)):
-            seeds = [seed_of(seed, "validation", item.key, k) for item in batch.items]
-            shares_B = torch.full((len(rows),), share, dtype=torch.float64)
+        for numbers, shares_B in self.shares(rows, growth):
+            seeds = [seed_of(seed, "validation", item.key, k) for item, k in zip(batch.items, numbers, strict=True)]
             losses.append(self.loss_computer.losses(batch, seeds, shares_B, text).float())
-        assert len(losses) == count
         return batch.items, torch.stack(losses, dim=1)
 
     def _text(self, batch: Batch) -> Condition:
@@ -225,6 +236,7 @@ class Validator:
         self.validation = Validation(writer.learner, loader)
         self.best = writer.learner.state["validation"] = Best()
         self._validated_at = -1
+        self.keeps_best = self._settings.keep_best  # by the loss; not where something else decides
 
     def notes(self) -> list[Problem]:
         """What is measured, for the log."""
@@ -249,7 +261,7 @@ class Validator:
         self._validated_at = self.best.at = step
         self.writer.records.numbers(step, curves(found))
         self.writer.records.tell(found)
-        if found.best and step and self._settings.keep_best:
+        if found.best and step and self.keeps_best:
             self._keep(found)
         return True
 
@@ -262,7 +274,7 @@ class Validator:
         patience = self._settings.patience
         if not patience or not self.best.since or self.best.since % patience:
             return None
-        kept = bool(self.best.step and self._settings.keep_best)
+        kept = bool(self.best.step and self.keeps_best)
         code = "validation.no-better:kept" if kept else "validation.no-better"
         return problem(code, step=self.best.step, count=self.best.since, file=self.writer.outputs.best().name)
 

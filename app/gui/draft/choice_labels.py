@@ -72,6 +72,8 @@ WORDS: dict[str, dict[str, str]] = {
     "training.gradients": {"auto": "Automatic", "card": "On the card", "main_memory": "Main memory"},
     "training.ema_device": {"same": "Where it trains", "cpu": "Main memory"},
     "training.ema_save": {"instead": "Instead", "beside": "Beside", "no": "Not saved"},
+    "examine.points": {"auto": "Automatic", "drawings": "The base's drawings", "noise": "Pure noise"},
+    "validation.best_by": {"balance": "Learnt less forgotten", "loss": "Lowest loss"},
     "validation.weights": {"ema": "Those that are saved", "live": "As they are"},
     "validation.then": {"tell": "Say so", "pause": "Pause", "stop": "End the run"},
     "method.dora_axis": {"inputs": "Inputs", "outputs": "Outputs"},

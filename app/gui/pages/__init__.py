@@ -41,7 +41,7 @@ PAGES: tuple[PageCard, ...] = (
     ),
     PageCard(
         "sampling", "Sampling", "Sample images, validation", "sparkles", "app.gui.pages.sampling:SamplingPage",
-        ("sampling", "validation"),
+        ("sampling", "validation", "examine"),
     ),
     PageCard("backup", "Backup", "Continue later, save models", "shield", f"{SETTINGS}BackupPage", ("backup",)),
     PageCard("check", "Check", "Before you start", "check", "app.gui.check.page:CheckPage"),

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from app.gui.context import AppContext
 from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.problem_labels import WORDS
-from app.gui.form.form import SettingRow
+from app.gui.form.form import Below, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.kit import Frame, Label, LinkButton, px
 from app.gui.pages.settings import SettingsPage
@@ -18,7 +20,7 @@ from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values
 from modules.preset.sections.sampling import Prompt
 from modules.preset.setting_info import settings_of
-from modules.preset.usual_sampling import size_step_of, usual_prompt
+from modules.preset.usual_sampling import known_prompts, size_step_of, usual_prompt
 
 KINDS = (("Prompts", "*.txt *.json *.toml"),)
 USUAL = {setting.path: setting.default for setting in settings_of(Prompt)}
@@ -62,10 +64,43 @@ LORAS = ListLabels(
 )  # fmt: skip
 
 
-class SamplingPage(SettingsPage):
-    """Images that are made on the way."""
+KNOWN = "examine.prompts"
 
-    sections = ("sampling", "validation")
+
+class KnownPrompts(Frame):
+    """What is asked where no prompts are given; a click has them to change."""
+
+    def __init__(self, master: Any, context: AppContext) -> None:
+        super().__init__(master)
+        self._context, self._shown = context, ()
+        self.until_destroyed(context.draft.watch("", lambda _: self.refresh()))
+        self.refresh()
+
+    def refresh(self) -> None:
+        values = self._context.draft.values
+        known = () if str(self._context.draft.get(KNOWN) or "").strip() else known_prompts(values)
+        if known == self._shown:
+            return
+        self._shown = known
+        self.clear()
+        if not known:
+            self.configure(height=1)
+            return
+        words = tr("Those of this model: {prompts}", prompts=" · ".join(known))
+        Label(self, words, font="small", role="text2", wrap=True).pack(fill="x", padx=px(2))
+        LinkButton(self, tr("Change them"), self._take).pack(anchor="w", pady=(0, px(4)))
+
+    def _take(self) -> None:
+        self._context.draft.apply({KNOWN: "\n".join(self._shown)}, tr("Prompts that the base knows"))
+
+
+class SamplingPage(SettingsPage):
+    """Images that are made on the way, and what is measured."""
+
+    sections = ("sampling", "validation", "examine")
+
+    def below(self) -> dict[str, Below]:
+        return {KNOWN: lambda under: KnownPrompts(under, self.context).pack(fill="x")}
 
     def under(self, inside: Frame) -> Iterator[None]:
         Label(inside, tr("Prompts"), font="section").pack(fill="x", pady=(px(18), px(2)))

@@ -21,6 +21,7 @@ from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.disks import device_of, free_bytes
 from modules.trainer.preparation import with_planned
+from modules.trainer.retention.schedule import extent_for
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.throughput import Speed, load_speed, shape_of
 
@@ -64,7 +65,9 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
     prompts = [prompt for prompt in preset.sampling.prompts if prompt.enabled]
     samples = drawn * sum(prompt.steps for prompt in prompts) * speed.drawing
     validating = _validating(preset, plan, speed, validation_images)
-    whole = steps + samples + validating
+    measured = preset.examine.enabled and extent_for(preset, plan.steps)
+    examining = steps * preset.examine.budget / 100 if measured else 0.0
+    whole = steps + samples + validating + examining
     kwh = speed.watts * whole / 3.6e6
     undrawn = not speed.drawing and drawn and prompts
     return Finding(
@@ -83,6 +86,7 @@ def _time(preset: Preset, plan: Plan, speed: Speed, validation_images: int) -> F
             (Problem("bar.steps"), round(steps, 1)),
             *([(Problem("bar.samples"), round(samples, 1))] if samples else []),
             *([(Problem("bar.validation"), round(validating, 1))] if validating else []),
+            *([(Problem("bar.retention"), round(examining, 1))] if examining else []),
         ],
         unit="seconds",
     )

@@ -1,4 +1,4 @@
-"""The section "validation": how wrong the model is about images that it never learns from."""
+"""The sections "validation" and "examine": what a run does on other images, and what it forgets."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from modules.preset.setting import Section, Setting, When
 from modules.preset.text.interval import IntervalText
 
 ON = When("validation.enabled", (True,))
+EXAMINED = When("examine.enabled", (True,))
 
 
 class Validation(Section):
@@ -33,8 +34,14 @@ class Validation(Section):
     weights: Literal["ema", "live"] = Setting("ema", "Weights to validate", level="expert", when=ON)
     """"ema": the weights that are saved: the moving average, if there is one. "live": the weights that are trained."""
     keep_best: bool = Setting(True, "Keep the best model", when=ON, aliases="best checkpoint")
-    """Whenever the validation loss is the lowest so far, the model is saved as NAME-best, in place of the last best
-    one."""
+    """Whenever the model is better than before, it is saved as NAME-best, in place of the last best one. The last model
+    is saved in any case: no rule is proven to pick the one that you will like best."""
+    best_by: Literal["balance", "loss"] = Setting(
+        "balance", "Best is", level="expert", when=When("validation.keep_best", (True,))
+    )
+    """ "balance": the model that has learnt most of the images that it is not trained on, less what it has forgotten;
+    where that is not measured, as "loss". "loss": the lowest validation loss. That alone often picks a model that has
+    lost much, and with prior images one that has learnt little: it rises while both get better."""
     patience: int = Setting(
         0, "Early stopping patience", ge=0, le=10_000, unit="validations", level="expert", zero="no end", when=ON,
         aliases="early stopping",
@@ -43,3 +50,28 @@ class Validation(Section):
     then: Literal["tell", "pause", "stop"] = Setting("tell", "After the patience", level="expert", when=ON)
     """ "tell": only a message, and training goes on. "pause": the run waits for you to continue or to stop. "stop": the
     run ends here, with its model. On the command line, where nobody may be watching, "pause" only tells."""
+
+
+class Examine(Section):
+    """Learnt and forgotten"""
+
+    enabled: bool = Setting(
+        True, "Measure what is forgotten",
+        aliases="catastrophic forgetting, retention, drift, knowledge, overfitting, prior knowledge",
+    )  # fmt: skip
+    """Compares the model now and then with the base model, on what the base itself draws for prompts that it knows, and
+    on some of your images. "Forgotten" is 1 where its answers have changed as much as if the prompt had been taken
+    away; "learnt" is how far the loss has fallen. It never changes what is trained. A run that is too short for it goes
+    without."""
+    prompts: str = Setting(
+        "", "Prompts that the base knows", widget="lines", when=EXAMINED,
+        aliases="regularization prompts, control prompts, knowledge prompts",
+    )  # fmt: skip
+    """One a line, eight or so: plain things that the base model draws well and that you do not train. What it does not
+    know tells nothing. Empty: those of the model's family."""
+    points: Literal["auto", "drawings", "noise"] = Setting("auto", "Points", level="expert", when=EXAMINED)
+    """ "drawings": the models are compared on 32 points between what the base draws and noise. "noise": on 16 of pure
+    noise, which takes a seventh of the preparation and half of the time. "auto": drawings where the run is long enough.
+    Only runs with the same points can be compared."""
+    budget: float = Setting(3.0, "Share of the training time", gt=0, le=100, unit="%", level="expert", when=EXAMINED)
+    """The most that measuring may take, with its preparation. More gives more points in the chart."""

@@ -264,6 +264,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "bar.steps": ("steps", ""),
     "bar.samples": ("samples", ""),
     "bar.validation": ("validation", ""),
+    "bar.retention": ("learnt and forgotten", ""),
     "bar.cache": ("cache", ""),
     "bar.backups": ("backups", ""),
     "bar.models": ("models on the way", ""),

@@ -13,6 +13,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.encoding-captions": ("Encoding captions", ""),
     "stage.reading-masks": ("Reading masks", ""),
     "stage.caching-predictions": ("Caching the base model's predictions", ""),
+    "stage.asking-base": ("Asking the base model what it knows", ""),
+    "stage.retention": ("Measuring what was learnt and forgotten", ""),
     "stage.class-images": ("Generating class images", ""),
     "stage.samples": ("Making samples", ""),
     "stage.reading-prompts": ("Reading prompts", ""),
@@ -101,6 +103,25 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "validation.images:held-out": (
         "Validation: {count:1 image that is|# images that are} not trained on (held out), each measured with different "
         "noise {times:once|# times}.", ""),
+    # Learnt and forgotten
+    "retention.measured": (
+        "What is learnt and forgotten is measured, at {points} points of {count:1 prompt|# prompts} that the base "
+        "model knows.", ""),
+    "retention.too-short": (
+        "What is learnt and forgotten is not measured: in {share:percent} of the time of {steps:1 step|# steps} there "
+        "is no room for it.", ""),
+    "retention.unprepared": ("What is forgotten cannot be measured: {why}", ""),
+    "retention.no-effect": (
+        "What is forgotten cannot be measured: the base model's answers do not change with the prompts that it is to "
+        "know.", "Give others in {examine.prompts}."),
+    "retention.none": ("What was learnt and forgotten was not measured at step {step}: {why} Training goes on.", ""),
+    "retention.text": ("Step {step}: what the text encoders say has moved by {share:percent}.", ""),
+    "retention.alarm": (
+        "It forgets faster than it learns.", "Lower the learning rate, or add prior images."),
+    "retention.never": (
+        "No step of this run learnt more than it overwrote.", "Lower the learning rate, or add prior images."),
+    "fix.half-rate": ("Half the learning rate: {rate:g}", ""),
+    "fix.prior-images": ("Add {count} prior images", ""),
     # A run that is continued
     "backup.damaged": ("The backup of step {step} is damaged ({reason}) and is skipped.", ""),
     "resume.repeated": (

@@ -174,6 +174,12 @@ class SpeedRecorder:
         if now - self._written >= WRITE_EVERY:
             self.write()
 
+    @property
+    def seconds_per_step(self) -> float:
+        """The mean of the steps of this process, without the first; 0 before there are enough."""
+        counted = self._steps - SKIPPED
+        return self._seconds / counted if counted >= FEWEST else 0.0
+
     def drew(self, steps: int, seconds: float) -> None:
         """Samples of so many steps, all together, took so long."""
         self._drawn += steps
@@ -182,9 +188,8 @@ class SpeedRecorder:
     def write(self) -> None:
         """Keep what was measured, if it is enough to go by."""
         self._written = time.monotonic()
-        counted = self._steps - SKIPPED
-        if counted < FEWEST:
+        if not (seconds := self.seconds_per_step):
             return
         drawing = self._drawing / self._drawn if self._drawn else 0.0
         watts = sum(self._watts) / len(self._watts) if self._watts and min(self._watts) > 0 else 0.0
-        save_speed(self._cache, self._shape, Speed(self._seconds / counted, drawing, watts, time.time()))
+        save_speed(self._cache, self._shape, Speed(seconds, drawing, watts, time.time()))
