@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from PIL import Image
 
 from modules.errors import UserError
 from modules.messages import SampleReady, Stage, note
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
     from modules.preset.preset import Preset
     from modules.trainer.control import Control
     from modules.trainer.preparation import Tell
+    from modules.trainer.sampling.sampler import Sample, Sampler
 
 
 class Settings(Section):
@@ -37,6 +43,21 @@ class Settings(Section):
     """What is drawn."""
     count: int = Setting(1, "Images of each", ge=1, le=1000)
     """The seed goes up by one with each."""
+    hires_scale: float = Setting(
+        1.0,
+        "Hires fix",
+        ge=1,
+        le=8,
+        level="expert",
+        aliases="hires upscale, hr_scale, upscale by, two-pass, latent upscale",
+    )
+    """Draws each image again, so many times larger on a side, beginning with the first one enlarged: large images keep
+    the composition of the size that the model was made for. 1: off. Usual: 1.5 or 2."""
+    hires_strength: float = Setting(
+        0.5, "Hires denoising strength", gt=0, le=1, level="expert", aliases="hires denoising, hr denoise, denoise"
+    )
+    """How much of the enlarged image is drawn anew. Lower keeps it as it was and soft, higher invents detail. Usual:
+    0.3 to 0.6."""
     out: str = Setting("", "Folder", widget="folder", level="expert")
     """Where the images go. Empty: the workspace's folder images; on the command line, the folder samples where you
     stand."""
@@ -55,7 +76,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     folder = Path(settings.out) if settings.out else Path(preset.general.workspace) / "images"
     check_writable(folder)
     family, added = _opened(preset, settings, tell)
-    _draw(preset, family, folder, tell, control, keep_encoders=added)
+    larger = Larger(settings.hires_scale, settings.hires_strength)
+    _draw(preset, family, folder, larger, tell, control, keep_encoders=added)
     return str(folder)
 
 
@@ -94,7 +116,41 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     return family, bool(loras or words)
 
 
-def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Control, *, keep_encoders: bool) -> None:
+class Larger(NamedTuple):
+    """Hires fix: how many times larger images are drawn again, and how much of them anew."""
+
+    scale: float
+    strength: float
+
+    def steps_of(self, prompt: Prompt) -> int:
+        """Steps that an image takes, with those of its second pass."""
+        return prompt.steps + (max(1, int(prompt.steps * self.strength)) if self.scale > 1 else 0)
+
+    def drawn(self, sample: Sample, sampler: Sampler, step_done: Callable[[int], None]) -> Sample:
+        """The image drawn again from its own enlargement; its prompt stays that of the first pass, as A1111 has it."""
+        if self.scale == 1:
+            return sample
+        prompt, multiple = sample.prompt, sampler.family.card.size_step
+        size = [max(multiple, round(side * self.scale / multiple) * multiple) for side in sample.image.size]
+        with TemporaryDirectory(prefix="seachange-hires-") as folder:
+            first = Path(folder) / "first.png"
+            sample.image.resize((size[0], size[1]), Image.Resampling.LANCZOS).save(first)
+            start = {"image": str(first), "strength": self.strength, "width": size[0], "height": size[1]}
+            (larger,) = sampler.draw([prompt.model_copy(update=start)], step_done)
+        return replace(larger, prompt=prompt, number=sample.number)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What the file says of it, in A1111's words."""
+        if self.scale == 1:
+            return {}
+        strength, scale = f"{self.strength:g}", f"{self.scale:g}"
+        return {"Denoising strength": strength, "Hires upscale": scale, "Hires upscaler": "Lanczos"}
+
+
+def _draw(
+    preset: Preset, family: Family, folder: Path, larger: Larger, tell: Tell, control: Control, *, keep_encoders: bool
+) -> None:
     from modules.trainer.preparation import resolved  # noqa: PLC0415
     from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
     from modules.trainer.sampling.sampler import Sampler  # noqa: PLC0415
@@ -104,7 +160,7 @@ def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Con
     sampler.read(prompts)
     if not keep_encoders:
         family.unload(*family.text_encoders)
-    done, total = 0, sum(prompt.steps for prompt in prompts)
+    done, total = 0, sum(map(larger.steps_of, prompts))
 
     def step_done(images: int) -> None:
         nonlocal done
@@ -119,8 +175,13 @@ def _draw(preset: Preset, family: Family, folder: Path, tell: Tell, control: Con
 
     # Seeds of chance follow the numbers of the images, so that the next call draws others.
     for sample in sampler.draw(prompts, step_done, step=_next_number(folder), failed=failed):
+        try:
+            sample = larger.drawn(sample, sampler, step_done)  # noqa: PLW2901
+        except UserError as error:
+            failed(sample.prompt, error)
+            continue
         path = _next_file(folder, sample.prompt)
-        save_sample(sample, path, model=Path(preset.model.source).stem)
+        save_sample(sample, path, model=Path(preset.model.source).stem, more=larger.about)
         tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
     for said in sampler.notes():
         tell(note(said, level="warning"))

@@ -143,3 +143,20 @@ def test_several_images_of_a_prompt_have_seeds_that_follow(tmp_path: Path) -> No
     names = sorted(path.name for path in (tmp_path / "pictures").iterdir())
     assert [name.split(" - ")[1] for name in names[:2]] == ["5", "6"]
     assert len(names) == 4
+
+
+def test_hires_fix_draws_the_image_again_from_its_own_enlargement(tmp_path: Path) -> None:
+    prompt = {**PROMPT, "steps": 4}
+    (small,) = drawn(do(make(tmp_path / "small", prompts=(prompt,))))
+    events = do(make(tmp_path / "large", prompts=(prompt, {**prompt, "seed": 6}), hires_scale=2, hires_strength=0.5))
+    large, other = drawn(events)
+    assert large.shape == other.shape == (128, 128, 3) and not np.array_equal(large, other)
+    Image.fromarray(small.astype(np.uint8)).resize((128, 128), Image.Resampling.LANCZOS).save(tmp_path / "start.png")
+    by_hand = {**prompt, "image": str(tmp_path / "start.png"), "strength": 0.5, "width": 128, "height": 128}
+    assert np.array_equal(large, drawn(do(make(tmp_path / "by hand", prompts=(by_hand,))))[0])
+    stages = [event for event in events if isinstance(event, Stage) and event.total]
+    assert (stages[-1].done, stages[-1].total) == (12, 12)  # of each: four steps, and half of them once more
+    (path, _) = sorted((tmp_path / "large" / "pictures").glob("*.png"))
+    with Image.open(path) as image:
+        told = image.info["parameters"]
+    assert "Size: 64x64" in told and "Denoising strength: 0.5, Hires upscale: 2, Hires upscaler: Lanczos" in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -22,13 +22,18 @@ ACROSS, SIDE, GAP, LINES = 8, 512, 8, 3  # of the overview: columns, longest sid
 PAPER, INK = (24, 24, 27), (228, 228, 231)
 
 
-def save_sample(sample: Sample, path: Path, *, model: str) -> None:
+def save_sample(sample: Sample, path: Path, *, model: str, more: Mapping[str, str] | None = None) -> None:
     """Write a PNG that carries its prompt and settings as A1111 writes them, for every tool that reads those."""
-    _save(sample.image, path, parameters_text(sample.prompt, model, sample.loras))
+    _save(sample.image, path, parameters_text(sample.prompt, model, sample.loras, more))
 
 
-def parameters_text(prompt: Prompt, model: str, loras: Sequence[tuple[str, float]] = ()) -> str:
-    """Prompt and settings in A1111's form: prompt, negative prompt, one line of settings. `loras`: names, strengths."""
+def parameters_text(
+    prompt: Prompt, model: str, loras: Sequence[tuple[str, float]] = (), more: Mapping[str, str] | None = None
+) -> str:
+    """Prompt and settings in A1111's form: prompt, negative prompt, one line of settings, with `more` of these.
+
+    `loras`: names, strengths.
+    """
     lines = [prompt.prompt]
     if prompt.negative:
         lines.append(f"Negative prompt: {prompt.negative}")
@@ -44,6 +49,7 @@ def parameters_text(prompt: Prompt, model: str, loras: Sequence[tuple[str, float
         "Model": model,
         **_of_guidance(prompt),
         **_of_picture(prompt),
+        **(more or {}),
         "Loras": ", ".join(f"{name}: {strength:g}" for name, strength in loras),
         "Version": "Seachange",
     }
