@@ -32,6 +32,10 @@ class Page(Frame):
     def reveal(self, path: str) -> None:
         """Scroll to a setting, unfold what hides it, and put the focus there."""
 
+    def takes_start(self) -> bool:
+        """Ctrl+Return was pressed. True: it means something to this page, and no training is started."""
+        return False
+
     def undo(self) -> bool:
         """Take back what this page did beside the project (files). False: nothing of that, the project's is next."""
         return False

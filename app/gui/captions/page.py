@@ -146,6 +146,9 @@ class CaptionsPage(Page):
     def shown(self) -> None:
         self._read_if_changed()
 
+    def takes_start(self) -> bool:
+        return True  # here the same keys go to the next caption
+
     def hidden(self) -> None:
         if self._built:
             self.editor.save()

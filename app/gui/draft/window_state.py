@@ -31,6 +31,8 @@ DEFAULTS: dict[str, Any] = {
     "welcomed": False,
     "run": "",  # the folder of the run under way; of one that the end of the window has stopped, afterwards
     "own_lora": "",  # the card "Your own LoRA": "open", "closed", or not offered yet
+    "grid": "",  # the folder of the grid that was shown last
+    "grid_size": 80,  # of its pictures, in pixels at 100 %
     "check_first": True,  # look before every start
     "quiet_findings": [],  # kinds of findings that nobody wants to hear of, with their project
 }

@@ -63,6 +63,8 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     PictureTable(master, paint, cell, on_select, on_open)  .show(rows, columns) .select(row, column) .refresh(...)
     PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
+    ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
+    KeyHints(master, [(keys, words)], line)            .show(hints)
     Tree(master, on_tick, on_fold, on_mark, boxes)     .show([TreeLine(key, title, depth, ticked, opened, words, note)])
                                    .key .go(key)       ticked: True, False, None (some)
     accept_files(widget, on_drop) -> bool
@@ -111,10 +113,12 @@ from app.gui.kit.images.picture_table import PictureTable
 from app.gui.kit.images.sheet_cell import SheetCell
 from app.gui.kit.images.sheet_heads import Head
 from app.gui.kit.images.virtual_grid import Cell, VirtualGrid
+from app.gui.kit.images.zoom_view import ZoomView
 from app.gui.kit.layout.badge import Badge
 from app.gui.kit.layout.dialog import Answer, Dialog, ask
 from app.gui.kit.layout.empty_state import EmptyState
 from app.gui.kit.layout.flow import Flow
+from app.gui.kit.layout.key_hints import KeyHints
 from app.gui.kit.layout.log_view import Level, LogView
 from app.gui.kit.layout.masonry import Masonry
 from app.gui.kit.layout.scroll_area import ScrollArea
@@ -124,10 +128,10 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Bar", "BarList", "Button", "Card", "Cell", "Chart", "Chip",
     "Chips", "Choice", "ChoiceCards", "Compare", "Curve", "Dialog", "Divider", "EmptyState", "Entry", "Flow", "FormRow",
-    "Frame", "Head", "Histogram", "ImageView", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView",
-    "Masonry", "Meter", "MeterRow", "MeterRows", "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted",
-    "Part", "PathEntry", "PictureSheet", "PictureTable", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea",
-    "Segmented", "SheetCell", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine",
-    "VirtualGrid", "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode",
-    "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
+    "Frame", "Head", "Histogram", "ImageView", "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton",
+    "LogView", "Masonry", "Meter", "MeterRow", "MeterRows", "Mode", "NavEntry", "NavList", "NoDisplay", "Option",
+    "Painted", "Part", "PathEntry", "PictureSheet", "PictureTable", "Pictures", "Popup", "Progress", "RoundFrame",
+    "ScrollArea", "Segmented", "SheetCell", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree",
+    "TreeLine", "VirtualGrid", "ZoomView", "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard",
+    "labelled", "liked_mode", "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
 ]  # fmt: skip

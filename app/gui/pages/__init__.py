@@ -47,6 +47,10 @@ PAGES: tuple[PageCard, ...] = (
     PageCard("check", "Check", "Before you start", "check", "app.gui.check.page:CheckPage"),
     PageCard("run", "Live run", "Loss, samples, log", "chart-line", "app.gui.run.page:RunPage", pane=False),
     PageCard(
+        "examine", "Examine", "What was learnt, what was lost", "microscope", "app.gui.examine.page:ExaminePage",
+        pane=False,
+    ),
+    PageCard(
         "captions",
         "Captions",
         "The texts of your images",
@@ -56,6 +60,7 @@ PAGES: tuple[PageCard, ...] = (
     ),
     PageCard("tools", "Tools", "Make images, convert", "wrench", "app.gui.tools.page:ToolsPage"),
 )  # fmt: skip
+TOOLS_WITH_A_PAGE = {"grid": "examine"}  # the others have cards on the page Tools
 FIRST_OF_THE_REST = "run"  # a line stands above it in the navigation
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -46,6 +47,39 @@ class Line:
     text: str
 
 
+AT_ONCE_S = 2.0
+
+
+class Countdown:
+    """How long a job still takes, by how fast its stage went on lately.
+
+    What is there already is counted in a moment, at the beginning, and says nothing of the rest.
+    """
+
+    def __init__(self) -> None:
+        self._code, self._began = "", 0.0
+        self._steps: deque[tuple[float, int]] = deque(maxlen=30)
+        self._total = 0
+
+    def take(self, stage: Stage, now: float) -> None:
+        if stage.code != self._code or (self._steps and stage.done < self._steps[-1][1]):
+            self._steps.clear()
+            self._began = now
+        self._code, self._total = stage.code, stage.total
+        if now - self._began < AT_ONCE_S:
+            self._steps.clear()
+        if not self._steps or stage.done != self._steps[-1][1]:
+            self._steps.append((now, stage.done))
+
+    @property
+    def seconds(self) -> float:
+        """0 while nobody knows."""
+        if len(self._steps) < 2 or not self._total:
+            return 0.0
+        (first, start), (last, done) = self._steps[0], self._steps[-1]
+        return (self._total - done) * (last - first) / max(done - start, 1)
+
+
 @dataclass
 class RunState:
     """Fold events into what is so now. Listeners are called after each event with that event."""
@@ -66,6 +100,7 @@ class RunState:
     retries: bool = False  # it tries again by itself
     ended: Ended | None = None  # how the last job ended
     run_ended: Ended | None = None  # how the last training ended; jobs of tools and of the check do not touch it
+    countdown: Countdown = field(default_factory=Countdown)  # of a job that is no training
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
     @property
@@ -90,6 +125,7 @@ class RunState:
         """A job was sent to the engine: forget the last one."""
         self.state, self.what, self.ended = "preparing", what, None
         self.stage, self.pause_reason = JUST_SENT, ""
+        self.countdown = Countdown()
         if what == "train":
             self.log.append(Line(time.time(), "info", tr("New run")))
             self.started = self.progress = self.run_ended = None
@@ -121,6 +157,7 @@ class RunState:
                 self.backup_step = event.resumed_from
             case Stage():
                 self.stage = event
+                self.countdown.take(event, time.monotonic())
             case Progress():
                 self._advance(event)
             case Paused() | Continued():

@@ -36,6 +36,7 @@ class RunBarActions:
     problem: Callable[[], object]
     sample: Callable[[], object]
     log: Callable[[], object]
+    job: Callable[[str], object]  # the page of a tool at work, by its name
 
 
 class RunBar(Frame):
@@ -75,6 +76,7 @@ class RunBar(Frame):
         words = Frame(middle)
         words.pack(fill="x")
         self.right = Label(words, "", role="text2")
+        self.right.bind("<ButtonRelease-1>", lambda _: self._aside and self._actions.job(self._context.running.what))
         self.right.pack(side="right")
         self.words = Label(words, "")
         self.words.pack(side="left", fill="x", expand=True)
@@ -85,12 +87,17 @@ class RunBar(Frame):
         """Start or stop. A double click, or a key held down, means it once: Stop twice would leave the backup out."""
         now = time.monotonic()
         last, self._toggled = self._toggled, now
-        if now - last < self.calm_s:
+        if now - last < self.calm_s or self._aside:
             return
         at_work = self._context.running.busy and not self._starting.checking
         (self._actions.stop if at_work else self._actions.start)()
 
     # What is so now ---------------------------------------------------------------------------------------------------
+
+    @property
+    def _aside(self) -> bool:
+        """Whether a job goes on that is no training: it has its own page and never takes over the bar."""
+        return self._context.running.busy and self._context.running.what in TOOLS
 
     def refresh(self) -> None:
         self._show_start()
@@ -102,9 +109,13 @@ class RunBar(Frame):
         self.bar.set(share, "error" if role == "error" else "good" if share == 1.0 else "accent")
         going = running.state in ("training", "paused", "stopping") and not running.pause_reason
         progress = running.progress if going else None
-        self.right.set(
-            "" if progress is None else _figures(progress.steps_per_second, progress.smooth_loss, progress.seconds_left)
-        )
+        if self._aside:
+            self.right.set(self._job_text())
+        elif progress is None:
+            self.right.set("")
+        else:
+            self.right.set(_figures(progress.steps_per_second, progress.smooth_loss, progress.seconds_left))
+        self.right.configure(cursor="hand2" if self._aside else "")
         reason = self._job.no_run_reason()
         for button in (self.pause, self.backup, self.sample, self.save):
             button.disable(reason)
@@ -114,7 +125,7 @@ class RunBar(Frame):
 
     def _show_start(self) -> None:
         running = self._context.running
-        if not running.busy or self._starting.checking:
+        if not running.busy or self._starting.checking or self._aside:
             checks = checks_for(self._context)
             words = tr("Start anyway") if checks.start_anyway else tr("Start training")
             self.start.set(words, kind="primary", image="play", hint="Ctrl+Return")
@@ -149,7 +160,7 @@ class RunBar(Frame):
     def _state(self) -> tuple[str, str, float | None]:
         """Words, their role, and the share that is done."""
         running = self._context.running
-        if not running.busy:
+        if not running.busy or self._aside:
             return self._at_rest()
         if running.what == "check":
             return self._checking()
@@ -162,8 +173,6 @@ class RunBar(Frame):
 
     def _stopping(self) -> str:
         running = self._context.running
-        if running.what != "train":
-            return tr("Stopping")
         if running.stage:
             return tr("Stopping: {what}", what=stage_title(running.stage))
         return tr("Stopping after this step, with a backup")
@@ -178,10 +187,21 @@ class RunBar(Frame):
         if stage:
             return number_format.stage_text(stage), "text", stage.done / stage.total if stage.total else None
         if running.progress is None:
-            doing = TOOLS[running.what].running if running.what in TOOLS else "Getting ready"
-            return f"{tr(doing)} \u2026", "text", None
+            return tr("Getting ready") + " \u2026", "text", None
         word = tr("Paused") if running.state == "paused" else tr("Training")
         return f"{word}: {progress_text(running.progress)}", "text", share
+
+    def _job_text(self) -> str:
+        """A tool at work, in short: "Drawing a grid: 61 of 196 · 3 min 12 s left"."""
+        running = self._context.running
+        name, stage = tr(TOOLS[running.what].running), running.stage
+        if running.state == "stopping":
+            return f"{name}: {tr('Stopping')}"
+        if stage is None or stage == JUST_SENT or not stage.total:
+            return f"{name} \u2026"
+        seconds = running.countdown.seconds
+        left = tr(" \u00b7 {time} left", time=time_left(seconds)) if seconds else ""
+        return tr("{name}: {done:,} of {total:,}", name=name, done=stage.done, total=stage.total) + left
 
     def _checking(self) -> tuple[str, str, float | None]:
         stage = self._context.running.stage

@@ -12,7 +12,7 @@ from app.gui.concepts.list_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
 from app.gui.own_lora.opening import KEY, open_card
-from app.gui.pages import FIRST_OF_THE_REST, PAGES, PageCard, page_for
+from app.gui.pages import FIRST_OF_THE_REST, PAGES, TOOLS_WITH_A_PAGE, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
 from app.gui.run.start_question import ask_start
@@ -54,7 +54,7 @@ class Window:
         self.app.on_error = self.report_fault
         self._error_dialog: dialogs.ErrorDialog | None = None
         self._close_dialog: Dialog | None = None  # whether to close
-        self._stale = True
+        self._stale, self._busy = True, False  # as the parts show it
         self._end_title = ""  # of a run that ended unseen
         self._rebuilding = ""
         self.frame: Frame
@@ -112,6 +112,7 @@ class Window:
             problem=self.next_problem,
             sample=self.sample_now,
             log=lambda: self.go("run"),
+            job=lambda tool: self.go(TOOLS_WITH_A_PAGE.get(tool, "tools")),
         )
 
     def _fill_context(self) -> None:
@@ -265,8 +266,8 @@ class Window:
         SampleNowDialog(self.app, self.context)
 
     def _start_key(self) -> None:
-        if self.pages.front is not None and self.pages.front.card.key == "captions":
-            return  # there the same keys go to the next caption
+        if self.pages.front is not None and self.pages.front.page is not None and self.pages.front.page.takes_start():
+            return
         if self.pre_start.waiting or self.context.running.stage == JUST_SENT:
             return  # pressed twice: what has just been started goes on
         self.bar.toggle()
@@ -307,12 +308,12 @@ class Window:
     def _tick(self) -> None:
         self.context.inbox.tick()
         guarded(self.pre_start.tick, self._refused)
-        if self._stale:
+        if self._stale or self._busy != self.context.running.busy:  # a job that was sent is no event yet
             self._refresh()
         self.persistence.tick()
 
     def _refresh(self) -> None:
-        self._stale = False
+        self._stale, self._busy = False, self.context.running.busy
         self.top.refresh()
         self.navigation.refresh()
         self.bar.refresh()

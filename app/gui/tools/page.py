@@ -10,6 +10,7 @@ from pathlib import Path
 from app.gui.context import AppContext
 from app.gui.kit import Masonry, ScrollArea, px
 from app.gui.page import Page
+from app.gui.pages import TOOLS_WITH_A_PAGE
 from app.gui.tools import tensorboard
 from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
@@ -37,7 +38,7 @@ class ToolsPage(Page):
         self.area.pack(fill="both", expand=True)
         masonry = Masonry(self.area.body, two_from=TWO_FROM)
         masonry.pack(fill="x", padx=px(20), pady=(px(4), px(20)))
-        for tool in TOOLS.values():
+        for tool in (tool for tool in TOOLS.values() if tool.name not in TOOLS_WITH_A_PAGE):
             self._add(masonry, ToolCard(masonry, self.context, tool))
             yield
         if tensorboard.installed():

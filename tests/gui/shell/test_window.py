@@ -155,6 +155,22 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
     assert window.bar.words.cget("text") == "Stopped at step 1,840"
 
 
+def test_a_job_that_is_no_training_is_a_short_text_that_leads_to_its_page(window: Any, person: Person) -> None:
+    bar = window.bar
+    window.context.running.begin("sample")
+    heard(window, person.pump, *(Stage("stage.making-images", done, 40) for done in (1, 2, 3)))
+    assert bar.words.cget("text") == "Ready to train"
+    assert person.sees("Making images: 3 of 40")
+    assert bar.start.text == "Start training" and bar.start.reason
+    window.app.event_generate("<Control-Return>")
+    person.pump()
+    assert sent(window.context) == [], "Ctrl+Return neither starts a run nor stops the job"
+    person.click("Making images: 3 of 40")
+    assert window.pages.front.card.key == "tools"
+    heard(window, person.pump, Finished())
+    assert not person.sees("Making images: 3 of 40") and not bar.start.reason
+
+
 def test_the_runs_share_and_title_stay_while_samples_are_made_and_when_it_ends(window: Any, person: Person) -> None:
     pump, bar = person.pump, window.bar
     window.context.running.begin("train")
@@ -370,7 +386,7 @@ def test_keys_lead_to_pages(window: Any, pump: Pump) -> None:
 def test_keys_lead_below_the_line_and_into_the_first_field(window: Any, person: Person) -> None:
     window.go("training")
     person.pump(lambda: window.pages.front.whole)
-    window.app.event_generate("<Alt-Key-3>")
+    window.app.event_generate("<Alt-Key-4>")
     person.pump(lambda: window.pages.front.card.key == "tools")
     window.app.event_generate("<Control-Key-4>")
     person.pump(lambda: window.pages.front.card.key == "training" and "trainingpage" in str(person.focused()))
@@ -412,7 +428,7 @@ def test_with_large_text_every_page_can_be_reached(window: Any, person: Person) 
     person.click("Tools")
     assert window.pages.front.card.key == "tools"
     window.go("general")
-    window.app.event_generate("<Alt-Key-3>")
+    window.app.event_generate("<Alt-Key-4>")
     person.pump(lambda: "Tools" in person.texts(window.navigation))
 
 

@@ -94,6 +94,11 @@ class Entry(Painted, tk.Canvas):
         self._forget()
         self._show_placeholder()
 
+    def placeholder(self, text: str) -> None:
+        """Other grey words; only of an entry that was made with some."""
+        if self._placeholder is not None and text != self._placeholder.cget("text"):
+            self._placeholder.configure(text=text)
+
     def clear(self) -> None:
         """Empty it, and tell."""
         self.inner.delete(0, "end")

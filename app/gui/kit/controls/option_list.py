@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from app.gui.kit.base.icons import icon
 from app.gui.kit.base.scroll_bar import SlimBar
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from modules.language import tr
@@ -25,6 +26,7 @@ class Option:
     reason: str = ""
     group: str = ""
     words: str = ""  # found by the search too
+    image: str = ""  # an icon before the label
 
 
 class OptionList(Painted, tk.Canvas):
@@ -63,7 +65,8 @@ class OptionList(Painted, tk.Canvas):
         """Pixels in which no line is cut. Of very many the first are asked."""
         notes = (max(theme.measure(each.reason or each.note, "small"), px(44)) for each in self._all[:MEASURED])
         labels = (theme.measure(each.label, "body") for each in self._all[:MEASURED])
-        return max((one + two for one, two in zip(labels, notes, strict=True)), default=0) + px(60)
+        drawn = px(26) if any(each.image for each in self._all[:MEASURED]) else 0
+        return max((one + two for one, two in zip(labels, notes, strict=True)), default=0) + px(60) + drawn
 
     def narrow(self, text: str) -> None:
         """Keep the options in whose name every word of `text` is found; where there are none, in anything they say."""
@@ -174,9 +177,12 @@ class OptionList(Painted, tk.Canvas):
                 right, middle, anchor="e", text=note, fill=theme.colour("text3"), font=theme.font("small")
             )
             right = self.bbox(item)[0] - px(10)
-        label = fitting(row.label, right - px(10), "body")
-        colour = theme.colour("text3" if grey else "text")
-        self.create_text(px(10), middle, anchor="w", text=label, fill=colour, font=theme.font("body"))
+        left, role = px(10), "text3" if grey else "text"
+        if row.image:
+            self.create_image(left, middle, anchor="w", image=icon(row.image, role, 16))
+            left += px(26)
+        label = fitting(row.label, right - left, "body")
+        self.create_text(left, middle, anchor="w", text=label, fill=theme.colour(role), font=theme.font("body"))
 
     def _at(self, y: int) -> int:
         return self._first + y // px(LINE)

@@ -195,8 +195,10 @@ class Pictures:
             done(picture)
 
 
-def opened(place: Place, box: tuple[int, int]) -> Image.Image:
+def opened(place: Place, box: tuple[int, int] | None) -> Image.Image:
     """The picture at a place, upright, on white where it is transparent, as large as fits into `box` pixels.
+
+    Without a box it is as large as on disk.
 
     Raises:
         OSError: it is no picture, or torn.
@@ -205,9 +207,12 @@ def opened(place: Place, box: tuple[int, int]) -> Image.Image:
     with stream, Image.open(stream, formats=FORMATS) as image:
         if reason := too_large(image):  # a few kilobytes can claim to be gigabytes
             raise OSError(f"{place}: {reason}")
-        image.draft("RGB", (box[0] * 2, box[1] * 2))
+        if box is not None:
+            image.draft("RGB", (box[0] * 2, box[1] * 2))
         upright = ImageOps.exif_transpose(image)
         flat = on_white(upright)
+    if box is None:
+        return flat
     share = min(box[0] / flat.width, box[1] / flat.height, 4.0)
     size = (max(1, round(flat.width * share)), max(1, round(flat.height * share)))
     if size == flat.size:

@@ -60,7 +60,8 @@ class Dialog(Painted, tk.Toplevel):
         self._on_close, self._check = on_close, check
         self._focus_before = self._over.focus_get()
         self.answer: Any = None
-        Label(self, title, font="section").pack(fill="x", padx=px(20), pady=(px(18), px(4)))
+        self._heading = Label(self, title, font="section")
+        self._heading.pack(fill="x", padx=px(20), pady=(px(18), px(4)))
         if message:
             words = Label(self, message, role="text2", wrap=True)
             words.configure(wraplength=px(width) - 2 * px(20) - 2)
@@ -95,6 +96,11 @@ class Dialog(Painted, tk.Toplevel):
             before.focus_set()
         if self._on_close is not None:
             self._on_close(answer)
+
+    def rename(self, title: str) -> None:
+        """Another title."""
+        self.title(title)
+        self._heading.set(title)
 
     def wait(self) -> Any:
         """Wait for the answer, while the window stays alive."""
