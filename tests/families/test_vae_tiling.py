@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +14,10 @@ import torch
 from modules.catalog import FAMILIES
 from modules.check.memory import phases
 from modules.check.memory.memory_tracker import counted
+from modules.errors import UserError
 from modules.families import LoadOptions, family_class
 from modules.families.parts import building, vae_tiling
-from modules.families.parts.vae_tiling import VaeTiling
+from modules.families.parts.vae_tiling import TILE, VaeTiling
 from modules.preset.preset import Preset
 from modules.text import GB
 from modules.trainer.step.encoders import FamilyEncoders
@@ -29,7 +32,7 @@ QWEN = {"base_dim": 96, "dim_mult": [1, 2, 4, 4]}
 
 
 def card_of(monkeypatch: pytest.MonkeyPatch, total: float, free: float | None = None) -> None:
-    monkeypatch.setattr(vae_tiling, "card_memory", lambda _: (0, int(total * GB)))
+    monkeypatch.setattr(vae_tiling, "card_budget", lambda _: int(total * GB))
     monkeypatch.setattr(vae_tiling, "usable_memory", lambda _: int((total if free is None else free) * GB))
 
 
@@ -80,6 +83,54 @@ def test_only_latents_of_tiles_have_another_key(tmp_path: Path) -> None:
     family.options = replace(family.options, vae_tiling="on")
     assert FamilyEncoders(family).image_key((512, 512)) == before
     assert FamilyEncoders(family).image_key((1024, 512)) != before
+
+
+@pytest.fixture
+def cramped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], tuple[Any, list[str]]]:
+    """A family whose VAE has room for tiles only, and what it says of it."""
+
+    def opened(mode: str) -> tuple[Any, list[str]]:
+        said: list[str] = []
+        options = LoadOptions(vae_tiling=mode, report=lambda what: said.append(what.code))
+        family = family_class("sd").load(str(tiny_sd(tmp_path / "model")), options)
+        vae: Any = family.component("vae")
+        for name in ("encode", "decode"):
+            monkeypatch.setattr(vae, name, partial(whole_or_tiled, vae, getattr(vae, name)))
+        return family, said
+
+    return opened
+
+
+def whole_or_tiled(vae: Any, work: Callable[..., Any], *args: Any, **more: Any) -> Any:
+    if not vae.use_tiling:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+    return work(*args, **more)
+
+
+def test_what_cannot_be_decoded_whole_is_decoded_in_tiles_and_said_once(cramped: Callable[..., Any]) -> None:
+    family, said = cramped("auto")
+    side = TILE // family.downscale
+    for _ in range(2):
+        assert family.decode_image(torch.zeros(1, 4, side + 1, side)).shape == (1, 3, TILE + family.downscale, TILE)
+    assert said == ["vae.tiles"]
+    assert not family.encodes_in_tiles(2 * TILE, TILE), "latents of a run are the same however much is free"
+    with pytest.raises(torch.OutOfMemoryError):  # no larger than a tile
+        family.decode_image(torch.zeros(1, 4, side, side))
+
+
+def test_a_vae_that_is_never_to_tile_does_not(cramped: Callable[..., Any]) -> None:
+    family, said = cramped("off")
+    with pytest.raises(torch.OutOfMemoryError):
+        family.decode_image(torch.zeros(1, 4, TILE // family.downscale + 1, 8))
+    assert not said
+
+
+def test_what_cannot_be_encoded_whole_is_said_with_the_setting_that_helps(cramped: Callable[..., Any]) -> None:
+    family, _ = cramped("auto")
+    with pytest.raises(UserError, match=r"an image of 520x512 was encoded.*model\.vae_tiling"):
+        family.encode_image(torch.zeros(1, 3, TILE, TILE + 8))
+    with pytest.raises(torch.OutOfMemoryError):
+        family.encode_image(torch.zeros(1, 3, 64, 64))
 
 
 def test_the_check_counts_tiles_where_a_card_has_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ from typing import Any, Protocol, cast
 import torch
 from torch import Tensor, nn
 
-from modules.families.parts.vae_tiling import VaeTiling, set_tiling
+from modules.errors import UserError
+from modules.families.parts.vae_tiling import TILE, VaeTiling, set_tiling
+from modules.system.devices import empty_card_cache, is_out_of_memory
 
 
 class Latents(Protocol):
@@ -104,18 +106,40 @@ def latents_of(config: Mapping[str, Any], scale: float) -> Latents:
 
 
 def encoded(module: nn.Module, latents: Latents, pixels_B3HW: Tensor, tiling: VaeTiling) -> Tensor:
-    """Images as latents."""
-    set_tiling(module, tiling.encodes(*pixels_B3HW.shape[2:]))
+    """Images as latents.
+
+    Raises:
+        UserError: memory has no room for them whole. Others than those of tiles are not put in their place unasked.
+    """
+    height, width = pixels_B3HW.shape[2:]
+    tiled = tiling.encodes(height, width)
+    set_tiling(module, tiled)
     vae, like = cast("Any", module), next(module.parameters())
     pixels = pixels_B3HW.to(like.device, like.dtype, memory_format=torch.channels_last)
     given = pixels.unsqueeze(2) if isinstance(latents, VideoLatents) else pixels
-    return latents.normalized(vae.encode(given).latent_dist.mean.float().contiguous())
+    try:
+        found = vae.encode(given).latent_dist.mean
+    except (RuntimeError, MemoryError) as error:
+        if tiled or max(height, width) <= TILE or not is_out_of_memory(error):
+            raise
+        raise UserError("memory.encoding", "model.vae_tiling", size=f"{width}x{height}") from error
+    return latents.normalized(found.float().contiguous())
 
 
 def decoded(module: nn.Module, latents: Latents, latents_BChw: Tensor, tiling: VaeTiling) -> Tensor:
-    """Latents as images, (B, 3, H, W)."""
+    """Latents as images, (B, 3, H, W); in tiles where memory has no room for them whole."""
     vae, like = cast("Any", module), next(module.parameters())
     given = latents.restored(latents_BChw.float()).to(like.device, like.dtype)
     set_tiling(module, tiling.decodes(given.shape))
-    drawn = vae.decode(given, return_dict=False)[0].float()
+    try:
+        drawn = vae.decode(given, return_dict=False)[0]
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error) or not tiling.ran_out(given.shape):
+            raise
+        drawn = None
+    if drawn is None:  # only here, where the error is gone, and with it the tensors that its traceback held
+        empty_card_cache(like.device)
+        set_tiling(module, True)
+        drawn = vae.decode(given, return_dict=False)[0]
+    drawn = drawn.float()
     return drawn.squeeze(2) if isinstance(latents, VideoLatents) else drawn

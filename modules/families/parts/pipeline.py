@@ -29,7 +29,7 @@ from modules.families.parts.latents import Latents, decoded, encoded, latents_of
 from modules.families.parts.lora_targets import file_starts, kohya_name, layer_paths, lora_targets, paths_in_files
 from modules.families.parts.model_files import ModelFiles
 from modules.families.parts.objective import shift_rule
-from modules.families.parts.vae_tiling import VaeTiling
+from modules.families.parts.vae_tiling import Shortage, VaeTiling
 from modules.formats.adapter_names import FileLayer, Spellings, native_spellings, spellings_of
 from modules.formats.checkpoint import Link
 from modules.formats.layout import Layout
@@ -67,7 +67,7 @@ class DiffusersFamily(Family):
         self._components: dict[str, nn.Module] = {}
         self._empty: dict[str, nn.Module] = {}
         self._lora_targets: dict[str, list[str]] = {}
-        self._fingerprints = Fingerprints()
+        self._fingerprints, self._shortage = Fingerprints(), Shortage()
         self.tokenizers = {name: self.reader(name) for name in self.text_encoders if name in source.tokenizers}
 
     # Opening
@@ -269,7 +269,7 @@ class DiffusersFamily(Family):
 
     @property
     def _tiling(self) -> VaeTiling:
-        return VaeTiling.of(self.source.configs["vae"], self.options)
+        return VaeTiling.of(self.source.configs["vae"], self.options, self._shortage)
 
     @torch.no_grad()
     def decode_image(self, latents_BChw: Tensor) -> Tensor:

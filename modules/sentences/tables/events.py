@@ -159,6 +159,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Memory ran out at step {step} (batch of {count} at {size}): batches of this size are split into {parts} parts "
         "from here on.",
         "The result is the same; a step takes longer."),
+    "vae.tiles": ("Memory ran out while an image was decoded: images are decoded in tiles from here on.", ""),
     "memory.spills": (
         "Steps take {times:.1f} times as long as before, and the card's memory is full ({memory}): the driver seems to "
         "use the computer's memory instead.",

@@ -6,6 +6,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "{ways} Other programs may hold memory too: close them."),
     "memory.update": ("Memory ran out in the update of step {step}: there is no room for the optimizer's state.",
         "{ways} Other programs may hold memory too: close them."),
+    "memory.encoding": ("Memory ran out while an image of {size} was encoded.",
+        "Set {model.vae_tiling} to on or lower {training.resolution}. Other programs may hold memory too: close them."),
     "memory.ways": ("What helps, cheapest first: {ways:list}.", ""),
     "memory.way": ("{what} ({settings})", ""),
     "rollback.too-many": ("{why}{times}: the run ends. No final model is written; the backups stay.",
