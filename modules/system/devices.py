@@ -14,6 +14,9 @@ from torch import Tensor
 from modules.errors import UserError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+DESKTOP = round(0.8 * 2**30)  # bytes of a card that its screens and other windows take, about
+CARD_CONTEXT = 500 * 2**20  # what PyTorch's context takes before the first tensor, about; it differs by card and driver
+_limit = 0  # bytes of the card, where somebody limits them
 
 
 def device_named(name: str) -> torch.device:
@@ -80,14 +83,44 @@ def memory_in_use() -> tuple[int, int]:
 
 
 def free_memory(device: torch.device) -> int:
-    """Bytes that are free where a device computes: of the card, or of the computer."""
-    return card_memory(device)[0] if is_card(device) else psutil.virtual_memory().available
+    """Bytes that are free where a device computes, of those that a run may take: of the card, or of the computer."""
+    if not is_card(device):
+        return psutil.virtual_memory().available
+    return _within_limit(card_memory(device)[0], card_module(device).memory_reserved(device))
 
 
 def usable_memory(device: torch.device) -> int:
     """Bytes of a card that new tensors find: what is free there, and what torch keeps of it for later."""
-    card = card_module(device)
-    return card_memory(device)[0] + card.memory_reserved(device) - card.memory_allocated(device)
+    held, kept = card_module(device).memory_allocated(device), card_module(device).memory_reserved(device)
+    return _within_limit(card_memory(device)[0] + kept - held, held)
+
+
+def _within_limit(free: int, taken: int) -> int:
+    """What is left of so many free bytes where a limit is set and torch has `taken` some."""
+    return max(0, min(free, _limit - CARD_CONTEXT - taken)) if _limit else free
+
+
+def limit_card_memory(device: torch.device, most: float) -> None:
+    """Set how many GB of a card runs may take from here on: torch refuses more. 0: all but the desktop's share."""
+    global _limit  # noqa: PLW0603 - a card's limit is the process's, as PyTorch has it
+    limit = round(most * 2**30)
+    if limit == _limit or not is_card(device):
+        return
+    total = card_memory(device)[1]
+    share = min(1.0, max(0, limit - CARD_CONTEXT) / total) if limit else 1.0
+    card_module(device).set_per_process_memory_fraction(share)
+    _limit = limit
+
+
+def card_budget(device: torch.device) -> int:
+    """Bytes of a card that a run may take, whatever is free just now; 0 without one. All that decides goes by it."""
+    total = card_memory(device)[1]
+    return budget_of(total, _limit / 2**30) if total else 0
+
+
+def budget_of(total: int, most: float = 0.0) -> int:
+    """Of the bytes that a card has, those that a run may take. `most`: GB; 0: all but the desktop's share."""
+    return min(round(most * 2**30), total) if most else total - DESKTOP
 
 
 def to_device(tensor: Tensor, device: torch.device, dtype: torch.dtype | None = None) -> Tensor:

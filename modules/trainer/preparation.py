@@ -23,7 +23,16 @@ from modules.preset.setting import Section
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled, resolve
-from modules.system.devices import DTYPES, best_dtype, device_named, is_card, multiplies_int8, use_tf32, use_threads
+from modules.system.devices import (
+    DTYPES,
+    best_dtype,
+    device_named,
+    is_card,
+    limit_card_memory,
+    multiplies_int8,
+    use_tf32,
+    use_threads,
+)
 from modules.trainer.control import Control
 from modules.trainer.sampling.guided_denoiser import attention_layers
 
@@ -59,6 +68,7 @@ def load_options(preset: Preset, tell: Tell = lambda _: None) -> LoadOptions:
     preset = without_plan(with_precision(preset))
     model, objective, device = preset.model, preset.objective, device_named(preset.general.device)
     use_tf32(device, preset.general.tf32)
+    limit_card_memory(device, preset.general.card_memory)
     return LoadOptions(
         device=device,
         dtype=DTYPES[model.dtype],

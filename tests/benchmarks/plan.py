@@ -18,13 +18,14 @@ import torch
 from modules.catalog.gpus import GPUS
 from modules.check.memory.findings import MemoryEstimator
 from modules.check.memory.memory_tracker import for_a_card
-from modules.check.memory.phases import CARD_CONTEXT, SizeCache
+from modules.check.memory.phases import SizeCache
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family, LoadOptions
 from modules.messages import MemoryPlan
 from modules.plan_text import held
 from modules.preset.preset import Preset
+from modules.system.devices import CARD_CONTEXT
 from modules.trainer import preparation
 from modules.trainer.preparation import with_planned, without_plan
 from tests.benchmarks.card.cases import SIZES, TITLES
@@ -75,7 +76,6 @@ def stepped(name: str) -> str:
         plan = planner.plan(card)
         phases = {phase.code: phase.total for phase in planner.estimate(plan, card).phases}
     said = max(phases["phase.training"], phases["phase.updating"]) - CARD_CONTEXT
-    ready()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(preparation, "device_named", lambda _: register())
         run = without_plan(with_planned(preset, plan.rungs[plan.chosen].settings))
@@ -96,6 +96,7 @@ def cells(plan: MemoryPlan) -> str:
 
 def main(names: list[str]) -> None:
     if "--step" in names:
+        ready()  # before the counts, which compute backwards, too
         print("| | chosen | the plan said, GiB | a step, GiB | error |", f"|{'---|' * 5}", sep="\n")
         for name in names[names.index("--step") + 1 :]:
             print(stepped(name), flush=True)

@@ -8,8 +8,26 @@ import pytest
 import torch
 
 from modules.errors import UserError
+from modules.families.parts.vae_tiling import VaeTiling
+from modules.preset.preset import Preset
+from modules.system import devices
 from modules.system.bundled import ROOT
-from modules.system.devices import autocast, best_dtype, device_named, is_card, memory_in_use, use_tf32, use_threads
+from modules.system.devices import (
+    CARD_CONTEXT,
+    DESKTOP,
+    autocast,
+    best_dtype,
+    card_budget,
+    device_named,
+    free_memory,
+    is_card,
+    memory_in_use,
+    usable_memory,
+    use_tf32,
+    use_threads,
+)
+from modules.text import GB
+from modules.trainer import preparation
 
 
 @pytest.fixture
@@ -54,6 +72,49 @@ def test_memory_is_what_the_process_holds() -> None:
     before, _ = memory_in_use()
     held = torch.ones(50_000_000)
     assert memory_in_use()[0] - before > 0.5 * held.nbytes  # something else may be let go meanwhile
+
+
+class Card:
+    """A card of 24 GB of which PyTorch has taken 3, and 1 of them for later."""
+
+    share = 1.0
+
+    def mem_get_info(self, _: torch.device) -> tuple[int, int]:
+        return 20 * GB, 24 * GB
+
+    def memory_reserved(self, _: torch.device) -> int:
+        return 3 * GB
+
+    def memory_allocated(self, _: torch.device) -> int:
+        return 2 * GB
+
+    def get_device_capability(self, _: torch.device) -> tuple[int, int]:
+        return 8, 6
+
+    def set_per_process_memory_fraction(self, share: float) -> None:
+        self.share = share
+
+
+def test_a_limit_of_the_card_holds_for_all_that_decides_until_it_is_lifted(monkeypatch: pytest.MonkeyPatch) -> None:
+    card, device = Card(), torch.device("cuda")
+    monkeypatch.setattr(devices, "card_module", lambda _: card)
+    monkeypatch.setattr(preparation, "device_named", lambda _: device)
+    monkeypatch.setattr(devices, "_limit", 0)
+    tiling = VaeTiling("auto", device, 8, encoding=10 * 1024, decoding=12 * 1024)  # 10 GB of a square of 1024 pixels
+
+    def found(most: float) -> tuple[int, ...]:
+        general = {"card_memory": most, "device": "cuda"}
+        preparation.load_options(Preset.model_validate({"model": {"source": "model"}, "general": general}))
+        return card_budget(device), free_memory(device), usable_memory(device)
+
+    assert found(0) == (24 * GB - DESKTOP, 20 * GB, 21 * GB)
+    assert not tiling.encodes(1024, 1024) and not tiling.decodes((1, 4, 128, 128))
+    assert found(12) == (12 * GB, 9 * GB - CARD_CONTEXT, 10 * GB - CARD_CONTEXT)
+    assert tiling.encodes(1024, 1024) and tiling.decodes((1, 4, 128, 128))
+    assert card.share == (12 * GB - CARD_CONTEXT) / (24 * GB), "PyTorch gives no more"
+    assert found(48)[0] == 24 * GB and card.share == 1
+    assert found(2)[1:] == (0, 0)
+    assert found(0)[0] == 24 * GB - DESKTOP and card.share == 1
 
 
 def test_half_precision_is_computed_in_only_where_it_is_asked_for() -> None:

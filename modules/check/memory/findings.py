@@ -24,11 +24,11 @@ from modules.preset.rules.rules import conflicts
 from modules.preset.validate import preset_of
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
+from modules.system.devices import card_budget
 from modules.trainer.memory_fixes import memory_fixes
 from modules.trainer.preparation import caches_latents, resident_components
 
 UNCERTAINTY = 0.15  # how far an estimate may be off: at worst 9 % of what was measured (tests/benchmarks/RESULTS.md)
-DESKTOP = round(0.8 * 2**30)  # bytes of a card that its screens and other windows take, about
 RESERVE = 0.06  # of a card: what lies between tensors
 MAX_CAPTIONS_TOKENIZED = 200  # the longest ones, to find out how many chunks a batch can take
 MAX_IMAGES_SAMPLED = 2_000  # to find out whether captions can be cached
@@ -64,18 +64,13 @@ def findings_of(
 def available(on_card: bool) -> int:
     """Bytes that a run may take: what the card has less the desktop's share, or what the computer has free just now."""
     if on_card:
-        return usable(torch.cuda.get_device_properties(torch.cuda.current_device()).total_memory)
+        return card_budget(torch.device("cuda"))
     return psutil.virtual_memory().available
 
 
 def uncertainty(on_card: bool) -> float:
     """How far an estimate may be off. An allocator of a card leaves smaller gaps than one of main memory."""
     return RESERVE if on_card else UNCERTAINTY
-
-
-def usable(total: int, most: float = 0.0) -> int:
-    """Of the bytes that a card has, those that a run may take."""
-    return min(round(most * 2**30), total) if most else total - DESKTOP
 
 
 class MemoryEstimator:

@@ -35,13 +35,11 @@ from modules.messages import Bar
 from modules.preset.preset import Preset
 from modules.preset.text.interval import Interval
 from modules.sentences.problem import Problem
-from modules.system.devices import DTYPES, card_memory, device_named, is_card
+from modules.system.devices import CARD_CONTEXT, DTYPES, card_budget, device_named
 from modules.system.read_cache import ReadCache
 from modules.system.stamps import ALWAYS
 from modules.trainer.preparation import with_precision
 
-# What PyTorch's context takes of a card before the first tensor, about; it differs by card and driver.
-CARD_CONTEXT = 500 * 2**20
 # Resident memory after the imports of a run, measured on Linux (tests/benchmarks/memory.py, "imports").
 IMPORTS = 450 * 2**20
 # What stays resident after PyTorch's kernels have run for the first time: their code, packed weights, threads' buffers;
@@ -222,7 +220,7 @@ def _vae(preset: Preset, count: Callable[[Preset], tuple[int, ...]]) -> Vae:
 def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: int = 0) -> Estimate:
     """The phases of a run that does this work. `room`: bytes that a card has for it; 0: those of this computer's."""
     preset, device = with_precision(preset), device_named(preset.general.device)
-    on_card, room = counts_for_a_card(device), room or (card_memory(device)[1] if is_card(device) else 0)
+    on_card, room = counts_for_a_card(device), room or card_budget(device)
     step = work.step
     start = {"bar.pytorch": CARD_CONTEXT} if on_card else {"bar.programs": IMPORTS + KERNELS}
     phases = [*_caching(family, work, room), *_training(step), *_sampling(preset, work, held, room)]
@@ -244,8 +242,8 @@ TEXT_SHARE = 3 / 4  # of what a card has free that a text encoder may take (fami
 
 
 def _text_encoder(work: Work, name: str, room: int) -> int:
-    """Whole, or block by block where that would be too much for a card with so much room."""
-    too_large = room and work.parts[name] > TEXT_SHARE * (room - CARD_CONTEXT)
+    """Whole, or block by block where that would be too much for a card with so much room; as counted without one."""
+    too_large = room and name in work.streamed and work.parts[name] > TEXT_SHARE * (room - CARD_CONTEXT)
     return work.streamed[name] if too_large else work.parts[name]
 
 

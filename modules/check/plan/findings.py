@@ -19,7 +19,7 @@ from modules.check.plan.plan import Place, Planner
 from modules.families import Family
 from modules.messages import Answer, Finding, Query
 from modules.preset.preset import Preset
-from modules.system.devices import card_module, device_named, is_card
+from modules.system.devices import budget_of, card_module, device_named, is_card
 from modules.trainer.preparation import resolved, with_planned
 
 _last: list[tuple[CheckContext, Place, Planner]] = []  # of the last check, for questions about other cards
@@ -80,7 +80,7 @@ def place_of(preset: Preset, card: str = "") -> Place:
         total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
         return Place("", total, free, None, here=True, on_card=False)
     name, total = card_module(device).get_device_name(device), torch.cuda.get_device_properties(device).total_memory
-    usable = memory.usable(total, preset.general.card_memory)
+    usable = budget_of(total, preset.general.card_memory)
     return Place(name, total, usable, gpu_named(name, total), here=True)
 
 

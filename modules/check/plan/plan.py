@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modules.catalog.gpus import GPUS, USUAL_CARDS, Gpu
-from modules.check.memory.findings import uncertainty, usable
+from modules.check.memory.findings import uncertainty
 from modules.check.memory.phases import Estimate
 from modules.check.plan.ladder import Way, ladder
 from modules.check.plan.numbers import Choice, Numbers
@@ -14,6 +14,7 @@ from modules.messages import CardFit, MemoryPlan, Rung
 from modules.preset.paths import get
 from modules.preset.preset import Preset
 from modules.preset.text.share import Share
+from modules.system.devices import budget_of
 
 TRIES = 3  # counts of the way that is chosen, until it fits as it was thought
 WORTH = 0.05  # of the room: with less to spare, every block is checkpointed
@@ -34,7 +35,7 @@ class Place:
     @classmethod
     def of(cls, gpu: Gpu, most: float = 0.0) -> Place:
         """A card by its data sheet; `most`: GB that a run may take."""
-        return cls(gpu.name, gpu.memory, usable(gpu.memory, most), gpu)
+        return cls(gpu.name, gpu.memory, budget_of(gpu.memory, most), gpu)
 
     @property
     def room(self) -> int:

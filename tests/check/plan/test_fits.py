@@ -15,12 +15,12 @@ import pytest
 from modules.catalog.gpus import GB
 from modules.check.memory import step_memory
 from modules.check.memory.memory_tracker import for_a_card
-from modules.check.memory.phases import CARD_CONTEXT
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family, LoadOptions
 from modules.messages import Rung
 from modules.preset.preset import Preset
+from modules.system.devices import CARD_CONTEXT
 from modules.trainer import preparation
 from modules.trainer.preparation import with_planned, without_plan
 from tests.benchmarks.card.random_model import bundled_files, random_family

@@ -13,7 +13,7 @@ import pytest
 from modules.catalog.gpus import GPUS
 from modules.check.memory import phases
 from modules.check.memory.memory_tracker import for_a_card
-from modules.check.memory.phases import CARD_CONTEXT, SizeCache, Work
+from modules.check.memory.phases import SizeCache, Work
 from modules.check.memory.step_memory import StepBytes
 from modules.check.plan import findings, numbers
 from modules.check.plan.held import FORMS, HeldWeights
@@ -23,6 +23,7 @@ from modules.check.plan.plan import Place, Planner
 from modules.messages import Query
 from modules.preset.preset import Preset
 from modules.preset.validate import preset_of
+from modules.system.devices import CARD_CONTEXT
 
 MB = 2**20
 GOING = 50 * MB  # what comes and goes in a step with every block checkpointed
