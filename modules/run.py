@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from modules.check.context import CheckContext
-from modules.check.plan.start import decide, next_rung
+from modules.check.plan.start import Decided, decide, next_rung
 from modules.check.report import check, warnings
 from modules.data.index import Index
 from modules.errors import UserError
@@ -90,7 +91,7 @@ class Lower(NamedTuple):
 
 def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lower | None) -> Lower | None:
     """A run gets its folder when all that can be checked has been, and all that can be prepared is."""
-    early = EarlyEvents(events)
+    early = EarlyEvents(events, again=lower is not None)
     preset = with_absolute_paths(validate(job.preset))
     with ExitStack() as stack:
         resumed = _resume_state(preset, job.resume, stack, early.tell) if job.resume else None
@@ -98,8 +99,8 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         outputs.check_free()
         family = open_family(preset, early.tell)
         asked = resolved(preset, family)
-        context, index = _looked_at(asked, family, early.tell, control)
-        decided = decide(context, lower.settings if lower else resumed.planned() if resumed else None)
+        decide_now = partial(_decided, lower, resumed.planned(asked) if resumed else None)
+        context, index, decided = _looked_at(asked, family, early.tell, control, decide_now)
         outputs.preset, preset = decided.applied(asked), decided.applied(context.preset)
         family.options = load_options(preset, early.tell)
         disk_retry = DiskRetry(control, early.tell)
@@ -117,16 +118,33 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         records = stack.enter_context(Records(outputs.folder, events, tensorboard=board, step=step))
         early.write_to(records)
         trainer = _trainer(preset, method, prepared, outputs, records, control, resumed, teacher)
-        trainer.learner.parts.most = decided.at_once
+        if not decided.kept:
+            trainer.learner.parts.restart(decided.at_once)
         return _run(trainer, context.preset, preset)
 
 
+def _decided(lower: Lower | None, earlier: Mapping[str, Any] | None, context: CheckContext) -> Decided:
+    """How a run holds its model: in the way that memory has left, as before, or by the plan."""
+    return Decided(lower.settings) if lower else decide(context, earlier)
+
+
 def _looked_at(
-    asked: Preset, family: Family, tell: Callable[[Event], None], control: Control
-) -> tuple[CheckContext, Index]:
-    """The images of a run, and everything about it that can be judged without weights."""
+    asked: Preset, family: Family, tell: Callable[[Event], None], control: Control,
+    decide_now: Callable[[CheckContext], Decided],
+) -> tuple[CheckContext, Index, Decided]:  # fmt: skip
+    """The images of a run, everything about it that can be judged without weights, and how it holds its model."""
+
+    def progress(event: Event) -> None:
+        if isinstance(event, Stage):
+            tell(event)
+
+    def hold() -> None:
+        """Class images are drawn with the model as it will be trained, so that there is room for them."""
+        context = CheckContext(asked, family, scan_images(asked, progress, control), progress, control)
+        family.options = load_options(decide_now(context).applied(asked), tell)
+
     check_samplers(asked, family)
-    preset = with_class_images(asked, family, tell, control)
+    preset = with_class_images(asked, family, tell, control, hold)
     index = scan_images(preset, tell, control)
     check_embedding_tokens(preset, index)
     for judge in (check_layers, check_start_file, check_training_adapters, check_optimizer):
@@ -134,7 +152,7 @@ def _looked_at(
     context = CheckContext(preset, family, index, tell, control)
     for said in warnings(context):
         tell(said)
-    return context, index
+    return context, index, decide_now(context)
 
 
 def _run(trainer: Trainer, asked: Preset, preset: Preset) -> Lower | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from modules.families import Family
@@ -25,8 +26,13 @@ BATCH_SIZE = 16  # handed to the sampler together
 ENDINGS = (".png", ".txt")  # of an image; an image with its caption is a whole one
 
 
-def with_class_images(preset: Preset, family: Family, tell: Tell, control: Control) -> Preset:
+def with_class_images(
+    preset: Preset, family: Family, tell: Tell, control: Control, hold: Callable[[], None] = lambda: None
+) -> Preset:
     """The preset with a concept of the class images that it asks for; what is not there yet is drawn now.
+
+    `hold`: has the family hold its weights so that there is room for them. What is drawn goes by the same name however
+    they are held: nobody wants hundreds of images anew because a plan has changed.
 
     Raises:
         Interrupted: the user stops it; what is drawn by then is kept.
@@ -37,6 +43,7 @@ def with_class_images(preset: Preset, family: Family, tell: Tell, control: Contr
     folder = folder_of(preset, family)
     missing = [number for number in range(settings.count) if not _exists(folder, number)]
     if missing:
+        hold()
         _draw(preset, family, folder, missing, tell, control)
         family.unload(*family.component_names)
         tell(note(problem("class-images.made", count=len(missing), folder=str(folder))))

@@ -264,13 +264,13 @@ class RunPage(Page):
             self._to_look = False
             self.runs.look()
         if self._built and self.winfo_viewable():
-            before = self.live.generation
+            before = self.live.runs
             self.refresh()
-            if before != self.live.generation and self.source is not self.live:
+            if before != self.live.runs and self.source is not self.live:
                 self.follow(self.live)  # a run has begun: that is what one wants to see
 
     def _heard(self, event: WindowEvent) -> None:
-        if isinstance(event, Started):
+        if isinstance(event, Started) and not self.context.running.goes_on:
             self._recent_events.clear()
         if isinstance(event, Started | Finished):
             self._to_look = True

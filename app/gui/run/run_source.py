@@ -70,6 +70,7 @@ class LiveRun:
 
     def __init__(self, running: RunState) -> None:
         self.generation = 0
+        self.runs = running.runs
         self.losses: Points = []
         self.rates: Points = []
         self.validations: list[Validated] = []
@@ -90,7 +91,8 @@ class LiveRun:
         return self._running.folder
 
     def update(self) -> bool:
-        if self._running.losses is not self._follows:  # another run has begun
+        self.runs = self._running.runs
+        if self._running.losses is not self._follows:  # another run has begun, or this one goes on from a backup
             self._follows = self._running.losses
             self._begin()
         if self._running.started is not self._started:

@@ -88,6 +88,8 @@ class RunState:
     what: str = ""  # "train", "sample", "convert", "cache", "check": the job under way or the last one
     stage: Stage | None = None
     started: Started | None = None
+    runs: int = 0  # that have been sent to the engine
+    goes_on: bool = False  # this run has started again from a backup: memory had run out
     progress: Progress | None = None
     losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
     rates: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, rate of the first part
@@ -129,9 +131,11 @@ class RunState:
         if what == "train":
             self.log.append(Line(time.time(), "info", tr("New run")))
             self.started = self.progress = self.run_ended = None
-            self.losses, self.rates, self.samples, self.backup_step = [], [], [], -1
-            self.validations = []
-            self.model = None
+            self.runs, self.goes_on, self.backup_step, self.model = self.runs + 1, False, -1, None
+            self._forget_series()
+
+    def _forget_series(self) -> None:
+        self.losses, self.rates, self.samples, self.validations = [], [], [], []
 
     def stopping(self) -> None:
         """The user asked to stop."""
@@ -152,6 +156,9 @@ class RunState:
     def _apply(self, event: WindowEvent) -> None:
         match event:
             case Started():
+                if self.started is not None:  # what came before is read from the run's folder, up to the backup
+                    self.goes_on = True
+                    self._forget_series()
                 self.started = event
                 self.state = "stopping" if self.state == "stopping" else "training"
                 self.backup_step = event.resumed_from

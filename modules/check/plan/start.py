@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from modules.check.context import CheckContext
-from modules.check.memory.findings import is_tiny
+from modules.check.memory.findings import is_tiny, largest_bucket
 from modules.check.plan.findings import place_of, planner_for
 from modules.check.plan.ladder import descent
 from modules.preset.paths import get
 from modules.preset.preset import Preset
+from modules.system.devices import DTYPES
 from modules.trainer.preparation import WITHOUT_PLAN, with_planned, without_plan
 
 Settings = Mapping[str, Any]
@@ -23,6 +24,7 @@ class Decided:
 
     settings: Settings  # in the place of each "auto"
     at_once: int = 0  # images of a batch that are learnt at once; 0: all
+    kept: bool = False  # from before: the backup knows the rest of it
 
     def applied(self, preset: Preset) -> Preset:
         """The preset as it is run: nothing of it is left to a plan."""
@@ -30,20 +32,37 @@ class Decided:
 
 
 def decide(context: CheckContext, earlier: Settings | None) -> Decided:
-    """By the plan on a card, which is told; a run that goes on keeps what was decided `earlier`.
+    """By the plan, which is told; a run that goes on keeps what was decided `earlier`.
 
-    Main memory gives way slowly, and a small model fits everywhere: neither is worth the time of a count.
+    A small model fits everywhere, and others where there is plenty: they are not worth the time of a count.
     """
     assert context.family is not None
+    if earlier is not None:
+        return Decided(earlier, kept=True)
     place = place_of(context.preset)
-    if earlier is not None or not place.on_card or is_tiny(context.family):
-        return Decided(earlier or {})
+    if is_tiny(context.family) or (not place.on_card and has_plenty(context, place.room)):
+        return Decided({})
     _, planner = planner_for(context, place)
     plan = planner.plan(place)
     context.tell(plan)
     rung = plan.rungs[plan.chosen]
     batch = context.preset.training.batch_size
     return Decided(rung.settings, batch // rung.batch_parts if rung.batch_parts > 1 else 0)
+
+
+def has_plenty(context: CheckContext, room: int) -> bool:
+    """Whether a run takes less main memory than there is by the roughest of estimates, as it does on most computers."""
+    preset, family, index = context.preset, context.family, context.index
+    assert family is not None and index is not None
+    weights = sum(map(family.weight_count, ("denoiser", *(family.text_encoders if preset.trains_text else ()))))
+    trained = weights if preset.method.kind == "full" else 0
+    height, width = largest_bucket(index)
+    images = preset.training.batch_size * height * width / family.resolution**2
+    return DTYPES[preset.model.dtype].itemsize * weights * (1 + KEPT * images) + STATE * trained <= room
+
+
+KEPT = 3  # times its weights that a step keeps of an image of the model's own size; counted: 0.7 to 2.5
+STATE = 12  # bytes for each trained number: its gradient and what AdamW knows of it
 
 
 def next_rung(asked: Preset, running: Preset) -> dict[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,11 +38,11 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         return
     context.progress("stage.check-costs", 0, 0)
     sizes = sizes_of(family, preset)
-    speed = measure(context, sizes.denoiser) if context.probe else None
     plan = Plan.of(preset, index)
     planned = context.plan.rungs[context.plan.chosen] if context.plan else None
     if planned:
         preset = with_planned(preset, planned.settings)
+    speed = measure(replace(context, preset=preset), sizes.denoiser) if context.probe else None
     speed = speed or load_speed(Path(preset.general.cache), shape_of(preset, sizes.denoiser))
     if planned and (context.card or not speed):
         speed = Speed(planned.seconds, when=PLANNED) if planned.seconds else speed

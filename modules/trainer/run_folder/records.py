@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from modules.event_text import sentence
-from modules.messages import Event, Failed, Finding, Mailbox, Progress, Result, SampleReady, Stage, note
+from modules.messages import Event, Failed, Finding, Mailbox, Note, Progress, Result, SampleReady, Stage, note
 from modules.sentences.problem import Problem, problem
 from modules.system.failures import failure_of
 from modules.trainer.run_folder.append_log import AppendLog
@@ -22,15 +22,24 @@ from modules.wire import encode
 class EarlyEvents:
     """What is told before a run has its folder: it is handed on at once, and written down when there is where."""
 
-    def __init__(self, events: Mailbox[Event]) -> None:
-        self._listeners, self._waiting = events, list[Event]()
+    def __init__(self, events: Mailbox[Event], *, again: bool = False) -> None:
+        """`again`: this process has begun the run before, and noted everything then."""
+        self._listeners, self._waiting, self._again = events, list[Event](), again
+        self._records: Records | None = None
 
     def tell(self, event: Event) -> None:
+        if self._records is not None:
+            self._records.tell(event)
+            return
+        if self._again and isinstance(event, Note):
+            return
         self._listeners.put(event)
         if not is_transient(event):
             self._waiting.append(event)
 
     def write_to(self, records: Records) -> None:
+        """From here on, too: a family says later what it said while it was opened."""
+        self._records = records
         for event in self._waiting:
             records.write_down(event)
 

@@ -22,6 +22,11 @@ from modules.trainer.preparation import WITHOUT_PLAN, without_plan
 from modules.trainer.run_folder.workspace import backups_to_continue, step_reached
 from modules.trainer.step.learner import Learner
 
+# What says how much memory a run takes
+PLANNED_FROM = (
+    "model.", "method.", "words", "optimizer.kind", "training.batch_size", "training.resolution", "training.max_side",
+    "training.weights", "training.ema", "training.gradient", "training.denoiser.train", "training.text",
+)  # fmt: skip
 LONGEST_VALUE = 60  # characters of a setting in a sentence
 
 
@@ -107,12 +112,15 @@ class ResumeState:
         except UserError:  # of a newer version, say
             return {}
 
-    def planned(self) -> dict[str, Any]:
-        """What the run had decided where its settings leave it open: a run that goes on does not plan anew."""
+    def planned(self, asked: Preset) -> dict[str, Any] | None:
+        """What the run had decided where its settings leave it open; None where others of them ask for another plan."""
         try:
             recorded = examine(store.load((self.backup or self.folder) / "preset.json").values)[0]
         except UserError:
             return {}
+        general = [(each.general.card_memory, each.general.prefer) for each in (recorded, asked)]
+        if general[0] != general[1] or any(path.startswith(PLANNED_FROM) for path in changes_between(recorded, asked)):
+            return None
         values = without_plan(recorded).model_dump(mode="json")
         return {path: get(values, path) for path in WITHOUT_PLAN}
 

@@ -75,7 +75,7 @@ class Learner:
         self.on_log: Callable[[Problem], None] = lambda _: None  # tells the user; set by whoever has somebody to tell
         # What a backup holds. Whoever adds a stateful thing to a run adds a row.
         self.state: dict[str, Stateful] = {"method": method, "optimizer": self.optimizer, "clock": self.clock}
-        self.state |= {"guard": self.guard, "usual": self.running_stats}
+        self.state |= {"guard": self.guard, "usual": self.running_stats, "parts": self.parts}
         if self.ema:
             self.state["ema"] = self.ema
         if self.scaler.is_enabled():

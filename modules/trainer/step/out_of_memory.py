@@ -30,15 +30,32 @@ def use_gradient_checkpointing(family: Family, parts: Iterable[str], share: floa
 
 
 class BatchSplits:
-    """How many items of a bucket are learnt from at once, where memory has run out. It holds until the run ends."""
+    """How many items of a bucket are learnt from at once, where memory has run out or the plan has said so.
+
+    It holds until the run ends, and in one that goes on from its backup: sums of other parts have other last bits.
+    """
+
+    may_be_missing = True  # in backups of older versions
 
     def __init__(self) -> None:
         self._sizes: dict[Bucket, int] = {}
-        self.most = 0  # that the memory plan has found room for; 0: all
+        self._most = 0  # that the memory plan has found room for; 0: all
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"most": self._most, "sizes": self._sizes}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """What has run out meanwhile, as before the run went back, still holds."""
+        self._most = state["most"]
+        self._sizes = {bucket: min(size, self._sizes.get(bucket, size)) for bucket, size in state["sizes"].items()}
+
+    def restart(self, most: int) -> None:
+        """Forget what ran out of memory: the model is held otherwise now."""
+        self._most, self._sizes = most, {}
 
     def size_of(self, batch: Batch) -> int:
         """How many of the items to take at once."""
-        return min(len(batch.items), self._sizes.get(batch.items[0].bucket, self.most or len(batch.items)))
+        return min(len(batch.items), self._sizes.get(batch.items[0].bucket, self._most or len(batch.items)))
 
     def halve(self, batch: Batch, step: int) -> Problem | None:
         """Take half as many from here on, and say so; None where it was one already."""

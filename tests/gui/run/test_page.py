@@ -8,7 +8,8 @@ import pytest
 
 from app.gui.context import AppContext
 from app.gui.run.run_source import LiveRun, SampleImage, by_prompt
-from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated
+from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated, note
+from modules.sentences.problem import problem
 from modules.wire import encode
 from tests.gui.person import Person
 from tests.gui.run.a_run import PROMPTS, STEPS, draw, events_of, leave
@@ -258,6 +259,30 @@ def test_a_continued_run_shows_what_came_before(seat: AppContext, tmp_path: Path
         pass
     assert [int(step) for step, _ in source.losses] == list(range(1, 301))
     assert [shot.step for shot in by_prompt(source.shots)[1, ""]] == [0, 100, 200, 300]
+
+
+def test_a_run_that_goes_on_with_less_memory_is_no_new_run(
+    page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    folder, other = leave(tmp_path / "workspace" / "one", 120), leave(tmp_path / "workspace" / "other", 100)
+    live(seat, folder, steps=120)
+    pump(lambda: page.source is page.live)
+    page.shown()
+    pump(lambda: len(page.runs.found) == 2)
+    person.click("This window's run")
+    person.click("other")
+    how = [problem("plan.held", held="int8")]
+    seat.running.take(note(problem("plan.next", step=120, how=how), level="warning"))
+    for event in events_of(folder, 300, resumed_from=100):
+        seat.running.take(event)
+    pump(lambda: page.live.losses and page.live.losses[-1][0] == 300)
+    assert page.source.folder == other, "who looks at another run is left in peace"
+    person.click("other")
+    person.click("This window's run")
+    pump(lambda: len(page.losses.chart.curves[0]) == 300)
+    assert [int(step) for step, _ in page.live.losses] == list(range(1, 301))
+    assert [shot.step for shot in by_prompt(page.live.shots)[1, ""]] == [0, 100, 200, 300]
+    assert "goes on in another way, which takes less: int8" in page.status.events.cget("text")
 
 
 def test_a_prompt_of_the_moment_is_judged_and_sent(

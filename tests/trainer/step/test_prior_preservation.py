@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import torch
 
+from modules.check.plan.start import Decided
 from modules.data.batches import ANSWER, LIVE, ORDINARY, BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.order import Example, epoch_order
@@ -24,6 +25,7 @@ from modules.system.bundled import resolve
 from modules.trainer.class_images import folder_of, prompt_of, with_class_images
 from modules.trainer.control import Control
 from modules.trainer.preparation import open_family, scan_images
+from modules.trainer.sampling.sampler import Sampler
 from modules.trainer.step.denoising_task import DenoisingTask
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.item_loss import LossComputer
@@ -224,6 +226,25 @@ def test_class_images_are_drawn_once_and_trained(tmp_path: Path) -> None:
     assert_equal(trained(run_folder(first)), trained(run_folder(second)))
     # The copy of the preset asks for them, and does not name where they lie on this machine.
     assert "class images" not in (run_folder(first) / "preset.json").read_text(encoding="utf-8")
+
+
+def test_class_images_are_drawn_with_the_model_held_as_it_will_be_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held: list[str] = []
+    draw = Sampler.draw
+
+    def drawn(self: Sampler, *args: Any, **more: Any) -> Any:
+        held.append(self.family.options.holding.kind)
+        return draw(self, *args, **more)
+
+    monkeypatch.setattr(Sampler, "draw", drawn)
+    monkeypatch.setattr("modules.run.decide", lambda *_: Decided({"model.quantization": "int8"}))
+    first = run(values(tmp_path, *MADE))
+    assert held == ["int8"] and "3 class images are trained on too" in notes(first)
+    monkeypatch.setattr("modules.run.decide", lambda *_: Decided({}))
+    run(values(tmp_path, *MADE))
+    assert held == ["int8"], "another plan draws no others"
 
 
 def test_other_settings_draw_other_images_and_more_of_them_keep_the_first(tmp_path: Path) -> None:
