@@ -73,7 +73,7 @@ def layers_in(
         loras[name] = update
         if not _is_plain(update):
             approximate[name] = "DoRA" if update.dora_scale is not None else update.title
-            matrix = _delta(name, update, shapes, base)
+            matrix = delta_of(name, update, shapes, base)
             found = low_rank(matrix.flatten(1), wanted, seed_of(0, "adapter", name))
             loras[name] = _lora(found.left, found.right, tuple(matrix.shape))
     named = in_file(loras, family.adapter_links(form))
@@ -82,7 +82,7 @@ def layers_in(
 
 def smaller(lora: LoraTensors, wanted: Wanted) -> tuple[LoraTensors, float]:
     """It in fewer ranks, and how much of its squares that holds; as it is where nothing would change."""
-    left, right = _sides(lora)
+    left, right = sides(lora)
     found = resized(left, right, wanted)
     if len(found.values) == lora.rank:
         return lora, found.kept
@@ -91,8 +91,7 @@ def smaller(lora: LoraTensors, wanted: Wanted) -> tuple[LoraTensors, float]:
 
 def together(loras: Sequence[tuple[LoraTensors, float]]) -> LoraTensors:
     """The sum of one layer's updates with strengths, exactly: their ranks stand side by side."""
-    sides = [(*_sides(lora), strength) for lora, strength in loras]
-    left, right = joined(sides)
+    left, right = joined([(*sides(lora), strength) for lora, strength in loras])
     if left.shape[1] > min(left.shape[0], right.shape[1]):  # no product has a higher rank than that
         found = resized(left, right, Wanted(min(left.shape[0], right.shape[1])))
         rank = max(1, int((found.values > NOTHING * found.values[0]).sum()))
@@ -104,8 +103,8 @@ def _is_plain(update: AdapterTensors) -> bool:
     return isinstance(update, LoraTensors) and "mid" not in update.values and update.dora_scale is None
 
 
-def _sides(lora: LoraTensors) -> tuple[Tensor, Tensor]:
-    """Left (O, R), with the scale in it, and right (R, I k k)."""
+def sides(lora: LoraTensors) -> tuple[Tensor, Tensor]:
+    """Its two matrices: left (O, R), with the scale in it, and right (R, I k k)."""
     return lora.scale * lora.up.float().flatten(1), lora.down.float().flatten(1)
 
 
@@ -119,8 +118,12 @@ def _lora(left: Tensor, right: Tensor, shape: tuple[int, ...]) -> LoraTensors:
     return LoraTensors.of(down, up, float(rank))
 
 
-def _delta(name: str, update: AdapterTensors, shapes: Mapping[str, tuple[int, ...]], base: Model | None) -> Tensor:
-    """What is added to the weight of a layer."""
+def delta_of(name: str, update: AdapterTensors, shapes: Mapping[str, tuple[int, ...]], base: Model | None) -> Tensor:
+    """What is added to the weight of a layer.
+
+    Raises:
+        UserError: that hangs on the weight, and there is no base.
+    """
     component, _, path = name.partition("|")
     if base is not None and base.family is not None:
         file = building.file_name(f"{path}.weight", base.family.empty(component))

@@ -22,8 +22,10 @@ STACKED = re.compile(r"(\w+)\.(\d+)\.")
 RANGE = re.compile(r"([A-Z]*\d*)(?:-([A-Z]*\d+))?")
 
 KINDS = {  # of layers, by their names here, in the order in which they are shown
-    "self-attn q k v": re.compile(r"attn1?\.(to_[qkv]|to_qkv|qkv|q_proj|k_proj|v_proj)\.|self_attn\.[qkv]_proj\."),
-    "self-attn out": re.compile(r"attn1?\.to_out\.|self_attn\.(out|o)_proj\."),
+    "self-attn q k v": re.compile(
+        r"(attn1?|attention)\.(to_[qkv]|to_qkv|qkv|q_proj|k_proj|v_proj)\.|self_attn\.[qkv]_proj\."
+    ),
+    "self-attn out": re.compile(r"(attn1?|attention)\.to_out\.|self_attn\.(out|o)_proj\."),
     "cross-attn q": re.compile(r"attn2\.to_q\."),
     "cross-attn k v": re.compile(r"attn2\.to_[kv]\.|attn\.add_[qkv]_proj\."),
     "cross-attn out": re.compile(r"attn2\.to_out\.|attn\.to_add_out\."),
