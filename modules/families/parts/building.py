@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import json
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import lru_cache
@@ -88,11 +90,15 @@ def _without_dropout(config: Any) -> Any:
     return config
 
 
+# Of torch.nn.init, for which transformers puts functions of the same names, and of tensors
+FILLS = {"uniform_", "normal_", "trunc_normal_", "kaiming_uniform_", "constant_", "fill_", "ones_", "zeros_", "zero_"}
+
+
 class _ParametersOnMeta(TorchFunctionMode):
     """Layers make their parameters with `torch.empty`; tables are computed, by anything else.
 
     `torch.device("meta")` would take the numbers from the tables too, and nothing brings those back that are no
-    persistent buffers.
+    persistent buffers. To fill what has no memory would take torch longer than all else.
     """
 
     def __torch_function__(
@@ -101,11 +107,13 @@ class _ParametersOnMeta(TorchFunctionMode):
         kwargs = kwargs or {}
         if func is torch.empty and kwargs.get("device") is None:
             kwargs = {**kwargs, "device": "meta"}
+        if getattr(func, "__name__", "") in FILLS and (filled := args[0] if args else kwargs["tensor"]).is_meta:
+            return filled
         return func(*args, **kwargs)
 
 
 def _on_meta(make: Callable[[], Any], what: str, *, tables: bool = True) -> nn.Module:
-    with _ParametersOnMeta() if tables else torch.device("meta"):
+    with nullcontext() if tables else torch.device("meta"), _ParametersOnMeta():
         module: nn.Module = build_from_config(make, what)
     places = _places(module)
     for name, tensor in saved_tensors(module).items():
@@ -116,10 +124,23 @@ def _on_meta(make: Callable[[], Any], what: str, *, tables: bool = True) -> nn.M
 
 def emptied(empty: nn.Module) -> nn.Module:
     """A copy to be filled: it has tables of its own, and the tensors of the empty one until others take their place."""
-    tables: dict[int, Tensor] = {id(buffer): buffer.clone() for buffer in empty.buffers()}
+    tables: dict[int, Any] = {id(buffer): buffer.clone() for buffer in empty.buffers()}
     tensors = tables | {id(tensor): tensor for tensor in saved_tensors(empty).values()}
     with _disable_current_modes():  # `FakeTensorMode` copies no tensor that is a plain attribute
-        return deepcopy(empty, tensors)
+        return _copied(empty, tensors)
+
+
+def _copied(thing: Any, known: dict[int, Any]) -> Any:
+    """As `deepcopy`, which takes twice as long for modules: each has a dozen dictionaries, most of them empty."""
+    if id(thing) in known:
+        return known[id(thing)]
+    if not isinstance(thing, nn.Module) and type(thing) not in (dict, OrderedDict):
+        return thing if isinstance(thing, bool | int | str) else deepcopy(thing, known)
+    twin: Any = type(thing).__new__(type(thing))
+    known[id(thing)] = twin
+    inside, copied = (vars(thing), vars(twin)) if isinstance(thing, nn.Module) else (thing, twin)
+    copied.update((name, _copied(value, known)) for name, value in inside.items())
+    return twin
 
 
 def saved_tensors(module: nn.Module) -> dict[str, Tensor]:
