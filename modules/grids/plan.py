@@ -138,7 +138,7 @@ def _check_kinds(settings: Settings) -> None:
         raise UserError("grid.twice", "rows" if twice == settings.rows else "tabs", kind=twice)
     if "ratio" in kinds and not settings.second:
         raise UserError("grid.no-second", "second")
-    if not settings.run and "step" in kinds and not (settings.model and "run" in kinds):
+    if settings.model and not settings.run and "step" in kinds and "run" not in kinds:
         raise UserError("grid.no-run", "run")
 
 

@@ -21,9 +21,8 @@ def sample_prompts(preset: Preset, count: int | None = None) -> list[str]:
 
 
 def known_prompts(preset: Preset, count: int | None = None) -> list[str]:
-    """What models of this family know before they are trained."""
-    del preset, count
-    return []
+    """What the base knows: the prompts that forgetting is measured with, or those of its family."""
+    return list(preset.known_prompts)[:count]
 
 
 def dataset_prompts(preset: Preset, count: int = 5, seed: int = 0) -> list[str]:

@@ -92,11 +92,12 @@ class _Layout:
         self.heads = [_head(head, bold, self.column) for head in self._columns]
         longest = max((_length(head["label"], font) for head in self._rows), default=0)
         most = max(240, round(1.25 * self.side[0]), *(_widest(head["label"], font) for head in self._rows))
-        self.label = min(longest, most)
+        self.label = max(min(longest, most), _length(axes["columns"]["title"], font) if longest else 0)
         self.labels = [_head(head, font, self.label) for head in self._rows]
+        self.corner = _corner(axes["columns"], font)
         self.row_heights = [max(self.side[1], label.height) for label in self.labels]
         self.top = GAP + (self._title.height + GAP if self._title else 0)
-        self.first_row = self.top + max(head.height for head in self.heads) + GAP
+        self.first_row = self.top + max(head.height for head in (self.corner, *self.heads)) + GAP
         self.left = GAP + (self.label + 2 * GAP if self.label else 0)
 
     @property
@@ -117,6 +118,8 @@ class _Layout:
         draw = ImageDraw.Draw(sheet)
         if self._title:
             self._title.draw(draw, GAP, GAP)
+        if self.label:
+            self.corner.draw(draw, GAP, self.top)
         for column, head in enumerate(self.heads):
             head.draw(draw, self.left + column * (self.column + GAP), self.top)
         top = self.first_row
@@ -142,6 +145,12 @@ def _head(head: Mapping[str, Any], font: Font, width: int) -> _Lines:
         return _Lines(_wrapped(head["label"], font, width), font)
     colour = next(colour for most, colour in BANDS if forgotten < most or most == float("inf"))
     return _Lines(_wrapped(head["label"], font, width), font, f"{forgotten:.2f}", colour)
+
+
+def _corner(axis: Mapping[str, Any], font: Font) -> _Lines:
+    """What the heads of the columns are, and the numbers under them."""
+    measured = any(head["forgotten"] is not None for head in axis["heads"])
+    return _Lines((axis["title"],), font, "forgotten" if measured else "")
 
 
 def _title(record: Record, tab: int) -> str:

@@ -17,9 +17,12 @@ from PIL import Image
 from modules.errors import UserError
 from modules.grids.plan import plan
 from modules.grids.settings import Settings
-from modules.messages import Command, Event, Finished, GridCell, RunTool, Stage, Stop
+from modules.grids.subject import subject_of
+from modules.grids.usual import usual_grid
+from modules.messages import Command, Event, Finished, GridCell, Retention, RunTool, Stage, Stop
 from modules.run_folders import recorded_preset
 from modules.tools import grid_models
+from modules.wire import encode
 from tests.test_run import do, notes
 from tests.trainer.runs import folder_of, run, values
 
@@ -261,3 +264,73 @@ def test_a_base_model_needs_no_run(of_lora: Path, tmp_path: Path) -> None:
     more = {"prompt": "blip robot", "steps": 2, "height": 64, "out": str(tmp_path / "out"), "sheet": "none"}
     events = do(RunTool("grid", {**settings, **more}))
     assert len(drawn(events)) == 3 and events[-1] == Finished(path=str(tmp_path / "out" / "guidance"))
+
+
+# The plan -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_usual_grid_has_the_best_step_and_prompts_that_the_base_knows(of_lora: Path) -> None:
+    with (of_lora / "events.jsonl").open("a", encoding="utf-8") as file:
+        for step, forgotten, practised in ((0, 0.0, 0.0), (2, 0.3, 0.9), (4, 1.6, 1.0)):
+            balance = practised - forgotten
+            event = Retention(step, forgotten, [], practised, None, balance, None, 2, alarm=False, points="a")
+            file.write(f"{encode(event)}\n")
+        file.write('{"kind": "Retention", "step": 9, "forg')  # a kill
+    usual = usual_grid(of_lora)
+    assert usual.column_values == ("base", "2", "4")
+    assert usual.row_values[:2] == ("blip robot", "sleepy") and usual.row_values[-1] == "@empty"
+    assert len(usual.row_values) == 6
+    heads = plan(usual).columns.heads
+    assert [(head.forgotten, head.learnt) for head in heads] == [(0.0, 0.0), (0.3, 0.9), (1.6, 1.0)]
+    assert [head.star for head in heads] == [False, True, True]
+    assert subject_of(str(of_lora), "").picked("best").step == 2
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"run": ""}, "neither a run nor a base model"),
+        ({"rows": "step"}, "Two axes are both step"),
+        ({"column_values": ["3"]}, "no model of step 3; it has 2 and 4"),
+        ({"column_values": ["best"]}, "Nothing says which step"),
+        ({"row_values": ["@files 3"]}, "is no source of prompts"),
+        ({"tabs": "seed", "tab_values": ["many"]}, "is not a number"),
+        ({"tabs": "size"}, "The axis size has no values"),
+        ({"sampler": "dpm9"}, "no sampler"),
+        ({"columns": "model", "column_values": ["a", "b"], "rows": "seed", "row_values": ["1-1000"], "tabs": "steps",
+          "tab_values": ["1-20"]}, "would have 40,000 pictures"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_grid_is_refused_in_words(settings: dict[str, Any], said: str, of_lora: Path) -> None:
+    with pytest.raises(UserError, match=said):
+        plan(Settings(**{"run": str(of_lora), **settings}))
+
+
+def test_prompts_come_from_the_run_its_images_a_file_or_by_hand(of_lora: Path, tmp_path: Path) -> None:
+    (tmp_path / "mine.txt").write_text("a red house --s 9\na car\n", encoding="utf-8")
+    rows = ["@samples", "@dataset 2", f"@file {tmp_path / 'mine.txt'}", "@empty", "a, b"]
+    labels = [head.label for head in plan(Settings(run=str(of_lora), row_values=tuple(rows))).rows.heads]
+    assert labels[:2] == ["blip robot", "sleepy"] and labels[4:] == ["a red house", "a car", "empty prompt", "a, b"]
+    again = plan(Settings(run=str(of_lora), row_values=tuple(rows))).rows.heads
+    assert [head.label for head in again] == labels and len(set(labels[2:4])) == 2
+
+
+def test_words_are_replaced_and_trigger_words_put_in_and_left_out(of_lora: Path) -> None:
+    file = of_lora / "preset.json"
+    preset = json.loads(file.read_text(encoding="utf-8"))
+    preset["concepts"][0]["trigger"] = "ohwx"
+    file.write_text(json.dumps(preset), encoding="utf-8")
+    words = {"tabs": "trigger", "rows": "replace", "row_values": ("robot", "cat"), "columns": "none", "step": "base"}
+    cells = plan(Settings(run=str(of_lora), prompt="a robot, ohwx, red", **words)).cells
+    assert {(cell.row, cell.tab): cell.prompt.prompt for cell in cells} == {
+        (0, 0): "a robot, ohwx, red", (1, 0): "a cat, ohwx, red", (0, 1): "a robot, red", (1, 1): "a cat, red",
+    }  # fmt: skip
+
+
+def test_what_is_the_same_for_all_is_over_the_runs_samples_and_an_axis_over_that(of_lora: Path) -> None:
+    settings = Settings(run=str(of_lora), guidance=5, seed=7, columns="steps", column_values=("3, 4",))
+    (cell, *_) = plan(settings).cells
+    assert (cell.prompt.guidance, cell.prompt.seed, cell.prompt.steps, cell.prompt.width) == (5, 7, 3, 64)
+    assert plan(Settings(run=str(of_lora))).cells[0].prompt.model_dump(include={"guidance", "seed", "steps"}) == {
+        "guidance": 3, "seed": 42, "steps": 2,
+    }  # fmt: skip
