@@ -37,6 +37,11 @@ class GridJob:
     seconds: float = 0.0  # that it took
     _began: float = 0.0
 
+    def __post_init__(self) -> None:
+        """A page that is made anew, at another text size, finds the grid that is being made."""
+        if self.context.running.busy and self.context.running.what == TOOL:
+            self.going, self._began = True, time.monotonic()
+
     def start(self, values: Values) -> None:
         """Have the engine make it.
 

@@ -262,3 +262,14 @@ def test_the_size_is_kept_for_the_next_time(page: Any) -> None:
     page.sheet.sheet.event_generate("<Control-Button-4>", x=300, y=200)
     assert page.context.window_state.get("grid_size", int) == page.sheet.sheet.size == 92
     assert page.sheet.slider.get() == 92
+
+
+def test_a_page_that_is_made_anew_finds_the_grid_that_is_being_made(context: AppContext) -> None:
+    from app.gui.examine.job import GridJob
+
+    context.running.begin("sample")
+    assert not GridJob(context, print).going
+    context.running.begin("grid")
+    job = GridJob(context, lambda place: None)
+    job.heard(GridCell("/a.png", 1, 2, 0))
+    assert job.going and job.files == {(1, 2, 0): Path("/a.png")}

@@ -29,14 +29,19 @@ class SheetCell:
         self._sign = canvas.create_image(AWAY, AWAY, anchor="sw")
         self._items = (self._ring, self._back, self._image, self._words, self._plate, self._mark, self._sign)
         self._photo: ImageTk.PhotoImage | None = None  # Tk keeps none alive
-        self._said = ""
+        self._said = self._instead = ""
+        self._current = False
         self._shown: tuple[int, int] | None = None
 
     def image(self, photo: ImageTk.PhotoImage | None, instead: str = "") -> None:
         """The picture, or words where there is none (yet)."""
         self._photo = photo
         self._canvas.itemconfigure(self._image, image=photo or "")
+        if instead == self._instead == "":
+            return
+        self._instead = instead
         words = fitting(instead, self.size - px(4), "small")
+        self._place_words()
         self._canvas.itemconfigure(self._words, text=words, fill=theme.colour("text3"), font=theme.font("small"))
 
     def plate(self, text: str, image: str = "check") -> None:
@@ -55,7 +60,8 @@ class SheetCell:
         """Where the keys are."""
         behind, empty = theme.colour(surface_of(self._canvas)), theme.colour("raised")
         ring = self.size + 2 * px(RING)
-        edge = theme.colour("accent")
+        edge, self._current = theme.colour("accent"), current
+        self._place_ring()
         shown = card(ring, ring, behind, edge, behind, px(2), RADIUS + RING) if current else ""
         self._canvas.itemconfigure(self._ring, image=shown)
         self._canvas.itemconfigure(self._back, image=card(self.size, self.size, empty, empty, behind, 1, RADIUS))
@@ -69,11 +75,22 @@ class SheetCell:
             return
         self._shown = (x, y)
         middle, call = self.size // 2, self._canvas.coords
-        call(self._ring, x - px(RING), y - px(RING))
         call(self._back, x, y)
         call(self._image, x + middle, y + middle)
-        call(self._words, x + middle, y + middle)
-        self._place_plate()
+        self._place_ring()
+        self._place_words()
+        if self._said:
+            self._place_plate()
+
+    def _place_ring(self) -> None:
+        """Only where it is seen: most cells have none, and all of them move when one scrolls."""
+        if self._current and self._shown is not None:
+            self._canvas.coords(self._ring, self._shown[0] - px(RING), self._shown[1] - px(RING))
+
+    def _place_words(self) -> None:
+        if self._instead and self._shown is not None:
+            middle = self.size // 2
+            self._canvas.coords(self._words, self._shown[0] + middle, self._shown[1] + middle)
 
     def _place_plate(self) -> None:
         if not self._said or self._shown is None:

@@ -46,6 +46,7 @@ class SheetHeads:
         self._bands = {name: band(0, 0, 0, 0, width=0, tags=name) for name in ("rows", "columns", "corner")}
         self._titles = [canvas.create_text(0, 0, anchor="nw", tags="corner") for _ in range(2)]
         self._pools: dict[str, list[Items]] = {"rows": [], "columns": []}
+        self._written: dict[int, tuple[str, ...]] = {}  # what an item says and how: most of it stays while one scrolls
 
     def show(self, columns: Sequence[Head], rows: Sequence[Head], corner: tuple[str, str]) -> None:
         self.columns, self.rows, self._corner = tuple(columns), tuple(rows), corner
@@ -57,6 +58,7 @@ class SheetHeads:
 
     def paint(self) -> None:
         behind = theme.colour(surface_of(self._canvas))
+        self._written.clear()
         for item in self._bands.values():
             self._canvas.itemconfigure(item, fill=behind)
 
@@ -89,8 +91,8 @@ class SheetHeads:
             pool.append(Items(text, note, canvas.create_image(0, 0, anchor="nw", tags=name)))
         for items in pool[len(shown) :]:
             for item in (items.text, items.note):
-                canvas.itemconfigure(item, text="")
-            canvas.itemconfigure(items.star, image="")
+                self._say(item, "", ("small", "text"))
+            self._star(items.star, False)
         return list(zip(shown, pool, strict=False))
 
     def _column(self, head: Head, items: Items, left: int, each: int) -> None:
@@ -98,7 +100,7 @@ class SheetHeads:
         words = fitting(head.text, each - px(4) - (px(STAR + 6) if head.star else 0), "bold")
         self._write(items.text, (left, top), words, ("bold", "text"))
         self._write(items.note, (left, top + px(LINE)), fitting(head.note, each - px(4), "small"), ("small", head.role))
-        canvas.itemconfigure(items.star, image=icon("star", "changed", STAR) if head.star else "")
+        self._star(items.star, head.star)
         canvas.coords(items.star, left + theme.measure(words, "bold") + px(5), top + px(2))
 
     def _row(self, head: Head, items: Items, top: int, each: int) -> None:
@@ -111,13 +113,21 @@ class SheetHeads:
                     ("small", "text"))  # fmt: skip
         below = canvas.bbox(items.text)[3] if head.note and head.text else top
         self._write(items.note, (left, below), fitting(head.note, wide, "small"), ("small", head.role))
-        if head.star:
-            canvas.itemconfigure(items.star, image=icon("star", "changed", STAR))
-            canvas.coords(items.star, left + wide - px(STAR), top)
-        else:
-            canvas.itemconfigure(items.star, image="")
+        self._star(items.star, head.star)
+        canvas.coords(items.star, left + wide - px(STAR), top)
 
     def _write(self, item: int, place: tuple[int, int], words: str, look: tuple[str, str]) -> None:
-        font, role = look
         self._canvas.coords(item, *place)
-        self._canvas.itemconfigure(item, text=words, font=theme.font(font), fill=theme.colour(role))
+        self._say(item, words, look)
+
+    def _say(self, item: int, words: str, look: tuple[str, str]) -> None:
+        if self._written.get(item) != (words, *look):
+            self._written[item] = (words, *look)
+            font, role = look
+            self._canvas.itemconfigure(item, text=words, font=theme.font(font), fill=theme.colour(role))
+
+    def _star(self, item: int, there: bool) -> None:
+        said = ("star",) if there else ()
+        if self._written.get(item) != said:
+            self._written[item] = said
+            self._canvas.itemconfigure(item, image=icon("star", "changed", STAR) if there else "")
