@@ -13,7 +13,7 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.form.form import Below, SettingRow
 from app.gui.form.list_editor import ListEditor, ListLabels
 from app.gui.kit import Frame, Label, LinkButton, px
-from app.gui.pages.settings import SettingsPage
+from app.gui.pages.settings import SettingsPage, beside_labels
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.files.prompt_file import read_prompts
@@ -100,7 +100,7 @@ class SamplingPage(SettingsPage):
     sections = ("sampling", "validation", "examine")
 
     def below(self) -> dict[str, Below]:
-        return {KNOWN: lambda under: KnownPrompts(under, self.context).pack(fill="x")}
+        return {KNOWN: lambda under: KnownPrompts(beside_labels(under), self.context).pack(fill="x")}
 
     def under(self, inside: Frame) -> Iterator[None]:
         Label(inside, tr("Prompts"), font="section").pack(fill="x", pady=(px(18), px(2)))

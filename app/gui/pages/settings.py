@@ -132,7 +132,7 @@ class ModelPage(SettingsPage):
         }  # fmt: skip
 
     def _plan(self, under: Frame) -> None:
-        PlanLine(_beside_labels(under), self.context).pack(fill="x")
+        PlanLine(beside_labels(under), self.context).pack(fill="x")
 
     def _hides(self, path: str) -> bool:
         return path == VARIANT or (path in PART_PATHS and not is_separate(self.context))
@@ -162,15 +162,15 @@ class ModelPage(SettingsPage):
         return TextEncodersCard(form, self.context)
 
     def _variants(self, under: Frame) -> None:
-        VariantRow(_beside_labels(under), self.context).pack(fill="x")
+        VariantRow(beside_labels(under), self.context).pack(fill="x")
 
     def _part(self, name: str, under: Frame) -> None:
         """What a component's file is."""
-        PartLine(_beside_labels(under), self.context, name, lambda: self.beside.note(name)).pack(fill="x")
+        PartLine(beside_labels(under), self.context, name, lambda: self.beside.note(name)).pack(fill="x")
 
     def _hints(self, under: Frame) -> None:
         """What the base model is, where it comes from, and models to start from."""
-        inside = _beside_labels(under)
+        inside = beside_labels(under)
         for hint in (
             OtherType(inside, self.context), PartLine(inside, self.context, "denoiser"),
             OriginLine(inside, self.context), Examples(inside, self.context), SamplingHint(inside, self.context),
@@ -178,7 +178,7 @@ class ModelPage(SettingsPage):
             hint.pack(fill="x")
 
 
-def _beside_labels(under: Frame) -> Frame:
+def beside_labels(under: Frame) -> Frame:
     """The column in which a form has its controls."""
     inside = Frame(under)
     inside.pack(fill="x", padx=(px(SIDE), 0))

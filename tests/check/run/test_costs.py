@@ -161,8 +161,11 @@ def test_time_and_energy_are_worked_out_from_what_was_measured(tmp_path: Path) -
     numbers = sizes_of(open_family(preset, lambda event: None), preset).denoiser
     save_speed(tmp_path / "cache", shape_of(preset, numbers), Speed(step=7.2, drawing=0.5, watts=350))
     finding = told(given)["costs.time"]
-    assert bars_of(finding) == {"steps": 7200, "samples": 110}  # 11 times 20 steps
-    assert finding.title == "About 2 hours 2 minutes: 1,000 steps of 7.2 seconds, and 0.71 kWh for the graphics card."
+    # 11 times 20 steps; and 3 % of the steps.
+    assert bars_of(finding) == {"steps": 7200, "samples": 110, "learnt and forgotten": 216}
+    assert finding.title == "About 2 hours 5 minutes: 1,000 steps of 7.2 seconds, and 0.73 kWh for the graphics card."
+    plain = bars_of(told(given | {"examine": {"enabled": False}})["costs.time"])
+    assert plain == {"steps": 7200, "samples": 110}
 
 
 @pytest.mark.parametrize("method", ["lora", "full", "embedding"])
