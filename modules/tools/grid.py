@@ -7,6 +7,7 @@ a further column.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from shutil import copyfile
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from modules.tools.grid_models import GridModel
     from modules.trainer.control import Control
     from modules.trainer.preparation import Tell
-    from modules.trainer.sampling.sampler import Sampler
+    from modules.trainer.sampling.sampler import Sample, Sampler
 
 __all__ = ["Settings", "run"]
 
@@ -47,6 +48,15 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     for said in export_all(made.folder, settings):
         tell(note(said))
     return str(made.folder)
+
+
+def _named(sample: Sample, weights: Weights, *, full: bool) -> tuple[Sample, str]:
+    """What the file of a cell says of its weights: an adapter with its strength, or a model by its name."""
+    file, base = Path(weights.file).stem, Path(weights.source).stem
+    if weights.file and not full:
+        return replace(sample, loras=((file, weights.strength), *sample.loras)), base
+    strength = "" if weights.strength == 1 else f" at {weights.strength:g}"
+    return sample, f"{file}{strength}" if weights.file else base
 
 
 def _base(cell: Cell) -> tuple[str, str]:
@@ -122,12 +132,12 @@ class Drawing:
             with model.holding(weights, preset) as sampler:
                 for _, same in groupby(cells, key=lambda cell: cell.path):
                     places = [*same]
-                    self._draw_cell(sampler, places, Path(weights.run or weights.source).stem)
+                    self._draw_cell(sampler, places, preset)
                     left -= len(places)
         except UserError as error:
             self._failed(error, left)
 
-    def _draw_cell(self, sampler: Sampler, places: Sequence[Cell], name: str) -> None:
+    def _draw_cell(self, sampler: Sampler, places: Sequence[Cell], preset: Preset) -> None:
         """One picture by itself: what else is missing does not change it. `places`: where in the grid it stands."""
         from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
 
@@ -141,7 +151,8 @@ class Drawing:
 
         if not cell.path.is_file():
             (sample,) = sampler.draw([cell.prompt], step_done)
-            save_sample(sample, cell.path, model=name)
+            named, model = _named(sample, cell.weights, full=preset.method.kind == "full")
+            save_sample(named, cell.path, model=model)
             self._seconds += monotonic() - began
             self._steps += done
         for place in places:

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from modules.errors import UserError
+from modules.grids.pictures import parameters_of
 from modules.grids.plan import plan
 from modules.grids.settings import Settings
 from modules.grids.subject import subject_of
@@ -143,6 +144,10 @@ def test_strength_goes_from_the_base_to_the_model_without_another_load(
     at = {(cell.column, cell.tab): pixels(cell.path) for cell in cells}
     assert np.array_equal(at[0, 0], at[0, 1])  # nothing of either step
     assert not np.array_equal(at[1, 1], at[2, 1]) and not np.array_equal(at[2, 1], at[3, 1])
+    half = next(cell.path for cell in cells if (cell.column, cell.tab) == (1, 1))
+    assert {"lora": 'Loras: "test-step-00000004: 0.5"', "full": "Model: test-step-00000004 at 0.5"}[
+        method
+    ] in parameters_of(Path(half))
     (base, last) = drawn(make(folder, column_values=["base", "last"], row_values=["blip robot"], name="other"))
     assert np.array_equal(at[0, 0], pixels(base.path)) and np.array_equal(at[2, 1], pixels(last.path))
 
