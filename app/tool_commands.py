@@ -37,7 +37,8 @@ FLAGS = {
 
 def usage(tool: Tool) -> str:
     """The command with what must be given: "convert MODEL OUT"."""
-    return " ".join([tool.name, *(flag_of(setting) for setting in settings_of(tool.settings) if setting.required)])
+    required = [flag_of(setting) for setting in settings_of(tool.settings) if setting.required]
+    return " ".join([tool.name, *(required or ["[OPTIONS]"])])
 
 
 def flag_of(setting: SettingInfo) -> str:
