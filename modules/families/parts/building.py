@@ -136,8 +136,8 @@ def _copied(thing: Any, known: dict[int, Any]) -> Any:
         return known[id(thing)]
     if not isinstance(thing, nn.Module) and type(thing) not in (dict, OrderedDict):
         return thing if isinstance(thing, bool | int | str) else deepcopy(thing, known)
-    twin: Any = type(thing).__new__(type(thing))
-    known[id(thing)] = twin
+    kind: Any = type(thing)
+    known[id(thing)] = twin = kind.__new__(kind)
     inside, copied = (vars(thing), vars(twin)) if isinstance(thing, nn.Module) else (thing, twin)
     copied.update((name, _copied(value, known)) for name, value in inside.items())
     return twin
