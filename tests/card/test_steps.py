@@ -105,7 +105,9 @@ def test_a_step_takes_the_memory_that_the_check_said(settings: tuple[str, ...], 
 ASIDE = ("training.gradients=main_memory", "training.accumulation=2")
 
 
-@pytest.mark.parametrize("settings", [(*BF16, "optimizer.kind=adafactor"), ("method.kind=full",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "settings", [(*BF16, "optimizer.kind=adafactor", MID), ("method.kind=full", MID)], ids=" ".join
+)
 def test_gradients_leave_for_main_memory_and_come_back_without_a_wait(
     settings: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:

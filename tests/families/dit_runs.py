@@ -184,7 +184,7 @@ class DitRuns:
         family = self.full_size(next(iter(self.parameters)), folder, short_text=True, **self.short)
         preset = preset_of({
             "version": 5, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
-            "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": "all"},
+            "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": "none"},
         })  # fmt: skip
         step = step_bytes(family, preset, BatchShape((512, 512), "a robot"), {"denoiser"})
         weights = sum(prod(shape) for shape in family.weights("denoiser").shapes.values())

@@ -16,9 +16,11 @@ from tests.trainer.runs import assert_equal, end_of, folder_of, model_of, run, s
 
 FULL = ("method.kind=full", "training.learning_rate=1e-4")
 KINDS = {
-    "lora with dropout": ("method.rank_dropout=0.3",),
-    "lora of text encoder and convolutions": ("training.text_encoder_1.train=true", "method.conv=true"),
-    "dora": ("method.dora=true",),
+    "lora with dropout, of text encoder and convolutions": (
+        "method.rank_dropout=0.3",
+        "training.text_encoder_1.train=true",
+        "method.conv=true",
+    ),
     "loha with dropouts": (
         "method.kind=loha",
         "method.rank=2",
@@ -45,7 +47,10 @@ KINDS = {
         "concepts.0.prefix=<new> ",
         "method.dropout=0.3",
     ),
-    "class images": ('concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "class", "flip": true}]',),
+    "dora, class images": (
+        "method.dora=true",
+        'concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "class", "flip": true}]',
+    ),
     "prior prediction": (
         'concepts=[{"path": "starter:robot"}, {"path": "starter:prior", "kind": "prior", "flip": true}]',
         "training.text_encoder_1.train=true",
