@@ -96,14 +96,13 @@ class LossSummary:
     def add(self, event: m.Progress) -> None:
         self._losses.extend(loss for _, loss in event.losses)
 
-    def line(self, event: m.Event) -> str:
-        """What an event says; at the end of a run the loss before it: its average, and whether it still falls."""
+    def words(self, event: m.Event) -> str:
+        """At the end of a run its average loss, and whether it still falls; "" else."""
         found = latest_trend(self._losses) if isinstance(event, m.Finished) else None
         if found is None:
-            return _line(event)
+            return ""
         steps = min(AVERAGE, len(self._losses))
-        loss = f"Loss {moving_average(self._losses):.4f} over the last {steps:,} steps, {trend_text(found)}"
-        return f"{loss}\n{_line(event)}"
+        return f"Loss {moving_average(self._losses):.4f} over the last {steps:,} steps, {trend_text(found)}"
 
 
 class LogLines:
@@ -125,9 +124,13 @@ class LogLines:
                 self._log_progress(event.done, event.total, f"{event.title}: {event.done} of {event.total}")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := self._losses.line(event):
-            if isinstance(event, m.Result):
-                self.close()
+        else:
+            self._tell(event)
+
+    def _tell(self, event: m.Event) -> None:
+        if isinstance(event, m.Result):
+            self.close()
+        for text in filter(None, (self._losses.words(event), _line(event))):
             self.say(text)
 
     def say(self, text: str) -> None:
@@ -171,9 +174,13 @@ class ProgressBar:
             self._update_bar(event.title, event.done, event.total, "")
         elif isinstance(event, m.Finding):
             self._findings.add(event)
-        elif text := self._losses.line(event):
-            if isinstance(event, m.Result):
-                self.close()
+        else:
+            self._tell(event)
+
+    def _tell(self, event: m.Event) -> None:
+        if isinstance(event, m.Result):
+            self.close()
+        for text in filter(None, (self._losses.words(event), _line(event))):
             self.say(text)
 
     def close(self) -> None:

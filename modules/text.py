@@ -19,7 +19,6 @@ KB, MB, GB, TB = 2**10, 2**20, 2**30, 2**40
 ALMOST = 0.95  # of a unit is enough to be written in it: 0.97 GB is 1.0 GB to a person, and not 993 MB
 MINUTE, HOUR, DAY = 60, 3600, 86_400
 UNITS = {"images": "image", "captions": "caption", "parameters": "parameter"}  # of histograms: what is one of them
-LOSS_SMOOTHING = 0.98  # of the loss that bar, log and TensorBoard tell, and of the chart
 
 
 def in_bytes(size: float) -> str:

@@ -23,17 +23,12 @@ LARGEST = 1e9  # a loss beyond is no number of use, and would drown all others i
 
 @dataclass(frozen=True, slots=True)
 class Trend:
-    """`change` over so many `steps`, as a share of the mean; below 0 it falls. `error` is its standard error."""
+    """`change` over so many `steps`, as a share of where they began, below 0 if it falls, and its standard error."""
 
+    word: Literal["falling", "flat", "rising"]
     change: float
     error: float
     steps: int
-
-    @property
-    def word(self) -> Literal["falling", "flat", "rising"]:
-        if abs(self.change) <= CRITICAL * self.error:
-            return "flat"
-        return "falling" if self.change < 0 else "rising"
 
 
 def trend(values: Sequence[float]) -> Trend | None:
@@ -42,15 +37,20 @@ def trend(values: Sequence[float]) -> Trend | None:
         return None
     ends = [len(values) * block // BLOCKS for block in range(BLOCKS + 1)]
     means = [mean_of(values[first:last]) for first, last in pairwise(ends)]
-    mean = sum(means) / BLOCKS
-    if not math.isfinite(mean) or mean <= 0:
+    if not all(mean > 0 for mean in means):  # NaN is not
         return None
+    logs = [math.log(mean) for mean in means]  # a loss falls by shares of itself, and never by more than all of it
+    middle = sum(logs) / BLOCKS
     places = [block - (BLOCKS - 1) / 2 for block in range(BLOCKS)]
     spread = sum(place * place for place in places)
-    slope = sum(place * value for place, value in zip(places, means, strict=True)) / spread
-    rest = sum((value - mean - slope * place) ** 2 for place, value in zip(places, means, strict=True))
-    error = math.sqrt(rest / (BLOCKS - 2) / spread)
-    return Trend(slope * BLOCKS / mean, error * BLOCKS / mean, len(values))
+    slope = sum(place * value for place, value in zip(places, logs, strict=True)) / spread
+    rest = sum((value - middle - slope * place) ** 2 for place, value in zip(places, logs, strict=True))
+    error = BLOCKS * math.sqrt(rest / (BLOCKS - 2) / spread)
+    ratio = math.exp(slope * BLOCKS)
+    significant = abs(slope) * BLOCKS > CRITICAL * error
+    return Trend(
+        "flat" if not significant else "falling" if slope < 0 else "rising", ratio - 1, ratio * error, len(values)
+    )
 
 
 def latest_trend(values: Sequence[float]) -> Trend | None:
@@ -61,11 +61,6 @@ def latest_trend(values: Sequence[float]) -> Trend | None:
 def smoothing_width(steps: int) -> int:
     """Over how many steps the loss of a run of so many is averaged where it is drawn or written."""
     return max(50, steps // 20)
-
-
-def latest_mean(values: Sequence[float], steps: int) -> float:
-    """The last value of the centred mean: of the half of its width that is there. NaN for none."""
-    return mean_of(values[-(smoothing_width(steps) // 2 + 1) :])
 
 
 def moving_average(values: Sequence[float]) -> float:

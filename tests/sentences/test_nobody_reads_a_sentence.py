@@ -73,7 +73,7 @@ PARSERS = [
 ]
 # Texts of others, which have no other form: what libraries and drivers say, markup, keys of files
 OTHERS = {
-    "app/gui/run/image_viewer.py",  # what A1111 writes into images
+    "app/gui/run/samples/image_viewer.py",  # what A1111 writes into images
     "app/gui/session/run_history.py",
 }
 

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "grid": "",  # the folder of the grid that was shown last
     "grid_size": 80,  # of its pictures, in pixels at 100 %
     "check_first": True,  # look before every start
+    "sample_size": 0,  # pixels of a sample on the page Live run; 0: as there is room
     "quiet_findings": [],  # kinds of findings that nobody wants to hear of, with their project
 }
 

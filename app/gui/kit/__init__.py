@@ -51,16 +51,16 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     BarList(master)                .show([Bar(label, value, note)])
     Histogram(master, ends)        .show(values)
     StackedBar(master)             .show([Part(label, value, inside, note)], Limit(whole, usable, words))
+    PathChart(master, titles, bands, diagonal, least, on_pick)         .show([DotPath([Dot(x, y, label, ...)], name)])
     MeterRows(master, on_pick, dots, pitch)            .show([MeterRow(value, label, share, role, amount, ...)], chosen)
     LinePlot(master, ends, on_change, follow, told)    .show(line, points) .ends(left, right)
-    Chart(master, empty)           .series(name, faint, second) -> Curve  curve.add(xs, ys)  .redraw() .clear()
-                                   .marks [(x, words)] .log(on) .smooth(weight) .view()
+    Chart(master, empty, on_mark)  .series(name, second, dots) -> Curve  curve.add(xs, ys)  .redraw() .clear()
+                                   .marks [ChartMark(x, kind, words, label, value)] .kinds .log(on) .view()
     Compare(master, pictures)      .show(before, after, words)  paths or None   .move(share)
     ImageView(master, pictures, empty, on_open)        .show(path) .draw(image, empty) .room()
     Pictures(root, folder)         .thumb(path, size, done) .cover(path, box, done) .picture(path, box, done)
     VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
                                    .show(count) .refresh(index) .selection .current .see(index)
-    PictureTable(master, paint, cell, on_select, on_open)  .show(rows, columns) .select(row, column) .refresh(...)
     PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
@@ -86,8 +86,10 @@ from app.gui.kit.charts.chart import Chart
 from app.gui.kit.charts.curve import Curve
 from app.gui.kit.charts.histogram import Histogram
 from app.gui.kit.charts.line_plot import LinePlot
+from app.gui.kit.charts.marks import ChartMark
 from app.gui.kit.charts.meter_rows import MeterRow, MeterRows
 from app.gui.kit.charts.meters import Meter, Progress
+from app.gui.kit.charts.path_chart import Band, Dot, DotPath, PathChart
 from app.gui.kit.charts.stacked_bar import Limit, Part, StackedBar
 from app.gui.kit.controls.button import Button
 from app.gui.kit.controls.chips import Chip, Chips
@@ -109,7 +111,6 @@ from app.gui.kit.images.compare import Compare
 from app.gui.kit.images.image_view import ImageView
 from app.gui.kit.images.loader import Pictures
 from app.gui.kit.images.picture_sheet import LARGEST, SMALLEST, PictureSheet
-from app.gui.kit.images.picture_table import PictureTable
 from app.gui.kit.images.sheet_cell import SheetCell
 from app.gui.kit.images.sheet_heads import Head
 from app.gui.kit.images.virtual_grid import Cell, VirtualGrid
@@ -126,12 +127,13 @@ from app.gui.kit.layout.toast import Toast, toast
 from app.gui.kit.layout.tree import Tree, TreeLine
 
 __all__ = [
-    "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Bar", "BarList", "Button", "Card", "Cell", "Chart", "Chip",
-    "Chips", "Choice", "ChoiceCards", "Compare", "Curve", "Dialog", "Divider", "EmptyState", "Entry", "Flow", "FormRow",
-    "Frame", "Head", "Histogram", "ImageView", "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton",
-    "LogView", "Masonry", "Meter", "MeterRow", "MeterRows", "Mode", "NavEntry", "NavList", "NoDisplay", "Option",
-    "Painted", "Part", "PathEntry", "PictureSheet", "PictureTable", "Pictures", "Popup", "Progress", "RoundFrame",
-    "ScrollArea", "Segmented", "SheetCell", "Slider", "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree",
-    "TreeLine", "VirtualGrid", "ZoomView", "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard",
-    "labelled", "liked_mode", "mark", "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
+    "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
+    "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Compare", "Curve", "Dialog", "Divider", "Dot",
+    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "Histogram", "ImageView", "KeyHints",
+    "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow", "MeterRows",
+    "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathChart", "PathEntry",
+    "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
+    "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
+    "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark",
+    "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
 ]  # fmt: skip

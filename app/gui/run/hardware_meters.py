@@ -13,18 +13,18 @@ NAMES = ("GPU", "VRAM", "RAM", "CPU")
 
 
 class MachineMeters(Frame):
-    """`refresh(reading)`. Without a card there are two meters and no empty places."""
+    """`refresh(reading)`. Without a card there are two meters and no empty places; `most` of them, if not all."""
 
-    def __init__(self, master: Any, columns: int) -> None:
+    def __init__(self, master: Any, columns: int, *, most: int = len(NAMES)) -> None:
         super().__init__(master)
-        self._columns = columns
+        self._columns, self._most = columns, most
         self.meters: dict[str, Meter] = {}
         self._arrange(NAMES[2:])
 
     def refresh(self, reading: Reading | None) -> None:
         if reading is None:
             return
-        shown = readings(reading)
+        shown = dict([*readings(reading).items()][: self._most])
         if shown.keys() != self.meters.keys():
             self._arrange(tuple(shown))
         for name, (share, words) in shown.items():

@@ -7,26 +7,28 @@ from collections.abc import Sequence
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Card, Level, LogView, Segmented, labelled, px
+from app.gui.kit import Button, Frame, Level, LogView, Segmented, labelled, px
 from app.gui.session.run_state import Line
 from modules.language import tr
 
 FILTERS = {"info": "All", "warning": "Warnings", "error": "Errors"}
 
 
-class LogCard(Card):
+class LogPanel(Frame):
     """`follow` the lines of this window, or `show` those of an old run."""
 
     def __init__(self, master: Any, context: AppContext) -> None:
-        super().__init__(master, tr("Log"))
+        super().__init__(master)
         self.context = context
         self._lines: Sequence[Line] = ()
         self._shown = 0
-        self.copy = Button(self.head, tr("Copy"), self._copy, kind="quiet", image="copy", height=26)
+        head = Frame(self)
+        head.pack(fill="x", pady=(0, px(6)))
+        self.copy = Button(head, tr("Copy"), self._copy, kind="quiet", image="copy", height=26)
         self.copy.pack(side="right")
-        self.filter = Segmented(self.head, labelled(FILTERS), "info", self._only)
-        self.filter.pack(side="right", padx=(0, px(8)))
-        self.view = LogView(self.body, lines=5)
+        self.filter = Segmented(head, labelled(FILTERS), "info", self._only)
+        self.filter.pack(side="left")
+        self.view = LogView(self, lines=5)
         self.view.pack(fill="both", expand=True)
 
     def follow(self, lines: Sequence[Line]) -> None:

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.kit import Button, Card, Choice, EmptyState, Flow, Frame, Label, Option, ScrollArea, popup, px
-from app.gui.page import Page
-from app.gui.run.before_after import BeforeAfter
+from app.gui.kit import Button, Choice, EmptyState, Flow, Frame, Option, ScrollArea, popup, px
+from app.gui.page import Page, header_of
+from app.gui.run.alarm_bar import AlarmBar
 from app.gui.run.charts import LossCard
-from app.gui.run.gallery import Gallery
-from app.gui.run.image_viewer import ImageViewer
-from app.gui.run.log import LogCard
-from app.gui.run.run_list import LIVE, Comparison, RunList, log_lines, stopped_text
-from app.gui.run.run_source import LiveRun, PastRun, SampleImage
+from app.gui.run.facts import live_facts, past_facts
+from app.gui.run.mark_menu import open_menu
+from app.gui.run.retention_card import RetentionCard
+from app.gui.run.run_list import LIVE, Comparison, RunList, log_lines
+from app.gui.run.run_source import LiveRun, PastRun
 from app.gui.run.sample_now import SampleNowDialog
+from app.gui.run.samples.card import SamplesCard
 from app.gui.run.status import RunStatus
-from app.gui.session.engine_client import EngineDied
+from app.gui.session.event_log import Mark
 from app.gui.session.open_external import open_external
-from app.gui.session.run_labels import event_text, status_text
+from app.gui.session.run_history import Run
 from app.gui.session.run_state import WindowEvent
 from modules.language import tr
-from modules.messages import Failed, Finished, Started
+from modules.messages import Finished, Retention, Started
 
 TICK_MS, SOON_MS = 250, 10
 EDGE = 20
 GAP = 14
 NOTHING = "Not running. Loss, samples and log appear here."
-LOWEST = 420  # pixels of charts, log and samples together; a lower window scrolls
-LARGE, LEAST = 400, 240  # pixels that the large picture has before a second row of small ones, and a first
+LOWEST = 480  # pixels of charts and samples together; a lower window scrolls
+CHARTS = 250  # pixels of the charts' cards at least
 
 
 class RunPage(Page):
@@ -41,8 +43,7 @@ class RunPage(Page):
         self.source: LiveRun | PastRun = self.live
         self.comparison: Comparison | None = None
         self.runs = RunList(context, self._offer)
-        self._drawn = (-1, -1)
-        self._recent_events: list[str] = []
+        self._run: Run | None = None  # the folder of the run that is shown
         self._logged_notes = -1  # notes of an old run that are in the log
         self._built = self._to_look = False
         self._picked = False  # a run was chosen by hand
@@ -53,27 +54,25 @@ class RunPage(Page):
 
     def build(self) -> Iterator[None]:
         self._tools()
-        self.status = RunStatus(self)
+        self.status = RunStatus(self, self._resume, self._open_folder)
         self.status.pack(fill="x", padx=px(EDGE))
+        self.alarm = AlarmBar(self, self.context)
         yield
         self.area = ScrollArea(self)
         self.area.pack(fill="both", expand=True, padx=(px(EDGE), 0), pady=(px(GAP), 0))
         self.stage = Frame(self.area.body)
-        self.stage.pack(fill="both", expand=True, padx=(0, px(EDGE)), pady=(0, px(EDGE)))
+        self.stage.pack(fill="both", expand=True, padx=(0, px(EDGE // 2)), pady=(0, px(GAP)))  # beside the scroll bar
         self.stage.pack_propagate(False)
         self.area.bind("<Configure>", lambda _: self._fit_stage(), add=True)
         self.main = Frame(self.stage)
-        self.main.columnconfigure(0, weight=62, uniform="both")
-        self.main.columnconfigure(1, weight=38, uniform="both")
-        self.main.rowconfigure(0, weight=55, uniform="rows")
-        self.main.rowconfigure(1, weight=45, uniform="rows")
-        self.losses = LossCard(self.main)
-        self.losses.grid(row=0, column=0, sticky="nsew", padx=(0, px(GAP)), pady=(0, px(GAP)))
+        self.main.columnconfigure(0, weight=54, uniform="both")
+        self.main.columnconfigure(1, weight=46, uniform="both")
+        self.losses = LossCard(self.main, self._marks_clicked)
         yield
-        self.log = LogCard(self.main, self.context)
-        self.log.grid(row=1, column=0, sticky="nsew", padx=(0, px(GAP)))
+        self.retention = RetentionCard(self.main, self._measurement_clicked)
         yield
-        self._pictures()
+        self.samples = SamplesCard(self.main, self.context, self._lay)
+        self._lay(large=False)
         yield
         self.empty = EmptyState(
             self.stage, "chart-line", tr(NOTHING), tr("Start training"), self.context.start, button_image="play"
@@ -82,6 +81,17 @@ class RunPage(Page):
         self.follow(self.live)
         self._show_last()
         self.runs.look()
+
+    def _lay(self, large: bool) -> None:
+        """The charts over the samples, or the samples alone."""
+        for part in (self.losses, self.retention):
+            part.grid_forget()
+        self.main.rowconfigure(0, weight=49, uniform="rows", minsize=0 if large else px(CHARTS))
+        self.main.rowconfigure(1, weight=51, uniform="rows")
+        self.samples.grid(row=0 if large else 1, column=0, rowspan=2 if large else 1, columnspan=2, sticky="nsew")
+        if not large:
+            self.losses.grid(row=0, column=0, sticky="nsew", padx=(0, px(GAP)), pady=(0, px(GAP)))
+            self.retention.grid(row=0, column=1, sticky="nsew", pady=(0, px(GAP)))
 
     def _fit_stage(self) -> None:
         """As high as there is room; in a low window it scrolls."""
@@ -105,12 +115,14 @@ class RunPage(Page):
         if self.comparison is not None:
             self.comparison.destroy()
             self.comparison = None
-        self.source, self._drawn = source, (-1, -1)
+        self.source, self._run = source, None
         past = isinstance(source, PastRun)
         self.choice.set(str(source.folder) if past else LIVE)
         self.losses.follow([source])
+        self.retention.follow([source])
+        self.samples.follow(source)
         self._logged_notes = -1
-        self.log.follow([] if past else self.context.running.log)
+        self.samples.log.follow([] if past else self.context.running.log)
         self.refresh()
 
     def compare(self, folder: str) -> None:
@@ -136,11 +148,12 @@ class RunPage(Page):
             more = self.comparison.tick()
         else:
             self.losses.refresh()
+            self.retention.refresh()
             self._refresh_log()
-            self._refresh_samples()
+            self.samples.refresh()
         self._arrange()
-        self._share_height()
-        self._refresh_words()
+        self._refresh_status()
+        self._refresh_tools()
         if more and not self._pending:
             self._pending = self.after(SOON_MS, self._read_on)
 
@@ -153,27 +166,8 @@ class RunPage(Page):
         """An old run's lines are known once its notes have been read."""
         if isinstance(self.source, PastRun) and self._logged_notes != len(self.source.run.records.notes):
             self._logged_notes = len(self.source.run.records.notes)
-            self.log.follow(log_lines(self.source.run))
-        self.log.refresh()
-
-    def _refresh_samples(self) -> None:
-        now = (self.source.generation, len(self.source.shots))
-        if now != self._drawn:
-            self._drawn = now
-            self.gallery.show(self.source.shots)
-            self.pictures.show(self.source.shots)
-
-    def _share_height(self) -> None:
-        """Two rows of small pictures where the large one keeps enough room, one, or none in a very low window."""
-        row, high = self.gallery.table.row_height(), self.side.body.winfo_height()
-        many = len(self.gallery.table.rows) > 1
-        rows = 2 if many and high > px(LARGE) + 2 * row else 1 if high > px(LEAST) + row else 0
-        if not self.source.shots or not rows:
-            self.gallery.pack_forget()
-            return
-        self.gallery.configure(height=rows * row + px(3))
-        if not self.gallery.winfo_manager():
-            self.gallery.pack(fill="x", pady=(px(8), 0), before=self.pictures, side="bottom")
+            self.samples.log.follow(log_lines(self.source.run))
+        self.samples.log.refresh()
 
     @property
     def _idle(self) -> bool:
@@ -191,35 +185,48 @@ class RunPage(Page):
             wanted.pack(fill="both", expand=True)
             self._fit_stage()
 
-    def _refresh_words(self) -> None:
-        running = self.context.running
-        live = self.source is self.live and self.comparison is None
-        if self.comparison is not None:
-            words, below = tr("Two runs compared"), ""
-        elif isinstance(self.source, PastRun):
-            run_summary = self.source.run.summary
-            closed = self.context.window_state.get("run", str) == str(self.source.folder)
-            words = f"{self.source.title} \u00b7 {stopped_text(run_summary, closed=closed)}"
-            below = run_summary.reason
+    def _refresh_status(self) -> None:
+        """What stands over the charts; nothing where two runs are compared or none is shown."""
+        source, running = self.source, self.context.running
+        shown = self.comparison is None and not self._idle
+        self._put(self.status, shown, 0)
+        self._put(self.alarm, shown and self.alarm.show(source), 10)
+        if not shown:
+            return
+        if isinstance(source, PastRun):
+            closed = self.context.window_state.get("run", str) == str(source.folder)
+            facts, over = past_facts(source, closed=closed), source.run.summary.status != "running"
         else:
-            words, below = status_text(running), "   ·   ".join(self._recent_events[-3:])
-        failed = not running.busy and isinstance(running.run_ended, Failed | EngineDied)
-        self.status.show(words, below, "error" if live and failed else "text")
+            facts, over = live_facts(self.live, running, self._folder_of()), not running.training
+        run = self._folder_of() if over else None
+        self.status.show(facts, over=over, resumable=run is not None and bool(run.backups()))
+        self.status.resume.disable(tr("Something is running already.") if running.busy else "")
         self.status.meters.refresh(self.context.meters.latest)
+
+    def _put(self, part: Any, wanted: bool, above: float) -> None:
+        """Over the charts, or away."""
+        if wanted and not part.winfo_manager():
+            part.pack(fill="x", padx=px(EDGE), pady=(px(above), 0), before=self.area)
+        elif not wanted and part.winfo_manager():
+            part.pack_forget()
+
+    def _folder_of(self) -> Run | None:
+        """The folder of the run that is shown; it keeps what it has read."""
+        source = self.source
+        if isinstance(source, PastRun):
+            return source.run
+        if source.folder is not None and (self._run is None or self._run.folder != source.folder):
+            self._run = Run(source.folder)
+        return self._run if source.folder else None
+
+    def _refresh_tools(self) -> None:
+        running = self.context.running
         training = running.what == "train" and running.state in ("training", "paused")
         self.sample.disable("" if training else tr("No training is running."))
         self.folder.disable("" if self.source.folder else tr("There is no run yet."))
-        self._refresh_resume()
         self._refresh_try()
         enough = self.source.folder is not None and bool(self.runs.options(self.source.folder))
         self.beside.disable("" if enough else tr("There is no other run to compare with."))
-
-    def _refresh_resume(self) -> None:
-        """An old run with a backup can go on."""
-        source = self.source
-        self.resume.disable(tr("Something is running already.") if self.context.running.busy else "")
-        wanted = isinstance(source, PastRun) and self.comparison is None and bool(source.run.backups())
-        self.tools.show(self.resume, wanted)
 
     def _refresh_try(self) -> None:
         """As long as a run is shown that has saved a model."""
@@ -234,27 +241,17 @@ class RunPage(Page):
     # Parts ------------------------------------------------------------------------------------------------------------
 
     def _tools(self) -> None:
-        self.tools = line = Flow(self)
-        line.pack(fill="x", padx=px(EDGE), pady=(px(4), px(10)))
-        self.choice = Choice(line, self._choices(), LIVE, self._chosen, width=260)
-        self.beside = Button(line, tr("Compare with …"), self._ask_other, kind="quiet", image="layers")
+        controls, words = header_of(self)
+        words.pack_forget()  # the tools take its room
+        controls.pack_configure(fill="x", expand=True)
+        self.tools = line = Flow(controls, right=True)
+        line.pack(fill="x")
+        self.choice = Choice(line, self._choices(), LIVE, self._chosen, width=210)
+        self.beside = Button(line, tr("Compare with"), self._ask_other, kind="quiet", image="layers")
         self.folder = Button(line, tr("Open folder"), self._open_folder, kind="quiet", image="folder-open")
-        self.resume = Button(line, tr("Continue"), self._resume, kind="quiet", image="play")
         self.trial = Button(line, tr("Try this model"), self._try, kind="quiet", image="image")
         self.sample = Button(line, tr("Sample now"), self._sample_now, image="camera")
-        line.add(self.choice, self.beside, self.folder, self.resume, self.trial, self.sample)
-
-    def _pictures(self) -> None:
-        self.side = card = Card(self.main, tr("Before and after"))
-        card.grid(row=0, column=1, rowspan=2, sticky="nsew")
-        self.position = Label(card.head, "", font="small", role="text2")
-        self.position.pack(side="right")
-        self.pictures = BeforeAfter(
-            card.body, self.context.pictures, on_open=self._open, on_change=self._moved, size=120, wide=True
-        )  # fmt: skip
-        self.gallery = Gallery(card.body, self.context.pictures, on_select=self.pictures.select, on_open=self._open)
-        self.gallery.pack_propagate(False)
-        self.pictures.pack(fill="both", expand=True)
+        line.add(self.choice, self.beside, self.folder, self.trial, self.sample)
 
     # What is done -----------------------------------------------------------------------------------------------------
 
@@ -270,12 +267,8 @@ class RunPage(Page):
                 self.follow(self.live)  # a run has begun: that is what one wants to see
 
     def _heard(self, event: WindowEvent) -> None:
-        if isinstance(event, Started) and not self.context.running.goes_on:
-            self._recent_events.clear()
         if isinstance(event, Started | Finished):
             self._to_look = True
-        if words := event_text(event):
-            self._recent_events.append(words)
 
     def _choices(self) -> list[Option]:
         return [Option(LIVE, tr("This window's run")), *self.runs.options()]
@@ -299,20 +292,23 @@ class RunPage(Page):
     def _ask_other(self) -> None:
         popup(self.beside, self.runs.options(self.source.folder), self.compare, width=420)
 
-    def _moved(self) -> None:
-        self.position.set(self.pictures.position)
-        if (shot := self.pictures.shot) is not None:
-            self.gallery.select(shot)
+    def _marks_clicked(self, marks: list[Mark], under: Any) -> None:
+        open_menu(under, self.context, self.source, marks)
 
-    def _open(self, shot: SampleImage) -> None:
-        ImageViewer(self, self.context, self.source.shots, shot)
+    def _measurement_clicked(self, event: Retention, under: Any) -> None:
+        """What was saved nearest to a measurement, and the samples of that step."""
+        step = event.step
+        shots = [shot for shot in self.source.shots if shot.number and shot.step <= step]
+        marks = [mark for mark in self.source.marks if mark.step == step and mark.kind in ("backup", "model")]
+        samples = (lambda: self.samples.reveal(shots[-1])) if shots else None
+        open_menu(under, self.context, self.source, marks, samples)
 
     def _open_folder(self) -> None:
         if self.source.folder and (problem := open_external(self.source.folder)):
             self.context.notify(problem)
 
     def _resume(self) -> None:
-        if isinstance(self.source, PastRun):
+        if self.source.folder is not None:
             self.context.resume(self.source.folder)
 
     def _try(self) -> None:

@@ -11,8 +11,9 @@ from app.gui.context import AppContext
 from app.gui.draft.problem_labels import failure_text, note_text
 from app.gui.kit import Card, Frame, ImageView, Label, Option, ScrollArea, Slider, px
 from app.gui.run.charts import LossCard
-from app.gui.run.image_viewer import ImageViewer
+from app.gui.run.retention_card import RetentionCard
 from app.gui.run.run_source import PastRun, SampleImage
+from app.gui.run.samples.image_viewer import ImageViewer
 from app.gui.session.run_history import Run, Runs, Status, Summary, pairs_between, settings_between
 from app.gui.session.run_state import Line
 from app.gui.session.worker import Worker
@@ -130,6 +131,8 @@ class Comparison(Frame):
         self.rowconfigure((0, 1), weight=1, uniform="rows")
         self.losses = LossCard(self)
         self.losses.grid(row=0, column=0, sticky="nsew", padx=(0, px(14)), pady=(0, px(14)))
+        self.retention = RetentionCard(self)
+        self.retention.follow(self.sources)
         self._settings(one, other)
         self._samples(one, other)
         self.losses.follow(self.sources)
@@ -138,6 +141,11 @@ class Comparison(Frame):
         """Read on. True: there is more to read at once."""
         more = [source.update() for source in self.sources]
         self.losses.refresh()
+        self.retention.refresh()
+        measured = any(source.retentions for source in self.sources)
+        if measured and not self.retention.winfo_manager():  # it takes the upper half of the samples' place
+            self.samples.grid(row=1, column=1, rowspan=1, sticky="nsew")
+            self.retention.grid(row=0, column=1, sticky="nsew", pady=(0, px(14)))
         return any(more)
 
     def _settings(self, one: Run, other: Run) -> None:
@@ -163,7 +171,7 @@ class Comparison(Frame):
                 label.grid(row=row, column=column, sticky="new", padx=(0, px(12)), pady=px(3))
 
     def _samples(self, one: Run, other: Run) -> None:
-        card = Card(self, tr("Samples side by side"))
+        self.samples = card = Card(self, tr("Samples side by side"))
         card.grid(row=0, column=1, rowspan=2, sticky="nsew")
         if not self.pairs:
             words = tr("The runs have no sample of the same prompt.")
@@ -178,8 +186,8 @@ class Comparison(Frame):
         self.views: list[tuple[Label, ImageView]] = []
         for run in (one, other):
             half = Frame(card.body)
-            half.pack(fill="both", expand=True, pady=(0, px(8)))
-            words = Label(half, run.name, font="small_bold")
+            half.pack(side="left", fill="both", expand=True, padx=(0, px(8)), pady=(0, px(8)))
+            words = Label(half, run.name, font="small_bold", wrap=True)
             words.pack(fill="x")
             view = ImageView(half, self.context.pictures, on_open=self._open, height=120)
             view.pack(fill="both", expand=True)

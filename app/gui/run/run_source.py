@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
+from app.gui.session.event_log import RunSeries
 from app.gui.session.run_history import Run
 from app.gui.session.run_state import RunState
 from modules.language import tr
-from modules.messages import SampleReady, Started, Validated
+from modules.messages import SampleReady, Started
 
 BITE = 100_000  # bytes of an old run that are read in one tick of the window
 
 Key = tuple[int, str]  # which prompt: its number in the preset, or 0 and the words of a prompt of the moment
-Points = list[tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +32,35 @@ class SampleImage:
         return self.number, "" if self.number else self.prompt
 
 
-class RunSource(Protocol):
+class RunSource(RunSeries, ABC):
     """What is shown. The lists only grow, until `generation` says that all of them began anew."""
 
-    generation: int
-    losses: Points
-    rates: Points  # learning rate
-    validations: list[Validated]
-    shots: list[SampleImage]
+    def __init__(self) -> None:
+        super().__init__()
+        self.generation = 0
+        self.shots: list[SampleImage] = []
 
     @property
+    @abstractmethod
     def resumed(self) -> list[Started]:
         """Where it was continued from a backup."""
-        ...
 
     @property
+    @abstractmethod
     def title(self) -> str: ...
 
     @property
+    @abstractmethod
     def folder(self) -> Path | None: ...
 
+    @property
+    @abstractmethod
+    def steps(self) -> int:
+        """That it is to have in the end; 0 while nobody knows."""
+
+    @abstractmethod
     def update(self) -> bool:
         """Take in what is new. True: there is more to read already, ask again soon."""
-        ...
 
 
 def by_prompt(shots: Sequence[SampleImage]) -> dict[Key, list[SampleImage]]:
@@ -65,22 +71,19 @@ def by_prompt(shots: Sequence[SampleImage]) -> dict[Key, list[SampleImage]]:
     return found
 
 
-class LiveRun:
+class LiveRun(RunSource):
     """The run of this window. A run that goes on from a backup shows what came before it, too."""
 
     def __init__(self, running: RunState) -> None:
-        self.generation = 0
-        self.runs = running.runs
-        self.losses: Points = []
-        self.rates: Points = []
-        self.validations: list[Validated] = []
-        self.shots: list[SampleImage] = []
-        self.resumed: list[Started] = []
+        super().__init__()
         self._running = running
+        self.runs = running.runs
+        self._resumed: list[Started] = []
         self._follows = running.losses
         self._started: Started | None = None
         self._earlier: Run | None = None
-        self._seen = (0, 0, 0, 0)
+        self._known: tuple[int, ...] = self.lengths()
+        self._samples = 0
 
     @property
     def title(self) -> str:
@@ -89,6 +92,14 @@ class LiveRun:
     @property
     def folder(self) -> Path | None:
         return self._running.folder
+
+    @property
+    def resumed(self) -> list[Started]:
+        return self._resumed
+
+    @property
+    def steps(self) -> int:
+        return self._running.started.steps if self._running.started else 0
 
     def update(self) -> bool:
         self.runs = self._running.runs
@@ -108,8 +119,8 @@ class LiveRun:
         return False
 
     def _begin(self) -> None:
-        self.losses, self.rates, self.validations, self.shots, self.resumed = [], [], [], [], []
-        self._seen = (0, 0, 0, 0)
+        self.forget()
+        self.shots, self._resumed, self._known, self._samples = [], [], self.lengths(), 0
         self._earlier = None
         self.generation += 1
 
@@ -117,36 +128,29 @@ class LiveRun:
         """What the run did before the backup that it continues."""
         last = self._started.resumed_from if self._started else 0
         self._begin()
-        self.resumed = list(run.records.resumed)
-        self.losses += [(step, loss) for step, loss in run.records.losses if step <= last]
-        self.rates += [(step, rate) for step, rate in run.records.rates if step <= last]
-        self.validations += [event for event in run.records.validations if event.step <= last]
+        self._resumed = list(run.records.resumed)
+        self.grow(run.records, self.lengths())
+        self.cut(last)
         self.shots += [shot for shot in sample_images(run) if shot.step <= last]
 
     def _take_new(self) -> None:
         running = self._running
-        losses, rates, shots, validations = self._seen
-        self._seen = (len(running.losses), len(running.rates), len(running.samples), len(running.validations))
-        self.losses += running.losses[losses:]
-        self.rates += running.rates[rates:]
-        self.validations += running.validations[validations:]
-        known = {shot.path for shot in self.shots} if shots < len(running.samples) else set[Path]()
-        self.shots += [shot for shot in map(_shot, running.samples[shots:]) if shot.path not in known]
+        self._known = self.grow(running, self._known)
+        new, self._samples = running.samples[self._samples :], len(running.samples)
+        known = {shot.path for shot in self.shots} if new else set[Path]()
+        self.shots += [shot for shot in map(_shot, new) if shot.path not in known]
 
 
-class PastRun:
+class PastRun(RunSource):
     """A run from its folder; one that is under way elsewhere is followed."""
 
     def __init__(self, run: Run) -> None:
+        super().__init__()
         self.run = run
-        self.generation = 0
-        self.losses: Points = []
-        self.rates: Points = []
-        self.validations: list[Validated] = []
         self.shots = sample_images(run)
         self.model = next((path for path in reversed(run.models()) if path.suffix == ".safetensors"), None)
         self._follows: object = None
-        self._seen = (0, 0, 0)
+        self._known: tuple[int, ...] = self.lengths()
 
     @property
     def title(self) -> str:
@@ -160,18 +164,19 @@ class PastRun:
     def resumed(self) -> list[Started]:
         return self.run.records.resumed
 
+    @property
+    def steps(self) -> int:
+        return self.run.records.steps
+
     def update(self) -> bool:
         records = self.run.records
         more = records.update(BITE)
         if records.losses is not self._follows:  # it was continued from a backup: what came after that is gone
             self._follows = records.losses
-            self.losses, self.rates, self.validations, self._seen = [], [], [], (0, 0, 0)
+            self.forget()
+            self._known = self.lengths()
             self.generation += 1
-        losses, rates, validations = self._seen
-        self._seen = (len(records.losses), len(records.rates), len(records.validations))
-        self.losses += records.losses[losses:]
-        self.rates += records.rates[rates:]
-        self.validations += records.validations[validations:]
+        self._known = self.grow(records, self._known)
         return more
 
 

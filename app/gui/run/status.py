@@ -1,34 +1,76 @@
-"""One line over the charts: what the run is doing, what happened last, and how busy this machine is."""
+"""The card over the charts: eight facts of a run under way, large enough to be read from afar; or how it ended."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from app.gui.kit import Frame, Label, RoundFrame, fitting, px
+from app.gui.kit import Button, Frame, Label, RoundFrame, fitting, px, theme
 from app.gui.run.hardware_meters import MachineMeters
+from modules.language import tr
 
-EDGE = 14
+EDGE, GAP = 14, 24
+
+
+@dataclass(frozen=True)
+class Fact:
+    label: str
+    value: str
+    role: str = "text"
 
 
 class RunStatus(RoundFrame):
-    """`notify` what is so; words that do not fit end in dots."""
+    """`show(facts)`; with buttons once the run is over. The first fact may be a sentence, in red if it failed."""
 
-    def __init__(self, master: Any) -> None:
+    def __init__(self, master: Any, on_continue: Any, on_folder: Any) -> None:
         super().__init__(master)
-        self.meters = MachineMeters(self, 4)
-        self.meters.pack(side="right", padx=px(EDGE), pady=px(10))
-        words = Frame(self)
-        words.pack(side="left", fill="both", expand=True, padx=px(EDGE), pady=px(8))
-        self.status_label = Label(words, "", font="bold")
-        self.status_label.pack(fill="x", expand=True)
-        self.events = Label(words, "", font="small", role="text2")
+        self.meters = MachineMeters(self, 2, most=2)
+        self.meters.pack(side="right", padx=px(EDGE), pady=px(8))
+        self.buttons = Frame(self)
+        self.resume = Button(self.buttons, tr("Continue"), on_continue, image="play")
+        self.folder = Button(self.buttons, tr("Open folder"), on_folder, kind="quiet", image="folder-open")
+        self.folder.pack(side="right")
+        self.row = Frame(self)
+        self.row.pack(side="left", fill="both", expand=True, padx=px(EDGE), pady=px(8))
+        self._cells: list[tuple[Frame, Label, Label]] = []
+        self._shown: object = None
 
-    def show(self, words: str, below: str = "", role: str = "text") -> None:
-        """What is so now, and in grey what happened last."""
-        room = self.status_label.winfo_width()
-        self.status_label.set(fitting(words, room, "bold") if room > 1 else words, role)
-        self.events.set(fitting(below, room, "small") if room > 1 else below)
-        if not below:
-            self.events.pack_forget()
-        elif not self.events.winfo_manager():
-            self.events.pack(fill="x")
+    def show(self, facts: Sequence[Fact], *, over: bool, resumable: bool) -> None:
+        """The facts in their order; those that do not fit are left out, from the end."""
+        shown = (tuple(facts), over, resumable, self.row.winfo_width())
+        if shown == self._shown:
+            return
+        self._shown = shown
+        while len(self._cells) < len(facts):
+            self._cells.append(self._cell())
+        room = self.row.winfo_width() if self.row.winfo_width() > 1 else px(2000)
+        for index, (cell, label, value) in enumerate(self._cells):
+            fact = facts[index] if index < len(facts) else None
+            if fact is not None:
+                label.set(fact.label)
+                value.set(fitting(fact.value, room, "section") if index == 0 else fact.value, fact.role)
+                room -= max(theme.measure(fact.label, "small"), theme.measure(fact.value, "section")) + px(GAP)
+            if fact is None or (room < px(8 - GAP) and index):
+                cell.pack_forget()
+            elif not cell.winfo_manager():
+                cell.pack(side="left", padx=(0, px(GAP)))
+        self._put(self.meters, not over)
+        self._put(self.buttons, over)
+        self._put(self.resume, resumable)
+
+    def _cell(self) -> tuple[Frame, Label, Label]:
+        cell = Frame(self.row)
+        label, value = Label(cell, "", font="small", role="text2"), Label(cell, "", font="section")
+        label.pack(fill="x")
+        value.pack(fill="x")
+        return cell, label, value
+
+    def _put(self, part: Any, wanted: bool) -> None:
+        if wanted != bool(part.winfo_manager()):
+            if not wanted:
+                part.pack_forget()
+            elif part is not self.resume:
+                part.pack(side="right", padx=px(EDGE), pady=px(8), before=self.row)
+            else:
+                part.pack(side="left", padx=(0, px(8)))

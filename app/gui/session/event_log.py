@@ -1,11 +1,27 @@
-"""A run's events.jsonl, read as far as it has grown: losses, notes, its end. Damaged lines are passed over."""
+"""What the events of a run tell by step, and its events.jsonl, read as far as it has grown."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Literal
 
-from modules.messages import Event, Failed, Finished, Message, Note, Progress, Started, Validated
+from modules.messages import (
+    BackupSaved,
+    Event,
+    Failed,
+    Finished,
+    Message,
+    ModelSaved,
+    Note,
+    Progress,
+    Retention,
+    SampleReady,
+    Started,
+    Validated,
+)
 from modules.system.reading import open_file
 from modules.wire import decode
 
@@ -13,14 +29,92 @@ BITE = 4_000_000  # bytes read at once, so that a window's thread is not held up
 MAX_LINE_BYTES = 4_000_000
 
 
-@dataclass
-class EventLog:
-    """What the events of one run tell, up to the byte that was read last."""
+Points = list[tuple[float, float]]
+MarkKind = Literal["sample", "backup", "model", "rate"]
+LISTS = ("losses", "rates", "validations", "retentions", "marks", "remarks")
 
-    path: Path
-    losses: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])
-    rates: list[tuple[int, float]] = field(default_factory=list[tuple[int, float]])  # the highest of the parts
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What happened at a step: something was written to `path`, or the learning rate was multiplied by `factor`."""
+
+    step: int
+    kind: MarkKind
+    path: str = ""
+    factor: float = 1.0
+
+
+@dataclass
+class RunSeries:
+    """The lists only grow; `cut` and `forget` begin new ones."""
+
+    losses: Points = field(default_factory=list[tuple[float, float]])  # step, loss
+    rates: Points = field(default_factory=list[tuple[float, float]])  # step, the highest learning rate of the parts
     validations: list[Validated] = field(default_factory=list[Validated])
+    retentions: list[Retention] = field(default_factory=list[Retention])
+    marks: list[Mark] = field(default_factory=list[Mark])
+    remarks: list[Note] = field(default_factory=list[Note])  # on what is learnt and forgotten
+
+    def collect(self, event: object) -> None:
+        """Take in what an event tells by step; most tell nothing."""
+        match event:
+            case Progress():
+                self.losses += [(int(step), loss) for step, loss in event.losses]
+                if event.rates:
+                    self.rates.append((event.step, max(event.rates.values())))
+            case Validated():
+                self.validations.append(event)
+            case Retention():
+                self.retentions.append(event)
+            case _:
+                self._mark(event)
+
+    def _mark(self, event: object) -> None:
+        match event:
+            case SampleReady(step=step):
+                known = any(mark.step == step and mark.kind == "sample" for mark in self.marks[-1:])
+                self.marks += [] if known else [Mark(step, "sample")]
+            case BackupSaved():
+                self.marks.append(Mark(event.step, "backup", event.path))
+            case ModelSaved():
+                self.marks.append(Mark(event.step, "model", event.path))
+            case Note():  # has no step of its own: it is of the last one
+                step = int(self.losses[-1][0]) if self.losses else 0
+                lower = [each.values["factor"] for each in event.problems if each.code == "rollback.done:lower"]
+                self.marks += [Mark(step, "rate", factor=float(factor)) for factor in lower]
+                self.remarks += [event] if any(each.code.startswith("retention.") for each in event.problems) else []
+            case _:
+                return
+
+    def cut(self, last: float) -> None:
+        """A run that goes on from a backup forgets what came after it."""
+        for name in LISTS:
+            setattr(self, name, [entry for entry in getattr(self, name) if _step(entry) <= last])
+
+    def forget(self) -> None:
+        """Everything: a run begins anew."""
+        self.cut(-math.inf)
+        self.remarks = []
+
+    def lengths(self) -> tuple[int, ...]:
+        return tuple(len(getattr(self, name)) for name in LISTS)
+
+    def grow(self, other: RunSeries, known: Sequence[int]) -> tuple[int, ...]:
+        """Take in what `other` has beyond these lengths; gives its lengths of now."""
+        for name, count in zip(LISTS, known, strict=True):
+            getattr(self, name).extend(getattr(other, name)[count:])
+        return other.lengths()
+
+
+def _step(entry: Any) -> float:
+    return entry[0] if isinstance(entry, tuple) else getattr(entry, "step", 0)
+
+
+@dataclass
+class EventLog(RunSeries):
+    """What the events of one run tell, up to the byte that was read last. Damaged lines are passed over."""
+
+    path: Path = Path()
     notes: list[Note] = field(default_factory=list[Note])
     resumed: list[Started] = field(default_factory=list[Started])  # from a backup, the last one of each step
     steps: int = 0
@@ -62,9 +156,6 @@ class EventLog:
             return
         match event:
             case Progress():
-                self.losses += [(int(step), loss) for step, loss in event.losses]
-                if event.rates:
-                    self.rates.append((event.step, max(event.rates.values())))
                 self.step, self.steps = event.step, event.steps
             case Started():
                 self._continued(event)
@@ -72,18 +163,15 @@ class EventLog:
                 self.end = event
             case Note():
                 self.notes.append(event)
-            case Validated():
-                self.validations.append(event)
             case _:
-                return
+                pass
+        self.collect(event)
 
     def _continued(self, event: Started) -> None:
         """A run that goes on from a backup forgets what came after it."""
         self.steps, self.end = event.steps, None
         start = event.resumed_from
-        self.losses = [point for point in self.losses if point[0] <= start]
-        self.rates = [point for point in self.rates if point[0] <= start]
-        self.validations = [event for event in self.validations if event.step <= start]
+        self.cut(start)
         self.step = max(start, 0)
         self.resumed = [earlier for earlier in self.resumed if earlier.resumed_from < start]
         self.resumed += [event] if start >= 0 else []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -24,6 +25,9 @@ from modules.system.reading import open_file, read_text
 
 NAME = re.compile(r"(\d+) - (\d+) - (.*)\.png")
 OVERVIEW = re.compile(r"(\d+) - grid(?: \(\d+\))?\.png")  # of all prompts of a step
+
+STAMP = "2026-11-30 16:49:51"  # before each line of a log
+LOG_END = 4000  # bytes
 
 Status = Literal["finished", "stopped", "failed", "running", "cut off"]
 
@@ -76,7 +80,7 @@ class Run:
     @cached_property
     def records(self) -> EventLog:
         """Losses, notes and ends; call its `update` now and then to follow a run that is under way."""
-        return EventLog(self.folder / "events.jsonl")
+        return EventLog(path=self.folder / "events.jsonl")
 
     @cached_property
     def preset(self) -> Preset | None:
@@ -108,6 +112,19 @@ class Run:
             return _prompt_in(sample.path) or sample.words
         prompts = [prompt for prompt in self.preset.sampling.prompts if prompt.enabled] if self.preset else []
         return prompts[sample.number - 1].prompt if 0 < sample.number <= len(prompts) else sample.words
+
+    @cached_property
+    def seconds(self) -> float:
+        """From the first line of its log to the last; 0 where nobody knows."""
+        try:
+            with open_file(self.folder / "log.txt") as file:
+                first = file.read(len(STAMP))
+                file.seek(max(0, file.seek(0, 2) - LOG_END))
+                lines = file.read(LOG_END).decode(errors="replace").splitlines()
+            stamps = [found for line in lines if (found := _time_in(line))]
+            return stamps[-1] - (_time_in(first.decode(errors="replace")) or stamps[-1]) if stamps else 0.0
+        except OSError:
+            return 0.0
 
     def backups(self) -> list[tuple[int, Path]]:
         """Steps to continue from, newest first: those written to the end. The engine checks every byte of one."""
@@ -164,6 +181,14 @@ def parameters_in(path: Path) -> str:
             return str(image.info.get("parameters", ""))
     except UNREADABLE:
         return ""
+
+
+def _time_in(line: str) -> float:
+    """Of a line of a log, in seconds; 0 for a line without one."""
+    try:
+        return datetime.strptime(line[: len(STAMP)], "%Y-%m-%d %H:%M:%S").timestamp()
+    except ValueError:
+        return 0.0
 
 
 def _prompt_in(path: Path) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from app.gui.draft.problem_labels import failure_text, note_text, pause_text
+from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import RunState
-from modules.event_text import progress_text
 from modules.language import tr
-from modules.messages import BackupSaved, Failed, Finished, ModelSaved, Note, Paused
+from modules.messages import Failed, Finished
 from modules.text import percent_done, time_left
 
 STATE_LABELS = {
@@ -17,20 +15,6 @@ STATE_LABELS = {
     "stopping": "Stopping after this step",
     "preparing": "Preparing",
 }
-
-
-def status_text(running: RunState) -> str:
-    """The state of the run in one line."""
-    if not running.busy or running.what != "train":
-        return end_text(running)
-    now = running.progress
-    if running.pause_reason:
-        return tr("Paused: {reason}", reason=running.pause_reason)
-    if stage := running.stage:
-        return f"{stage_text(stage)}   \u00b7   {progress_text(now)}" if now else stage_text(stage)
-    if now is None:
-        return tr(STATE_LABELS[running.state])
-    return f"{tr(STATE_LABELS[running.state])}: {progress_text(now)}"
 
 
 def end_text(running: RunState) -> str:
@@ -55,21 +39,6 @@ def window_title(running: RunState, name: str) -> str:
     share = percent_done(now.step, now.steps)
     left = tr("{share}, {time} left", share=share, time=time_left(now.seconds_left)) if now.seconds_left > 0 else share
     return f"{left} - {name}"
-
-
-def event_text(event: object) -> str:
-    """What an event adds to the line of things that happened: "" for most."""
-    match event:
-        case BackupSaved():
-            return tr("Backup at step {step:,}", step=event.step)
-        case ModelSaved():
-            return tr("Model saved at step {step:,}", step=event.step)
-        case Note(level="warning" | "error"):
-            return note_text(event)
-        case Paused() if event.reason:
-            return pause_text(event)
-        case _:
-            return ""
 
 
 def pause_advice(*, retries: bool) -> str:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from app.gui.draft.problem_labels import failure_text, note_text, pause_text
 from app.gui.session.engine_client import EngineDied
+from app.gui.session.event_log import RunSeries
 from modules.event_text import sentence
 from modules.language import tr
 from modules.messages import (
@@ -81,7 +82,7 @@ class Countdown:
 
 
 @dataclass
-class RunState:
+class RunState(RunSeries):
     """Fold events into what is so now. Listeners are called after each event with that event."""
 
     state: State = "idle"
@@ -89,11 +90,7 @@ class RunState:
     stage: Stage | None = None
     started: Started | None = None
     runs: int = 0  # that have been sent to the engine
-    goes_on: bool = False  # this run has started again from a backup: memory had run out
     progress: Progress | None = None
-    losses: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, loss
-    rates: list[tuple[float, float]] = field(default_factory=list[tuple[float, float]])  # step, rate of the first part
-    validations: list[Validated] = field(default_factory=list[Validated])
     samples: list[SampleReady] = field(default_factory=list[SampleReady])
     log: list[Line] = field(default_factory=list[Line])
     backup_step: int = -1  # of the newest backup of this run; -1 for none
@@ -131,11 +128,12 @@ class RunState:
         if what == "train":
             self.log.append(Line(time.time(), "info", tr("New run")))
             self.started = self.progress = self.run_ended = None
-            self.runs, self.goes_on, self.backup_step, self.model = self.runs + 1, False, -1, None
+            self.runs, self.backup_step, self.model = self.runs + 1, -1, None
             self._forget_series()
 
     def _forget_series(self) -> None:
-        self.losses, self.rates, self.samples, self.validations = [], [], [], []
+        self.samples = []
+        self.forget()
 
     def stopping(self) -> None:
         """The user asked to stop."""
@@ -157,7 +155,6 @@ class RunState:
         match event:
             case Started():
                 if self.started is not None:  # what came before is read from the run's folder, up to the backup
-                    self.goes_on = True
                     self._forget_series()
                 self.started = event
                 self.state = "stopping" if self.state == "stopping" else "training"
@@ -178,10 +175,10 @@ class RunState:
 
     def _collect(self, event: WindowEvent) -> None:
         """What a run makes."""
+        self.collect(event)
         if isinstance(event, SampleReady):
             self.samples.append(event)
         elif isinstance(event, Validated):
-            self.validations.append(event)
             self.stage = None
         elif isinstance(event, BackupSaved):
             self.backup_step = event.step
@@ -198,8 +195,7 @@ class RunState:
 
     def _advance(self, event: Progress) -> None:
         self.progress, self.stage = event, None
-        self.losses.extend((step, loss) for step, loss in event.losses)
-        self.rates.extend((step, rate) for step, _ in event.losses[-1:] for rate in [*event.rates.values()][:1])
+        self.collect(event)
 
 
 def level_of(event: WindowEvent) -> str:

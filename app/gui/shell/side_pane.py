@@ -6,10 +6,10 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Chart, Frame, Label, px
-from app.gui.run.before_after import BeforeAfter
 from app.gui.run.hardware_meters import MachineMeters
-from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import LiveRun
+from app.gui.run.samples.before_after import BeforeAfter
+from app.gui.run.samples.image_viewer import ImageViewer
 from app.gui.shell.page_stack import PageStack
 from modules.language import tr
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Button, Cell, Frame, VirtualGrid, px
-from app.gui.run.image_viewer import ImageViewer
 from app.gui.run.run_source import SampleImage
+from app.gui.run.samples.image_viewer import ImageViewer
 from app.gui.session.open_external import open_external
 from modules.language import plural, tr
 from modules.messages import SampleReady

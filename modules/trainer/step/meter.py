@@ -7,17 +7,20 @@ make this program wait for the card at every step, and then the card for this pr
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from math import isfinite, isnan, nan
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from modules.messages import Progress
 from modules.system.devices import memory_in_use, to_cpu
-from modules.text import GB, LOSS_SMOOTHING
+from modules.text import GB
+from modules.trend import mean_of, smoothing_width
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,7 @@ class Meter:
         self._waiting: list[StepMetrics] = []
         self._told = time.monotonic()
         self._seconds_per_step = 0.0
-        self.smooth: float | None = None  # looks back about 50 steps
-        self._share = 0.0  # of its weights that losses have filled: at first the few there are count fully
+        self._recent: deque[float] = deque()  # losses whose mean is told: what the chart draws at its last step
         self.nan_step = 0  # the first step that was applied though its loss was no number
 
     def add(
@@ -79,7 +81,7 @@ class Meter:
             return
         self._waiting = self._waiting[len(ready) :]
         self._told = time.monotonic()
-        losses = self._draw_curves(ready)
+        losses = self._draw_curves(ready, smoothing_width(steps) // 2 + 1)
         memory, card_memory = memory_in_use()
         rate = 1 / self._seconds_per_step if self._seconds_per_step else 0.0
         speed = {"speed/steps_per_second": rate}
@@ -92,7 +94,7 @@ class Meter:
             )
         )
 
-    def _draw_curves(self, points: Sequence[StepMetrics]) -> list[float]:
+    def _draw_curves(self, points: Sequence[StepMetrics], width: int) -> list[float]:
         """A point for each step, for TensorBoard, and the smoothed loss up to here; gives the losses."""
         losses: list[float] = []
         for point in points:
@@ -100,7 +102,9 @@ class Meter:
             losses.append(loss)
             if not verdict:  # what was left out of training stays out of the smoothed loss
                 self.nan_step = self.nan_step or (0 if isfinite(loss) else point.step)
-                self._smoothe(loss)
+                self._recent.append(loss)
+            while len(self._recent) > width:
+                self._recent.popleft()
             curves = {"loss/train": loss}
             curves |= {} if self.smooth is None else {"loss/smooth": self.smooth}
             curves |= {f"learning_rate/{name}": value for name, value in point.rates.items()}
@@ -108,18 +112,17 @@ class Meter:
             self._numbers(point.step, curves)
         return losses
 
-    def _smoothe(self, loss: float) -> None:
-        """A moving average without the bias towards its first value."""
-        self._share = LOSS_SMOOTHING * self._share + 1 - LOSS_SMOOTHING
-        before = self.smooth or 0.0
-        self.smooth = before + (1 - LOSS_SMOOTHING) / self._share * (loss - before)
+    @property
+    def smooth(self) -> float | None:
+        """The mean of the last losses: of half the width that the chart averages over. None before the first."""
+        return mean_of(list(self._recent)) if self._recent else None
 
-    def state_dict(self) -> dict[str, float | None]:
-        return {"smooth": self.smooth, "share": self._share}
+    def state_dict(self) -> dict[str, list[float]]:
+        return {"recent": list(self._recent)}
 
-    def load_state_dict(self, state: Mapping[str, float | None]) -> None:
-        self.smooth = state["smooth"]
-        self._share = state.get("share", 1.0) or 0.0  # backups of before do not say it
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        smooth = state.get("smooth")  # of an earlier version: as if all of the last losses had been that
+        self._recent = deque(state.get("recent", [] if smooth is None else [smooth] * (smoothing_width(0) // 2)))
 
 
 def has_arrived(point: StepMetrics) -> bool:

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from app.gui.context import AppContext
-from app.gui.run.run_source import LiveRun, SampleImage, by_prompt
-from modules.messages import Failed, Finished, SampleNow, SampleReady, Validated, note
+from app.gui.run.run_source import LiveRun, PastRun, SampleImage, by_prompt
+from app.gui.session.run_history import Run
+from modules.messages import Failed, Finished, ModelSaved, SampleNow, SampleReady, Stage, Started, Validated, note
 from modules.sentences.problem import problem
 from modules.wire import encode
 from tests.gui.person import Person
@@ -50,6 +52,14 @@ def live(context: AppContext, folder: Path, **options: Any) -> None:
         context.running.take(event)
 
 
+def prompts_of(page: Any) -> tuple[str, ...]:
+    return tuple(head.text for head in page.samples.gallery.table.heads.rows)
+
+
+def steps_of(page: Any) -> tuple[str, ...]:
+    return tuple(head.text for head in page.samples.gallery.table.heads.columns)
+
+
 def test_without_a_run_it_says_so_and_offers_to_start(page: Any, seat: AppContext) -> None:
     pressed: list[str] = []
     page.empty.button.on_press(lambda: pressed.append("start"))
@@ -73,8 +83,8 @@ def test_a_window_that_was_just_opened_shows_the_last_run(
     page.pack(fill="both", expand=True)
     for _ in page.build():
         root.update()
-    person.pump(lambda: person.sees("Robot LoRA 3 \u00b7 stopped at 131 of 200 when the window closed"))
-    person.pump(lambda: len(page.losses.chart.curves[0]) == STEPS and page.gallery.table.rows == PROMPTS)
+    person.pump(lambda: person.sees("Stopped at 131 of 200 when the window closed"))
+    person.pump(lambda: len(page.losses.chart.curves[0]) == STEPS and prompts_of(page) == PROMPTS)
     assert person.sees("Continue")
     went: list[tuple[str, str]] = []
     seat.go = lambda page, path="": went.append((page, path))
@@ -86,39 +96,125 @@ def test_a_window_that_was_just_opened_shows_the_last_run(
 
 
 def test_a_run_under_way_fills_chart_samples_log_and_status(
-    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+    page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
     live(seat, tmp_path / "workspace" / "one")
     pump(lambda: page.main.winfo_viewable() and len(page.losses.chart.curves[0]) == STEPS)
     assert list(page.losses.chart.curves[0].xs)[:3] == [1.0, 2.0, 3.0]
-    assert page.gallery.table.rows == PROMPTS and page.gallery.table.columns == 3
-    assert page.position.cget("text") == "3 of 3"
-    assert "No caption: x.png" in page.log.view.content()
-    assert f"Backup at step {STEPS}" in page.status.events.cget("text")
-    assert f"step {STEPS}" in page.status.status_label.cget("text")
+    assert prompts_of(page) == PROMPTS and steps_of(page) == ("base", "100", "200")
+    assert "No caption: x.png" in page.samples.log.view.content()
+    person.pump(lambda: person.sees("200 of 200 steps"))
+    for words in ("1:00 \u00b7 done", "2.00 it/s", "0.1000", "0.0001"):
+        assert person.sees(words)
     assert not page.sample.reason
 
 
-def test_validations_have_a_chart_of_their_own_by_concept(
+def words_under(chart: Any, step: float) -> str:
+    """What the chart reads where the pointer is at a step."""
+    chart.event_generate("<Motion>", x=chart.place_of(step)[0], y=60)
+    return "\n".join(
+        chart.itemcget(item, "text") for item in chart.find_withtag("pointer") if chart.type(item) == "text"
+    )
+
+
+def test_what_is_held_out_is_a_line_in_the_same_chart_and_the_pointer_reads_each_concept(
     page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
     live(seat, tmp_path / "one")
     pump(page.main.winfo_viewable)
-    assert not page.losses.which.winfo_manager()
-    for step in (0, 100, 200):
-        by_concept = {"robots": 0.5 - step / 1000, "blueprints": 0.7}
+    for step in (0, 50, 100, 150, 200):
+        by_concept = {"robots": 0.5 if step == 50 else 0.6, "blueprints": 0.7}
         mean = sum(by_concept.values()) / 2
-        seat.running.take(Validated(step, mean, 0.01, 4, by_concept, [(0.5, mean)], step != 200, 100, 0.55))
-    pump(lambda: page.losses.validation.begun)
-    assert page.losses.which.winfo_manager()
-    person.click("Validation")
-    pump(page.losses.validation.winfo_viewable)
-    assert [(curve.name, len(curve)) for curve in page.losses.validation.curves] == [
-        ("all", 3), ("robots", 3), ("blueprints", 3),
+        seat.running.take(Validated(step, mean, 0.01, 4, by_concept, [(0.5, mean)], step == 50, 50, 0.6))
+    held_out = page.losses.chart.curves[1]
+    pump(lambda: len(held_out) == 5)
+    assert list(held_out.xs) == [0, 50, 100, 150, 200] and held_out.raw[1] == 0.6
+    person.pump(lambda: person.sees("held out: no better since 50"))
+    read = words_under(page.losses.chart, 50)
+    assert "held out 0.6" in read and "robots 0.5" in read and "blueprints 0.7" in read
+    assert "the best is 0.60000 of step 50" in page.samples.log.view.content()
+
+
+def test_the_trend_is_said_in_words_and_its_tip_has_the_average(
+    page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    live(seat, tmp_path / "one")
+    pump(lambda: len(page.losses.chart.curves[0]) == STEPS)
+    person.pump(lambda: person.sees("still falling"))
+    average = sum(1 / step for step in range(1, STEPS + 1)) / STEPS
+    assert f"Average over the last {STEPS} steps: {average:.4f}." in person.tip("still falling")
+
+
+@pytest.fixture
+def marked(page: Any, person: Person, tmp_path: Path) -> tuple[Any, Path, Path]:
+    """The chart of an old run that was moved here, its folder and the model that it saved at step 100."""
+    folder = leave(tmp_path / "workspace" / "old")
+    (folder / "models").mkdir()
+    model = folder / "models" / "old-000100.safetensors"
+    model.write_bytes(b"model")
+    lines = (folder / "events.jsonl").read_text().splitlines()
+    lines.insert(-1, encode(ModelSaved("/elsewhere/models/old-000100.safetensors", 100)))
+    (folder / "events.jsonl").write_text("\n".join(lines) + "\n")
+    page.follow(PastRun(Run(folder)))
+    chart = page.losses.chart
+    person.pump(lambda: len(chart.curves[0]) == STEPS and len(chart.marks) == 5)
+    person.pump(chart.winfo_viewable)
+    return chart, folder, model
+
+
+def click_mark(person: Person, chart: Any, step: int, words: str) -> None:
+    """On the mark of a step, and then on these words of its menu."""
+    place = dict(zip("xy", chart.place_of(step), strict=True))
+    chart.event_generate("<ButtonPress-1>", **place)
+    chart.event_generate("<ButtonRelease-1>", **place)
+    person.pump(lambda: person.sees(words))
+    person.click(words)
+
+
+def test_marks_are_named_by_the_pointer(marked: tuple[Any, Path, Path], person: Person) -> None:
+    chart = marked[0]
+    assert [(mark.kind, mark.x) for mark in chart.marks] == [
+        ("dot", 0), ("dot", 100), ("dot", 200), ("square", 200), ("star", 100),
     ]  # fmt: skip
-    assert page.losses.best.cget("text") == "Best: 0.5500 at step 100"
-    assert page.losses.rate_switch.reason
-    assert "the best is 0.55000 of step 100" in page.log.view.content()
+    person.pump(lambda: "model saved at step 100" in words_under(chart, 100))
+    assert "backup of step 200" in words_under(chart, 200)
+
+
+def test_a_click_on_a_backup_or_a_star_opens_its_menu(
+    marked: tuple[Any, Path, Path], person: Person, seat: AppContext, tmp_path: Path
+) -> None:
+    chart, folder, model = marked
+    went: list[Any] = []
+    seat.resume = went.append
+    seat.go = lambda page, path="": went.append((page, path))
+    click_mark(person, chart, 200, "Continue from here")
+    click_mark(person, chart, 100, "Try this model")
+    assert went == [folder, ("tools", str(model))]
+    said: list[str] = []
+    seat.notify = lambda text, *_: said.append(text)
+    copy = tmp_path / "kept.safetensors"
+    seat.app = SimpleNamespace(ask_save_file=lambda *_: copy)
+    click_mark(person, chart, 100, "Keep a copy \u2026")
+    person.pump(lambda: said)
+    assert copy.read_bytes() == b"model"
+
+
+def test_where_a_run_was_resumed_stands_in_the_chart_with_what_was_changed(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    from app.gui.run.charts import marks_of
+
+    folder = leave(tmp_path / "workspace" / "one")
+    changed = {"training.steps": [200, 300], "training.learning_rate": [1e-4, 5e-5]}
+    events = [Started(str(folder), 300, 6, 50, 100, changed), *events_of(folder, 300, resumed_from=100)[1:]]
+    with (folder / "events.jsonl").open("a", encoding="utf-8") as file:
+        file.write("".join(f"{encode(event)}\n" for event in events))
+    source = PastRun(Run(folder))
+    while source.update():
+        pass
+    (line,) = [mark for mark in marks_of(source) if mark.kind == "line"]
+    assert (line.x, line.label) == (100, "resumed at 100 \u00b7 2 settings changed")
+    assert "Learning rate" in line.words
 
 
 def test_the_learning_rate_and_all_of_the_curve_can_be_shown(
@@ -126,7 +222,7 @@ def test_the_learning_rate_and_all_of_the_curve_can_be_shown(
 ) -> None:
     live(seat, tmp_path / "one")
     pump(lambda: len(page.losses.chart.curves[0]) == STEPS)
-    rate = page.losses.chart.curves[1]
+    rate = page.losses.chart.curves[2]
     assert not rate.visible and len(rate) > 0
     page.losses.rate_switch.turn()
     assert rate.visible
@@ -140,46 +236,50 @@ def test_the_slider_and_the_arrows_walk_through_the_steps(
     page: Any, seat: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
     live(seat, tmp_path / "one")
-    pump(page.gallery.table.winfo_viewable)
-    page.gallery.table.focus_force()
-    page.gallery.table.event_generate("<Left>")
-    pump(lambda: page.pictures.shot.step == 100)
-    page.gallery.table.event_generate("<Down>")
-    pump(lambda: page.pictures.shot.prompt == PROMPTS[1])
-    assert page.pictures.slider.get() == 1
-    page.pictures.slider.focus_force()
-    page.pictures.slider.event_generate("<End>")
+    pump(page.samples.gallery.table.winfo_viewable)
+    page.samples.gallery.table.focus_force()
+    page.samples.gallery.table.event_generate("<Left>")
+    pump(lambda: page.samples.pictures.shot.step == 100)
+    page.samples.gallery.table.event_generate("<Down>")
+    pump(lambda: page.samples.pictures.shot.prompt == PROMPTS[1])
+    assert page.samples.pictures.slider.get() == 1
+    page.samples.turn("compare")
+    pump(page.samples.pictures.slider.winfo_viewable)
+    page.samples.pictures.slider.focus_force()
+    page.samples.pictures.slider.event_generate("<End>")
     pump()
-    assert page.pictures.shot.step == 200
+    assert page.samples.pictures.shot.step == 200
 
 
 def test_the_newest_step_stays_in_view_until_the_slider_is_moved_back(
     page: Any, seat: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
     live(seat, tmp_path / "one")
-    pump(lambda: page.pictures.position == "3 of 3")
+    pump(lambda: page.samples.pictures.position == "3 of 3")
     path = tmp_path / "one" / "samples" / "000300 - 1 - a red robot.png"
     more = SampleReady(str(path), PROMPTS[0], 300, 1)
     draw([more])
     seat.running.take(more)
-    pump(lambda: page.pictures.position == "4 of 4")
-    page.pictures.slider.focus_force()
+    pump(lambda: page.samples.pictures.position == "4 of 4")
+    page.samples.turn("compare")
+    pump(page.samples.pictures.slider.winfo_viewable)
+    page.samples.pictures.slider.focus_force()
     for key in ("<Home>", "<Right>"):
-        page.pictures.slider.event_generate(key)
-    pump(lambda: page.pictures.position == "2 of 4")
+        page.samples.pictures.slider.event_generate(key)
+    pump(lambda: page.samples.pictures.position == "2 of 4")
     last = SampleReady(str(path.with_name("000400 - 1 - a red robot.png")), PROMPTS[0], 400, 1)
     draw([last])
     seat.running.take(last)
-    pump(lambda: page.pictures.position == "2 of 5")
+    pump(lambda: page.samples.pictures.position == "2 of 5")
 
 
 def test_return_enlarges_a_sample_and_arrows_go_on(page: Any, seat: AppContext, pump: Pump, tmp_path: Path) -> None:
-    from app.gui.run.image_viewer import ImageViewer
+    from app.gui.run.samples.image_viewer import ImageViewer
 
     live(seat, tmp_path / "one")
-    pump(page.gallery.table.winfo_viewable)
-    page.gallery.table.focus_force()
-    page.gallery.table.event_generate("<Return>")
+    pump(page.samples.gallery.table.winfo_viewable)
+    page.samples.gallery.table.focus_force()
+    page.samples.gallery.table.event_generate("<Return>")
     pump(lambda: [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, ImageViewer)])
     (dialog,) = [child for child in page.winfo_toplevel().winfo_children() if isinstance(child, ImageViewer)]
     pump(dialog.winfo_viewable)
@@ -195,12 +295,14 @@ def test_the_log_filters_and_copies(
 ) -> None:
     live(seat, tmp_path / "one")
     seat.running.take(Failed("The disk is full."))
-    pump(lambda: "The disk is full." in page.log.view.content())
-    page.log.copy.press()
+    pump(lambda: "The disk is full." in page.samples.log.view.content())
+    page.samples.turn("log")
+    pump(page.samples.log.winfo_viewable)
+    page.samples.log.copy.press()
     assert "The disk is full." in root.pasted()
     person.click("Errors")
-    assert page.log.view.text.tag_cget("warning", "elide") == "1"
-    pump(lambda: "The disk is full." in page.status.status_label.cget("text"))
+    assert page.samples.log.view.text.tag_cget("warning", "elide") == "1"
+    person.pump(lambda: person.sees("Failed: The disk is full."))
 
 
 def test_an_old_run_is_opened_and_the_live_one_comes_back(
@@ -217,15 +319,15 @@ def test_an_old_run_is_opened_and_the_live_one_comes_back(
     assert page.source is page.live
     person.click("This window's run")
     person.click("old")
-    pump(lambda: len(page.losses.chart.curves[0]) == STEPS and "No caption" in page.log.view.content())
-    assert page.gallery.table.rows == PROMPTS
-    page.resume.press()
+    pump(lambda: len(page.losses.chart.curves[0]) == STEPS and "No caption" in page.samples.log.view.content())
+    assert prompts_of(page) == PROMPTS
+    page.status.resume.press()
     assert resumed == [folder]
     backup, aside = next((folder / "backups").iterdir()), tmp_path / "aside"
     backup.rename(aside)
-    pump(lambda: not page.resume.winfo_viewable())
+    pump(lambda: not page.status.resume.winfo_viewable())
     aside.rename(backup)  # as an engine does that outlives its window
-    pump(page.resume.winfo_viewable)
+    pump(page.status.resume.winfo_viewable)
     live(seat, tmp_path / "workspace" / "new")
     pump(lambda: page.source is page.live and page.main.winfo_viewable())
 
@@ -282,7 +384,7 @@ def test_a_run_that_goes_on_with_less_memory_is_no_new_run(
     pump(lambda: len(page.losses.chart.curves[0]) == 300)
     assert [int(step) for step, _ in page.live.losses] == list(range(1, 301))
     assert [shot.step for shot in by_prompt(page.live.shots)[1, ""]] == [0, 100, 200, 300]
-    assert "goes on in another way, which takes less: int8" in page.status.events.cget("text")
+    assert "goes on in another way, which takes less: int8" in page.samples.log.view.content()
 
 
 def test_a_prompt_of_the_moment_is_judged_and_sent(
@@ -336,8 +438,8 @@ def test_nothing_listens_any_more_when_the_page_is_gone(seat: AppContext, root: 
 
 def test_without_prompts_of_the_preset_samples_that_were_asked_for_begin_at_the_left(page: Any, tmp_path: Path) -> None:
     asked = [SampleImage(tmp_path / f"{step}.png", step, 0, words) for step, words in ((5, "a"), (9, "a"), (9, "b"))]
-    page.gallery.show(asked)
-    rows = [[page.gallery.shot_at(row, column) for column in range(page.gallery.table.columns)] for row in (0, 1)]
+    page.samples.gallery.show(asked)
+    rows = [[page.samples.gallery.shot_at(row, column) for column in range(len(steps_of(page)))] for row in (0, 1)]
     assert rows == [asked[:2], [asked[2], None]]
 
 
@@ -346,16 +448,71 @@ def test_a_sample_that_was_asked_for_is_shown_and_makes_no_hole_in_the_other_row
 ) -> None:
     folder = tmp_path / "workspace" / "robot"
     live(seat, folder)
-    pump(lambda: page.pictures.shot is not None)
-    assert page.pictures.shot.prompt == PROMPTS[0]
+    pump(lambda: page.samples.pictures.shot is not None)
+    assert page.samples.pictures.shot.prompt == PROMPTS[0]
     asked = SampleReady(str(folder / "samples" / "now.png"), "a robot in the snow", 150, 0)
     later = SampleReady(str(folder / "samples" / "later.png"), PROMPTS[0], 300, 1)
     draw([asked, later])
     seat.running.take(asked)
-    pump(lambda: page.pictures.shot.prompt == "a robot in the snow")
-    assert page.gallery.table.columns == 3, "no column of its own"
-    assert [page.gallery.shot_at(2, column) is not None for column in range(3)] == [False, False, True]
-    monkeypatch.setattr("app.gui.run.before_after.ASKED_SECONDS", -1)
+    pump(lambda: page.samples.pictures.shot.prompt == "a robot in the snow")
+    assert len(steps_of(page)) == 3, "no column of its own"
+    assert [page.samples.gallery.shot_at(2, column) is not None for column in range(3)] == [False, False, True]
+    monkeypatch.setattr("app.gui.run.samples.before_after.ASKED_SECONDS", -1)
     seat.running.take(later)
-    pump(lambda: page.pictures.shot.step == 300)
-    assert page.pictures.shot.prompt == PROMPTS[0], "the prompt that was watched before"
+    pump(lambda: page.samples.pictures.shot.step == 300)
+    assert page.samples.pictures.shot.prompt == PROMPTS[0], "the prompt that was watched before"
+
+
+def test_b_shows_the_base_while_it_is_held_and_k_keeps_the_model_of_the_column(
+    page: Any, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    live(seat, tmp_path / "one")
+    (tmp_path / "one" / "models").mkdir()
+    model = tmp_path / "one" / "models" / "one-000200.safetensors"
+    model.write_bytes(b"model")
+    seat.running.take(ModelSaved(str(model), 200))
+    table = page.samples.gallery.table
+    pump(lambda: table.winfo_viewable() and [head.star for head in table.heads.columns] == [False, False, True])
+    painted: list[Path] = []
+    thumb = seat.pictures.thumb
+    seat.pictures.thumb = lambda path, *rest: (painted.append(path), thumb(path, *rest))[1]
+    table.focus_force()
+    table.event_generate("<KeyPress-b>")
+    assert painted[-1].name.startswith("000000 - 1"), "the base in the place of the chosen one"
+    table.event_generate("<KeyRelease-b>")
+    assert painted[-1].name.startswith("000200 - 1")
+    copy, said = tmp_path / "kept.safetensors", list[str]()
+    seat.notify = lambda text, *_: said.append(text)
+    seat.app = SimpleNamespace(ask_save_file=lambda *_: copy)
+    table.event_generate("<KeyPress-k>")
+    pump(lambda: said)
+    assert copy.read_bytes() == b"model"
+    table.event_generate("<Left>")
+    table.event_generate("<KeyPress-k>")
+    assert said[-1] == "No model was saved at step 100."
+
+
+def test_the_size_of_samples_is_kept_and_large_gives_them_the_page(
+    page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    live(seat, tmp_path / "one")
+    table = page.samples.gallery.table
+    pump(table.winfo_viewable)
+    before = table.size
+    table.event_generate("<Control-Button-4>", x=200, y=60)
+    assert table.size > before and page.samples.slider.get() == table.size
+    assert seat.window_state.get("sample_size") == table.size
+    person.click("Large")
+    pump(lambda: not page.losses.winfo_viewable())
+    assert not person.sees("Learnt / forgotten")
+    person.click("Smaller")
+    pump(page.losses.winfo_viewable)
+
+
+def test_the_step_whose_samples_are_being_made_has_a_column_that_says_so(
+    page: Any, person: Person, seat: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    live(seat, tmp_path / "one", steps=160)
+    seat.running.take(Stage("stage.samples", 10, 80))
+    pump(lambda: steps_of(page) == ("base", "100", "160"))
+    person.pump(lambda: person.sees("sampling"))

@@ -117,7 +117,7 @@ def test_another_model_goes_into_the_job_and_not_into_the_project(cards: Any, en
 def test_images_appear_as_they_come_and_open_large(
     cards: Any, context: AppContext, pump: Pump, tmp_path: Path, root: Any
 ) -> None:
-    from app.gui.run.image_viewer import ImageViewer
+    from app.gui.run.samples.image_viewer import ImageViewer
 
     card = cards["sample"]
     prompt(card, prompt="a robot")

@@ -10,6 +10,7 @@ import torch
 from app.gui.kit.charts.curve import Curve
 from modules.messages import Progress
 from modules.trainer.step.meter import Meter
+from modules.trend import smoothing_width
 
 
 class Reader:
@@ -49,23 +50,25 @@ def test_every_loss_is_told_once_and_in_order() -> None:
 def test_the_smoothed_loss_is_the_one_that_the_chart_draws() -> None:
     reader = Reader()
     meter = reader.meter()
-    for step, loss in enumerate((1.0, 0.0, 0.0), 1):
+    losses = [1.0 / step for step in range(1, 81)]
+    for step, loss in enumerate(losses, 1):
         add(meter, step, loss)
-    meter.report(3, 3, 0, 1)
+        if step % 20 == 0:
+            meter.report(step, 80, 0, 1)
     smooth = [value for _, value in reader.curves["loss/smooth"]]
-    chart = Curve("loss")
-    chart.add([1, 2, 3], [1.0, 0.0, 0.0])
-    assert smooth == pytest.approx(list(chart.soft))
-    assert smooth[1] == pytest.approx(0.98 / 1.98)  # not biased towards the first
-    assert reader.told[0].smooth_loss == pytest.approx(smooth[2])
+    for count in (1, 30, 80):
+        chart = Curve("loss", width=smoothing_width(80))
+        chart.add(range(count), losses[:count])
+        assert smooth[count - 1] == pytest.approx(chart.mean(count - 1))
+    assert reader.told[-1].smooth_loss == pytest.approx(smooth[-1])
     again, older = Reader().meter(), Reader().meter()
     again.load_state_dict(meter.state_dict())
-    older.load_state_dict({"smooth": 0.5})
+    older.load_state_dict({"smooth": 0.5, "share": 1.0})
     for each in (meter, again, older):
-        add(each, 4, 1.0)
-        each.report(4, 4, 0, 1)
+        add(each, 81, 1.0)
+        each.report(81, 81, 0, 1)
     assert again.smooth == meter.smooth
-    assert older.smooth == pytest.approx(0.98 * 0.5 + 0.02)
+    assert older.smooth == pytest.approx((25 * 0.5 + 1) / 26)
 
 
 def test_the_length_of_the_gradient_is_drawn_where_it_was_measured() -> None:

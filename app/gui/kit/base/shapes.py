@@ -6,6 +6,7 @@ are as smooth and cost a tenth. They are opaque because X11 blends transparent i
 
 from __future__ import annotations
 
+import math
 import tkinter as tk
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ from PIL import Image, ImageDraw, ImageTk
 
 from app.gui.kit.base.theme import rgb
 
+POINTS, INNER = 5, 0.42  # of a star
 FINER = 4  # drawn four times as large and averaged
 PLACES = ("nw", "ne", "sw", "se")
 
@@ -56,6 +58,16 @@ def dot(side: int, colour: str, outside: str, *, on: bool) -> ImageTk.PhotoImage
     if on:
         draw.ellipse((large * 0.32, large * 0.32, large * 0.68, large * 0.68), fill=rgb(colour))
     return ImageTk.PhotoImage(image.resize((side, side), Image.Resampling.LANCZOS))
+
+
+def draw_star(canvas: tk.Canvas, x: float, y: float, radius: float, colour: str, tags: str = "") -> None:
+    """A star of five points."""
+    places: list[float] = []
+    for point in range(2 * POINTS):
+        far = radius if point % 2 == 0 else radius * INNER
+        turn = math.pi * point / POINTS
+        places += [x + far * math.sin(turn), y - far * math.cos(turn)]
+    canvas.create_polygon(*places, fill=colour, tags=tags)
 
 
 class RoundBox:

@@ -19,6 +19,7 @@ class Bar:
     label: str
     value: float
     note: str = ""
+    role: str = "accent"  # of the bar, and of a note that is not plain
 
 
 class BarList(Painted, tk.Canvas):
@@ -53,7 +54,6 @@ class BarList(Painted, tk.Canvas):
             label = fitting(bar.label, left - px(8), "small")
             self.create_text(0, middle, anchor="w", text=label, fill=theme.colour("text2"), font=theme.font("small"))
             end = left + (max(px(2), room * bar.value / most) if bar.value > 0 else 0)
-            self.create_rectangle(left, top + px(6), end, top + px(LINE) - px(6), width=0, fill=theme.colour("accent"))
-            self.create_text(
-                end + px(6), middle, anchor="w", text=note, fill=theme.colour("text"), font=theme.font("small")
-            )
+            self.create_rectangle(left, top + px(6), end, top + px(LINE) - px(6), width=0, fill=theme.colour(bar.role))
+            colour = theme.colour("text" if bar.role == "accent" else bar.role)
+            self.create_text(end + px(6), middle, anchor="w", text=note, fill=colour, font=theme.font("small"))

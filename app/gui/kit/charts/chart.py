@@ -1,39 +1,54 @@
-"""Curves by step: raw values faint, smoothed ones strong, read-out under the pointer, zoom by dragging."""
+"""Curves by step: values faint, their mean strong, marks below, read-out under the pointer, zoom by dragging."""
 
 from __future__ import annotations
 
 import math
 import tkinter as tk
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from app.gui.kit.base.events import events
 from app.gui.kit.base.theme import Painted, mixed, px, surface_of, theme
 from app.gui.kit.charts.axis import Axis, number
-from app.gui.kit.charts.curve import SMOOTH, Curve
+from app.gui.kit.charts.curve import Curve
+from app.gui.kit.charts.marks import NEAR, ChartMark, Kind, draw_lane, draw_legend, draw_line, draw_read_out
 from modules.language import tr
+from modules.trend import smoothing_width
 
 DASHES: tuple[tuple[int, ...], ...] = ((), (7, 4), (2, 3), (10, 3, 2, 3))
 LEAST_DRAG = 6
-NEAR = 6  # pixels from a mark
+LANE, LEGEND, NUMBERS = 18, 22, 22  # pixels below the chart
 
 
 class Chart(Painted, tk.Canvas):
     """A chart. `series` makes a curve; give it values with `curve.add` and call `redraw`, which draws when idle.
 
     Dragging zooms into a part, the wheel zooms at the pointer, a double click or 0 shows all; with the keyboard + - and
-    arrows. A chart that is not `full` (the small one of the pane) has no numbers and no zoom.
+    arrows. A chart that is not `full` (the small one of the pane) has no numbers and no zoom. Values begin at 0 unless
+    the axis is logarithmic.
+
+    Args:
+        on_mark: called with the values of the marks that were clicked, and where on the chart.
     """
 
     def __init__(
-        self, master: tk.Misc, *, empty: str = "", full: bool = True, width: float = 284, height: float = 90
+        self,
+        master: tk.Misc,
+        *,
+        empty: str = "",
+        full: bool = True,
+        width: float = 284,
+        height: float = 90,
+        on_mark: Callable[[list[Any], int, int], object] | None = None,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=full, width=px(width), height=px(height))
         self.surface = surface_of(master)
         self._empty, self._full, self._size = empty or tr("The loss appears here."), full, (width, height)
         self.curves: list[Curve] = []
-        self.marks: list[tuple[float, str]] = []  # dashed lines at these steps, and what the pointer reads near them
-        self._log = False
-        self._smooth = SMOOTH
+        self.marks: list[ChartMark] = []
+        self.kinds: Mapping[Kind, str] = {}  # what marks are called in the legend
+        self.legend_end = 0  # pixels from the left edge that the legend takes
+        self._log, self._on_mark = False, on_mark
         self._view: tuple[float, float] | None = None
         self._pending = ""
         self._drag_from: int | None = None
@@ -48,7 +63,7 @@ class Chart(Painted, tk.Canvas):
         self.bind("<Map>", lambda _: self.redraw())
         self.bind("<FocusIn>", lambda _: self._ring(events.by_keyboard))
         self.bind("<FocusOut>", lambda _: self._ring(False))
-        self.bind("<Motion>", lambda event: self._hover(event.x))
+        self.bind("<Motion>", lambda event: self._hover(event.x, event.y))
         self.bind("<Leave>", lambda _: self._hover(None))
         if not self._full:
             return
@@ -67,13 +82,12 @@ class Chart(Painted, tk.Canvas):
         for key in ("<Key-0>", "<Escape>"):
             self.bind(key, lambda _: self.view())
 
-    def series(self, name: str, *, second: bool = False, exact: bool = False) -> Curve:
-        """A new curve, its raw values faint behind it; `exact` ones are not smoothed, and have none.
+    def series(self, name: str, *, second: bool = False, dots: bool = False) -> Curve:
+        """A new curve, its values faint behind their mean; one with `dots` is drawn as it is.
 
-        `second` gives it the axis at the right, unsmoothed.
+        `second` gives it the axis at the right, as it is.
         """
-        exact = exact or second
-        curve = Curve(name, faint=not exact, second=second, smooth=0.0 if exact else self._smooth)
+        curve = Curve(name, width=0 if second or dots else smoothing_width(0), second=second, dots=dots)
         self.curves.append(curve)
         return curve
 
@@ -89,14 +103,6 @@ class Chart(Painted, tk.Canvas):
         self._log = on
         self.redraw()
 
-    def smooth(self, weight: float) -> None:
-        """0 not at all, 0.99 very much."""
-        self._smooth = weight
-        for curve in self.curves:
-            if curve.smoothed:
-                curve.smooth(weight)
-        self.redraw()
-
     def view(self, first: float | None = None, last: float | None = None) -> None:
         """Show the steps from `first` to `last`; without them all, and those to come."""
         self._view = None if first is None or last is None or last <= first else (first, last)
@@ -105,6 +111,10 @@ class Chart(Painted, tk.Canvas):
     @property
     def zoomed(self) -> bool:
         return self._view is not None
+
+    def place_of(self, x: float) -> tuple[int, int]:
+        """Where the mark of this step lies on the canvas."""
+        return round(self._x.at(x)), round(self._y.start) + px(LANE) // 2
 
     def redraw(self) -> None:
         """Draw when the window is idle; a hundred calls draw once. Out of view nothing is drawn."""
@@ -141,13 +151,12 @@ class Chart(Painted, tk.Canvas):
         self._set_axes(drawn, wide, high)
         if self._full:
             self._draw_lines()
-        self._draw_marks()
         for curve in drawn:
             self._draw_curve(curve)
         if self._full:
             self._draw_numbers()
-        if self._full and len(self.curves) > 1:
             self._draw_legend(drawn)
+        self._draw_marks()
         self._draw_pointer()
 
     def _set_axes(self, drawn: list[Curve], wide: int, high: int) -> None:
@@ -157,15 +166,35 @@ class Chart(Painted, tk.Canvas):
             first, last = self._view
         elif last <= first:
             first, last = first - 0.5, last + 0.5
+        elif self._full:
+            first, last = self._rounded(min(first, 0), last, wide)
         edge = px(4)
-        left = px(52) if self._full else edge
-        right = wide - (
-            px(62) if self._full and any(curve.second for curve in drawn) else px(12) if self._full else edge
-        )
-        top, bottom = (px(26), high - px(24)) if self._full else (edge, high - edge)
-        self._x = Axis(first, last, left, max(right, left + 1))
+        top, bottom = (px(8), high - self._below(drawn)) if self._full else (edge, high - edge)
+        self._x = Axis(first, last, 0, 1)
         self._y = self._value_axis([curve for curve in drawn if not curve.second], bottom, top, self._log)
         self._y2 = self._value_axis([curve for curve in drawn if curve.second], bottom, top, False)
+        self._x = Axis(first, last, *self._sides(wide, any(curve.second for curve in drawn)))
+
+    def _rounded(self, first: float, last: float, wide: int) -> tuple[float, float]:
+        """To the next number that is written: there is room for what comes."""
+        ticks = Axis(first, last, 0, 1).ticks(max(2, wide // px(120)))
+        step = ticks[1] - ticks[0] if len(ticks) > 1 else 1.0
+        return first, math.ceil(last / step - 1e-9) * step
+
+    def _sides(self, wide: int, second: bool) -> tuple[float, float]:
+        """Where the field begins and ends: numbers stand beside it."""
+        if not self._full:
+            return px(4), wide - px(4)
+        left, right = (
+            max((theme.measure(number(value), "small") for value in axis), default=0) + px(12)
+            for axis in (self._value_ticks(), self._y2.ticks(3) if second else [])
+        )
+        return left, max(wide - (right if second else px(12)), left + 1)
+
+    def _below(self, drawn: list[Curve]) -> int:
+        """Pixels under the field."""
+        lane = any(mark.kind != "line" for mark in self.marks)
+        return px(NUMBERS) + lane * px(LANE) + (len(drawn) + len(self.kinds) > 1) * px(LEGEND)
 
     def _value_axis(self, drawn: list[Curve], bottom: float, top: float, log: bool) -> Axis:
         limits = [curve.limits(self._x.low, self._x.high) for curve in drawn]
@@ -176,8 +205,9 @@ class Chart(Painted, tk.Canvas):
             high = max(high, 1e-11)
             low = max(low, high * 1e-8)
             return Axis(low * 0.95, high * 1.05, bottom, top, log=True)
-        room = (high - low) * 0.06 or abs(high) * 0.05 or 0.5
-        return Axis(low - room, high + room, bottom, top)
+        high = min(high, max((curve.usual_high(self._x.low, self._x.high) for curve in drawn), default=high))
+        low = min(low, 0.0)
+        return Axis(low, high + ((high - low) * 0.06 or 0.5), bottom, top)
 
     def _draw_lines(self) -> None:
         for value in self._value_ticks():
@@ -197,63 +227,66 @@ class Chart(Painted, tk.Canvas):
                 self.create_text(
                     right + px(8), self._y2.at(value), anchor="w", text=number(value), fill=grey, font=font
                 )
-        for value in self._x.ticks(max(2, int((right - left) / px(120)))):
-            text = number(value)
+        below = bottom + self._lane_height + px(12)
+        for value in (ticks := self._x.ticks(max(2, int((right - left) / px(120))))):
+            text = tr("{count} steps", count=number(value)) if value == ticks[-1] else number(value)
             reach = font.measure(text) // 2  # the last number stays on the chart
             at = min(self._x.at(value), self.winfo_width() - reach - px(2))
-            self.create_text(at, bottom + px(14), text=text, fill=grey, font=font)
+            self.create_text(at, below, text=text, fill=grey, font=font)
+
+    @property
+    def _lane_height(self) -> int:
+        return px(LANE) if any(mark.kind != "line" for mark in self.marks) else 0
 
     def _value_ticks(self) -> list[float]:
-        found = self._y.ticks(max(2, int((self._y.start - self._y.stop) / px(60))))
+        found = self._y.ticks(max(2, int((self._y.start - self._y.stop) / px(44))))
         while len(found) > 1 and abs(self._y.at(found[0]) - self._y.at(found[1])) < px(18):
             found = found[::2]  # in a low window the numbers would lie on one another
         return found
 
     def _draw_marks(self) -> None:
-        for x, _ in self.marks:
-            if self._x.low <= x <= self._x.high:
-                at = self._x.at(x)
-                self.create_line(at, self._y.stop, at, self._y.start, fill=theme.colour("changed"), dash=(4, 3))
+        shown = [mark for mark in self.marks if self._x.low <= mark.x <= self._x.high]
+        for mark in shown:
+            if mark.kind == "line":
+                draw_line(self, self._x.at(mark.x), self._y, mark.label if self._full else "", self._x.stop)
+        if self._full:
+            draw_lane(self, shown, self._x, self._y.start + px(LANE) // 2 + px(2))
+
+    def _dash(self, curve: Curve) -> tuple[int, ...]:
+        """Two lines without dots differ by more than their colour."""
+        return () if curve.dots else DASHES[self.curves.index(curve) % len(DASHES)]
 
     def _draw_curve(self, curve: Curve) -> None:
-        index = self.curves.index(curve)
-        colour = theme.curve(index)
-        axis = self._y2 if curve.second else self._y
+        colour, axis = theme.curve(self.curves.index(curve)), self._y2 if curve.second else self._y
         width = int(self._x.stop - self._x.start)
-        x_at, y_at = self._x.at, axis.at
+        x_at, top = self._x.at, min(self._y.stop, self._y2.stop)
         if curve.faint:
             raw: list[float] = []
             for x, least, greatest in curve.columns(self._x.low, self._x.high, width):
-                raw += (
-                    [x_at(x), y_at(greatest)] if least == greatest else [x_at(x), y_at(greatest), x_at(x), y_at(least)]
-                )
+                high, low = max(axis.at(greatest), top), max(axis.at(least), top)
+                raw += [x_at(x), high] if least == greatest else [x_at(x), high, x_at(x), low]
             if len(raw) >= 4:
                 self.create_line(*raw, fill=mixed(theme.colour(self.surface), colour, 0.42), width=1)
-        line = [
-            part
-            for x, y in curve.points(self._x.low, self._x.high, max(width // 2, 2))
-            if math.isfinite(y)
-            for part in (x_at(x), y_at(y))
-        ]
+        points = curve.points(self._x.low, self._x.high, max(width // 2, 2))
+        line = [part for x, y in points if math.isfinite(y) for part in (x_at(x), max(axis.at(y), top))]
         if len(line) >= 4:
-            self.create_line(*line, fill=colour, width=px(2), dash=DASHES[index % len(DASHES)] or ())
-        elif line:
+            self.create_line(*line, fill=colour, width=px(2), dash=self._dash(curve) or ())
+        if len(line) == 2 or (curve.dots and len(line) <= width // px(4)):
             reach = px(3)
-            self.create_oval(line[0] - reach, line[1] - reach, line[0] + reach, line[1] + reach, fill=colour, width=0)
+            for x, y in zip(line[::2], line[1::2], strict=True):
+                self.create_oval(x - reach, y - reach, x + reach, y + reach, fill=colour, width=0)
 
     def _draw_legend(self, drawn: list[Curve]) -> None:
-        left, middle = self._x.start, px(12)
-        for curve in drawn:
-            index = self.curves.index(curve)
-            dash = DASHES[index % len(DASHES)]
-            self.create_line(left, middle, left + px(22), middle, fill=theme.curve(index), width=px(2), dash=dash or ())
-            item = self.create_text(
-                left + px(28), middle, anchor="w", text=curve.name, fill=theme.colour("text2"), font=theme.font("small")
-            )
-            left = self.bbox(item)[2] + px(18)
+        lines = [(theme.curve(self.curves.index(curve)), self._dash(curve), curve.name) for curve in drawn]
+        there = {mark.kind for mark in self.marks}
+        kinds: dict[Kind, str] = {kind: words for kind, words in self.kinds.items() if kind in there}
+        if len(lines) + len(kinds) > 1:
+            self.legend_end = draw_legend(self, lines, kinds, self.winfo_height() - px(LEGEND) // 2 - px(2))
 
-    def _hover(self, x: int | None) -> None:
+    def _hover(self, x: int | None, y: int | None = None) -> None:
         self._pointer = x
+        if self._on_mark is not None and y is not None:
+            self.configure(cursor="hand2" if x is not None and self._clickable(x, y) else "")
         self.delete("pointer")
         self._draw_pointer()
 
@@ -278,28 +311,26 @@ class Chart(Painted, tk.Canvas):
         step = drawn[0].xs[drawn[0].nearest(self._x.value(x))]
         at = self._x.at(step)
         self.create_line(at, self._y.stop, at, self._y.start, fill=theme.colour("text3"), tags="pointer")
-        text = self._read_out(drawn, step)
-        left_half = at < (self._x.start + self._x.stop) / 2
-        item = self.create_text(
-            at + px(12 if left_half else -12), self._y.stop + px(6), anchor="nw" if left_half else "ne", text=text,
-            fill=theme.colour("text"), font=theme.font("small"), tags="pointer",
-        )  # fmt: skip
-        x0, y0, x1, y1 = self.bbox(item)
-        box = (x0 - px(6), y0 - px(4), x1 + px(6), y1 + px(4))
-        self.create_rectangle(*box, fill=theme.colour("raised"), outline=theme.colour("border"), tags="pointer")
-        self.tag_raise(item)
+        draw_read_out(self, at, self._y.stop + px(6), self._read_out(drawn, step), self.winfo_width())
+
+    def _near(self, x: float) -> list[ChartMark]:
+        return [mark for mark in self.marks if abs(self._x.at(mark.x) - x) <= px(NEAR)]
+
+    def _clickable(self, x: float, y: float) -> list[Any]:
+        """What the marks in the lane under a place stand for."""
+        below = self._y.start <= y <= self._y.start + self._lane_height
+        return [mark.value for mark in self._near(x) if mark.value is not None and below]
 
     def _read_out(self, drawn: list[Curve], step: float) -> str:
         """What the curves say at a step."""
         at = [(curve, curve.nearest(step)) for curve in drawn]
         if not self._full:
-            return f"{step:,.0f}: {number(drawn[0].soft[at[0][1]])}"
-        near = abs(self._x.value(px(NEAR)) - self._x.value(0))
-        lines = [words for x, words in self.marks if abs(x - step) <= near]
+            return f"{step:,.0f}: {number(drawn[0].mean(at[0][1]))}"
+        lines = [mark.words for mark in self._near(self._x.at(step)) if mark.words]
         lines.append(tr("step {step:,.0f}", step=step))
         for curve, index in at:
-            soft = "" if not curve.smoothed else tr("   smoothed {value}", value=number(curve.soft[index]))
-            lines.append(f"{curve.name} {number(curve.raw[index])}{soft}")
+            mean = tr("   mean {value}", value=number(curve.mean(index))) if curve.faint else ""
+            lines.append(f"{curve.name} {number(curve.raw[index])}{mean}{curve.notes.get(curve.xs[index], '')}")
         return "\n".join(lines)
 
     def _press(self, event: tk.Event[Any]) -> None:
@@ -313,6 +344,8 @@ class Chart(Painted, tk.Canvas):
                 (min(max(start, self._x.start), self._x.stop), min(max(event.x, self._x.start), self._x.stop))
             )
             self.view(self._x.value(low), self._x.value(high))
+        elif self._on_mark is not None and (values := self._clickable(event.x, event.y)):
+            self._on_mark(values, event.x, event.y)
         else:
             self._hover(event.x)
 

@@ -1,4 +1,4 @@
-"""A series of values by step: raw, smoothed, and as few points as the screen has columns. No tkinter, no numpy.
+"""A series of values by step, their centred mean, and as few points as the screen has columns. No tkinter, no numpy.
 
 numpy would cost the window 70 ms at its start; slices of an array are looked through fast enough.
 """
@@ -10,10 +10,10 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
 
-from modules.text import LOSS_SMOOTHING
+from modules.trend import Sums, smoothing_width
 
 BLOCK = 32  # least and greatest of so many points are kept, for long runs
-SMOOTH = LOSS_SMOOTHING
+SPIKES = 0.98  # of the columns of a faint curve must fit on a chart: a single spike would press the rest to the ground
 
 
 class Curve:
@@ -21,16 +21,20 @@ class Curve:
 
     A step at or before the last one means that a run went on from a backup: what came after that is forgotten.
 
-    Values that are not finite are kept out of the smoothing and of the limits.
+    Values that are not finite are kept out of the mean and of the limits.
+
+    Args:
+        width: of the centred mean, in points; 0 for the values as they are.
+        dots: whether each value is a dot on the line.
     """
 
-    def __init__(self, name: str, *, faint: bool = True, second: bool = False, smooth: float = SMOOTH) -> None:
-        self.name, self.faint, self.second = name, faint, second
+    def __init__(self, name: str, *, width: int = smoothing_width(0), second: bool = False, dots: bool = False) -> None:
+        self.name, self.width, self.second, self.dots = name, width, second, dots
         self.visible = True
-        self.xs, self.raw, self.soft = array("d"), array("d"), array("d")
+        self.notes: dict[float, str] = {}  # by x: what the pointer reads there, too
+        self.xs, self.raw = array("d"), array("d")
         self._low, self._high = array("d"), array("d")
-        self._weight = smooth
-        self._sum, self._share = 0.0, 0.0
+        self._sums = Sums()
 
     def __len__(self) -> int:
         return len(self.xs)
@@ -45,13 +49,14 @@ class Curve:
         self._cut(0)
 
     @property
-    def smoothed(self) -> bool:
-        return self._weight > 0
+    def faint(self) -> bool:
+        """Whether the values lie faint behind their mean."""
+        return self.width > 0
 
-    def smooth(self, weight: float) -> None:
-        """Smooth anew: 0 not at all, 0.99 very much."""
-        self._weight = weight
-        self._again()
+    def mean(self, index: int) -> float:
+        """The centred mean at a point; at the ends of what there is of it."""
+        half = self.width // 2
+        return self._sums.mean(index - half, index + half + 1) if self.width else self.raw[index]
 
     def nearest(self, x: float) -> int:
         """The index of the point nearest to `x`; -1 if there is none."""
@@ -77,19 +82,27 @@ class Curve:
                 yield self.xs[(low + high) // 2], least, greatest
 
     def points(self, first: float, last: float, count: int) -> Iterator[tuple[float, float]]:
-        """(x, smoothed), at most about `count` of them, one point outside at each side so that lines reach the edge."""
+        """(x, mean), at most about `count` of them, one point outside at each side so that lines reach the edge."""
         start, stop = max(bisect_left(self.xs, first) - 1, 0), min(bisect_right(self.xs, last) + 1, len(self.xs))
         step = max((stop - start) / max(count, 1), 1.0)
         place = float(start)
         while place < stop - 1:
-            yield self.xs[int(place)], self.soft[int(place)]
+            yield self.xs[int(place)], self.mean(int(place))
             place += step
         if stop > start:
-            yield self.xs[stop - 1], self.soft[stop - 1]
+            yield self.xs[stop - 1], self.mean(stop - 1)
 
     def limits(self, first: float, last: float) -> tuple[float, float]:
         """Least and greatest between two steps; infinite if there is nothing."""
         return self._limits(bisect_left(self.xs, first), bisect_right(self.xs, last))
+
+    def usual_high(self, first: float, last: float) -> float:
+        """Up to where nearly all of it lies between two steps, and all of its mean."""
+        if not self.faint:
+            return self.limits(first, last)[1]
+        highs = sorted(greatest for _, _, greatest in self.columns(first, last, 100))
+        means = [y for _, y in self.points(first, last, 25) if math.isfinite(y)]
+        return max([*highs[: math.ceil(len(highs) * SPIKES)], *means], default=0.0)
 
     def _limits(self, start: int, stop: int) -> tuple[float, float]:
         block, last = -(-start // BLOCK), stop // BLOCK
@@ -104,7 +117,7 @@ class Curve:
         index = len(self.xs)
         self.xs.append(x)
         self.raw.append(value)
-        self.soft.append(self._smoothed(value))
+        self._sums.append(value)
         low, high = (value, value) if math.isfinite(value) else (math.inf, -math.inf)
         if index % BLOCK == 0:
             self._low.append(low)
@@ -113,20 +126,10 @@ class Curve:
             self._low[-1] = min(self._low[-1], low)
             self._high[-1] = max(self._high[-1], high)
 
-    def _smoothed(self, value: float) -> float:
-        """An average that forgets, freed of its bias towards nothing at the beginning."""
-        if math.isfinite(value):
-            self._sum = self._weight * self._sum + (1 - self._weight) * value
-            self._share = self._weight * self._share + (1 - self._weight)
-        return self._sum / self._share if self._share else math.nan
-
     def _cut(self, length: int) -> None:
         xs, raw = self.xs[:length], self.raw[:length]
-        for kept in (self.xs, self.raw, self.soft, self._low, self._high):
+        for kept in (self.xs, self.raw, self._low, self._high):
             del kept[:]
-        self._sum = self._share = 0.0
+        self._sums.cut(0)
         for x, value in zip(xs, raw, strict=True):
             self._append(x, value)
-
-    def _again(self) -> None:
-        self._cut(len(self.xs))

@@ -6,7 +6,7 @@ import tkinter as tk
 
 from app.gui.kit.base.theme import Painted, px, surface_of, theme
 
-FULL = 0.9  # from here a meter is amber
+FULL = 0.92  # from here a meter is amber
 
 
 class Progress(Painted, tk.Canvas):

@@ -12,10 +12,14 @@ GAP = 8
 
 
 class Flow(Frame):
-    """Make the controls with the flow as master and `add` them in their order; `show` hides one or brings it back."""
+    """Make the controls with the flow as master and `add` them in their order; `show` hides one or brings it back.
 
-    def __init__(self, master: tk.Misc) -> None:
+    `right`: they end at the right.
+    """
+
+    def __init__(self, master: tk.Misc, *, right: bool = False) -> None:
         super().__init__(master)
+        self._right = right
         self._all: list[Any] = []
         self._hidden: set[Any] = set()
         self._laid: object = None
@@ -44,7 +48,8 @@ class Flow(Frame):
             control.place_forget()
         top = 0
         for row in _rows(plan[1], room):
-            left, high = 0, max(tall for _, _, tall in row)
+            whole = sum(wide for _, wide, _ in row) + px(GAP) * (len(row) - 1)
+            left, high = max(room - whole, 0) if self._right else 0, max(tall for _, _, tall in row)
             for control, wide, tall in row:
                 control.place(x=left, y=top + (high - tall) // 2, width=wide, height=tall)
                 left += wide + px(GAP)

@@ -8,21 +8,35 @@ from app.gui.kit.charts.axis import Axis, number, round_step
 from app.gui.kit.charts.curve import BLOCK, Curve
 
 
-def test_smoothing_has_no_bias_at_the_beginning() -> None:
-    curve = Curve("loss", smooth=0.97)
-    curve.add([0, 1, 2], [4.0, 4.0, 4.0])
-    assert list(curve.soft) == pytest.approx([4.0, 4.0, 4.0])
+def test_the_mean_is_centred_and_does_not_lag() -> None:
+    curve = Curve("loss", width=50)
+    curve.add(range(1000), [float(step) for step in range(1000)])
+    assert curve.mean(500) == pytest.approx(500)
+    assert curve.mean(999) == pytest.approx(sum(range(974, 1000)) / 26), "of what there is, at the end"
+    assert curve.mean(0) == pytest.approx(12.5)
+    exact = Curve("held out", width=0, dots=True)
+    exact.add([0, 50], [0.3, 0.2])
+    assert exact.mean(1) == 0.2 and not exact.faint
 
 
 def test_a_run_that_goes_on_from_a_backup_forgets_what_came_after_it() -> None:
-    curve = Curve("loss", smooth=0.5)
+    curve = Curve("loss")
     curve.add(range(100), [float(step) for step in range(100)])
     curve.add([50, 51], [7.0, 8.0])
-    fresh = Curve("loss", smooth=0.5)
+    fresh = Curve("loss")
     fresh.add([*range(50), 50, 51], [*(float(step) for step in range(50)), 7.0, 8.0])
     assert list(curve.raw) == list(fresh.raw)
-    assert list(curve.soft) == pytest.approx(list(fresh.soft))
+    assert [curve.mean(index) for index in range(52)] == pytest.approx([fresh.mean(index) for index in range(52)])
     assert curve.limits(0, 99) == fresh.limits(0, 99)
+
+
+def test_a_single_spike_does_not_press_the_rest_to_the_ground() -> None:
+    curve = Curve("loss")
+    curve.add(range(1000), [0.1 + 0.05 * (step % 3) if step != 700 else 40.0 for step in range(1000)])
+    assert curve.usual_high(0, 999) < 1.0 < curve.limits(0, 999)[1]
+    exact = Curve("held out", width=0)
+    exact.add([0, 1], [0.1, 5.0])
+    assert exact.usual_high(0, 1) == 5.0
 
 
 @pytest.mark.parametrize("count", [5, BLOCK, BLOCK * 3 + 5, 5000])
@@ -52,7 +66,7 @@ def test_what_is_not_a_number_is_passed_over() -> None:
     curve.add([0, 1, 2], [1.0, math.nan, 3.0])
     assert curve.limits(0, 2) == (1.0, 3.0)
     assert len(list(curve.columns(0, 2, 10))) == 2
-    assert all(math.isfinite(value) for value in curve.soft)
+    assert [curve.mean(index) for index in range(3)] == [2.0, 2.0, 2.0]
 
 
 def test_nearest_finds_the_point_beside() -> None:
