@@ -10,7 +10,8 @@ from modules.merging.weight_shift import Cell, Shift
 from modules.system.bundled import ROOT
 
 FONT = ROOT / "resources" / "fonts" / "Inter-Regular.otf"
-CELL, GAP, LEFT, TOP, BELOW = 30, 3, 150, 46, 70
+CELL, GAP, LEFT, TOP, BELOW = 30, 3, 150, 46, 80
+SIDES = {"IN": "input blocks", "OUT": "output blocks"}
 LEAST, MOST = 1e-5, 1e-1  # of the weight's norm: the ends of the scale, which is logarithmic
 PALE, STRONG, INK, FAINT, PAPER = (232, 238, 252), (29, 78, 216), (31, 41, 55), (203, 213, 225), (255, 255, 255)
 
@@ -36,8 +37,13 @@ def picture(shift: Shift) -> Image.Image:
     bottom = TOP + len(shift.kinds) * (CELL + GAP)
     for column, block in enumerate(shift.blocks):
         x = LEFT + column * (CELL + GAP) + CELL / 2
-        draw.text((x, bottom + 10), block, fill=INK, font=small, anchor="mm")
-    _legend(draw, small, bottom + 34, scale, percent=shift.relative is not None)
+        side = next((side for side in SIDES if block.startswith(side)), "")
+        draw.text((x, bottom + 10), block.removeprefix(side), fill=INK, font=small, anchor="mm")
+    for side, words in SIDES.items():
+        places = [LEFT + n * (CELL + GAP) + CELL / 2 for n, block in enumerate(shift.blocks) if block.startswith(side)]
+        if places:
+            draw.text(((places[0] + places[-1]) / 2, bottom + 26), words, fill=INK, font=small, anchor="mm")
+    _legend(draw, small, bottom + 46, scale, percent=shift.relative is not None)
     return image
 
 

@@ -76,7 +76,7 @@ class Settings(Section):
     recipe: str = Setting("", "Recipe", widget="file", level="expert")
     """A merged model whose settings are used again, all but these: the models if any are given here, and the result."""
     out: str = Setting(..., "Result", widget="save", min_length=1)
-    """The file (.safetensors) or folder to write."""
+    """The file or folder to write. A name that ends with .safetensors is a file's."""
     overwrite: bool = Setting(False, "Overwrite existing file")
     """Write over a file or folder that is there already."""
 

@@ -33,7 +33,7 @@ class Settings(Section):
     tuned: str = Setting(..., "To", widget="model", min_length=1)
     """What has been trained: a model, a LoRA, or the folder of a run, with :900 behind it for its step 900."""
     out: str = Setting(..., "Folder", widget="folder", min_length=1)
-    """Where weight-shift.csv, .json and .png go."""
+    """The table, the picture and all numbers go there: weight-shift.csv, .png and .json."""
     base: str = Setting("", "From", widget="model")
     """The model that it was trained from. A LoRA is measured without it, too, but not in percent."""
     other: str = Setting("", "Compare with", widget="model", level="expert")

@@ -1,4 +1,4 @@
-"""The page "Tools": what can be done beside training."""
+"""The page "Tools": what can be done beside training; a list at the left, and the tool that is chosen."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from app.gui.context import AppContext
-from app.gui.kit import Masonry, ScrollArea, px
+from app.gui.kit import Card, Frame, NavEntry, NavList, ScrollArea, px
 from app.gui.page import Page
 from app.gui.pages import TOOLS_WITH_A_PAGE
 from app.gui.tools import tensorboard
 from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
+from modules.language import tr
 from modules.system.reading import open_file
 from modules.tools import TOOLS
 
@@ -21,29 +22,55 @@ TICK_MS = 250
 ADAPTER = re.compile(r"lora|hada|lokr|oft|\.alpha|\.dora", re.IGNORECASE)  # in the names of its tensors
 MOST_WORDS = 8  # tensors of an embedding: a few for each text encoder
 LONGEST_HEADER = 100_000_000
-TWO_FROM = 980  # pixels from which there are two columns
 TRIES_A_LORA = "sample"  # the tool that draws with a LoRA file
 
 
+AnyCard = ToolCard | TensorBoardCard | FoldersCard
+
+
 class ToolsPage(Page):
-    """A card for each tool; one that does not exist on this machine is not shown."""
+    """A card for each tool, of which one is seen; what does not exist on this machine is not in the list."""
 
     def __init__(self, master: object, context: AppContext) -> None:
         super().__init__(master, context)
-        self.cards: list[ToolCard | TensorBoardCard | FoldersCard] = []
+        self.cards: list[AnyCard] = []
+        self._shown: AnyCard | None = None
         self.until_destroyed(context.app.every(TICK_MS, self._tick))
 
     def build(self) -> Iterator[None]:
+        tools = [tool for tool in TOOLS.values() if tool.name not in TOOLS_WITH_A_PAGE]
+        beside = [("tensorboard", "TensorBoard", "chart-line")] if tensorboard.installed() else []
+        others = [*beside, ("folders", tr("Folders"), "folder-open")]
+        entries = [NavEntry(tool.name, tr(tool.title), tool.icon) for tool in tools]
+        entries += [NavEntry(key, label, image, line=not n) for n, (key, label, image) in enumerate(others)]
+        side = Card(self)
+        side.pack(side="left", fill="y", padx=(px(20), px(12)), pady=(px(4), px(20)))
+        self.list = NavList(side.body, entries, self.choose)
+        self.list.pack(fill="x")
         self.area = ScrollArea(self)
-        self.area.pack(fill="both", expand=True)
-        masonry = Masonry(self.area.body, two_from=TWO_FROM)
-        masonry.pack(fill="x", padx=px(20), pady=(px(4), px(20)))
-        for tool in (tool for tool in TOOLS.values() if tool.name not in TOOLS_WITH_A_PAGE):
-            self._add(masonry, ToolCard(masonry, self.context, tool))
+        self.area.pack(side="left", fill="both", expand=True)
+        self.holder = Frame(self.area.body)
+        self.holder.pack(fill="x", padx=(0, px(20)), pady=(px(4), px(20)))
+        self._by_key: dict[str, AnyCard] = {}
+        for tool in tools:
+            self._add(tool.name, ToolCard(self.holder, self.context, tool))
+            if tool is tools[0]:
+                self.choose(tool.name)
             yield
-        if tensorboard.installed():
-            self._add(masonry, TensorBoardCard(masonry, self.context))
-        self._add(masonry, FoldersCard(masonry, self.context))
+        if beside:
+            self._add("tensorboard", TensorBoardCard(self.holder, self.context))
+        self._add("folders", FoldersCard(self.holder, self.context))
+
+    def choose(self, key: str) -> None:
+        """Show a tool; the others keep what is filled in."""
+        card = self._by_key.get(key)
+        if card is None:  # still being made
+            return
+        if self._shown is not None:
+            self._shown.pack_forget()
+        self._shown = card
+        card.pack(fill="x")
+        self.list.choose(key)
 
     def shown(self) -> None:
         self._refresh()
@@ -52,12 +79,13 @@ class ToolsPage(Page):
         """A file that was trained is put into the tool that makes images, where it belongs."""
         for card in self.cards:
             if isinstance(card, ToolCard) and card.tool.name == TRIES_A_LORA:
+                self.choose(TRIES_A_LORA)
                 field = field_for(Path(path))
                 card.form.show(field, path if field == "preset" else [path])
                 card.button.focus_set()
 
-    def _add(self, masonry: Masonry, card: ToolCard | TensorBoardCard | FoldersCard) -> None:
-        masonry.add(card)
+    def _add(self, key: str, card: AnyCard) -> None:
+        self._by_key[key] = card
         self.cards.append(card)
         card.refresh()
 

@@ -17,6 +17,19 @@ from tests.tools.pretend import ROW
 Pump = Callable[..., None]
 
 
+class Seen(dict[str, Any]):
+    """Whoever asks for a card has chosen it in the list."""
+
+    def __init__(self, page: Any, cards: dict[str, Any]) -> None:
+        super().__init__(cards)
+        self.page = page
+
+    def __getitem__(self, name: str) -> Any:
+        self.page.list.press({"FoldersCard": "folders", "TensorBoardCard": "tensorboard"}.get(name, name))
+        self.page.update()
+        return super().__getitem__(name)
+
+
 @pytest.fixture
 def cards(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterator[dict[str, Any]]:
     """The cards of the page: tools by their name, the others by that of their class."""
@@ -34,7 +47,7 @@ def cards(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterato
         root.update()
     page.shown()
     pump()
-    yield {card.tool.name if isinstance(card, ToolCard) else type(card).__name__: card for card in page.cards}
+    yield Seen(page, {c.tool.name if isinstance(c, ToolCard) else type(c).__name__: c for c in page.cards})
     page.destroy()
     context.pictures.close()
 
@@ -247,6 +260,7 @@ def test_a_wrong_project_fills_no_cache(cards: Any, context: AppContext, pump: P
 def test_the_folders_are_those_of_the_settings(
     cards: Any, person: Person, context: AppContext, pump: Pump, tmp_path: Path
 ) -> None:
+    assert cards["FoldersCard"].winfo_ismapped() and not dict(cards)["sample"].winfo_ismapped()
     assert person.finds(str(tmp_path / "workspace"))
     context.draft.put("general.workspace", str(tmp_path / "elsewhere"))
     pump(lambda: person.finds(str(tmp_path / "elsewhere")))
