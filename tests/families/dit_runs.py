@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from modules.check.memory.step_memory import BatchShape, part_bytes, step_bytes
+from modules.check.memory.step_memory import BatchShape, step_bytes
+from modules.check.memory.weight_bytes import part_bytes
 from modules.diffusion.solvers import denoise
 from modules.families.family import Condition, Family, LoadOptions
 from modules.families.parts import building, pipeline

@@ -24,6 +24,7 @@ from torch.nn import functional as F
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry, sdpa_backward_flop_count, sdpa_flop_count
 
+from modules.check.memory.seen_operations import SeenOperations
 from modules.system.devices import is_card
 
 
@@ -33,9 +34,10 @@ class Ledger(TorchDispatchMode):
     What was there before costs nothing here, and views of it neither; nor does main memory beside a card.
     """
 
-    def __init__(self, device: torch.device) -> None:
+    def __init__(self, device: torch.device, mode: FakeTensorMode | None = None) -> None:
+        """`mode`: what makes the tensors, where none has numbers."""
         super().__init__()
-        self._kind = device.type
+        self._kind, self._seen = device.type, SeenOperations(mode) if mode else None
         self.live = self.peak = 0
         self.flops = self.launches = 0  # of matrices; operations of any kind
         self._sizes: dict[int, int] = {}
@@ -59,12 +61,17 @@ class Ledger(TorchDispatchMode):
             return _some_number(args[0])
         if func is torch.ops.aten._pin_memory.default:  # beside a card; FakeTensorMode raises here
             func = torch.ops.aten.empty_like.default
-        for given in _tensors((args, kwargs)):
-            self._meet(given, 0)
-        out = func(*args, **(kwargs or {}))
+        kwargs = kwargs or {}
+        given = [*_tensors((args, kwargs))]
+        for each in given:
+            self._meet(each, 0)
+        if self._seen:
+            out, flops = self._seen.run(func, args, kwargs, given, _flops)
+        else:
+            out = func(*args, **kwargs)
+            flops = _flops(func, args, kwargs, out)
         self.launches += 1
-        if count := FLOPS.get(func.overloadpacket):
-            self.flops += count(*args, **(kwargs or {}), out_val=out)
+        self.flops += flops
         for made in _tensors(out):
             self._meet(made, made.untyped_storage().nbytes() if made.device.type == self._kind else 0)
         self.peak = max(self.peak, self.live)
@@ -79,6 +86,11 @@ class Ledger(TorchDispatchMode):
 
     def _gone(self, key: int) -> None:
         self.live -= self._sizes.pop(key)
+
+
+def _flops(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) -> int:
+    count = FLOPS.get(func.overloadpacket)
+    return count(*args, **kwargs, out_val=out) if count else 0
 
 
 aten = torch.ops.aten
@@ -143,10 +155,10 @@ def counts_for_a_card(device: torch.device) -> bool:
 def counted(device: torch.device) -> Generator[Ledger]:
     """Count what the code inside holds of a device; it must make and use fake tensors only."""
     with ExitStack() as stack:
-        stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
+        mode = stack.enter_context(FakeTensorMode(allow_non_fake_inputs=True))
         if counts_for_a_card(device) and not is_card(device):
             stack.enter_context(card_autocast())
-        yield stack.enter_context(Ledger(device))
+        yield stack.enter_context(Ledger(device, mode))
 
 
 def _some_number(tensor: Any) -> bool | int | float:

@@ -22,13 +22,11 @@ from modules.check.memory.step_memory import (
     StepBytes,
     ema_is_on_cpu,
     image_bytes,
-    largest_tensor,
-    offloaded_bytes,
-    part_bytes,
     sample_bytes,
     step_bytes,
     text_bytes,
 )
+from modules.check.memory.weight_bytes import largest_tensor, offloaded_bytes, part_bytes
 from modules.families import Family
 from modules.families.parts.vae_tiling import WHOLE_SHARE
 from modules.messages import Bar

@@ -16,8 +16,10 @@ from typing import Any
 from torch import nn
 
 from modules.families import Family
-from modules.families.parts.building import emptied
+from modules.families.parts.lora_targets import lora_targets
+from modules.preset.layer_selection import Owned, adapted_layers, trained_weights
 from modules.preset.preset import Preset
+from modules.preset.sections.method import Adapter, Full
 
 FEW = 2  # of a kind: the first and the last may be fullest in turn
 Signature = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
@@ -58,35 +60,69 @@ def is_countable(family: Family, preset: Preset) -> bool:
     """Whether a few blocks tell all: blocks that are done alike, and no file that has layers of all of them."""
     if family.card.component("denoiser").kind != "dit" or preset.method.kind == "full":
         return False
+    if not isinstance(preset.method, Adapter | Full) or "denoiser" not in preset.trained_parts():
+        return False
     files = getattr(preset.method, "start_from", "") or preset.model.training_adapters
     return not files and preset.training.checkpointed in (0.0, 1.0) and not preset.model.offloaded
+
+
+def are_trained_alike(family: Any, preset: Preset, runs: list[Run]) -> bool:
+    """Whether the same is trained in all blocks of each row."""
+    own = _trained(family, preset)
+    for run in runs:
+        inside: dict[int, dict[str, object]] = {run.first + number: {} for number in range(run.count)}
+        for name, group in own.items():
+            number, _, path = name.removeprefix(f"{run.blocks}.").partition(".")
+            if name.startswith(f"{run.blocks}.") and number.isdecimal() and int(number) in inside:
+                inside[int(number)][path] = group
+        first, *others = inside.values()
+        if not first or any(each != first for each in others):
+            return False
+    return True
+
+
+def _trained(family: Any, preset: Preset) -> Owned:
+    """What of the denoiser is trained, by name: layers that get an update, or weights."""
+    empty, method = family.empty("denoiser"), preset.method
+    if isinstance(method, Full):
+        return trained_weights([name for name, _ in empty.named_parameters()], method, family.layer_groups)
+    assert isinstance(method, Adapter)
+    paths = lora_targets(empty, family.card.component("denoiser"))
+    shapes = {path: tuple(empty.get_parameter(f"{path}.weight").shape) for path in paths}
+    return adapted_layers(shapes, method, family.layer_groups)
 
 
 def with_blocks(family: Family, keep: dict[Run, int]) -> Family:
     """The same family, whose denoiser is made with fewer blocks."""
     source: Any = family
     twin: Any = copy(family)
-
-    def empty(name: str) -> nn.Module:
-        whole: nn.Module = source.empty(name)
-        return _cut(emptied(whole), keep) if name == "denoiser" else whole
-
-    twin.empty = empty
+    cut = _cut(source.empty("denoiser"), keep)
+    twin.empty = lambda name: cut if name == "denoiser" else source.empty(name)
     return twin
 
 
-def _cut(module: nn.Module, keep: dict[Run, int]) -> nn.Module:
+def _cut(whole: nn.Module, keep: dict[Run, int]) -> nn.Module:
+    """A module that shares all with the whole one but the lists, and what leads to them."""
+    cut = _own(whole)
     for path in {run.blocks for run in keep}:
-        blocks: Any = module.get_submodule(path)
+        owner, (*above, name) = cut, path.split(".")
+        for step in above:
+            owner._modules[step] = owner = _own(owner.get_submodule(step))
         left_out = {
             number
             for run, count in keep.items() if run.blocks == path
             for number in range(run.first + count, run.first + run.count)
         }  # fmt: skip
-        above, _, name = path.rpartition(".")
-        left = [block for number, block in enumerate(blocks) if number not in left_out]
-        setattr(module.get_submodule(above), name, nn.ModuleList(left))
-    return module
+        blocks: Any = owner.get_submodule(name)
+        owner._modules[name] = nn.ModuleList(block for number, block in enumerate(blocks) if number not in left_out)
+    return cut
+
+
+def _own(module: nn.Module) -> nn.Module:
+    """A copy that has children of its own, which are those of the other."""
+    made = copy(module)
+    vars(made)["_modules"] = dict(module._modules)
+    return made
 
 
 def extrapolated(runs: list[Run], count: Callable[[dict[Run, int]], Any]) -> Any:

@@ -8,29 +8,31 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 
-from modules.check.example_batch import example_batch
+from modules.check.example_batch import Row, example_batch
 from modules.check.memory.memory_tracker import Ledger, address_of, counted, counts_for_a_card
-from modules.check.memory.repeated import extrapolated, is_countable, runs_of, with_blocks
+from modules.check.memory.repeated import are_trained_alike, extrapolated, is_countable, runs_of, with_blocks
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
 from modules.data.index import Bucket, Item
 from modules.data.source.folders import on_disk
 from modules.families import Condition, Family
-from modules.families.parts.block_streaming import block_path
+from modules.families.family import unheard
 from modules.families.parts.building import saved_tensors
 from modules.methods import Method, attach
 from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
-from modules.system.devices import DTYPES, autocast, device_named, is_card
+from modules.system.devices import autocast, device_named, is_card
 from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
@@ -85,21 +87,16 @@ def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: se
         training = preset.training.model_copy(update={"ema": False})
         preset = preset.model_copy(update={"training": training})
     runs = runs_of(family) if is_countable(family, preset) else []
-    found = extrapolated(runs, lambda keep: _step_bytes(with_blocks(family, keep), preset, batch_shape, held))
-    if runs and found.trained != _trained_bytes(family, preset):  # layers are trained in some of the blocks only
-        return _step_bytes(family, preset, batch_shape, held)
-    return found
-
-
-def _trained_bytes(family: Family, preset: Preset) -> int:
-    return sum(trained_sizes(family, preset)) * DTYPES[preset.training.weights].itemsize
+    if runs and not are_trained_alike(family, preset, runs):
+        runs = []
+    return extrapolated(runs, lambda keep: _step_bytes(with_blocks(family, keep), preset, batch_shape, held))
 
 
 def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
-    parts = held | {*(family.text_encoders if batch_shape.caches_text else ())}
-    parts |= set() if batch_shape.caches_latents else {"vae"}
+    parts = held | (set[str]() if batch_shape.caches_latents else {"vae"})
     with _meta_copy(family, preset, [name for name in family.component_names if name in parts]) as (ledger, copy):
-        batch = _batch(copy, preset, batch_shape)
+        row = _row(_texts(family, preset, batch_shape)) if batch_shape.caches_text else None
+        batch = _batch(copy, preset, batch_shape, row)
         copy.unload(*(parts - held))
         method = attach(copy, preset)
         use_gradient_checkpointing(copy, method.modified_components | {"denoiser"}, preset.training.checkpointed)
@@ -176,10 +173,31 @@ def image_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
 
 def text_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
     """Peak of the text encoders at work for the cache, beside their weights."""
-    with _meta_copy(family, preset, family.text_encoders) as (ledger, copy):
-        still = _restarted(ledger)
-        FamilyEncoders(copy).encode_text([batch_shape.caption] * min(TEXTS_AT_ONCE, batch_shape.captions))
-        return ledger.peak - still
+    return _texts(family, preset, batch_shape).peak
+
+
+class _Texts(NamedTuple):
+    """What text encoders take at work, and what they give for the caption."""
+
+    peak: int
+    row: Mapping[str, tuple[torch.Size, torch.dtype]]
+
+
+_TEXTS: WeakKeyDictionary[Family, dict[str, _Texts]] = WeakKeyDictionary()
+
+
+def _texts(family: Family, preset: Preset, shape: BatchShape) -> _Texts:
+    """Worked out once for all steps of a family that read the same."""
+    options = replace(load_options(preset), holding=AS_THEY_ARE, report=unheard)
+    known, key = _TEXTS.setdefault(family, {}), repr((options, shape.caption, min(TEXTS_AT_ONCE, shape.captions)))
+    if key not in known:
+        with counted(options.device) as ledger:
+            twin = family.meta_copy(options, family.text_encoders)
+            still = _restarted(ledger)
+            rows = FamilyEncoders(twin).encode_text([shape.caption] * min(TEXTS_AT_ONCE, shape.captions))
+            row = {name: (tensor.shape, tensor.dtype) for name, tensor in rows[0].items()}
+            known[key] = _Texts(ledger.peak - still, row)
+    return known[key]
 
 
 def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
@@ -207,47 +225,11 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
         return drawing, ledger.peak - still
 
 
-def part_bytes(
-    family: Family, preset: Preset, parts: Iterable[str], text_memory: int | None = None
-) -> dict[str, int]:  # fmt: skip
-    """The weights of parts as they are loaded: of one that is read block by block, its largest block and the rest.
-
-    `text_memory`: bytes that a text encoder may take. None: as much as this computer has for it.
-    """
-    with _meta_copy(family, preset, parts) as (_, copy):
-        copy.options = replace(copy.options, text_memory=text_memory)
-        return {name: _loaded_bytes(copy, name) for name in parts}
-
-
-def offloaded_bytes(family: Family, preset: Preset) -> int:
-    """What of the denoiser lies in main memory beside a card."""
-    with _meta_copy(family, preset, ["denoiser"]) as (_, copy):
-        held = saved_tensors(copy.denoiser).values()
-        return bytes_in(x for x in held if x.device.type != copy.options.device.type)
-
-
-def _loaded_bytes(copy: Family, name: str) -> int:
-    blocks: dict[str, list[Tensor]] = {"": []}
-    for path, tensor in saved_tensors(copy.component(name)).items():
-        if tensor.device.type != copy.options.device.type:
-            continue
-        blocks.setdefault(block_path(path) if copy.is_streamed(name) else "", []).append(tensor)
-    return bytes_in(blocks.pop("")) + max((bytes_in(each) for each in blocks.values()), default=0)
-
-
 def trained_sizes(family: Family, preset: Preset) -> list[int]:
     """How many numbers each trained tensor holds."""
     texts = family.text_encoders if preset.method.kind == "embedding" else ()  # which read the words
     with _meta_copy(family, preset, {"denoiser", *texts, *preset.trained_parts()}) as (_, copy):
         return [parameter.numel() for parameter in attach(copy, preset).parameters().values()]
-
-
-def largest_tensor(family: Family) -> int:
-    """Bytes of the largest single weight in fp32: weights are read one by one."""
-    options = replace(family.options, holding=AS_THEY_ARE)
-    with counted(options.device):
-        copy = family.meta_copy(options, family.component_names)
-        return max(4 * p.numel() for name in copy.component_names for p in copy.component(name).parameters())
 
 
 def bytes_in(tensors: Iterable[Tensor]) -> int:
@@ -281,11 +263,16 @@ def _on_device(tensors: Iterable[Tensor], family: Family) -> Iterator[Tensor]:
     return (x for x in tensors if x.device.type == family.options.device.type)
 
 
-def _batch(copy: Family, preset: Preset, shape: BatchShape) -> Batch:
+def _batch(copy: Family, preset: Preset, shape: BatchShape, row: Row | None = None) -> Batch:
     height, width = shape.size
     item = Item(0, 0, on_disk(Path("a.png")), "", width, height, shape.size, (shape.caption,), ())
     items = [item] * preset.training.batch_size
-    return example_batch(copy, items, caches_latents=shape.caches_latents, caches_text=shape.caches_text)
+    return example_batch(copy, items, caches_latents=shape.caches_latents, caches_text=shape.caches_text, row=row)
+
+
+def _row(texts: _Texts) -> Row:
+    """One caption's text, without numbers."""
+    return {name: torch.empty(shape, dtype=dtype) for name, (shape, dtype) in texts.row.items()}
 
 
 def bytes_of_batch(batch: Batch) -> int:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import torch
 
 from modules.check.memory.memory_tracker import counted
-from modules.check.memory.step_memory import bytes_in
-from modules.families import Family
-from modules.families.parts.building import saved_tensors
+from modules.check.memory.weight_bytes import sizes_held
+from modules.families.parts.building import dtype_of, saved_tensors
 from modules.placement.frozen import KINDS, WholeWeight
-from modules.placement.holding import AS_THEY_ARE
 from modules.placement.lanes import aligned
 from modules.placement.layers import packable_weights
 from modules.placement.offloading import SLOTS, block_paths
@@ -57,23 +56,22 @@ def share_of(blocks: int, of: int) -> float:
     return 0.0 if not of else round(blocks / of + 0.4999e-5, 5) if blocks < of else 1.0
 
 
-def held_weights(family: Family, preset: Preset) -> HeldWeights:
+def held_weights(family: Any, preset: Preset) -> HeldWeights:
     """Count them on an empty denoiser."""
-    options = replace(load_options(preset), holding=AS_THEY_ARE)
+    options, empty = load_options(preset), family.empty("denoiser")
+    numbers = {name: tensor.numel() for name, tensor in saved_tensors(empty).items()}
+    sizes = sizes_held(family, "denoiser", options)
+    packed = [name for name in packable_weights(empty) if dtype_of(empty, name, options.dtype) is options.dtype]
+    places = {path: dict.fromkeys(FORMS, 0) for path in block_paths(empty)}
+    loose = dict.fromkeys(FORMS, 0)
     with counted(options.device):
-        module = family.meta_copy(options, ["denoiser"]).component("denoiser")
-        tensors = saved_tensors(module)
-        packed = [name for name in packable_weights(module) if tensors[name].dtype is options.dtype]
-        rest = bytes_in(tensor for name, tensor in tensors.items() if name not in {*packed})
-        sizes = {name: _bytes(tuple(tensors[name].shape), options.dtype, options.device) for name in packed}
-        places = {path: number for number, path in enumerate(block_paths(module))}
-        blocks: list[dict[str, int]] = [dict.fromkeys(FORMS, 0) for _ in places]
-        loose = dict.fromkeys(FORMS, 0)
-        for name, size in sizes.items():
-            block = next((blocks[number] for path, number in places.items() if name.startswith(f"{path}.")), loose)
+        for name in packed:
+            size = _bytes(tuple(empty.get_parameter(name).shape), options.dtype, options.device)
+            block = next((held for path, held in places.items() if name.startswith(f"{path}.")), loose)
             for form in FORMS:
                 block[form] += size[form]
-        return HeldWeights(rest, loose, tuple(blocks), max((tensors[name].numel() for name in packed), default=0))
+    rest = sum(size for name, size in sizes.items() if name not in {*packed})
+    return HeldWeights(rest, loose, tuple(places.values()), max((numbers[name] for name in packed), default=0))
 
 
 FORMS = {"off": WholeWeight, **{form: KINDS[form] for form in ("int8", "fp8", "nf4")}}

@@ -265,7 +265,7 @@ def _extremes(tensor: Tensor, scale: Tensor | None = None) -> Tensor:
 
 
 def _packings(module: nn.Module, dtype: torch.dtype, holding: Holding) -> dict[str, Packing]:
-    return holding.packings(module, lambda name: _dtype_of(module, name, dtype) is dtype)
+    return holding.packings(module, lambda name: dtype_of(module, name, dtype) is dtype)
 
 
 def _set_packed(
@@ -302,11 +302,11 @@ def meta_copy(
 def _allocated(module: nn.Module, name: str, empty: Tensor, device: torch.device, dtype: torch.dtype) -> Tensor:
     """Room for a tensor of the module, in the precision that it is held in."""
     layout = _memory_format(module, tuple(empty.shape))
-    held = _dtype_of(module, name, dtype) if empty.is_floating_point() else empty.dtype
+    held = dtype_of(module, name, dtype) if empty.is_floating_point() else empty.dtype
     return torch.empty(empty.shape, dtype=held, device=device, memory_format=layout)
 
 
-def _dtype_of(module: nn.Module, name: str, dtype: torch.dtype) -> torch.dtype:
+def dtype_of(module: nn.Module, name: str, dtype: torch.dtype) -> torch.dtype:
     """fp32 for what the module's class says fails in less, as diffusers and transformers load it."""
     if dtype == torch.float32:
         return dtype
