@@ -12,7 +12,7 @@ anew between the passes and the update; it answers no `.item()`; and it brings 2
 from __future__ import annotations
 
 import weakref
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
@@ -39,6 +39,7 @@ class Ledger(TorchDispatchMode):
         super().__init__()
         self._kind, self._seen = device.type, SeenOperations(mode) if mode else None
         self.live = self.peak = 0
+        self.before_next: Callable[[], None] | None = None  # is called before the next operation
         self.flops = self.launches = 0  # of matrices; operations of any kind
         self._sizes: dict[int, int] = {}
 
@@ -61,6 +62,9 @@ class Ledger(TorchDispatchMode):
             return _some_number(args[0])
         if func is torch.ops.aten._pin_memory.default:  # beside a card; FakeTensorMode raises here
             func = torch.ops.aten.empty_like.default
+        if before := self.before_next:
+            self.before_next = None
+            before()
         kwargs = kwargs or {}
         given = [*_tensors((args, kwargs))]
         for each in given:
@@ -187,3 +191,8 @@ def _tensors(thing: Any) -> Iterator[Tensor]:
 def address_of(tensor: Tensor) -> int:
     """Tells the memory of one tensor from that of others, also where there is none: `data_ptr` would refuse."""
     return tensor.untyped_storage()._cdata  # pyright: ignore[reportPrivateUsage]
+
+
+def bytes_in(tensors: Iterable[Tensor]) -> int:
+    """Memory of tensors; what is shared counts once."""
+    return sum({address_of(t): t.untyped_storage().nbytes() for t in tensors}.values())

@@ -1,15 +1,14 @@
-"""A step of a long row of equal blocks, counted with a few of them: what each further one adds is always the same.
+"""Long rows of equal blocks, of which a model with three each is made, and whether a step of that one tells of all.
 
-A transformer of 57 blocks has two kinds. With two, two and three, three and two blocks of them a step is counted in a
-tenth of the time, to the byte, where nothing but the number of blocks decides when memory is fullest. Gradients of a
-whole model do, so that a full fine-tune is counted whole.
+What the others add is always the same (modules/check/memory/timeline.py): a transformer of 57 blocks has two kinds and
+is counted in a tenth of the time, to the byte.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from copy import copy
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
@@ -21,7 +20,7 @@ from modules.preset.layer_selection import Owned, adapted_layers, trained_weight
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter, Full
 
-FEW = 2  # of a kind: the first and the last may be fullest in turn
+FEW = 3  # of a row: the first may keep less than the others, since nothing before it is trained
 Signature = tuple[str, tuple[tuple[str, tuple[int, ...]], ...]]
 
 
@@ -35,7 +34,7 @@ class Run:
 
 
 def runs_of(family: Any) -> list[Run]:
-    """All rows of equal blocks of the denoiser that are longer than what is counted, none inside of another."""
+    """All rows of equal blocks of the denoiser that are longer than what is run, none inside of another."""
     found: list[Run] = []
     for path, blocks in family.empty("denoiser").named_modules():
         if isinstance(blocks, nn.ModuleList) and not any(path.startswith(f"{run.blocks}.") for run in found):
@@ -47,7 +46,7 @@ def _runs_in(path: str, blocks: nn.ModuleList) -> Iterator[Run]:
     first = 0
     for _, group in groupby(blocks, key=_signature):
         count = len([*group])
-        if count > FEW + 1:
+        if count > FEW:
             yield Run(path, first, count)
         first += count
 
@@ -56,29 +55,32 @@ def _signature(block: nn.Module) -> Signature:
     return type(block).__name__, tuple((name, tuple(x.shape)) for name, x in block.state_dict(keep_vars=True).items())
 
 
-def is_countable(family: Family, preset: Preset) -> bool:
-    """Whether a few blocks tell all: blocks that are done alike, and no file that has layers of all of them."""
-    if family.card.component("denoiser").kind != "dit" or preset.method.kind == "full":
+def is_countable(preset: Preset) -> bool:
+    """Whether blocks are done alike, and no file has layers of all of them."""
+    method, training = preset.method, preset.training
+    if not isinstance(method, Adapter) or "denoiser" not in preset.trained_parts():
         return False
-    if not isinstance(preset.method, Adapter | Full) or "denoiser" not in preset.trained_parts():
-        return False
-    files = getattr(preset.method, "start_from", "") or preset.model.training_adapters
-    return not files and preset.training.checkpointed in (0.0, 1.0) and not preset.model.offloaded
+    files = getattr(method, "start_from", "") or preset.model.training_adapters
+    aside = training.gradients == "main_memory"  # where those of several blocks are on their way at once
+    return not files and training.checkpointed in (0.0, 1.0) and not preset.model.offloaded and not aside
 
 
-def are_trained_alike(family: Any, preset: Preset, runs: list[Run]) -> bool:
-    """Whether the same is trained in all blocks of each row."""
+def countable_runs(family: Family, preset: Preset) -> list[Run]:
+    """The rows of which a few blocks tell all: that are done alike, with the same layers trained in each."""
+    if not is_countable(preset):
+        return []
     own = _trained(family, preset)
-    for run in runs:
-        inside: dict[int, dict[str, object]] = {run.first + number: {} for number in range(run.count)}
-        for name, group in own.items():
-            number, _, path = name.removeprefix(f"{run.blocks}.").partition(".")
-            if name.startswith(f"{run.blocks}.") and number.isdecimal() and int(number) in inside:
-                inside[int(number)][path] = group
-        first, *others = inside.values()
-        if not first or any(each != first for each in others):
-            return False
-    return True
+    return [run for run in runs_of(family) if _is_alike(own, run)]
+
+
+def _is_alike(own: Owned, run: Run) -> bool:
+    inside: dict[int, dict[str, object]] = {run.first + number: {} for number in range(run.count)}
+    for name, group in own.items():
+        number, _, path = name.removeprefix(f"{run.blocks}.").partition(".")
+        if name.startswith(f"{run.blocks}.") and number.isdecimal() and int(number) in inside:
+            inside[int(number)][path] = group
+    first, *others = inside.values()
+    return bool(first) and all(each == first for each in others)
 
 
 def _trained(family: Any, preset: Preset) -> Owned:
@@ -92,26 +94,38 @@ def _trained(family: Any, preset: Preset) -> Owned:
     return adapted_layers(shapes, method, family.layer_groups)
 
 
-def with_blocks(family: Family, keep: dict[Run, int]) -> Family:
-    """The same family, whose denoiser is made with fewer blocks."""
+def with_few_blocks(family: Family, runs: Sequence[Run]) -> Family:
+    """The same family, whose denoiser is made with three blocks of each row."""
+    if not runs:
+        return family
     source: Any = family
     twin: Any = copy(family)
-    cut = _cut(source.empty("denoiser"), keep)
+    cut = _cut(source.empty("denoiser"), runs)
     twin.empty = lambda name: cut if name == "denoiser" else source.empty(name)
     return twin
 
 
-def _cut(whole: nn.Module, keep: dict[Run, int]) -> nn.Module:
+def last_two(runs: Sequence[Run]) -> dict[Run, tuple[str, str]]:
+    """The paths of the last two blocks of each row in a model with few of them."""
+    found: dict[Run, tuple[str, str]] = {}
+    for run in runs:
+        gone = sum(other.count - FEW for other in runs if other.blocks == run.blocks and other.first < run.first)
+        last = run.first - gone + FEW - 1
+        found[run] = f"{run.blocks}.{last - 1}", f"{run.blocks}.{last}"
+    return found
+
+
+def _cut(whole: nn.Module, runs: Sequence[Run]) -> nn.Module:
     """A module that shares all with the whole one but the lists, and what leads to them."""
     cut = _own(whole)
-    for path in {run.blocks for run in keep}:
+    for path in {run.blocks for run in runs}:
         owner, (*above, name) = cut, path.split(".")
         for step in above:
             owner._modules[step] = owner = _own(owner.get_submodule(step))
         left_out = {
             number
-            for run, count in keep.items() if run.blocks == path
-            for number in range(run.first + count, run.first + run.count)
+            for run in runs if run.blocks == path
+            for number in range(run.first + FEW, run.first + run.count)
         }  # fmt: skip
         blocks: Any = owner.get_submodule(name)
         owner._modules[name] = nn.ModuleList(block for number, block in enumerate(blocks) if number not in left_out)
@@ -123,22 +137,3 @@ def _own(module: nn.Module) -> nn.Module:
     made = copy(module)
     vars(made)["_modules"] = dict(module._modules)
     return made
-
-
-def extrapolated(runs: list[Run], count: Callable[[dict[Run, int]], Any]) -> Any:
-    """What `count` gives for all blocks, from what it gives for few; its answers are dataclasses of numbers."""
-    few = dict.fromkeys(runs, FEW)
-    least = count(few)
-    whole = asdict(least)
-    for run in runs:
-        more = asdict(count({**few, run: FEW + 1}))
-        _add(whole, asdict(least), more, run.count - FEW)
-    return type(least)(**whole)
-
-
-def _add(whole: dict[str, Any], least: dict[str, Any], more: dict[str, Any], times: int) -> None:
-    for name, value in more.items():
-        if isinstance(value, dict):
-            _add(whole[name], least[name], value, times)
-        else:
-            whole[name] += times * (value - least[name])

@@ -8,7 +8,7 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
@@ -20,8 +20,10 @@ import torch
 from torch import Tensor
 
 from modules.check.example_batch import Row, example_batch
-from modules.check.memory.memory_tracker import Ledger, address_of, counted, counts_for_a_card
-from modules.check.memory.repeated import are_trained_alike, extrapolated, is_countable, runs_of, with_blocks
+from modules.check.memory.memory_tracker import Ledger, bytes_in, counted, counts_for_a_card
+from modules.check.memory.omitted import Omitted
+from modules.check.memory.repeated import Run, countable_runs, last_two, with_few_blocks
+from modules.check.memory.timeline import Timeline
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
 from modules.data.index import Bucket, Item
@@ -37,6 +39,7 @@ from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
+from modules.trainer.step.optimizers import CHUNK
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
 
@@ -86,16 +89,16 @@ def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: se
     if ema_is_on_cpu(preset):
         training = preset.training.model_copy(update={"ema": False})
         preset = preset.model_copy(update={"training": training})
-    runs = runs_of(family) if is_countable(family, preset) else []
-    if runs and not are_trained_alike(family, preset, runs):
-        runs = []
-    return extrapolated(runs, lambda keep: _step_bytes(with_blocks(family, keep), preset, batch_shape, held))
+    return _step_bytes(family, preset, batch_shape, held, countable_runs(family, preset))
 
 
-def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
+def _step_bytes(
+    whole: Family, preset: Preset, batch_shape: BatchShape, held: set[str], runs: Sequence[Run] = ()
+) -> StepBytes:
+    family = with_few_blocks(whole, runs)
     parts = held | (set[str]() if batch_shape.caches_latents else {"vae"})
     with _meta_copy(family, preset, [name for name in family.component_names if name in parts]) as (ledger, copy):
-        row = _row(_texts(family, preset, batch_shape)) if batch_shape.caches_text else None
+        row = _row(_texts(whole, preset, batch_shape)) if batch_shape.caches_text else None
         batch = _batch(copy, preset, batch_shape, row)
         copy.unload(*(parts - held))
         method = attach(copy, preset)
@@ -103,15 +106,23 @@ def _step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: s
         learner = Learner(preset, copy, method, steps=1000, on_card=counts_for_a_card(copy.options.device))
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
         judges, learner.judges_steps = learner.judges_steps, False  # as would the guard
-        found = measure_step(ledger, learner, batch, held)
+        found = measure_step(ledger, learner, batch, held, runs)
         if judges and counts_for_a_card(copy.options.device):
-            return replace(found, update=found.update + learner.optimizer.restorable_bytes)
+            numbers = sum(parameter.numel() for parameter in method.parameters().values())
+            all_numbers = numbers * found.trained // bytes_in(method.parameters().values())
+            chunks = min(CHUNK, all_numbers) / min(CHUNK, numbers)
+            return replace(found, update=found.update + round(chunks * learner.optimizer.restorable_bytes))
         return found
 
 
-def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str]) -> StepBytes:
-    """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger."""
-    method = learner.method
+def measure_step(
+    ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str], runs: Sequence[Run] = ()
+) -> StepBytes:
+    """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger.
+
+    `runs`: rows of blocks of which the model has a few each; all of them are counted.
+    """
+    method, omitted = learner.method, Omitted(learner, runs)
     trained = bytes_in(method.parameters().values())
     aside = learner.gradients.nbytes
     average = 0 if learner.ema is None else bytes_in(learner.ema.values.values())
@@ -121,45 +132,28 @@ def measure_step(ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterabl
     extra = ledger.live - sum(weights.values()) - trained - average - given - beside
     batches = [batch] * min(learner.preset.training.accumulation, 2)
     still = ledger.live
-    watch, flops, launches = _Watch(ledger, learner), ledger.flops, ledger.launches
+    timeline = Timeline(ledger, method.family.denoiser, last_two(runs), method.parameters())
+    timeline.started = omitted.see_what_passes_need
+    learner.optimizer.inner.register_step_pre_hook(timeline.finish)
+    launches = ledger.launches
     learner.learn(batches)
-    held = ledger.live
+    held, more = ledger.live, omitted.bytes()
+    passes = timeline.passes(omitted.counts, more.for_passes)
+    updates = (ledger.launches - launches - timeline.passes({}).launches) * (1 + omitted.share)
     return StepBytes(
-        weights=weights,
-        trained=trained,
+        weights=weights | ({"denoiser": weights["denoiser"] + more.weights} if runs else {}),
+        trained=trained + more.trained,
         extra=extra,
-        gradients=0 if aside else trained,
-        state=held - still,
-        average=average,
-        passes=watch.passes - still + given,
-        passes_gradients=watch.gradients,
-        update=ledger.peak - held + given,
-        flops=(ledger.flops - flops) // len(batches),
-        launches=(ledger.launches - launches) // len(batches),
+        gradients=0 if aside else trained + more.trained,
+        state=held - still + more.state,
+        average=average + more.average,
+        passes=passes.peak - still + given,
+        passes_gradients=passes.gradients,
+        update=ledger.peak - held + given + more.trained + more.for_passes,
+        flops=passes.flops // len(batches),
+        launches=round(passes.launches + updates) // len(batches),
         gradients_aside=aside,
     )
-
-
-class _Watch:
-    """Divides a step at its first update, and knows how much of the peak before it was gradients."""
-
-    def __init__(self, ledger: Ledger, learner: Learner) -> None:
-        self.ledger, self.passes, self.gradients = ledger, 0, 0
-        self._arrived = self._seen = 0
-        for parameter in learner.method.parameters().values():
-            parameter.register_post_accumulate_grad_hook(self._arrive)
-        learner.optimizer.inner.register_step_pre_hook(lambda *_: self._turn())
-        ledger.restart()
-
-    def _arrive(self, parameter: Tensor) -> None:
-        if self.ledger.peak > self._seen:  # the peak is younger than the gradient before this one
-            self._seen, self.gradients = self.ledger.peak, self._arrived
-        if parameter.grad is not None:  # it lies beside its weight
-            self._arrived += parameter.grad.untyped_storage().nbytes()
-
-    def _turn(self) -> None:
-        if not self.passes:
-            self.passes = self.ledger.restart()
 
 
 def image_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:
@@ -230,11 +224,6 @@ def trained_sizes(family: Family, preset: Preset) -> list[int]:
     texts = family.text_encoders if preset.method.kind == "embedding" else ()  # which read the words
     with _meta_copy(family, preset, {"denoiser", *texts, *preset.trained_parts()}) as (_, copy):
         return [parameter.numel() for parameter in attach(copy, preset).parameters().values()]
-
-
-def bytes_in(tensors: Iterable[Tensor]) -> int:
-    """Memory of tensors; what is shared counts once."""
-    return sum({address_of(t): t.untyped_storage().nbytes() for t in tensors}.values())
 
 
 # Inside ---------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
-"""A step's memory from mark to mark, so that blocks which repeat need be run but twice.
+"""A step's memory from mark to mark, so that of blocks which repeat only a few need be run.
 
 What a transformer of 57 blocks holds grows by the same with each, goes back by the same, and is fullest somewhere
-between. So a model with two blocks of each kind is run, and marks are set after each of them, forward, and where their
-first gradients appear, on the way back. What lies between two such marks comes again for every block that was left out:
+between. So a model with three blocks of each kind is run, and marks are set after the last two of them, and where their
+first gradients appear on the way back. What lies between two such marks comes again for every block that was left out:
 its bytes, its gradients, its arithmetic. Its peak is then highest the first or the last time.
 """
 
@@ -54,7 +54,7 @@ class Timeline:
         self._stretches: list[Stretch] = []
         self._open: Run | None = None
         self._on_way_back = set[Run]()
-        self._arrived: dict[Tensor, int] = {}
+        self._arrived, self._there = set[Tensor](), 0
         self._done = False
         for parameter in parameters.values():
             parameter.register_post_accumulate_grad_hook(self._arrive)  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ class Timeline:
     def _mark(self, run: Run | None) -> None:
         self._look()
         ledger, flops, launches = self.ledger, *self._before
-        gradients = sum(self._arrived.values())
+        gradients = self._there
         self._stretches.append(
             Stretch(
                 run, ledger.peak, ledger.live - self._live, self._at_peak, gradients - self._gradients,
@@ -129,17 +129,18 @@ class Timeline:
         self._open = None
         self.ledger.restart()
         self._live, self._before = self.ledger.live, (self.ledger.flops, self.ledger.launches)
-        self._gradients = self._at_peak = sum(self._arrived.values())
+        self._gradients = self._at_peak = self._there
         self._seen = self.ledger.peak
 
     # Gradients
 
     def _arrive(self, parameter: Tensor) -> None:
         self._look()
-        if parameter.grad is not None:  # it lies beside its weight
-            self._arrived[parameter] = parameter.grad.untyped_storage().nbytes()
+        if parameter.grad is not None and parameter not in self._arrived:  # it lies beside its weight
+            self._arrived.add(parameter)
+            self._there += parameter.grad.untyped_storage().nbytes()
 
     def _look(self) -> None:
         """A peak that is younger than the gradient before this one."""
         if self.ledger.peak > self._seen:
-            self._seen, self._at_peak = self.ledger.peak, sum(self._arrived.values())
+            self._seen, self._at_peak = self.ledger.peak, self._there

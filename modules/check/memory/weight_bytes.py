@@ -9,8 +9,7 @@ from dataclasses import replace
 from math import prod
 from typing import Any
 
-from modules.check.memory.memory_tracker import counted
-from modules.check.memory.step_memory import bytes_in
+from modules.check.memory.memory_tracker import bytes_in, counted
 from modules.families import Family, LoadOptions
 from modules.families.parts.block_streaming import block_path
 from modules.families.parts.building import dtype_of, saved_tensors

@@ -1,0 +1,61 @@
+"""Of blocks that repeat a few are run, and what is counted is what the whole model takes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from modules.check.memory.memory_tracker import for_a_card
+from modules.check.memory.repeated import FEW, countable_runs
+from modules.check.memory.step_memory import BatchShape, _step_bytes, step_bytes
+from modules.families import Family, LoadOptions
+from tests.benchmarks.card.random_model import bundled_files, random_family
+from tests.card.steps import preset_for
+
+NARROW: dict[str, dict[str, Any]] = {
+    "zimage": {
+        "n_layers": 6, "n_refiner_layers": 1, "dim": 480, "n_heads": 4, "n_kv_heads": 4, "axes_dims": [32, 40, 48],
+    },
+    "sdxl": {
+        "transformer_layers_per_block": [1, 5], "block_out_channels": [32, 64], "attention_head_dim": [1, 2],
+        "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D"],
+        "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"], "norm_num_groups": 8,
+    },
+}  # fmt: skip
+AS_IT_IS = (
+    "model.quantization=off", "model.offload=none", "training.gradients=card", "training.gradient_checkpointing=all",
+)  # fmt: skip
+SHAPE = BatchShape((128, 128), "a robot", captions=1)
+
+
+@pytest.fixture(scope="module", params=NARROW)
+def family(request: pytest.FixtureRequest) -> Family:
+    """A transformer and a U-Net with rows of blocks, none of whose weights are there."""
+    files = bundled_files(request.param)
+    files.configs["denoiser"] |= NARROW[request.param]
+    for name in files.configs.keys() & {"text_encoder_1", "text_encoder_2"}:
+        files.configs[name] |= {"num_hidden_layers": 2}
+    return random_family(request.param, files, LoadOptions())
+
+
+@pytest.mark.parametrize("share", ["all", "none"])
+def test_a_few_blocks_tell_what_the_whole_model_takes(family: Family, share: str) -> None:
+    preset = preset_for(
+        family.name, "training.batch_size=1", "method.kind=lora", *AS_IT_IS, f"training.gradient_checkpointing={share}"
+    )
+    with for_a_card():
+        runs = countable_runs(family, preset)
+        assert runs and all(run.count > FEW for run in runs)
+        few = asdict(step_bytes(family, preset, SHAPE, {"denoiser"}))
+        whole = asdict(_step_bytes(family, preset, SHAPE, {"denoiser"}))
+    assert few.pop("launches") == pytest.approx(whole.pop("launches"), rel=0.1)  # of norms: one for each weight
+    assert few == whole
+
+
+def test_rows_in_which_not_all_is_trained_alike_are_run_whole(family: Family) -> None:
+    layers = {"zimage": "layers.5", "sdxl": "mid"}[family.name]
+    preset = preset_for(family.name, "method.kind=lora", f"method.layers={layers}", *AS_IT_IS)
+    runs = countable_runs(family, preset)
+    assert {run.blocks for run in runs} <= {"mid_block.attentions.0.transformer_blocks"}
