@@ -49,8 +49,13 @@ class Omitted:
 
     def bytes(self) -> Bytes:
         """After a step, which has made the state."""
-        return Bytes(*(self._sum(what) for what in (self._weights, self._values, self._state, self._average)),
-                     self._sum(self._for_passes.__getitem__))  # fmt: skip
+        return Bytes(
+            weights=self._sum(self._weights),
+            trained=self._sum(self._values),
+            state=self._sum(self._state),
+            average=self._sum(self._average),
+            for_passes=self._sum(self._for_passes.__getitem__),
+        )
 
     def _sum(self, of_one: Any) -> int:
         return sum(count * of_one(run) for run, count in self.counts.items())

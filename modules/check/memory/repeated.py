@@ -121,19 +121,22 @@ def _cut(whole: nn.Module, runs: Sequence[Run]) -> nn.Module:
     for path in {run.blocks for run in runs}:
         owner, (*above, name) = cut, path.split(".")
         for step in above:
-            owner._modules[step] = owner = _own(owner.get_submodule(step))
+            own = _own(owner.get_submodule(step))
+            owner.register_module(step, own)
+            owner = own
         left_out = {
             number
             for run in runs if run.blocks == path
             for number in range(run.first + FEW, run.first + run.count)
         }  # fmt: skip
         blocks: Any = owner.get_submodule(name)
-        owner._modules[name] = nn.ModuleList(block for number, block in enumerate(blocks) if number not in left_out)
+        left = (block for number, block in enumerate(blocks) if number not in left_out)
+        owner.register_module(name, nn.ModuleList(left))
     return cut
 
 
 def _own(module: nn.Module) -> nn.Module:
     """A copy that has children of its own, which are those of the other."""
     made = copy(module)
-    vars(made)["_modules"] = dict(module._modules)
+    vars(made)["_modules"] = dict(vars(module)["_modules"])
     return made

@@ -5,6 +5,9 @@ a millisecond an operation, most of it for its key; this one takes a fifth of th
 to PyTorch: real tensors, constants, complex numbers, answers that are no tensors or lie in one another's memory.
 """
 
+# pyright: reportPrivateUsage=false
+# PyTorch has no public way to make a tensor of its own fake mode, nor to tell one's memory from another's.
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -53,8 +56,8 @@ class SeenOperations:
             return self._again(seen, given), seen.flops
         out = func(*args, **kwargs)
         count = flops(func, args, kwargs, out)
-        if key is not None and (answer := _answer_of(out, given, count)):
-            _SEEN[key] = answer
+        if key is not None and key == _key_of(func, args, kwargs) and (answer := _answer_of(out, given, count)):
+            _SEEN[key] = answer  # of what has changed no argument's shape, as `t_` does
         return out, count
 
     def _again(self, seen: _Answer, given: list[Tensor]) -> Any:
@@ -121,7 +124,7 @@ def _add(values: Sequence[Any], parts: list[Any]) -> bool:
 
 def _answer_of(out: Any, given: list[Tensor], flops: int) -> _Answer | None:
     kind = type(out) if isinstance(out, list | tuple) else None
-    outs = [out] if kind is None else [*out]
+    outs: list[Any] = [out] if kind is None else [*out]
     if kind not in (None, list, tuple) or not all(type(x) is FakeTensor and _is_plain(x) for x in outs):
         return None
     memory = {x.untyped_storage()._cdata: number for number, x in enumerate(given)}
@@ -142,7 +145,7 @@ def _made(x: Tensor, given: list[Tensor], memory: Mapping[int, int]) -> _Made | 
             return _Made(number, same=True)
     storage = x.untyped_storage()
     place = _Made(
-        memory.get(storage._cdata, -1), False, tuple(x.shape), x.stride(), x.storage_offset(), x.dtype, x.device
+        memory.get(storage._cdata, -1), False, tuple(x.shape), x.stride(), int(x.storage_offset()), x.dtype, x.device
     )
     if place.given >= 0:
         return place

@@ -1,0 +1,33 @@
+"""An operation that was seen before is answered as it was the first time."""
+
+from __future__ import annotations
+
+import torch
+
+from modules.check.memory.memory_tracker import address_of, counted
+
+
+def test_an_operation_that_was_seen_before_is_answered_alike() -> None:
+    with counted(torch.device("cpu")) as ledger:
+        for _ in range(3):
+            before = ledger.live
+            whole = torch.empty(2, 3, dtype=torch.int64)
+            assert (whole + 1).dtype is torch.int64 and (whole + 1.0).dtype is torch.float32
+            assert address_of(whole.view(6)) == address_of(whole)
+            assert address_of(whole + 1) != address_of(whole)
+            assert whole.add_(1) is whole and ledger.live - before == whole.nbytes
+            assert torch.empty(2, 3).t_().shape == (3, 2)
+            assert [x.shape for x in torch.empty(5, 2).split(3)] == [(3, 2), (2, 2)]
+            assert torch.empty(4, 2)[1:].storage_offset() == 2
+            del whole
+            assert ledger.live == before
+
+
+def test_flops_of_what_was_seen_before_are_counted_again() -> None:
+    with counted(torch.device("cpu")) as ledger:
+        counts = list[int]()
+        for _ in range(2):
+            before = ledger.flops
+            torch.empty(4, 8) @ torch.empty(8, 2)
+            counts.append(ledger.flops - before)
+    assert counts == [2 * 4 * 8 * 2] * 2
