@@ -87,16 +87,19 @@ def _offered(under: Any, context: AppContext, source: RunSource, mark: Mark) -> 
         if folder is not None and (problem := open_external(folder)):
             context.notify(problem)
 
+    run = source.folder or Path()
+    grid = tr("Grid around this step"), gone, lambda: context.go("examine", f"{run}@{mark.step}")
     if mark.kind == "backup":
         go_on = _reason_to_stay(context, source, mark, gone)
-        run = source.folder or Path()
         return tr("Backup of step {step:,}", step=mark.step), [
             (tr("Continue from here"), go_on, lambda: context.resume(run)),
+            grid,
             (tr("Open folder"), gone, show),
         ]
     return tr("Model of step {step:,}", step=mark.step), [
         (tr("Try this model"), gone, lambda: context.go("tools", str(path))),
         (tr("Keep a copy \u2026"), gone, lambda: keep_copy(under, context, path) if path else None),
+        grid,
         (tr("Open folder"), gone, show),
     ]
 

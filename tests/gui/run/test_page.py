@@ -189,7 +189,8 @@ def test_a_click_on_a_backup_or_a_star_opens_its_menu(
     seat.go = lambda page, path="": went.append((page, path))
     click_mark(person, chart, 200, "Continue from here")
     click_mark(person, chart, 100, "Try this model")
-    assert went == [folder, ("tools", str(model))]
+    click_mark(person, chart, 100, "Grid around this step")
+    assert went == [folder, ("tools", str(model)), ("examine", f"{folder}@100")]
     said: list[str] = []
     seat.notify = lambda text, *_: said.append(text)
     copy = tmp_path / "kept.safetensors"

@@ -53,6 +53,8 @@ class SamplesCard(Card):
         self.position.pack(side="left", padx=(px(10), 0))
         self.larger = Button(head, tr("Large"), self._turn_large, image="maximize-2", height=30)
         self.larger.pack(side="right")
+        self.grid_button = Button(head, tr("Make a grid"), self._make_grid, image="grid-3x3", height=30)
+        self.grid_button.pack(side="right", padx=(0, px(6)))
         self.sizes = Frame(head)
         self.sizes.pack(side="right", padx=(0, px(10)))
         Label(self.sizes, image="image", role="text2", size=12).pack(side="left")
@@ -75,6 +77,8 @@ class SamplesCard(Card):
             self.gallery.show(source.shots, GalleryFacts(self._seeds(), models, self._making()))
             self.pictures.show(source.shots)
             self._describe()
+        saved = any(mark.kind in ("backup", "model") for mark in source.marks)
+        self.grid_button.disable("" if saved else tr("The run has saved no model and made no backup yet."))
 
     def turn(self, view: str) -> None:
         """To the samples, to before and after, or to the log."""
@@ -143,6 +147,10 @@ class SamplesCard(Card):
             tr("Smaller") if self.large else tr("Large"), image="minimize-2" if self.large else "maximize-2"
         )
         self._on_large(self.large)
+
+    def _make_grid(self) -> None:
+        """The usual grid of this run, to be looked over before it is drawn."""
+        self.context.go("examine", str(self.source.folder))
 
     def _selected(self, shot: SampleImage) -> None:
         self.pictures.select(shot)
