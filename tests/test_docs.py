@@ -103,7 +103,8 @@ def commands_in(doc: Path) -> Iterator[str]:
 
 
 def refusal(command: str) -> str:
-    """Why a command cannot be typed so; "" if it can."""
+    """Why a command cannot be typed so; "" if it can. "[OPTIONS]" stands for none."""
+    command = command.removesuffix(" [OPTIONS]")
     if command.startswith(PYTHON):
         module, *rest = shlex.split(command.removeprefix(PYTHON))
         if find_spec(module) is None:

@@ -15,8 +15,6 @@ from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
 from modules.run_folders import is_run, recorded_preset
 
-FAMILY_GUESS = "sd"
-
 
 @dataclass(frozen=True)
 class Picked:

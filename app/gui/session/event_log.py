@@ -44,7 +44,7 @@ class Mark:
     factor: float = 1.0
 
 
-@dataclass
+@dataclass(kw_only=True)
 class RunSeries:
     """The lists only grow; `cut` and `forget` begin new ones."""
 
@@ -114,7 +114,7 @@ def _step(entry: Any) -> float:
 class EventLog(RunSeries):
     """What the events of one run tell, up to the byte that was read last. Damaged lines are passed over."""
 
-    path: Path = Path()
+    path: Path
     notes: list[Note] = field(default_factory=list[Note])
     resumed: list[Started] = field(default_factory=list[Started])  # from a backup, the last one of each step
     steps: int = 0

@@ -80,7 +80,7 @@ class Run:
     @cached_property
     def records(self) -> EventLog:
         """Losses, notes and ends; call its `update` now and then to follow a run that is under way."""
-        return EventLog(path=self.folder / "events.jsonl")
+        return EventLog(self.folder / "events.jsonl")
 
     @cached_property
     def preset(self) -> Preset | None:

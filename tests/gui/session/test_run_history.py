@@ -191,7 +191,7 @@ def test_a_run_without_a_preset_can_still_be_looked_at(tmp_path: Path) -> None:
 
 
 def test_records_of_nothing_are_empty(tmp_path: Path) -> None:
-    records = EventLog(path=tmp_path / "events.jsonl")
+    records = EventLog(tmp_path / "events.jsonl")
     assert not records.update()
     assert records.losses == []
 
