@@ -46,7 +46,9 @@ def _coarser_settings(preset: Preset) -> Iterator[Fix]:
     if training.weights == "fp32" and preset.method.kind != "embedding":
         yield fix("fix.trained-bf16", {"training.weights": "bf16", "model.dtype": "bf16"})
     if optimizer.kind != "adafactor":
-        yield fix("fix.adafactor", {"optimizer.kind": "adafactor"})
+        yield fix("fix.adafactor", {"optimizer.kind": "adafactor", "optimizer.kernels_as_matrices": True})
+    elif not optimizer.folds_kernels:
+        yield fix("fix.kernels-as-matrices", {"optimizer.kernels_as_matrices": True})
 
 
 def _smaller_settings(preset: Preset) -> Iterator[Fix]:

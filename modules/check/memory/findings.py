@@ -55,7 +55,7 @@ def findings_of(
     """The findings about a run that takes so much where there are `limit` bytes; `here`: on this computer."""
     fixes: list[Fix] = []
     if found.peak.total > (1 - uncertainty(found.on_card)) * limit:
-        fixes = [each for each, _ in estimator.fixes(context, found.peak.total, limit)]
+        fixes = [each for each, _ in estimator.fixes(context, found, limit)]
     yield _finding(found, limit, fixes)
     if found.on_card and here:
         yield from _main_memory(found)
@@ -83,9 +83,9 @@ class MemoryEstimator:
         self.caption, self.captions = longest_caption(family, index)
         self.encodes_text = has_uncacheable_captions(index)
 
-    def estimate(self, preset: Preset) -> Estimate:
-        """What a run of this preset takes."""
-        return phases_of(self.family, preset, self.work(preset), self.held(preset))
+    def estimate(self, preset: Preset, room: int = 0) -> Estimate:
+        """What a run of this preset takes. `room`: bytes of a card; 0: of this computer's."""
+        return phases_of(self.family, preset, self.work(preset), self.held(preset), room)
 
     def work(self, preset: Preset) -> Work:
         """What a run of this preset does, counted."""
@@ -104,25 +104,30 @@ class MemoryEstimator:
         height, width = (max(64, round(side * share / 64) * 64) if share != 1 else side for side in self.size)
         return height, width
 
-    def fixes(self, context: CheckContext, now: int, limit: int) -> Iterator[tuple[Fix, int]]:
-        """What lowers the peak, by itself and then all together until it fits; each with what it comes to."""
+    def fixes(self, context: CheckContext, found: Estimate, limit: int) -> Iterator[tuple[Fix, int]]:
+        """What lowers the peak, by itself and then all together until it fits; each with what it comes to.
+
+        What is enough by itself comes first.
+        """
         steps = [*memory_fixes(context.preset), *_smaller_samples(context.preset)]
+        now, enough = found.peak.total, round((1 - uncertainty(found.on_card)) * limit)
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
         for number, step in enumerate(steps):
             context.progress("stage.fitting-memory", number, len(steps))
             changed = with_changes(context.preset, step.changes)
-            if changed is not None and (size := self.estimate(changed).peak.total) < 0.98 * now:
+            if changed is not None and (size := self.estimate(changed, enough).peak.total) < 0.98 * now:
+                code = "fix.memory:fits" if size <= enough else "fix.memory"
                 what = problem(step.code, **step.values)
-                alone.append((fix("fix.memory", step.changes, what=what, after=size, before=now), size))
-            if reached > (1 - UNCERTAINTY) * limit and (more := with_changes(together, step.changes)) is not None:
-                size = self.estimate(more).peak.total
+                alone.append((fix(code, step.changes, what=what, after=size, before=now), size))
+            if reached > enough and (more := with_changes(together, step.changes)) is not None:
+                size = self.estimate(more, enough).peak.total
                 if size < 0.98 * reached:
                     together, reached, changes = more, size, {**changes, **step.changes}
-        one_is_enough = any(size <= (1 - UNCERTAINTY) * limit for _, size in alone)
+        one_is_enough = any(size <= enough for _, size in alone)
         if len(changes) > 1 and not one_is_enough and alone:
             yield fix("fix.memory-all", changes, after=reached, before=now), reached
-        yield from alone
+        yield from sorted(alone, key=lambda each: each[1] > enough)
 
 
 def _smaller_samples(preset: Preset) -> Iterator[Fix]:

@@ -41,6 +41,11 @@ class Optimizer(Section):
         """Whether all weights must have the same learning rate."""
         return self.is_learning_rate_free
 
+    @property
+    def folds_kernels(self) -> bool:
+        """Whether the class is handed convolutions as matrices of (outputs, all else)."""
+        return False
+
     def keywords(self) -> dict[str, Any]:
         """The keyword arguments of the class at `source`, without parameters and learning rate."""
         values = self.model_dump(exclude={"kind"})

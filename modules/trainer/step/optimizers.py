@@ -130,7 +130,7 @@ class MixedPrecisionOptimizer:
                 parameter.data.copy_(value)
 
     def state_dict(self) -> dict[str, Any]:
-        return {**self.inner.state_dict(), "kind": self.settings.kind}
+        return {**self.inner.state_dict(), "kind": self._kind}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take back a state; hyper-parameters stay those of the preset, so that a change of them on resume counts.
@@ -141,8 +141,8 @@ class MixedPrecisionOptimizer:
             ValueError: it is of another optimizer. Some would take it all the same, and go on with numbers that mean
                 something else.
         """
-        if state["kind"] != self.settings.kind:
-            raise ValueError(f"optimizer.kind was {state['kind']} and is {self.settings.kind}")
+        if state["kind"] != self._kind:
+            raise ValueError(f"optimizer.kind was {state['kind']} and is {self._kind}")
         wanted = [
             {key: param_group.get(key) for key in self._settings_of(param_group)}
             for param_group in self.inner.param_groups
@@ -161,6 +161,11 @@ class MixedPrecisionOptimizer:
                 if isinstance(value, Tensor) and entry[name].dtype is not value.dtype
             )
         self._have_state = {parameter for parameter, entry in self.inner.state.items() if entry}
+
+    @property
+    def _kind(self) -> str:
+        """What a state must be of."""
+        return f"{self.settings.kind}{', kernels as matrices' if self.settings.folds_kernels else ''}"
 
     @property
     def _state_indices(self) -> dict[Tensor, int]:
@@ -232,10 +237,23 @@ class MixedPrecisionOptimizer:
         bitsandbytes lays them anew, channels first: convolutions would then be slower, and sum in another order than
         after a resume.
         """
+        shapes = self._fold_kernels() if self.settings.folds_kernels else {}
         self.inner.step()
         for param_group in self.inner.param_groups:
             for parameter in param_group["params"]:
+                if shape := shapes.get(parameter):
+                    parameter.grad = None
+                    parameter.data = parameter.data.view(shape)
                 self._restore_layout(parameter, parameter.data)
+
+    def _fold_kernels(self) -> dict[Tensor, torch.Size]:
+        """Make matrices of convolutions for a step, which uses their gradients up; gives what they were."""
+        kernels = [p for param_group in self.inner.param_groups for p in param_group["params"] if p.dim() > 2]
+        shapes = {p: p.shape for p in kernels if p.grad is not None}
+        for parameter in shapes:
+            grad, parameter.grad = parameter.grad, None
+            parameter.data, parameter.grad = parameter.data.flatten(1), grad.flatten(1)  # type: ignore[union-attr]
+        return shapes
 
     def _restore_layout(self, parameter: Tensor, values: Tensor) -> None:
         """Give a weight new values, which lie as it lay when it came here."""

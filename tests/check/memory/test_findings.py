@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from modules.check.memory.findings import (
+    UNCERTAINTY,
     MemoryEstimator,
     findings_within,
     severity,
@@ -239,7 +240,13 @@ def test_a_run_that_cannot_fit_is_stopped_and_each_mend_lowers_the_need(tmp_path
     for number, mend in enumerate(found.fixes):
         after = estimator.estimate(mended(preset, found, number)).peak.total
         assert after < before
-        assert mend.label.endswith(f": {in_bytes(after)} instead of {in_bytes(before)}")
+        assert mend.label.removesuffix(", which fits").endswith(f": {in_bytes(after)} instead of {in_bytes(before)}")
+    wanted = estimator.estimate(mended(preset, found, len(found.fixes) - 1)).peak.total
+    *_, last = found.fixes
+    (found,) = findings_within(context, estimator, round((wanted + 1) / (1 - UNCERTAINTY)))
+    fits = [mend.label.endswith(", which fits") for mend in found.fixes]
+    assert last.changes in [mend.changes for mend, enough in zip(found.fixes, fits, strict=True) if enough]
+    assert fits == sorted(fits, reverse=True) and not all(fits)
 
 
 @pytest.mark.parametrize(("needed", "said"), [(80, "info"), (90, "warning"), (114, "warning"), (116, "error")])

@@ -222,7 +222,7 @@ TABLE = [
 
 def taken(settings, start: Tensor, gradients: list[Tensor]) -> Tensor:
     weight = nn.Parameter(start.clone())
-    optimizer = MixedPrecisionOptimizer(settings, [Group("denoiser", {"w": weight}, RATE)], seed=1)
+    optimizer = optimizer_of(settings, weight)
     for step, gradient in enumerate(gradients):
         weight.grad = gradient.clone()
         optimizer.set_rates({"denoiser": RATE})
@@ -241,6 +241,28 @@ def test_steps_are_those_of_the_paper(settings, formula) -> None:
     expected = formula(start.double(), [g.double() for g in gradients]).float()
     assert not torch.allclose(start, expected, atol=1e-4)
     assert torch.allclose(taken(settings, start, gradients), expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_adafactor_can_see_a_kernel_as_a_matrix_and_keeps_its_rows_and_columns_alone(dtype: torch.dtype) -> None:
+    start, gradients = drawn()
+    weight = nn.Parameter(start.to(dtype).view(12, 1, 3, 3).to(memory_format=torch.channels_last))
+    strides = weight.stride()
+    optimizer = optimizer_of(NAMED["adafactor"](kernels_as_matrices=True), weight)
+    for step, gradient in enumerate(gradients):
+        weight.grad = gradient.view(12, 1, 3, 3).to(dtype)
+        optimizer.step(step)
+    expected = adafactor(start.to(dtype).float(), [g.to(dtype).float() for g in gradients]).view(12, 1, 3, 3)
+    assert torch.allclose(weight.detach().float(), expected, atol=2e-6 if dtype is torch.float32 else 0.04)
+    assert weight.shape == (12, 1, 3, 3) and weight.stride() == strides and weight.dtype is dtype
+    state = optimizer.inner.state[weight]
+    assert sorted(x.numel() for x in state.values() if isinstance(x, Tensor) and x.dim()) == [9, 12]
+    with pytest.raises(ValueError, match=r"is adafactor$"):
+        optimizer_of(NAMED["adafactor"](), weight).load_state_dict(optimizer.state_dict())
+
+
+def optimizer_of(settings, weight: nn.Parameter) -> MixedPrecisionOptimizer:
+    return MixedPrecisionOptimizer(settings, [Group("denoiser", {"w": weight}, RATE)], seed=1)
 
 
 def test_radam_divides_only_once_it_has_seen_enough() -> None:
