@@ -1,25 +1,17 @@
-"""Where a tensor stands in the net: its block by the names that people merge with, and what kind of layer it is of.
-
-U-Nets         IN00 ... MID ... OUT00 ..., by the numbers of the original files, which is how most advice names them
-transformers   00, 01, ..., counted through all stacks in the order in which they are run
-both           BASE: embeddings of time and size, the ends of the net; TE: the text encoders; VAE
-"""
+"""Where a tensor stands in the net: its block, by the names in `block_ratios`, and what kind of layer it is of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cached_property
-from math import cos, pi
 
-from modules.errors import UserError
 from modules.families.parts import building
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.formats.checkpoint import NoPlace, unet_path
+from modules.merging.block_ratios import BASE, TEXT, VAE
 
-BASE, TEXT, VAE = "BASE", "TE", "VAE"
-STACKED = re.compile(r"(\w+)\.(\d+)\.")
-RANGE = re.compile(r"([A-Z]*\d*)(?:-([A-Z]*\d+))?")
+STACKED = re.compile(r"(?!\w*embed)(\w+)\.(\d+)\.")  # an embedder of several layers is no stack of blocks
 
 KINDS = {  # of layers, by their names here, in the order in which they are shown
     "self-attn q k v": re.compile(
@@ -83,48 +75,9 @@ class Blocks:
         starts = {"input_blocks": "IN", "output_blocks": "OUT"}
         return f"{starts[side]}{int(rest.partition('.')[0]):02}" if side in starts else BASE
 
-    def ratios(self, text: str) -> dict[str, float]:
-        """Ratios as they are written: "IN00-IN05=0.2, MID=0.5, OUT08=0.9".
-
-        Raises:
-            UserError: that is no block of this model, or no number.
-        """
-        found: dict[str, float] = {}
-        for entry in filter(None, re.split(r"[,;\s]+", text.strip())):
-            place, _, number = entry.partition("=")
-            try:
-                ratio = float(number)
-            except ValueError:
-                raise UserError("blocks.number", "blocks", entry=entry) from None
-            found |= dict.fromkeys(self._range(place.upper()), ratio)
-        return found
-
-    def _range(self, place: str) -> Iterator[str]:
-        names, match = [BASE, TEXT, *self.names], RANGE.fullmatch(place)
-        first, last = (match[1], match[2] or match[1]) if match else ("", "")
-        if first not in names or last not in names or names.index(first) > names.index(last):
-            raise UserError("blocks.none", "blocks", place=place, first=self.names[0], last=self.names[-1])
-        yield from names[names.index(first) : names.index(last) + 1]
-
 
 def kind_of(name: str) -> str:
     """The kind of layer that a tensor is of: a row of the picture of the net."""
     if name.endswith(".bias") and not name.endswith("embedding.bias"):
         return "norm, bias"
     return next((kind for kind, pattern in KINDS.items() if pattern.search(name)), OTHER)
-
-
-# A curve gives for each place in the net (0: the first block, 1: the last) what the ratio is multiplied with.
-CURVES = {
-    "flat": lambda x: 1.0,
-    "inputs more": lambda x: 1.0 + cos(pi * x),
-    "outputs more": lambda x: 1.0 - cos(pi * x),
-    "middle more": lambda x: 1.0 - cos(2 * pi * x),
-    "ends more": lambda x: 1.0 + cos(2 * pi * x),
-}  # fmt: skip
-
-
-def on_curve(curve: str, ratio: float, names: tuple[str, ...]) -> dict[str, float]:
-    """The ratio of each block on a curve around it, from 0 to 1."""
-    last = max(1, len(names) - 1)
-    return {name: min(1.0, max(0.0, ratio * CURVES[curve](place / last))) for place, name in enumerate(names)}

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from modules.trainer.preparation import Tell
 
 LARGEST_RATIO = 10.0
-USUAL = {"add_difference": 1.0, "model_stock": 1.0, "geometric_median": 1.0}  # ratios; of others an equal share
 TITLES = {
     "weighted_sum": "Weighted sum", "add_difference": "Add difference", "slerp": "SLERP", "ties": "TIES",
     "dare": "DARE", "model_stock": "Model Stock", "geometric_median": "Geometric median",
@@ -47,12 +46,12 @@ class Settings(Section):
     """How much of each model after the first: 0 is none, 1 all; 0.3, 0.2 for two of them. One number holds for all.
     Empty: equal shares; 1 for differences, Model Stock and Geometric median."""
     curve: Literal["flat", "inputs more", "outputs more", "middle more", "ends more"] = Setting(
-        "flat", "Ratio by block",
+        "flat", "Ratio by block", widget="curve",
         labels={"flat": "The same everywhere", "inputs more": "Inputs more", "outputs more": "Outputs more",
                 "middle more": "Middle more", "ends more": "Ends more"},
     )  # fmt: skip
     """A curve around the ratio, from the first block of the net to the last."""
-    blocks: str = Setting("", "Blocks", level="expert", aliases="MBW, merge block weighted")
+    blocks: str = Setting("", "Blocks", widget="blocks", aliases="MBW, merge block weighted")
     """Ratios of single blocks: IN00-IN05=0.2, MID=0.5, OUT08=0.9; of transformers 00-18=0.3. BASE is what lies outside
     of all blocks, TE the text encoders."""
     density: float = Setting(0.2, "Kept share", gt=0, le=1, when=When("method", ("ties", "dare")))
@@ -198,15 +197,15 @@ def _check_form(family: DiffusersFamily, name: str, single: bool, tell: Tell) ->
 
 
 def _how(settings: Settings, family: DiffusersFamily, count: int) -> How:
-    from modules.merging.blocks import Blocks, on_curve  # noqa: PLC0415
+    from modules.merging.block_ratios import on_curve, ratios_in, usual_ratio  # noqa: PLC0415
+    from modules.merging.blocks import Blocks  # noqa: PLC0415
     from modules.merging.combine import Mix  # noqa: PLC0415
     from modules.merging.merge import WITHOUT_SHARES, How  # noqa: PLC0415
 
-    ratios = _ratios(settings) or (USUAL.get(settings.method, 1 / count),)
+    ratios = _ratios(settings) or (usual_ratio(settings.method, count),)
     shares = ratios if settings.method in WITHOUT_SHARES or len(ratios) == count - 1 else ratios * max(1, count - 1)
-    blocks = Blocks(family)
-    by_block = on_curve(settings.curve, shares[0], blocks.names) if settings.curve != "flat" else {}
-    by_block |= blocks.ratios(settings.blocks)
+    names = Blocks(family).names
+    by_block = on_curve(settings.curve, shares[0], names) | ratios_in(settings.blocks, names)
     encoders = [name for name in family.card.trainable if name != "denoiser" and settings.text_encoders == "ratio"]
     vae = ["vae"] if settings.vae == "ratio" and "vae" in family.component_names else []
     mix = Mix(shares, settings.density, settings.seed)

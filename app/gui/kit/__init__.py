@@ -50,6 +50,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     LogView(master, lines)         .append([(level, text)]) .only(level) .content() .clear()
     BarList(master)                .show([Bar(label, value, note)])
     Histogram(master, ends)        .show(values)
+    SliderBank(master, on_change)  .show([Column(key, label, group)], {key: value}, usual)   on_change({key: value})
     StackedBar(master)             .show([Part(label, value, inside, note)], Limit(whole, usable, words))
     PathChart(master, titles, bands, diagonal, least, on_pick)         .show([DotPath([Dot(x, y, label, ...)], name)])
     MeterRows(master, on_pick, dots, pitch)            .show([MeterRow(value, label, share, role, amount, ...)], chosen)
@@ -83,6 +84,7 @@ from app.gui.kit.base.theme import Mode, Painted, mixed, px, theme
 from app.gui.kit.base.tip import the_tip, tip
 from app.gui.kit.charts.bar_list import Bar, BarList
 from app.gui.kit.charts.chart import Chart
+from app.gui.kit.charts.columns import Column
 from app.gui.kit.charts.curve import Curve
 from app.gui.kit.charts.histogram import Histogram
 from app.gui.kit.charts.line_plot import LinePlot
@@ -90,6 +92,7 @@ from app.gui.kit.charts.marks import ChartMark
 from app.gui.kit.charts.meter_rows import MeterRow, MeterRows
 from app.gui.kit.charts.meters import Meter, Progress
 from app.gui.kit.charts.path_chart import Band, Dot, DotPath, PathChart
+from app.gui.kit.charts.slider_bank import SliderBank
 from app.gui.kit.charts.stacked_bar import Limit, Part, StackedBar
 from app.gui.kit.controls.button import Button
 from app.gui.kit.controls.chips import Chip, Chips
@@ -128,11 +131,12 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 
 __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
-    "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Compare", "Curve", "Dialog", "Divider", "Dot",
+    "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Column", "Compare", "Curve", "Dialog", "Divider", "Dot",
     "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "Histogram", "ImageView", "KeyHints",
     "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow", "MeterRows",
     "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathChart", "PathEntry",
     "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
+    "SliderBank",
     "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
     "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark",
     "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",

@@ -22,6 +22,7 @@ from app.gui.kit import (
     Chip,
     Chips,
     Choice,
+    Column,
     Compare,
     Dialog,
     EmptyState,
@@ -48,6 +49,7 @@ from app.gui.kit import (
     Segmented,
     SheetCell,
     Slider,
+    SliderBank,
     StackedBar,
     Switch,
     TextArea,
@@ -100,7 +102,7 @@ def build(app: App, pictures: Pictures, files: list[Path]) -> None:
     area.pack(side="left", fill="both", expand=True)
     cards = Masonry(area.body)
     cards.pack(fill="x", padx=px(20), pady=px(16))
-    for make in (form, chips, buttons, surfaces, meters, log, chart, bars):
+    for make in (form, chips, buttons, surfaces, meters, log, chart, bars, bank):
         cards.add(make(cards))
     for show in (compare, grid, sheet, viewer):
         cards.add(show(cards, pictures, files))
@@ -230,6 +232,16 @@ def bars(master: Masonry) -> Card:
     rows.pack(fill="x")
     large = MeterRow("bf16", "bf16, all on the card", 1, "error", "25.9 GB", "exact", "too large", mark=0.45)
     rows.show([large, MeterRow("int8", "int8", 0.43, "good", "11.2 GB", "near exact", "2.4 s/it", mark=0.45)], "int8")
+    return card
+
+
+def bank(master: Masonry) -> Card:
+    card = Card(master, "A slider for each block")
+    columns = [Column(f"IN{n:02}", f"{n:02}", "input blocks") for n in range(9)]
+    columns += [Column("MID", "MID"), *(Column(f"OUT{n:02}", f"{n:02}", "output blocks") for n in range(9))]
+    sliders = SliderBank(card.body, lambda changes: toast(master, str(changes)))
+    sliders.pack(fill="x")
+    sliders.show(columns, {each.key: 0.5 - 0.4 * math.cos(n / 6) for n, each in enumerate(columns)}, 0.5)
     return card
 
 

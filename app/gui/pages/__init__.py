@@ -58,7 +58,9 @@ PAGES: tuple[PageCard, ...] = (
         "app.gui.captions.page:CaptionsPage",
         pane=False,
     ),
-    PageCard("tools", "Tools", "Make images, convert", "wrench", "app.gui.tools.page:ToolsPage"),
+    PageCard(
+        "tools", "Tools", "Make images, convert, merge, compare", "wrench", "app.gui.tools.page:ToolsPage", pane=False
+    ),
 )  # fmt: skip
 TOOLS_WITH_A_PAGE = {"grid": "examine"}  # the others have cards on the page Tools
 FIRST_OF_THE_REST = "run"  # a line stands above it in the navigation

@@ -16,6 +16,7 @@ SHOWN = "\u2318" if sys.platform == "darwin" else "Ctrl+"
 KEYS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "pages": ((), f"{SHOWN}1 \u2026 9", "Go to a page"),
     "below": ((), f"{ALT}1 \u2026 9", "Go to a page below the line"),
+    "tools": ((), f"{SHOWN}\u2191, {SHOWN}\u2193", "On the page Tools: the tool above or below"),
     "search": (("{M}-f", "{M}-F"), f"{SHOWN}F", "Search all settings"),
     "start": (("{M}-Return", "{M}-KP_Enter"), f"{SHOWN}Return", "Start or stop the training"),
     "undo": (("{M}-z",), f"{SHOWN}Z", "Undo"),

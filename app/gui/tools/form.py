@@ -12,7 +12,10 @@ from app.gui.form.controls import ControlCallbacks, control_of
 from app.gui.form.prompt_form import PromptForm
 from app.gui.kit import FormRow, Frame, LinkButton, px
 from app.gui.run.sample_now import first_prompt
+from app.gui.tools.blocks import BlocksField, CurveField
+from app.gui.tools.model_line import ModelLine, ModelLines
 from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
+from modules.catalog import FAMILIES
 from modules.language import plural, tr
 from modules.preset.paths import Values, put
 from modules.preset.setting_info import SettingInfo, settings_of
@@ -21,6 +24,7 @@ from modules.tools import Tool
 
 NAMED = 3  # of the settings that can be unfolded
 PATHS = ("file", "folder", "save", "model")
+COMPONENTS = {name for card in FAMILIES.values() for name in card.component_names}  # whose files are no models
 
 
 class Field(Protocol):
@@ -66,11 +70,22 @@ class ToolForm(Frame):
         self._expert = [setting for setting in self.settings.values() if setting.level == "expert"]
         hidden = [tr(setting.label).lower() for setting in self._expert]
         self._folded = bool(hidden)
+        self._listeners: list[Callable[[], object]] = []
+        self.models = ModelLines(self.changed)
         self.columnconfigure(0, weight=1)
         for setting in self._basic:
             self.fields[setting.path]
         self.more = LinkButton(self, _more(hidden), self.unfold)
         self.lay_out()
+        self.changed()
+
+    def listen(self, listener: Callable[[], object]) -> None:
+        """A field that depends on others: called after each change of any."""
+        self._listeners.append(listener)
+
+    def changed(self) -> None:
+        for listener in self._listeners:
+            listener()
 
     def lay_out(self) -> None:
         """The rows that apply now, in their order; expert ones below the link that unfolds them."""
@@ -100,7 +115,8 @@ class ToolForm(Frame):
     def read(self) -> Values | None:
         """What is filled in, if all of it can be used. What was never unfolded is as the tool has it."""
         found = {name: self._value(setting) for name, setting in self.settings.items() if self._applies(setting)}
-        if any(value is None for value in found.values()):
+        places = [number for number, name in enumerate(self.settings) if name in found]
+        if any(value is None for value in found.values()) or self.models.refused(places):
             return None
         values: Values = {}
         for name, value in found.items():
@@ -115,6 +131,10 @@ class ToolForm(Frame):
             if words and self.settings[name].level == "expert":
                 self.unfold()
         return None if wrong else values
+
+    def line_for(self, master: Any, setting: SettingInfo) -> ModelLine:
+        """What says below a field what the model in it is."""
+        return self.models.add(master, [*self.settings].index(setting.path))
 
     def _value(self, setting: SettingInfo) -> Any:
         if setting.path in self.fields:
@@ -153,6 +173,8 @@ class ValueField:
             self.widget, setting, ControlCallbacks(self._changed, self._changed, form.lay_out, context, setting.path)
         )
         self.widget.put(self.made.widget, stretch=self.made.stretch)
+        named = setting.widget == "model" and setting.path not in COMPONENTS
+        self._line = form.line_for(self.widget, setting) if named else None
         self.show("" if setting.required else setting.default)
 
     def read(self) -> Any:
@@ -165,6 +187,7 @@ class ValueField:
 
     def show(self, value: Any) -> None:
         self.made.show(value, None)
+        self._look()
 
     def complain(self, sentence: str) -> None:
         self.widget.error(sentence)
@@ -173,6 +196,12 @@ class ValueField:
         del value
         self.complain("")  # what was said of the value before
         self._form.lay_out()
+        self._look()
+        self._form.changed()
+
+    def _look(self) -> None:
+        if self._line is not None:
+            self._line.look(str(self.made.widget.get()).strip())
 
 
 class PresetField:
@@ -212,4 +241,6 @@ FIELDS: dict[str, Callable[[ToolForm, AppContext, SettingInfo], Field]] = {
     "preset": PresetField,
     "preset or model": ModelRow,
     "prompts": PromptsField,
+    "curve": CurveField,
+    "blocks": BlocksField,
 }

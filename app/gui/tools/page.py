@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Card, Frame, NavEntry, NavList, ScrollArea, px
@@ -60,6 +61,16 @@ class ToolsPage(Page):
         if beside:
             self._add("tensorboard", TensorBoardCard(self.holder, self.context))
         self._add("folders", FoldersCard(self.holder, self.context))
+        window = self.winfo_toplevel()
+        for sequence, steps in (("<Control-Up>", -1), ("<Control-Down>", 1)):
+            window.bind(sequence, lambda event, steps=steps: self._step(event.widget, steps))
+            self.until_destroyed(lambda sequence=sequence: window.unbind(sequence))
+
+    def _step(self, focused: Any, steps: int) -> None:
+        """The next tool of the list; in a text of several lines the keys move within it."""
+        if self.winfo_viewable() and focused.winfo_class() != "Text":
+            keys = [*self._by_key]
+            self.choose(keys[(keys.index(self.list.chosen) + steps) % len(keys)])
 
     def choose(self, key: str) -> None:
         """Show a tool; the others keep what is filled in."""

@@ -55,14 +55,17 @@ class ModelRow:
 class ListRow:
     """Any number of texts or files, each in an entry that can be taken away again; LoRA files with their strength."""
 
-    def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
+    def __init__(self, form: Any, context: AppContext, setting: SettingInfo) -> None:
         del context
+        self._form, self._setting = form, setting
         self._paths, self._strong = setting.widget in ("files", "loras", "models"), setting.widget == "loras"
         self.entries: list[tuple[Entry | PathEntry, Entry | None]] = []
         self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         both = Frame(self.widget)
         self._lines = Frame(both, height=1)
         words = tr("Add a file") if self._paths else tr("Add one")
+        if setting.widget == "models":
+            words = tr("Add a model")
         LinkButton(both, words, lambda: self.add().focus_set()).pack(side="bottom", anchor="w")
         self.widget.put(both)
         self._fold()
@@ -71,8 +74,19 @@ class ListRow:
         """One more entry."""
         line = Frame(self._lines)
         line.pack(fill="x", pady=px(2))
+        below = self._form.line_for(line, self._setting) if self._setting.widget == "models" else None
+
+        def typed(text: str) -> None:
+            if below is not None:
+                below.look(text.strip())
+            self._form.changed()
+
         file, strength = file_and_strength(text) if self._strong else (text, 1.0)
-        entry = PathEntry(line, file, kinds=WEIGHTS, placeholder=tr("A file")) if self._paths else Entry(line, text)
+        if self._paths:
+            what, words = ("model", tr("A file, a folder or a name")) if below else ("file", tr("A file"))
+            entry = PathEntry(line, file, what=what, kinds=WEIGHTS, placeholder=words, on_change=typed)
+        else:
+            entry = Entry(line, text, on_change=typed)
         amount = Entry(line, f"{strength:g}", width=52) if self._strong else None
         both = (entry, amount)
         remove = Button(line, "", lambda: self._remove(both), kind="icon", image="x", hint=tr("Remove it"))
@@ -84,6 +98,7 @@ class ListRow:
         entry.pack(fill="x", expand=True)
         self.entries.append(both)
         self._fold()
+        typed(file)
         return entry
 
     def read(self) -> list[str] | None:
@@ -116,6 +131,7 @@ class ListRow:
         self.entries.remove(both)
         both[0].master.destroy()
         self._fold()
+        self._form.changed()
 
     def _fold(self) -> None:
         """An empty frame would keep the height of what was in it. The name stands beside the first line."""

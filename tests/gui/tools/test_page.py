@@ -165,6 +165,82 @@ def test_what_is_wrong_stands_under_its_field(cards: Any, person: Person, engine
     assert engine.sent == [] and not context.running.busy
 
 
+@pytest.fixture
+def folders(tmp_path: Path) -> tuple[Path, Path]:
+    """Two models as folders: what tells their type, and no weights."""
+    from modules.system.headers.parts import BUNDLED
+
+    found = tmp_path / "sd", tmp_path / "flux"
+    for folder, kind in zip(found, ("sd15", "flux1-dev"), strict=True):
+        for file in ("model_index.json", "unet/config.json", "transformer/config.json"):
+            if (BUNDLED / kind / file).is_file():
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (folder / file).write_bytes((BUNDLED / kind / file).read_bytes())
+    return found
+
+
+def test_ratios_by_block_are_drawn_and_stand_in_the_setting(
+    cards: Any, engine: Any, pump: Pump, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    card = cards["merge"]
+    field = card.form.fields["blocks"]
+    fill(card, models=[str(folders[0]), str(folders[0])], ratio="0.4", out=str(tmp_path / "x"))
+    choose(field.switch, True)
+    pump(field.bank.winfo_viewable)
+    blocks = [f"IN{n:02}" for n in range(12)], [f"OUT{n:02}" for n in range(12)]
+    assert list(field.bank.values) == ["TE", "BASE", *blocks[0], "MID", *blocks[1]]
+    assert set(field.bank.values.values()) == {0.4}
+    field.bank.focus_force()
+    pump()
+    field.bank.event_generate("<End>")
+    assert field.entry.get() == "TE=1"
+    field.entry.set("in00-in02=0.2 MID=0.9")
+    field.refresh()
+    assert [field.bank.values[name] for name in ("TE", "IN01", "IN03", "MID")] == [0.4, 0.2, 0.4, 0.9]
+    field.curve._on_change("inputs more")
+    assert field.entry.get() == "" and field.bank.values["IN00"] == 0.8 and field.bank.values["OUT11"] == 0
+    assert [card.form.read()[name] for name in ("curve", "blocks")] == ["inputs more", ""]
+    choose(field.switch, False)
+    assert [card.form.read()[name] for name in ("curve", "blocks")] == ["flat", ""]
+    choose(field.switch, True)
+    assert card.form.read()["curve"] == "inputs more"
+    field.reset.press()
+    assert set(field.bank.values.values()) == {0.4}
+    field.entry.set("IN44=1")
+    card.button.press()
+    assert engine.sent == [] and "IN44" in field.row._error.cget("text")
+
+
+def test_a_model_of_another_type_is_refused_below_its_field(
+    cards: Any, person: Person, engine: Any, pump: Pump, folders: tuple[Path, Path], tmp_path: Path
+) -> None:
+    card = cards["extract"]
+    fill(card, base=str(folders[0]), tuned=str(folders[1]), out=str(tmp_path / "x.safetensors"))
+    card.form.fields["base"]._look()
+    card.form.fields["tuned"]._look()
+    pump(lambda: person.finds("only models of one type go together"))
+    assert person.finds("Stable Diffusion 1 and 2")
+    card.button.press()
+    assert engine.sent == []
+    card.form.show("tuned", str(folders[0]))
+    pump(lambda: not person.finds("only models of one type go together"))
+    card.button.press()
+    assert [job.name for job in engine.sent] == ["extract"]
+
+
+def test_control_and_an_arrow_move_in_the_list(cards: Any, root: Any, pump: Pump) -> None:
+    card = cards["merge"]
+    card.button.focus_force()
+    pump()
+    card.button.event_generate("<Control-Down>")
+    assert dict(cards)["extract"].winfo_manager() and not card.winfo_manager()
+    pump()
+    dict(cards)["extract"].button.focus_force()
+    pump()
+    root.event_generate("<Control-Up>")
+    assert card.winfo_manager()
+
+
 def test_a_model_is_converted(cards: Any, person: Person, engine: Any, context: AppContext, tmp_path: Path) -> None:
     card = cards["convert"]
     card.button.press()

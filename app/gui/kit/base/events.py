@@ -95,5 +95,6 @@ def keyboard(widget: tk.Misc, act: Callable[[], object]) -> None:
 
 
 def leave_to_window(widget: tk.Misc) -> None:
-    """Ctrl+Return starts the training wherever the focus is: Tk would call what <Return> does here."""
-    widget.bind("<Control-Return>", lambda _: None)
+    """Keys with Control are the window's wherever the focus is: Tk would call what <Return> or <Up> does here."""
+    for sequence in ("<Control-Return>", "<Control-Up>", "<Control-Down>"):
+        widget.bind(sequence, lambda _: None)
