@@ -111,7 +111,7 @@ def test_sample_draws_the_prompts_given(jobs: list[Job], tmp_path: Path) -> None
     settings = settings_of(jobs, "sample")
     assert [(p["prompt"], p["seed"]) for p in settings["prompts"]] == [("a cat", 5), ("a dog", 5)]
     assert {(p["width"], p["height"], p["steps"], p["sampler"]) for p in settings["prompts"]} == {
-        (512, 768, 9, "euler")
+        (512, 768, 9, "ddim")  # the starter's own sampler
     }
     assert (settings["loras"], settings["out"], settings["count"]) == ([str(lora)], str(tmp_path), 2)
     assert settings["preset"]["model"]["source"] == "starter:model"
