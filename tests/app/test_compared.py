@@ -1,4 +1,4 @@
-"""The page that compares names settings that exist."""
+"""The page that compares names settings and tools that exist."""
 
 import re
 
@@ -6,6 +6,7 @@ import pytest
 
 from modules.preset.validate import all_settings
 from modules.system.bundled import ROOT
+from modules.tools import TOOLS
 
 PAGE = (ROOT / "resources/manual/compared.md").read_text(encoding="utf-8")
 CELLS = [line.split("|")[2] for line in PAGE.splitlines() if line.startswith("| ") and not line.startswith("| option")]
@@ -13,10 +14,10 @@ PATHS = sorted({path for cell in CELLS for path in re.findall(r"`([a-z][a-z0-9_.
 
 
 @pytest.mark.parametrize("path", PATHS)
-def test_a_setting_of_the_page_exists(path: str) -> None:
+def test_what_the_page_names_exists(path: str) -> None:
     known = {re.sub(r"\.0(?=\.)", ".N", setting.path) for setting in all_settings()}
     own = {setting.rpartition(".")[2] for setting in known if setting.startswith("concepts.N.")}
-    words = {"sample", "check", "presets", "backup", "validation"}
+    words = {"check", "presets", "backup", "validation", *TOOLS}
     start = (
         path.removesuffix("*").rstrip(".").replace("training.*", "training.denoiser").replace("encoder_N", "encoder_1")
     )

@@ -95,6 +95,7 @@ def data(context: AppContext) -> list[str]:
         *(text for entry in entries if entry.preset for text in strings(entry.values)),
         *(text for entry in entries for text in (entry.name, entry.group, entry.note, entry.path.stem)),
         *(name for card in FAMILIES.values() for name in (*card.examples, card.title)),
+        *(prompt for card in FAMILIES.values() for row in card.known for prompt in row.prompts),
         *(part.title for card in FAMILIES.values() for part in card.components),
         *(setting.path for setting in all_settings()),
         *(
