@@ -72,7 +72,7 @@ class BlocksField:
         line = Frame(self.head)
         self.switch = Switch(line, False, lambda _: self._changed())
         self.switch.pack(side="left")
-        self.curve = Choice(line, options_of(self._curve.setting), FLAT, self._choose, width=190)
+        self.curve = Choice(line, options_of(self._curve.setting), FLAT, self.choose_curve, width=190)
         self.reset = Button(line, tr("Reset"), self._reset, hint=tr("The same ratio everywhere"))
         self.head.put(line)
         self.below = Frame(self.widget)
@@ -156,14 +156,14 @@ class BlocksField:
         self.entry.set(written(found, names))
         self.complain("")
 
-    def _choose(self, curve: str) -> None:
+    def choose_curve(self, curve: str) -> None:
         """A curve begins anew: what was moved before is forgotten."""
         self._curve.value = curve
         self.entry.set("")
         self._changed()
 
     def _reset(self) -> None:
-        self._choose(FLAT)
+        self.choose_curve(FLAT)
 
     def _changed(self) -> None:
         self.complain("")

@@ -13,7 +13,7 @@ from app.gui.kit.base.theme import Painted, px, surface_of, theme
 from app.gui.kit.base.tip import tip
 from modules.language import tr
 
-ROW = 36
+ROW, WORDS = 36, 42  # pixels: of a row's height, before its words
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,8 @@ class NavRow(Painted, tk.Canvas):
             if self._over and not self.reason
             else behind
         )
-        self.configure(bg=fill, height=px(ROW), width=px(168))
+        wide = px(WORDS + 16) + theme.measure(self.entry.label, "body")
+        self.configure(bg=fill, height=px(ROW), width=max(px(168), wide))
         edge = theme.colour("accent") if self._ring else fill
         self.itemconfigure(self._frame, fill=fill, outline=edge, width=px(2) if self._ring else 0)
         self.itemconfigure(self._bar, fill=theme.colour("accent") if chosen else fill)
@@ -155,7 +156,7 @@ class NavRow(Painted, tk.Canvas):
         self.coords(self._frame, 1, 1, wide - 2, high - 2)
         self.coords(self._bar, 0, px(4), px(3), high - px(4))
         self.coords(self._image, px(23), high // 2)
-        self.coords(self._words, px(42), high // 2)
+        self.coords(self._words, px(WORDS), high // 2)
         self.coords(self._badge, wide - px(16), high // 2)
 
     def _restyle(self, over: bool | None = None, ring: bool | None = None) -> None:
