@@ -6,7 +6,7 @@ from math import log10
 
 from PIL import Image, ImageDraw, ImageFont
 
-from modules.merging.weight_shift import Cell, Shift
+from modules.merging.shift import Cell, Shift
 from modules.system.bundled import ROOT
 
 FONT = ROOT / "resources" / "fonts" / "Inter-Regular.otf"

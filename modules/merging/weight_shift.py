@@ -7,7 +7,7 @@ Shapes: I inputs, O outputs, R rank.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import sqrt
 
 import torch
@@ -18,61 +18,10 @@ from modules.formats.lora import LoraTensors
 from modules.merging.adapters import sides
 from modules.merging.blocks import BASE, KINDS, OTHER, Blocks, kind_of
 from modules.merging.models import Model, check_sizes, checked, common
+from modules.merging.shift import Cell, Layer
 from modules.system.seeds import seed_of
 
 ITERATIONS = 8  # of the power method
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One tensor. `relative`: the change's norm beside the weight's; None where that is not known, or it is 0."""
-
-    name: str  # "denoiser|mid_block.attentions.0...to_q.weight"
-    block: str
-    kind: str
-    norm: float  # of the change (Frobenius)
-    weight: float | None  # the norm of the base's tensor
-    relative: float | None
-    largest: float | None  # singular value of the change; None: not asked for, or no matrix
-    cosine: float | None  # with the other change; None: there is none, or one of them is 0
-
-
-@dataclass(frozen=True)
-class Cell:
-    """All tensors of a kind in a block."""
-
-    block: str
-    kind: str
-    count: int
-    norm: float
-    relative: float | None
-    largest: float | None
-    cosine: float | None
-
-
-@dataclass(frozen=True)
-class StepShift:
-    """A step of a run: of the whole model, and by kind."""
-
-    step: int
-    relative: float
-    kinds: dict[str, float] = field(default_factory=dict[str, float])
-
-
-@dataclass(frozen=True)
-class Shift:
-    """What `weight-shift.json` holds and the window draws: rows are `kinds`, columns `blocks`, in the net's order."""
-
-    base: str
-    tuned: str
-    other: str
-    relative: float | None  # of the whole model
-    norm: float
-    blocks: list[str]
-    kinds: list[str]
-    cells: list[Cell]
-    layers: list[Layer]  # those that moved most first
-    steps: list[StepShift] = field(default_factory=list[StepShift])
 
 
 @dataclass(frozen=True)

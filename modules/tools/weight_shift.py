@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from modules.errors import UserError
+from modules.merging.shift import NAME, Shift, StepShift
 from modules.messages import Stage, note
 from modules.preset.setting import Section, Setting
 from modules.sentences.problem import problem
@@ -19,11 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from modules.merging.blocks import Blocks
-    from modules.merging.weight_shift import Layer, Shift, StepShift
+    from modules.merging.shift import Layer
     from modules.trainer.control import Control
     from modules.trainer.preparation import Tell
 
-NAME = "weight-shift"
 MOST = 5  # layers that are named
 
 
@@ -72,7 +72,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     other = sides.changes(settings.other) if settings.other else None
     how: dict[str, Any] = {"largest": settings.largest, "progress": progress}
     layers = weight_shift.measured(sides.changes(settings.tuned), blocks, sides.weight, other, **how)
-    shift = weight_shift.Shift(
+    shift = Shift(
         base=_title(settings.base), tuned=_title(settings.tuned), other=_title(settings.other),
         relative=weight_shift.relative_of(layers), norm=weight_shift.norm_of(layers),
         blocks=weight_shift.columns(blocks, layers), kinds=weight_shift.rows(layers),
@@ -119,7 +119,7 @@ def _steps(settings: Settings, blocks: Blocks, progress: Callable[[int, int], No
         sides = Sides(settings.base, [name], LoadOptions())
         layers = weight_shift.measured(sides.changes(name), blocks, sides.weight, progress=progress)
         kinds = {kind: weight_shift.relative_of(some) or 0.0 for kind, some in weight_shift.by_kind(layers)}
-        found.append(weight_shift.StepShift(step, weight_shift.relative_of(layers) or 0.0, kinds))
+        found.append(StepShift(step, weight_shift.relative_of(layers) or 0.0, kinds))
     return found
 
 

@@ -14,6 +14,7 @@ from PIL import Image
 from modules.errors import UserError
 from modules.formats.lora import LoraTensors
 from modules.merging.blocks import kind_of
+from modules.merging.shift import read_shift
 from modules.merging.weight_shift import Change, changes_in
 from modules.messages import Finished, Note, RunTool
 from tests.test_run import do
@@ -42,6 +43,7 @@ def measured(out: Path, **settings: Any) -> tuple[dict[str, Any], list[str]]:
     events = do(RunTool("weight-shift", {"out": str(out), "overwrite": True, **settings}))
     assert events[-1] == Finished(path=str(out))
     said = [event.text for event in events if isinstance(event, Note)]
+    assert read_shift(out).blocks, "the window reads it"
     return json.loads((out / "weight-shift.json").read_text(encoding="utf-8")), said
 
 

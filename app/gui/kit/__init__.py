@@ -50,6 +50,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     LogView(master, lines)         .append([(level, text)]) .only(level) .content() .clear()
     BarList(master)                .show([Bar(label, value, note)])
     Histogram(master, ends)        .show(values)
+    HeatMap(master, on_look)       .show(rows, [Column], {(row, key): (share, role)}, ends)   on_look((row, key) | None)
     SliderBank(master, on_change)  .show([Column(key, label, group)], {key: value}, usual)   on_change({key: value})
     StackedBar(master)             .show([Part(label, value, inside, note)], Limit(whole, usable, words))
     PathChart(master, titles, bands, diagonal, least, on_pick)         .show([DotPath([Dot(x, y, label, ...)], name)])
@@ -86,6 +87,7 @@ from app.gui.kit.charts.bar_list import Bar, BarList
 from app.gui.kit.charts.chart import Chart
 from app.gui.kit.charts.columns import Column
 from app.gui.kit.charts.curve import Curve
+from app.gui.kit.charts.heat_map import HeatMap
 from app.gui.kit.charts.histogram import Histogram
 from app.gui.kit.charts.line_plot import LinePlot
 from app.gui.kit.charts.marks import ChartMark
@@ -132,8 +134,9 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
     "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Column", "Compare", "Curve", "Dialog", "Divider", "Dot",
-    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "Histogram", "ImageView", "KeyHints",
-    "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow", "MeterRows",
+    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "HeatMap", "Histogram", "ImageView",
+    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow",
+    "MeterRows",
     "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathChart", "PathEntry",
     "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
     "SliderBank",

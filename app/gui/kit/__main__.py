@@ -30,6 +30,7 @@ from app.gui.kit import (
     FormRow,
     Frame,
     Head,
+    HeatMap,
     ImageView,
     Label,
     Limit,
@@ -241,6 +242,11 @@ def bank(master: Masonry) -> Card:
     columns += [Column("MID", "MID"), *(Column(f"OUT{n:02}", f"{n:02}", "output blocks") for n in range(9))]
     sliders = SliderBank(card.body, lambda changes: toast(master, str(changes)))
     sliders.pack(fill="x")
+    heat = HeatMap(card.body, lambda place: None)
+    heat.pack(fill="x")
+    cells = {(row, each.key): ((n * 7 + len(row)) % 19 / 19, "accent") for row in ("attention", "feed-forward")
+             for n, each in enumerate(columns) if n % 4}  # fmt: skip
+    heat.show(["attention", "feed-forward"], columns, cells, ("0.001 %", "10 %"))
     sliders.show(columns, {each.key: 0.5 - 0.4 * math.cos(n / 6) for n, each in enumerate(columns)}, 0.5)
     return card
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, failure_text, note_text
@@ -15,10 +15,30 @@ from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import WindowEvent
 from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
+from app.gui.tools.shift_view import ShiftView
 from modules.errors import UserError
 from modules.language import tr
 from modules.messages import Failed, Finished, Fix, Note, RunTool, SampleReady, Stage, Stop
 from modules.tools import Tool
+
+
+class ResultView(Protocol):
+    """What a tool has found, drawn below its button."""
+
+    def begin(self) -> None:
+        """The tool starts again."""
+        ...
+
+    def take(self, note: Note) -> bool:
+        """Whether the note is shown here, and not as a line."""
+        ...
+
+    def show(self, path: str) -> None:
+        """The tool has finished with this file or folder."""
+        ...
+
+
+VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {"weight-shift": ShiftView}  # by tool
 
 
 class ToolCard(Card):
@@ -42,6 +62,7 @@ class ToolCard(Card):
         self.bar = Progress(self.body, 0.0)
         self.result = Label(self.body, "", wrap=True)
         self.fixes = Frame(self.body)
+        self.view = VIEWS[tool.name](self.body, context) if tool.name in VIEWS else None
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
         self.until_destroyed(context.running.listen(self._heard))
 
@@ -69,6 +90,8 @@ class ToolCard(Card):
         self.owns_job, self._notes = True, []
         if self.images is not None:
             self.images.begin()
+        if self.view is not None:
+            self.view.begin()
         self.tell("")
         self._show_bar(None)
         self.refresh()
@@ -109,17 +132,27 @@ class ToolCard(Card):
             case Stage():
                 self.stands.set(stage_text(event))
                 self._show_bar(event.done / event.total if event.total else None)
-            case Note() if event.level != "info" or event.text:
-                self._notes.append(note_text(event))
-                self.tell("\n".join(self._notes[-6:]), "changed" if event.level == "warning" else "text2")
+            case Note():
+                self._note(event)
             case Failed() | EngineDied():
                 self._failed(event)
             case Finished():
-                self._ended("\n".join([*self._notes[-12:], self._result_text(event)]), "text")
+                self._finished(event)
             case SampleReady() if self.images is not None:
                 self.images.take(event)
             case _:
                 pass
+
+    def _note(self, event: Note) -> None:
+        shown = self.view is not None and self.view.take(event)
+        if event.text and not shown:
+            self._notes.append(note_text(event))
+            self.tell("\n".join(self._notes[-6:]), "changed" if event.level == "warning" else "text2")
+
+    def _finished(self, event: Finished) -> None:
+        self._ended("\n".join([*self._notes[-12:], self._result_text(event)]), "text")
+        if self.view is not None and event.path and not event.stopped:
+            self.view.show(event.path)
 
     def _result_text(self, event: Finished) -> str:
         if event.stopped:

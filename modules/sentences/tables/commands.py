@@ -38,6 +38,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "adapters.needs-base": ("{kind} says nothing without the weights that it was made for.",
         "Give the base model."),
     "join.two": ("There is nothing to join.", "Give two LoRA files or more."),
+    "shift.damaged": ("{file} holds no weight shift.", "Compare the weights again."),
     "shift.base": ("There is nothing to compare with.", "Give the model that it was trained from; a LoRA needs none."),
     "shift.steps": ("The steps of a run are measured from its base model.", "Give the folder of a run, and the base."),
     "run-step.none": ("{name} has nothing saved at step {step}.", "It has {steps:commas}."),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ from PIL import Image
 
 from app.gui.context import AppContext
 from app.gui.tools.tensorboard import TensorBoard
-from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage, Stop
+from modules.merging.shift import Cell, Layer, Shift, StepShift
+from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage, Stop, note
+from modules.sentences.problem import problem
 from tests.gui.person import Person
 from tests.tools.pretend import ROW
 
@@ -226,6 +229,37 @@ def test_a_model_of_another_type_is_refused_below_its_field(
     pump(lambda: not person.finds("only models of one type go together"))
     card.button.press()
     assert [job.name for job in engine.sent] == ["extract"]
+
+
+def test_how_far_weights_have_moved_is_drawn(
+    cards: Any, person: Person, context: AppContext, pump: Pump, tmp_path: Path
+) -> None:
+    layers = [
+        Layer(f"denoiser|mid.{number}.weight", block, "feed-forward", 1.0, 20.0, 0.05 / (number + 1), None, None)
+        for number, block in enumerate(("IN00", "MID"))
+    ]
+    cells = [Cell(each.block, each.kind, 3, each.norm, each.relative, None, None) for each in layers]
+    steps = [StepShift(step, step / 1e4, {"feed-forward": step / 1e4}) for step in (100, 200)]
+    shift = Shift("base", "run:200", "", 0.02, 1.4, ["IN00", "MID"], ["feed-forward"], cells, layers, steps)
+    (tmp_path / "weight-shift.json").write_text(json.dumps(asdict(shift)))
+    card = cards["weight-shift"]
+    card.form.show("tuned", str(tmp_path / "run"))
+    card.form.show("out", str(tmp_path))
+    card.button.press()
+    context.running.take(note(problem("shift.whole", share="2 %", norm=1.4)))
+    context.running.take(Finished(path=str(tmp_path)))
+    pump(lambda: card.view.map and card.view.map.winfo_viewable())
+    assert "2 %" not in words(card), "the drawing says it"
+    assert person.finds("whole model 2\u00a0%") and person.finds("mid.0") and person.finds("All 2 tensors")
+    assert person.finds("Over the steps of the run")
+    x, y = card.view.map.middle_of(("feed-forward", "MID"))
+    card.view.map.event_generate("<Motion>", x=x, y=y)
+    assert "MID" in person.texts(card.view.facts) and "2.5\u00a0%" in person.texts(card.view.facts)
+    (tmp_path / "weight-shift.json").write_text("{")
+    told: list[str] = []
+    context.notify = lambda text, *_, **__: told.append(text)
+    card.view.show(str(tmp_path))
+    assert "holds no weight shift" in told[0]
 
 
 def test_control_and_an_arrow_move_in_the_list(cards: Any, root: Any, pump: Pump) -> None:
