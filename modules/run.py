@@ -105,7 +105,7 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         family.options = load_options(preset, early.tell)
         disk_retry = DiskRetry(control, early.tell)
         cache = stack.enter_context(cache_with_retry(preset, disk_retry))
-        prepared = prepare_data(preset, family, index, cache, early.tell, control)
+        prepared = prepare_data(preset, family, index, cache, early.tell, control, resumed and resumed.backup)
         early.tell(Stage("stage.loading-model"))
         teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
         prepared = prepared._replace(anchors=base_asked(prepared.anchors, early.tell, control))

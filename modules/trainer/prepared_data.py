@@ -17,6 +17,7 @@ from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
 from modules.trainer.retention.anchors import Anchors
 from modules.trainer.retention.preparing import anchors_for, timed
+from modules.trainer.retention.series import earlier_extent
 from modules.trainer.run_folder.disk_retry import DiskRetry
 from modules.trainer.sampling.sampler import Sampler
 from modules.trainer.step import prior_preservation
@@ -48,8 +49,14 @@ def cache_with_retry(preset: Preset, disk_retry: DiskRetry) -> Cache:
     return Cache(folder, lambda work: disk_retry.retry(work, "written.cache", folder))
 
 
-def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control) -> Prepared:
-    """Encode what is not in the cache yet, read the samples' prompts, and let go of what training does not need."""
+def prepare_data(
+    preset: Preset, family: Family, index: Index, cache: Cache, tell: Tell, control: Control,
+    backup: Path | None = None,
+) -> Prepared:  # fmt: skip
+    """Encode what is not in the cache yet, read the samples' prompts, and let go of what training does not need.
+
+    `backup`: that a run goes on from.
+    """
     caches_text = not preset.trains_text
     loader = _filled(preset, family, index.training_rows(), cache, tell, control)
     measured = None
@@ -60,7 +67,8 @@ def prepare_data(preset: Preset, family: Family, index: Index, cache: Cache, tel
     )
     if caches_text:
         sampler.read([prompt for prompt in preset.sampling.prompts if prompt.enabled])
-    anchors, practised = anchors_for(preset, family, run_length(preset, loader)[0], cache, tell), None
+    steps, practised = run_length(preset, loader)[0], None
+    anchors = anchors_for(preset, family, steps, cache, tell, earlier_extent(backup))
     if anchors and len(images := loader.index.practised_images(anchors.extent.images)):
         with timed(anchors):
             practised = _filled(without_randomness(preset), family, images, cache, tell, control)

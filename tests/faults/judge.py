@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from modules.data.cache.shards import HEADER, SUFFIX, index_of_records, payload_in
 from modules.data.cache.store import Cache
-from modules.messages import Finished, Note, Progress, Started
+from modules.messages import Finished, Note, Progress, Retention, Started
 from modules.trainer.backup import all_backups, is_whole
 from modules.wire import decode
 
@@ -25,6 +25,7 @@ class Told:
         self.folder = folder
         self.losses = losses_of(folder)
         self.models = {_plain(path, folder): load_file(path) for path in _models(folder)}
+        self.measured, self.series = measured_of(folder), series_of(folder)
         self.samples = {path.name: _pixels(path) for path in _samples(folder)}
         self.state = _state(all_backups(folder / "backups")[0])
         self.keys, damaged = records_in(folder.parent / "cache")
@@ -85,12 +86,43 @@ def wrong_in_the_end(folder: Path, told: Told) -> list[str]:
     finished = [event for event in events_of(folder) if isinstance(event, Finished)]
     if not finished or finished[-1].stopped or not Path(finished[-1].path).exists():
         wrong.append("its last word is not that it has finished")
+    wrong += _wrong_in_the_series(folder, told)
     if differing := told.samples.keys() ^ {path.name for path in _samples(folder)}:
         wrong.append(f"samples are missing or there twice: {sorted(differing)}")
     if differing := told.models.keys() ^ {_plain(path, folder) for path in _models(folder)}:
         wrong.append(f"models are missing or there twice: {sorted(differing)}")
     wrong += [f"{path.relative_to(folder)} was left behind" for path in leftovers(folder)]
     return wrong
+
+
+def _wrong_in_the_series(folder: Path, told: Told) -> list[str]:
+    """What was measured of forgetting. At which other steps hangs on how fast they were."""
+    measured, series = measured_of(folder), series_of(folder)
+    if lost := {0, 10} - {each["step"] for each in series["measured"]}:
+        return [f"the series lacks the measurements of steps {sorted(lost)}"]
+    if series["practised"] != told.series["practised"]:
+        return ["the losses before training are others"]
+    wrong = [f"step {step} was measured as {sorted(found)}" for step, found in measured.items() if len(found) > 1]
+    wrong += [
+        f"step {step} was measured as {sorted(found)} and is {sorted(told.measured[step])}"
+        for step, found in measured.items()
+        if step in told.measured and found != told.measured[step]
+    ]
+    held = {each["step"]: (each["forgotten"], each["practised"]) for each in series["measured"]}
+    return wrong + [f"the series is wrong at {step}" for step, each in held.items() if {each} != measured[step]]
+
+
+def measured_of(folder: Path) -> dict[int, set[tuple[float, float | None]]]:
+    """All that was ever told of forgetting and learning at each step."""
+    found: dict[int, set[tuple[float, float | None]]] = {}
+    for event in events_of(folder):
+        if isinstance(event, Retention):
+            found.setdefault(event.step, set()).add((event.forgotten, event.practised))
+    return found
+
+
+def series_of(folder: Path) -> dict[str, Any]:
+    return torch.load(all_backups(folder / "backups")[0] / "retention.pt", weights_only=True)
 
 
 def records_in(cache: Path) -> tuple[set[bytes], list[str]]:
@@ -143,7 +175,8 @@ def _pixels(path: Path) -> bytes:
 
 
 def _state(backup: Path) -> dict[str, Any]:
-    parts = [path for path in sorted(backup.glob("*.pt")) if path.stem != "started"]  # a time
+    times = ("started", "retention")  # what hangs on them
+    parts = [path for path in sorted(backup.glob("*.pt")) if path.stem not in times]
     held = {path.stem: torch.load(path, weights_only=True) for path in parts}
     return dict(_flat(held, ""))
 

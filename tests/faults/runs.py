@@ -18,6 +18,8 @@ BUSY = (
     "sampling.first=true",
     "sampling.last=true",
     'sampling.prompts=[{"prompt": "robot", "steps": 2, "width": 64, "height": 64}]',
+    "examine.budget=100",
+    "examine.points=noise",
     "general.tensorboard=true",
 )
 MODES = {

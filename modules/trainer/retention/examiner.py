@@ -20,7 +20,7 @@ from modules.trainer.retention.anchors import Anchors
 from modules.trainer.retention.drift import Drift, drift_of, text_drift
 from modules.trainer.retention.fixed_loss import FixedLoss, Losses, learnt
 from modules.trainer.retention.schedule import pace_for
-from modules.trainer.retention.series import Measured, Series
+from modules.trainer.retention.series import ENTRY, Measured, Series
 from modules.trainer.run_folder.disk_retry import GaveUp
 from modules.trainer.run_folder.run_writer import RunWriter, reasons_of
 
@@ -43,7 +43,7 @@ class Examiner:
         most = anchors.extent.images
         self.practised = FixedLoss(writer.learner, practised, most) if practised else None
         self.held_out = FixedLoss(writer.learner, held_out, most) if held_out else None
-        self.series = writer.learner.state["retention"] = Series()
+        self.series = writer.learner.state[ENTRY] = Series()
         validation = writer.learner.preset.validation
         self.keeps_best = validation.enabled and validation.keep_best and validation.best_by == "balance"
 
@@ -56,6 +56,7 @@ class Examiner:
         assert self.anchors.points is not None
         if self.series.points != self.anchors.points.key:  # other prompts: what was measured cannot be compared
             self.series.points, self.series.measured = self.anchors.points.key, []
+        self.series.extent = self.anchors.extent
         self.series.seconds += self.anchors.seconds
         if not self.series.measured or self.is_due:
             self.measure()

@@ -15,16 +15,18 @@ from modules.trainer.control import Control, Interrupted
 from modules.trainer.preparation import Tell
 from modules.trainer.retention.anchors import Anchors
 from modules.trainer.retention.drift import LEAST_EFFECT, unit_of
-from modules.trainer.retention.schedule import extent_for
+from modules.trainer.retention.schedule import Extent, extent_for
 from modules.trainer.run_folder.disk_retry import GaveUp
 from modules.trainer.run_folder.run_writer import reasons_of
 
 
-def anchors_for(preset: Preset, family: Family, steps: int, cache: Cache, tell: Tell) -> Anchors | None:
+def anchors_for(
+    preset: Preset, family: Family, steps: int, cache: Cache, tell: Tell, earlier: Extent | None = None
+) -> Anchors | None:
     """The prompts that the base knows, as it reads them; None where the run is not measured. Why is told."""
     if not preset.examine.enabled:
         return None
-    extent = extent_for(preset, steps)
+    extent = extent_for(preset, steps, earlier)
     if extent is None:
         share = preset.examine.budget / 100
         tell(note(problem("retention.too-short", "examine.budget", steps=steps, share=share)))

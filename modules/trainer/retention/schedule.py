@@ -41,9 +41,14 @@ class Extent:
 LONG, SHORT = Extent(drawn=True, times=4, images=16), Extent(drawn=False, times=2, images=8)
 
 
-def extent_for(preset: Preset, steps: int) -> Extent | None:
-    """What a run of so many steps has room for; None where it is too short to be measured at all."""
+def extent_for(preset: Preset, steps: int, earlier: Extent | None = None) -> Extent | None:
+    """What a run of so many steps has room for; None where it is too short to be measured at all.
+
+    `earlier`: what the same run was measured with before. It stays, so that a series goes on with more steps as well.
+    """
     training, prompts, wanted = preset.training, len(preset.known_prompts), preset.examine.points
+    if earlier and wanted in ("auto", "drawings" if earlier.drawn else "noise"):
+        return earlier
     images = steps * training.batch_size * training.accumulation
     room = preset.examine.budget / 100 * images * FORWARDS_PER_IMAGE
     for extent, fewest in ((LONG, FEWEST if wanted == "drawings" else FEWEST_LONG), (SHORT, FEWEST)):

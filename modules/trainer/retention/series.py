@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
+from modules.trainer.backup import UnreadableBackup, read_entry
 from modules.trainer.retention.fixed_loss import Losses
-from modules.trainer.retention.schedule import FIRST, Pace
+from modules.trainer.retention.schedule import FIRST, Extent, Pace
+
+ENTRY = "retention"  # of a backup
 
 ALARM_AT_ONCE = -0.2  # balance; below 0 alarms the second time in a row
 
@@ -40,6 +44,7 @@ class Series:
     measured: list[Measured] = field(default_factory=list[Measured])
     practised: Losses = field(default_factory=Losses)  # before training
     held_out: Losses = field(default_factory=Losses)
+    extent: Extent | None = None  # at which points, chosen by the steps that the run had at first
     pace: Pace | None = None
     seconds: float = 0.0  # that measuring has taken, with its preparation
 
@@ -77,7 +82,21 @@ class Series:
         return asdict(self)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        pace = state["pace"]
+        pace, extent = state["pace"], state.get("extent")
         self.points, self.practised, self.held_out = state["points"], dict(state["practised"]), dict(state["held_out"])
         self.measured = [Measured(**each) for each in state["measured"]]
+        self.extent = Extent(**extent) if extent else None
         self.pace, self.seconds = Pace(**pace) if pace else None, state["seconds"]
+
+
+def earlier_extent(backup: Path | None) -> Extent | None:
+    """What the run of a backup was measured with; None where it was not, or where that cannot be read."""
+    file = backup / f"{ENTRY}.pt" if backup else None
+    if file is None or not file.exists():
+        return None
+    series = Series()
+    try:
+        series.load_state_dict(read_entry(file, "cpu"))
+    except (UnreadableBackup, LookupError, TypeError):  # who reads the backup as a whole says so
+        return None
+    return series.extent

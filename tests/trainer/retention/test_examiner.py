@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import asdict
 from pathlib import Path
-from shutil import rmtree
+from shutil import copytree, rmtree
 from typing import Any
 
 import pytest
+import torch
+from safetensors import safe_open
 
 from modules.messages import Event, ModelSaved, Note, Retention, Stage, Validated
+from modules.placement import compiling
+from modules.preset.rules.rules import validate
 from modules.trainer.retention import anchors as anchors_module
+from modules.trainer.retention.examiner import Examiner
+from modules.trainer.retention.schedule import LONG, SHORT, extent_for
 from modules.trainer.run_folder.throughput import SpeedRecorder
 from modules.wire import decode, encode
 from tests.trainer.runs import STARTER, assert_equal, end_of, folder_of, run, stop_after_a_backup, trained, values
@@ -53,7 +61,10 @@ DRAWN = ("examine.budget=100", "examine.points=drawings", "training.batch_size=4
 LORA = ("method.rank_dropout=0.3", "training.ema=true", "concepts.0.caption_dropout=0.3", "validation.enabled=true")
 
 
-@pytest.mark.parametrize("kind", [LORA, ("method.kind=full",), ("training.text_encoder_1.train=true",)])
+WITH_TEXT = ("training.text_encoder_1.train=true", "method.rank_dropout=0.3")  # and nothing else that looks at it
+
+
+@pytest.mark.parametrize("kind", [LORA, ("method.kind=full",), WITH_TEXT])
 def test_what_is_learnt_does_not_know_whether_it_is_measured(kind: tuple[str, ...], tmp_path: Path) -> None:
     on = run(values(tmp_path / "on", *DRAWN, *kind))
     off = run(values(tmp_path / "off", *DRAWN, *kind, "examine.enabled=false"))
@@ -69,6 +80,26 @@ def test_what_is_learnt_does_not_know_whether_it_is_measured(kind: tuple[str, ..
         assert measured(on)[-1].balance == measured(on)[-1].held_out - measured(on)[-1].forgotten
 
 
+def test_dropout_is_off(tmp_path: Path) -> None:
+    """The same weights, once with the dropout that they were trained with and once without any."""
+    dropout = ("method.rank_dropout=0.5", "method.module_dropout=0.5", "method.dropout=0.5")
+    settings = (*ON, "training.steps=8")
+    run(values(tmp_path / "a", *settings, *dropout, "examine.enabled=false"))
+    copytree(tmp_path / "a", tmp_path / "b")
+    (one,) = measured(run(values(tmp_path / "a", *settings, *dropout), resume="newest"))
+    (other,) = measured(run(values(tmp_path / "b", *settings), resume="newest"))
+    assert one == other
+    assert one.step == 8 and one.forgotten > 0 and one.practised
+
+
+def test_the_average_is_measured(tmp_path: Path) -> None:
+    settings = (*ON, "training.steps=8", "training.ema_decay=0.99")
+    average, live = (
+        measured(run(values(tmp_path / ema, *settings, f"training.ema={ema}")))[-1] for ema in ("true", "false")
+    )
+    assert average.forgotten < 0.9 * live.forgotten  # it lags behind
+
+
 @pytest.mark.parametrize("kind", ["lora", "full"])
 def test_a_run_that_was_stopped_measures_the_same(kind: str, tmp_path: Path) -> None:
     """Stopped by a user at a step that is due, and gone on with in another process; from base answers of the cache."""
@@ -81,6 +112,67 @@ def test_a_run_that_was_stopped_measures_the_same(kind: str, tmp_path: Path) -> 
     assert not any(isinstance(event, Stage) and event.code == "stage.asking-base" for event in again)
     assert measured(stopped) + measured(again) == measured(whole)
     assert [event.step for event in measured(again)] == [10, 12]
+
+
+def test_a_run_that_goes_on_with_more_steps_goes_on_with_its_series(tmp_path: Path) -> None:
+    """Though a new one of so many steps would be measured on drawings."""
+    settings = ("examine.budget=100", "examine.prompts=cat\npizza", "training.batch_size=4")
+    first = run(values(tmp_path, *settings, "training.steps=12"))
+    preset = values(tmp_path, *settings, "training.steps=24")
+    assert extent_for(validate(preset), 12) == SHORT
+    assert extent_for(validate(preset), 24) == LONG
+    again = run(preset, resume="newest")
+    assert [event.step for event in measured(again)] == [20, 24]
+    assert {event.points for event in measured(again)} == {event.points for event in measured(first)}
+    series = trained(folder_of(again), "retention")
+    assert [each["step"] for each in series["measured"]] == [0, 10, 12, 20, 24]
+    assert series["extent"] == asdict(SHORT)
+
+
+@pytest.mark.filterwarnings("ignore")  # of what compiles
+def test_nothing_is_compiled_for_a_measurement_nor_drawn_from_streams_of_chance(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Graphs for its batches, of another size than those of training, would change which ones training is given."""
+    compiled_for: list[bool] = []
+    measuring, plain = [False], Examiner._measured
+
+    def compiled(graph: Any, _inputs: list[Any]) -> Any:
+        compiled_for.append(measuring[0])
+        return graph.forward
+
+    def watched(examiner: Examiner) -> Any:
+        measuring[0], before = True, torch.get_rng_state()
+        found = plain(examiner)
+        measuring[0] = False
+        assert torch.equal(torch.get_rng_state(), before)  # else it "was not measured"
+        return found
+
+    monkeypatch.setattr(compiling, "BACKEND", compiled)
+    monkeypatch.setattr(Examiner, "_measured", watched)
+    torch._dynamo.reset()
+    events = run(values(tmp_path, *ON, "general.compile=true", "training.steps=8"))
+    assert [event.step for event in measured(events)] == [0, 8]
+    assert set(compiled_for) == {False}
+
+
+def test_the_best_is_by_balance_though_the_loss_says_another_step(tmp_path: Path) -> None:
+    """Hot training goes on lowering the loss on held-out images long after it forgets more than it learns."""
+    settings = (
+        *ON, STARTER, "training.steps=20", "method.kind=full", "training.learning_rate=2e-3",
+        "validation.enabled=true", "validation.every=10 steps", "validation.best_by=balance",
+    )  # fmt: skip
+    events = run(values(tmp_path, *settings))
+    best = max(measured(events)[1:], key=lambda event: event.balance)
+    loss = [event for event in events if isinstance(event, Validated)][-1].best_step
+    assert (best.step, loss) == (10, 20), "the test is to be a run of which they say different things"
+    path = folder_of(events) / "models" / "test-best.safetensors"
+    assert [event.step for event in events if isinstance(event, ModelSaved) and event.path == str(path)] == [best.step]
+    with safe_open(path, "pt") as file:
+        metadata = file.metadata()
+    about = {"step": 10, "balance": round(best.balance, 6), "forgotten": round(best.forgotten, 6)}
+    assert json.loads(metadata["seachange.retention"]) == about
+    assert "seachange.validation" not in metadata
 
 
 def test_a_full_fine_tune_goes_on_without_its_cache(tmp_path: Path) -> None:

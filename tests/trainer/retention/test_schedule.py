@@ -65,6 +65,14 @@ def test_a_long_run_is_measured_on_drawings_a_short_one_on_noise_a_shorter_one_n
     assert extent_for(preset(45, points="drawings"), 45) is None
 
 
+def test_a_run_that_goes_on_with_more_steps_keeps_its_points_unless_others_are_asked_for() -> None:
+    assert extent_for(preset(2000), 2000, SHORT) == SHORT
+    assert extent_for(preset(45), 45, LONG) == LONG
+    assert extent_for(preset(2000, points="noise"), 2000, SHORT) == SHORT
+    assert extent_for(preset(2000, points="drawings"), 2000, SHORT) == LONG
+    assert extent_for(preset(2000, points="noise"), 2000, LONG) == SHORT
+
+
 @pytest.mark.parametrize(("steps", "batch", "budget"), [(400, 4, 3.0), (600, 4, 3.0), (5000, 1, 3.0), (900, 4, 10.0)])
 def test_preparation_and_the_fewest_measurements_fit(steps: int, batch: int, budget: float) -> None:
     extent = extent_for(preset(steps, batch, budget=budget), steps)
@@ -107,7 +115,8 @@ def test_held_out_images_say_more_than_practised_ones() -> None:
 
 def test_a_series_comes_back_whole() -> None:
     series = balances((0, 0.0, 0.0), (10, 0.5, 0.1))
-    series.points, series.practised, series.pace, series.seconds = "key", {"a 0": 0.5}, Pace(80, 2, 3), 1.5
+    series.points, series.practised, series.held_out, series.seconds = "key", {"a 0": 0.5}, {"b 1": 0.25}, 1.5
+    series.extent, series.pace = SHORT, Pace(80, 2, 3)
     other = Series()
     other.load_state_dict(series.state_dict())
     assert other == series
