@@ -12,8 +12,8 @@ import psutil
 import torch
 
 from modules.check.context import CheckContext
-from modules.check.memory.phases import Estimate, SizeCache, Work, count_work, phases_of
-from modules.check.memory.step_memory import BatchShape
+from modules.check.memory.phases import Estimate, SizeCache, Work, count_step, count_work, phases_of
+from modules.check.memory.step_memory import BatchShape, StepBytes
 from modules.data.index import Bucket, Index
 from modules.data.text.captions import possible_captions, with_affixes
 from modules.families import Family
@@ -89,15 +89,21 @@ class MemoryEstimator:
 
     def work(self, preset: Preset) -> Work:
         """What a run of this preset does, counted."""
-        batch_shape = BatchShape(
-            self._size(preset), self.caption, caches_latents=caches_latents(preset, self.family),
-            caches_text=not preset.trains_text, captions=self.captions,
-        )  # fmt: skip
-        return count_work(self.family, preset, batch_shape, self.held(preset), self.counts)
+        return count_work(self.family, preset, self._batch_shape(preset), self.held(preset), self.counts)
+
+    def step(self, preset: Preset) -> StepBytes:
+        """The same of its steps alone."""
+        return count_step(self.family, preset, self._batch_shape(preset), self.held(preset), self.counts)
 
     def held(self, preset: Preset) -> set[str]:
         """The parts that stay loaded while it trains."""
         return resident_components(preset, self.family, encodes_text=self.encodes_text)
+
+    def _batch_shape(self, preset: Preset) -> BatchShape:
+        return BatchShape(
+            self._size(preset), self.caption, caches_latents=caches_latents(preset, self.family),
+            caches_text=not preset.trains_text, captions=self.captions,
+        )  # fmt: skip
 
     def _size(self, preset: Preset) -> Bucket:
         share = preset.resolution / self.resolution

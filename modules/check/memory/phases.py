@@ -177,8 +177,8 @@ def estimate(family: Family, preset: Preset, batch_shape: BatchShape, held: set[
 
 def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache) -> Work:
     """Count everything that a run does."""
+    step = count_step(family, preset, batch_shape, held, counts)
     preset = with_precision(preset)
-    recipe = ("training", "optimizer", "method", "objective")
 
     def images(preset: Preset) -> tuple[int, ...]:
         name = f"images {batch_shape.size}"
@@ -192,9 +192,7 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
     return Work(
         counts.get("parts", preset, (), lambda: part_bytes(family, preset, names, WHOLE if on_card else None)),
         counts.get("streamed", preset, (), lambda: part_bytes(family, preset, texts, 0)) if on_card else {},
-        counts.get(
-            ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
-        ),
+        step,
         _vae(preset, images) if batch_shape.caches_latents else None,
         counts.get(
             ("text", batch_shape.caption, batch_shape.captions), preset, (),
@@ -206,13 +204,27 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
     )  # fmt: skip
 
 
-def _vae(preset: Preset, count: Callable[[Preset], tuple[int, ...]]) -> Vae:
-    def tiled(mode: str) -> Preset:
-        return preset.model_copy(update={"model": preset.model.model_copy(update={"vae_tiling": mode})})
+def count_step(
+    family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache
+) -> StepBytes:  # fmt: skip
+    """Count what a run does again and again."""
+    preset = with_precision(preset)
+    if batch_shape.caches_latents:
+        preset = _tiled(preset, "auto")  # whose VAE works before, and between
+    recipe = ("training", "optimizer", "method", "objective")
+    return counts.get(
+        ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
+    )
 
+
+def _tiled(preset: Preset, mode: str) -> Preset:
+    return preset.model_copy(update={"model": preset.model.model_copy(update={"vae_tiling": mode})})
+
+
+def _vae(preset: Preset, count: Callable[[Preset], tuple[int, ...]]) -> Vae:
     if preset.model.vae_tiling != "auto" or not counts_for_a_card(device_named(preset.general.device)):
         return Vae(count(preset), None)
-    return Vae(count(tiled("off")), lambda: count(tiled("on")))
+    return Vae(count(_tiled(preset, "off")), lambda: count(_tiled(preset, "on")))
 
 
 def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: int = 0) -> Estimate:

@@ -19,6 +19,8 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 PLAIN = (int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
+AT_A_PLACE = {torch.ops.aten.as_strided.default, torch.ops.aten.as_strided_.default}
+PLACE = 3  # their argument that counts from where all of the memory begins
 UNSURE = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 
 
@@ -29,7 +31,7 @@ class _Made(NamedTuple):
     same: bool = False
     shape: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
-    offset: int = 0
+    offset: int = 0  # bytes; of what lies in an argument's memory, from where that argument begins
     dtype: torch.dtype = torch.float32
     device: torch.device | None = None
 
@@ -71,7 +73,9 @@ class SeenOperations:
         with torch._C._DisableTorchDispatch():
             room = torch.empty_strided(made.shape, made.stride, dtype=made.dtype, device="meta")
             if made.given >= 0:
-                room.set_(given[made.given].untyped_storage(), made.offset, made.shape, made.stride)  # type: ignore[call-overload]
+                lent = given[made.given]
+                start = (_start(lent) + made.offset) // made.dtype.itemsize
+                room.set_(lent.untyped_storage(), start, made.shape, made.stride)  # type: ignore[call-overload]
         device: Any = made.device
         if device not in self._attributes:
             self._attributes[device] = dict(vars(FakeTensor(self._mode, room, device)))
@@ -88,6 +92,8 @@ _SURE: dict[Any, bool] = {}
 
 def _key_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     """All that an answer's shape depends on; None where that is not known."""
+    if func in AT_A_PLACE and len(args) > PLACE:
+        return None
     sure = _SURE.get(func)
     if sure is None:
         sure = _SURE[func] = isinstance(func, torch._ops.OpOverload) and not UNSURE & {*func.tags}
@@ -110,7 +116,7 @@ def _add(values: Sequence[Any], parts: list[Any]) -> bool:
             dtype = value.dtype
             if value.constant is not None or dtype.is_complex:
                 return False
-            parts += (value.shape, value.stride(), value.storage_offset(), dtype, value._fake_device)
+            parts += (value.shape, value.stride(), dtype, value._fake_device)
         elif kind is list or kind is tuple:
             parts += (kind, len(value))
             if not _add(value, parts):
@@ -127,7 +133,7 @@ def _answer_of(out: Any, given: list[Tensor], flops: int) -> _Answer | None:
     outs: list[Any] = [out] if kind is None else [*out]
     if kind not in (None, list, tuple) or not all(type(x) is FakeTensor and _is_plain(x) for x in outs):
         return None
-    memory = {x.untyped_storage()._cdata: number for number, x in enumerate(given)}
+    memory = {x.untyped_storage()._cdata: number for number, x in reversed([*enumerate(given)])}
     own = [x.untyped_storage()._cdata for x in outs if x.untyped_storage()._cdata not in memory]
     if len({*own}) < len(own):
         return None
@@ -144,11 +150,16 @@ def _made(x: Tensor, given: list[Tensor], memory: Mapping[int, int]) -> _Made | 
         if x is each:
             return _Made(number, same=True)
     storage = x.untyped_storage()
-    place = _Made(
-        memory.get(storage._cdata, -1), False, tuple(x.shape), x.stride(), int(x.storage_offset()), x.dtype, x.device
-    )
+    owner = memory.get(storage._cdata, -1)
+    offset = _start(x) - (_start(given[owner]) if owner >= 0 else 0)
+    place = _Made(owner, False, tuple(x.shape), x.stride(), offset, x.dtype, x.device)
     if place.given >= 0:
         return place
     last = sum((side - 1) * step for side, step in zip(place.shape, place.stride, strict=True))
     size = 0 if 0 in place.shape else (last + 1) * x.itemsize
     return place if not place.offset and storage.nbytes() == size else None
+
+
+def _start(x: Tensor) -> int:
+    """Where a tensor begins in its memory; bytes."""
+    return int(x.storage_offset()) * x.itemsize

@@ -203,7 +203,8 @@ def sample_bytes(family: Family, preset: Preset) -> tuple[int, int]:
     height, width = max(sizes, key=lambda size: size[0] * size[1])
     together = min(max(1, PIXELS_SAMPLED_AT_ONCE // (height * width)), sizes.count((height, width)))
     asked = 2 if any(prompt.reads_negative for prompt in prompts) else 1  # with and without the prompt
-    with _meta_copy(family, preset, family.component_names) as (ledger, copy), torch.no_grad():
+    few = with_few_blocks(family, countable_runs(family, preset))  # of which none keeps anything for a way back
+    with _meta_copy(few, preset, family.component_names) as (ledger, copy), torch.no_grad():
         method = attach(copy, preset)
         copy.denoiser.eval()
         latents = torch.empty(together, copy.channels, height // copy.downscale, width // copy.downscale)

@@ -87,7 +87,7 @@ class Numbers:
         numbers = held.packed("off") // 2 if packed else 0
         share = choice.checkpointed / self.blocks if self.blocks else 0.0
         load = Load(share, choice.batch_parts, packed, numbers, self.aside(choice), self._step(choice).gradients_aside)
-        return seconds(gpu, self._counted.step, 1.0, self._preset.training.accumulation, load)
+        return seconds(gpu, self._counted.step, self._preset.training.accumulation, load)
 
     def correct(self, choice: Choice) -> bool:
         """Count a way as it will be run; whether that takes more than was thought, which is then thought from now on.
@@ -104,7 +104,7 @@ class Numbers:
         changed = with_changes(self._preset, changes)
         if changed is None:
             return False
-        counted, thought = self._estimator.work(changed).step, self._step(choice)
+        counted, thought = self._estimator.step(changed), self._step(choice)
         passes, update = _going(counted) - _going(thought), _update(counted) - _update(thought)
         if max(passes, update) <= 0:
             return False
@@ -146,7 +146,7 @@ class Numbers:
 
     @cached_property
     def _kept(self) -> StepBytes:
-        return self._estimator.work(_checkpointed(self._preset, "none")).step
+        return self._estimator.step(_checkpointed(self._preset, "none"))
 
     @cached_property
     def _held(self) -> HeldWeights:

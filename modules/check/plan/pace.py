@@ -26,10 +26,9 @@ class Load:
     gradients: int = 0  # bytes that leave for main memory with each batch, and come back for the update
 
 
-def seconds(gpu: Gpu, step: StepBytes, counted_with: float, accumulation: int, load: Load) -> float:
-    """Seconds of a step. `counted_with`: the share of the blocks that were checkpointed when it was counted."""
-    once = 1 + (AGAIN - 1) * counted_with
-    again = (1 + (AGAIN - 1) * load.checkpointed) / once
+def seconds(gpu: Gpu, step: StepBytes, accumulation: int, load: Load) -> float:
+    """Seconds of a step, which was counted with every block checkpointed."""
+    again = (1 + (AGAIN - 1) * load.checkpointed) / AGAIN
     reads = (2 + load.checkpointed) * load.batch_parts  # how often each frozen weight is used
     computing = step.flops * again / (EFFICIENCY * gpu.flops)
     unpacking = reads * (load.packed + UNPACKED * load.numbers) / gpu.bandwidth if load.packed else 0.0

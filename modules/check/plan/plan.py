@@ -17,6 +17,8 @@ from modules.preset.text.share import Share
 from modules.system.devices import budget_of
 
 TRIES = 3  # counts of the way that is chosen, until it fits as it was thought
+EXACT = ("exact", "near", "less")
+LITTLE = 32 * 2**20  # bytes that are not worth another way
 WORTH = 0.05  # of the room: with less to spare, every block is checkpointed
 PLANNED = ("model.quantization", "model.offload", "training.gradient_checkpointing", "training.gradients")
 
@@ -59,12 +61,12 @@ class Planner:
             )
             if choice is None or not self._numbers.correct(choice):
                 break
-        rungs = [self._rung(self._choice(way, place.room), place) for way in (*ways, *others)]
-        fitting = [number for number, rung in enumerate(rungs[: len(ways)]) if rung.fits]
-        chosen = fitting[0] if fitting else min(range(len(ways)), key=lambda number: rungs[number].peak)
+        useful = self._useful([*ways, *others], place.room)
+        rungs = [self._rung(self._choice(way, place.room), place) for way in useful]
+        best = _best(rungs[: sum(way in ways for way in useful)])
         return MemoryPlan(
             place.name, place.here, place.total, place.usable, self.preset.general.prefer, self.preset.model.dtype,
-            rungs, chosen,
+            rungs, rungs.index(best),
             [path for path in PLANNED if get(self._values, path) != "auto"],
             [self._fit(Place.of(GPUS[name])) for name in USUAL_CARDS] if usual else [],
         )  # fmt: skip
@@ -84,7 +86,7 @@ class Planner:
     def _fit(self, place: Place) -> CardFit:
         ways, _ = ladder(self.preset, on_card=True)
         rungs = [self._rung(self._choice(way, place.room), place) for way in ways]
-        best = next((rung for rung in rungs if rung.fits), min(rungs, key=lambda rung: rung.peak))
+        best = _best(rungs)
         quantization = str(best.settings["model.quantization"])
         return CardFit(place.name, place.total, best.peak, quantization, best.offloaded, best.seconds, best.fits)
 
@@ -99,13 +101,31 @@ class Planner:
             choice.way.exactness, found.peak.total <= place.room,
         )  # fmt: skip
 
+    def _useful(self, ways: list[Way], room: int) -> list[Way]:
+        """Without those that save nothing beside one that is tried earlier and no less exact, as of a small model."""
+        found = dict[Way, int]()
+        for way in ways:
+            least = self._peak(self._least(way), room)
+            idle = any(
+                EXACT.index(other.exactness) <= EXACT.index(way.exactness)
+                and least > size - max(LITTLE, 0.01 * size)
+                and (least <= room) == (size <= room)
+                for other, size in found.items()
+            )
+            if not idle:
+                found[way] = least
+        return [*found]
+
     # As little as fits
+
+    def _least(self, way: Way) -> Choice:
+        """What takes least memory."""
+        offloaded = self._amount("model.offload") if way.offloads else 0
+        return Choice(way, self._amount("training.gradient_checkpointing"), self._batch_parts()[-1], offloaded)
 
     def _choice(self, way: Way, room: int) -> Choice:
         """The least that must be computed twice, divided or brought for a way to fit; all of it where none fits."""
-        all_checkpointed = self._amount("training.gradient_checkpointing")
-        offloaded = self._amount("model.offload") if way.offloads else 0
-        choice = Choice(way, all_checkpointed, 1, offloaded)
+        choice = self._least(way)
         for parts in self._batch_parts():
             choice = replace(choice, batch_parts=parts)
             if self._peak(choice, room) <= room:
@@ -137,3 +157,8 @@ class Planner:
 
     def _peak(self, choice: Choice, room: int) -> int:
         return self._numbers.estimate(choice, room).peak.total
+
+
+def _best(rungs: list[Rung]) -> Rung:
+    """The first that fits; the smallest if none does."""
+    return next((rung for rung in rungs if rung.fits), min(rungs, key=lambda rung: rung.peak))

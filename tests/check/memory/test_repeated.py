@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from modules.check.memory import step_memory
 from modules.check.memory.memory_tracker import for_a_card
 from modules.check.memory.repeated import FEW, countable_runs
-from modules.check.memory.step_memory import BatchShape, _step_bytes, step_bytes
+from modules.check.memory.step_memory import BatchShape, _step_bytes, sample_bytes, step_bytes
 from modules.families import Family, LoadOptions
 from tests.benchmarks.card.random_model import bundled_files, random_family
 from tests.card.steps import preset_for
@@ -52,6 +53,14 @@ def test_a_few_blocks_tell_what_the_whole_model_takes(family: Family, share: str
         whole = asdict(_step_bytes(family, preset, SHAPE, {"denoiser"}))
     assert few.pop("launches") == pytest.approx(whole.pop("launches"), rel=0.1)  # of norms: one for each weight
     assert few == whole
+
+
+def test_a_few_blocks_tell_what_a_sample_takes(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:
+    preset = preset_for(family.name, "method.kind=lora", *AS_IT_IS, "sampling.prompts.0.prompt=a robot")
+    with for_a_card():
+        few = sample_bytes(family, preset)
+        monkeypatch.setattr(step_memory, "countable_runs", lambda *_: [])
+        assert few == sample_bytes(family, preset) and min(few) > 0
 
 
 def test_rows_in_which_not_all_is_trained_alike_are_run_whole(family: Family) -> None:

@@ -21,6 +21,11 @@ def test_an_operation_that_was_seen_before_is_answered_alike() -> None:
             assert torch.empty(4, 2)[1:].storage_offset() == 2
             del whole
             assert ledger.live == before
+        for start in (8, 16, 24):  # seen of the first, and then of parts that begin elsewhere
+            part = torch.empty(64, dtype=torch.uint8)[start : start + 24].view(torch.int16)
+            assert part.storage_offset() == start // 2 and part[2:].storage_offset() == start // 2 + 2
+            assert part.as_strided((2, 3), (3, 1)).storage_offset() == start // 2
+            assert part.as_strided((2, 3), (3, 1), 1).storage_offset() == 1
 
 
 def test_flops_of_what_was_seen_before_are_counted_again() -> None:

@@ -42,11 +42,14 @@ class Counts:
         self.surprise, self.asked = surprise, list[Preset]()
 
     def work(self, preset: Preset) -> Work:
+        parts, streamed = {"vae": 0, "text_encoder_1": TEXT}, {"text_encoder_1": TEXT // 20}
+        return Work(parts, streamed, self.step(preset), None, 0, None, 0, 0)
+
+    def step(self, preset: Preset) -> StepBytes:
         self.asked.append(preset)
         more = self.surprise if preset.model.quantization == "int8" else 0
         more += 0 if preset.training.checkpointed else 200 * MB
-        parts, streamed = {"vae": 0, "text_encoder_1": TEXT}, {"text_encoder_1": TEXT // 20}
-        return Work(parts, streamed, replace(STEP, passes=STEP.passes + more), None, 0, None, 0, 0)
+        return replace(STEP, passes=STEP.passes + more)
 
     def held(self, _: Preset) -> set[str]:
         return {"denoiser"}
@@ -82,6 +85,15 @@ def test_a_count_that_says_more_takes_the_next_rung() -> None:
     chosen = surprised.rungs[surprised.chosen]
     assert chosen.offloaded and chosen.fits and surprised.chosen > expected.chosen
     assert surprised.rungs[expected.chosen].peak == expected.rungs[expected.chosen].peak + 100 * MB
+
+
+def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = [r.settings["model.quantization"] for r in planner(Counts()).plan(place(3000)).rungs]
+    assert shown == ["off", "int8", "off"]  # below that, captions are what takes most, and lie there whole
+    small = {form: MB for form in FORMS}
+    monkeypatch.setattr(numbers, "held_weights", lambda *_: HeldWeights(0, dict.fromkeys(FORMS, 0), (small,) * 10, 0))
+    plan = planner(Counts()).plan(place(3000))
+    assert [rung.settings["model.quantization"] for rung in plan.rungs] == ["off"] and not plan.chosen
 
 
 def test_the_chosen_rung_is_within_what_a_run_may_take() -> None:
@@ -154,7 +166,7 @@ HEAVY = replace(STEP, flops=10**14, launches=30_000)
 
 
 def pace(**more: Any) -> float:
-    return seconds(GPU, HEAVY, 1.0, 1, Load(**{"checkpointed": 0.0, "packed": 10**9, "numbers": 10**9, **more}))
+    return seconds(GPU, HEAVY, 1, Load(**{"checkpointed": 0.0, "packed": 10**9, "numbers": 10**9, **more}))
 
 
 @pytest.mark.parametrize(
@@ -173,6 +185,6 @@ def test_what_saves_memory_never_makes_a_step_faster(what: str, amounts: tuple[f
 
 def test_a_step_that_computes_takes_as_long_as_it_computes() -> None:
     step = replace(STEP, flops=10**16, trained=0, gradients=0, state=0)
-    whole, half = (seconds(replace(GPU, flops=GPU.flops / by), step, 1.0, 1, Load()) for by in (1, 2))
+    whole, half = (seconds(replace(GPU, flops=GPU.flops / by), step, 1, Load()) for by in (1, 2))
     assert half == pytest.approx(2 * whole)
-    assert whole == pytest.approx(4 / 3 * seconds(GPU, step, 1.0, 1, Load(checkpointed=0.0)))
+    assert whole == pytest.approx(4 / 3 * seconds(GPU, step, 1, Load(checkpointed=0.0)))
