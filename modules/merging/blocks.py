@@ -30,6 +30,7 @@ KINDS = {  # of layers, by their names here, in the order in which they are show
     "embedding": re.compile(r"embed\w*\.|position\w*\."),
 }
 OTHER = "other"
+GROUPS = ("attention", "feed-forward", "convolutions", "others")
 
 
 class Blocks:
@@ -81,3 +82,11 @@ def kind_of(name: str) -> str:
     if name.endswith(".bias") and not name.endswith("embedding.bias"):
         return "norm, bias"
     return next((kind for kind, pattern in KINDS.items() if pattern.search(name)), OTHER)
+
+
+def group_of(name: str) -> str:
+    """The same, coarser: one of GROUPS."""
+    kind = kind_of(name)
+    if "attn" in kind:
+        return "attention"
+    return "convolutions" if kind == "convolution" else kind if kind in GROUPS else "others"

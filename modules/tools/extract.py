@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from modules.errors import UserError
 from modules.messages import Stage, note
 from modules.preset.setting import Section, Setting, When
-from modules.sentences.problem import problem
+from modules.sentences.problem import Problem, problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from modules.families import Family
     from modules.formats.adapter import AdapterTensors
@@ -102,7 +102,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     if not updates:
         raise UserError("extract.nothing", base=Path(settings.base).name, tuned=Path(settings.tuned).name)
     for component, about in kept.items():
-        _report(family, component, about, tell)
+        _report(family, component, about, updates, tell)
     _write(family, updates, settings, target)
     tell(note(problem("extract.written", layers=len(updates), size=target.stat().st_size)))
     return str(target)
@@ -124,7 +124,7 @@ def _how(settings: Settings) -> Extraction:
     return Extraction(settings.kind, wanted, numbers, settings.convolutions, settings.factor, device)
 
 
-def _report(family: Family, component: str, kept: Kept, tell: Tell) -> None:
+def _report(family: Family, component: str, kept: Kept, updates: Mapping[str, AdapterTensors], tell: Tell) -> None:
     """How much of the change of a component is in the file, and where least is."""
     subject = family.card.component(component).subject
     if not kept.layers:
@@ -132,12 +132,34 @@ def _report(family: Family, component: str, kept: Kept, tell: Tell) -> None:
         return
     ranks: dict[str, Any] = {"part": subject, "share": kept.held / kept.whole, "layers": len(kept.layers)}
     tell(note(problem("extract.kept", **ranks)))
+    for row in _groups(subject, kept, updates):
+        tell(note(row))
     if worst := [f"{name.partition('|')[2]} ({share:.0%})" for name, share in kept.worst(WORST)]:
         tell(note(problem("extract.worst", names=worst)))
     if kept.left_out:
         share = kept.outside / kept.whole
         values: dict[str, Any] = {"part": subject, "count": len(kept.left_out), "share": share}
         tell(note(problem("extract.left-out", **values), level="warning" if share > SMALL_SHARE else "info"))
+
+
+def _groups(subject: Any, kept: Kept, updates: Mapping[str, AdapterTensors]) -> Iterator[Problem]:
+    """What is kept of each group of layers, and in which ranks."""
+    from modules.formats.lora import LoraTensors  # noqa: PLC0415
+    from modules.merging.blocks import GROUPS, group_of  # noqa: PLC0415
+
+    groups = {layer: group_of(f"{layer.partition('|')[2]}.weight") for layer in kept.layers}
+    for group in [each for each in GROUPS if each in groups.values()]:
+        layers = [layer for layer, its in groups.items() if its == group]
+        squares, shares = zip(*(kept.layers[layer] for layer in layers), strict=True)
+        whole = sum(squares)
+        held = sum(square * share for square, share in zip(squares, shares, strict=True))
+        values: dict[str, Any] = {"part": subject, "group": group, "layers": len(layers), "share": held / whole}
+        ranks = [each.rank for layer in layers if isinstance(each := updates.get(layer), LoraTensors)]
+        if ranks:
+            code = "extract.group:ranks" if len({*ranks}) > 1 else "extract.group:rank"
+            yield problem(code, **values, low=min(ranks), high=max(ranks))
+        else:
+            yield problem("extract.group", **values)
 
 
 def _write(family: Family, updates: Mapping[str, AdapterTensors], settings: Settings, target: Path) -> None:

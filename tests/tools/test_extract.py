@@ -91,6 +91,7 @@ def test_a_merged_lora_comes_out_again(base: Path, lora: Path, tuned: Path) -> N
     for name, tensor in wanted.items():
         torch.testing.assert_close(again[name], tensor, atol=1e-5, rtol=1e-3)
     assert any("the file holds over 99\xa0% of the change" in line for line in said), said
+    assert any(line.startswith("The U-Net, attention: ") and f"rank {RANK}." in line for line in said), said
 
 
 def test_the_kept_change_decides_the_rank_of_each_layer(base: Path, tuned: Path) -> None:

@@ -15,6 +15,7 @@ from app.gui.session.number_format import stage_text
 from app.gui.session.run_state import WindowEvent
 from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
+from app.gui.tools.kept_view import KeptView
 from app.gui.tools.shift_view import ShiftView
 from modules.errors import UserError
 from modules.language import tr
@@ -38,7 +39,10 @@ class ResultView(Protocol):
         ...
 
 
-VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {"weight-shift": ShiftView}  # by tool
+VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {
+    "weight-shift": ShiftView,
+    "extract": KeptView,
+}  # by tool
 
 
 class ToolCard(Card):

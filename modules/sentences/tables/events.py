@@ -208,6 +208,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
     "cache.filled": ("Everything is cached in {folder}.", ""),
     "extract.kept": ("{part}: the file holds {share:percent} of the change, in {layers:1 layer|# layers}.", ""),
+    "extract.group": ("{part}, {group}: {share:percent} in {layers:1 layer|# layers}.", ""),
+    "extract.group:rank": ("{part}, {group}: {share:percent} in {layers:1 layer|# layers}, rank {low}.", ""),
+    "extract.group:ranks": ("{part}, {group}: {share:percent} in {layers:1 layer|# layers}, ranks {low} to {high}.",
+        ""),
     "extract.worst": ("Least is held of {names:commas}.", ""),
     "extract.left-out": ("{part}: {share:percent} of the change is in {count:1 tensor|# tensors} that a LoRA has no "
         "place for (norms, biases, embeddings).", ""),

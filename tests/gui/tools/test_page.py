@@ -11,6 +11,7 @@ from PIL import Image
 
 from app.gui.context import AppContext
 from app.gui.tools.tensorboard import TensorBoard
+from modules.catalog import FAMILIES
 from modules.merging.shift import Cell, Layer, Shift, StepShift
 from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage, Stop, note
 from modules.sentences.problem import problem
@@ -260,6 +261,31 @@ def test_how_far_weights_have_moved_is_drawn(
     context.notify = lambda text, *_, **__: told.append(text)
     card.view.show(str(tmp_path))
     assert "holds no weight shift" in told[0]
+
+
+def test_what_was_kept_of_a_change_is_drawn_by_group(
+    cards: Any, person: Person, context: AppContext, tmp_path: Path
+) -> None:
+    card, subject = cards["extract"], FAMILIES["sd"].component("denoiser").subject
+    fill(card, base="a/b", tuned="a/c", out=str(tmp_path / "x.safetensors"))
+    card.button.press()
+    group: dict[str, Any] = {"part": subject, "layers": 96, "low": 4, "high": 22}
+    for row in (
+        problem("extract.kept", part=subject, share=0.9, layers=97),
+        problem("extract.group:ranks", **group, group="attention", share=0.931),
+        problem("extract.group:ranks", **{**group, "layers": 1}, group="convolutions", share=0.882),
+        problem("extract.left-out", part=subject, share=0.005, count=214),
+        problem("extract.written", layers=97, size=38 * 2**20),
+    ):
+        context.running.take(note(row))
+    context.running.take(Finished(path=str(tmp_path / "x.safetensors")))
+    assert [(row.amount, row.role, row.middle, row.right) for row in card.view.rows] == [
+        ("93.1\u00a0%", "good", "rank 4 to 22", "96 layers"), ("88.2\u00a0%", "changed", "rank 4 to 22", "1 layer"),
+    ]  # fmt: skip
+    assert person.finds("38 MB") and person.finds("214 tensors that a LoRA has no place for")
+    assert words(card) == f"Written: {tmp_path / 'x.safetensors'}"
+    card.button.press()
+    assert not card.view.winfo_manager(), "of the time before"
 
 
 def test_control_and_an_arrow_move_in_the_list(cards: Any, root: Any, pump: Pump) -> None:

@@ -33,12 +33,16 @@ class MeterRow:
 
 
 class MeterRows(Painted, tk.Canvas):
-    """A click, Up and Down choose a row: `on_pick` is called with its value. `dots` draws a circle before each."""
+    """A click, Up and Down choose a row: `on_pick` is called with its value; without it, rows are only to be read.
+
+    `dots` draws a circle before each.
+    """
 
     def __init__(
-        self, master: tk.Misc, on_pick: Callable[[Any], object], *, dots: bool = False, pitch: float = 26
+        self, master: tk.Misc, on_pick: Callable[[Any], object] | None, *, dots: bool = False, pitch: float = 26
     ) -> None:
-        super().__init__(master, bd=0, highlightthickness=0, takefocus=1, width=px(200), height=px(pitch))
+        focus = on_pick is not None
+        super().__init__(master, bd=0, highlightthickness=0, takefocus=focus, width=px(200), height=px(pitch))
         self.surface = surface_of(master)
         self.rows: Sequence[MeterRow] = ()
         self.chosen: Any = None
@@ -64,7 +68,7 @@ class MeterRows(Painted, tk.Canvas):
         self._draw()
 
     def _pick(self, index: int) -> None:
-        if 0 <= index < len(self.rows) and self.rows[index].value != self.chosen:
+        if self._on_pick and 0 <= index < len(self.rows) and self.rows[index].value != self.chosen:
             self.chosen = self.rows[index].value
             self._draw()
             self._on_pick(self.chosen)
