@@ -36,7 +36,8 @@ from tests.card.steps import learned, preset_for
 
 CARDS = ("RTX 4050 Laptop", "RTX 4060", "RTX 3060", "RTX 4060 Ti 16 GB", "RTX 3090", "RTX A6000")
 FULL = ("method.kind=full", "training.weights=bf16")
-METHODS = {"LoRA": ("method.kind=lora",), "full": FULL, "full, Adafactor": (*FULL, "optimizer.kind=adafactor")}
+ADAFACTOR = ("optimizer.kind=adafactor", "optimizer.kernels_as_matrices=true")
+METHODS = {"LoRA": ("method.kind=lora",), "full": FULL, "full, Adafactor": (*FULL, *ADAFACTOR)}
 WHOLE = ("sd", "sdxl")  # whose full fine-tunes are planned, too
 
 

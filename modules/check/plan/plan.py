@@ -108,6 +108,7 @@ class Planner:
             least = self._peak(self._least(way), room)
             idle = any(
                 EXACT.index(other.exactness) <= EXACT.index(way.exactness)
+                and other.offloads <= way.offloads  # which costs time
                 and least > size - max(LITTLE, 0.01 * size)
                 and (least <= room) == (size <= room)
                 for other, size in found.items()
