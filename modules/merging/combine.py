@@ -138,6 +138,7 @@ METHODS: dict[str, Combine] = {
     "weighted_sum": weighted_sum, "add_difference": add_difference, "slerp": slerp, "ties": ties, "dare": dare,
     "model_stock": model_stock, "geometric_median": geometric_median,
 }  # fmt: skip
+BY_PIECES = {"weighted_sum", "add_difference"}  # take tensors as they are stored: in fp32 is what is worked on
 NEED_BASE = {"add_difference", "ties", "dare", "model_stock"}
 
 
@@ -149,10 +150,10 @@ def _shared(models: Sequence[Tensor], mix: Mix) -> list[tuple[Tensor, float]]:
 def _by_pieces(some: Callable[..., Tensor], *tensors: Tensor) -> Tensor:
     """Number by number from several tensors, so many at a time that nothing on the way is as large as one of them."""
     flat = [tensor.reshape(-1) for tensor in tensors]
-    found = torch.empty_like(flat[0])
+    found = torch.empty(flat[0].shape)
     for start in range(0, len(found), PIECE):
         piece = slice(start, start + PIECE)
-        found[piece] = some(*(each[piece] for each in flat))
+        found[piece] = some(*(each[piece].float() for each in flat))
     return found.view(tensors[0].shape)
 
 

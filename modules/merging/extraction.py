@@ -17,7 +17,7 @@ from modules.families import Family
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
-from modules.merging.low_rank import LowRank, Wanted, low_rank
+from modules.merging.low_rank import LowRank, Wanted, low_rank, squares_of
 from modules.merging.models import Model, check_sizes, checked, common
 from modules.preset.adapter_sizes import factors, is_wide
 from modules.system.seeds import seed_of
@@ -91,7 +91,7 @@ def extract(
             continue
         for number, (name, delta) in enumerate(differences.each()):
             progress(number, len(differences))
-            layer, squares = layers.get(name), float(delta.double().square().sum())
+            layer, squares = layers.get(name), squares_of(delta)
             if layer is None or not squares:
                 about.add_outside(name, squares)
             elif how.kind == "lokr":
@@ -99,7 +99,7 @@ def extract(
                 about.add(layer, squares, share)
             else:
                 matrix, shapes[layer] = delta.flatten(1).to(how.device), tuple(delta.shape)
-                found[layer] = low_rank(matrix, how.wanted, seed_of(0, "extract", layer))
+                found[layer] = low_rank(matrix, how.wanted, seed_of(0, "extract", layer), squares)
                 about.add(layer, squares, found[layer].kept)
     if how.numbers:
         _distribute(found, shapes, kept, how.numbers)

@@ -12,8 +12,8 @@ from modules.families.parts import building
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.formats.adapter import AdapterTensors, merged_weight
 from modules.merging.blocks import Blocks
-from modules.merging.combine import METHODS, NEED_BASE, Mix
-from modules.merging.models import Model, check_sizes, checked
+from modules.merging.combine import BY_PIECES, METHODS, NEED_BASE, Mix
+from modules.merging.models import Model, check_sizes, finite
 
 WITHOUT_SHARES = ("model_stock", "geometric_median")  # what they find follows from the models alone
 Loras = Sequence[tuple[Mapping[str, AdapterTensors], float]]  # by "component|module path", and its strength
@@ -74,7 +74,7 @@ class Merged(Mapping[str, Tensor]):
         if instead is not None and (weights is None or file not in weights.shapes):
             return instead
         assert weights is not None
-        return checked(weights, file, model.name).reshape(self._shapes[name])
+        return finite(weights, file, model.name).reshape(self._shapes[name])
 
 
 def merged(
@@ -97,8 +97,9 @@ def merged(
         nonlocal done
         done = min(done + 1, total)
         progress(done, total)
-        found = tensors[0]
-        if len(tensors) > 1:
+        if len(tensors) == 1:
+            found = tensors[0].float()
+        else:
             found = _combined(how, blocks.of(component, name), tensors, below, f"{component}|{name}")
         layer = f"{component}|{name.removesuffix('.weight')}" if name.endswith(".weight") else ""
         for lora, strength in loras:
@@ -114,6 +115,8 @@ def merged(
 
 def _combined(how: How, block: str, tensors: Sequence[Tensor], base: Tensor | None, name: str) -> Tensor:
     shares = how.shares(block)
+    if how.method not in BY_PIECES:
+        tensors, base = [tensor.float() for tensor in tensors], None if base is None else base.float()
     if how.method in WITHOUT_SHARES:
         found = METHODS[how.method](tensors, base, how.mix, name)
         return found if shares[0] == 1 else torch.lerp(tensors[0], found, shares[0])

@@ -195,14 +195,22 @@ def checked(weights: Weights, name: str, model: str) -> Tensor:
     Raises:
         UserError: it holds NaN or infinite numbers.
     """
+    tensor = finite(weights, name, model)
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def finite(weights: Weights, name: str, model: str) -> Tensor:
+    """A tensor as it is stored.
+
+    Raises:
+        UserError: it holds NaN or infinite numbers.
+    """
     tensor = weights.read(name)
-    if not tensor.is_floating_point():
-        return tensor
-    if tensor.numel():
+    if tensor.is_floating_point() and tensor.numel():
         low, high = (tensor.float() if tensor.itemsize == 1 else tensor).aminmax()
         if not bool((low.float() + high.float()).isfinite()):
             raise UserError("merging.nan", name=brief(name), file=model)
-    return tensor.float()
+    return tensor
 
 
 def check_sizes(family: DiffusersFamily, component: str, first: Model, other: Model) -> None:
