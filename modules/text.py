@@ -102,6 +102,11 @@ def in_percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f}\u00a0%"
 
 
+def fine_percent(share: float) -> str:
+    """Three digits of any share, however small: "0.0234 %"."""
+    return f"{100 * share:.3g}\u00a0%"
+
+
 def percent(share: float) -> str:
     """Whole percents, but never 0 % of something, nor 100 % of what is not all."""
     whole = round(100 * share)

@@ -8,6 +8,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from modules.merging.shift import Cell, Shift
 from modules.system.bundled import ROOT
+from modules.text import fine_percent
 
 FONT = ROOT / "resources" / "fonts" / "Inter-Regular.otf"
 CELL, GAP, LEFT, TOP, BELOW = 30, 3, 150, 46, 80
@@ -49,7 +50,7 @@ def picture(shift: Shift) -> Image.Image:
 
 def _title(shift: Shift) -> str:
     known = [name for name in (shift.base, shift.tuned) if name]
-    whole = "" if shift.relative is None else f": {100 * shift.relative:.3g} %"
+    whole = "" if shift.relative is None else f": {fine_percent(shift.relative)}"
     return f"{' to '.join(known)}{whole}"
 
 
@@ -76,7 +77,7 @@ def _legend(
 ) -> None:
     for step in range(180):
         draw.line((LEFT + step, y, LEFT + step, y + 10), fill=_between(step / 179))
-    ends = [f"{100 * end:g} %" if percent else f"{end:.3g}" for end in scale]
+    ends = [fine_percent(end) if percent else f"{end:.3g}" for end in scale]
     draw.text((LEFT - 8, y + 5), ends[0], fill=INK, font=font, anchor="rm")
     what = "of the weight's norm" if percent else "norm of the change"
     draw.text((LEFT + 188, y + 5), f"{ends[1]} {what} (log)", fill=INK, font=font, anchor="lm")

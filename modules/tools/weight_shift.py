@@ -15,6 +15,7 @@ from modules.messages import Stage, note
 from modules.preset.setting import Section, Setting
 from modules.sentences.problem import problem
 from modules.system.files import write_text
+from modules.text import fine_percent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -128,25 +129,21 @@ def _tell(shift: Shift, layers: list[Layer], tell: Tell) -> None:
     from modules.merging import weight_shift  # noqa: PLC0415
 
     if shift.relative is not None:
-        tell(note(problem("shift.whole", share=_percent(shift.relative), norm=shift.norm)))
+        tell(note(problem("shift.whole", share=fine_percent(shift.relative), norm=shift.norm)))
     for kind, some in weight_shift.by_kind(layers):
         relative, best = weight_shift.relative_of(some), max(some, key=lambda layer: layer.relative or layer.norm)
         values: dict[str, Any] = {"kind": kind, "norm": weight_shift.norm_of(some), "block": best.block}
         code = "shift.kind" if relative is None else "shift.kind:of"
-        tell(note(problem(code, share=_percent(relative or 0), most=_percent(best.relative or 0), **values)))
+        tell(note(problem(code, share=fine_percent(relative or 0), most=fine_percent(best.relative or 0), **values)))
     for step in shift.steps:
-        tell(note(problem("shift.step", step=step.step, share=_percent(step.relative))))
+        tell(note(problem("shift.step", step=step.step, share=fine_percent(step.relative))))
     if shift.layers:
         named = [f"{layer.name.partition('|')[2]} ({_amount(layer)})" for layer in shift.layers[:MOST]]
         tell(note(problem("shift.most", names=named)))
 
 
 def _amount(layer: Layer) -> str:
-    return f"{layer.norm:.3g}" if layer.relative is None else _percent(layer.relative)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g} %"
+    return f"{layer.norm:.3g}" if layer.relative is None else fine_percent(layer.relative)
 
 
 def _write(shift: Shift, folder: Path) -> None:
