@@ -74,6 +74,8 @@ PARSERS = [
 # Texts of others, which have no other form: what libraries and drivers say, markup, keys of files
 OTHERS = {
     "app/gui/run/samples/image_viewer.py",  # what A1111 writes into images
+    "app/gui/examine/facts.py",  # the same
+    "modules/grids/samples.py",  # the same
     "app/gui/session/run_history.py",
 }
 

@@ -20,7 +20,6 @@ from modules.grids.export import sheets_of, write_page, write_sheet, write_table
 from modules.grids.record import FILE, read_record
 from modules.language import tr
 from modules.preset.files.naming import folder_name
-from modules.sentences.problem import as_it_is
 from modules.system.reading import open_file
 
 WIDTH = 340
@@ -115,7 +114,7 @@ def written(act: Callable[[], tuple[Path, float]]) -> tuple[Path, float]:
         return act()
     except (OSError, subprocess.SubprocessError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise UserError(as_it_is(tr("It cannot be written: {reason}", reason=reason))) from error
+        raise UserError("grid.not-written", reason=reason) from error
 
 
 def pictures_of(folder: Path, target: Path) -> tuple[Path, float]:

@@ -15,7 +15,6 @@ from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
 from modules.language import tr
 from modules.preset.files.naming import folder_name
-from modules.sentences.problem import as_it_is
 from modules.system.bundled import in_program_folder
 
 FOLDER = "models"  # of the workspace
@@ -118,6 +117,6 @@ def copied(file: Path, target: Path) -> Path:
             shutil.copy2(file, part)
         part.replace(target)
     except OSError as error:
-        reason = tr("{file} cannot be written: {reason}", file=target, reason=error.strerror or str(error))
-        raise UserError(as_it_is(reason)) from error
+        reason = error.strerror or str(error)
+        raise UserError("grid.not-written:model", file=target, reason=reason) from error
     return target

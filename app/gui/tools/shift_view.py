@@ -16,6 +16,7 @@ from modules.errors import UserError
 from modules.language import plural, tr
 from modules.merging.shift import NAME, Cell, Layer, Shift, read_shift
 from modules.messages import Note
+from modules.text import fine_percent
 
 MOST = 8  # layers that are listed
 FACTS = 190  # pixels of the card beside the map
@@ -178,4 +179,4 @@ def scale_of(measure: str, values: list[float]) -> tuple[float, float]:
 
 
 def in_words(measure: str, amount: float) -> str:
-    return f"{100 * amount:.3g}\u00a0%" if measure == "relative" else f"{amount:.3g}"
+    return fine_percent(amount) if measure == "relative" else f"{amount:.3g}"

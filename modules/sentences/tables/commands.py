@@ -111,6 +111,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "grid.no-source": ('"{source}" is no source of prompts.',
         "There are @samples, @dataset and @known, each with a number, @file with a file, @empty and @usual."),
     "grid.empty-source": ("{source} gives no prompts.", "Write prompts of your own."),
+    "grid.not-written": ("It cannot be written: {reason}.", "Make room, or choose another place."),
+    "grid.not-written:model": ("{file} cannot be written: {reason}.", "Make room, or choose another workspace."),
     "grid.not-ours": ("{file} was not written by this version of Seachange.", ""),
     "grid.not-drawn": ("{count:1 picture|# pictures} cannot be drawn: {why}", ""),
     "grid.smaller": ("{file} shows the pictures at {share:.0%} of their size: a larger file could not be opened.", ""),
