@@ -87,6 +87,7 @@ def examples() -> list[m.Message]:
         "losses": [[1, 0.5]], "rates": {"denoiser": 1e-4}, "fixes": [mend], "bars": [("a", 1.0)], "items": ["x"],
         "level": "error", "severity": "error", "values": {"count": 3},
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
+        "prompts": [("cat", 0.5)], "practised": 0.5, "held_out": 0.25, "cosine": 0.75,
         "changes": {"training.epochs": [1, 2]}, "rungs": [rung], "pinned": ["x"],
         "cards": [m.CardFit("x", 3, 3, "int8", 1, 0.5, fits=True)],
     }  # fmt: skip

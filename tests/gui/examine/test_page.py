@@ -137,7 +137,7 @@ def test_a_third_axis_is_tabs_and_its_kind_leaves_what_is_the_same_for_all(page:
     page.form.axes["tabs"].change(["0.8", "1"])
     looked(page, person.pump)
     assert not any(text == "Strength" for text in person.texts(page.form))
-    assert page.sheet.content.count == 2 * 4 * len(page.form.values["row_values"])
+    person.pump(lambda: page.sheet.content.count == 2 * 4 * len(page.form.values["row_values"]))
     page.generate()
     drawn(page, 1, 0, 1)
     assert page.sheet.path((1, 0, 0)) is None
