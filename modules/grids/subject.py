@@ -44,11 +44,6 @@ class Subject:
     def numbers(self) -> RunNumbers:
         return numbers_of(self.run) if self.run else RunNumbers({})
 
-    @property
-    def trains_base(self) -> bool:
-        """Whether the weights of the model itself were trained, not an adapter beside them."""
-        return self.preset.method.kind == "full"
-
     def picked(self, value: str, *, near: bool = False) -> Picked:
         """What a value of an axis of steps means. `near`: where the run has no such step, the one next to it.
 

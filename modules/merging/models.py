@@ -7,7 +7,6 @@ No module is filled and nothing is fetched for what a file lacks.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -17,18 +16,16 @@ import torch
 from torch import Tensor
 
 from modules.catalog import FAMILIES
-from modules.catalog.contents import family_of
 from modules.errors import UserError
 from modules.families import LoadOptions, family_class
 from modules.families.parts import building
 from modules.families.parts.model_files import ModelFiles
-from modules.families.parts.opening import open_present
+from modules.families.parts.opening import open_present, told_family
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.parts.saving import PARTIAL
 from modules.formats.adapter_files import is_adapter
 from modules.formats.checkpoint import Link, Renamed
 from modules.system.bundled import resolve
-from modules.system.headers.parts import family_of_model
 from modules.system.weights import Weights, brief, first_names, open_weights
 
 
@@ -98,7 +95,7 @@ def _is_partial(place: Place) -> bool:
 
 def _files(place: Place, options: LoadOptions) -> tuple[type[DiffusersFamily], ModelFiles]:
     path = resolve(place.source)
-    told = _told(path)
+    told = told_family(path)
     refused: list[UserError] = []
     for name in [told] if told else FAMILIES:
         kind = cast("type[DiffusersFamily]", family_class(name))
@@ -110,16 +107,6 @@ def _files(place: Place, options: LoadOptions) -> tuple[type[DiffusersFamily], M
         else:
             return kind, files
     raise refused[0]
-
-
-def _told(path: Path) -> str:
-    """The family that a file's tensors or a folder's index tell; "" if they do not."""
-    if path.is_file():
-        weights = open_weights(path)
-        return family_of(weights.shapes, weights.metadata)
-    with suppress(UserError, OSError, ValueError):
-        return family_of_model(path)
-    return ""
 
 
 def _complete(files: ModelFiles, others: Collection[ModelFiles]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ import torch
 from torch import Tensor
 
 from modules.catalog import FAMILIES
-from modules.catalog.contents import family_of
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.families.parts.adapter_origin import read_for, reservations
+from modules.families.parts.opening import told_family
 from modules.formats.adapter import merged_weight
 from modules.formats.adapter_files import is_adapter
 from modules.formats.embedding import read_bundle
@@ -22,7 +21,6 @@ from modules.formats.tensors import read_tensors
 from modules.methods.textual_inversion import TokenTables
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
-from modules.system.headers.parts import family_of_model
 from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
 from modules.trainer.run_folder.workspace import check_writable
@@ -74,7 +72,7 @@ def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = Fa
         UserError: it cannot be read, or is of no family that is known.
     """
     where = model_location(source)
-    told = _told(Path(where))
+    told = told_family(Path(where))
     if sure and told not in ("", guess):
         title = FAMILIES[told].title
         raise UserError("single-file.other-type", file=Path(where).name, version=title, wanted=title)
@@ -86,16 +84,6 @@ def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = Fa
         except UserError as error:
             refused.append(error)
     raise refused[0]
-
-
-def _told(path: Path) -> str:
-    """The family that a file's tensors or a folder's index tell; "" if they do not."""
-    if path.is_file():
-        weights = open_weights(path)
-        return family_of(weights.shapes, weights.metadata)
-    with suppress(UserError, OSError, ValueError):
-        return family_of_model(path)
-    return ""
 
 
 def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, dict[str, Tensor]]:

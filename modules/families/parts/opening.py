@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
 from modules.catalog import ComponentSpec, FamilyCard, component_label
-from modules.catalog.contents import CONTENTS
+from modules.catalog.contents import CONTENTS, family_of
 from modules.data.text.tokenizer import Tokenizer, read_json
 from modules.errors import UserError
 from modules.families.family import LoadOptions
@@ -17,10 +18,10 @@ from modules.families.parts.model_files import ModelFiles, folder_weights, open_
 from modules.formats.checkpoint import Link
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import resolve
-from modules.system.headers.parts import BUNDLED, ENDINGS, Part, configured, read_part, wanted_parts
+from modules.system.headers.parts import BUNDLED, ENDINGS, Part, configured, family_of_model, read_part, wanted_parts
 from modules.system.hub import Wanted, download_model, missing_model
 from modules.system.reading import look_at
-from modules.system.weights import Weights
+from modules.system.weights import Weights, open_weights
 
 TOKENIZER_FILES = ("tokenizer.json", "spiece.model", "merges.txt")  # any of them is one
 
@@ -85,6 +86,16 @@ def model_path(name: str, wanted: Wanted, options: LoadOptions) -> Path:
     if missing := missing_model(name):
         raise UserError(missing)
     return download_model(name, wanted, offline=options.offline, report=options.report)
+
+
+def told_family(path: Path) -> str:
+    """The family that a file's tensors or a folder's index tell; "" if they do not."""
+    if path.is_file():
+        weights = open_weights(path)
+        return family_of(weights.shapes, weights.metadata)
+    with suppress(UserError, OSError, ValueError):
+        return family_of_model(path)
+    return ""
 
 
 def component_weights(weights: Weights, spec: ComponentSpec, run: Collection[str] = ()) -> Weights:
