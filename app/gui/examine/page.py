@@ -137,17 +137,22 @@ class ExaminePage(Page):
             values, grid = make()
             return values, grid, size_of(grid)
 
+        self._forget_change()
         self._looking.start(Worker(work))
 
     def _changed(self) -> None:
-        """The settings are others: look once nobody types any more."""
-        if self._pending:
-            self.after_cancel(self._pending)
+        """The settings are others: look once nobody types any more, and want no answer about those before."""
+        self._looking.cancel()
+        self._forget_change()
         self._pending = self.after(SETTLES_MS, self._look_again)
         self._refresh_button()
 
+    def _forget_change(self) -> None:
+        if self._pending:
+            self.after_cancel(self._pending)
+            self._pending = ""
+
     def _look_again(self) -> None:
-        self._pending = ""
         values = dict(self.form.values)
         self._look(lambda: (values, planned(values)))
 

@@ -1,6 +1,7 @@
 """The page "Examine": what a grid is made of, its pictures as they come, the large view, blind, keeping, exporting."""
 
 import json
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,27 @@ def test_a_third_axis_is_tabs_and_its_kind_leaves_what_is_the_same_for_all(page:
     assert page.sheet.tab == 1, "the full strength is in front"
     person.click("0.8", nth=sum(text == "0.8" for text in person.texts(page.form)))
     assert page.sheet.tab == 0
+
+
+def test_an_answer_about_earlier_settings_undoes_no_later_change(
+    page: Any, person: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from app.gui.examine import page as module
+
+    go, asked, planned = threading.Event(), threading.Event(), module.planned
+
+    def slow(values: Any) -> Any:
+        asked.set()
+        assert go.wait(60)
+        return planned(values)
+
+    monkeypatch.setattr(module, "planned", slow)
+    page.form.axes["columns"].change(["base", "100"])
+    person.pump(asked.is_set)
+    page.form.axes["columns"].change(["base", "50"])
+    go.set()
+    looked(page, person.pump)
+    assert page.form.values["column_values"] == ["base", "50"]
 
 
 def test_the_same_for_all_is_as_the_run_until_something_is_typed(page: Any, person: Person) -> None:
