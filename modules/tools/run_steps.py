@@ -97,6 +97,11 @@ def steps_of(folder: Path) -> Mapping[int, RunStep]:
     return {step: RunStep(folder, step, found[step]) for step in sorted(found)}
 
 
+def steps_with_weights(folder: Path) -> list[int]:
+    """Those of a run that can be measured: of what trains beside a model a backup is none, its files are."""
+    return [n for n, step in steps_of(folder).items() if not step.is_backup or _preset_of(step).method.kind == "full"]
+
+
 def _saved(folder: Path) -> Iterator[tuple[int, Path]]:
     """The models of a run; the moving average beside a model is not the run's."""
     own = OwnFiles(folder, continued=True)

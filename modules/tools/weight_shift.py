@@ -109,13 +109,13 @@ def _steps(settings: Settings, blocks: Blocks, progress: Callable[[int, int], No
     """What has moved at each step that the run has kept."""
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.merging import weight_shift  # noqa: PLC0415
-    from modules.tools.run_steps import run_step, steps_of  # noqa: PLC0415
+    from modules.tools.run_steps import run_step, steps_with_weights  # noqa: PLC0415
     from modules.tools.shift_sides import Sides  # noqa: PLC0415
 
     run = run_step(settings.tuned)
     assert run is not None
     found: list[StepShift] = []
-    for step in steps_of(run.folder):
+    for step in steps_with_weights(run.folder):
         name = f"{run.folder}:{step}"
         sides = Sides(settings.base, [name], LoadOptions())
         layers = weight_shift.measured(sides.changes(name), blocks, sides.weight, progress=progress)

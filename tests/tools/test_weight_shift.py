@@ -97,6 +97,14 @@ def test_the_steps_of_a_run_are_lines(tmp_path: Path) -> None:
     assert any(line.startswith("Step 2: ") for line in said)
 
 
+def test_a_backup_of_a_lora_is_no_step_that_is_measured(tmp_path: Path) -> None:
+    how = ("training.steps=2", "backup.every=1 steps", "backup.save_every=2 steps")
+    folder = folder_of(run(values(tmp_path / "runs", *how)))
+    source = json.loads((folder / "preset.json").read_text())["model"]["source"]
+    found, _ = measured(tmp_path / "out", base=source, tuned=f"{folder}:2", steps=True)
+    assert [step["step"] for step in found["steps"]] == [2]
+
+
 def test_what_cannot_be_compared_is_refused(base: Path, tuned: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nothing to compare with"):
         measured(tmp_path, tuned=str(tuned))

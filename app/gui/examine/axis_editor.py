@@ -8,7 +8,7 @@ from typing import Any
 
 from app.gui.draft.problem_labels import WORDS
 from app.gui.examine.axis_values import TYPED, offers, with_added
-from app.gui.examine.grid_draft import EMPTY_PROMPT, Side
+from app.gui.grids.grid_draft import EMPTY_PROMPT, Side
 from app.gui.kit import Chip, Chips, Choice, Entry, Frame, Label, LinkButton, Option, popup, px
 from modules.errors import UserError
 from modules.grids.axes import Axis

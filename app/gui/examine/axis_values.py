@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.gui.examine.grid_draft import EMPTY_PROMPT
+from app.gui.grids.grid_draft import EMPTY_PROMPT
 from app.gui.kit import Option
 from modules.grids.prompts import known_prompts, sample_prompts
 from modules.grids.run_models import models_of

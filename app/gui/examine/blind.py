@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.examine.grid_draft import Place, ShownGrid
+from app.gui.grids.grid_draft import Place, ShownGrid
 from app.gui.kit import Bar, BarList, Button, Dialog, Frame, KeyHints, Label, ZoomView, px, theme
 from modules.language import plural, tr
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from app.gui.examine.grid_draft import SIDES, Place, ShownGrid
+from app.gui.grids.grid_draft import SIDES, Place, ShownGrid
 from app.gui.session.run_history import parameters_in
 from modules.grids.axes import Head
 from modules.language import tr

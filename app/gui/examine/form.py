@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.gui.examine.axis_editor import AxisEditor, Link
-from app.gui.examine.grid_draft import SIDES, VALUES, ShownGrid, Side
 from app.gui.examine.same_for_all import SameForAll
+from app.gui.grids.grid_draft import SIDES, VALUES, ShownGrid, Side
 from app.gui.kit import Button, Card, Divider, Frame, Label, LinkButton, ScrollArea, px
 from modules.grids.axes import Axis
 from modules.grids.settings import Settings

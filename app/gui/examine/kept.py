@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from app.gui.context import AppContext
-from app.gui.examine.grid_draft import Place, ShownGrid
+from app.gui.grids.grid_draft import Place, ShownGrid
 from app.gui.kit import Answer, ask
 from app.gui.session.open_external import open_external
 from app.gui.session.worker import Worker

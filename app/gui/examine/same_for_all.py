@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from app.gui.examine.grid_draft import ShownGrid
+from app.gui.grids.grid_draft import ShownGrid
 from app.gui.kit import Choice, Entry, Frame, Label, Option, PathEntry, px
 from modules.grids.settings import NO_SEED
 from modules.grids.values import sampler_title

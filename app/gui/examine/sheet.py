@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.examine.grid_draft import Place, ShownGrid, forgotten_role
-from app.gui.examine.job import GridJob
+from app.gui.grids.grid_draft import Place, ShownGrid, forgotten_role
+from app.gui.grids.job import GridJob
 from app.gui.kit import (
     LARGEST,
     SMALLEST,

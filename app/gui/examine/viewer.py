@@ -9,9 +9,9 @@ from typing import Any, cast
 
 from app.gui.context import AppContext
 from app.gui.examine.facts import facts_of, parts_of
-from app.gui.examine.grid_draft import SIDES, Place, ShownGrid
 from app.gui.examine.kept import KeptModels
 from app.gui.examine.sheet import BASE_GOES_MS, named_value
+from app.gui.grids.grid_draft import SIDES, Place, ShownGrid
 from app.gui.kit import (
     Answer,
     Button,

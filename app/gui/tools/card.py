@@ -46,23 +46,31 @@ VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {
 
 
 class ToolCard(Card):
-    """Any tool of the table; the engine does one job at a time."""
+    """Any tool of the table; the engine does one job at a time.
 
-    def __init__(self, master: Any, context: AppContext, tool: Tool) -> None:
-        super().__init__(master, tr(tool.title))
+    Args:
+        bare: without title, help and form: somebody else fills the settings in, and has room left of the button.
+    """
+
+    def __init__(self, master: Any, context: AppContext, tool: Tool, *, bare: bool = False) -> None:
+        super().__init__(master, "" if bare else tr(tool.title))
         self.context, self.tool = context, tool
         self.owns_job = False  # the job under way is this card's
         self._notes: list[str] = []
-        Label(self.body, tr(tool.help), role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
         self.form = ToolForm(self.body, context, tool)
-        self.form.pack(fill="x")
+        if not bare:
+            Label(self.body, tr(tool.help), role="text2", wrap=True).pack(fill="x", pady=(0, px(6)))
+            self.form.pack(fill="x")
         self.line = line = Frame(self.body)
         line.pack(fill="x", pady=(px(8), px(4)))
         self.button = Button(line, tr(tool.title), self.run, kind="primary", image=tool.icon)
-        self.button.pack(side="left")
+        self.button.pack(side="right" if bare else "left")
         self.stop = Button(line, tr("Stop"), self._stop, image="square")
-        self.stands = Label(line, "", role="text2")
-        self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
+        self.stands = Label(self.body if bare else line, "", role="text2")
+        if bare:
+            self.stands.pack(fill="x")
+        else:
+            self.stands.pack(side="left", fill="x", expand=True, padx=px(12))
         self.bar = Progress(self.body, 0.0)
         self.result = Label(self.body, "", wrap=True)
         self.fixes = Frame(self.body)
@@ -104,7 +112,7 @@ class ToolCard(Card):
         """Called now and then: whether it can start now."""
         if self.owns_job:
             self.button.disable(tr("This is running."))
-            self.stop.pack(side="left", padx=(px(8), 0), after=self.button)
+            self.stop.pack(side=self.button.pack_info()["side"], padx=px(8), after=self.button)
             self.stop.disable(tr("Stopping as soon as possible.") if self.context.running.state == "stopping" else "")
             return
         self.stop.pack_forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from math import log10
 from pathlib import Path
@@ -16,10 +17,15 @@ from modules.errors import UserError
 from modules.language import plural, tr
 from modules.merging.shift import NAME, Cell, Layer, Shift, read_shift
 from modules.messages import Note
+from modules.preset.sections.method import Adapter
 from modules.text import fine_percent
 
 MOST = 8  # layers that are listed
-FACTS = 190  # pixels of the card beside the map
+FOLDER = NAME  # of a run, where what was measured of it is kept
+LAYERS = "method.layers"
+DENOISER = "denoiser|"
+UNIFORM = {"norm, bias", "embedding"}  # kinds of layers that no adapter changes
+FACTS = (190, 200)  # pixels of the card beside the map
 LEAST, LARGEST = 1e-5, 1e-1  # of the weight's norm: the ends of the scale
 Value = Callable[[Cell | Layer], float | None]
 MEASURES: dict[str, tuple[str, Value]] = {
@@ -61,7 +67,7 @@ class ShiftView(Frame):
         middle = Frame(self)
         middle.pack(fill="x", pady=px(6))
         card = RoundFrame(middle, "raised")
-        card.configure(width=px(FACTS))
+        card.configure(width=px(FACTS[0]), height=px(FACTS[1]))
         card.pack_propagate(False)
         card.pack(side="right", fill="y", padx=(px(10), 0))
         self.facts = Frame(card)
@@ -133,6 +139,28 @@ class ShiftView(Frame):
             if amount is not None:
                 self._fact(self.facts, title, in_words(name, amount))
         self._fact(self.facts, tr("Tensors"), str(cell.count))
+        if names := layers_in(self.shift, cell):
+            link = LinkButton(self.facts, tr("Choose as layers"), lambda: self.choose_layers(cell, names))
+            link.pack(anchor="w", pady=(px(6), 0))
+
+    def choose_layers(self, cell: Cell, names: list[str]) -> None:
+        """Train these layers of the project alone; the message has a link that undoes it."""
+        draft = self._context.draft
+        adapter = isinstance(draft.preset().method, Adapter)
+        if draft.get(LAYERS) is None:
+            self._context.notify(tr("The method of the project does not ask for layers."))
+            return
+        if adapter and cell.kind in UNIFORM:
+            self._context.notify(tr("An adapter has no place for layers of this kind."))
+            return
+        changes: dict[str, Any] = {LAYERS: in_a_setting(names)}
+        if adapter and cell.kind == "convolution":
+            changes["method.conv"] = True
+        where = f"{cell.block}, {cell.kind}"
+        wrong = draft.apply(changes, tr("Layers: {where}", where=where))
+        words = plural(len(names), "Method > Layers: 1 layer ({where})", "Method > Layers: {count} layers ({where})",
+                       where=where)  # fmt: skip
+        self._context.notify(wrong or words, "" if wrong else tr("Undo"), draft.undo)
 
     def _fact(self, master: Any, title: str, words: str) -> None:
         line = Frame(master)
@@ -168,6 +196,18 @@ class ShiftView(Frame):
             Label(row, in_words(measure, amount or 0.0), font="small").pack(side="right", padx=(px(10), 0))
             name = layer.name.partition("|")[2].removesuffix(".weight")
             Label(row, name, font="small", role="text2").pack(side="left", fill="x")
+
+
+def layers_in(shift: Shift, cell: Cell) -> list[str]:
+    """The layers of the denoiser that a cell stands for, by their names in the model."""
+    found = [layer.name for layer in shift.layers if (layer.block, layer.kind) == (cell.block, cell.kind)]
+    names = (name.removeprefix(DENOISER) for name in found if name.startswith(DENOISER))
+    return sorted({name.rpartition(".")[0] for name in names})
+
+
+def in_a_setting(names: list[str]) -> str:
+    """Layers as expressions, each for this one alone."""
+    return ", ".join(rf"^{re.escape(name)}\b" for name in names)
 
 
 def scale_of(measure: str, values: list[float]) -> tuple[float, float]:

@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from app.gui.context import AppContext
 from modules.grids.plan import plan
 from modules.grids.record import write_record
 from modules.grids.settings import Settings
+from modules.merging.shift import Cell, Layer, Shift
 from modules.messages import Failed, Finished, GridCell, Note, RunTool, Stage, Stop
 from tests.gui.person import Person
 from tests.gui.run.a_run import PROMPTS, leave
@@ -36,24 +38,25 @@ def run(context: AppContext, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page(context: AppContext, run: Path, root: Any, tmp_path: Path, pump: Pump) -> Iterator[Any]:
-    """The page with the usual grid of the run: base, 50, 100 and 200 across, prompts down."""
+    """The first tab with the usual grid of the run: base, 50, 100 and 200 across, prompts down."""
     from app.gui.examine.page import ExaminePage
     from app.gui.kit import Pictures
 
     context.pictures = Pictures(root, None)
     said: list[str] = []
     context.notify = lambda words, *_, **__: said.append(words)
-    made = ExaminePage(root, context)
+    whole = ExaminePage(root, context)
+    made = whole.grid
     made.said = said
-    made.pack(fill="both", expand=True)
-    for _ in made.build():
+    whole.pack(fill="both", expand=True)
+    for _ in whole.build():
         root.update()
-    made.shown()
+    whole.shown()
     pump(lambda: made.runs.found)
     made.empty.button.press()
     looked(made, pump)
     yield made
-    made.destroy()
+    whole.destroy()
     context.pictures.close()
 
 
@@ -150,7 +153,7 @@ def test_a_third_axis_is_tabs_and_its_kind_leaves_what_is_the_same_for_all(page:
 def test_an_answer_about_earlier_settings_undoes_no_later_change(
     page: Any, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from app.gui.examine import page as module
+    from app.gui.examine import grid_tab as module
 
     go, asked, planned = threading.Event(), threading.Event(), module.planned
 
@@ -287,7 +290,7 @@ def test_the_size_is_kept_for_the_next_time(page: Any) -> None:
 
 
 def test_a_page_that_is_made_anew_finds_the_grid_that_is_being_made(context: AppContext) -> None:
-    from app.gui.examine.job import GridJob
+    from app.gui.grids.job import GridJob
 
     context.running.begin("sample")
     assert not GridJob(context, print).going
@@ -295,3 +298,47 @@ def test_a_page_that_is_made_anew_finds_the_grid_that_is_being_made(context: App
     job = GridJob(context, lambda place: None)
     job.heard(GridCell("/a.png", 1, 2, 0))
     assert job.going and job.files == {(1, 2, 0): Path("/a.png")}
+
+
+def test_the_run_of_the_grid_is_compared_with_its_base(
+    page: Any, person: Person, run: Path, engine: Any, context: AppContext
+) -> None:
+    person.click("Weight shift")
+    tab = page.master.tabs["shift"]
+    assert person.sees("Compare measures how far") and tab.choice.get() == str(run)
+    assert [option.value for option in tab.step._choices] == [50, 100], "a backup of a LoRA holds no model"
+    tab.step.open()
+    person.click("step 50")
+    person.click("Compare")
+    (sent,) = engine.sent
+    assert sent.name == "weight-shift"
+    wanted = {"tuned": f"{run}:50", "base": "starter:model", "out": str(run / "weight-shift"), "steps": True}
+    assert wanted.items() <= sent.settings.items() and sent.settings["overwrite"]
+    layer = Layer("denoiser|mid.0.conv.weight", "MID", "convolution", 1.0, 20.0, 0.05, 0.1, None)
+    cell = Cell("MID", "convolution", 1, 1.0, 0.05, 0.1, None)
+    shift = Shift("base", f"{run.name}:50", "", 0.05, 1.0, ["MID"], ["convolution"], [cell], [layer])
+    (run / "weight-shift").mkdir()
+    (run / "weight-shift" / "weight-shift.json").write_text(json.dumps(asdict(shift)))
+    hears(page, Finished(path=str(run / "weight-shift")))
+    person.pump(lambda: person.sees("whole model 5"))
+    person.click("Grids")
+    assert person.sees("base") and not person.sees("whole model 5")
+    tab.run = None
+    person.click("Weight shift")
+    assert person.sees("whole model 5"), "what was measured before is there at once"
+    assert tab.step.get() == 50
+
+
+def test_a_tab_opens_at_another_run_only_where_none_was_chosen(page: Any, person: Person, run: Path) -> None:
+    other = leave(run.parent / "later")
+    (other / "models").mkdir()
+    (other / "models" / "later-step-00000100.safetensors").write_bytes(b"weights")
+    page.runs.look()
+    person.pump(lambda: len(page.runs.found) == 2)
+    person.click("Weight shift")
+    tab = page.master.tabs["shift"]
+    assert tab.run == run, "that of the grid"
+    tab.choose(other)
+    person.click("Grids")
+    person.click("Weight shift")
+    assert tab.run == other

@@ -14,6 +14,7 @@ from app.gui.tools.tensorboard import TensorBoard
 from modules.catalog import FAMILIES
 from modules.merging.shift import Cell, Layer, Shift, StepShift
 from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage, Stop, note
+from modules.preset.layer_selection import select_layers
 from modules.sentences.problem import problem
 from tests.gui.person import Person
 from tests.tools.pretend import ROW
@@ -232,17 +233,17 @@ def test_a_model_of_another_type_is_refused_below_its_field(
     assert [job.name for job in engine.sent] == ["extract"]
 
 
-def test_how_far_weights_have_moved_is_drawn(
-    cards: Any, person: Person, context: AppContext, pump: Pump, tmp_path: Path
-) -> None:
+@pytest.fixture
+def shift(cards: Any, context: AppContext, pump: Pump, tmp_path: Path) -> Any:
+    """The card of the weight shift with two layers in two blocks, at two steps."""
     layers = [
         Layer(f"denoiser|mid.{number}.weight", block, "feed-forward", 1.0, 20.0, 0.05 / (number + 1), None, None)
         for number, block in enumerate(("IN00", "MID"))
     ]
     cells = [Cell(each.block, each.kind, 3, each.norm, each.relative, None, None) for each in layers]
     steps = [StepShift(step, step / 1e4, {"feed-forward": step / 1e4}) for step in (100, 200)]
-    shift = Shift("base", "run:200", "", 0.02, 1.4, ["IN00", "MID"], ["feed-forward"], cells, layers, steps)
-    (tmp_path / "weight-shift.json").write_text(json.dumps(asdict(shift)))
+    found = Shift("base", "run:200", "", 0.02, 1.4, ["IN00", "MID"], ["feed-forward"], cells, layers, steps)
+    (tmp_path / "weight-shift.json").write_text(json.dumps(asdict(found)))
     card = cards["weight-shift"]
     card.form.show("tuned", str(tmp_path / "run"))
     card.form.show("out", str(tmp_path))
@@ -250,17 +251,41 @@ def test_how_far_weights_have_moved_is_drawn(
     context.running.take(note(problem("shift.whole", share="2 %", norm=1.4)))
     context.running.take(Finished(path=str(tmp_path)))
     pump(lambda: card.view.map and card.view.map.winfo_viewable())
-    assert "2 %" not in words(card), "the drawing says it"
+    return card
+
+
+def test_how_far_weights_have_moved_is_drawn(shift: Any, person: Person, context: AppContext, tmp_path: Path) -> None:
+    assert "2 %" not in words(shift), "the drawing says it"
     assert person.finds("whole model 2\u00a0%") and person.finds("mid.0") and person.finds("All 2 tensors")
     assert person.finds("Over the steps of the run")
-    x, y = card.view.map.middle_of(("feed-forward", "MID"))
-    card.view.map.event_generate("<Motion>", x=x, y=y)
-    assert "MID" in person.texts(card.view.facts) and "2.5\u00a0%" in person.texts(card.view.facts)
+    x, y = shift.view.map.middle_of(("feed-forward", "MID"))
+    shift.view.map.event_generate("<Motion>", x=x, y=y)
+    assert "MID" in person.texts(shift.view.facts) and "2.5\u00a0%" in person.texts(shift.view.facts)
     (tmp_path / "weight-shift.json").write_text("{")
     told: list[str] = []
     context.notify = lambda text, *_, **__: told.append(text)
-    card.view.show(str(tmp_path))
+    shift.view.show(str(tmp_path))
     assert "holds no weight shift" in told[0]
+
+
+def test_the_layers_of_a_cell_become_those_of_the_project(shift: Any, person: Person, context: AppContext) -> None:
+    told: list[Any] = []
+    context.notify = lambda *words, **__: told.append(words)
+    context.draft.put("method.kind", "lora")
+    shift.view.map.focus_force()
+    person.pump(lambda: shift.view.map.focus_get() is shift.view.map)
+    for key in ("<Right>", "<Right>"):
+        person.press(key)
+    person.click("Choose as layers")
+    words, action, undo = told.pop()
+    assert "Method > Layers: 1 layer (MID" in words and action == "Undo"
+    names = ["mid.1", "mid.10", "a_mid.1", "mid.11.proj"]
+    assert select_layers(names, context.draft.get("method.layers"), {}) == ["mid.1"], "and no other"
+    undo()
+    assert context.draft.get("method.layers") == "attention-mlp"
+    context.draft.put("method.kind", "embedding")
+    person.click("Choose as layers")
+    assert told.pop() == ("The method of the project does not ask for layers.",)
 
 
 def test_what_was_kept_of_a_change_is_drawn_by_group(

@@ -4,8 +4,8 @@ import pytest
 
 from app.gui.examine.axis_values import offers, with_added
 from app.gui.examine.facts import parts_of
-from app.gui.examine.grid_draft import forgotten_role
 from app.gui.examine.same_for_all import read
+from app.gui.grids.grid_draft import forgotten_role
 from modules.errors import UserError
 
 

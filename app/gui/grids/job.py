@@ -9,7 +9,7 @@ from pathlib import Path
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import failure_text, note_text
-from app.gui.examine.grid_draft import Place
+from app.gui.grids.grid_draft import Place
 from app.gui.run_control import begin
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.run_state import WindowEvent
