@@ -123,11 +123,12 @@ def pump(root: Any) -> Pump:
 
     def run(until: Callable[[], object] | None = None, seconds: float = LONGEST) -> None:
         root.update()
-        end = time.monotonic() + seconds
+        pause, end = 0.002, time.monotonic() + seconds
         while until is not None and not until():
             assert time.monotonic() < end, "waited in vain"
             root.update()
-            time.sleep(0.002)
+            time.sleep(pause)
+            pause = min(pause * 1.5, 0.05)
 
     return run
 

@@ -141,8 +141,7 @@ class Window:
         }
         below = next(number for number, card in enumerate(PAGES) if card.key == FIRST_OF_THE_REST)
         bind_keys(self.app, actions, self._number, lambda number: self._number(below + number))
-        self.app.on_size(self._resized)
-        self.app.bind("<FocusIn>", lambda _: self._seen(), add=True)
+        self._unsubscribers += [self.app.on_size(self._resized), self.app.on_focus(lambda _: self._seen())]
         self.app.protocol("WM_DELETE_WINDOW", self.close)
         accept_files(self.app, self.drop)
 

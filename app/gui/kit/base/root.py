@@ -51,6 +51,7 @@ class App(customtkinter.CTk):
             raise NoDisplay("window.no-display", reason=str(error)) from error
         self.withdraw()
         self.bindtags((*self.bindtags(), OWN))
+        self._listeners: dict[str, list[Callable[[Any], object]]] = {}
         self.unbind("<Configure>")  # customtkinter's, which would be called for all that is in the window, too
         self.on_size(self._update_dimensions_event)
         self.on_error: Failed | None = None
@@ -67,9 +68,22 @@ class App(customtkinter.CTk):
         self.every(SWEEP_MS, sweep)
         self.minsize(min(px(SMALLEST[0]), width), min(px(SMALLEST[1]), height - EDGES))
 
-    def on_size(self, act: Callable[[Any], object]) -> None:
-        """Call `act` with every new size of the window. What is bound to it plainly hears of all that is in it, too."""
-        self.bind_class(OWN, "<Configure>", act, add=True)
+    def on_size(self, act: Callable[[Any], object]) -> Callable[[], None]:
+        """Call `act` with every new size of the window. Returns the function that ends it."""
+        return self._listen("<Configure>", act)
+
+    def on_focus(self, act: Callable[[Any], object]) -> Callable[[], None]:
+        """Call `act` when a person comes back to the window from elsewhere. Returns the function that ends it."""
+        return self._listen("<FocusIn>", act)
+
+    def _listen(self, sequence: str, act: Callable[[Any], object]) -> Callable[[], None]:
+        """What is bound to a window plainly hears of all that is in it, too; this hears only of the window."""
+        acts = self._listeners.get(sequence)
+        if acts is None:
+            acts = self._listeners[sequence] = []
+            self.bind_class(OWN, sequence, lambda event: [each(event) for each in tuple(acts)] and None)
+        acts.append(act)
+        return lambda: acts.remove(act)
 
     def paint(self) -> None:
         customtkinter.set_appearance_mode(theme.mode)  # the title bar on Windows
