@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from modules.data.text.captions import has_trigger, without_trigger
+from modules.errors import UserError
+from modules.grids.run_models import models_of
 from modules.grids.settings import NO_SEED, Settings
 from modules.grids.subject import BASE, Subject
 from modules.grids.values import sampler_of
+from modules.preset.files.lora_strength import file_and_strength
 from modules.preset.preset import Preset
 from modules.preset.rules.live_changes import prompt_of
 from modules.preset.sections.sampling import NEW_EACH_TIME, Prompt
 from modules.preset.usual_sampling import usual_prompt
+from modules.run_folders import is_run
 from modules.system.bundled import resolve
 from modules.system.reading import open_file, read_bytes
 
@@ -40,6 +44,11 @@ class Weights:
     strength: float = 1.0  # of what the file holds
     second: str = ""  # a model that the base is merged with
     ratio: float = 0.0
+    merge: str = ""  # the settings of a merge whose ratio it is, as JSON
+
+    @property
+    def merges(self) -> bool:
+        return bool(self.second or self.merge)
 
 
 @dataclass(frozen=True)
@@ -72,6 +81,8 @@ def weights_of(changes: Mapping[str, Any], settings: Settings, subject: Subject)
     ratio = float(changes.get("ratio", settings.ratio))
     second = settings.second if ratio else ""
     file, opening = str(picked.path) if picked.path else "", _opening(subject.preset)
+    if settings.merge:
+        return Weights(run, source, opening, ratio=ratio, merge=settings.merge)
     return Weights(run, source, opening, file, picked.average, strength, second, ratio if second else 0.0)
 
 
@@ -123,6 +134,8 @@ def name_of(prompt: Prompt, weights: Weights, preset: Preset, known: dict[str, s
         "strength": weights.strength,
         "second": [mark(weights.second), weights.ratio] if weights.second else [],
     }
+    if weights.merge:
+        facts["merge"] = [weights.merge, weights.ratio, *map(mark, merged_files(weights.merge))]
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 
@@ -172,6 +185,31 @@ def fingerprint(source: str) -> str:
         with open_file(file) as opened:
             digest.update(opened.read(HEAD))
     return digest.hexdigest()
+
+
+def merged_files(merge: str) -> list[str]:
+    """The files and folders that the settings of a merge name; of a run the model or backup that is meant.
+
+    Raises:
+        UserError: these are no settings.
+    """
+    try:
+        values: Any = json.loads(merge)
+        loras = [file_and_strength(str(each))[0] for each in values.get("loras", ())]
+        named = [*values.get("models", ()), values.get("base", ""), values.get("recipe", ""), *loras]
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UserError("merge.no-settings", "merge") from error
+    return [model_of(str(each)) for each in named if each]
+
+
+def model_of(source: str) -> str:
+    """What a tool takes as a model, as a file or folder: of a run its newest, or that of the step behind the colon."""
+    name, _, step = source.rpartition(":")
+    folder, wanted = (Path(name), int(step)) if step.isdecimal() and name else (Path(source), -1)
+    if not is_run(folder.expanduser()):
+        return source
+    found = [each for each in models_of(folder.expanduser()) if wanted in (-1, each.step)]
+    return str(found[-1].path) if found else source
 
 
 def _files(place: Path) -> Iterator[tuple[Path, str]]:

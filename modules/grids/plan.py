@@ -123,10 +123,10 @@ def _order(cells: Sequence[Cell]) -> dict[Weights, tuple[int, ...]]:
     seen: list[dict[Any, int]] = [{}, {}, {}, {}]
     found: dict[Weights, tuple[int, ...]] = {}
     for weights in dict.fromkeys(cell.weights for cell in cells):
-        base, merge = (weights.source, weights.opening), (weights.second, weights.ratio)
+        base, merge = (weights.source, weights.opening), (weights.second, weights.merge, weights.ratio)
         keys = (base, merge, (weights.file, weights.average), weights.strength)
         turns = [known.setdefault(key, len(known)) for known, key in zip(seen, keys, strict=True)]
-        found[weights] = (turns[0], bool(weights.second), turns[1], bool(weights.file), turns[2], turns[3])
+        found[weights] = (turns[0], weights.merges, turns[1], bool(weights.file), turns[2], turns[3])
     return found
 
 
@@ -136,7 +136,7 @@ def _check_kinds(settings: Settings) -> None:
     twice = next((kind for kind in kinds if kinds.count(kind) > 1), None)
     if twice:
         raise UserError("grid.twice", "rows" if twice == settings.rows else "tabs", kind=twice)
-    if "ratio" in kinds and not settings.second:
+    if "ratio" in kinds and not (settings.second or settings.merge):
         raise UserError("grid.no-second", "second")
     if settings.model and not settings.run and "step" in kinds and "run" not in kinds:
         raise UserError("grid.no-run", "run")

@@ -35,7 +35,7 @@ class Samples:
     def alike(self, prompt: Prompt, weights: Weights, step: int) -> Path | None:
         """The image of this prompt at this step, if the run drew the weights that the cell would; else None."""
         preset = self._subject.preset
-        plain = weights.strength == 1 and not weights.second and weights.source == preset.model.source
+        plain = weights.strength == 1 and not weights.merges and weights.source == preset.model.source
         if not plain or step < 0 or prompt.seed == NEW_EACH_TIME or not self._draws_what_is_picked(weights):
             return None
         wanted = prompt.model_dump(exclude={"enabled"})

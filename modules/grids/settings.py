@@ -66,6 +66,9 @@ class Settings(Section):
     """What the base model is merged with for a merge ratio."""
     ratio: float = Setting(0.0, "Merge ratio", ge=0, le=1, level="expert")
     """How much of the second model, where no axis has ratios."""
+    merge: str = Setting("", "Merge", max_length=20_000, level="expert")
+    """What a merge ratio mixes, as the settings of `merge` in JSON: {"models": [...], "method": "slerp"}. The ratio
+    takes the place of its own, and ratios by block change in proportion. Empty: base model and second model."""
     average: bool = Setting(True, "Moving average", level="expert")
     """Draws a step's moving average (EMA) where it has one. Off: the weights as they were."""
     name: str = Setting("", "Name", max_length=80, level="expert")

@@ -16,6 +16,7 @@ from modules.errors import UserError
 
 BASE, TEXT, VAE = "BASE", "TE", "VAE"
 RANGE = re.compile(r"([A-Z]*\d*)(?:-([A-Z]*\d+))?")
+LARGEST_RATIO = 10.0
 STACKS = {"n_refiner_layers": 2, "n_layers": 1, "num_layers": 1, "num_single_layers": 1}  # in configs, how often
 
 # A curve gives for each place in the net (0: the first block, 1: the last) what the ratio is multiplied with.
@@ -40,6 +41,37 @@ def on_curve(curve: str, ratio: float, names: Sequence[str]) -> dict[str, float]
         return {}
     last = max(1, len(names) - 1)
     return {name: min(1.0, max(0.0, ratio * CURVES[curve](place / last))) for place, name in enumerate(names)}
+
+
+def overall_ratios(text: str) -> tuple[float, ...]:
+    """Those of the models after the first, as they are written: "0.3", "0.3, 0.2".
+
+    Raises:
+        UserError: one is not a number.
+    """
+    try:
+        found = tuple(float(part) for part in re.split(r"[,;\s]+", text.strip()) if part)
+    except ValueError:
+        raise UserError("merge.ratio", "ratio", text=text) from None
+    if any(abs(ratio) > LARGEST_RATIO or ratio != ratio for ratio in found):  # noqa: PLR0124 - NaN
+        raise UserError("merge.ratio", "ratio", text=text)
+    return found
+
+
+def at_ratio(text: str, blocks: str, ratio: float, usual: float, names: Sequence[str]) -> tuple[str, str]:
+    """Both texts with another first ratio: those of other models and of single blocks change in proportion.
+
+    Args:
+        usual: what an empty text means.
+
+    Raises:
+        UserError: one of them cannot be read.
+    """
+    before = overall_ratios(text) or (usual,)
+    grows = ratio / before[0] if before[0] else 0.0
+    others = [ratio, *(each * grows if before[0] else ratio for each in before[1:])]
+    own = {name: min(1.0, each * grows) if before[0] else each for name, each in ratios_in(blocks, names).items()}
+    return ", ".join(f"{each:g}" for each in others), written(own, names)
 
 
 def block_names(config: Mapping[str, Any]) -> tuple[str, ...]:

@@ -117,7 +117,7 @@ class Drawing:
         self._tell(Stage("stage.opening-model"))
         try:
             preset = presets[cells[0].weights.run]
-            model = GridModel(source, preset, self._tell, merges=any(cell.weights.second for cell in cells))
+            model = GridModel(source, preset, self._tell, merges=any(cell.weights.merges for cell in cells))
             self._tell(Stage("stage.reading-prompts"))
             model.read(cells, presets)
         except UserError as error:

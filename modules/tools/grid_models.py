@@ -26,6 +26,7 @@ from modules.placement.holding import Holding
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.system.weights import open_weights
+from modules.tools.merge import OpenMerge, merge_in, opened_merge
 from modules.tools.models import open_model
 from modules.trainer.backup import read_entry
 from modules.trainer.preparation import Tell, load_options, resolved
@@ -34,7 +35,7 @@ from modules.trainer.sampling.sampler import Sampler
 
 METHOD, AVERAGE = "method.pt", "ema.pt"  # of a backup
 Rows = dict[str, Tensor]  # the vectors of a word, by text encoder
-Components = Iterable[tuple[str, dict[str, Tensor]]]
+Components = Iterable[tuple[str, Mapping[str, Tensor]]]
 
 
 @dataclass
@@ -62,6 +63,7 @@ class GridModel:
         self.family = open_model(source, preset.model.family, options)
         self._base: dict[tuple[str, str], Tensor] = {}  # by component and name: what was there before
         self._second: Family | None = None
+        self._merges: dict[str, OpenMerge] = {}  # by their settings
         self._words: dict[str, dict[str, nn.Parameter]] = {}  # by token and text encoder
         self._tables: TokenTables | None = None
         self._base_texts: dict[str, Sampler] = {}  # by run: what draws with texts as the base's encoders read them
@@ -88,7 +90,7 @@ class GridModel:
     def _may_change_texts(self, weights: Weights) -> bool:
         own = self.preset.trains_text or self.preset.method.kind == "full"
         of_the_run = Path(weights.run) in Path(weights.file).parents if weights.run else False
-        return bool(weights.second) or bool(weights.file and (own or not of_the_run))
+        return weights.merges or bool(weights.file and (own or not of_the_run))
 
     @contextmanager
     def holding(self, weights: Weights, preset: Preset) -> Generator[Sampler]:
@@ -184,7 +186,8 @@ class GridModel:
                 changed |= self._put(component, name, tensor, weights.strength)
         for component, tensors in self._second_model(weights):
             for name, tensor in tensors.items():
-                changed |= self._put(component, name, tensor, weights.ratio, over=(component, name) in changed)
+                share = 1.0 if weights.merge else weights.ratio
+                changed |= self._put(component, name, tensor, share, over=(component, name) in changed)
         for key in self._base.keys() - changed.keys():
             place = _place(self.family, *key)
             assert place is not None  # it was there when it was changed
@@ -212,10 +215,16 @@ class GridModel:
         return {key: kept}
 
     def _second_model(self, weights: Weights) -> Components:
+        if weights.merge:
+            self._merges[weights.merge] = merge = self._merges.get(weights.merge) or self._opened_merge(weights.merge)
+            return merge.tensors(weights.ratio).items()
         if not weights.second:
             return ()
         self._second = self._second or open_model(weights.second, self.family.name, self.family.options, sure=True)
         return self._merged_tensors(self._second)
+
+    def _opened_merge(self, text: str) -> OpenMerge:
+        return opened_merge(merge_in(text), self._tell)
 
     def _merged_tensors(self, second: Family) -> Components:
         for component in self.family.card.trainable:  # pictures are decoded by the base's own VAE

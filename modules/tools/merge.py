@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-import re
+import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
-from modules.errors import UserError
+from modules.errors import Problems, UserError
+from modules.merging.block_ratios import overall_ratios
 from modules.messages import Stage, note
 from modules.preset.files.lora_strength import file_and_strength
 from modules.preset.setting import Section, Setting, When
+from modules.preset.validate import CANNOT_BE_USED, examine_section
 from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+    from torch import Tensor
 
     from modules.families.parts.pipeline import DiffusersFamily
     from modules.merging.merge import How, Loras, Merged
@@ -21,7 +26,6 @@ if TYPE_CHECKING:
     from modules.trainer.control import Control
     from modules.trainer.preparation import Tell
 
-LARGEST_RATIO = 10.0
 TITLES = {
     "weighted_sum": "Weighted sum", "add_difference": "Add difference", "slerp": "SLERP", "ties": "TIES",
     "dare": "DARE", "model_stock": "Model Stock", "geometric_median": "Geometric median",
@@ -86,7 +90,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     Raises:
         UserError: a model cannot be read, they do not belong together, or the target is taken.
     """
-    from modules.merging.merge import merged  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
     from modules.tools.models import check_target  # noqa: PLC0415
     from modules.tools.recipes import RECIPE, recipe_of, with_recipe  # noqa: PLC0415
@@ -97,23 +100,88 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     single = target.suffix == ".safetensors"
     check_target(target, single, overwrite=settings.overwrite)
     tell(Stage("stage.opening-model"))
-    models, base = _opened(settings, tell)
-    family = models[0].family
-    assert family is not None
-    _check_form(family, models[0].name, single, tell)
-    how, loras = _how(settings, family, len(models)), _loras(settings, family, tell)
+    merging = opened_merge(settings, tell)
+    family = merging.family
+    _check_form(family, merging.models[0].name, single, tell)
 
     def progress(done: int, total: int) -> None:
         control.check()
         tell(Stage("stage.merging", done, total))
 
-    tensors = merged(models, base, how, loras, progress)
     metadata = {**family.modelspec(), RECIPE: recipe_of(settings)}
     family.save(
         target, single_file=single, dtype=DTYPES.get(settings.dtype), parts=family.component_names,
-        metadata=metadata, tensors=_whole(tensors, models[0], family),
+        metadata=metadata, tensors=merging.tensors(progress=progress),
     )  # fmt: skip
     return str(target)
+
+
+@dataclass(frozen=True)
+class OpenMerge:
+    """Models that are open, and what is made of them."""
+
+    models: Sequence[Model]
+    base: Model | None
+    settings: Settings
+    loras: Loras
+
+    @property
+    def family(self) -> DiffusersFamily:
+        """The first model's."""
+        family = self.models[0].family
+        assert family is not None
+        return family
+
+    def tensors(
+        self, ratio: float | None = None, progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> dict[str, Mapping[str, Tensor]]:
+        """All that is not as in the first model's own files, by component. `ratio`: in the place of the first one."""
+        from modules.merging.merge import merged  # noqa: PLC0415
+
+        settings = self.settings if ratio is None else self._at(ratio)
+        how = _how(settings, self.family, len(self.models))
+        return _whole(merged(self.models, self.base, how, self.loras, progress), self.models[0], self.family)
+
+    def _at(self, ratio: float) -> Settings:
+        from modules.merging.block_ratios import at_ratio, usual_ratio  # noqa: PLC0415
+        from modules.merging.blocks import Blocks  # noqa: PLC0415
+
+        settings, names = self.settings, Blocks(self.family).names
+        usual = usual_ratio(settings.method, len(self.models))
+        text, blocks = at_ratio(settings.ratio, settings.blocks, ratio, usual, names)
+        return settings.model_copy(update={"ratio": text, "blocks": blocks})
+
+
+def opened_merge(settings: Settings, tell: Tell) -> OpenMerge:
+    """Open what these settings name.
+
+    Raises:
+        UserError: a model cannot be read, or they do not belong together.
+    """
+    models, base = _opened(settings, tell)
+    family = models[0].family
+    assert family is not None
+    return OpenMerge(models, base, settings, _loras(settings, family, tell))
+
+
+def merge_in(text: str) -> Settings:
+    """The settings of a merge in JSON, of which no file is written.
+
+    Raises:
+        UserError: they cannot be used.
+    """
+    from modules.tools.recipes import with_recipe  # noqa: PLC0415
+
+    try:
+        values: Any = json.loads(text)
+        found, wrong = examine_section(Settings, {**values, "out": "-"})
+    except (ValueError, TypeError, RecursionError) as error:
+        raise UserError("merge.no-settings", "merge") from error
+    if wrong:
+        raise Problems(CANNOT_BE_USED, list(wrong.values()))
+    settings = with_recipe(cast("Settings", found))
+    _check(settings)
+    return settings
 
 
 def _check(settings: Settings) -> None:
@@ -125,23 +193,8 @@ def _check(settings: Settings) -> None:
         raise UserError("merge.two", "method", count=count)
     if count > 1 and settings.method in WITH_BASE and not settings.base:
         raise UserError("merge.base", "base", method=TITLES[settings.method])
-    if (given := len(_ratios(settings))) not in (0, 1, max(1, count - 1)):
+    if (given := len(overall_ratios(settings.ratio))) not in (0, 1, max(1, count - 1)):
         raise UserError("merge.ratios", "ratio", given=given, wanted=count - 1)
-
-
-def _ratios(settings: Settings) -> tuple[float, ...]:
-    """Those that are given.
-
-    Raises:
-        UserError: one is not a number.
-    """
-    try:
-        found = tuple(float(text) for text in re.split(r"[,;\s]+", settings.ratio.strip()) if text)
-    except ValueError:
-        raise UserError("merge.ratio", "ratio", text=settings.ratio) from None
-    if any(abs(ratio) > LARGEST_RATIO or ratio != ratio for ratio in found):  # noqa: PLR0124 - NaN
-        raise UserError("merge.ratio", "ratio", text=settings.ratio)
-    return found
 
 
 def _opened(settings: Settings, tell: Tell) -> tuple[list[Model], Model | None]:
@@ -202,7 +255,7 @@ def _how(settings: Settings, family: DiffusersFamily, count: int) -> How:
     from modules.merging.combine import Mix  # noqa: PLC0415
     from modules.merging.merge import WITHOUT_SHARES, How  # noqa: PLC0415
 
-    ratios = _ratios(settings) or (usual_ratio(settings.method, count),)
+    ratios = overall_ratios(settings.ratio) or (usual_ratio(settings.method, count),)
     shares = ratios if settings.method in WITHOUT_SHARES or len(ratios) == count - 1 else ratios * max(1, count - 1)
     names = Blocks(family).names
     by_block = on_curve(settings.curve, shares[0], names) | ratios_in(settings.blocks, names)

@@ -9,7 +9,7 @@ import pytest
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families.parts import building
-from modules.merging.block_ratios import block_names, on_curve, ratios_in, written
+from modules.merging.block_ratios import at_ratio, block_names, on_curve, ratios_in, written
 from modules.merging.blocks import Blocks
 from modules.system.headers.parts import BUNDLED
 
@@ -34,6 +34,21 @@ def test_a_config_tells_the_blocks_that_the_net_has(family: str, kind: str, coun
 )
 def test_what_is_written_is_read_again(text: str) -> None:
     assert written(ratios_in(text, UNET), UNET) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "blocks", "ratio", "found"),
+    [
+        ("0.4", "", 0.2, ("0.2", "")),
+        ("", "MID=0.25", 1.0, ("1", "MID=0.5")),
+        ("0.4, 0.2", "IN00-IN02=0.9, MID=0.1", 0.8, ("0.8, 0.4", "IN00-IN02=1, MID=0.2")),
+        ("0, 0", "MID=0.3", 0.5, ("0.5, 0.5", "MID=0.3")),
+    ],
+)
+def test_another_ratio_changes_the_others_in_proportion(
+    text: str, blocks: str, ratio: float, found: tuple[str, str]
+) -> None:
+    assert at_ratio(text, blocks, ratio, 0.5, UNET) == found
 
 
 def test_a_block_that_is_not_there_is_named() -> None:

@@ -256,6 +256,29 @@ def test_a_ratio_merges_the_base_with_another_model(of_lora: Path, tmp_path: Pat
         make(of_lora, **ratios)
 
 
+def test_a_ratio_sweeps_a_merge_of_any_kind_before_it_is_written(of_lora: Path, tmp_path: Path) -> None:
+    full = copytree(trained("full"), tmp_path / "full")
+    base = json.loads((of_lora / "preset.json").read_text(encoding="utf-8"))["model"]["source"]
+    merge = {
+        "models": [base, f"{full}:4"],
+        "method": "slerp",
+        "ratio": "0.5",
+        "blocks": "MID=0.6",
+        "curve": "ends more",
+    }
+    sweep = {"columns": "ratio", "column_values": ["0", "0.25"], "row_values": ["blip robot"], "step": "base"}
+    cells = drawn(make(of_lora, **sweep, merge=json.dumps(merge)))
+    assert np.array_equal(pixels(cells[0].path), of_sample_tool(of_lora, tmp_path / "base", PROMPTS[0]))
+    written = tmp_path / "merged.safetensors"
+    do(RunTool("merge", {**merge, "ratio": "0.25", "blocks": "MID=0.3", "out": str(written), "dtype": "fp32"}))
+    merged = of_sample_tool(of_lora, tmp_path / "merged", PROMPTS[0], model=str(written))
+    assert np.abs(pixels(cells[1].path) - merged).max() <= 1
+    assert not np.array_equal(pixels(cells[0].path), merged)
+    assert not drawn(make(of_lora, **sweep, merge=json.dumps(merge))), "what was drawn is found again"
+    with pytest.raises(UserError, match="no settings of a merge"):
+        make(of_lora, **sweep, merge="slerp")
+
+
 def test_a_model_that_cannot_be_read_leaves_the_others(of_lora: Path) -> None:
     next((of_lora / "models").glob("*step-00000002*")).write_bytes(b"no tensors")
     events = make(of_lora, **AXES)

@@ -21,10 +21,14 @@ TOOL = "grid"
 
 @dataclass
 class GridJob:
-    """One at a time. `changed(place)` is called after each event; the place of the cell that it is about, or None."""
+    """One at a time. `changed(place)` is called after each event; the place of the cell that it is about, or None.
+
+    `tool`: whose card or page has asked for it; the run bar leads there.
+    """
 
     context: AppContext
     changed: Callable[[Place | None], object]
+    tool: str = TOOL
     going: bool = False
     done: int = 0
     total: int = 0
@@ -39,7 +43,7 @@ class GridJob:
 
     def __post_init__(self) -> None:
         """A page that is made anew, at another text size, finds the grid that is being made."""
-        if self.context.running.busy and self.context.running.what == TOOL:
+        if self.context.running.busy and self.context.running.what == self.tool == TOOL:
             self.going, self._began = True, time.monotonic()
 
     def start(self, values: Values) -> None:
@@ -48,7 +52,7 @@ class GridJob:
         Raises:
             UserError: the engine cannot be started.
         """
-        begin(self.context, TOOL, RunTool(TOOL, values))
+        begin(self.context, self.tool, RunTool(TOOL, values))
         self.going, self.stopped, self.failure, self.cell = True, False, "", None
         self.done = self.total = self.drawn = 0
         self.notes, self.files = [], {}

@@ -17,6 +17,7 @@ from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from app.gui.tools.kept_view import KeptView
 from app.gui.tools.shift_view import ShiftView
+from app.gui.tools.sweep import SweepView
 from modules.errors import UserError
 from modules.language import tr
 from modules.messages import Failed, Finished, Fix, Note, RunTool, SampleReady, Stage, Stop
@@ -76,6 +77,9 @@ class ToolCard(Card):
         self.fixes = Frame(self.body)
         self.view = VIEWS[tool.name](self.body, context) if tool.name in VIEWS else None
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
+        self.sweep = SweepView(self.body, context, self.form) if tool.name == "merge" else None
+        if self.sweep is not None:
+            self.sweep.pack(fill="x")
         self.until_destroyed(context.running.listen(self._heard))
 
     def blocked(self) -> str:
@@ -110,6 +114,8 @@ class ToolCard(Card):
 
     def refresh(self) -> None:
         """Called now and then: whether it can start now."""
+        if self.sweep is not None:
+            self.sweep.refresh()
         if self.owns_job:
             self.button.disable(tr("This is running."))
             self.stop.pack(side=self.button.pack_info()["side"], padx=px(8), after=self.button)

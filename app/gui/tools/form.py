@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from app.gui.context import AppContext
@@ -112,9 +112,14 @@ class ToolForm(Frame):
         """Fill one setting in."""
         self.fields[name].show(value)
 
-    def read(self) -> Values | None:
-        """What is filled in, if all of it can be used. What was never unfolded is as the tool has it."""
-        found = {name: self._value(setting) for name, setting in self.settings.items() if self._applies(setting)}
+    def read(self, instead: Mapping[str, Any] | None = None) -> Values | None:
+        """What is filled in, if all of it can be used. What was never unfolded is as the tool has it.
+
+        `instead`: values of settings that are not asked for now.
+        """
+        given = instead or {}
+        asked = (setting for name, setting in self.settings.items() if name not in given and self._applies(setting))
+        found = {setting.path: self._value(setting) for setting in asked} | dict(given)
         places = [number for number, name in enumerate(self.settings) if name in found]
         if any(value is None for value in found.values()) or self.models.refused(places):
             return None
@@ -126,7 +131,7 @@ class ToolForm(Frame):
             words = next(
                 (WORDS.sentence(each) for path, each in wrong.items() if f"{path}.".startswith(f"{name}.")), ""
             )
-            if words or name in self.fields:
+            if words or (name in self.fields and name not in given):
                 self.fields[name].complain(words)
             if words and self.settings[name].level == "expert":
                 self.unfold()

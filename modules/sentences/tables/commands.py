@@ -32,6 +32,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "merge.ratio": ("“{text}” is not a ratio.", "Write a number such as 0.5; for several models 0.3, 0.2."),
     "merge.folder": ("A folder needs all parts of a model, and {parts:commas} {count:is|are} missing.",
         "Let the name of the result end with .safetensors, or give a model that has them."),
+    "merge.no-settings": ("These are no settings of a merge.", 'Write them as JSON: {{"models": ["a", "b"]}}.'),
     "merge.no-recipe": ("{file} holds no recipe of a merge.", "Choose a model that was merged here."),
     "merge.recipe-models": ("The recipe names {names:commas}, and {missing:commas} {count:is|are} not beside it.",
         "Give the models in this order."),
