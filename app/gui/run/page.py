@@ -229,14 +229,19 @@ class RunPage(Page):
         self.beside.disable("" if enough else tr("There is no other run to compare with."))
 
     def _refresh_try(self) -> None:
-        """As long as a run is shown that has saved a model."""
-        self.tools.show(self.trial, self.comparison is None and self._model() is not None)
+        """As long as a run is shown that has saved a model, or made a backup."""
+        there = self._model() is not None or self._newest_backup() > 0
+        self.tools.show(self.trial, self.comparison is None and there)
 
     def _model(self) -> Path | None:
         """The newest model of the run that is shown."""
         if isinstance(self.source, PastRun):
             return self.source.model
         return self.context.running.model
+
+    def _newest_backup(self) -> int:
+        """Its step; 0 or less: there is none."""
+        return self.source.newest_backup if isinstance(self.source, PastRun) else self.context.running.backup_step
 
     # Parts ------------------------------------------------------------------------------------------------------------
 
@@ -312,8 +317,11 @@ class RunPage(Page):
             self.context.resume(self.source.folder)
 
     def _try(self) -> None:
+        """Make images with the newest model; where there are backups alone, draw a grid with the newest."""
         if model := self._model():
             self.context.go("tools", str(model))
+        else:
+            self.context.go("examine", f"{self.source.folder}@{self._newest_backup()}")
 
     def _sample_now(self) -> None:
         SampleNowDialog(self, self.context)

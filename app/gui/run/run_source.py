@@ -141,6 +141,11 @@ class LiveRun(RunSource):
         self.shots += [shot for shot in map(_shot, new) if shot.path not in known]
 
 
+def is_model(path: Path) -> bool:
+    """Whether images can be made with it: a file of weights, or a model as a folder."""
+    return path.suffix == ".safetensors" or (path / "model_index.json").is_file()
+
+
 class PastRun(RunSource):
     """A run from its folder; one that is under way elsewhere is followed."""
 
@@ -148,7 +153,8 @@ class PastRun(RunSource):
         super().__init__()
         self.run = run
         self.shots = sample_images(run)
-        self.model = next((path for path in reversed(run.models()) if path.suffix == ".safetensors"), None)
+        self.model = next((path for path in reversed(run.models()) if is_model(path)), None)
+        self.newest_backup = next((step for step, _ in run.backups()), 0)
         self._follows: object = None
         self._known: tuple[int, ...] = self.lengths()
 

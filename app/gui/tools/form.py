@@ -232,11 +232,17 @@ class PromptsField:
     def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
         del setting
         self.widget = PromptForm(form, first_prompt(context), lines=3, many=True, label_width=LABEL)
+        self._offered = self.widget.controls["prompt"].get()
 
     def read(self) -> list[Values] | None:
         return self.widget.read_all() or None
 
-    def show(self, value: Any) -> None: ...
+    def show(self, value: Any) -> None:
+        """Another prompt, as long as nobody has typed one."""
+        control: Any = self.widget.controls["prompt"]
+        if control.get() == self._offered:
+            control.set(str(value))
+            self._offered = control.get()
 
     def complain(self, sentence: str) -> None: ...
 

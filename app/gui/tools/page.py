@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
+from app.gui.draft.state import values_of
 from app.gui.kit import Card, Frame, NavEntry, NavList, ScrollArea, px
 from app.gui.page import Page
 from app.gui.pages import TOOLS_WITH_A_PAGE
 from app.gui.tools import tensorboard
 from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
+from app.gui.tools.form import ToolForm
+from modules.grids.prompts import sample_prompts
 from modules.language import tr
+from modules.preset.files.absolute_paths import with_absolute_paths
+from modules.preset.paths import put
+from modules.run_folders import is_run, recorded_preset
 from modules.system.reading import open_file
 from modules.tools import TOOLS
 
@@ -91,8 +97,7 @@ class ToolsPage(Page):
         for card in self.cards:
             if isinstance(card, ToolCard) and card.tool.name == TRIES_A_LORA:
                 self.choose(TRIES_A_LORA)
-                field = field_for(Path(path))
-                card.form.show(field, path if field == "preset" else [path])
+                put_in(card.form, Path(path))
                 card.button.focus_set()
 
     def _add(self, key: str, card: AnyCard) -> None:
@@ -109,8 +114,28 @@ class ToolsPage(Page):
             card.refresh()
 
 
+def put_in(form: ToolForm, path: Path) -> None:
+    """A file that was trained, with the base model and the settings of its run, where it lies in one."""
+    field, run = field_for(path), next(filter(is_run, path.parents), None)
+    preset = recorded_preset(run) if run else None
+    if preset is not None:
+        values = values_of(with_absolute_paths(preset))
+        if field == "preset":
+            put(values, "model.source", str(path))
+        form.show("preset", values)
+        if prompts := sample_prompts(preset, 1):
+            form.show("prompts", prompts[0])
+    elif field == "preset":
+        form.show("preset", str(path))
+    for name in ("loras", "embeddings"):
+        if name == field:
+            form.show(name, [str(path)])
+
+
 def field_for(path: Path) -> str:
     """The setting that takes this file: the names of its tensors say whether it is an adapter, a model, or words."""
+    if path.is_dir():
+        return "preset"
     try:
         with open_file(path) as file:
             length = int.from_bytes(file.read(8), "little")

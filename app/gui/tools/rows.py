@@ -9,7 +9,7 @@ from app.gui.context import AppContext
 from app.gui.kit import Button, Entry, FormRow, Frame, Label, LinkButton, PathEntry, px, tip
 from modules.language import tr
 from modules.preset.files.lora_strength import PARTS, file_and_strength, with_strength
-from modules.preset.paths import Values, put
+from modules.preset.paths import Values, get, put
 from modules.preset.setting_info import SettingInfo
 
 LABEL = 124  # pixels of the names of fields
@@ -23,19 +23,23 @@ def typed_path(text: str) -> str:
 
 
 class ModelRow:
-    """The project with its model, or with another one that is named here."""
+    """The project with its model, or with another one that is named here; or a run with its own settings."""
 
     def __init__(self, form: Frame, context: AppContext, setting: SettingInfo) -> None:
         self._context = context
         self.widget = FormRow(form, tr(setting.label), words=tr(setting.help), label_width=LABEL)
         source = str(context.draft.get("model.source") or "")
         words = tr("The project's: {source}", source=source) if source else tr(setting.help).rstrip(".")
+        self._of_run: Values = {}
         self.model = PathEntry(self.widget, what="model", placeholder=words, on_change=lambda _: self.complain(""))
         self.widget.put(self.model)
 
     def read(self) -> Values | None:
         preset = self._context.draft.freeze()
         model = typed_path(self.model.get())
+        if self._of_run and model == typed_path(str(get(self._of_run, "model.source"))):
+            self.complain("")
+            return self._of_run
         if not model and not self._context.draft.get("model.source"):
             self.complain(tr("Choose a model: the project names none"))
             return None
@@ -46,7 +50,9 @@ class ModelRow:
         return preset
 
     def show(self, value: Any) -> None:
-        self.model.set(str(value))
+        """A model; or all values of a preset, which hold until another model is named."""
+        self._of_run = cast("Values", value) if isinstance(value, dict) else {}
+        self.model.set(str(get(self._of_run, "model.source") if self._of_run else value))
 
     def complain(self, sentence: str) -> None:
         self.widget.error(sentence)

@@ -89,7 +89,11 @@ def test_a_window_that_was_just_opened_shows_the_last_run(
     went: list[tuple[str, str]] = []
     seat.go = lambda page, path="": went.append((page, path))
     person.click("Try this model")
-    assert went == [("tools", str(folder / "models" / "Robot LoRA 3.safetensors"))]
+    assert went.pop() == ("tools", str(folder / "models" / "Robot LoRA 3.safetensors"))
+    (folder / "models" / "Robot LoRA 3.safetensors").unlink()
+    page.follow(PastRun(Run(folder)))
+    person.click("Try this model")
+    assert went.pop() == ("examine", f"{folder}@{STEPS}"), "a backup is drawn with in a grid"
     live(seat, tmp_path / "workspace" / "next")
     person.pump(lambda: page.source is page.live)
     page.destroy()

@@ -17,6 +17,7 @@ from modules.messages import Failed, Finished, Fix, RunTool, SampleReady, Stage,
 from modules.preset.layer_selection import select_layers
 from modules.sentences.problem import problem
 from tests.gui.person import Person
+from tests.gui.run.a_run import PROMPTS, leave
 from tests.tools.pretend import ROW
 
 Pump = Callable[..., None]
@@ -366,6 +367,31 @@ def test_a_lora_that_was_just_trained_is_put_into_the_tool_that_draws(cards: Any
     for name in ("a", "b", "b"):
         page.reveal(str(tmp_path / name))
         assert card.form.fields["loras"].read() == [str(tmp_path / name)]
+
+
+def test_what_a_run_saved_is_tried_on_the_base_model_of_the_run(cards: Any, engine: Any, tmp_path: Path) -> None:
+    card = cards["sample"]
+    run = leave(tmp_path / "workspace" / "robot")
+    settings = json.loads((run / "preset.json").read_text())
+    (run / "preset.json").write_text(json.dumps({**settings, "model": {"source": "somebody/base", "family": "sdxl"}}))
+    (run / "models").mkdir()
+    lora, model = run / "models" / "robot.safetensors", run / "models" / "whole"
+    lora.write_bytes(b"")
+    model.mkdir()
+    page = card.master.master.master.master
+    page.reveal(str(lora))
+    card.button.press()
+    sent = engine.sent.pop().settings
+    assert sent["preset"]["model"] | {"source": "somebody/base", "family": "sdxl"} == sent["preset"]["model"]
+    assert sent["loras"] == [str(lora)] and sent["prompts"][0]["prompt"] == PROMPTS[0]
+    card.context.running.take(Finished())
+    prompt(card, prompt="my own words")
+    page.reveal(str(model))
+    assert card.form.fields["prompts"].read()[0]["prompt"] == "my own words", "what was typed stays"
+    assert card.form.fields["preset"].read()["model"]["source"] == str(model)
+    card.form.show("preset", "another/model")
+    assert card.form.fields["preset"].read()["model"]["source"] == "another/model"
+    assert card.form.fields["preset"].read()["sampling"]["prompts"] == []
 
 
 def test_a_tool_that_is_only_a_row_and_a_file_has_its_card(
