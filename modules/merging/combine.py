@@ -1,4 +1,6 @@
-"""One tensor out of the same tensor of several models, in fp32: what the tool for merging asks for, name by name.
+"""One tensor out of the same tensor of several models: what the tool for merging asks for, name by name.
+
+Models come as they are stored; the result, and each piece while it is worked on, is in fp32.
 
 Shapes: any, the same for all. `shares` are how much of each model after the first is taken; the first takes the rest
 where a method averages. A `base` is what the models were fine-tuned from; what they have learnt is the difference.
@@ -60,15 +62,14 @@ def add_difference(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name
 
 def slerp(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> Tensor:
     """Along the arc from the first to the second: directions turned, lengths averaged (Shoemake 1985)."""
-    del base, name
     (one, other), (share,) = models, mix.shares
     products = _products([one, other])
     lengths = products.diagonal().sqrt()
     if share in (0.0, 1.0) or not all(lengths):
-        return torch.lerp(one, other, share)
+        return weighted_sum(models, base, mix, name)
     angle = torch.arccos((products[0, 1] / lengths.prod()).clamp(-1, 1))
     if torch.sin(angle) < PARALLEL:
-        return torch.lerp(one, other, share)
+        return weighted_sum(models, base, mix, name)
     length = torch.lerp(lengths[0], lengths[1], share) / torch.sin(angle)
     a = float(length * torch.sin((1 - share) * angle) / lengths[0])
     b = float(length * torch.sin(share * angle) / lengths[1])
@@ -79,7 +80,7 @@ def ties(models: Sequence[Tensor], base: Tensor | None, mix: Mix, name: str) -> 
     """TIES (arXiv:2306.01708): of each difference the largest numbers, of these those with the sign of the most."""
     del name
     shares = [share for _, share in _shared(models, mix)]
-    least = [_least_kept(model - _known(base), mix.density) for model in models]
+    least = [_least_kept(model.float() - _known(base).float(), mix.density) for model in models]
 
     def some(base: Tensor, *models: Tensor) -> Tensor:
         learnt = [model - base for model in models]
@@ -138,7 +139,6 @@ METHODS: dict[str, Combine] = {
     "weighted_sum": weighted_sum, "add_difference": add_difference, "slerp": slerp, "ties": ties, "dare": dare,
     "model_stock": model_stock, "geometric_median": geometric_median,
 }  # fmt: skip
-BY_PIECES = {"weighted_sum", "add_difference"}  # take tensors as they are stored: in fp32 is what is worked on
 NEED_BASE = {"add_difference", "ties", "dare", "model_stock"}
 
 
@@ -163,8 +163,8 @@ def _products(models: Sequence[Tensor], start: Tensor | None = None) -> Tensor:
     found = torch.zeros(len(flat), len(flat), dtype=torch.float64)
     for first in range(0, len(flat[0]), PIECE):
         piece = slice(first, first + PIECE)
-        below = 0.0 if start is None else start.reshape(-1)[piece]
-        points = torch.stack([(each[piece] - below).double() for each in flat])
+        below = 0.0 if start is None else start.reshape(-1)[piece].float()
+        points = torch.stack([(each[piece].float() - below).double() for each in flat])
         found += points @ points.T
     return found
 

@@ -5,9 +5,9 @@ One tensor of each is in memory at a time. Shapes: I inputs, O outputs, R rank, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from math import prod
+from math import prod, sqrt
 from typing import Literal
 
 import torch
@@ -17,8 +17,9 @@ from modules.families import Family
 from modules.formats.adapter import AdapterTensors
 from modules.formats.lokr import LokrTensors
 from modules.formats.lora import LoraTensors
-from modules.merging.low_rank import LowRank, Wanted, low_rank, squares_of
-from modules.merging.models import Model, check_sizes, checked, common
+from modules.merging.difference import Differences
+from modules.merging.low_rank import LowRank, Wanted, low_rank
+from modules.merging.models import Model, check_sizes
 from modules.preset.adapter_sizes import factors, is_wide
 from modules.system.seeds import seed_of
 
@@ -86,12 +87,13 @@ def extract(
         check_sizes(family, component, base, tuned)
         layers = _layers(family, component, how)
         kept[component] = about = Kept()
-        differences = _Differences(base, tuned, component)
-        if differences.shift(progress) < UNTOUCHED:
+        differences = Differences(base, tuned, component)
+        if not _changed(differences, progress):
             continue
-        for number, (name, delta) in enumerate(differences.each()):
-            progress(number, len(differences))
-            layer, squares = layers.get(name), squares_of(delta)
+        for number, name in enumerate(differences.names):
+            progress(number, len(differences.names))
+            delta, squares, _ = differences.of(name)
+            layer = layers.get(name)
             if layer is None or not squares:
                 about.add_outside(name, squares)
             elif how.kind == "lokr":
@@ -106,35 +108,14 @@ def extract(
     return updates | {name: _lora(each, shapes[name]) for name, each in found.items()}, kept
 
 
-class _Differences:
-    """Fine-tuned less base, of all tensors of numbers that both have."""
-
-    def __init__(self, base: Model, tuned: Model, component: str) -> None:
-        self.base, self.tuned, self.component = base, tuned, component
-        self.names = [*common([base, tuned], component)]
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def each(self) -> Iterator[tuple[str, Tensor]]:
-        for name in self.names:
-            yield name, self._one(name)
-
-    def shift(self, progress: Callable[[int, int], None]) -> float:
-        """The length of the difference beside that of the weights; looks no further than it must."""
-        for number, name in enumerate(self.names):
-            progress(number, len(self))
-            length = float(torch.linalg.vector_norm(self._read(self.base, name)))
-            if length and (shift := float(torch.linalg.vector_norm(self._one(name))) / length) >= UNTOUCHED:
-                return shift
-        return 0.0
-
-    def _one(self, name: str) -> Tensor:
-        below = self._read(self.base, name)
-        return self._read(self.tuned, name).reshape(below.shape).sub_(below)
-
-    def _read(self, model: Model, name: str) -> Tensor:
-        return checked(model.weights[self.component], name, model.name)
+def _changed(differences: Differences, progress: Callable[[int, int], None]) -> bool:
+    """Whether any tensor has moved by more than rounding; looks no further than it must."""
+    for number, name in enumerate(differences.names):
+        progress(number, len(differences.names))
+        found = differences.of(name)
+        if found.below and sqrt(found.squares) >= UNTOUCHED * found.below:
+            return True
+    return False
 
 
 def _layers(family: Family, component: str, how: Extraction) -> Mapping[str, str]:

@@ -12,8 +12,8 @@ from modules.families.parts import building
 from modules.families.parts.pipeline import DiffusersFamily
 from modules.formats.adapter import AdapterTensors, merged_weight
 from modules.merging.blocks import Blocks
-from modules.merging.combine import BY_PIECES, METHODS, NEED_BASE, Mix
-from modules.merging.models import Model, check_sizes, finite
+from modules.merging.combine import METHODS, NEED_BASE, Mix
+from modules.merging.models import Model, check_sizes, finite, room_for
 
 WITHOUT_SHARES = ("model_stock", "geometric_median")  # what they find follows from the models alone
 Loras = Sequence[tuple[Mapping[str, AdapterTensors], float]]  # by "component|module path", and its strength
@@ -52,6 +52,7 @@ class Merged(Mapping[str, Tensor]):
         module = family.empty(component)
         self._shapes = {name: tuple(tensor.shape) for name, tensor in building.saved_tensors(module).items()}
         self._files = {name: building.file_name(name, module) for name in self._shapes}
+        self._rooms: list[Tensor | None] = []
 
     def __len__(self) -> int:
         return len(self._shapes)
@@ -59,22 +60,33 @@ class Merged(Mapping[str, Tensor]):
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._shapes  # a mapping would make the tensor to find that out
+
     def __getitem__(self, name: str) -> Tensor:
-        first = self._read(self._models[0], name, None)
-        if not first.is_floating_point():
-            return first
-        tensors = [first, *(self._read(model, name, first) for model in self._models[1:])]
-        base = self._read(self._base, name, first) if self._base else None
-        del first
+        sources = [*self._models, *([self._base] if self._base else [])]
+        tensors: list[Tensor] = []
+        for model, room in zip(sources, self._scratch(sources), strict=True):
+            tensors.append(self._read(model, name, room, tensors[0] if tensors else None))
+            if not tensors[0].is_floating_point():
+                return tensors[0].clone()
+        base = tensors.pop() if self._base else None
         return self._make(self._component, name, tensors, base)
 
-    def _read(self, model: Model, name: str, instead: Tensor | None) -> Tensor:
+    def _read(self, model: Model, name: str, room: Tensor | None, instead: Tensor | None) -> Tensor:
         """A tensor of a model, or what stands in its place where the model has none."""
         weights, file = model.weights.get(self._component), self._files[name]
         if instead is not None and (weights is None or file not in weights.shapes):
             return instead
         assert weights is not None
-        return finite(weights, file, model.name).reshape(self._shapes[name])
+        return finite(weights, file, model.name, room).reshape(self._shapes[name])
+
+    def _scratch(self, sources: Sequence[Model]) -> Sequence[Tensor | None]:
+        """Where tensors are read to; nowhere for a single one, which may be the result."""
+        if not self._rooms:
+            several = [model.weights.get(self._component) for model in sources] if len(sources) > 1 else [None]
+            self._rooms = [room_for(weights, self._files.values()) if weights else None for weights in several]
+        return self._rooms
 
 
 def merged(
@@ -115,11 +127,9 @@ def merged(
 
 def _combined(how: How, block: str, tensors: Sequence[Tensor], base: Tensor | None, name: str) -> Tensor:
     shares = how.shares(block)
-    if how.method not in BY_PIECES:
-        tensors, base = [tensor.float() for tensor in tensors], None if base is None else base.float()
     if how.method in WITHOUT_SHARES:
         found = METHODS[how.method](tensors, base, how.mix, name)
-        return found if shares[0] == 1 else torch.lerp(tensors[0], found, shares[0])
+        return found if shares[0] == 1 else torch.lerp(tensors[0].float(), found, shares[0])
     return METHODS[how.method](tensors, base, replace(how.mix, shares=shares), name)
 
 

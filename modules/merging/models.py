@@ -6,7 +6,7 @@ No module is filled and nothing is fetched for what a file lacks.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -186,18 +186,25 @@ def checked(weights: Weights, name: str, model: str) -> Tensor:
     return tensor.float() if tensor.is_floating_point() else tensor
 
 
-def finite(weights: Weights, name: str, model: str) -> Tensor:
-    """A tensor as it is stored.
+def finite(weights: Weights, name: str, model: str, scratch: Tensor | None = None) -> Tensor:
+    """A tensor as it is stored; with `scratch` (bytes) it may lie there.
 
     Raises:
         UserError: it holds NaN or infinite numbers.
     """
-    tensor = weights.read(name)
+    tensor = weights.read(name, scratch)
     if tensor.is_floating_point() and tensor.numel():
         low, high = (tensor.float() if tensor.itemsize == 1 else tensor).aminmax()
         if not bool((low.float() + high.float()).isfinite()):
             raise UserError("merging.nan", name=brief(name), file=model)
     return tensor
+
+
+def room_for(weights: Weights, names: Iterable[str]) -> Tensor:
+    """Bytes for the largest of some tensors: memory that is asked of the system anew costs more than the reading."""
+    there = [name for name in names if name in weights.shapes]
+    sizes = (torch.Size(weights.shapes[name]).numel() * weights.dtype(name).itemsize for name in there)
+    return torch.empty(max(sizes, default=0), dtype=torch.uint8)
 
 
 def check_sizes(family: DiffusersFamily, component: str, first: Model, other: Model) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from math import sqrt
 
 import torch
@@ -17,7 +18,8 @@ from modules.formats.adapter import AdapterTensors
 from modules.formats.lora import LoraTensors
 from modules.merging.adapters import sides
 from modules.merging.blocks import BASE, KINDS, OTHER, Blocks, kind_of
-from modules.merging.models import Model, check_sizes, checked, common
+from modules.merging.difference import Differences
+from modules.merging.models import Model, check_sizes
 from modules.merging.shift import Cell, Layer
 from modules.system.seeds import seed_of
 
@@ -31,10 +33,12 @@ class Change:
     dense: Tensor | None = None
     left: Tensor | None = None
     right: Tensor | None = None
+    squares: float | None = None  # the sum of its numbers' squares, where it is known
+    below: float | None = None  # the norm of the tensor that it was added to, where it is known
 
     @property
     def norm(self) -> float:
-        return sqrt(max(0.0, self.dot(self)))
+        return sqrt(max(0.0, self.dot(self) if self.squares is None else self.squares))
 
     def dot(self, other: Change) -> float:
         """The sum of the products of their numbers."""
@@ -65,7 +69,7 @@ class Change:
         return found
 
 
-Changes = Mapping[str, Callable[[], Change]]  # by "component|name of the tensor", made when it is asked for
+Changes = Mapping[str, Callable[[], Change]]  # by "component|name of the tensor"; one is gone when the next is made
 
 
 def changes_of(base: Model, tuned: Model) -> dict[str, Callable[[], Change]]:
@@ -79,17 +83,14 @@ def changes_of(base: Model, tuned: Model) -> dict[str, Callable[[], Change]]:
     found: dict[str, Callable[[], Change]] = {}
     for component in (name for name in base.weights if name in tuned.weights):
         check_sizes(family, component, base, tuned)
-        for name in common([base, tuned], component):
-            found[f"{component}|{name}"] = _change(base, tuned, component, name)
+        differences = Differences(base, tuned, component)
+        found |= {f"{component}|{name}": partial(_change, differences, name) for name in differences.names}
     return found
 
 
-def _change(base: Model, tuned: Model, component: str, name: str) -> Callable[[], Change]:
-    def made() -> Change:
-        below = checked(base.weights[component], name, base.name)
-        return Change(checked(tuned.weights[component], name, tuned.name).reshape(below.shape).sub_(below))
-
-    return made
+def _change(differences: Differences, name: str) -> Change:
+    tensor, squares, below = differences.of(name)
+    return Change(tensor, squares=squares, below=below)
 
 
 def changes_in(
@@ -113,7 +114,8 @@ def measured(
     found: list[Layer] = []
     for number, (name, make) in enumerate(changes.items()):
         progress(number, len(changes))
-        change, below = make(), weight(name)
+        change = make()
+        below = weight(name) if change.below is None else change.below
         norm, cosine = change.norm, None
         if other is not None and name in other:
             second = other[name]()

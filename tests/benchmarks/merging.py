@@ -58,6 +58,7 @@ def main(what: str, folder: Path) -> None:
         "extract": ("extract", {"base": one, "tuned": other, "size_by": "rank", "rank": 32, **out}),
         "weight-shift": ("weight-shift", {"base": one, "tuned": other, "out": str(folder), "overwrite": True}),
     }
+    opened([place_of(one), place_of(other)], LoadOptions())  # imports
     before, seconds = resident("VmRSS"), sum(os.times()[:2])
     name, settings = jobs[what]
     assert isinstance(do(RunTool(name, settings))[-1], Finished)

@@ -20,8 +20,9 @@ from modules.preset.files import store
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.rules.rules import validate
 from modules.run import run_job
-from modules.trainer.retention import preparing
+from modules.trainer.retention import examiner, preparing
 from modules.trainer.retention.examiner import Examiner
+from modules.trainer.retention.schedule import FIRST, Pace
 
 PRESETS = Path("presets/Starter")
 QUIET = (
@@ -30,6 +31,7 @@ QUIET = (
 )  # fmt: skip
 HELD_OUT = ("validation.enabled=true", "validation.share=0.25", "validation.every=never", "validation.keep_best=false")
 DENSE = ("examine.points=drawings", "examine.budget=100")
+EVERY = Pace(FIRST, extra=100)  # and at every model, whatever that costs
 
 
 class Run(NamedTuple):
@@ -77,6 +79,7 @@ def done(preset: str, settings: tuple[str, ...], folder: str) -> list[Event]:
 def compare(name: str, folder: str) -> None:
     run = RUNS[name]
     print(f"{name}: {run.preset}, {', '.join(run.settings)}", flush=True)
+    examiner.pace_for = lambda step, last, affordable: EVERY
     for event in done(run.preset, (*HELD_OUT, *DENSE, *run.settings), f"{folder}/{name}"):
         if isinstance(event, Retention):
             learnt = " ".join(f"{value:+.2f}" for value in (event.practised, event.held_out) if value is not None)

@@ -145,6 +145,16 @@ def test_every_method_works_by_block(method: str, folders: list[Path]) -> None:
         torch.testing.assert_close(found[still], first[f"denoiser|{still}"])
 
 
+def test_whether_there_is_a_tensor_is_known_without_making_it(folders: list[Path]) -> None:
+    models = opened([Place(folder.name, str(folder)) for folder in folders[:2]], LoadOptions())
+    made: list[int] = []
+    how = merge.How("weighted_sum", Mix((0.5,)))
+    tensors = merge.merged(models, None, how, progress=lambda done, total: made.append(done))["denoiser"]
+    assert "conv_in.weight" in tensors and "conv_of_another.weight" not in tensors
+    assert not made
+    assert tensors["conv_in.weight"].isfinite().all() and made == [1]
+
+
 def test_what_the_first_lacks_is_the_others_and_told(files: list[Path], tmp_path: Path) -> None:
     bare = tmp_path / "bare.safetensors"
     save_file(

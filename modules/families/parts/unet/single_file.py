@@ -204,7 +204,8 @@ def _not_a_model(shapes: Collection[str], path: Path) -> UserError:
 
 def has_component(shapes: Collection[str], component: str, kind: str) -> bool:
     """Whether a file has anything of a part."""
-    return any(name.startswith(_prefixes(component, kind, shapes)) for name in shapes)
+    starts = _prefixes(component, kind, shapes)
+    return any(name.startswith(starts) for name in shapes)
 
 
 def _prefixes(component: str, kind: str, shapes: Collection[str]) -> tuple[str, ...]:
