@@ -174,7 +174,7 @@ class Watch(Ledger):
     """Counts the bytes on the card, and while `watching` notes each wait and each copy, with file and line."""
 
     def __init__(self) -> None:
-        super().__init__(torch.device(NAME))
+        super().__init__(torch.device(NAME), FAKE)
         self.waits: list[str] = []
         self.copies: list[str] = []
         self.late: list[str] = []  # copies for which the program waits

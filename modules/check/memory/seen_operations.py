@@ -1,8 +1,9 @@
 """What operations on tensors without numbers give, remembered: `FakeTensorMode` asks anew what a shape has told before.
 
 A step runs the same few hundred operations on the same shapes again and again. PyTorch's own memory of them takes half
-a millisecond an operation, most of it for its key; this one takes a fifth of that. What it cannot be sure of, it leaves
-to PyTorch: real tensors, constants, complex numbers, answers that are no tensors or lie in one another's memory.
+a millisecond an operation, most of it for its key, and is off here; this one takes a fifth of that. What it cannot be
+sure of, it leaves to PyTorch: real tensors, constants, complex numbers, answers that are no tensors or lie in one
+another's memory.
 """
 
 # pyright: reportPrivateUsage=false
@@ -15,13 +16,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 PLAIN = (int, float, bool, str, type(None), torch.dtype, torch.device, torch.layout, torch.memory_format)
 AT_A_PLACE = {torch.ops.aten.as_strided.default, torch.ops.aten.as_strided_.default}
 PLACE = 3  # their argument that counts from where all of the memory begins
 UNSURE = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+MASKS = {torch.bool, torch.uint8}  # by which `index` takes as many as are true
 
 
 class _Made(NamedTuple):
@@ -36,6 +38,9 @@ class _Made(NamedTuple):
     device: torch.device | None = None
 
 
+NOTHING = _Made(-1)  # a gradient that nobody asked for, or what only changes its arguments
+
+
 @dataclass(frozen=True)
 class _Answer:
     made: tuple[_Made, ...]
@@ -47,6 +52,7 @@ class SeenOperations:
     """Of one `FakeTensorMode`; what was seen in an earlier one is known in the next."""
 
     def __init__(self, mode: FakeTensorMode) -> None:
+        mode.cache_enabled = False
         self._mode, self._attributes = mode, dict[torch.device, dict[str, Any]]()
 
     def run(
@@ -67,7 +73,9 @@ class SeenOperations:
             return self._make(seen.made[0], given)
         return seen.kind(self._make(each, given) for each in seen.made)
 
-    def _make(self, made: _Made, given: list[Tensor]) -> Tensor:
+    def _make(self, made: _Made, given: list[Tensor]) -> Tensor | None:
+        if made is NOTHING:
+            return None
         if made.same:
             return given[made.given]
         with torch._C._DisableTorchDispatch():
@@ -97,7 +105,7 @@ def _key_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
     sure = _SURE.get(func)
     if sure is None:
         sure = _SURE[func] = isinstance(func, torch._ops.OpOverload) and not UNSURE & {*func.tags}
-    if not sure:
+    if not sure and not (func is torch.ops.aten.index.Tensor and not any(map(_is_mask, args[1]))):
         return None
     parts: list[Any] = [func]
     if not _add(args, parts):
@@ -107,6 +115,10 @@ def _key_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if not _add((value,), parts):
             return None
     return tuple(parts)
+
+
+def _is_mask(index: Tensor | None) -> bool:
+    return index is not None and index.dtype in MASKS
 
 
 def _add(values: Sequence[Any], parts: list[Any]) -> bool:
@@ -123,6 +135,8 @@ def _add(values: Sequence[Any], parts: list[Any]) -> bool:
                 return False
         elif isinstance(value, PLAIN):
             parts += (kind, value)  # for 1 is True is 1.0
+        elif kind is Generator:
+            parts.append(kind)
         else:
             return False
     return True
@@ -131,10 +145,11 @@ def _add(values: Sequence[Any], parts: list[Any]) -> bool:
 def _answer_of(out: Any, given: list[Tensor], flops: int) -> _Answer | None:
     kind = type(out) if isinstance(out, list | tuple) else None
     outs: list[Any] = [out] if kind is None else [*out]
-    if kind not in (None, list, tuple) or not all(type(x) is FakeTensor and _is_plain(x) for x in outs):
+    if kind not in (None, list, tuple) or not all(x is None or isinstance(x, Tensor) for x in outs):
         return None
     memory = {x.untyped_storage()._cdata: number for number, x in reversed([*enumerate(given)])}
-    own = [x.untyped_storage()._cdata for x in outs if x.untyped_storage()._cdata not in memory]
+    places = [x.untyped_storage()._cdata for x in outs if x is not None]
+    own = [place for place in places if place not in memory]
     if len({*own}) < len(own):
         return None
     made = [_made(x, given, memory) for x in outs]
@@ -145,10 +160,14 @@ def _is_plain(x: FakeTensor) -> bool:
     return x.constant is None and not x.dtype.is_complex and not x.requires_grad and x.layout is torch.strided
 
 
-def _made(x: Tensor, given: list[Tensor], memory: Mapping[int, int]) -> _Made | None:
+def _made(x: Tensor | None, given: list[Tensor], memory: Mapping[int, int]) -> _Made | None:
+    if x is None:
+        return NOTHING
     for number, each in enumerate(given):
         if x is each:
             return _Made(number, same=True)
+    if type(x) is not FakeTensor or not _is_plain(x):
+        return None
     storage = x.untyped_storage()
     owner = memory.get(storage._cdata, -1)
     offset = _start(x) - (_start(given[owner]) if owner >= 0 else 0)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
+from torch.nn import functional as F
 
 from modules.check.memory.memory_tracker import address_of, counted
 
@@ -26,6 +28,22 @@ def test_an_operation_that_was_seen_before_is_answered_alike() -> None:
             assert part.storage_offset() == start // 2 and part[2:].storage_offset() == start // 2 + 2
             assert part.as_strided((2, 3), (3, 1)).storage_offset() == start // 2
             assert part.as_strided((2, 3), (3, 1), 1).storage_offset() == 1
+
+
+def test_what_gives_no_tensor_or_draws_is_answered_alike() -> None:
+    generator = torch.Generator()
+    with counted(torch.device("cpu")):
+        for _ in range(3):
+            weight, image = nn.Parameter(torch.empty(2, 3, 1, 1)), torch.empty(1, 3, 4, 4, requires_grad=True)
+            F.conv2d(image, weight).sum().backward()  # its backward pass gives three gradients, one of them nothing
+            assert image.grad is not None and image.grad.shape == image.shape
+            assert weight.grad is not None and weight.grad.shape == weight.shape
+            with torch.no_grad():
+                assert weight.add_(1) is weight
+                assert torch._foreach_add_([weight], 1) is None
+            assert torch.randint(9, (2,), generator=generator).dtype is torch.int64
+            assert torch.rand(2, generator=generator).dtype is torch.float32
+            assert torch.empty(5, 2)[torch.empty(3, dtype=torch.int64)].shape == (3, 2)
 
 
 def test_flops_of_what_was_seen_before_are_counted_again() -> None:
