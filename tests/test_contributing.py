@@ -21,7 +21,7 @@ from modules.preset.preset import Preset
 from modules.preset.setting_info import settings_of
 from modules.system.bundled import ROOT
 from modules.tools import TOOLS, Tool
-from modules.tools.models import open_model
+from modules.tools.opening.models import open_model
 from tests.tiny import tiny_sd
 
 TEXT = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ WORDS = {
     "trainer": "the loop, backups, samples, the run's folder",
     "methods": "full fine-tune, adapters, embeddings",
     "merging": "weights of several models, and low rank: maths",
+    "scores": "what images are worth by numbers",
     "grids": "pictures side by side: axes, cells, sheets",
     "families": "Stable Diffusion, SDXL, and what they share",
     "placement": "how frozen weights are held, and where",

@@ -20,10 +20,29 @@ MARK = b'"SampleReady"'
 
 
 @dataclass(frozen=True)
-class _Sample:
+class RunSample:
+    """An image that a run drew of itself."""
+
     path: Path
     step: int
-    number: int
+    number: int  # of its prompt
+    prompt: str
+
+
+def samples_of(run: Path) -> dict[tuple[int, int], RunSample]:
+    """The samples of a run by step and number of the prompt; of those drawn again, the later."""
+    return {(sample.step, sample.number): sample for sample in _all_samples(run)}
+
+
+def _all_samples(run: Path) -> Iterator[RunSample]:
+    try:
+        with open_file(run / "events.jsonl") as file:
+            for line in file:
+                if MARK in line and (event := _event(line)) and event.number > 0:
+                    path = run / "samples" / Path(event.path).name
+                    yield RunSample(path, event.step, event.number, event.prompt)
+    except OSError:
+        return
 
 
 class Samples:
@@ -59,20 +78,8 @@ class Samples:
 
     @cached_property
     def _known(self) -> dict[tuple[int, int], Path]:
-        """By step and number of the prompt; of those drawn again, the later."""
-        return {(sample.step, sample.number): sample.path for sample in self._all()}
-
-    def _all(self) -> Iterator[_Sample]:
         run = self._subject.run
-        if run is None:
-            return
-        try:
-            with open_file(run / "events.jsonl") as file:
-                for line in file:
-                    if MARK in line and (event := _event(line)) and event.number > 0:
-                        yield _Sample(run / "samples" / Path(event.path).name, event.step, event.number)
-        except OSError:
-            return
+        return {place: sample.path for place, sample in samples_of(run).items()} if run else {}
 
 
 def _event(line: bytes) -> SampleReady | None:
@@ -92,3 +99,9 @@ def _says(path: Path, prompt: Prompt) -> bool:
     negative = f"\nNegative prompt: {prompt.negative}\n" if prompt.negative else "\nSteps: "
     same = all(told.get(name) == value for name, value in wanted.items())
     return same and text.startswith(f"{prompt.prompt}{negative}")
+
+
+def prompt_in(parameters: str) -> str:
+    """The prompt that stands before an image's settings in A1111's words; "" for a text of another kind."""
+    words, found, _ = parameters.rpartition("\nSteps: ")
+    return words.partition("\nNegative prompt: ")[0] if found else ""

@@ -21,7 +21,8 @@ ALWAYS = ("*model_index.json", "scheduler/*.json", "*tokenizer*/*")
 TOKENIZER = ("tokenizer*.json", "vocab.json", "merges.txt", "spiece.model", "special_tokens_map.json")
 # A component that is a repository of its own, such as another VAE, has its files outside of folders.
 OUTSIDE = (
-    "config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*", *TOKENIZER,
+    "config.json", "preprocessor_config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*",
+    *TOKENIZER,
 )  # fmt: skip
 IGNORED_FILES = (
     "*.msgpack",
@@ -67,6 +68,14 @@ def missing_model(name: str) -> Problem | None:
     return None if path.exists() or looks_like_hub_name(name) else problem("model.not-there", name=name)
 
 
+def is_downloaded(name: str, cache: Path | None = None) -> bool:
+    """Whether weights of a hub model were downloaded before. Looks at names alone, and asks no network."""
+    from huggingface_hub import constants  # noqa: PLC0415
+
+    snapshots = _place_of(name, cache or Path(constants.HF_HUB_CACHE)) / "snapshots"
+    return any(path.suffix in (".safetensors", ".pth") and path.exists() for path in snapshots.glob("*/*"))
+
+
 class HubApi(Protocol):
     """What is asked of Hugging Face before a download: an `HfApi`."""
 
@@ -81,9 +90,12 @@ class Wanted:
     folders: tuple[str, ...]  # those with weights, the denoiser's first
     alone: bool = False  # one component, which may be a repository of its own
     tokenizer: bool = False  # nothing but the tokenizer of such a repository
+    files: tuple[str, ...] = ()  # nothing but these, by patterns
 
     def patterns(self, ending: str) -> tuple[str, ...]:
         """The names of files to fetch; `ending` of those with weights."""
+        if self.files:
+            return self.files
         if self.tokenizer:
             return TOKENIZER
         configs = (f"{folder}/config.json" for folder in self.folders)
@@ -165,7 +177,11 @@ def check_download(
 def _is_here(file: Any, name: str, cache: Path) -> bool:
     """Whether a file was downloaded before, also as part of another release of the model."""
     blob = file.lfs.sha256 if file.lfs else file.blob_id
-    return bool(blob) and (cache / f"models--{name.replace('/', '--')}" / "blobs" / blob).is_file()
+    return bool(blob) and (_place_of(name, cache) / "blobs" / blob).is_file()
+
+
+def _place_of(name: str, cache: Path) -> Path:
+    return cache / f"models--{name.replace('/', '--')}"
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import (  # noqa: PLC0415
+    from modules.tools.opening.models import (  # noqa: PLC0415
         check_target,
         narrowed,
         open_model,

@@ -81,7 +81,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.merging.extraction import extract  # noqa: PLC0415
     from modules.merging.models import opened  # noqa: PLC0415
-    from modules.tools.models import check_file  # noqa: PLC0415
+    from modules.tools.opening.models import check_file  # noqa: PLC0415
     from modules.tools.run_steps import place_of  # noqa: PLC0415
 
     target = Path(settings.out).expanduser().absolute()

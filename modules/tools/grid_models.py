@@ -27,7 +27,7 @@ from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.system.weights import open_weights
 from modules.tools.merge import OpenMerge, merge_in, opened_merge
-from modules.tools.models import open_model
+from modules.tools.opening.models import open_model
 from modules.trainer.backup import read_entry
 from modules.trainer.preparation import Tell, load_options, resolved
 from modules.trainer.sampling.lora_overlay import with_loras

@@ -52,8 +52,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.formats.adapter_files import left_out  # noqa: PLC0415
     from modules.merging.low_rank import Wanted  # noqa: PLC0415
-    from modules.tools.adapter_tools import MadeFor, embeddings_in, form_of, tell_approximate, write_lora  # noqa: PLC0415
-    from modules.tools.models import check_file  # noqa: PLC0415
+    from modules.tools.opening.adapter_tools import MadeFor, embeddings_in, form_of, tell_approximate, write_lora  # noqa: PLC0415
+    from modules.tools.opening.models import check_file  # noqa: PLC0415
     from modules.tools.run_steps import file_of  # noqa: PLC0415
 
     target = Path(settings.out).expanduser().absolute()

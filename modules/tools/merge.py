@@ -91,7 +91,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         UserError: a model cannot be read, they do not belong together, or the target is taken.
     """
     from modules.system.devices import DTYPES  # noqa: PLC0415
-    from modules.tools.models import check_target  # noqa: PLC0415
+    from modules.tools.opening.models import check_target  # noqa: PLC0415
     from modules.tools.recipes import RECIPE, recipe_of, with_recipe  # noqa: PLC0415
 
     settings = with_recipe(settings)
@@ -267,7 +267,7 @@ def _how(settings: Settings, family: DiffusersFamily, count: int) -> How:
 
 def _loras(settings: Settings, family: DiffusersFamily, tell: Tell) -> Loras:
     from modules.families.parts.adapter_origin import read_for, reservations  # noqa: PLC0415
-    from modules.tools.models import SKIP  # noqa: PLC0415
+    from modules.tools.opening.models import SKIP  # noqa: PLC0415
     from modules.tools.run_steps import file_of  # noqa: PLC0415
 
     found: list[Any] = []

@@ -62,8 +62,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.merging.adapters import smaller  # noqa: PLC0415
     from modules.merging.low_rank import Wanted  # noqa: PLC0415
     from modules.system.weights import open_weights  # noqa: PLC0415
-    from modules.tools.adapter_tools import embeddings_in, form_of, tell_approximate, write_lora  # noqa: PLC0415
-    from modules.tools.models import check_file  # noqa: PLC0415
+    from modules.tools.opening.adapter_tools import embeddings_in, form_of, tell_approximate, write_lora  # noqa: PLC0415
+    from modules.tools.opening.models import check_file  # noqa: PLC0415
     from modules.tools.run_steps import file_of  # noqa: PLC0415
 
     target = Path(settings.out).expanduser().absolute()
@@ -93,7 +93,7 @@ def _layers(settings: Settings, file: Path, form: Any, wanted: Wanted, tell: Tel
     """Those of the file under its own names if it stays what it is, else as its model has them."""
     from modules.formats.adapter_files import left_out  # noqa: PLC0415
     from modules.merging.adapters import Lora, plain_layers  # noqa: PLC0415
-    from modules.tools.adapter_tools import MadeFor, form_of  # noqa: PLC0415
+    from modules.tools.opening.adapter_tools import MadeFor, form_of  # noqa: PLC0415
 
     if form == form_of(file) and not settings.base and (plain := plain_layers(file)) is not None:
         return Lora(plain)

@@ -97,7 +97,7 @@ def _with_seed(prompt: Values, more: int) -> Values:
 def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
     """The model with the files on it, and whether any of them can change what its text encoders say."""
     from modules.families.parts.adapter_origin import reservations  # noqa: PLC0415
-    from modules.tools.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
+    from modules.tools.opening.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
 
     tell(Stage("stage.opening-model"))

@@ -58,7 +58,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.merging import weight_shift  # noqa: PLC0415
     from modules.merging.blocks import Blocks  # noqa: PLC0415
     from modules.merging.shift_picture import picture  # noqa: PLC0415
-    from modules.tools.shift_sides import Sides  # noqa: PLC0415
+    from modules.tools.opening.shift_sides import Sides  # noqa: PLC0415
 
     folder = Path(settings.out).expanduser().absolute()
     _check(settings, folder)
@@ -109,8 +109,8 @@ def _steps(settings: Settings, blocks: Blocks, progress: Callable[[int, int], No
     """What has moved at each step that the run has kept."""
     from modules.families import LoadOptions  # noqa: PLC0415
     from modules.merging import weight_shift  # noqa: PLC0415
+    from modules.tools.opening.shift_sides import Sides  # noqa: PLC0415
     from modules.tools.run_steps import run_step, steps_with_weights  # noqa: PLC0415
-    from modules.tools.shift_sides import Sides  # noqa: PLC0415
 
     run = run_step(settings.tuned)
     assert run is not None

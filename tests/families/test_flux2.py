@@ -31,7 +31,7 @@ from modules.families.parts.dit.flux2 import LONGEST
 from modules.formats.layouts.vae import kl_vae
 from modules.system.headers.gguf_names import IN_LAYER
 from modules.system.weights import open_weights
-from modules.tools.models import open_model
+from modules.tools.opening.models import open_model
 from tests.families.contract import LONG, OPTIONS, assert_same_weights
 from tests.families.dit_contract import PROMPTS, DitContract
 from tests.families.dit_runs import DitRuns

@@ -22,7 +22,7 @@ from modules.methods import Method, attach, check_training_adapters
 from modules.methods.training_adapters import TrainingAdapters, adapters_key
 from modules.preset.preset import Preset
 from modules.sentences.render import PLAIN
-from modules.tools.models import merge_lora
+from modules.tools.opening.models import merge_lora
 from tests.families.pretend.card import CARD
 from tests.families.pretend.family import Pretend
 from tests.families.pretend.model import tiny_pretend

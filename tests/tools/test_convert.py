@@ -16,7 +16,7 @@ from modules.families.parts.opening import take_other
 from modules.families.zimage import ZImage
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
-from modules.tools.models import merge_lora, open_model
+from modules.tools.opening.models import merge_lora, open_model
 from tests.families.tiny_models import tiny_flux1, tiny_flux2, tiny_zimage
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sd2, tiny_sdxl

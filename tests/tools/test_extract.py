@@ -16,7 +16,7 @@ from modules.formats.lora import LoraTensors
 from modules.formats.tensors import write_tensors
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import SafetensorsFile
-from modules.tools.models import merge_lora, open_model
+from modules.tools.opening.models import merge_lora, open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sdxl
 from tests.tools.test_convert import converted

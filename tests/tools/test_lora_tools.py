@@ -18,7 +18,7 @@ from modules.formats.loha import LohaTensors
 from modules.formats.lora import LoraTensors
 from modules.formats.tensors import write_tensors
 from modules.messages import Finished, Note, RunTool
-from modules.tools.models import open_model
+from modules.tools.opening.models import open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd
 from tests.tools.test_extract import RANK, lora_of_all_layers

@@ -21,7 +21,7 @@ from modules.merging.combine import METHODS, Mix
 from modules.merging.models import Place, opened
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
-from modules.tools.models import merge_lora, open_model
+from modules.tools.opening.models import merge_lora, open_model
 from modules.tools.recipes import RECIPE
 from tests.families.tiny_models import tiny_flux1, tiny_zimage
 from tests.test_run import do

@@ -14,7 +14,7 @@ from safetensors.torch import save_file
 from modules.errors import UserError
 from modules.families import LoadOptions
 from modules.messages import Event, Finished, Note, RunTool, SampleReady, Stage, Stop
-from modules.tools.models import merge_lora, open_model
+from modules.tools.opening.models import merge_lora, open_model
 from tests.test_run import do
 from tests.trainer.runs import folder_of, model_of, run, smallest_model, values
 

@@ -19,7 +19,7 @@ from modules.families import Family, LoadOptions, family_class
 from modules.messages import Event, Note, SampleReady
 from modules.preset.sections.sampling import Prompt, Sampling
 from modules.system.bundled import resolve
-from modules.tools.models import merge_lora
+from modules.tools.opening.models import merge_lora
 from modules.trainer.sampling.image_files import overview_of, parameters_text
 from modules.trainer.sampling.lora_overlay import with_loras
 from modules.trainer.sampling.sampler import Sample, Sampler

@@ -1,0 +1,1 @@
+"""What a tool is given, opened: models, LoRAs, sides of a comparison."""
