@@ -40,7 +40,7 @@ def test_what_gives_no_tensor_or_draws_is_answered_alike() -> None:
             assert weight.grad is not None and weight.grad.shape == weight.shape
             with torch.no_grad():
                 assert weight.add_(1) is weight
-                assert torch._foreach_add_([weight], 1) is None
+                torch._foreach_add_([weight], 1)
             assert torch.randint(9, (2,), generator=generator).dtype is torch.int64
             assert torch.rand(2, generator=generator).dtype is torch.float32
             assert torch.empty(5, 2)[torch.empty(3, dtype=torch.int64)].shape == (3, 2)
