@@ -21,6 +21,9 @@ NOTHING: Sections = frozenset()
 LAMBDA = "lambda"  # among the names of a scope: what functions without annotations may be given
 ROUNDS = 2  # a name may get its section from another that gets it further down
 AROUND = (ast.Subscript, ast.IfExp, ast.BoolOp, ast.Starred, ast.Tuple, ast.List, ast.NamedExpr)
+INNER = (ast.FunctionDef, ast.ClassDef, ast.Lambda)
+BINDING = (ast.AnnAssign, ast.Assign, ast.NamedExpr, ast.For, ast.comprehension, ast.Call)
+TELLING = (*INNER, *BINDING, ast.Attribute)
 
 
 @cache
@@ -61,6 +64,7 @@ class Reads:
                 if issubclass(base, Section) and base is not Section:
                     self._named[base.__name__] = self._named.get(base.__name__, NOTHING) | {base}
         self._members: dict[str, Sections] = defaultdict(lambda: NOTHING)  # of any class: attributes and results
+        self._own: dict[ast.AST, list[ast.AST]] = {}
         trees = list(trees)
         for _ in range(ROUNDS):
             for tree in trees:
@@ -77,7 +81,7 @@ class Reads:
     def _scope(self, scope: ast.AST, env: dict[str, Sections], names: dict[str, Sections]) -> None:
         """Follow one function, class or file; `env`: what the names around it hold."""
         env = defaultdict(lambda: NOTHING, env)
-        own = list(_own_nodes(scope))
+        own = self._own.get(scope) or self._own.setdefault(scope, list(_own_nodes(scope)))
         for _ in range(ROUNDS):
             for node in own:
                 if isinstance(node, ast.AnnAssign):  # of a table of functions, what they are given
@@ -86,7 +90,7 @@ class Reads:
         for node in own:
             if isinstance(node, ast.Attribute):
                 self._note(self._of(node.value, env), node.attr)
-            elif isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
+            elif isinstance(node, INNER):
                 self._scope(node, self._entered(node, scope, env, names), names)
 
     def _entered(self, node: Any, scope: ast.AST, env: dict[str, Sections], names: dict[str, Sections]) -> Any:
@@ -150,10 +154,7 @@ class Reads:
         if isinstance(node, ast.GeneratorExp | ast.ListComp | ast.SetComp):
             return self._of(node.elt, env)
         parts = [part for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)] if node else []
-        inner = isinstance(
-            node, ast.Subscript | ast.IfExp | ast.BoolOp | ast.Starred | ast.Tuple | ast.List | ast.NamedExpr
-        )
-        return frozenset().union(*(self._of(part, env) for part in parts)) if inner else NOTHING
+        return frozenset().union(*(self._of(part, env) for part in parts)) if isinstance(node, AROUND) else NOTHING
 
     def _attribute(self, owners: Sections, name: str) -> Sections:
         fields = [owner.model_fields[name].annotation for owner in owners if name in owner.model_fields]
@@ -191,8 +192,11 @@ class Reads:
 
 
 def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
-    """What stands in a scope, but not in the functions and classes inside it."""
-    for node in ast.iter_child_nodes(scope):
-        yield node
-        if not isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda):
-            yield from _own_nodes(node)
+    """What stands in a scope and may say something, but not in the functions and classes inside it."""
+    left = [*ast.iter_child_nodes(scope)][::-1]
+    while left:
+        node = left.pop()
+        if isinstance(node, TELLING):
+            yield node
+        if not isinstance(node, INNER):
+            left += [*ast.iter_child_nodes(node)][::-1]

@@ -2,8 +2,9 @@
 
 import ast
 from collections import Counter, defaultdict
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,10 @@ from modules.preset.sections.concept import Concept
 from modules.preset.sections.method import Lora
 from modules.system.bundled import ROOT
 from tests.setting_reads import Reads, of_a_preset, settings_of
+from tests.sources import FILES as ALL_FILES
+from tests.sources import nodes, parsed, text_of
 
-FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py") if path.stat().st_size)
+FILES = [path for path in ALL_FILES if path.stat().st_size]
 FORBIDDEN_NAMES = {"utils", "util", "helpers", "misc", "common", "base", "manager"}
 BOTTOM = ROOT / "app/gui/kit/base"  # a floor and no drawer: what everything that is drawn stands on
 LONGEST_FILE, LONGEST_FUNCTION, USUAL_FUNCTION = 400, 50, 45
@@ -25,24 +28,22 @@ READ_THROUGH_A_DUMP = (Optimizer,)  # `keywords` hands all of them to the optimi
 READ_BY_NAME = {(Concept, f"{effect}{ending}") for effect in EFFECTS for ending in ("", "_fixed")}  # image/augment.py
 
 
-@cache
-def tree_of(path: Path) -> ast.Module:
-    return ast.parse(path.read_text(encoding="utf-8"))
+def nodes_in(path: Path, *kinds: Any) -> Iterator[Any]:
+    return nodes(text_of(path), *kinds)
 
 
 def functions() -> list[tuple[int, str]]:
     return [
         (node.end_lineno - node.lineno + 1, f"{path.relative_to(ROOT)} {node.name}")
         for path in FILES
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno
+        for node in nodes_in(path, ast.FunctionDef, ast.AsyncFunctionDef)
     ]
 
 
 def test_a_file_says_what_it_is_and_fits_on_a_few_screens() -> None:
     """The first line of a file is its caption on the plan."""
-    assert [str(path.relative_to(ROOT)) for path in FILES if not ast.get_docstring(tree_of(path))] == []
-    lines = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in FILES}
+    assert [str(path.relative_to(ROOT)) for path in FILES if not ast.get_docstring(parsed(text_of(path)))] == []
+    lines = {path: len(text_of(path).splitlines()) for path in FILES}
     assert {path: count for path, count in lines.items() if count > LONGEST_FILE} == {}
     names = {path: {path.stem, *path.relative_to(ROOT).parts} & FORBIDDEN_NAMES for path in FILES}
     assert {path for path, found in names.items() if found and BOTTOM not in path.parents} == set()
@@ -70,7 +71,7 @@ def test_functions_can_be_read_at_a_glance() -> None:
 
 
 def test_every_setting_is_read_by_some_code() -> None:
-    reads = Reads(map(tree_of, FILES))
+    reads = Reads(parsed(text_of(path)) for path in FILES)
     unread = [
         f"{section.__name__}.{name}"
         for section in dict.fromkeys(of_a_preset())
@@ -103,9 +104,8 @@ def test_no_file_of_the_program_reads_the_clock_to_draw_lots() -> None:
     imports = [
         str(path.relative_to(ROOT))
         for path in FILES
-        for node in ast.walk(tree_of(path))
-        if (isinstance(node, ast.Import) and any(name.name == "random" for name in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "random")
+        for node in nodes_in(path, ast.Import, ast.ImportFrom)
+        if "random" in ([node.module] if isinstance(node, ast.ImportFrom) else [name.name for name in node.names])
     ]
     assert imports == []
 
@@ -122,10 +122,8 @@ def test_no_python_that_is_started_imports_from_the_folder_where_the_user_stands
     named = [
         path.relative_to(ROOT).as_posix()
         for path in [*FILES, *(ROOT / "tests").rglob("*.py")]
-        if any(
-            isinstance(node, ast.Attribute) and ast.unparse(node) == "sys.executable"
-            for node in ast.walk(tree_of(path))
-        )
+        if "executable" in text_of(path)
+        and any(ast.unparse(node) == "sys.executable" for node in nodes_in(path, ast.Attribute))
     ]
     assert sorted(named) == sorted(STARTS_A_PYTHON)
 
@@ -155,11 +153,10 @@ def test_an_expression_of_a_stranger_never_reaches_pythons_matcher() -> None:
     found = {
         path.relative_to(ROOT).as_posix()
         for path in FILES
-        for call in ast.walk(tree_of(path))
-        if isinstance(call, ast.Call)
-        and isinstance(call.func, ast.Attribute)
-        and ast.unparse(call.func.value) == "re"
+        for call in nodes_in(path, ast.Call)
+        if isinstance(call.func, ast.Attribute)
         and call.func.attr in MATCHING
+        and ast.unparse(call.func.value) == "re"
         and not isinstance(call.args[0], ast.Constant)
     }
     assert found - PUT_TOGETHER.keys() == set()
@@ -187,10 +184,7 @@ OPENS_ITSELF = {
 
 def test_whatever_is_read_is_first_asked_whether_it_is_a_file() -> None:
     found = {
-        path.relative_to(ROOT).as_posix()
-        for path in FILES
-        for call in ast.walk(tree_of(path))
-        if isinstance(call, ast.Call) and _reads_a_file(call)
+        path.relative_to(ROOT).as_posix() for path in FILES for call in nodes_in(path, ast.Call) if _reads_a_file(call)
     }
     assert found - OPENS_ITSELF.keys() == set()
 
@@ -198,6 +192,8 @@ def test_whatever_is_read_is_first_asked_whether_it_is_a_file() -> None:
 def _reads_a_file(call: ast.Call) -> bool:
     if not isinstance(call.func, ast.Attribute):
         return isinstance(call.func, ast.Name) and call.func.id == "open"
+    if call.func.attr not in {"open", "load", "ZipFile", "read_text", "read_bytes"}:
+        return False
     called, mode = ast.unparse(call.func), call.args[0] if call.args else None
     for_reading = isinstance(mode, ast.Constant) and str(mode.value).startswith("r")
     return (
@@ -213,9 +209,8 @@ def test_families_and_methods_never_meet_in_a_name() -> None:
     both = [
         f"{path.relative_to(ROOT)} {node.name}"
         for path in FILES
-        for node in ast.walk(tree_of(path))
-        if isinstance(node, ast.ClassDef)
-        and any(node.name.lower().startswith(family) for family in families)
+        for node in nodes_in(path, ast.ClassDef)
+        if any(node.name.lower().startswith(family) for family in families)
         and any(method in node.name.lower() for method in methods)
     ]
     assert both == []
@@ -241,8 +236,8 @@ def test_nothing_above_a_source_opens_an_image_or_a_caption_by_its_path() -> Non
         for pattern in DATA_ROOMS
         for path in sorted(ROOT.glob(pattern))
         if path.relative_to(ROOT).as_posix() not in MAY_OPEN
-        for call in ast.walk(tree_of(path))
-        if isinstance(call, ast.Call) and _opens_a_path(call)
+        for call in nodes_in(path, ast.Call)
+        if _opens_a_path(call)
     ]
     assert opened == []
 
@@ -252,8 +247,7 @@ def _opens_a_path(call: ast.Call) -> bool:
         return call.func.id in {"open", "sha256_of"}
     if not isinstance(call.func, ast.Attribute):
         return False
-    of, name = ast.unparse(call.func.value), call.func.attr
     with_mode = bool(call.args) and isinstance(call.args[0], ast.Constant)
-    return name in {"read_bytes", "read_text", "stat"} or (
-        name == "open" and (with_mode or of in {"Image", "os", "io"})
+    return call.func.attr in {"read_bytes", "read_text", "stat"} or (
+        call.func.attr == "open" and (with_mode or ast.unparse(call.func.value) in {"Image", "os", "io"})
     )

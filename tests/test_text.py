@@ -24,6 +24,7 @@ from modules.text import (
     rate,
     time_left,
 )  # fmt: skip
+from tests.sources import FILES, nodes, text_of
 
 HOME = ("modules/text.py", "modules/sentences/", "modules/check/")
 # The notation of presets, which is read again ("1 epoch", "30 minutes"), and a limit in round numbers.
@@ -31,12 +32,7 @@ NOTATION = {"modules/preset/text/interval.py", "modules/preset/text/share.py", "
 UNIT = re.compile(
     r"^ ?(B|kB|MB|GB|TB|KiB|MiB|GiB|h|min|hours?|minutes?|seconds?|days?|it/s|s/it|steps/s|s/step)\b|^ ?%$"
 )
-FILES = [
-    path
-    for folder in ("app", "modules")
-    for path in sorted((ROOT / folder).rglob("*.py"))
-    if not path.relative_to(ROOT).as_posix().startswith(HOME)
-]
+ABROAD = [path for path in FILES if not path.relative_to(ROOT).as_posix().startswith(HOME)]
 
 
 @pytest.mark.parametrize(
@@ -111,24 +107,18 @@ def test_where_a_run_stands() -> None:
     assert progress_text(Progress(1840, 12_040, 3, 20)) == "epoch 4 of 20, step 1,840 of 12,040"
 
 
-def by_hand(tree: ast.AST, *, plurals: bool = True) -> list[int]:
+def by_hand(source: str, *, plurals: bool = True) -> list[int]:
     """Lines where a number gets a unit of bytes or time, or a word its plural, without modules/text.py."""
     found: list[int] = []
-    for node in ast.walk(tree):
-        if isinstance(node, ast.JoinedStr):
-            pairs = zip(node.values, node.values[1:], strict=False)
-            found += [
-                node.lineno
-                for number, text in pairs
-                if isinstance(number, ast.FormattedValue)
-                and isinstance(text, ast.Constant)
-                and UNIT.match(str(text.value))
-            ]
-        elif (
-            plurals
-            and isinstance(node, ast.IfExp)
-            and {"", "s"} == {end.value for end in (node.body, node.orelse) if isinstance(end, ast.Constant)}
-        ):
+    for node in nodes(source, ast.JoinedStr):
+        pairs = zip(node.values, node.values[1:], strict=False)
+        found += [
+            node.lineno
+            for number, text in pairs
+            if isinstance(number, ast.FormattedValue) and isinstance(text, ast.Constant) and UNIT.match(str(text.value))
+        ]
+    for node in nodes(source, ast.IfExp) if plurals else ():
+        if {"", "s"} == {end.value for end in (node.body, node.orelse) if isinstance(end, ast.Constant)}:
             found.append(node.lineno)
     return found
 
@@ -136,14 +126,14 @@ def by_hand(tree: ast.AST, *, plurals: bool = True) -> list[int]:
 def test_nobody_writes_units_or_plurals_by_hand() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}"
-        for path in FILES
+        for path in ABROAD
         if path.relative_to(ROOT).as_posix() not in NOTATION
-        for line in by_hand(ast.parse(path.read_text(encoding="utf-8")), plurals=path.is_relative_to(ROOT / "app"))
+        for line in by_hand(text_of(path), plurals=path.is_relative_to(ROOT / "app"))
     ]
     assert found == []
 
 
 def test_the_search_for_units_finds_them() -> None:
-    assert by_hand(ast.parse('f"{size / 1e9:.1f} GB"')) == [1]
-    assert by_hand(ast.parse("f\"{n} image{'' if n == 1 else 's'}\"")) == [1]
-    assert by_hand(ast.parse('f"{in_bytes(size)} on the card"')) == []
+    assert by_hand('f"{size / 1e9:.1f} GB"') == [1]
+    assert by_hand("f\"{n} image{'' if n == 1 else 's'}\"") == [1]
+    assert by_hand('f"{in_bytes(size)} on the card"') == []

@@ -13,21 +13,22 @@ from modules.language import use
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
 from tests.gui.pseudo import PSEUDO, WORD
-from tests.sentences.test_nobody_reads_a_sentence import FILES
+from tests.sources import FILES, nodes, text_of
 
 ERRORS = {"UserError", "Problems", "GaveUp", "NoDisplay", "UnusableImage", "UnreadableBackup", "BadValue"}
 
 
 def sentences(source: str) -> Iterator[str]:
     """Errors that are made of a text, or of a code that no row has."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ERRORS:
+    for node in nodes(source, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in ERRORS:
             for part in node.args[:1]:
                 inner = part.args[0] if isinstance(part, ast.Call) and ast.unparse(part.func) == "as_it_is" else part
                 ends = [inner.body, inner.orelse] if isinstance(inner, ast.IfExp) else [inner]
                 if any(is_text(end) for end in ends):
                     yield ast.unparse(node)
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "code":
+    for node in nodes(source, ast.Assign):
+        if isinstance(node.targets[0], ast.Name) and node.targets[0].id == "code":
             ends = [node.value.body, node.value.orelse] if isinstance(node.value, ast.IfExp) else []
             yield from (ast.unparse(node) for end in ends if isinstance(end, ast.Constant) and is_text(end))
 
@@ -50,7 +51,7 @@ def test_a_sentence_that_is_raised_is_found(wrong: str) -> None:
 
 
 def test_every_error_is_raised_with_a_code() -> None:
-    found = {f"{path.name}: {line}" for path in FILES for line in sentences(path.read_text(encoding="utf-8"))}
+    found = {f"{path.name}: {line}" for path in FILES for line in sentences(text_of(path))}
     assert found == set()
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from modules.sentences.catalogue import CATALOGUE
 from modules.system.bundled import ROOT
+from tests.sources import FILES, nodes, text_of
 
-FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py"))
 TABLES = ROOT / "modules/sentences/tables"
 CUTS = {"partition", "rpartition", "split", "rsplit", "removeprefix", "removesuffix", "replace", "find", "index"}
 ASKS = {"startswith", "endswith"}
@@ -34,15 +34,17 @@ MAKERS = {
 
 def readers(source: str) -> Iterator[str]:
     """The lines that take a sentence apart, look into it, or change words in it."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CUTS | ASKS:
+    for node in nodes(source, ast.Call):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in CUTS | ASKS:
             literals = [part.value for arg in node.args for part in ast.walk(arg) if isinstance(part, ast.Constant)]
             between = any(isinstance(text, str) and BETWEEN.search(text) for text in literals)
             if (between and node.func.attr in CUTS) or _is_text(node.func.value):
                 yield ast.unparse(node)
-        if isinstance(node, ast.Compare) and _looks_into(node):
+    for node in nodes(source, ast.Compare):
+        if _looks_into(node):
             yield ast.unparse(node)
-        if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "error.args":
+    for node in nodes(source, ast.Subscript):
+        if isinstance(node.value, ast.Attribute) and ast.unparse(node.value) == "error.args":
             yield ast.unparse(node)
 
 
@@ -90,7 +92,7 @@ def test_no_code_reads_a_sentence() -> None:
         f"{path.relative_to(ROOT)}: {line}"
         for path in FILES
         if str(path.relative_to(ROOT)) not in OTHERS and TABLES not in path.parents
-        for line in readers(path.read_text(encoding="utf-8"))
+        for line in readers(text_of(path))
     }
     assert found == set()
 
@@ -107,8 +109,8 @@ def codes_of(call: ast.Call) -> Iterator[str]:
 
 def codes_in(source: str) -> Iterator[str]:
     """Codes that are written where problems, findings and fixes are made."""
-    for node in ast.walk(ast.parse(source)):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKERS:
+    for node in nodes(source, ast.Call):
+        if isinstance(node.func, ast.Name) and node.func.id in MAKERS:
             yield from (code for code in codes_of(node) if "." in code and " " not in code)
 
 
@@ -116,14 +118,14 @@ def test_every_code_has_its_row() -> None:
     unknown = {
         f"{path.name}: {code}"
         for path in FILES
-        for code in codes_in(path.read_text(encoding="utf-8"))
+        for code in codes_in(text_of(path))
         if not code.endswith((".", "-")) and code not in CATALOGUE
     }
     assert unknown == set()
 
 
 def test_every_row_is_said_somewhere() -> None:
-    source = "\n".join(path.read_text(encoding="utf-8") for path in FILES if TABLES not in path.parents)
+    source = "\n".join(text_of(path) for path in FILES if TABLES not in path.parents)
     made = re.compile("|".join(re.escape(stem) for stem in BUILT))
     unused = [code for code in CATALOGUE if f'"{code}"' not in source and not made.match(code)]
     assert unused == []

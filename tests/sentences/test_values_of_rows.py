@@ -7,10 +7,8 @@ import string
 from collections.abc import Iterator
 
 from modules.sentences.catalogue import CATALOGUE
-from modules.system.bundled import ROOT
 from tests.sentences.test_nobody_reads_a_sentence import codes_of
-
-FILES = sorted(path for folder in ("app", "modules") for path in (ROOT / folder).rglob("*.py"))
+from tests.sources import FILES, nodes, text_of
 
 
 def named(code: str) -> set[str]:
@@ -23,8 +21,8 @@ def named(code: str) -> set[str]:
 
 def lacking(source: str) -> Iterator[str]:
     """Codes with what is not given, where all values are written at the call."""
-    for node in ast.walk(ast.parse(source)):
-        if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name) or not node.args:
+    for node in nodes(source, ast.Call):
+        if not isinstance(node.func, ast.Name) or not node.args:
             continue
         given = {word.arg for word in node.keywords}
         if node.func.id in {"problem", "UserError", "GaveUp", "NoDisplay"} and None not in given:
@@ -33,7 +31,7 @@ def lacking(source: str) -> Iterator[str]:
 
 
 def test_every_row_gets_its_values() -> None:
-    found = [row for path in FILES for row in lacking(path.read_text(encoding="utf-8"))]
+    found = [row for path in FILES for row in lacking(text_of(path))]
     assert found == []
 
 
