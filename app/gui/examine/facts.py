@@ -9,6 +9,8 @@ from app.gui.grids.grid_draft import SIDES, Place, ShownGrid
 from app.gui.session.run_history import parameters_in
 from modules.grids.axes import Head
 from modules.language import tr
+from modules.scores.kinds import SCORES
+from modules.scores.record import Scored
 
 SETTING = re.compile(r'([\w ]+): ("(?:[^"\\]|\\.)*"|[^,]*)(?:, |$)')
 SHOWN = {
@@ -19,8 +21,8 @@ MEASURED = {"forgotten": "Forgotten", "learnt": "Learnt", "balance": "Balance"}
 Fact = tuple[str, str]
 
 
-def facts_of(grid: ShownGrid, place: Place, path: Path) -> list[Fact]:
-    """Names and values: the place in the grid, then the picture's own settings, then what was measured at its step."""
+def facts_of(grid: ShownGrid, place: Place, path: Path, scored: Scored | None = None) -> list[Fact]:
+    """Names and values: the place in the grid, the picture's settings, what was measured at its step; its scores."""
     prompt, negative, settings = parts_of(parameters_in(path))
     axes = [(grid.axis(side), place[n]) for n, side in enumerate(SIDES)]
     own = ("prompt", "replace", "none", "seed", "guidance", "steps", "sampler", "size")
@@ -37,7 +39,9 @@ def facts_of(grid: ShownGrid, place: Place, path: Path) -> list[Fact]:
         value = getattr(step, name, None)
         if value is not None:
             found.append((tr(label), f"{value:.2f}"))
-    return found
+    values = scored.values if scored else {}
+    return [*found, *((tr(kind.title), f"{values[name]:.{kind.digits}f}") for name, kind in SCORES.items()
+                      if name in values)]  # fmt: skip
 
 
 def _value(head: Head) -> str:

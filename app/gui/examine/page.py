@@ -1,4 +1,4 @@
-"""The page "Examine": grids of pictures, and how far the weights of a run have moved, as tabs."""
+"""The page "Examine": grids of pictures, their scores, and how far the weights of a run have moved, as tabs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,12 @@ from pathlib import Path
 
 from app.gui.context import AppContext
 from app.gui.examine.grid_tab import GridTab
+from app.gui.examine.scores_tab import ScoresTab
 from app.gui.examine.shift_tab import ShiftTab
 from app.gui.kit import Option, Segmented
 from app.gui.page import Page, header_of
 from app.gui.run.run_list import RunList
+from modules.grids.record import FILE
 from modules.language import tr
 
 TICK_MS = 250
@@ -30,7 +32,7 @@ class ExaminePage(Page):
 
     def build(self) -> Iterator[None]:
         controls, _ = header_of(self)
-        titles = {GRID: tr("Grids"), "shift": tr("Weight shift")}
+        titles = {GRID: tr("Grids"), "scores": tr("Scores"), "shift": tr("Weight shift")}
         self.choice = Segmented(controls, [Option(key, title) for key, title in titles.items()], GRID, self.turn)
         self.choice.pack()
         self.grid.pack(fill="both", expand=True)
@@ -51,8 +53,11 @@ class ExaminePage(Page):
         tab.shown()
 
     def _made(self, key: str) -> Page:
-        kinds: dict[str, Callable[..., Page]] = {"shift": ShiftTab}
-        made = kinds[key](self, self.context, self.runs, self._run)
+        kinds: dict[str, tuple[Callable[..., Page], Callable[[], Path | None]]] = {
+            "scores": (ScoresTab, self._pictures), "shift": (ShiftTab, self._run),
+        }  # fmt: skip
+        kind, first = kinds[key]
+        made = kind(self, self.context, self.runs, first)
         for _ in made.build():
             pass
         return made
@@ -63,6 +68,11 @@ class ExaminePage(Page):
 
     def _runs_read(self) -> None:
         self.front.shown()
+
+    def _pictures(self) -> Path | None:
+        """The grid in front, once it has pictures; else its run."""
+        grid = self.grid.sheet.content
+        return grid.folder if grid is not None and (grid.folder / FILE).is_file() else self._run()
 
     def shown(self) -> None:
         self.runs.look()

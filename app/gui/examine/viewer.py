@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.gui.context import AppContext
-from app.gui.examine.facts import facts_of, parts_of
+from app.gui.examine.facts import Fact, facts_of, parts_of
 from app.gui.examine.kept import KeptModels
 from app.gui.examine.sheet import BASE_GOES_MS, named_value
 from app.gui.grids.grid_draft import SIDES, Place, ShownGrid
@@ -31,6 +31,7 @@ from app.gui.kit import (
 from app.gui.session.open_external import open_external
 from app.gui.session.run_history import parameters_in
 from modules.language import tr
+from modules.scores.record import scores_of
 
 SHARE = 0.86  # of the window
 SIDE = 294  # pixels of the facts
@@ -58,6 +59,7 @@ class GridViewer(Dialog):
         close = Answer(tr("Close"), kind="primary")
         super().__init__(master, tr("Picture"), answers=[close], width=min(wide, high * 1.36), height=high)
         self.context, self.content, self.place = context, grid, place
+        self._scores = scores_of(grid.folder)
         self._path, self.kept, self._moved, self._around = path, kept, moved, around
         self._release = ""
         self._facts()
@@ -181,9 +183,12 @@ class GridViewer(Dialog):
 
     def _show_facts(self, path: Path | None) -> None:
         self.rows.clear()
-        for row, (name, value) in enumerate(facts_of(self.content, self.place, path) if path else []):
+        for row, (name, value) in enumerate(self._facts_of(path) if path else []):
             Label(self.rows, name, role="text2", anchor="nw").grid(row=row, column=0, sticky="nw", pady=px(3))
             Label(self.rows, value, wrap=True).grid(row=row, column=1, sticky="ew", pady=px(3))
+
+    def _facts_of(self, path: Path) -> list[Fact]:
+        return facts_of(self.content, self.place, path, self._scores.get(path))
 
     def _paint(self, cell: SheetCell, row: int, column: int) -> None:
         path = self._path((column, *self.place[1:]))

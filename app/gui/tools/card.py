@@ -16,6 +16,7 @@ from app.gui.session.run_state import WindowEvent
 from app.gui.tools.form import ToolForm
 from app.gui.tools.images import MadeImages
 from app.gui.tools.kept_view import KeptView
+from app.gui.tools.score_view import ScoreView
 from app.gui.tools.shift_view import ShiftView
 from app.gui.tools.sweep import SweepView
 from modules.errors import UserError
@@ -43,6 +44,7 @@ class ResultView(Protocol):
 VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {
     "weight-shift": ShiftView,
     "extract": KeptView,
+    "score": ScoreView,
 }  # by tool
 
 
@@ -51,9 +53,12 @@ class ToolCard(Card):
 
     Args:
         bare: without title, help and form: somebody else fills the settings in, and has room left of the button.
+        view_in: where what is found is drawn, if not on the card.
     """
 
-    def __init__(self, master: Any, context: AppContext, tool: Tool, *, bare: bool = False) -> None:
+    def __init__(
+        self, master: Any, context: AppContext, tool: Tool, *, bare: bool = False, view_in: Frame | None = None
+    ) -> None:
         super().__init__(master, "" if bare else tr(tool.title))
         self.context, self.tool = context, tool
         self.owns_job = False  # the job under way is this card's
@@ -75,7 +80,7 @@ class ToolCard(Card):
         self.bar = Progress(self.body, 0.0)
         self.result = Label(self.body, "", wrap=True)
         self.fixes = Frame(self.body)
-        self.view = VIEWS[tool.name](self.body, context) if tool.name in VIEWS else None
+        self.view = VIEWS[tool.name](view_in or self.body, context) if tool.name in VIEWS else None
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
         self.sweep = SweepView(self.body, context, self.form) if tool.name == "merge" else None
         if self.sweep is not None:

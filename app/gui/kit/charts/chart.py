@@ -25,10 +25,11 @@ class Chart(Painted, tk.Canvas):
 
     Dragging zooms into a part, the wheel zooms at the pointer, a double click or 0 shows all; with the keyboard + - and
     arrows. A chart that is not `full` (the small one of the pane) has no numbers and no zoom. Values begin at 0 unless
-    the axis is logarithmic.
+    the axis is logarithmic or told otherwise.
 
     Args:
         on_mark: called with the values of the marks that were clicked, and where on the chart.
+        from_zero: whether the axis of the values begins at 0.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Chart(Painted, tk.Canvas):
         width: float = 284,
         height: float = 90,
         on_mark: Callable[[list[Any], int, int], object] | None = None,
+        from_zero: bool = True,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=full, width=px(width), height=px(height))
         self.surface = surface_of(master)
@@ -48,7 +50,7 @@ class Chart(Painted, tk.Canvas):
         self.marks: list[ChartMark] = []
         self.kinds: Mapping[Kind, str] = {}  # what marks are called in the legend
         self.legend_end = 0  # pixels from the left edge that the legend takes
-        self._log, self._on_mark = False, on_mark
+        self._log, self._on_mark, self._from_zero = False, on_mark, from_zero
         self._view: tuple[float, float] | None = None
         self._pending = ""
         self._drag_from: int | None = None
@@ -206,7 +208,7 @@ class Chart(Painted, tk.Canvas):
             low = max(low, high * 1e-8)
             return Axis(low * 0.95, high * 1.05, bottom, top, log=True)
         high = min(high, max((curve.usual_high(self._x.low, self._x.high) for curve in drawn), default=high))
-        low = min(low, 0.0)
+        low = min(low, 0.0) if self._from_zero else low - ((high - low) * 0.06 or 0.05 * abs(low))
         return Axis(low, high + ((high - low) * 0.06 or 0.5), bottom, top)
 
     def _draw_lines(self) -> None:
