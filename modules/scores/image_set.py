@@ -96,7 +96,7 @@ def images_in(preset: Preset, scanning: Scanning) -> Index:
     index = scan(preset, cache=Path(preset.general.cache), report=scanning.report, stop=scanning.stop)
     for bad in index.bad:
         scanning.say(problem("image.left-out", file=printable(bad.place, line=True), reason=bad.reason))
-    return index.of_kind("train").one_row_per_image()
+    return index.of_kind("train").training_rows().one_row_per_image()
 
 
 def markers_of(concept: Concept) -> list[str]:

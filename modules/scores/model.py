@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +48,12 @@ def find_model(
     place = resolve(name)
     if place.exists() or not looks_like_hub_name(name):
         if missing := missing_model(name):
-            raise UserError(Problem(missing.code, path, missing.values))
+            raise UserError(replace(missing, path=path))
         return place.absolute()
-    return download_model(name, Wanted((), alone=True, files=files), offline=offline, report=report)
+    try:
+        return download_model(name, Wanted((), alone=True, files=files), offline=offline, report=report)
+    except UserError as error:
+        raise UserError(replace(error.problem, path=path), fixes=error.fixes) from error
 
 
 class ScoringModel:

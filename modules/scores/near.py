@@ -6,14 +6,13 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from modules.data.image.pixels import open_image
-from modules.data.image_errors import UnusableImage
+from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.scores.how import How
 from modules.scores.model import ScoringModel
+from modules.scores.opened import open_images
 from modules.scores.references import References
 from modules.system.read_cache import ReadCache
 from modules.system.stamps import ALWAYS
@@ -62,7 +61,7 @@ class Near:
         for first in range(0, len(names), self._how.batch_size):
             self._how.progress("stage.reading-references", first, len(names))
             some = names[first : first + self._how.batch_size]
-            opened = {name: image for name in some if (image := self._opened(rows[name])) is not None}
+            opened = open_images({name: self._job(rows[name]) for name in some}, self._how)
             if not opened:
                 continue
             vectors = self._model.images([*opened.values()]).numpy()
@@ -71,9 +70,5 @@ class Near:
             found |= computed
         return found
 
-    def _opened(self, row: int) -> Image.Image | None:
-        try:
-            return open_image(self._references.files[row], ENOUGH / self._references.sides[row])
-        except UnusableImage as error:
-            self._how.say(error.problem)
-            return None
+    def _job(self, row: int) -> tuple[DataFile, float]:
+        return self._references.files[row], ENOUGH / max(1, int(self._references.sides[row]))

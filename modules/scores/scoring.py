@@ -7,17 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
-from PIL import Image
 from torch import Tensor
 
-from modules.data.image.pixels import open_image
-from modules.data.image_errors import UnusableImage
 from modules.scores.head import AestheticHead
 from modules.scores.how import How
 from modules.scores.image_set import Picture
 from modules.scores.kinds import REFERENCES, SCORES, TEXT
 from modules.scores.model import ScoringModel
 from modules.scores.near import Near
+from modules.scores.opened import open_images
 from modules.scores.record import Scored, Scores, write_scores
 from modules.scores.references import References
 from modules.scores.reuse import Chosen
@@ -80,18 +78,11 @@ class Scoring:
         self._how.progress("stage.scoring", self._done, self._total)
 
     def _score(self, work: _Work, rows: Sequence[int]) -> None:
-        opened = {row: image for row in rows if (image := self._opened(row)) is not None}
+        opened = open_images({row: (self._pictures[row].file, 1.0) for row in rows}, self._how)
         if opened:
             vectors = work.model.images([*opened.values()])
             for row, vector in zip(opened, vectors, strict=True):
                 self._images[row] = work.scored(self._images[row], vector)
-
-    def _opened(self, row: int) -> Image.Image | None:
-        try:
-            return open_image(self._pictures[row].file)
-        except UnusableImage as error:
-            self._how.say(error.problem)
-            return None
 
     def _save(self) -> None:
         self.scores, self._saved = replace(self.scores, images=tuple(self._images)), monotonic()

@@ -90,3 +90,18 @@ def test_full_weights_in_bf16_keep_small_updates_on_the_card(tmp_path) -> None:
         optimizer.step(step)
         optimizer.zero_grad()
     assert start - parameter.detach().float().mean().item() == pytest.approx(100 * 1.5e-6, rel=0.05)
+
+
+def test_vectors_of_scores_are_those_of_the_cpu(tmp_path) -> None:
+    from PIL import Image
+
+    from modules.scores.kinds import SCORES
+    from modules.scores.model import ScoringModel
+    from tests.scores import tiny
+
+    images = [Image.open(tiny.picture(tmp_path / f"{n}.png", n)).convert("RGB") for n in range(3)]
+    for kind, score in (("clip", "text"), ("dino", "dino")):
+        models = [ScoringModel(tiny.models()[kind], kind, SCORES[score], torch.device(d)) for d in ("cpu", "cuda")]
+        torch.testing.assert_close(models[1].images(images), models[0].images(images), rtol=0, atol=1e-3)
+        if kind == "clip":
+            torch.testing.assert_close(models[1].texts(["cat"])[0], models[0].texts(["cat"])[0], rtol=0, atol=1e-3)

@@ -143,6 +143,7 @@ def test_a_model_that_cannot_be_fetched_is_refused(tmp_path: Path) -> None:
         with pytest.raises(UserError) as refused:
             find_model(name, "text_model", offline=True, report=lambda _: None)
         found[name] = refused.value.problem.code
+        assert refused.value.problem.path == "text_model"
     assert list(found.values()) == ["hub.offline", "model.not-there"]
 
 

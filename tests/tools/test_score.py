@@ -262,7 +262,7 @@ def test_images_that_cannot_be_read_are_named_and_the_others_are_used(folder: Pa
     assert refusal(folder, reference=str(references), **{**OFF, "dino": True}) == "concept.none-usable"
 
 
-def run_in(home: Path) -> Path:
+def run_in(home: Path, **more: Any) -> Path:
     """A run of two concepts with samples at two steps: of each concept, of what the base knows, of something else."""
     run = home / "run"
     for number, name in enumerate(("cats", "dogs")):
@@ -270,7 +270,7 @@ def run_in(home: Path) -> Path:
     preset = validate({
         "model": {"source": str(home)},
         "concepts": [{"path": str(home / "cats"), "trigger": "zcat"}, {"path": str(home / "dogs"), "trigger": "zdog"}],
-        "examine": {"prompts": "a car"},
+        "examine": {"prompts": "a car"}, **more,
         "general": {"cache": str(home / "cache"), "workspace": str(home), "threads": 1},
     }, trains=False)  # fmt: skip
     run.mkdir()
@@ -292,6 +292,12 @@ def test_a_run_is_scored_by_step_and_its_sides_are_told_apart(home: Path) -> Non
     assert [image.side for image in scores.images[:4]] == ["concept", "concept", "known", "other"]
     assert sides_of(scores) == ["concept", "known", "other"] and scores.run == str(run)
     assert "500, prompts the base model knows: Text similarity" in notes(events)
+
+
+def test_what_was_held_out_is_no_training_image(home: Path) -> None:
+    run = run_in(home, validation={"enabled": True, "share": 0.5})
+    score(run, **{**OFF, "copies": True})
+    assert found(run).made["copies"].references == 2  # of four
 
 
 def test_an_image_is_compared_with_the_concept_that_its_prompt_names(home: Path) -> None:
