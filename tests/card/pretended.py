@@ -19,7 +19,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils.backend_registration import _setup_privateuseone_for_python_backend
 
-from modules.check.memory.memory_tracker import Ledger, _tensors, address_of
+from modules.check.memory.memory_tracker import Ledger, add_tensors, address_of
 from modules.system.bundled import ROOT
 from modules.system.devices import is_card
 
@@ -211,7 +211,9 @@ class Watch(Ledger):
         self._pinned.discard(key)
 
     def _note(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
-        on_card = any(is_card(x.device) for x in _tensors((args, kwargs)))
+        given = list[Tensor]()
+        add_tensors([*args, *kwargs.values()], given)
+        on_card = any(is_card(x.device) for x in given)
         if func is aten._to_copy.default and kwargs.get("device") is not None:
             self._note_copy(args[0], torch.device(kwargs["device"]), kwargs.get("non_blocking"), None)
         elif func is aten.copy_.default:

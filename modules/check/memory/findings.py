@@ -13,7 +13,7 @@ import torch
 
 from modules.check.context import CheckContext
 from modules.check.memory.phases import Estimate, SizeCache, Work, count_step, count_work, phases_of
-from modules.check.memory.step_memory import BatchShape, StepBytes
+from modules.check.memory.step_memory import BatchShape, Part, StepBytes
 from modules.data.index import Bucket, Index
 from modules.data.text.captions import possible_captions, with_affixes
 from modules.families import Family
@@ -91,9 +91,9 @@ class MemoryEstimator:
         """What a run of this preset does, counted."""
         return count_work(self.family, preset, self._batch_shape(preset), self.held(preset), self.counts)
 
-    def step(self, preset: Preset) -> StepBytes:
-        """The same of its steps alone."""
-        return count_step(self.family, preset, self._batch_shape(preset), self.held(preset), self.counts)
+    def step(self, preset: Preset, part: Part = "all") -> StepBytes:
+        """The same of its steps alone, or a part of them."""
+        return count_step(self.family, preset, self._batch_shape(preset), self.held(preset), self.counts, part)
 
     def held(self, preset: Preset) -> set[str]:
         """The parts that stay loaded while it trains."""

@@ -12,7 +12,7 @@ anew between the passes and the update; it answers no `.item()`; and it brings 2
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from typing import Any, cast
@@ -48,6 +48,11 @@ class Ledger(TorchDispatchMode):
         """Keep torch's compiler out: it is not used here, and to tell it so would import all of it."""
         return True
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        """Nor is it told so with each operation."""
+        return False
+
     def restart(self) -> int:
         """Begin a new peak; gives the old one."""
         peak, self.peak = self.peak, self.live
@@ -56,17 +61,18 @@ class Ledger(TorchDispatchMode):
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        if func is torch.ops.prim.device.default and isinstance(args[0], FakeTensor):
-            return args[0].fake_device  # more than half of all calls
-        if func is torch.ops.aten._local_scalar_dense.default:
+        if func is DEVICE and type(args[0]) is FakeTensor:
+            return args[0].fake_device  # half of all calls
+        if func is ITEM:
             return _some_number(args[0])
-        if func is torch.ops.aten._pin_memory.default:  # beside a card; FakeTensorMode raises here
+        if func is PIN:  # beside a card; FakeTensorMode raises here
             func = torch.ops.aten.empty_like.default
         if before := self.before_next:
             self.before_next = None
             before()
-        kwargs = kwargs or {}
-        given = [*_tensors((args, kwargs))]
+        kwargs, given = kwargs or {}, list[Tensor]()
+        add_tensors(args, given)
+        add_tensors(kwargs.values(), given)
         for each in given:
             self._meet(each, 0)
         if self._seen:
@@ -76,8 +82,11 @@ class Ledger(TorchDispatchMode):
             flops = _flops(func, args, kwargs, out)
         self.launches += 1
         self.flops += flops
-        for made in _tensors(out):
-            self._meet(made, made.untyped_storage().nbytes() if made.device.type == self._kind else 0)
+        made = list[Tensor]()
+        add_tensors((out,), made)
+        for each in made:
+            device = each.fake_device if type(each) is FakeTensor else each.device
+            self._meet(each, each.untyped_storage().nbytes() if device.type == self._kind else 0)
         self.peak = max(self.peak, self.live)
         return out
 
@@ -98,6 +107,8 @@ def _flops(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any], out: Any) 
 
 
 aten = torch.ops.aten
+DEVICE, ITEM = torch.ops.prim.device.default, aten._local_scalar_dense.default
+PIN = aten._pin_memory.default
 FLOPS: dict[Any, Any] = {
     **flop_registry,
     aten._scaled_dot_product_flash_attention_for_cpu: lambda q, k, v, *_, **__: sdpa_flop_count(
@@ -177,15 +188,14 @@ def _some_number(tensor: Any) -> bool | int | float:
     return 0.5 if tensor.dtype.is_floating_point else 1
 
 
-def _tensors(thing: Any) -> Iterator[Tensor]:
+def add_tensors(things: Iterable[Any], found: list[Tensor]) -> None:
     """All tensors in arguments or answers of an operation. torch's own walk costs more than the operations here."""
-    if isinstance(thing, Tensor):
-        yield thing
-    elif isinstance(thing, list | tuple):
-        for inside in cast("Sequence[Any]", thing):
-            yield from _tensors(inside)
-    elif isinstance(thing, dict):
-        yield from _tensors(list(cast("dict[str, Any]", thing).values()))
+    for thing in things:
+        kind = type(thing)
+        if kind is FakeTensor or isinstance(thing, Tensor):
+            found.append(thing)
+        elif kind is list or isinstance(thing, tuple):
+            add_tensors(cast("Sequence[Any]", thing), found)
 
 
 def address_of(tensor: Tensor) -> int:

@@ -19,6 +19,7 @@ import torch
 from modules.check.memory.memory_tracker import counts_for_a_card
 from modules.check.memory.step_memory import (
     BatchShape,
+    Part,
     StepBytes,
     ema_is_on_cpu,
     image_bytes,
@@ -119,7 +120,7 @@ class SizeCache:
 
 
 # Raise the number when the same settings count otherwise than before.
-TABLE = f"memory counts 2 {torch.__version__} {diffusers.__version__}"
+TABLE = f"memory counts 3 {torch.__version__} {diffusers.__version__}"
 
 
 def _stored(value: object) -> bytes:
@@ -205,16 +206,17 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
 
 
 def count_step(
-    family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache
-) -> StepBytes:  # fmt: skip
-    """Count what a run does again and again."""
+    family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], counts: SizeCache, part: Part = "all"
+) -> StepBytes:
+    """Count what a run does again and again, or a part of that."""
     preset = with_precision(preset)
     if batch_shape.caches_latents:
         preset = _tiled(preset, "auto")  # whose VAE works before, and between
     recipe = ("training", "optimizer", "method", "objective")
     return counts.get(
-        ("step", batch_shape, sorted(held)), preset, recipe, lambda: step_bytes(family, preset, batch_shape, held)
-    )
+        ("step", part, batch_shape, sorted(held)), preset, recipe,
+        lambda: step_bytes(family, preset, batch_shape, held, part),
+    )  # fmt: skip
 
 
 def _tiled(preset: Preset, mode: str) -> Preset:

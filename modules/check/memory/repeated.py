@@ -58,7 +58,7 @@ def _signature(block: nn.Module) -> Signature:
 def is_countable(preset: Preset) -> bool:
     """Whether blocks are done alike, and no file has layers of all of them."""
     method, training = preset.method, preset.training
-    if not isinstance(method, Adapter) or "denoiser" not in preset.trained_parts():
+    if not isinstance(method, Adapter | Full) or "denoiser" not in preset.trained_parts():
         return False
     files = getattr(method, "start_from", "") or preset.model.training_adapters
     aside = training.gradients == "main_memory"  # where those of several blocks are on their way at once

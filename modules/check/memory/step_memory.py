@@ -8,12 +8,12 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
@@ -23,6 +23,7 @@ from modules.check.example_batch import Row, example_batch
 from modules.check.memory.memory_tracker import Ledger, bytes_in, counted, counts_for_a_card
 from modules.check.memory.omitted import Omitted
 from modules.check.memory.repeated import Run, countable_runs, last_two, with_few_blocks
+from modules.check.memory.seen_chunks import SeenChunks
 from modules.check.memory.timeline import Timeline
 from modules.data.batches import Batch
 from modules.data.cache.fill import TEXTS_AT_ONCE
@@ -39,7 +40,7 @@ from modules.trainer.preparation import load_options
 from modules.trainer.sampling.sampler import PIXELS_AT_ONCE as PIXELS_SAMPLED_AT_ONCE
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
-from modules.trainer.step.optimizers import CHUNK
+from modules.trainer.step.optimizers import CHUNK, MixedPrecisionOptimizer
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 
 
@@ -83,18 +84,33 @@ def ema_is_on_cpu(preset: Preset) -> bool:
     return on_card and preset.training.ema and preset.training.ema_device == "cpu"
 
 
-def step_bytes(family: Family, preset: Preset, batch_shape: BatchShape, held: set[str]) -> StepBytes:
-    """Count one step; `held` names the parts that stay loaded."""
+Part = Literal["all", "passes", "update"]  # of a step: forward and backward, and what the optimizer does with it
+
+
+def step_bytes(
+    family: Family, preset: Preset, batch_shape: BatchShape, held: set[str], part: Part = "all"
+) -> StepBytes:  # fmt: skip
+    """Count one step; `held` names the parts that stay loaded. Passes leave no state but what a model keeps of them."""
     import_module(preset.optimizer.source.partition(":")[0])
     if ema_is_on_cpu(preset):
         training = preset.training.model_copy(update={"ema": False})
         preset = preset.model_copy(update={"training": training})
-    return _step_bytes(family, preset, batch_shape, held, countable_runs(family, preset))
+    runs = countable_runs(family, preset)
+    if preset.method.kind != "full" or not runs or part == "passes":
+        return _step_bytes(family, preset, batch_shape, held, runs, part)
+    # An update takes a few weights at a time, wherever they are: it is that of the whole model
+    passes = _step_bytes(family, preset, batch_shape, held, runs, "passes")
+    update = _step_bytes(family, preset, batch_shape, held, (), "update")
+    return replace(
+        update, passes=passes.passes, passes_gradients=passes.passes_gradients, flops=passes.flops,
+        launches=passes.launches + update.launches, state=passes.state + update.state,
+    )  # fmt: skip
 
 
 def _step_bytes(
-    whole: Family, preset: Preset, batch_shape: BatchShape, held: set[str], runs: Sequence[Run] = ()
-) -> StepBytes:
+    whole: Family, preset: Preset, batch_shape: BatchShape, held: set[str], runs: Sequence[Run] = (),
+    part: Part = "all",
+) -> StepBytes:  # fmt: skip
     family = with_few_blocks(whole, runs)
     parts = held | (set[str]() if batch_shape.caches_latents else {"vae"})
     with _meta_copy(family, preset, [name for name in family.component_names if name in parts]) as (ledger, copy):
@@ -106,8 +122,8 @@ def _step_bytes(
         learner = Learner(preset, copy, method, steps=1000, on_card=counts_for_a_card(copy.options.device))
         learner.scaler = torch.amp.GradScaler(enabled=False)  # it would read "infinite" from tensors without numbers
         judges, learner.judges_steps = learner.judges_steps, False  # as would the guard
-        found = measure_step(ledger, learner, batch, held, runs)
-        if judges and counts_for_a_card(copy.options.device):
+        found = measure_step(ledger, learner, batch, held, runs, part)
+        if part != "passes" and judges and counts_for_a_card(copy.options.device):
             numbers = sum(parameter.numel() for parameter in method.parameters().values())
             all_numbers = numbers * found.trained // bytes_in(method.parameters().values())
             chunks = min(CHUNK, all_numbers) / min(CHUNK, numbers)
@@ -116,8 +132,8 @@ def _step_bytes(
 
 
 def measure_step(
-    ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str], runs: Sequence[Run] = ()
-) -> StepBytes:
+    ledger: Ledger, learner: Learner, batch: Batch, loaded: Iterable[str], runs: Sequence[Run] = (), part: Part = "all",
+) -> StepBytes:  # fmt: skip
     """Take steps and count them; `loaded` names the parts that are loaded, and everything since is in the ledger.
 
     `runs`: rows of blocks of which the model has a few each; all of them are counted.
@@ -134,9 +150,13 @@ def measure_step(
     still = ledger.live
     timeline = Timeline(ledger, method.family.denoiser, last_two(runs), method.parameters())
     timeline.started = omitted.see_what_passes_need
-    learner.optimizer.inner.register_step_pre_hook(timeline.finish)
+    SeenChunks(ledger, learner.optimizer)
+    _before_step(learner.optimizer, timeline.finish, instead=part == "passes")
     launches = ledger.launches
-    learner.learn(batches)
+    if part == "update":
+        _update(learner)
+    else:
+        learner.learn(batches)
     held, more = ledger.live, omitted.bytes()
     passes = timeline.passes(omitted.counts, more.for_passes)
     updates = (ledger.launches - launches - timeline.passes({}).launches) * (1 + omitted.share)
@@ -154,6 +174,24 @@ def measure_step(
         launches=round(passes.launches + updates) // len(batches),
         gradients_aside=aside,
     )
+
+
+def _before_step(optimizer: MixedPrecisionOptimizer, act: Callable[[], None], *, instead: bool) -> None:
+    step = optimizer.step
+
+    def stepped(*args: Any) -> None:
+        act()
+        if not instead:
+            step(*args)
+
+    vars(optimizer)["step"] = stepped
+
+
+def _update(learner: Learner) -> None:
+    """The second half of a step, where every weight has got a gradient."""
+    for parameter in learner.method.parameters().values():
+        parameter.grad = torch.empty_like(parameter)
+    learner._update(torch.zeros((), device=learner.device))  # pyright: ignore[reportPrivateUsage]
 
 
 def image_bytes(family: Family, preset: Preset, batch_shape: BatchShape) -> int:

@@ -55,7 +55,6 @@ class Timeline:
         self._open: Run | None = None
         self._on_way_back = set[Run]()
         self._arrived, self._there = set[Tensor](), 0
-        self._done = False
         for parameter in parameters.values():
             parameter.register_post_accumulate_grad_hook(self._arrive)  # type: ignore[attr-defined]
         for run, (before, last) in runs.items():
@@ -67,11 +66,9 @@ class Timeline:
                     parameter.register_post_accumulate_grad_hook(hook)  # type: ignore[attr-defined]
         self._restart()
 
-    def finish(self, *_: Any) -> None:
+    def finish(self) -> None:
         """The passes are over."""
-        if not self._done:
-            self._done = True
-            self._mark(None)
+        self._mark(None)
 
     def passes(self, left_out: Mapping[Run, int], ahead: int = 0) -> Passes:
         """With blocks that were left out. `ahead`: bytes that were made for those before the first block."""

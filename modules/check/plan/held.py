@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from math import ceil, prod
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from modules.check.memory.memory_tracker import counted
 from modules.check.memory.weight_bytes import sizes_held
 from modules.families.parts.building import dtype_of, saved_tensors
-from modules.placement.frozen import KINDS, WholeWeight
+from modules.placement.frozen import BLOCK, Int8Weight, WholeWeight
 from modules.placement.lanes import aligned
 from modules.placement.layers import packable_weights
 from modules.placement.offloading import SLOTS, block_paths
@@ -33,7 +34,8 @@ class HeldWeights:
 
     def on_card(self, kind: str, offloaded: int) -> int:
         """With so many blocks in main memory, two of which are on the card at a time."""
-        staying = [block[kind] for number, block in enumerate(self.blocks) if number not in self._aside(offloaded)]
+        aside = self._aside(offloaded)
+        staying = [block[kind] for number, block in enumerate(self.blocks) if number not in aside]
         slots = SLOTS * max((block[kind] for block in self.blocks), default=0) if offloaded else 0
         return self.rest + self.loose[kind] + sum(staying) + slots
 
@@ -64,21 +66,28 @@ def held_weights(family: Any, preset: Preset) -> HeldWeights:
     packed = [name for name in packable_weights(empty) if dtype_of(empty, name, options.dtype) is options.dtype]
     places = {path: dict.fromkeys(FORMS, 0) for path in block_paths(empty)}
     loose = dict.fromkeys(FORMS, 0)
-    with counted(options.device):
-        for name in packed:
-            size = _bytes(tuple(empty.get_parameter(name).shape), options.dtype, options.device)
-            block = next((held for path, held in places.items() if name.startswith(f"{path}.")), loose)
-            for form in FORMS:
-                block[form] += size[form]
+    for name in packed:
+        block = next((held for path, held in places.items() if name.startswith(f"{path}.")), loose)
+        for form, size in _bytes(tuple(empty.get_parameter(name).shape), options.dtype).items():
+            block[form] += size
     rest = sum(size for name, size in sizes.items() if name not in {*packed})
     return HeldWeights(rest, loose, tuple(places.values()), max((numbers[name] for name in packed), default=0))
 
 
-FORMS = {"off": WholeWeight, **{form: KINDS[form] for form in ("int8", "fp8", "nf4")}}
+FORMS: tuple[str, ...] = ("off", "int8", "fp8", "nf4")
 
 
 @cache
-def _bytes(shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> Bytes:
-    """What a weight of this shape takes in each form: the forms' own code, on a weight without numbers."""
-    weight = torch.empty(shape, dtype=dtype, device=device)
-    return {form: sum(aligned(x.nbytes) for x in kind.of(weight, dtype).buffers()) for form, kind in FORMS.items()}
+def _bytes(shape: tuple[int, ...], dtype: torch.dtype) -> Bytes:
+    """What a weight of this shape takes in each form: the forms' own code, on a weight without numbers.
+
+    Of nf4 it is worked out: the library that packs it takes seconds to import.
+    """
+    weight, numbers = torch.empty(shape, dtype=dtype, device="meta"), prod(shape)
+    whole, int8 = (_aligned(kind.of(weight, dtype).buffers()) for kind in (WholeWeight, Int8Weight))
+    nf4 = aligned(ceil(numbers / 2)) + aligned(4 * ceil(numbers / BLOCK))
+    return {"off": whole, "int8": int8, "fp8": int8, "nf4": nf4}  # of a weight that is not in fp8
+
+
+def _aligned(tensors: Iterable[Tensor]) -> int:
+    return sum(aligned(tensor.nbytes) for tensor in tensors)

@@ -104,8 +104,10 @@ class Numbers:
         changed = with_changes(self._preset, changes)
         if changed is None:
             return False
-        counted, thought = self._estimator.step(changed), self._step(choice)
-        passes, update = _going(counted) - _going(thought), _update(counted) - _update(thought)
+        aside = choice.way.gradients == "main_memory"  # the only thing that an update depends on
+        counted, thought = self._estimator.step(changed, "all" if aside else "passes"), self._step(choice)
+        passes = _going(counted) - _going(thought)
+        update = _update(counted) - _update(thought) if aside else 0
         if max(passes, update) <= 0:
             return False
         before = self._short.get(_alike(choice), Missing())
@@ -146,7 +148,7 @@ class Numbers:
 
     @cached_property
     def _kept(self) -> StepBytes:
-        return self._estimator.step(_checkpointed(self._preset, "none"))
+        return self._estimator.step(_checkpointed(self._preset, "none"), "passes")
 
     @cached_property
     def _held(self) -> HeldWeights:

@@ -51,7 +51,7 @@ class Learner:
     ) -> None:  # fmt: skip
         """`steps`: the length of the run, for the schedule of the learning rate. `teacher`: see `LossComputer`.
 
-        `on_card`: gradients may leave for main memory. None: if the family lies on a card.
+        `on_card`: work as on a card. None: if the family lies on one.
         """
         self.preset, self.family, self.method, self.steps = preset, family, method, steps
         self.device = family.options.device
@@ -61,7 +61,7 @@ class Learner:
         aside = preset.training.gradients == "main_memory" and (is_card(self.device) if on_card is None else on_card)
         self.gradients = MainMemoryGradients(parameters, self.device) if aside else Gradients(parameters)
         self.optimizer = MixedPrecisionOptimizer(
-            preset.optimizer, groups, preset.general.seed, gradients=self.gradients
+            preset.optimizer, groups, preset.general.seed, on_card=on_card, gradients=self.gradients
         )
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=family.options.dtype is torch.float16)
         self.ema = _average(preset, method)

@@ -194,11 +194,15 @@ class MixedPrecisionOptimizer:
                 for other, (param_group, was) in enumerate(zip(self.inner.param_groups, whole, strict=True)):
                     param_group.clear()  # of counts, too, that the first step begins
                     param_group.update({**was, "params": chunk if other == number else []})
-                with self._restored_if_bad(chunk, bad):
-                    self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
+                self.step_chunk(chunk, step, bad)
         finally:
             for param_group, was in zip(self.inner.param_groups, whole, strict=True):
                 param_group["params"] = was["params"]
+
+    def step_chunk(self, chunk: Sequence[Tensor], step: int, bad: Tensor | None) -> None:
+        """The step of a few weights, which are those that the library has just now."""
+        with self._restored_if_bad(chunk, bad):
+            self._step_in_fp32([p for p in chunk if p.dtype is torch.bfloat16], step)
 
     @property
     def restorable_bytes(self) -> int:

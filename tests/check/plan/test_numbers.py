@@ -45,7 +45,7 @@ class Counts:
         parts, streamed = {"vae": 0, "text_encoder_1": TEXT}, {"text_encoder_1": TEXT // 20}
         return Work(parts, streamed, self.step(preset), None, 0, None, 0, 0)
 
-    def step(self, preset: Preset) -> StepBytes:
+    def step(self, preset: Preset, part: str = "all") -> StepBytes:
         self.asked.append(preset)
         more = self.surprise if preset.model.quantization == "int8" else 0
         more += 0 if preset.training.checkpointed else 200 * MB
