@@ -81,6 +81,30 @@ def test_vectors_of_images_and_texts_are_those_of_transformers(kind: str, tmp_pa
     assert cut == [False, False, True]
 
 
+def test_a_config_as_openai_wrote_it_is_read(tmp_path: Path) -> None:
+    """With settings twice, those of old releases, and an end mark whose number means "the last token"."""
+    from transformers import CLIPModel, CLIPTokenizer
+
+    folder = copytree(tiny.models()["clip"], tmp_path / "old")
+    config = read_json(folder / "config.json")
+    text = {name: value for name, value in config["text_config"].items() if name in tiny.TOWER}
+    old = {
+        **text,
+        "model_type": "clip_text_model",
+        "bos_token_id": 0,
+        "eos_token_id": 2,
+        "top_k": 50,
+        "id2label": {"0": "A"},
+    }
+    more = {"text_config": old, "text_config_dict": text, "vision_config_dict": None, "transformers_version": None}
+    (folder / "config.json").write_text(json.dumps({**config, **more, "torch_dtype": "float32"}))
+    ids = CLIPTokenizer.from_pretrained(folder)(["a red cat"], return_tensors="pt")
+    with torch.no_grad():
+        theirs = CLIPModel.from_pretrained(folder).eval()
+        wanted = theirs.text_projection(theirs.text_model(**ids).pooler_output)
+    assert torch.allclose(opened(folder, "preference").texts(["a red cat"])[0], normalize(wanted, dim=-1), atol=1e-5)
+
+
 def test_of_a_clip_without_a_tokenizer_and_without_sizes_the_usual_ones_are_taken(tmp_path: Path) -> None:
     """PickScore brings neither, and is read with another model's."""
     whole = tiny.models()["clip"]

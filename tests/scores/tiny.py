@@ -62,7 +62,8 @@ def dino(folder: Path, kind: str = "dinov2") -> Path:
     from transformers import AutoConfig, AutoModel
 
     registers = {"num_register_tokens": 4} if kind == "dinov3_vit" else {}  # as published; there may be none by default
-    config = AutoConfig.for_model(kind, **SEES, **registers)
+    larger = {"image_size": 48} if kind.startswith("dinov2") else {}  # as published, where 518 is asked with 224
+    config = AutoConfig.for_model(kind, **{**SEES, **larger}, **registers)
     written(folder, type(AutoModel.from_config(config)), config)
     about = {
         "size": {"shortest_edge": 40}, "resample": 3, "do_center_crop": True,
