@@ -16,27 +16,27 @@ class Settings(Section):
     captions beside them."""
     text: bool = Setting(True, "Text similarity", aliases="clip score")
     """How well an image fits its prompt: the cosine of both. To be compared within one prompt."""
-    text_model: str = Setting(CLIP_L, "Model of the text similarity", widget="model", when=When("text", (True,)))
+    text_model: str = Setting(CLIP_L, "Text model", widget="model", when=When("text", (True,)))
     """CLIP or SigLIP: a folder, or a name on Hugging Face. Longer prompts than it reads (77 tokens, 64 of SigLIP) are
     cut, and it is said."""
     image: bool = Setting(True, "CLIP image similarity", aliases="clip-i")
     """The mean cosine to the concept's images, in CLIP or SigLIP."""
-    image_model: str = Setting(CLIP_L, "Model of the image similarity", widget="model", when=When("image", (True,)))
+    image_model: str = Setting(CLIP_L, "Image model", widget="model", when=When("image", (True,)))
     """As above; the same name is opened once."""
     dino: bool = Setting(True, "DINO similarity", aliases="dino score, subject fidelity")
     """The mean cosine to the concept's images, in DINO, which tells subjects apart that CLIP does not."""
-    dino_model: str = Setting(DINO_B, "Model of the DINO similarity", widget="model", when=When("dino", (True,)))
+    dino_model: str = Setting(DINO_B, "DINO model", widget="model", when=When("dino", (True,)))
     """DINOv2, DINOv3, DINO or another ViT: a folder, or a name on Hugging Face."""
     copies: bool = Setting(True, "Near-copies", aliases="memorization, overfitting")
     """The most similar training image of each, and how many are so close that they count as copies."""
-    copies_model: str = Setting(DINO_B, "Model of the near-copies", widget="model", when=When("copies", (True,)))
+    copies_model: str = Setting(DINO_B, "Near-copies by", widget="model", when=When("copies", (True,)))
     """As for the DINO similarity."""
     copies_from: float = Setting(0.9, "Near-copy from", ge=-1, le=1, when=When("copies", (True,)))
     """The cosine from which an image counts as a near-copy."""
     aesthetic: bool = Setting(False, "Aesthetic score", aliases="LAION aesthetics")
     """What people would give it, from 1 to 10."""
     aesthetic_model: str = Setting(
-        CLIP_L, "Model of the aesthetic score", widget="model", level="expert", when=When("aesthetic", (True,))
+        CLIP_L, "Aesthetic model", widget="model", level="expert", when=When("aesthetic", (True,))
     )
     """The CLIP that the predictor was made for."""
     aesthetic_head: str = Setting(
@@ -45,9 +45,7 @@ class Settings(Section):
     """A .pth or .safetensors file, or a name on Hugging Face."""
     preference: bool = Setting(False, "Preference score", aliases="PickScore, human preference")
     """Which of several images of a prompt people would prefer. To be compared within one prompt."""
-    preference_model: str = Setting(
-        PICKSCORE, "Model of the preference score", widget="model", when=When("preference", (True,))
-    )
+    preference_model: str = Setting(PICKSCORE, "Preference model", widget="model", when=When("preference", (True,)))
     """A CLIP that was trained on choices of people."""
     reference: str = Setting("", "Reference images", widget="folder")
     """A folder. Empty: the images that the run was trained on."""

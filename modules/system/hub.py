@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,6 +25,7 @@ OUTSIDE = (
     "config.json", "preprocessor_config.json", "model*.safetensors*", "diffusion_pytorch_model*.safetensors*",
     *TOKENIZER,
 )  # fmt: skip
+PICKLED = ("pytorch_model*.bin*", "diffusion_pytorch_model*.bin*")  # where that is all a component has
 IGNORED_FILES = (
     "*.msgpack",
     "*.onnx*",
@@ -73,7 +75,7 @@ def is_downloaded(name: str, cache: Path | None = None) -> bool:
     from huggingface_hub import constants  # noqa: PLC0415
 
     snapshots = _place_of(name, cache or Path(constants.HF_HUB_CACHE)) / "snapshots"
-    return any(path.suffix in (".safetensors", ".pth") and path.exists() for path in snapshots.glob("*/*"))
+    return any(path.suffix in (".safetensors", ".bin", ".pth") and path.exists() for path in snapshots.glob("*/*"))
 
 
 class HubApi(Protocol):
@@ -104,11 +106,14 @@ class Wanted:
 
     def patterns_for(self, names: Iterable[str]) -> tuple[str, ...]:
         """Pickles only where there is nothing better: an old model has both, and they are as large again."""
-        first = self.patterns("safetensors")
+        first, names = self.patterns("safetensors"), list(names)
+        if self.alone and not self.files:
+            tensors = [pattern for pattern in first if "safetensors" in pattern]
+            return first if any(fnmatch(name, each) for name in names for each in tensors) else (*first, *PICKLED)
         plain = not self.folders or any(
             name.startswith(f"{self.folders[0]}/") and ".safetensors" in name for name in names
         )
-        return first if plain or self.alone else (*first, *self.patterns("bin"))
+        return first if plain else (*first, *self.patterns("bin"))
 
 
 def download_model(

@@ -62,7 +62,7 @@ TOOLS = _by_name(
     Tool("grid", "Make a grid", "images",
          "Draw steps of a run, strengths, prompts or settings side by side, with a labelled picture and a web page.",
          "Drawing a grid", "modules.tools.grid", "path"),
-    Tool("score", "Score images", "star",
+    Tool("score", "Score images", "gauge",
          "Score the images of a run, a grid or a folder: likeness to prompts and concept, near-copies, taste.",
          "Scoring images", "modules.tools.score", "path"),
     Tool("convert", "Convert a model", "box",

@@ -16,7 +16,7 @@ from modules.errors import UserError
 from modules.sentences.problem import Problem
 from modules.sentences.render import PLAIN
 from modules.system import hub
-from modules.system.hub import Wanted, check_download, download_model, looks_like_hub_name
+from modules.system.hub import Wanted, check_download, download_model, is_downloaded, looks_like_hub_name
 from modules.text import GB
 
 
@@ -195,3 +195,28 @@ def test_tokenizers_alone_are_asked_for_without_any_weights(tmp_path: Path):
     assert list(filter_repo_objects([*wanted, *others], allow_patterns=[*patterns])) == wanted
     with pytest.raises(UserError):
         download_model("nobody/nothing", Wanted(()), offline=True, cache=tmp_path)
+
+
+REST = ["config.json", "preprocessor_config.json", "tokenizer.json"]
+
+
+@pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])
+def test_a_model_alone_is_fetched_with_all_it_needs_and_pickles_only_where_there_is_nothing_better(weights: str):
+    others = ["README.md", "open_clip_model.safetensors", "tf_model.h5", "flax_model.msgpack"]
+    names = [*REST, weights, *others, *(["pytorch_model.bin"] if weights == "model.safetensors" else [])]
+    patterns = Wanted((), alone=True).patterns_for(names)
+    assert list(filter_repo_objects(names, allow_patterns=[*patterns])) == [*REST, weights]
+
+
+def test_single_files_are_fetched_alone():
+    patterns = Wanted((), alone=True, files=("*.pth",)).patterns_for(["a+b.pth", *REST])
+    assert list(filter_repo_objects(["a+b.pth", *REST], allow_patterns=[*patterns])) == ["a+b.pth"]
+
+
+def test_whether_a_model_was_downloaded_is_seen_by_its_weights(tmp_path: Path):
+    folder = tmp_path / "models--owner--model" / "snapshots" / "abc"
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    assert not is_downloaded("owner/model", tmp_path)
+    (folder / "model.safetensors").write_bytes(b"")
+    assert is_downloaded("owner/model", tmp_path) and not is_downloaded("owner/other", tmp_path)
