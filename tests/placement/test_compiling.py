@@ -20,18 +20,18 @@ from modules.trainer.step.out_of_memory import use_gradient_checkpointing
 from tests.tiny import tiny_sd
 from tests.trainer.runs import end_of, run, values
 
-WIDTHS = 2  # of the tiny model's blocks: a graph for each
+UNET = {"block_out_channels": [8, 8]}  # blocks that are all alike: tracing one takes seconds
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(tiny_sd(tmp_path_factory.mktemp("compiling") / "model"))
+    return str(tiny_sd(tmp_path_factory.mktemp("compiling") / "model", unet=UNET))
 
 
-def opened(model: str, holding: Holding) -> tuple[Any, Any]:
+def opened(model: str, holding: Holding, checkpointed: float = 0.0) -> tuple[Any, Any]:
     family = family_class("sd").load(model, LoadOptions(holding=holding))
     method = attach(family, Preset.model_validate({"method": {"kind": "lora"}, "model": {"source": model}}))
-    use_gradient_checkpointing(family, {"denoiser"}, 0.6)
+    use_gradient_checkpointing(family, {"denoiser"}, checkpointed)
     return family, method
 
 
@@ -47,24 +47,26 @@ def learnt(family: Any, method: Any, side: int) -> list[Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")  # of the compiler's own: as errors they would end the compiling
-@pytest.mark.parametrize("kind", ["int8", "w8a8"])
-def test_one_graph_for_all_blocks_and_one_for_all_sizes(kind: str, model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("kind", "checkpointed"), [("int8", 0.6), ("w8a8", 0.0)])
+def test_one_graph_for_all_blocks_and_one_for_all_sizes(
+    kind: str, checkpointed: float, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from torch._dynamo.utils import counters
 
     monkeypatch.setattr(compiling, "BACKEND", "eager")
-    family, method = opened(model, Holding(kind))
-    sides = (16, 20, 24, 28)
+    family, method = opened(model, Holding(kind), checkpointed)
+    sides = (16, 20, 24)  # the U-Net has two sizes of each
     expected = [learnt(family, method, side) for side in sides]
     torch.compiler.reset()
     counters.clear()
     blocks = compile_blocks(family.denoiser)
-    assert blocks > WIDTHS
+    assert blocks > 2
     graphs: list[int] = []
     for side, plain in zip(sides, expected, strict=True):
         for one, other in zip(learnt(family, method, side), plain, strict=True):
             assert torch.equal(one, other)
         graphs.append(counters["stats"]["unique_graphs"])
-    assert graphs[0] == WIDTHS and graphs[1:] == [graphs[1]] * 3 and graphs[1] <= 2 * WIDTHS
+    assert graphs == [2] * 3
     assert not counters["graph_break"]
 
 
