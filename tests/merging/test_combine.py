@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from modules.merging.combine import METHODS, NEED_BASE, Mix, dare, geometric_median, model_stock, slerp, ties
+from modules.system.seeds import seed_of
 
 
 def tensors(count: int, shape: tuple[int, ...] = (24, 16)) -> list[Tensor]:
@@ -59,6 +60,18 @@ def test_dare_drops_by_the_tensors_name_and_keeps_the_mean() -> None:
     assert float((found == 0).float().mean()) == pytest.approx(0.75, abs=0.01)
     kept = found != 0
     torch.testing.assert_close(found[kept], 4 * other[kept])  # the first model's share is 0
+
+
+@pytest.mark.parametrize("density", [0.2, 0.7])
+def test_dare_with_the_same_masks_is_pefts(density: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    utils: Any = pytest.importorskip("peft.utils.merge_utils")
+    chances = [torch.Generator().manual_seed(seed_of(5, "dare", "w", n)) for n in range(2)]
+    masks = [(torch.rand(A.numel(), generator=chance) < density).view(A.shape).float() for chance in chances]
+    ours = dare([A, B], BASE, Mix((0.6,), density, seed=5), "w")
+    monkeypatch.setattr(torch, "bernoulli", lambda of, **_: masks.pop(0))  # where PEFT takes its chance from
+    theirs = utils.dare_linear([A - BASE, B - BASE], torch.tensor([0.4, 0.6]), density)
+    assert not masks, "PEFT has used both"
+    torch.testing.assert_close(ours, BASE + theirs)
 
 
 def test_dare_with_everything_kept_is_task_arithmetic() -> None:

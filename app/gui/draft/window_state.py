@@ -24,7 +24,8 @@ DEFAULTS: dict[str, Any] = {
     "page": "general",
     "theme": "system",  # "dark", "light"
     "text_size": 100,  # percent
-    "pane": True,  # the live pane on the right
+    "pane": True,  # the live pane on the right, of pages that are forms
+    "panes": [],  # the other pages on which it is open
     "recent": [],  # files that were opened, newest first
     "expert": [],  # cards that show their expert settings
     "project": "",  # the project that was open last

@@ -18,7 +18,7 @@ class PageCard:
     image: str  # of resources/icons
     target: str  # "module:Class"
     sections: tuple[str, ...] = ()  # parts of the schema that it shows: their changes and errors count on its badge
-    pane: bool = True  # whether the live pane stands beside it
+    pane: bool = True  # whether the live pane is open beside it until somebody closes it
 
     def page_class(self) -> type[Page]:
         module, name = self.target.split(":")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from datetime import datetime, timedelta
 
 from app.gui.draft.problem_labels import failure_headline
 from app.gui.run.run_list import STATUS_LABELS, stopped_text
 from app.gui.run.run_source import LiveRun, PastRun, RunSource
 from app.gui.run.status import Fact
 from app.gui.session.engine_client import EngineDied
-from app.gui.session.number_format import stage_text
+from app.gui.session.number_format import clock, done_at, stage_text
 from app.gui.session.run_history import Run
 from app.gui.session.run_labels import STATE_LABELS
 from app.gui.session.run_state import RunState
@@ -58,21 +57,6 @@ def past_facts(source: PastRun, *, closed: bool) -> list[Fact]:
         return [Fact(when, tr("Failed: {reason}", reason=summary.reason), "error"), *tail]
     words = stopped_text(summary, closed=closed)
     return [Fact(when, words[:1].upper() + words[1:]), *tail]
-
-
-def clock(seconds: float) -> str:
-    """10:17, or 2:05:00."""
-    hours, rest = divmod(round(seconds), 3600)
-    minutes, rest = divmod(rest, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
-
-
-def done_at(seconds: float) -> str:
-    """At which time of day it will be done; with the day if that is not today."""
-    now = datetime.now().astimezone()
-    end = now + timedelta(seconds=seconds)
-    words = end.strftime("%H:%M" if end.date() == now.date() else "%a %H:%M")
-    return tr("done {time}", time=words)
 
 
 def short(value: float) -> str:

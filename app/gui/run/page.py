@@ -69,7 +69,7 @@ class RunPage(Page):
         self.main.columnconfigure(1, weight=46, uniform="both")
         self.losses = LossCard(self.main, self._marks_clicked)
         yield
-        self.retention = RetentionCard(self.main, self._measurement_clicked)
+        self.retention = RetentionCard(self.main, self._measurement_clicked, self.context.pictures.thumb)
         yield
         self.samples = SamplesCard(self.main, self.context, self._lay)
         self._lay(large=False)

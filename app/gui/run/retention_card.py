@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from app.gui.draft.problem_labels import note_text
 from app.gui.kit import Badge, Band, Bar, BarList, Card, Dot, DotPath, Frame, Label, PathChart, ScrollArea, px
-from app.gui.run.run_source import PastRun, RunSource
+from app.gui.run.run_source import PastRun, RunSource, SampleImage
 from modules.language import tr
 from modules.messages import Retention
 
@@ -16,6 +18,7 @@ BANDS = ((KEPT, "good", "kept"), (OVERWRITTEN, "changed", "partly overwritten"),
 LEAST = (1.8, 1.2)  # of both axes
 WIDE = 560  # pixels of the card from which the list of prompts stands beside the chart
 LIST_SHARE = 0.38
+MOST_SAMPLES = 4  # under the pointer
 
 
 class RetentionCard(Card):
@@ -23,9 +26,12 @@ class RetentionCard(Card):
 
     Args:
         on_pick: called with the measurement that was clicked, and a widget that stands there.
+        thumb: as of `Pictures`: shows samples under the pointer and beside the prompts.
     """
 
-    def __init__(self, master: Any, on_pick: Callable[[Retention, Any], object] = lambda event, under: None) -> None:
+    def __init__(
+        self, master: Any, on_pick: Callable[[Retention, Any], object] = lambda event, under: None, thumb: Any = None
+    ) -> None:
         super().__init__(master, tr("Learnt / forgotten"), action=tr("Per prompt"), on_action=self._turn)
         self._on_pick = on_pick
         self._sources: Sequence[RunSource] = ()
@@ -46,10 +52,13 @@ class RetentionCard(Card):
         ):
             Label(self.foot, sign, font="small_bold", role=sign_role).pack(side="left", padx=(0, px(4)))
             Label(self.foot, words, font="small", role="text2").pack(side="left", padx=(0, px(12)))
-        self.chart = PathChart(self.body, titles, bands, tr("balance 0"), least=LEAST, on_pick=self._picked)
+        self.chart = PathChart(
+            self.body, titles, bands, tr("balance 0"), least=LEAST, on_pick=self._picked, thumb=thumb
+        )
         self.list = ScrollArea(self.body)
-        Label(self.list.body, tr("Prompts that the base knows"), font="small", role="text2").pack(fill="x")
-        self.bars = BarList(self.list.body, label_width=110)
+        self.heading = Label(self.list.body, "", font="small", role="text2")
+        self.heading.pack(fill="x")
+        self.bars = BarList(self.list.body, label_width=110, thumb=thumb)
         self.bars.pack(fill="x")
         self.why = Label(self.body, "", role="text2", wrap=True, anchor="center")
         self._anchor = Frame(self.chart, width=1, height=1)
@@ -80,7 +89,14 @@ class RetentionCard(Card):
             return
         self.balance.set(tr("balance {value:+.2f}", value=latest.balance), "good" if latest.balance >= 0 else "error")
         prompts = sorted(latest.prompts, key=lambda each: -each[1])
-        self.bars.show([Bar(prompt, value, f"{value:.2f}", band_of(value)) for prompt, value in prompts])
+        seen = before_and_now(self._sources[0].shots)
+        known = tr("Prompts that the base knows")
+        pictured = any(prompt in seen for prompt, _ in prompts)
+        self.heading.set(tr("{known} \u00b7 base, now", known=known) if pictured else known)
+        none = (None, None) if pictured else ()
+        self.bars.show(
+            [Bar(prompt, value, f"{value:.2f}", band_of(value), seen.get(prompt, none)) for prompt, value in prompts]
+        )
         if prompts:
             prompt, value = prompts[0]
             self.worst.set(tr("Worst: \u201c{prompt}\u201d", prompt=prompt))
@@ -131,20 +147,49 @@ def paths_of(sources: Sequence[RunSource]) -> list[DotPath]:
         best = events[-1].best_step if events else -1
         grey = index > 0 and bool(events) and bool(points) and events[-1].points not in points
         alone = len(sources) == 1
-        dots = [_dot(event, event is events[-1], models, best, alone=alone) for event in events]
+        shots = samples_at(source.shots, [event.step for event in events])
+        dots = [
+            _dot(event, event is events[-1], models, best, some, alone=alone)
+            for event, some in zip(events, shots, strict=True)
+        ]
         found.append(DotPath(dots, source.title, grey))
     return found
 
 
-def _dot(event: Retention, last: bool, models: set[int], best: int, *, alone: bool) -> Dot:
+def samples_at(shots: Sequence[SampleImage], steps: Sequence[int]) -> list[list[SampleImage]]:
+    """The newest samples of the preset's prompts at each of these steps."""
+    by_step: dict[int, list[SampleImage]] = {}
+    for shot in sorted(shots, key=lambda shot: shot.number):
+        if shot.number:
+            by_step.setdefault(shot.step, []).append(shot)
+    drawn = sorted(by_step)
+    places = [bisect_right(drawn, step) for step in steps]
+    return [by_step[drawn[place - 1]] if place else [] for place in places]
+
+
+def before_and_now(shots: Sequence[SampleImage]) -> dict[str, tuple[Path | None, ...]]:
+    """Of each prompt that was sampled: what the base made of it, if that is there, and the newest picture."""
+    found: dict[str, tuple[Path | None, ...]] = {}
+    for shot in sorted(shots, key=lambda shot: shot.step):
+        first = found[shot.prompt][0] if shot.prompt in found else None if shot.step else shot.path
+        found[shot.prompt] = first, shot.path
+    return found
+
+
+def _dot(
+    event: Retention, last: bool, models: set[int], best: int, shots: Sequence[SampleImage], *, alone: bool
+) -> Dot:
     learnt = event.balance + event.forgotten
     label = tr("{step:,} (now)", step=event.step) if last and alone else f"{event.step:,}"
     words = tr(
         "step {step:,}\nlearnt {learnt:.2f}\nforgotten {forgotten:.2f}\nbalance {balance:+.2f}",
         step=event.step, learnt=learnt, forgotten=event.forgotten, balance=event.balance,
     )  # fmt: skip
+    if shots and shots[0].step != event.step:
+        words += "\n" + tr("samples of step {step:,}:", step=shots[0].step)
+    pictures = [shot.path for shot in shots[:MOST_SAMPLES]]
     star, ring = event.step in models, event.step == best
-    return Dot(event.forgotten, learnt, label, words, star, ring, event)
+    return Dot(event.forgotten, learnt, label, words, star, ring, event, pictures)
 
 
 def band_of(forgotten: float) -> str:

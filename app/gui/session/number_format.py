@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from modules.event_text import stage_title
 from modules.language import tr
 from modules.messages import Stage
@@ -22,6 +24,21 @@ def stage_text(stage: Stage) -> str:
     if stage.code in COUNTED_IN_STEPS:
         return f"{title}: {percent_done(stage.done, stage.total)}"
     return tr("{title}: {done:,} of {total:,}", title=title, done=stage.done, total=stage.total)
+
+
+def clock(seconds: float) -> str:
+    """10:17, or 2:05:00."""
+    hours, rest = divmod(round(seconds), 3600)
+    minutes, rest = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def done_at(seconds: float) -> str:
+    """At which time of day it will be done; with the day if that is not today."""
+    now = datetime.now().astimezone()
+    end = now + timedelta(seconds=seconds)
+    words = end.strftime("%H:%M" if end.date() == now.date() else "%a %H:%M")
+    return tr("done {time}", time=words)
 
 
 TIMES = "\u00d7"

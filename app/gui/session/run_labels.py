@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from app.gui.draft.problem_labels import failure_text
 from app.gui.session.engine_client import EngineDied
+from app.gui.session.number_format import clock
 from app.gui.session.run_state import RunState
 from modules.language import tr
 from modules.messages import Failed, Finished
-from modules.text import percent_done, time_left
+from modules.text import percent_done
 
 STATE_LABELS = {
     "training": "Training",
@@ -32,12 +33,12 @@ def end_text(running: RunState) -> str:
 
 
 def window_title(running: RunState, name: str) -> str:
-    """What the task bar says of the run: "42 %, 12 min left - Robot LoRA"; "" for nothing."""
+    """What the task bar says of the run: "42 %, 12:05 left - Robot LoRA"; "" for nothing."""
     now = running.progress
     if not running.busy or running.what != "train" or now is None:
         return ""
     share = percent_done(now.step, now.steps)
-    left = tr("{share}, {time} left", share=share, time=time_left(now.seconds_left)) if now.seconds_left > 0 else share
+    left = tr("{share}, {time} left", share=share, time=clock(now.seconds_left)) if now.seconds_left > 0 else share
     return f"{left} - {name}"
 
 

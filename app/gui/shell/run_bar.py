@@ -15,15 +15,18 @@ from app.gui.kit import Button, Divider, Frame, Label, Progress, fitting, px
 from app.gui.run_control import RunControl, no_images
 from app.gui.session import number_format
 from app.gui.session.engine_client import EngineDied
+from app.gui.session.number_format import clock, done_at
 from app.gui.session.run_labels import end_text, pause_advice
 from app.gui.session.run_state import JUST_SENT
+from modules import messages
 from modules.event_text import progress_text, stage_title
 from modules.language import plural, tr
 from modules.messages import Failed, Finished
-from modules.text import rate, time_left
+from modules.text import percent_done, rate, time_left
 from modules.tools import TOOLS
 
 HEIGHT = 60
+CAPTIONS_FROM = 1200  # pixels of the window from which icons have words under them
 CALM_S = 0.5
 
 
@@ -56,6 +59,7 @@ class RunBar(Frame):
         self.again = Button(self, tr("Try again"), job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
         self._icons()
         self._middle()
+        self.bind("<Configure>", lambda event: self._caption(event.width >= px(CAPTIONS_FROM)), add=True)
 
     def _icons(self) -> None:
         def button(image: str, act: Callable[[], object], hint: str) -> Button:
@@ -69,6 +73,17 @@ class RunBar(Frame):
         self.sample = button("camera", self._actions.sample, tr("Make a sample now"))
         self.backup = button("shield", self._job.backup_now, tr("Make a backup now"))
         self.pause = button("pause", self._job.pause_or_continue, tr("Pause"))
+        self._captioned = False
+
+    def _caption(self, wanted: bool) -> None:
+        """Words under the icons, or none."""
+        self._captioned = wanted
+        words = (tr("Log"), tr("Save"), tr("Sample"), tr("Backup"), self._pause_words())
+        for button, word in zip((self.log, self.save, self.sample, self.backup, self.pause), words, strict=True):
+            button.caption(word if wanted else "")
+
+    def _pause_words(self) -> str:
+        return tr("Go on") if self._context.running.state == "paused" else tr("Pause")
 
     def _middle(self) -> None:
         middle = Frame(self)
@@ -78,10 +93,18 @@ class RunBar(Frame):
         self.right = Label(words, "", role="text2")
         self.right.bind("<ButtonRelease-1>", lambda _: self._aside and self._actions.job(self._context.running.what))
         self.right.pack(side="right")
+        self.left = Label(words, "", font="bold")
+        self.left.pack(side="right")
+        self.percent = Label(words, "", font="bold")
+        self.percent.pack(side="left")
         self.words = Label(words, "")
         self.words.pack(side="left", fill="x", expand=True)
         self.bar = Progress(middle, 0.0)
         self.bar.pack(fill="x", pady=(px(7), 0))
+        below = Frame(middle, height=4)  # it keeps its place while there is nothing beside the training
+        below.pack_propagate(False)
+        below.pack(fill="x")
+        self.beside = Progress(below, 0.0, height=2)
 
     def toggle(self) -> None:
         """Start or stop. A double click, or a key held down, means it once: Stop twice would leave the backup out."""
@@ -99,6 +122,10 @@ class RunBar(Frame):
         """Whether a job goes on that is no training: it has its own page and never takes over the bar."""
         return self._context.running.busy and self._context.running.what in TOOLS
 
+    @property
+    def _trains(self) -> bool:
+        return self._context.running.busy and self._context.running.what == "train" and not self._starting.checking
+
     def refresh(self) -> None:
         self._show_start()
         self._show_problems()
@@ -109,19 +136,36 @@ class RunBar(Frame):
         self.bar.set(share, "error" if role == "error" else "good" if share == 1.0 else "accent")
         going = running.state in ("training", "paused", "stopping") and not running.pause_reason
         progress = running.progress if going else None
-        if self._aside:
-            self.right.set(self._job_text())
-        elif progress is None:
-            self.right.set("")
-        else:
-            self.right.set(_figures(progress.steps_per_second, progress.smooth_loss, progress.seconds_left))
+        left = progress.seconds_left if progress else 0.0
+        self.percent.set(self._percent())
+        self.left.set(tr("{time} left", time=clock(left)) if left > 0 else "")
+        self.right.set(self._job_text() if self._aside else _figures(progress) if progress else "")
         self.right.configure(cursor="hand2" if self._aside else "")
+        self._show_beside()
         reason = self._job.no_run_reason()
         for button in (self.pause, self.backup, self.sample, self.save):
             button.disable(reason)
         self._show_again()
         paused = running.state == "paused"
-        self.pause.set(image="play" if paused else "pause", hint=tr("Go on") if paused else tr("Pause"))
+        self.pause.set(image="play" if paused else "pause", hint=self._pause_words())
+        if self._captioned:
+            self.pause.caption(self._pause_words())
+
+    def _percent(self) -> str:
+        """How far the run under way is, before what it does."""
+        now = self._context.running.progress
+        return percent_done(now.step, now.steps) + "  " if now and self._trains else ""
+
+    def _show_beside(self) -> None:
+        """How far samples, a backup or a model are, while the bar goes on saying how far the run is."""
+        stage = self._context.running.stage
+        wanted = bool(self._trains and stage and stage.total and self._context.running.progress)
+        if stage and wanted:
+            self.beside.set(stage.done / stage.total)
+        if wanted and not self.beside.winfo_manager():
+            self.beside.pack(side="bottom", fill="x")
+        elif not wanted:
+            self.beside.pack_forget()
 
     def _show_start(self) -> None:
         running = self._context.running
@@ -183,13 +227,13 @@ class RunBar(Frame):
         if stage and running.what == "train" and running.started:  # samples, a backup, the model: the run goes on
             now = running.progress
             where = progress_text(now) if now else tr("step {step:,} of {steps:,}", step=0, steps=running.started.steps)
-            return f"{number_format.stage_text(stage)}   \u00b7   {where}", "text", share
+            return f"{_begun(where)} \u00b7 {number_format.stage_text(stage)}", "text", share
         if stage:
             return number_format.stage_text(stage), "text", stage.done / stage.total if stage.total else None
         if running.progress is None:
             return tr("Getting ready") + " \u2026", "text", None
-        word = tr("Paused") if running.state == "paused" else tr("Training")
-        return f"{word}: {progress_text(running.progress)}", "text", share
+        where = progress_text(running.progress)
+        return (f"{tr('Paused')}: {where}" if running.state == "paused" else _begun(where)), "text", share
 
     def _job_text(self) -> str:
         """A tool at work, in short: "Drawing a grid: 61 of 196 · 3 min 12 s left"."""
@@ -241,7 +285,10 @@ class RunBar(Frame):
         return tr("Checked: {findings}", findings=problem_labels.counted(counts)), role, 0.0
 
 
-def _figures(steps_per_second: float, loss: float, seconds: float) -> str:
-    left = tr("{time} left", time=time_left(seconds)) if seconds > 0 else ""
-    parts = (rate(steps_per_second), number_format.loss(loss), left)
-    return "    ".join(part for part in parts if part)
+def _begun(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _figures(now: messages.Progress) -> str:
+    end = f" \u00b7 {done_at(now.seconds_left)}" if now.seconds_left > 0 else ""
+    return "    ".join(part for part in (end, rate(now.steps_per_second), number_format.loss(now.smooth_loss)) if part)

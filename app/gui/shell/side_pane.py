@@ -27,15 +27,28 @@ class SidePane:
 
     @property
     def wanted(self) -> bool:
-        return self._context.window_state.get("pane", bool)
+        """On the page in front: those that are forms share one answer, each of the others has its own."""
+        state, own = self._context.window_state, self._own
+        return own in state.get("panes", list) if own else state.get("pane", bool)
+
+    @property
+    def _own(self) -> str:
+        """The page in front, if it is one where the pane starts closed."""
+        front = self._pages.front
+        return "" if front is None or front.card.pane else front.card.key
 
     def toggle(self) -> None:
-        self._context.window_state.put("pane", not self.wanted)
+        state, own, wanted = self._context.window_state, self._own, not self.wanted
+        if own:
+            others = [key for key in state.get("panes", list) if key != own]
+            state.put("panes", [*others, own] if wanted else others)
+        else:
+            state.put("pane", wanted)
         self.arrange()
 
     def arrange(self) -> None:
         front, wide = self._pages.front, self._context.app.winfo_width()
-        if not (self.wanted and wide >= px(FROM) and front is not None and front.card.pane):
+        if not (self.wanted and wide >= px(FROM) and front is not None):
             if self.pane is not None:
                 self.pane.pack_forget()
             return
@@ -47,9 +60,10 @@ class SidePane:
         self.pane.pack(side="right", fill="y", before=self._pages)
 
     def open_for_run(self) -> None:
-        """What a run makes is to be seen, wherever one is."""
-        if not self.wanted and self._context.app.winfo_width() >= px(FROM):
-            self.toggle()
+        """What a run makes is to be seen from every form."""
+        if self._context.app.winfo_width() >= px(FROM):
+            self._context.window_state.put("pane", True)
+            self.arrange()
 
     def resized(self, event: Any) -> None:
         """The window has another width; only crossing a bound means something."""

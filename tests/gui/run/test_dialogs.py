@@ -103,7 +103,7 @@ def test_a_run_that_waits_for_room_says_why_and_can_be_asked_to_look_again(windo
     assert sent(window.context) == [Continue()]
     heard(window, pump, Continued(10))
     assert not window.bar.again.winfo_manager()
-    assert window.bar.words.cget("text").startswith("Training")
+    assert window.bar.words.cget("text").startswith("Epoch")
 
 
 def test_filling_the_cache_waits_for_room_too(window: Any, pump: Pump) -> None:

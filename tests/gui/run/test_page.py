@@ -184,6 +184,25 @@ def test_marks_are_named_by_the_pointer(marked: tuple[Any, Path, Path], person: 
     assert "backup of step 200" in words_under(chart, 200)
 
 
+def test_marks_are_reached_with_the_keyboard(marked: tuple[Any, Path, Path], person: Person, seat: AppContext) -> None:
+    chart, folder, _ = marked
+    went: list[Any] = []
+    seat.resume = went.append
+    keys = chart.tk_focusNext()
+    assert keys.winfo_parent() == str(chart), "Tab goes from the chart to its marks"
+    keys.focus_force()
+    person.pump(lambda: person.sees("backup of step 200"))
+    for key, words in (("Left", "model saved at step 100"), ("Left", "model saved"), ("Right", "backup of step 200")):
+        keys.event_generate(f"<{key}>")
+        person.pump(lambda words=words: person.sees(words))
+    keys.event_generate("<Return>")
+    person.pump(lambda: person.sees("Continue from here"))
+    person.click("Continue from here")
+    assert went == [folder]
+    chart.focus_force()
+    person.pump(lambda: not chart.find_withtag("pointer"))
+
+
 def test_a_click_on_a_backup_or_a_star_opens_its_menu(
     marked: tuple[Any, Path, Path], person: Person, seat: AppContext, tmp_path: Path
 ) -> None:

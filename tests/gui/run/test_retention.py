@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 
 from app.gui.context import AppContext
-from app.gui.run.retention_card import band_of, paths_of
-from app.gui.run.run_source import LiveRun
+from app.gui.run.retention_card import band_of, before_and_now, paths_of, samples_at
+from app.gui.run.run_source import LiveRun, SampleImage
 from app.gui.session.event_log import RunSeries
 from app.gui.session.run_state import RunState
-from modules.messages import ModelSaved, Note, Retention
+from modules.messages import ModelSaved, Note, Retention, SampleReady
 from modules.sentences.problem import Fix, Problem
 from tests.gui.person import Person, drawn_words
-from tests.gui.run.a_run import events_of
+from tests.gui.run.a_run import draw, events_of
 
 Pump = Callable[..., None]
 PROMPTS = ["owl", "purple cat face", "rocket"]
@@ -109,6 +109,44 @@ def test_the_pointer_reads_both_numbers_and_a_click_is_told(root: Any, person: P
     card.chart.event_generate("<ButtonPress-1>", x=x, y=y)
     card.chart.event_generate("<ButtonRelease-1>", x=x, y=y)
     assert picked == [20]
+
+
+def test_samples_of_the_step_and_pictures_of_the_prompts_are_seen(
+    root: Any, person: Person, pump: Pump, tmp_path: Path
+) -> None:
+    from app.gui.kit import Pictures
+    from app.gui.run.retention_card import RetentionCard
+
+    prompts = ["a blip", "owl"]
+    shots = [
+        SampleReady(str(tmp_path / f"{step}-{number}.png"), prompt, step, number)
+        for step in (0, 20)
+        for number, prompt in enumerate(prompts, 1)
+    ]
+    draw([*shots])
+    pictures = Pictures(root, None)
+    card = RetentionCard(root, thumb=pictures.thumb)
+    card.place(x=0, y=0, width=700, height=300)
+    card.follow([source_of(*RUN, *shots)])
+    person.pump(lambda: person.sees("base, now") and len(card.bars.find_all()) > 0)
+    person.pump(lambda: len([item for item in card.bars.find_all() if card.bars.type(item) == "image"]) == 2)
+    x, y = card.chart.place_of(card.chart.paths[0].dots[3])
+    card.chart.event_generate("<Motion>", x=x, y=y)
+    person.pump(lambda: person.sees("samples of step 20"))
+    seen = lambda: [item for item in card.chart.find_withtag("pointer") if card.chart.type(item) == "image"]  # noqa: E731
+    person.pump(lambda: len(seen()) == 2)
+    left, top, right, bottom = card.chart.bbox("pointer")
+    assert left >= 0 and top >= 0 and right <= card.chart.winfo_width() and bottom <= card.chart.winfo_height()
+    pictures.close()
+
+
+def test_a_measurement_has_the_newest_samples_before_it() -> None:
+    shots = [SampleImage(Path(f"{step}-{number}"), step, number, "p") for step in (50, 0) for number in (2, 1, 0)]
+    assert [[shot.path.name for shot in some] for some in samples_at(shots, [0, 40, 50])] == [
+        ["0-1", "0-2"], ["0-1", "0-2"], ["50-1", "50-2"],
+    ]  # fmt: skip
+    assert samples_at(shots[:3], [0]) == [[]]
+    assert before_and_now(shots[:3]) == {"p": (None, Path("50-0"))}, "what the base drew is not known"
 
 
 def test_labels_do_not_lie_on_one_another(card: Any, person: Person) -> None:

@@ -1,5 +1,6 @@
 """The window with its real pages, and an engine that only listens."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,7 @@ def test_f8_goes_to_the_problem_and_start_does_nothing_else(window: Any, pump: P
 
 
 def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
+    window.bar.calm_s = 3600.0  # on a slow machine, too
     window.bar.start.press()
     assert isinstance(sent(window.context)[0], Train)
     heard(window, pump, Stage("stage.reading-images", 3, 16))
@@ -139,8 +141,10 @@ def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
         Started("/runs/a", 600, 10, 60),
         Progress(1840, 12040, 3, 20, [[1840, 0.1]], 0.0912, {}, 1.92, 5311),
     )
-    assert window.bar.words.cget("text") == "Training: epoch 4 of 20, step 1,840 of 12,040"
-    assert window.bar.right.cget("text") == "1.92 it/s    loss 0.0912    1 h 28 min left"
+    assert window.bar.percent.cget("text").strip() == "15\u00a0%"
+    assert window.bar.words.cget("text") == "Epoch 4 of 20, step 1,840 of 12,040"
+    assert window.bar.left.cget("text") == "1:28:31 left"
+    assert re.fullmatch(r" \u00b7 done (\w+ )?\d\d:\d\d {4}1\.92 it/s {4}loss 0\.0912", window.bar.right.cget("text"))
     assert window.bar.start.text == "Stop training"
     window.bar.start.press()
     assert sent(window.context)[1:] == []  # a double click on Start does not stop
@@ -175,14 +179,14 @@ def test_the_runs_share_and_title_stay_while_samples_are_made_and_when_it_ends(w
     pump, bar = person.pump, window.bar
     window.context.running.begin("train")
     heard(window, pump, Started("/runs/robot", 600, 10, 60), Stage("stage.samples", 10, 40))
-    assert person.sees("step 0 of 600")
+    assert person.sees("Step 0 of 600") and not bar.beside.winfo_manager()
     heard(window, pump, Progress(150, 600, 3, 20, [[150, 0.1]], 0.1, {}, 2.0, 225))
-    assert window.app.title() == "25\u00a0%, 3 min 45 s left - robot"
+    assert window.app.title() == "25\u00a0%, 3:45 left - robot"
     heard(window, pump, Stage("stage.samples", 38, 40))
     assert person.sees("step 150 of 600") and person.sees("95\u00a0%")
-    assert bar.bar.share == 0.25
+    assert bar.bar.share == 0.25 and bar.beside.share == 0.95 and bar.beside.winfo_manager()
     heard(window, pump, Finished(150, stopped=True))
-    assert bar.bar.share == 0.25
+    assert bar.bar.share == 0.25 and not bar.beside.winfo_manager() and not bar.percent.cget("text")
     assert window.app.title() in ("Stopped at step 150 - robot", "Seachange")  # as the window is looked at or not
     window.app.event_generate("<FocusIn>")
     settle(pump, window.app)
@@ -360,6 +364,34 @@ def test_the_pane_goes_where_there_is_no_room(window: Any, pump: Pump) -> None:
     window.toggle_pane()
     pump(lambda: not window.side.pane.winfo_ismapped())
     assert window.context.window_state.get("pane") is False
+
+
+def test_a_page_that_is_no_form_remembers_its_own_pane(window: Any, pump: Pump) -> None:
+    window.go("run")
+    pump(lambda: not window.side.wanted)
+    window.toggle_pane()
+    pump(window.side.pane.winfo_ismapped)
+    window.go("tools")
+    pump(lambda: not window.side.pane.winfo_ismapped())
+    window.go("training")
+    window.toggle_pane()
+    pump(lambda: not window.side.pane.winfo_ismapped())
+    window.go("run")
+    pump(window.side.pane.winfo_ismapped)
+    assert window.context.window_state.get("panes") == ["run"]
+
+
+def test_icons_of_the_run_bar_have_words_where_there_is_room(window: Any, pump: Pump, person: Person) -> None:
+    pump(lambda: person.sees("Pause"))
+    high = window.bar.winfo_height()
+    window.app.geometry("1000x700")
+    pump(lambda: window.app.winfo_width() == 1000 and not person.sees("Pause"))
+    assert window.bar.winfo_height() == high
+    window.app.geometry("1280x800")
+    pump(lambda: person.sees("Pause"))
+    window.context.running.state = "paused"
+    window.bar.refresh()
+    assert person.sees("Go on")
 
 
 def test_larger_text_builds_everything_anew_on_the_same_page(window: Any, pump: Pump) -> None:

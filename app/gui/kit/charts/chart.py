@@ -11,7 +11,7 @@ from app.gui.kit.base.events import events
 from app.gui.kit.base.theme import Painted, mixed, px, surface_of, theme
 from app.gui.kit.charts.axis import Axis, number
 from app.gui.kit.charts.curve import Curve
-from app.gui.kit.charts.marks import NEAR, ChartMark, Kind, draw_lane, draw_legend, draw_line, draw_read_out
+from app.gui.kit.charts.marks import NEAR, ChartMark, Kind, MarkKeys, draw_lane, draw_legend, draw_line, draw_read_out
 from modules.language import tr
 from modules.trend import smoothing_width
 
@@ -24,8 +24,8 @@ class Chart(Painted, tk.Canvas):
     """A chart. `series` makes a curve; give it values with `curve.add` and call `redraw`, which draws when idle.
 
     Dragging zooms into a part, the wheel zooms at the pointer, a double click or 0 shows all; with the keyboard + - and
-    arrows. A chart that is not `full` (the small one of the pane) has no numbers and no zoom. Values begin at 0 unless
-    the axis is logarithmic or told otherwise.
+    arrows; Tab goes on to the marks that can be clicked. A chart that is not `full` (the small one of the pane) has no
+    numbers and no zoom. Values begin at 0 unless the axis is logarithmic or told otherwise.
 
     Args:
         on_mark: called with the values of the marks that were clicked, and where on the chart.
@@ -51,6 +51,8 @@ class Chart(Painted, tk.Canvas):
         self.kinds: Mapping[Kind, str] = {}  # what marks are called in the legend
         self.legend_end = 0  # pixels from the left edge that the legend takes
         self._log, self._on_mark, self._from_zero = False, on_mark, from_zero
+        self._chosen = False  # whether the keyboard is at a mark
+        self._keys = MarkKeys(self, self._mark_places, self._choose, self._pick) if on_mark else None
         self._view: tuple[float, float] | None = None
         self._pending = ""
         self._drag_from: int | None = None
@@ -160,6 +162,9 @@ class Chart(Painted, tk.Canvas):
             self._draw_legend(drawn)
         self._draw_marks()
         self._draw_pointer()
+        if self._keys:
+            self._keys.configure(takefocus=bool(self._mark_places()))
+            self._keys.place(x=self._x.start, y=self._y.start)
 
     def _set_axes(self, drawn: list[Curve], wide: int, high: int) -> None:
         first = min(curve.xs[0] for curve in drawn)
@@ -310,6 +315,10 @@ class Chart(Painted, tk.Canvas):
                 width=0,
                 tags="pointer",
             )
+        if self._chosen:
+            middle, reach = self._y.start + px(LANE) // 2 + px(2), px(9)
+            box = x - reach, middle - reach, x + reach, middle + reach
+            self.create_oval(*box, outline=theme.colour("accent"), width=px(2), tags="pointer")
         step = drawn[0].xs[drawn[0].nearest(self._x.value(x))]
         at = self._x.at(step)
         self.create_line(at, self._y.stop, at, self._y.start, fill=theme.colour("text3"), tags="pointer")
@@ -317,6 +326,20 @@ class Chart(Painted, tk.Canvas):
 
     def _near(self, x: float) -> list[ChartMark]:
         return [mark for mark in self.marks if abs(self._x.at(mark.x) - x) <= px(NEAR)]
+
+    def _mark_places(self) -> list[float]:
+        """The steps in view at which something can be clicked."""
+        low, high = self._x.low, self._x.high
+        return sorted({mark.x for mark in self.marks if mark.value is not None and low <= mark.x <= high})
+
+    def _choose(self, place: float | None) -> None:
+        self._chosen = place is not None
+        self._hover(None if place is None else round(self._x.at(place)))
+
+    def _pick(self, place: float) -> None:
+        x, y = self.place_of(place)
+        if self._on_mark is not None:
+            self._on_mark(self._clickable(x, y), x, y)
 
     def _clickable(self, x: float, y: float) -> list[Any]:
         """What the marks in the lane under a place stand for."""

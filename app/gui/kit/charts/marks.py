@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import tkinter as tk
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from PIL import ImageTk
 
 from app.gui.kit.base.shapes import draw_star
 from app.gui.kit.base.theme import px, theme
@@ -16,6 +19,7 @@ ROLES: dict[Kind, str] = {
     "dot": "text3", "square": "accent", "star": "changed", "diamond": "text2", "line": "changed",
 }  # fmt: skip
 ORDER: tuple[Kind, ...] = ("star", "square", "diamond", "dot")  # in which marks take their place
+Thumb = Callable[[Path, int, Callable[[Any], object]], "ImageTk.PhotoImage | None"]  # as Pictures.thumb
 NEAR = 6  # pixels from a mark within which it is meant
 
 
@@ -28,6 +32,37 @@ class ChartMark:
     words: str = ""  # read where the pointer is
     label: str = ""
     value: Any = None  # for who hears of a click
+
+
+class MarkKeys(tk.Frame):
+    """Takes the focus for the marks in a lane: Left and Right go from one place to the next, Return is a click.
+
+    Args:
+        places: of what can be clicked, from the left.
+        show: called with the place that is meant; None when the focus has gone.
+    """
+
+    def __init__(
+        self, chart: tk.Misc, places: Callable[[], list[float]], show: Callable[[float | None], object],
+        pick: Callable[[float], object],
+    ) -> None:  # fmt: skip
+        super().__init__(chart, width=1, height=1, takefocus=1, bd=0, highlightthickness=0)
+        self._places, self._show, self._pick = places, show, pick
+        self._at: float | None = None
+        self.bind("<FocusIn>", lambda _: self._go(0))
+        self.bind("<FocusOut>", lambda _: show(None))
+        self.bind("<Left>", lambda _: self._go(-1))
+        self.bind("<Right>", lambda _: self._go(1))
+        for key in ("<Return>", "<KP_Enter>", "<space>"):
+            self.bind(key, lambda _: self._at is not None and pick(self._at))
+
+    def _go(self, by: int) -> str:
+        """By so many places; at first to the last one."""
+        if places := self._places():
+            at = places.index(self._at) if self._at in places else len(places) - 1
+            self._at = places[min(max(at + by, 0), len(places) - 1)]
+            self._show(self._at)
+        return "break"
 
 
 def draw_mark(canvas: tk.Canvas, kind: Kind, x: float, y: float, tags: str = "") -> None:
@@ -97,14 +132,22 @@ def _words(canvas: tk.Canvas, x: float, y: float, text: str) -> int:
     return canvas.bbox(item)[2] + px(16)
 
 
-def draw_read_out(canvas: tk.Canvas, x: float, y: float, text: str, wide: int) -> None:
-    """A box of words beside the pointer, within the canvas. All of it has the tag "pointer"."""
+def draw_read_out(
+    canvas: tk.Canvas, x: float, y: float, text: str, wide: int, photos: Sequence[ImageTk.PhotoImage] = ()
+) -> None:
+    """A box of words, pictures under them, beside the pointer and within the canvas. All has the tag "pointer"."""
     left = x < wide / 2
     item = canvas.create_text(
         x + px(12 if left else -12), y, anchor="nw" if left else "ne", text=text,
         fill=theme.colour("text"), font=theme.font("small"), tags="pointer",
     )  # fmt: skip
     x0, y0, x1, y1 = canvas.bbox(item)
-    box = (x0 - px(6), y0 - px(4), x1 + px(6), y1 + px(4))
+    across = sum(photo.width() + px(4) for photo in photos)
+    x0, x1 = (x0, max(x1, x0 + across)) if left else (min(x0, x1 - across), x1)
+    high = max((photo.height() + px(6) for photo in photos), default=0)
+    box = (x0 - px(6), y0 - px(4), x1 + px(6), y1 + high + px(4))
     canvas.create_rectangle(*box, fill=theme.colour("raised"), outline=theme.colour("border"), tags="pointer")
     canvas.tag_raise(item)
+    for photo in photos:
+        canvas.create_image(x0, y1 + px(6), anchor="nw", image=photo, tags="pointer")
+        x0 += photo.width() + px(4)

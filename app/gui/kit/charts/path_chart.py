@@ -5,16 +5,20 @@ from __future__ import annotations
 import tkinter as tk
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
+
+from PIL import ImageTk
 
 from app.gui.kit.base.events import events
 from app.gui.kit.base.shapes import draw_star
 from app.gui.kit.base.theme import Painted, mixed, px, surface_of, theme
 from app.gui.kit.charts.axis import Axis, number
-from app.gui.kit.charts.marks import draw_read_out
+from app.gui.kit.charts.marks import Thumb, draw_read_out
 
 NEAR = 12  # pixels from a dot within which it is meant
 AROUND = 5  # pixels around a label where there is no other
+SIDE = 52  # pixels of a picture under the pointer
 PALE = 0.45  # of the colour of the oldest dot
 Box = tuple[float, float, float, float]
 Anchor = Literal["w", "e", "s", "n", "se", "nw"]
@@ -34,6 +38,7 @@ class Dot:
     star: bool = False
     ring: bool = False
     value: Any = None
+    pictures: Sequence[Path] = ()  # seen under the pointer, too
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,7 @@ class PathChart(Painted, tk.Canvas):
         diagonal: words at the dashed line on which both are equal.
         least: how far both axes reach where nothing is beyond.
         on_pick: called with the value of the dot that was clicked, and where on the chart.
+        thumb: as of `Pictures`; without it no pictures are seen.
     """
 
     def __init__(
@@ -75,13 +81,15 @@ class PathChart(Painted, tk.Canvas):
         least: tuple[float, float],
         on_pick: Callable[[Any, int, int], object],
         height: float = 120,
+        thumb: Thumb | None = None,
     ) -> None:
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=1, width=px(200), height=px(height))
         self.surface = surface_of(master)
         self._titles, self._bands, self._diagonal, self._least = titles, bands, diagonal, least
-        self._on_pick, self._high = on_pick, height
+        self._on_pick, self._high, self._thumb = on_pick, height, thumb
         self.paths: Sequence[DotPath] = ()
         self._pointed: Dot | None = None
+        self._shown: list[ImageTk.PhotoImage] = []  # Tk forgets those that nobody holds
         self._x, self._y = Axis(0, 1, 0, 1), Axis(0, 1, 1, 0)
         self.bind("<Configure>", lambda _: self.redraw())
         self.bind("<Map>", lambda _: self.redraw())
@@ -237,8 +245,22 @@ class PathChart(Painted, tk.Canvas):
         self._pointed = dot
         self.configure(cursor="hand2" if dot is not None and dot.value is not None else "")
         if dot is not None and dot.words:
-            x, y = self.place_of(dot)
-            draw_read_out(self, x, min(y, self._y.start - px(60)), dot.words, self.winfo_width())
+            (x, y), photos = self.place_of(dot), self._photos_of(dot)
+            lowest = self._y.start - px(76) - max((photo.height() for photo in photos), default=0)
+            draw_read_out(self, x, max(min(y, lowest), px(6)), dot.words, self.winfo_width(), photos)
+
+    def _photos_of(self, dot: Dot) -> list[ImageTk.PhotoImage]:
+        """Its pictures that are there; when another comes, it is drawn anew, if it is still meant."""
+        if self._thumb is None:
+            return []
+
+        def came(_: object) -> None:
+            if self._pointed is dot and self.winfo_exists():
+                self._point(dot)
+
+        found = [self._thumb(place, px(SIDE), came) for place in dot.pictures]
+        self._shown = [photo for photo in found if photo is not None]
+        return self._shown
 
     def _walk(self, by: int) -> str:
         dots = list(self.paths[0].dots) if self.paths else []

@@ -54,12 +54,13 @@ class Button(Painted, tk.Canvas):
         self.surface = surface_of(master)
         self.text, self._kind, self._image, self._role = text, kind, image, role
         self._wanted = (width, height)
-        self._hint, self.reason = hint, ""
+        self._hint, self.reason, self._caption = hint, "", ""
         self._act = on_press
         self._over = self._down = self._ring = False
         self._box = RoundBox(self)
         self._icon = self.create_image(0, 0) if image else 0
         self._words = self.create_text(0, 0, text=text) if text or not image else 0
+        self._below = 0  # small words under an icon
         self.bind("<Configure>", lambda _: self._arrange())
         self.bind("<Enter>", lambda _: self._restyle(over=True))
         self.bind("<Leave>", lambda _: self._restyle(over=False))
@@ -110,6 +111,13 @@ class Button(Painted, tk.Canvas):
             self._words = self.create_text(0, 0)
         self.paint()
 
+    def caption(self, words: str) -> None:
+        """Small words under an icon; "" for the icon alone."""
+        if words != self._caption:
+            self._caption = words
+            self._below = self._below or self.create_text(0, 0)
+            self.paint()
+
     def paint(self) -> None:
         fill, hover, text = STYLES[self._kind]
         behind = theme.colour(self.surface)
@@ -131,15 +139,20 @@ class Button(Painted, tk.Canvas):
         if self._icon:
             shown = icon(self._image, colour, 18 if self._kind == "icon" else 16) if self._image else ""
             self.itemconfigure(self._icon, image=shown)
+        if self._below:
+            self.itemconfigure(self._below, text=self._caption, fill=colour, font=theme.font("small"))
         self._measure()
 
     def _measure(self) -> None:
         """Ask for the room that the words need."""
         width, height = self._wanted
         square = self._kind == "icon" and not self.text
-        needs = px(height) if square else self._content() + px(28)
+        below = theme.measure(self._caption, "small") + px(8) if self._caption else 0
+        needs = max(px(height), below) if square else self._content() + px(28)
         fixed = self._kind == "icon" or not self.text
-        self.configure(width=(px(width) or needs) if fixed else max(px(width), needs), height=px(height))
+        self.configure(
+            width=(px(width) or needs) if fixed else max(px(width), needs), height=px(height + (12 if below else 0))
+        )
         self._arrange()
 
     def _content(self) -> int:
@@ -153,7 +166,10 @@ class Button(Painted, tk.Canvas):
         self._box.place(0, 0, wide, high)
         left, middle = (wide - self._content()) // 2, high // 2
         if self._icon:
-            self.coords(self._icon, wide // 2 if not self.text else left + px(8), middle)
+            at = middle - px(8) if self._caption else middle
+            self.coords(self._icon, wide // 2 if not self.text else left + px(8), at)
+        if self._below:
+            self.coords(self._below, wide // 2, middle + px(12))
         if self._words:
             self.coords(self._words, left + self._content() - theme.measure(self.text, "bold") // 2, middle)
 
