@@ -114,28 +114,46 @@ def prompt_for(changes: Mapping[str, Any], settings: Settings, preset: Preset) -
 
 def name_of(prompt: Prompt, weights: Weights, preset: Preset, known: dict[str, str]) -> str:
     """A name that is the same wherever the same comes out. `known`: fingerprints that were taken before."""
-
-    def mark(source: str) -> str:
-        if source not in known:
-            known[source] = fingerprint(source)
-        return known[source]
-
     sampling = preset.sampling.model_dump(mode="json", include=OF_SAMPLES)
+    loras = [lora["path"] for lora in sampling["loras"] if lora["enabled"] and lora["path"]]
     facts = {
         "version": VERSION,
         "prompt": prompt.model_dump(mode="json", exclude={"enabled"}),
         "resolution": preset.training.resolution,
-        "base": [mark(weights.source), weights.opening],
         "sampling": sampling,
-        "loras": [mark(lora["path"]) for lora in sampling["loras"] if lora["enabled"] and lora["path"]],
-        "images": [mark(place) for place in (prompt.image, prompt.mask) if place],
-        "file": mark(weights.file) if weights.file else "",
+        "loras": [_mark(path, known) for path in loras],
+        "images": [_mark(place, known) for place in (prompt.image, prompt.mask) if place],
+        **_facts_of(weights, known),
+    }
+    return _hash(facts)
+
+
+def mark_of(weights: Weights, known: dict[str, str]) -> str:
+    """A name of the weights alone, for what is measured of them. `known`: as above."""
+    return _hash(_facts_of(weights, known))
+
+
+def _facts_of(weights: Weights, known: dict[str, str]) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "base": [_mark(weights.source, known), weights.opening],
+        "file": _mark(weights.file, known) if weights.file else "",
         "average": weights.average,
         "strength": weights.strength,
-        "second": [mark(weights.second), weights.ratio] if weights.second else [],
+        "second": [_mark(weights.second, known), weights.ratio] if weights.second else [],
     }
     if weights.merge:
-        facts["merge"] = [weights.merge, weights.ratio, *map(mark, merged_files(weights.merge))]
+        files = [_mark(file, known) for file in merged_files(weights.merge)]
+        facts["merge"] = [weights.merge, weights.ratio, *files]
+    return facts
+
+
+def _mark(source: str, known: dict[str, str]) -> str:
+    if source not in known:
+        known[source] = fingerprint(source)
+    return known[source]
+
+
+def _hash(facts: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -1,4 +1,4 @@
-"""What a run has measured of forgetting and learning, by step, out of its events; and which step was best."""
+"""What was measured of forgetting: by a run at its steps, out of its events; by a grid, of merges, in its folder."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from modules.errors import UserError
+from modules.preset.files.jsonfile import read_object
+from modules.system.files import write_text
 from modules.system.reading import open_file
 
 KIND = b'"Retention"'
+FORGOTTEN = "forgotten.json"  # in the folder of a grid
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,21 @@ def numbers_of(run: Path) -> RunNumbers:
     trained = {step: each.balance for step, each in found.items() if step > 0}
     best = max(trained, key=lambda step: (trained[step], -step)) if trained else -1
     return RunNumbers(found, best)
+
+
+def forgotten_in(grid: Path) -> dict[str, float]:
+    """What a grid has measured of weights, by their mark; nothing of a file that is damaged."""
+    try:
+        found = read_object(grid / FORGOTTEN)
+    except UserError:
+        return {}
+    return {mark: float(value) for mark, value in found.items() if isinstance(value, int | float)}
+
+
+def keep_forgotten(grid: Path, mark: str, value: float) -> None:
+    """Add to what is known of a grid."""
+    grid.mkdir(parents=True, exist_ok=True)
+    write_text(grid / FORGOTTEN, json.dumps({**forgotten_in(grid), mark: value}, indent=1) + "\n")
 
 
 def _read(line: bytes) -> tuple[int, Measured] | None:

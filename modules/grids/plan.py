@@ -13,7 +13,8 @@ from typing import Any
 
 from modules.errors import UserError
 from modules.grids.axes import Axis, Head, axis_of
-from modules.grids.cells import Cell, Weights, name_of, prompt_for, weights_of
+from modules.grids.cells import Cell, Weights, mark_of, name_of, prompt_for, weights_of
+from modules.grids.measured import forgotten_in
 from modules.grids.record import pace_of
 from modules.grids.samples import Samples
 from modules.grids.settings import Settings
@@ -67,7 +68,9 @@ def plan(settings: Settings) -> Plan:
     )
     _check_size(columns, rows, tabs)
     folder = _folder(settings, subject)
-    cells = _Cells(settings, subject, folder / CELLS).all(columns, rows, tabs)
+    maker = _Cells(settings, subject, folder / CELLS)
+    cells = maker.all(columns, rows, tabs)
+    columns, rows, tabs = (maker.measured(axis, n, cells) for n, axis in enumerate((columns, rows, tabs)))
     missing = {cell.path: cell.prompt.steps for cell in cells if not (cell.done or cell.sample)}
     seconds = sum(missing.values()) * pace_of(folder.parent)
     return Plan(settings, folder, columns, rows, tabs, cells, seconds)
@@ -87,6 +90,18 @@ class _Cells:
         cells = [self._cell(column, row, tab, heads) for tab, row, column, heads in map(_placed, places)]
         order = _order(cells)
         return tuple(sorted(cells, key=lambda cell: (*order[cell.weights], cell.tab, cell.row, cell.column)))
+
+    def measured(self, axis: Axis, side: int, cells: Sequence[Cell]) -> Axis:
+        """With what this grid has measured of the weights at each ratio. `side`: 0 of columns, 1 of rows, 2 of tabs."""
+        known = forgotten_in(self._folder.parent) if axis.kind == "ratio" else {}
+        if not known:
+            return axis
+        heads: list[Head] = []
+        for place, head in enumerate(axis.heads):
+            weights = {cell.weights for cell in cells if (cell.column, cell.row, cell.tab)[side] == place}
+            marks = {mark_of(each, self._marks) for each in weights}
+            heads.append(replace(head, forgotten=known.get(marks.pop()) if len(marks) == 1 else None))
+        return replace(axis, heads=tuple(heads))
 
     def _cell(self, column: int, row: int, tab: int, heads: Sequence[Head]) -> Cell:
         changes: dict[str, Any] = {kind: value for head in heads for kind, value in head.changes.items()}

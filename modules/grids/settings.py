@@ -69,6 +69,9 @@ class Settings(Section):
     merge: str = Setting("", "Merge", max_length=20_000, level="expert")
     """What a merge ratio mixes, as the settings of `merge` in JSON: {"models": [...], "method": "slerp"}. The ratio
     takes the place of its own, and ratios by block change in proportion. Empty: base model and second model."""
+    forgotten: bool = Setting(False, "Forgotten by ratio", level="expert")
+    """Measures how far the answers of each merge have moved from the base model's at fixed points of prompts that it
+    knows, as training does: 1 is as if the prompt were taken away. It stands under its ratio."""
     average: bool = Setting(True, "Moving average", level="expert")
     """Draws a step's moving average (EMA) where it has one. Off: the weights as they were."""
     name: str = Setting("", "Name", max_length=80, level="expert")

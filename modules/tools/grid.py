@@ -72,6 +72,7 @@ class Drawing:
         self._done = 0  # cells
         self._seconds, self._steps = 0.0, 0
         self._failures: list[UserError] = []
+        self._marks: dict[str, str] = {}  # fingerprints of files
 
     def draw(self) -> None:
         """All that is missing. What cannot be drawn is told, and the others are.
@@ -119,6 +120,8 @@ class Drawing:
             preset = presets[cells[0].weights.run]
             model = GridModel(source, preset, self._tell, merges=any(cell.weights.merges for cell in cells))
             self._tell(Stage("stage.reading-prompts"))
+            if self._to_measure(cells):
+                model.ask_base(self._control)
             model.read(cells, presets)
         except UserError as error:
             self._failed(error, len(cells))
@@ -130,12 +133,31 @@ class Drawing:
         left = len(cells)
         try:
             with model.holding(weights, preset) as sampler:
+                self._measure(model, weights)
                 for _, same in groupby(cells, key=lambda cell: cell.path):
                     places = [*same]
                     self._draw_cell(sampler, places, preset)
                     left -= len(places)
         except UserError as error:
             self._failed(error, left)
+
+    def _to_measure(self, cells: Sequence[Cell]) -> list[str]:
+        """The marks of merged weights of which it is not known how much they have forgotten."""
+        from modules.grids.cells import mark_of  # noqa: PLC0415
+        from modules.grids.measured import forgotten_in  # noqa: PLC0415
+
+        wanted = {cell.weights for cell in cells if cell.weights.merges} if self._plan.settings.forgotten else set()
+        known = forgotten_in(self._plan.folder) if wanted else {}
+        return [mark for each in wanted if (mark := mark_of(each, self._marks)) not in known]
+
+    def _measure(self, model: GridModel, weights: Weights) -> None:
+        from modules.grids.cells import mark_of  # noqa: PLC0415
+        from modules.grids.measured import keep_forgotten  # noqa: PLC0415
+
+        if not (self._plan.settings.forgotten and weights.merges):
+            return
+        if (found := model.forgotten(self._control)) is not None:
+            keep_forgotten(self._plan.folder, mark_of(weights, self._marks), found)
 
     def _draw_cell(self, sampler: Sampler, places: Sequence[Cell], preset: Preset) -> None:
         """One picture by itself: what else is missing does not change it. `places`: where in the grid it stands."""
@@ -168,6 +190,9 @@ class Drawing:
         self._tell(note(problem("grid.not-drawn", count=count, why=error.report), level="error"))
 
     def _record(self) -> None:
+        from modules.grids.plan import plan  # noqa: PLC0415
         from modules.grids.record import write_record  # noqa: PLC0415
 
+        if self._plan.settings.forgotten:  # it has been measured meanwhile
+            self._plan = plan(self._plan.settings)
         write_record(self._plan, self._reused, self._seconds / self._steps if self._steps else 0.0)

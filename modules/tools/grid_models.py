@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
+from modules.data.cache.store import Cache
 from modules.families import Family
 from modules.families.parts.adapter_origin import read_for, reservations
 from modules.families.parts.building import file_name as file_name_of
@@ -18,7 +19,7 @@ from modules.formats.adapter_files import is_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
 from modules.grids.cells import Cell, Weights
-from modules.messages import note
+from modules.messages import Stage, note
 from modules.methods import attach
 from modules.methods.adapter import Adapter
 from modules.methods.textual_inversion import TokenTables, beside, file_name
@@ -29,7 +30,12 @@ from modules.system.weights import open_weights
 from modules.tools.merge import OpenMerge, merge_in, opened_merge
 from modules.tools.opening.models import open_model
 from modules.trainer.backup import read_entry
+from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, load_options, resolved
+from modules.trainer.retention.anchors import Anchors
+from modules.trainer.retention.drift import drift_of
+from modules.trainer.retention.preparing import base_asked
+from modules.trainer.retention.schedule import LONG, SHORT
 from modules.trainer.sampling.lora_overlay import with_loras
 from modules.trainer.sampling.sampler import Sampler
 
@@ -64,6 +70,7 @@ class GridModel:
         self._base: dict[tuple[str, str], Tensor] = {}  # by component and name: what was there before
         self._second: Family | None = None
         self._merges: dict[str, OpenMerge] = {}  # by their settings
+        self._anchors: Anchors | None = None
         self._words: dict[str, dict[str, nn.Parameter]] = {}  # by token and text encoder
         self._tables: TokenTables | None = None
         self._base_texts: dict[str, Sampler] = {}  # by run: what draws with texts as the base's encoders read them
@@ -72,6 +79,25 @@ class GridModel:
         resolution = resolved(self.preset, self.family).resolution
         sampling, seed = self.preset.sampling, self.preset.general.seed
         return Sampler(self.family, resolution, cache_texts=True, sampling=sampling, seed=seed)
+
+    def ask_base(self, control: Control) -> None:
+        """Keep what the base answers, for `forgotten`. To be called before `read`."""
+        preset = resolved(self.preset, self.family)
+        extent = SHORT if preset.examine.points == "noise" else LONG
+        with closing(Cache(Path(preset.general.cache))) as cache:
+            anchors = Anchors(preset, self.family, extent, cache)
+            anchors.read()
+            self._anchors = base_asked(anchors, self._tell, control)
+
+    def forgotten(self, control: Control) -> float | None:
+        """How far the answers of merged weights have moved from the base's; None where there is no measure."""
+        anchors = self._anchors
+        if anchors is None or anchors.points is None:
+            return None
+        self._tell(Stage("stage.retention"))
+        answers = anchors.ask(anchors.read_now(), lambda done, total: control.check())
+        schedule = self.family.noise_schedule
+        return drift_of(anchors.points, answers, anchors.unprompted, anchors.extent.times, schedule).forgotten
 
     def read(self, cells: Sequence[Cell], presets: Mapping[str, Preset]) -> None:
         """Read prompts ahead, and let the text encoders go where nothing that is drawn changes them.

@@ -275,6 +275,13 @@ def test_a_ratio_sweeps_a_merge_of_any_kind_before_it_is_written(of_lora: Path, 
     assert np.abs(pixels(cells[1].path) - merged).max() <= 1
     assert not np.array_equal(pixels(cells[0].path), merged)
     assert not drawn(make(of_lora, **sweep, merge=json.dumps(merge))), "what was drawn is found again"
+    sweep |= {"column_values": ["0", "0.1", "1"], "name": "measured", "forgotten": True}
+    settings = Settings(run=str(of_lora), **sweep, merge=json.dumps({**merge, "blocks": "", "curve": "flat"}))
+    do(RunTool("grid", settings.model_dump(mode="json")))
+    numbers = [head.forgotten for head in plan(settings).columns.heads]
+    assert numbers[0] == 0 < numbers[1] < numbers[2], "how far each merge is from the base"
+    record = json.loads((plan(settings).folder / "grid.json").read_text(encoding="utf-8"))
+    assert [head["forgotten"] for head in record["axes"]["columns"]["heads"]] == numbers
     with pytest.raises(UserError, match="no settings of a merge"):
         make(of_lora, **sweep, merge="slerp")
 

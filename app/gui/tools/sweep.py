@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.grids.grid_draft import Place, ShownGrid, planned
+from app.gui.grids.grid_draft import Place, ShownGrid, forgotten_role, planned
 from app.gui.grids.job import GridJob
 from app.gui.kit import Button, Divider, Entry, Frame, Head, Label, PictureSheet, SheetCell, px
 from app.gui.run_control import busy_reason
@@ -16,6 +16,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from app.gui.tools.form import ToolForm
 from modules.errors import UserError
+from modules.grids.axes import Head as Value
 from modules.grids.cells import model_of
 from modules.grids.prompts import EMPTY, known_prompts, sample_prompts
 from modules.language import tr
@@ -41,6 +42,7 @@ class SweepView(Frame):
         self.job = GridJob(context, self._job_changed, tool="merge")
         self._asked: Values = {}
         self._looking: WorkerPoll[ShownGrid] = WorkerPoll(self, self._planned, self._refused)
+        self._measuring: WorkerPoll[ShownGrid] = WorkerPoll(self, self._measured)
         Divider(self).pack(fill="x", pady=(px(10), px(8)))
         line = Frame(self)
         line.pack(fill="x")
@@ -55,7 +57,7 @@ class SweepView(Frame):
         self.sheet = PictureSheet(
             self, self._paint, size=SIZE, heads=NAMES, on_open=lambda _, column: self.take(column)
         )
-        self.until_destroyed(context.running.listen(self.job.heard), self._looking.cancel)
+        self.until_destroyed(context.running.listen(self.job.heard), self._looking.cancel, self._measuring.cancel)
         form.listen(self.refresh)
 
     # Making it --------------------------------------------------------------------------------------------------------
@@ -80,12 +82,19 @@ class SweepView(Frame):
             self._refused(error)
         self._show()
 
+    def _measured(self, grid: ShownGrid) -> None:
+        """What was measured stands under the ratios."""
+        self.grid = grid
+        self._show()
+
     def _refused(self, error: UserError) -> None:
         self._say(error.text(WORDS), "error")
 
     def _job_changed(self, place: Place | None) -> None:
         if place is not None and self.grid is not None:
             self.sheet.refresh(place[1], place[0])
+        if self.grid is not None and not self.job.going:
+            self._measuring.start(Worker(lambda report, stop: planned(self._asked)))
         self.refresh()
 
     # What is so -------------------------------------------------------------------------------------------------------
@@ -115,15 +124,20 @@ class SweepView(Frame):
     def _show(self) -> None:
         if self.grid is None:
             return
-        heads = [
-            Head(value.label, tr("chosen") if value.value == self.chosen else "", "accent")
-            for value in self.grid.columns.heads
-        ]
+        heads = [self._head(value) for value in self.grid.columns.heads]
         rows = [Head(value.label) for value in self.grid.rows.heads]
         self.sheet.configure(height=px((SIZE + 8) * len(rows) + 48))
-        self.sheet.show(heads, rows, (tr("ratio"), ""))
+        measured = any(value.forgotten is not None for value in self.grid.columns.heads)
+        self.sheet.show(heads, rows, (tr("ratio"), tr("forgotten") if measured else ""))
         self.sheet.pack(fill="x", pady=(px(6), 0))
         self.refresh()
+
+    def _head(self, value: Value) -> Head:
+        chosen = tr("chosen") if value.value == self.chosen else ""
+        if value.forgotten is None:
+            return Head(value.label, chosen, "accent")
+        note = " \u00b7 ".join(filter(None, [f"{value.forgotten:.2f}", chosen]))
+        return Head(value.label, note, forgotten_role(value.forgotten))
 
     def _paint(self, cell: SheetCell, row: int, column: int) -> None:
         place, making = (column, row, 0), self.job.cell
@@ -167,8 +181,8 @@ def grid_of(context: AppContext, merge: Values, ratios: str) -> Values:
     return {
         "run": str(run or ""), "model": first, "step": "base", "columns": "ratio", "column_values": [ratios],
         "rows": "prompt", "row_values": [*sample_prompts(preset, 1), *known_prompts(preset, 1)] or [EMPTY],
-        "merge": json.dumps(merge), "name": "ratio sweep", "out": "" if run else str(workspace / "grids"),
-        "sheet": "none", "page": False, "table": False,
+        "merge": json.dumps(merge), "forgotten": True, "name": "ratio sweep",
+        "out": "" if run else str(workspace / "grids"), "sheet": "none", "page": False, "table": False,
     }  # fmt: skip
 
 

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from app.gui.context import AppContext
+from modules.grids.cells import mark_of
+from modules.grids.measured import keep_forgotten
 from modules.messages import Failed, Finished, GridCell, RunTool, Stage, Stop
 from modules.tools import TOOLS
 from tests.gui.person import Person
@@ -74,12 +76,15 @@ def test_pictures_come_and_a_click_takes_their_ratio(card: Any, person: Person, 
     assert person.sees("3 / 20")
     context.running.take(GridCell(str(path), 1, 0, 0))
     context.running.take(Stage("stage.grid", 1, 10))
+    cell = card.sweep.grid.places[1, 0, 0]
+    keep_forgotten(path.parent.parent, mark_of(cell.weights, {}), 0.32)
     context.running.take(Finished(path=str(path.parent.parent)))
     card.refresh()
+    person.pump(lambda: person.sees("0.32") and person.sees("forgotten"))
     assert person.sees("A click takes the ratio") and not person.sees("3 / 20")
     card.sweep.sheet.select(0, 1)
     card.sweep.sheet.open()
-    assert card.form.read({"out": "-"})["ratio"] == "0.25" and person.sees("chosen")
+    assert card.form.read({"out": "-"})["ratio"] == "0.25" and person.sees("0.32 · chosen")
     card.form.show("models", ["starter:model", "starter:model"])
     card.refresh()
     assert person.sees("Other settings than now.")
