@@ -10,7 +10,7 @@ import math
 from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal
 
 BLOCKS = 16
@@ -87,6 +87,15 @@ class Sums:
         counts = abs(value) < LARGEST  # NaN does not
         self._sums.append(self._sums[-1] + value if counts else self._sums[-1])
         self._counts.append(self._counts[-1] + counts)
+
+    def extend(self, values: Sequence[float]) -> None:
+        """Many at once, which costs a fifth."""
+        if not all(map(LARGEST.__gt__, map(abs, values))):  # NaN is not less
+            for value in values:
+                self.append(value)
+            return
+        self._sums.extend([*accumulate(values, initial=self._sums[-1])][1:])
+        self._counts.extend(range(self._counts[-1] + 1, self._counts[-1] + len(values) + 1))
 
     def cut(self, length: int) -> None:
         """Only the first so many remain."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,14 @@ class Axis:
 
     def at(self, value: float) -> float:
         """The pixel of a value, kept near the chart."""
-        share = (self._turn(value) - self._turn(self.low)) / self._span()
-        return self.start + min(max(share, -5.0), 5.0) * (self.stop - self.start)
+        share = ((self._turn(value) if self.log else value) - self._first) / self._span
+        if not -5.0 <= share <= 5.0:
+            share = min(max(share, -5.0), 5.0)
+        return self.start + share * (self.stop - self.start)
 
     def value(self, pixel: float) -> float:
         share = (pixel - self.start) / ((self.stop - self.start) or 1.0)
-        turned = self._turn(self.low) + share * self._span()
+        turned = self._first + share * self._span
         return 10**turned if self.log else turned
 
     def ticks(self, wanted: int) -> list[float]:
@@ -44,8 +47,13 @@ class Axis:
     def _turn(self, value: float) -> float:
         return math.log10(max(value, 1e-12)) if self.log else value
 
+    @cached_property
+    def _first(self) -> float:
+        return self._turn(self.low)
+
+    @cached_property
     def _span(self) -> float:
-        return (self._turn(self.high) - self._turn(self.low)) or 1.0
+        return (self._turn(self.high) - self._first) or 1.0
 
 
 def round_step(least: float) -> float:

@@ -9,6 +9,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 
 from modules.trend import Sums, smoothing_width
 
@@ -35,15 +36,24 @@ class Curve:
         self.xs, self.raw = array("d"), array("d")
         self._low, self._high = array("d"), array("d")
         self._sums = Sums()
+        self._whole = True  # all values are finite
 
     def __len__(self) -> int:
         return len(self.xs)
 
     def add(self, xs: Iterable[float], values: Iterable[float]) -> None:
-        for x, value in zip(xs, values, strict=True):
-            if self.xs and x <= self.xs[-1]:
-                self._cut(bisect_left(self.xs, x))
-            self._append(x, value)
+        new, told = array("d", xs), array("d", values)
+        assert len(new) == len(told)
+        start = 0
+        for place in [n + 1 for n, (x, after) in enumerate(pairwise(new)) if after <= x]:
+            self._put(new[start:place], told[start:place])
+            start = place
+        self._put(new[start:], told[start:])
+
+    def _put(self, xs: array[float], values: array[float]) -> None:
+        if xs and self.xs and xs[0] <= self.xs[-1]:
+            self._cut(bisect_left(self.xs, xs[0]))
+        self._extend(xs, values)
 
     def clear(self) -> None:
         self._cut(0)
@@ -75,8 +85,10 @@ class Curve:
                     yield self.xs[index], self.raw[index], self.raw[index]
             return
         step = (stop - start) / count
-        for column in range(count):
-            low, high = start + int(column * step), start + int((column + 1) * step)
+        edges = [start + int(column * step) for column in range(count + 1)]
+        if step >= BLOCK:  # whole blocks: no value in them is looked at
+            edges[1:-1] = [edge - edge % BLOCK for edge in edges[1:-1]]
+        for low, high in pairwise(edges):
             least, greatest = self._limits(low, high)
             if math.isfinite(least):
                 yield self.xs[(low + high) // 2], least, greatest
@@ -106,30 +118,42 @@ class Curve:
 
     def _limits(self, start: int, stop: int) -> tuple[float, float]:
         block, last = -(-start // BLOCK), stop // BLOCK
-        if last - block < 2:
-            values = [value for value in self.raw[start:stop] if math.isfinite(value)]
-            return min(values, default=math.inf), max(values, default=-math.inf)
-        parts = [self._limits(start, block * BLOCK), self._limits(last * BLOCK, stop)]
-        parts.append((min(self._low[block:last]), max(self._high[block:last])))
-        return min(part[0] for part in parts), max(part[1] for part in parts)
+        least, greatest = math.inf, -math.inf
+        if block < last:
+            least, greatest = min(self._low[block:last]), max(self._high[block:last])
+            rests = (start, block * BLOCK), (last * BLOCK, stop)
+        else:
+            rests = ((start, stop),)
+        for first, end in rests:
+            if first < end:
+                low, high = self._extremes(first, end)
+                least, greatest = min(least, low), max(greatest, high)
+        return least, greatest
 
-    def _append(self, x: float, value: float) -> None:
-        index = len(self.xs)
-        self.xs.append(x)
-        self.raw.append(value)
-        self._sums.append(value)
-        low, high = (value, value) if math.isfinite(value) else (math.inf, -math.inf)
-        if index % BLOCK == 0:
+    def _extend(self, xs: array[float], values: array[float]) -> None:
+        """Steps that rise, all after the last one."""
+        block = len(self.xs) // BLOCK
+        self.xs.extend(xs)
+        self.raw.extend(values)
+        self._sums.extend(values)
+        self._whole = self._whole and all(map(math.isfinite, values))
+        del self._low[block:], self._high[block:]
+        for start in range(block * BLOCK, len(self.raw), BLOCK):
+            low, high = self._extremes(start, start + BLOCK)
             self._low.append(low)
             self._high.append(high)
-        else:
-            self._low[-1] = min(self._low[-1], low)
-            self._high[-1] = max(self._high[-1], high)
+
+    def _extremes(self, start: int, stop: int) -> tuple[float, float]:
+        """Least and greatest of some values, each looked at; infinite if there is none."""
+        some = self.raw[start:stop]
+        if not self._whole:
+            some = [value for value in some if math.isfinite(value)]
+        return min(some, default=math.inf), max(some, default=-math.inf)
 
     def _cut(self, length: int) -> None:
         xs, raw = self.xs[:length], self.raw[:length]
         for kept in (self.xs, self.raw, self._low, self._high):
             del kept[:]
         self._sums.cut(0)
-        for x, value in zip(xs, raw, strict=True):
-            self._append(x, value)
+        self._whole = True
+        self._extend(xs, raw)

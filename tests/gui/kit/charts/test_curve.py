@@ -30,6 +30,24 @@ def test_a_run_that_goes_on_from_a_backup_forgets_what_came_after_it() -> None:
     assert curve.limits(0, 99) == fresh.limits(0, 99)
 
 
+def test_values_that_come_together_are_those_that_come_one_by_one() -> None:
+    xs = [*range(90), *range(40, 120), 100]
+    values = [math.nan if step % 17 == 5 else 1e30 if step == 99 else math.sin(step) for step in range(len(xs))]
+    together, single, pieces = Curve("a"), Curve("b"), Curve("c")
+    together.add(xs, values)
+    for x, value in zip(xs, values, strict=True):
+        single.add([x], [value])
+    pieces.add(xs[:45], values[:45])
+    pieces.add(xs[45:], values[45:])
+    for other in (single, pieces):
+        assert list(other.xs) == list(together.xs) and str(list(other.raw)) == str(list(together.raw))
+        for first, last in ((0, 200), (3, 70), (33, 63), (64, 96)):
+            assert other.limits(first, last) == together.limits(first, last)
+        assert str([other.mean(n) for n in range(101)]) == str([together.mean(n) for n in range(101)])
+    finite = [value for value in together.raw if math.isfinite(value)]
+    assert together.limits(0, 200) == (min(finite), max(finite))
+
+
 def test_a_single_spike_does_not_press_the_rest_to_the_ground() -> None:
     curve = Curve("loss")
     curve.add(range(1000), [0.1 + 0.05 * (step % 3) if step != 700 else 40.0 for step in range(1000)])
