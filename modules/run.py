@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from modules.check.context import CheckContext
-from modules.check.plan.start import Decided, decide, next_rung
+from modules.check.plan.start import Decided, Earlier, decide, next_rung
 from modules.check.report import check, warnings
 from modules.data.index import Index
 from modules.errors import UserError
@@ -99,7 +99,7 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         outputs.check_free()
         family = open_family(preset, early.tell)
         asked = resolved(preset, family)
-        decide_now = partial(_decided, lower, resumed.planned(asked) if resumed else None)
+        decide_now = partial(_decided, lower, _earlier(resumed, asked) if resumed else None)
         context, index, decided = _looked_at(asked, family, early.tell, control, decide_now)
         outputs.preset, preset = decided.applied(asked), decided.applied(context.preset)
         family.options = load_options(preset, early.tell)
@@ -123,7 +123,13 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         return _run(trainer, context.preset, preset)
 
 
-def _decided(lower: Lower | None, earlier: Mapping[str, Any] | None, context: CheckContext) -> Decided:
+def _earlier(resumed: ResumeState, asked: Preset) -> Earlier | None:
+    """What a run had decided, if that is still asked for."""
+    settings = resumed.planned(asked)
+    return None if settings is None else Earlier(settings, *resumed.planned_for())
+
+
+def _decided(lower: Lower | None, earlier: Earlier | None, context: CheckContext) -> Decided:
     """How a run holds its model: in the way that memory has left, as before, or by the plan."""
     return Decided(lower.settings) if lower else decide(context, earlier)
 

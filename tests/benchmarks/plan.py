@@ -1,6 +1,6 @@
 """What the memory plan chooses: each family on a card of each size, over full-size shapes without weights.
 
-    OMP_NUM_THREADS=1 python -m tests.benchmarks.plan [--step] [sd] [sdxl] [zimage] [flux1] [flux2_klein]
+    OMP_NUM_THREADS=1 python -m tests.benchmarks.plan [--step] [sd] [sdxl] [zimage] [flux1] [qwen_image] ...
 
 The first card of a family pays for the counts that all of them share. `--step`: two real steps of a LoRA on the
 pretended card as the plan of a 12 GB card says, beside what it says.
@@ -28,7 +28,7 @@ from modules.preset.preset import Preset
 from modules.system.devices import CARD_CONTEXT
 from modules.trainer import preparation
 from modules.trainer.preparation import with_planned, without_plan
-from tests.benchmarks.card.cases import SIZES, TITLES
+from tests.benchmarks.card import cases
 from tests.benchmarks.card.random_model import bundled_files, random_family
 from tests.benchmarks.card.report import GIB
 from tests.card.pretended import ready, register
@@ -38,7 +38,10 @@ CARDS = ("RTX 4050 Laptop", "RTX 4060", "RTX 3060", "RTX 4060 Ti 16 GB", "RTX 30
 FULL = ("method.kind=full", "training.weights=bf16")
 ADAFACTOR = ("optimizer.kind=adafactor", "optimizer.kernels_as_matrices=true")
 METHODS = {"LoRA": ("method.kind=lora",), "full": FULL, "full, Adafactor": (*FULL, *ADAFACTOR)}
-WHOLE = ("sd", "sdxl")  # whose full fine-tunes are planned, too
+WHOLE = ("sd", "sdxl", "anima", "flux2_klein")  # whose full fine-tunes are planned, too
+MORE = {"sd3": "SD 3.5 medium", "chroma": "Chroma", "qwen_image": "Qwen-Image", "krea2": "Krea 2", "anima": "Anima"}
+TITLES = {**cases.TITLES, **MORE}
+SIZES = {**cases.SIZES, **dict.fromkeys(MORE, 1024)}
 
 
 class OneSize(MemoryEstimator):
@@ -103,7 +106,7 @@ def main(names: list[str]) -> None:
             print(stepped(name), flush=True)
         return
     print("| | card | chosen | peak of usable, GiB | s a step | CPU s |", f"|{'---|' * 6}", sep="\n")
-    for name in names or ("sd", "sdxl", "zimage", "flux1", "flux2_klein"):
+    for name in names or TITLES:
         for method in METHODS if name in WHOLE else ("LoRA",):
             for row in rows(name, method):
                 print(row, flush=True)

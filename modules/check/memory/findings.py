@@ -54,7 +54,7 @@ def findings_of(
 ) -> Iterator[Finding]:
     """The findings about a run that takes so much where there are `limit` bytes; `here`: on this computer."""
     fixes: list[Fix] = []
-    if found.peak.total > (1 - uncertainty(found.on_card)) * limit:
+    if found.peak.total > room_within(limit, found.on_card):
         fixes = [each for each, _ in estimator.fixes(context, found, limit)]
     yield _finding(found, limit, fixes)
     if found.on_card and here:
@@ -71,6 +71,14 @@ def available(on_card: bool) -> int:
 def uncertainty(on_card: bool) -> float:
     """How far an estimate may be off. An allocator of a card leaves smaller gaps than one of main memory."""
     return RESERVE if on_card else UNCERTAINTY
+
+
+def room_within(limit: int, on_card: bool) -> int:
+    """What an estimate may come to where a run may take `limit` bytes: the rest is for gaps between its tensors.
+
+    Whoever plans or judges goes by this; the run itself may take the whole limit (modules/system/devices.py).
+    """
+    return round((1 - uncertainty(on_card)) * limit)
 
 
 class MemoryEstimator:
@@ -116,7 +124,7 @@ class MemoryEstimator:
         What is enough by itself comes first.
         """
         steps = [*memory_fixes(context.preset), *_smaller_samples(context.preset)]
-        now, enough = found.peak.total, round((1 - uncertainty(found.on_card)) * limit)
+        now, enough = found.peak.total, room_within(limit, found.on_card)
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
         for number, step in enumerate(steps):

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from modules.catalog.gpus import GPUS, USUAL_CARDS, Gpu
-from modules.check.memory.findings import uncertainty
+from modules.check.memory.findings import room_within
 from modules.check.memory.phases import Estimate
 from modules.check.plan.ladder import Way, ladder
 from modules.check.plan.numbers import Choice, Numbers
@@ -42,7 +42,7 @@ class Place:
     @property
     def room(self) -> int:
         """Bytes that an estimate may come to."""
-        return round((1 - uncertainty(self.on_card)) * self.usable)
+        return room_within(self.usable, self.on_card)
 
 
 class Planner:

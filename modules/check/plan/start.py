@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules.check.context import CheckContext
 from modules.check.memory.findings import is_tiny, largest_bucket
 from modules.check.plan.findings import place_of, planner_for
 from modules.check.plan.ladder import descent
+from modules.check.plan.plan import Place
+from modules.messages import note
 from modules.preset.paths import get
 from modules.preset.preset import Preset
+from modules.sentences.problem import problem
 from modules.system.devices import DTYPES
 from modules.trainer.preparation import WITHOUT_PLAN, with_planned, without_plan
 
@@ -31,15 +34,25 @@ class Decided:
         return without_plan(with_planned(preset, self.settings))
 
 
-def decide(context: CheckContext, earlier: Settings | None) -> Decided:
-    """By the plan, which is told; a run that goes on keeps what was decided `earlier`.
+class Earlier(NamedTuple):
+    """What a run had decided before it goes on."""
+
+    settings: Settings
+    card: str = ""  # that it was planned for; "": main memory
+    usable: int = 0  # bytes of it that the run might take; 0: nobody planned
+
+
+def decide(context: CheckContext, earlier: Earlier | None) -> Decided:
+    """By the plan, which is told; a run that goes on keeps what was decided `earlier`, where it has as much memory.
 
     A small model fits everywhere, and others where there is plenty: they are not worth the time of a count.
     """
     assert context.family is not None
-    if earlier is not None:
-        return Decided(earlier, kept=True)
     place = place_of(context.preset)
+    if earlier is not None:
+        if not _is_smaller(place, earlier):
+            return Decided(earlier.settings, kept=True)
+        context.tell(note(problem("plan.elsewhere", before=earlier.usable, now=place.usable), level="warning"))
     if is_tiny(context.family) or (not place.on_card and has_plenty(context, place.room)):
         return Decided({})
     _, planner = planner_for(context, place)
@@ -48,6 +61,15 @@ def decide(context: CheckContext, earlier: Settings | None) -> Decided:
     rung = plan.rungs[plan.chosen]
     batch = context.preset.training.batch_size
     return Decided(rung.settings, batch // rung.batch_parts if rung.batch_parts > 1 else 0)
+
+
+def _is_smaller(place: Place, earlier: Earlier) -> bool:
+    """Whether a run has gone to a card with less memory, or to a card from none, or the other way."""
+    moved = place.on_card != bool(earlier.card)
+    return bool(earlier.usable) and (moved or (place.on_card and place.usable < (1 - LITTLE_LESS) * earlier.usable))
+
+
+LITTLE_LESS = 0.01  # of its memory by which a card may differ from one of the same name
 
 
 def has_plenty(context: CheckContext, room: int) -> bool:

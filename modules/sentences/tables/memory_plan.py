@@ -19,6 +19,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plan.next": (
         "Memory ran out at step {step}. The run goes on in another way, which takes less: {how:list}.",
         "What you have set yourself stays as it is."),
+    "plan.elsewhere": (
+        "The run goes on with {now:bytes} of memory and was planned for {before:bytes}: its memory plan is made anew.",
+        ""),
     "plan.exact": ("exact", ""),
     "plan.near": ("near exact", ""),
     "plan.less": ("less exact", ""),

@@ -19,7 +19,7 @@ from modules.system.files import delete_drafts, write_text
 from modules.system.reading import read_bytes
 from modules.trainer.backup import UnreadableBackup
 from modules.trainer.preparation import WITHOUT_PLAN, without_plan
-from modules.trainer.run_folder.workspace import backups_to_continue, step_reached
+from modules.trainer.run_folder.workspace import backups_to_continue, memory_planned_for, step_reached
 from modules.trainer.step.learner import Learner
 
 # What says how much memory a run takes
@@ -123,6 +123,10 @@ class ResumeState:
             return None
         values = without_plan(recorded).model_dump(mode="json")
         return {path: get(values, path) for path in WITHOUT_PLAN}
+
+    def planned_for(self) -> tuple[str, int]:
+        """The card that its last plan was for ("": main memory), and its bytes that a run may take; 0: no plan."""
+        return memory_planned_for(self.folder) or ("", 0)
 
     def record(self, asked: Preset) -> None:
         """Keep the settings as those of the run; what it had before stays beside them.

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from modules.errors import UserError
-from modules.messages import Finished, Progress, Started
+from modules.messages import Finished, MemoryPlan, Progress, Started
 from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
 from modules.run_folders import LOCK, all_backups, new_names
@@ -96,6 +96,27 @@ def step_reached(folder: Path) -> int:
         if isinstance(event, Started):  # it ended before it told of a step
             return max(event.resumed_from, 0)
     return 0
+
+
+def memory_planned_for(folder: Path) -> tuple[str, int] | None:
+    """The card that a run was last planned for ("": main memory), and the bytes that it might take there."""
+    found: tuple[str, int] | None = None
+    try:
+        with open_file(folder / "events.jsonl") as file:
+            for line in file:
+                if b'"MemoryPlan"' in line:
+                    plan = _decoded(line)
+                    found = (plan.card, plan.usable) if isinstance(plan, MemoryPlan) and plan.here else found
+    except OSError:
+        return None
+    return found
+
+
+def _decoded(line: bytes) -> object:
+    try:
+        return decode(line.decode())
+    except ValueError:  # torn
+        return None
 
 
 def check_writable(folder: Path) -> None:

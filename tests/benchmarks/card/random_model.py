@@ -23,6 +23,7 @@ from modules.system.weights import Weights
 BUNDLED = ROOT / "resources" / "models"
 FOLDERS = {
     "sd": "sd15", "sdxl": "sdxl", "flux1": "flux1-dev", "flux2_klein": "flux2-klein-base-4b", "zimage": "z-image",
+    "sd3": "sd35-medium", "chroma": "chroma1", "qwen_image": "qwen-image", "krea2": "krea-2", "anima": "anima",
 }  # fmt: skip
 
 

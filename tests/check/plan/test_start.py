@@ -14,13 +14,16 @@ import torch
 from app.gui.session.event_log import EventLog
 from modules.check.context import CheckContext
 from modules.check.plan import findings, start
+from modules.check.plan.plan import Place
 from modules.data.batches import Batch
 from modules.errors import UserError
 from modules.event_text import sentence
-from modules.messages import Event, MemoryPlan, Note, Started
+from modules.messages import Event, MemoryPlan, Note, Rung, Started
 from modules.preset.paths import get
+from modules.sentences.problem import Problem
 from modules.text import GB
 from modules.trainer.backup import newest_backup
+from modules.trainer.preparation import WITHOUT_PLAN
 from modules.trainer.step.learner import Learner
 from tests.trainer.runs import assert_equal, end_of, folder_of, run, trained, values
 
@@ -192,6 +195,38 @@ def test_a_run_that_goes_on_plans_anew_where_its_settings_take_other_memory(
     events = run(values(tmp_path, "training.steps=3", changed), resume=str(folder_of(first)))
     assert planned == ["anew", "anew" if again else "kept"]
     assert json.loads((folder_of(events) / "preset.json").read_text())["model"]["offload"] == "all"
+
+
+class SomePlan:
+    """A way for each card, whatever is trained."""
+
+    def plan(self, place: Place) -> MemoryPlan:
+        again = WITHOUT_PLAN | {"training.gradient_checkpointing": "all" if place.usable < 8 * GB else "none"}
+        bars = [(Problem("bar.denoiser"), 1.0)]
+        rung = Rung(again, 1, bars, 0, 1, 0, 0, 1, 0.1, "exact", True)
+        return MemoryPlan(place.name, place.here, place.total, place.usable, "balanced", "bf16", [rung], 0, [])
+
+
+def test_a_run_that_goes_on_with_a_smaller_card_plans_anew_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def on_card(gigabytes: float, *settings: str, **more: str) -> tuple[str, bool]:
+        place = Place("some card", int(gigabytes * GB), int(gigabytes * GB), None, here=True, on_card=gigabytes > 0)
+        monkeypatch.setattr(start, "place_of", lambda _: place)
+        events = run(values(tmp_path, *settings), **more)
+        folders.append(folder_of(events))
+        recorded = json.loads((folders[-1] / "preset.json").read_text())
+        return recorded["training"]["gradient_checkpointing"], "plan.elsewhere" in codes(events)
+
+    folders: list[Path] = []
+    monkeypatch.setattr(start, "is_tiny", lambda _: False)
+    monkeypatch.setattr(start, "planner_for", lambda *_: (None, SomePlan()))
+    assert on_card(24, "training.steps=2") == ("none", False)
+    going_on = {"resume": str(folders[0])}
+    assert on_card(23.9, "training.steps=3", **going_on) == ("none", False)
+    assert on_card(6, "training.steps=4", **going_on) == ("all", True)
+    assert on_card(6, "training.steps=5", **going_on) == ("all", False)
+    assert on_card(24, "training.steps=6", **going_on) == ("all", False), "what was less is enough"
 
 
 def test_a_run_that_goes_on_learns_as_many_images_at_once_as_before(
