@@ -51,7 +51,7 @@ class ScoresTab(Page):
 
     def build(self) -> Iterator[None]:
         words = tr("There is no run yet.")
-        self.empty = EmptyState(self, "star", words, tr("Start training"), self.context.start)
+        self.empty = EmptyState(self, TOOLS["score"].icon, words, tr("Start training"), self.context.start)
         self.main = Frame(self)
         holder = Frame(self.main, width=WIDTH)
         holder.pack_propagate(False)

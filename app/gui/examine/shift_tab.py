@@ -10,6 +10,7 @@ from app.gui.context import AppContext
 from app.gui.kit import Choice, EmptyState, Flow, Frame, Label, Option, ScrollArea, px
 from app.gui.page import Page
 from app.gui.run.run_list import RunList
+from app.gui.session.run_history import Run
 from app.gui.tools.card import ToolCard
 from app.gui.tools.shift_view import FOLDER, ShiftView
 from modules.grids.run_models import models_of
@@ -20,6 +21,7 @@ from modules.run_folders import recorded_preset
 from modules.tools import TOOLS
 
 TICK_MS = 250
+MOST_RUNS = 30  # that are listed
 NOTHING = ""
 
 
@@ -34,6 +36,7 @@ class ShiftTab(Page):
         super().__init__(master, context)
         self.runs, self._first = runs, first
         self.run: Path | None = None
+        self._known: dict[tuple[Path, float], bool] = {}
         self.until_destroyed(context.app.every(TICK_MS, self._tick))
 
     def build(self) -> Iterator[None]:
@@ -59,9 +62,9 @@ class ShiftTab(Page):
 
     def shown(self) -> None:
         """The run of the grid, as long as no other was chosen here."""
-        found = [option for option in self.runs.options() if steps_of(Path(str(option.value)))]
-        self.choice.offer(found)
-        values = [str(option.value) for option in found]
+        options = {str(option.value): option for option in self.runs.options()[:MOST_RUNS]}
+        values = [str(run.folder) for run, _ in self.runs.found[:MOST_RUNS] if self._has_steps(run)]
+        self.choice.offer([options[value] for value in values])
         wanted = str(self.run or self._first() or "")
         chosen = wanted if wanted in values else next(iter(values), "")
         front, other = (self.area, self.empty) if chosen else (self.empty, self.area)
@@ -69,6 +72,13 @@ class ShiftTab(Page):
         front.pack(fill="both", expand=True)
         if chosen and (self.run is None or str(self.run) != chosen):
             self.choose(Path(chosen))
+
+    def _has_steps(self, run: Run) -> bool:
+        """Reads the settings of a run once, and again when it has gone on."""
+        key = (run.folder, run.summary.when)
+        if key not in self._known:
+            self._known[key] = bool(steps_of(run.folder))
+        return self._known[key]
 
     def takes_start(self) -> bool:
         self.card.run()
@@ -124,6 +134,8 @@ class ShiftTab(Page):
     def refresh(self) -> None:
         """Whether it can start, and what is there instead of the map."""
         self.card.refresh()
+        for choice in (self.choice, self.step, self.beside):
+            choice.disable(tr("This is running.") if self.card.owns_job else "")
         if self._view.winfo_manager() or self.card.owns_job:
             self.hint.pack_forget()
         else:

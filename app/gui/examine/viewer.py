@@ -59,7 +59,8 @@ class GridViewer(Dialog):
         close = Answer(tr("Close"), kind="primary")
         super().__init__(master, tr("Picture"), answers=[close], width=min(wide, high * 1.36), height=high)
         self.context, self.content, self.place = context, grid, place
-        self._scores = scores_of(grid.folder)
+        run = grid.folder.parent.parent  # whose samples it may show
+        self._scores = scores_of(run) | scores_of(grid.folder)
         self._path, self.kept, self._moved, self._around = path, kept, moved, around
         self._release = ""
         self._facts()
@@ -185,7 +186,7 @@ class GridViewer(Dialog):
         self.rows.clear()
         for row, (name, value) in enumerate(self._facts_of(path) if path else []):
             Label(self.rows, name, role="text2", anchor="nw").grid(row=row, column=0, sticky="nw", pady=px(3))
-            Label(self.rows, value, wrap=True).grid(row=row, column=1, sticky="ew", pady=px(3))
+            Label(self.rows, value, wrap=True).grid(row=row, column=1, sticky="ew", padx=(px(10), 0), pady=px(3))
 
     def _facts_of(self, path: Path) -> list[Fact]:
         return facts_of(self.content, self.place, path, self._scores.get(path))
