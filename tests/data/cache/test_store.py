@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,9 +12,7 @@ from modules.data.cache import shards
 from modules.data.cache import store as cache_module
 from modules.data.cache.store import Cache, DamagedRecord
 from modules.errors import UserError
-from modules.system.runtime import python_command
-
-ROOT = Path(__file__).parents[3]
+from tests.forked import python
 
 
 def key(name: object) -> str:
@@ -201,16 +198,12 @@ while True:
 def test_kills_amid_writing_lose_nothing_that_was_put(tmp_path: Path) -> None:
     said = 0
     for _ in range(2):
-        process = subprocess.Popen(
-            python_command("-c", WRITER, str(tmp_path), str(said)), cwd=ROOT, stdout=subprocess.PIPE, text=True
-        )
-        assert process.stdout
+        process = python("-c", WRITER, str(tmp_path), str(said))
         seen = [process.stdout.readline() for _ in range(60)]  # more than one flush
         process.send_signal(signal.SIGKILL if os.name != "nt" else signal.SIGTERM)
-        seen += process.stdout.read().splitlines(keepends=True)
-        process.wait()
-        process.stdout.close()
-        said = max(int(line) for line in seen if line.endswith("\n"))  # the last line may be torn
+        with process:
+            seen += process.stdout.read().splitlines(keepends=True)
+        said = max(int(line) for line in seen if line.endswith(b"\n"))  # the last line may be torn
     assert said > 100
     filled(tmp_path, 3, start=10**6)  # its lock died with it, and a writer can go on
     with Cache(tmp_path) as cache:
