@@ -19,6 +19,7 @@ METAVARS = {
     "loras": "FILE[:STRENGTH]",
     "models": "MODEL[:STEP]",
     "folder": "DIR",
+    "images": "PATH",
     "save": "OUT",
     "model": "MODEL",
 }

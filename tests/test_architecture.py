@@ -226,6 +226,12 @@ MAY_OPEN = {
     "modules/data/source/source.py": "asks the source, and gives Pillow what that opened",
     "modules/data/source/file_info.py": "gives Pillow what a source opened",
     "modules/data/source/folders.py": "is the source of files in folders",
+    "modules/data/source/tar_file.py": "reads archives",
+    "modules/data/source/table_file.py": "reads lists",
+    "modules/data/source/caption_table.py": "reads a list",
+    "modules/data/source/parquet_images.py": "reads Parquet files",
+    "modules/data/source/tars.py": "asks which kind a path is of",
+    "modules/data/source/lists.py": "asks which kind a path is of",
     "modules/data/text/tokenizer.py": "reads the files of a model",
 }
 

@@ -15,7 +15,7 @@ from modules.data.source.source import DataFile, Kinds
 from modules.errors import UserError
 from modules.language import tr
 from modules.preset.paths import Values
-from modules.preset.sections.concept import Concept
+from modules.preset.sections.concept import IMAGE_FILES, Concept
 from modules.system.bundled import resolve
 
 Key = tuple[str, bool]  # folder, with sub-folders
@@ -103,8 +103,8 @@ def _problem(folder: str, subfolders: bool) -> str:
         place = resolve(folder)
         if not place.exists():
             return tr("Folder not found")
-        if not place.is_dir():
-            return tr("Not a folder")
+        if place.is_file():
+            return tr("No images") if place.suffix.lower() in IMAGE_FILES else tr("Not a folder")
         inside = any(child.is_dir() for child in place.iterdir())
     except (UserError, OSError):
         return tr("Cannot be read")

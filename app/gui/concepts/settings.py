@@ -16,7 +16,7 @@ FIRST = "concepts.0."
 GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Images", ("path", "name", "enabled", "kind", "subfolders", "repeats", "samples", "loss_weight")),
     ("Captions from", ("captions", "prompt", "caption_ending", "wrapped", "more_captions", "several", "shares",
-                       "join_with")),
+                       "join_with", "caption_table")),
     ("Text", ("trigger", "prefix", "suffix", "wildcards", "replacements", "underscores")),
     ("Tags", ("tags", "shuffle_tags", "keep_tags", "tag_separator", "keep_separator", "group_separator", "unique_tags",
               "most_tags", "capitals", "capitals_share")),

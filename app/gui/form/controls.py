@@ -17,13 +17,15 @@ from app.gui.kit import Choice, Entry, Frame, Option, PathEntry, Segmented, Swit
 from modules.catalog import FAMILIES
 from modules.language import tr
 from modules.preset.paths import Values, get
+from modules.preset.sections.concept import IMAGE_FILES
 from modules.preset.sections.sampling import FLOW_SAMPLERS
 from modules.preset.setting_info import SettingInfo
 from modules.preset.usual_sampling import is_flow
 
 MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.gguf *.ckpt"),)
-KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),)}
-PATH_WIDGETS = ("file", "folder", "save", "model")
+IMAGES = (("Archives, Parquet files, lists", " ".join(f"*{ending}" for ending in IMAGE_FILES)),)
+KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),), "images": IMAGES}
+PATH_WIDGETS = ("file", "folder", "save", "model", "images")
 SHORT = 28  # letters of all choices together that still stand side by side
 SAMPLERS = ("sampling.prompts.0.sampler", "prior.made.sampler")
 EMPTY = re.compile(r"\bEmpty: ([^.]+)\.")
@@ -144,10 +146,9 @@ def _say_what_is_automatic(master: Frame, segments: Segmented, setting: SettingI
 
 
 def _path(master: Frame, setting: SettingInfo, callbacks: ControlCallbacks) -> Control:
-    kinds = {"file": "file", "folder": "folder", "save": "save", "model": "model"}
     entry = PathEntry(
         master,
-        what=kinds[setting.widget],  # pyright: ignore[reportArgumentType]
+        what=setting.widget,  # pyright: ignore[reportArgumentType]
         kinds=KINDS.get(setting.widget, ()),
         on_change=callbacks.type,
         on_done=lambda _: callbacks.done(),

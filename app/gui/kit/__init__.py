@@ -25,7 +25,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
 
     Entry(master, text, placeholder, on_change, on_done, width, mono, rest_ms)       .flush() .clear() .inner
     TextArea(master, text, lines, on_change)           .flush() .inner
-    PathEntry(master, text, what="file" | "folder" | "save" | "model", kinds, on_change, placeholder)
+    PathEntry(master, text, what="file" | "folder" | "save" | "model" | "images", kinds, on_change, placeholder)
     Choice(master, options, value, on_change)          .offer(options) .open()
                                    options: words, or Option(value, label, note, reason, group, words)
                                    labelled({value: label}): options with translated labels

@@ -33,6 +33,7 @@ from app.gui.shell.undo_actions import UndoActions
 from app.gui.shell.welcome import help_
 from modules.errors import UserError
 from modules.language import tr
+from modules.preset.sections.concept import IMAGE_FILES
 
 TICK_MS = 50
 ZOOM_STEP = 10
@@ -349,8 +350,8 @@ class Window:
         self.side.resized(event)  # asked each time: another text size makes another side
 
     def drop(self, paths: Sequence[Path]) -> None:
-        """A preset is opened; folders become concepts."""
-        folders = [path for path in paths if path.is_dir()]
+        """A preset is opened; folders, and files with images, become concepts."""
+        folders = [path for path in paths if path.is_dir() or path.suffix.lower() in {*IMAGE_FILES} - {".json"}]
         if folders:
             ConceptActions(self.context).add(folders)
             self.go("concepts")

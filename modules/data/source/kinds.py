@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
+from modules.data.source.caption_table import with_table
 from modules.data.source.folders import FolderSource
+from modules.data.source.lists import list_at
+from modules.data.source.parquet_images import parquet_at
 from modules.data.source.source import Source
+from modules.data.source.tars import tars_at
 from modules.preset.sections.concept import Concept
 from modules.system.bundled import resolve
 
-
-def _folder(concept: Concept, number: int) -> Source:
-    return FolderSource(resolve(concept.path), concept, number)
-
-
-# Each gives a source, or None where a concept's path is not of its kind. A folder takes whatever is left, and says what
-# is wrong with it when it is listed.
-KINDS: list[Callable[[Concept, int], Source | None]] = [_folder]
+# Each gives a source, or None where the path is not of its kind. A folder takes whatever is left, and says what is
+# wrong with it when it is listed.
+KINDS: list[Callable[[Path, Concept, int], Source | None]] = [tars_at, parquet_at, list_at, FolderSource]
 
 
 def source_of(concept: Concept, number: int = 0) -> Source:
@@ -25,4 +25,6 @@ def source_of(concept: Concept, number: int = 0) -> Source:
     Raises:
         UserError: it names something bundled that there is not.
     """
-    return next(source for kind in KINDS if (source := kind(concept, number)) is not None)
+    path = resolve(concept.path)
+    found = next(source for kind in KINDS if (source := kind(path, concept, number)) is not None)
+    return with_table(found, concept)

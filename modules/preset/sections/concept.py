@@ -14,15 +14,20 @@ from modules.preset.setting import Section, Setting, When
 from modules.preset.text.caption_sources import CaptionSource, EndingText, SharesText, SourcesText, of_ending, parse
 from modules.preset.text.replacements import ReplacementsText
 
+# Besides folders, a concept reads what archives and Parquet files with images, and lists of images end in.
+IMAGE_FILES = (".tar", ".parquet", ".jsonl", ".ndjson", ".json", ".csv", ".tsv")
+
 
 class FolderSettings(Section):
     """Images"""
 
     path: str = Setting(
-        "", "Image folder", scope="machine", widget="folder",
-        aliases="train_data_dir, image_dir, instance_data_dir, dataset_dir, folder_path, dataset folder",
+        "", "Image folder", scope="machine", widget="images",
+        aliases="train_data_dir, image_dir, instance_data_dir, dataset_dir, folder_path, dataset folder, webdataset, "
+        "tar, parquet, metadata.jsonl",
     )  # fmt: skip
-    """The folder with the images."""
+    """The folder with the images. Also a tar archive or a Parquet file with images, a folder of these, or a list of
+    images: JSON as kohya's metadata, JSONL, CSV or Parquet."""
     name: str = Setting("", "Name", max_length=100)
     """For you: shown on the card and in messages. Empty: the name of the folder."""
     enabled: bool = Setting(True, "Enabled")
@@ -121,6 +126,14 @@ class CaptionSettings(FolderSettings):
         0, "Caption dropout every N epochs", ge=0, le=10_000, unit="epochs", level="expert", zero="never"
     )
     """All captions are empty in every Nth epoch: 5 drops them in the 5th, 10th, ... Usual: 0."""
+
+    caption_table: str = Setting(
+        "", "Table of captions", scope="machine", widget="file", level="expert",
+        aliases="metadata.parquet, in_json, metadata file, caption column",
+    )  # fmt: skip
+    """A JSON, JSONL, CSV or Parquet file with captions for images that have no caption file. Rows are found by the
+    image's name without its ending: in a column "id", "key" or "md5", or by the image that a row names. As a caption
+    source ".tags" is the column "tags", and ".txt" the first of "caption", "text", "prompt", "tags"."""
 
     @property
     def caption_sources(self) -> tuple[CaptionSource, ...]:

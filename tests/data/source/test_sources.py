@@ -60,7 +60,7 @@ def robots() -> dict[str, bytes]:
 def source(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> MemorySource:
     source = MemorySource(robots(), request.param)
 
-    def memory(concept: Concept, number: int) -> Source | None:
+    def memory(path: Path, concept: Concept, number: int) -> Source | None:
         return source if SCHEME in concept.path else None  # a run makes paths absolute
 
     monkeypatch.setattr(kinds, "KINDS", [memory, *kinds.KINDS])

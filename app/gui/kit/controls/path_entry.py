@@ -20,7 +20,8 @@ class PathEntry(Frame):
     """An entry with a button that opens the dialog.
 
     Args:
-        what: "file", "folder", "save" (a file to write), or "model" (a file, or a folder by the second button).
+        what: "file", "folder", "save" (a file to write), "model" (a file, or a folder by the second button), or
+            "images" (a folder, or a file by the second button).
         kinds: what the dialog shows: [("Models", "*.safetensors *.gguf *.ckpt")].
         placeholder: "A file, a folder or a name on Hugging Face".
     """
@@ -30,7 +31,7 @@ class PathEntry(Frame):
         master: tk.Misc,
         text: str = "",
         *,
-        what: Literal["file", "folder", "save", "model"] = "file",
+        what: Literal["file", "folder", "save", "model", "images"] = "file",
         kinds: Sequence[tuple[str, str]] = (),
         on_change: OnChange | None = None,
         on_done: OnChange | None = None,
@@ -46,7 +47,7 @@ class PathEntry(Frame):
         self.columnconfigure(0, weight=1)
         self.entry.grid(row=0, column=0, sticky="ew")
         asks: dict[str, Callable[[], Path | None]] = {"file": self._file, "folder": self._folder, "save": self._save}
-        buttons = {"model": ("file", "folder")}.get(what, (what,))
+        buttons = {"model": ("file", "folder"), "images": ("folder", "file")}.get(what, (what,))
         looks = {
             "file": ("file-text", tr("Choose a file")),
             "folder": ("folder-open", tr("Choose a folder")),
