@@ -1,6 +1,7 @@
 """In another language every page, dialog, list and line of the window speaks it, and nothing is cut off at 1280x800."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ NAMES = (
 )
 FIRST = re.compile(r"(?<=[a-z])\.\d+(?=\.)")  # each entry of a list has the settings of the first
 CODE = re.compile(r"\{[^{}]*\}|\b[\w\\]*[_\d\\][\w\\]*(\.[\w\\]+)*|\b\w+(\.\w+)*\.\d+(\.\w+)*")
+LASTS = 5  # seconds until all is laid out, on a machine with much to do
 AWAY = -5000  # cells of a grid that are not used lie there
 
 
@@ -167,6 +169,15 @@ def faults(front: Any, known: list[str]) -> list[str]:
     return found
 
 
+def faults_left(front: Any, known: list[str], pump: Pump) -> list[str]:
+    """What is still wrong once all is in its place: words are cut again when their widget gets its width."""
+    end = time.monotonic() + LASTS
+    while (found := faults(front, known)) and time.monotonic() < end:
+        settle(pump)
+        time.sleep(0.05)
+    return found
+
+
 def settle(pump: Pump) -> None:
     for _ in range(4):
         pump()
@@ -178,7 +189,7 @@ def test_every_page_speaks_it_whole_with_its_lists(window: Any, context: AppCont
     window.go(key)
     pump(lambda: window.pages.front.whole)
     settle(pump)
-    assert faults(window.app, known) == []
+    assert faults_left(window.app, known, pump) == []
     for choice in [each for each in below(window.app) if type(each) is Choice]:
         opened = choice.open() if choice.winfo_exists() else None
         if opened is None:
@@ -274,7 +285,7 @@ def test_every_dialog_speaks_it_whole(window: Any, context: AppContext, person: 
     pump(lambda: Popup.open_now is not None or person.dialog())
     settle(pump)
     front = Popup.open_now or person.front()
-    assert faults(front, known) == []
+    assert faults_left(front, known, pump) == []
     if Popup.open_now is None:
         assert plain(front.title(), known) == []
         front.close(None)
@@ -283,10 +294,10 @@ def test_every_dialog_speaks_it_whole(window: Any, context: AppContext, person: 
 def test_the_results_of_a_search_speak_it(window: Any, context: AppContext, pump: Pump) -> None:
     window.search("rate")
     settle(pump)
-    assert faults(window.app, [*data(context), "“rate”"]) == []
+    assert faults_left(window.app, [*data(context), "“rate”"], pump) == []
     window.search("no such setting")
     settle(pump)
-    assert faults(window.app, [*data(context), "no such setting"]) == []
+    assert faults_left(window.app, [*data(context), "no such setting"], pump) == []
 
 
 def told(window: Any, pump: Pump, *events: Any) -> list[str]:
@@ -296,7 +307,7 @@ def told(window: Any, pump: Pump, *events: Any) -> list[str]:
     window.context.inbox.tick()
     settle(pump)
     known = [*data(window.context), "/runs/a", "robot.safetensors", "Reason of the engine"]
-    return faults(window.app, known)
+    return faults_left(window.app, known, pump)
 
 
 def test_a_run_from_its_start_to_its_end_is_told_in_it(window: Any, context: AppContext, pump: Pump) -> None:
@@ -336,5 +347,5 @@ def test_what_is_done_with_concepts_and_settings_is_told_in_it(window: Any, cont
         act()
         settle(pump)
         assert Toast.now is not None
-        assert faults(Toast.now, known) == []
+        assert faults_left(Toast.now, known, pump) == []
         Toast.now.close()
