@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -70,7 +71,7 @@ class ScoringModel:
         self.kind = str(config["model_type"])
         self._preprocessing = preprocessing_of(folder, self.kind, config)
         self._net: Any = _opened(folder, self.kind, config, device)
-        self._reader = _Reader(folder, self.kind, config) if self.kind in TWO_TOWERS else None
+        self._folder, self._config = folder, config
 
     @property
     def scale(self) -> float:
@@ -90,10 +91,13 @@ class ScoringModel:
     @torch.inference_mode()
     def texts(self, texts: Sequence[str]) -> tuple[Tensor, list[bool]]:
         """(n, d), and which of them were too long to be read whole."""
-        assert self._reader is not None
         ids, cut = self._reader.read(texts)
         found = _pooled(self._net.get_text_features(input_ids=ids.to(self._device)))
         return normalize(found.float(), dim=-1).cpu(), cut
+
+    @cached_property
+    def _reader(self) -> _Reader:
+        return _Reader(self._folder, self.kind, self._config)
 
 
 def config_of(folder: Path, name: str, score: ScoreKind) -> dict[str, Any]:
