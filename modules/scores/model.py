@@ -69,8 +69,8 @@ class ScoringModel:
         self.name, self._device = name, device
         config = config_of(folder, name, score)
         self.kind = str(config["model_type"])
+        self._net: Any = _opened(folder, self.kind, config, device)  # refuses a config that makes no sense
         self._preprocessing = preprocessing_of(folder, self.kind, config)
-        self._net: Any = _opened(folder, self.kind, config, device)
         self._folder, self._config = folder, config
 
     @property
@@ -139,7 +139,7 @@ class _Reader:
 
     def __init__(self, folder: Path, kind: str, config: Mapping[str, Any]) -> None:
         usual = 77 if kind == "clip" else 64
-        self.positions = int(config.get("text_config", {}).get("max_position_embeddings", usual))
+        self.positions = int((config.get("text_config") or {}).get("max_position_embeddings", usual))
         own = any((folder / name).is_file() for name in VOCABULARY)
         self._ids = _clip_ids(folder if own else CLIP_TOKENIZER) if kind == "clip" else _siglip_ids(folder)
 

@@ -59,7 +59,7 @@ def preprocessing_of(folder: Path, kind: str, config: Mapping[str, Any]) -> Prep
         UserError: it is missing, damaged or says something else.
     """
     if not (folder / FILE).is_file() and kind == "clip":
-        side = int(config.get("vision_config", {}).get("image_size", 224))
+        side = int((config.get("vision_config") or {}).get("image_size", 224))
         return Preprocessing(side, (side, side), (side, side), Image.Resampling.BICUBIC, CLIP_MEAN, CLIP_STD)
     about = read_json(folder / FILE)
     try:

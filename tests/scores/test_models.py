@@ -161,6 +161,33 @@ def test_a_model_with_tensors_missing_is_refused_and_not_filled_by_chance(tmp_pa
         opened(torn, "text")
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [{"text_config": None, "vision_config": None}, {"vision_config": {"image_size": "x"}}, {"text_config": [3]},
+     {"model_type": ["clip"]}, {"projection_dim": -4}],
+)  # fmt: skip
+def test_a_config_that_makes_no_sense_is_refused_in_words(damage: dict[str, object], tmp_path: Path) -> None:
+    folder = copytree(tiny.models()["clip"], tmp_path / "odd")
+    (folder / "preprocessor_config.json").unlink()
+    config = read_json(folder / "config.json")
+    (folder / "config.json").write_text(json.dumps({**config, **damage}))
+    with pytest.raises(UserError):
+        opened(folder, "text").texts(["a cat"])
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [{"size": {}}, {"size": {"shortest_edge": 10}}, {"image_std": [0, 1, 1]}, {"image_mean": "x"}, {"resample": 77},
+     {"crop_size": {"height": 10**9, "width": 2}}],
+)  # fmt: skip
+def test_sizes_and_colours_that_make_no_sense_are_refused_in_words(damage: dict[str, object], tmp_path: Path) -> None:
+    about = read_json(tiny.models()["dino"] / "preprocessor_config.json")
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps({**about, **damage}))
+    with pytest.raises(UserError) as refused:
+        preprocessing_of(tmp_path, "dinov2", {})
+    assert refused.value.problem.code == "score.preprocessing"
+
+
 def test_a_model_that_cannot_be_fetched_is_refused(tmp_path: Path) -> None:
     found: dict[str, str] = {}
     for name in ("nobody/nothing-here", str(tmp_path / "absent")):
