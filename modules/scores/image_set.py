@@ -80,7 +80,7 @@ def image_set_of(source: str, scanning: Scanning) -> ImageSet:
         found = _of_run(folder)
     else:
         found = _of_folder(folder, scanning)
-    if not found.pictures:
+    if not found.pictures and found.kind != "images":  # a scan says itself that there are none, unless it was stopped
         raise UserError("score.no-samples" if found.kind == "run" else "score.no-cells", "source", folder=folder)
     return found
 

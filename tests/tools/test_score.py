@@ -198,6 +198,15 @@ def test_scores_that_were_stopped_go_on_with_the_rest(folder: Path) -> None:
     assert all(whole[name] == numbers for name, numbers in kept.items() if numbers) and len(whole) == 3
 
 
+def test_a_scan_that_is_stopped_is_no_folder_without_images(folder: Path) -> None:
+    score(folder, **{**OFF, "text": True})
+    before = values(folder)
+    for path in folder.glob("*.png"):
+        path.touch()  # to be read again
+    events = score(folder, lambda event: Stop(now=True) if isinstance(event, Stage) else None, **{**OFF, "text": True})
+    assert events[-1] == Finished(stopped=True) and values(folder) == before
+
+
 def test_a_killed_scoring_keeps_what_was_written_on_the_way(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A kill runs no `finally`: what stands in the file at the last batch is what is left."""
     left: list[int] = []
