@@ -118,10 +118,12 @@ class Drawing:
         self._tell(Stage("stage.opening-model"))
         try:
             preset = presets[cells[0].weights.run]
-            model = GridModel(source, preset, self._tell, merges=any(cell.weights.merges for cell in cells))
+            model = GridModel(
+                source, preset, self._tell, self._control, merges=any(cell.weights.merges for cell in cells)
+            )
             self._tell(Stage("stage.reading-prompts"))
             if self._to_measure(cells):
-                model.ask_base(self._control)
+                model.ask_base()
             model.read(cells, presets)
         except UserError as error:
             self._failed(error, len(cells))
@@ -156,7 +158,7 @@ class Drawing:
 
         if not (self._plan.settings.forgotten and weights.merges):
             return
-        if (found := model.forgotten(self._control)) is not None:
+        if (found := model.forgotten()) is not None:
             keep_forgotten(self._plan.folder, mark_of(weights, self._marks), found)
 
     def _draw_cell(self, sampler: Sampler, places: Sequence[Cell], preset: Preset) -> None:

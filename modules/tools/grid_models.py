@@ -60,9 +60,9 @@ class GridModel:
     copied over its weights, part by part; what was there is kept in main memory, to be put back.
     """
 
-    def __init__(self, source: str, preset: Preset, tell: Tell, *, merges: bool) -> None:
+    def __init__(self, source: str, preset: Preset, tell: Tell, control: Control, *, merges: bool) -> None:
         """`merges`: another model is merged with it. Raises a UserError where the model cannot be read."""
-        self.preset, self._tell = preset, tell
+        self.preset, self._tell, self._control = preset, tell, control
         options = load_options(preset, tell)
         if merges or preset.method.kind == "full":  # what is packed cannot be written over
             options = replace(options, holding=Holding())
@@ -80,24 +80,29 @@ class GridModel:
         sampling, seed = self.preset.sampling, self.preset.general.seed
         return Sampler(self.family, resolution, cache_texts=True, sampling=sampling, seed=seed)
 
-    def ask_base(self, control: Control) -> None:
+    def ask_base(self) -> None:
         """Keep what the base answers, for `forgotten`. To be called before `read`."""
         preset = resolved(self.preset, self.family)
         extent = SHORT if preset.examine.points == "noise" else LONG
         with closing(Cache(Path(preset.general.cache))) as cache:
             anchors = Anchors(preset, self.family, extent, cache)
             anchors.read()
-            self._anchors = base_asked(anchors, self._tell, control)
+            self._anchors = base_asked(anchors, self._tell, self._control)
 
-    def forgotten(self, control: Control) -> float | None:
+    def forgotten(self) -> float | None:
         """How far the answers of merged weights have moved from the base's; None where there is no measure."""
         anchors = self._anchors
         if anchors is None or anchors.points is None:
             return None
         self._tell(Stage("stage.retention"))
-        answers = anchors.ask(anchors.read_now(), lambda done, total: control.check())
+        answers = anchors.ask(anchors.read_now(), self._going_on)
         schedule = self.family.noise_schedule
         return drift_of(anchors.points, answers, anchors.unprompted, anchors.extent.times, schedule).forgotten
+
+    def _going_on(self, done: int, total: int) -> None:
+        """Between two pieces of work: somebody may have stopped it."""
+        del done, total
+        self._control.check()
 
     def read(self, cells: Sequence[Cell], presets: Mapping[str, Preset]) -> None:
         """Read prompts ahead, and let the text encoders go where nothing that is drawn changes them.
@@ -243,7 +248,7 @@ class GridModel:
     def _second_model(self, weights: Weights) -> Components:
         if weights.merge:
             self._merges[weights.merge] = merge = self._merges.get(weights.merge) or self._opened_merge(weights.merge)
-            return merge.tensors(weights.ratio).items()
+            return merge.tensors(weights.ratio, self._going_on).items()
         if not weights.second:
             return ()
         self._second = self._second or open_model(weights.second, self.family.name, self.family.options, sure=True)

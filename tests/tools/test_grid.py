@@ -275,15 +275,22 @@ def test_a_ratio_sweeps_a_merge_of_any_kind_before_it_is_written(of_lora: Path, 
     assert np.abs(pixels(cells[1].path) - merged).max() <= 1
     assert not np.array_equal(pixels(cells[0].path), merged)
     assert not drawn(make(of_lora, **sweep, merge=json.dumps(merge))), "what was drawn is found again"
-    sweep |= {"column_values": ["0", "0.1", "1"], "name": "measured", "forgotten": True}
-    settings = Settings(run=str(of_lora), **sweep, merge=json.dumps({**merge, "blocks": "", "curve": "flat"}))
+    with pytest.raises(UserError, match="no settings of a merge"):
+        make(of_lora, **sweep, merge="slerp")
+
+
+def test_how_much_each_merge_has_forgotten_stands_under_its_ratio(of_lora: Path, tmp_path: Path) -> None:
+    full, file = copytree(trained("full"), tmp_path / "full"), of_lora / "preset.json"
+    preset = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**preset, "examine": {"points": "noise"}}), encoding="utf-8")
+    merge = {"models": [preset["model"]["source"], f"{full}:4"]}
+    sweep = {"columns": "ratio", "column_values": ["0", "0.1", "1"], "row_values": ["blip robot"], "forgotten": True}
+    settings = Settings.model_validate({"run": str(of_lora), **sweep, "merge": json.dumps(merge), "sheet": "none"})
     do(RunTool("grid", settings.model_dump(mode="json")))
     numbers = [head.forgotten for head in plan(settings).columns.heads]
     assert numbers[0] == 0 < numbers[1] < numbers[2], "how far each merge is from the base"
     record = json.loads((plan(settings).folder / "grid.json").read_text(encoding="utf-8"))
     assert [head["forgotten"] for head in record["axes"]["columns"]["heads"]] == numbers
-    with pytest.raises(UserError, match="no settings of a merge"):
-        make(of_lora, **sweep, merge="slerp")
 
 
 def test_a_model_that_cannot_be_read_leaves_the_others(of_lora: Path) -> None:
