@@ -20,6 +20,7 @@ from modules.system.devices import DTYPES
 from modules.trainer.preparation import without_plan
 from modules.trainer.step.optimizers import CHUNK
 
+SPARE = 2  # blocks: one is computed again on top, and among the first may be one of text alone, which saves little
 UNPACKED = 4  # bytes for each number of a packed weight while it is unpacked, at most
 
 
@@ -120,7 +121,7 @@ class Numbers:
         going = _going(step)
         if choice.checkpointed < self.blocks:
             more = _going(self._kept) - going
-            going += round(more * min(1, (self.blocks - choice.checkpointed + 1) / self.blocks))
+            going += round(more * min(1, (self.blocks - choice.checkpointed + SPARE) / self.blocks))
         going //= choice.batch_parts
         if choice.way.quantization != "off" or choice.offloaded:
             going += UNPACKED * self._held.largest

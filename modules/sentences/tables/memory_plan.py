@@ -3,7 +3,9 @@
 # fmt: off
 SENTENCES: dict[str, tuple[str, str]] = {
     "plan.fits": ("Memory plan for {card}: {how:list}. {peak:bytes} of {total:bytes}{pace}.", ""),
-    "plan.short": ("Memory plan for {card}: it does not fit. With {how:list} {short:bytes} are missing.", ""),
+    "plan.short": (
+        "Memory plan for {card}: it does not fit. With {how:list} {short:bytes} are missing. The check counts what "
+        "lowers that.", ""),
     "plan.main-memory": ("main memory", ""),
     "plan.card": ("{name}", ""),
     "plan.held": ("{held}", ""),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from math import ceil
 from typing import Any
 
 import pytest
@@ -11,9 +12,12 @@ from modules.check.memory import step_memory
 from modules.check.memory.memory_tracker import for_a_card
 from modules.check.memory.repeated import FEW, countable_runs
 from modules.check.memory.step_memory import BatchShape, _step_bytes, sample_bytes, step_bytes
+from modules.check.plan.ladder import WHOLE
+from modules.check.plan.numbers import Choice, Numbers
 from modules.families import Family, LoadOptions
 from modules.trainer.step import optimizers
 from tests.benchmarks.card.random_model import bundled_files, random_family
+from tests.benchmarks.plan import OneSize
 from tests.card.steps import preset_for
 
 NARROW: dict[str, dict[str, Any]] = {
@@ -74,6 +78,19 @@ def test_a_few_blocks_tell_what_passes_keep_without_checkpointing(family: Family
         few = step_bytes(family, preset, SHAPE, {"denoiser"}, "passes")
         whole = _step_bytes(family, preset, SHAPE, {"denoiser"}, part="passes")
     assert [getattr(few, name) for name in PASSES] == [getattr(whole, name) for name in PASSES]
+
+
+def test_a_share_of_checkpointed_blocks_takes_no_more_than_is_thought(family: Family) -> None:
+    """And little less, where blocks are equal; of a U-Net, the first ones save more than their share."""
+    preset = preset_for(
+        family.name, "training.batch_size=1", "method.kind=lora", *AS_IT_IS, "training.gradient_checkpointing=25 %"
+    )
+    with for_a_card():
+        numbers = Numbers(OneSize(family, preset, 128), preset)
+        quarter = ceil(0.25 * numbers.blocks - 1e-9)
+        thought = numbers._step(Choice(WHOLE, quarter, 1, 0)).passes
+        exact = _step_bytes(family, preset, SHAPE, {"denoiser"}, part="passes").passes
+    assert exact <= thought <= (1.25 if family.name == "zimage" else 2) * exact
 
 
 def test_a_few_blocks_tell_what_a_sample_takes(family: Family, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,6 +96,14 @@ def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) ->
     assert [rung.settings["model.quantization"] for rung in plan.rungs] == ["off"] and not plan.chosen
 
 
+def test_a_way_that_costs_no_time_is_shown_beside_one_that_saves_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "TEXT", 0)  # so that steps are what takes most
+    rungs = planner(Counts()).plan(place(3000)).rungs
+    shown = [(str(rung.settings["model.quantization"]), bool(rung.offloaded)) for rung in rungs]
+    ladder = [("off", False), ("int8", False), ("int8", True), ("nf4", False), ("nf4", True)]
+    assert shown == [*ladder, ("off", True)]
+
+
 def test_the_chosen_rung_is_within_what_a_run_may_take() -> None:
     for megabytes in range(500, 1600, 100):
         where = place(megabytes)
