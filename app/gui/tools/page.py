@@ -52,8 +52,11 @@ class ToolsPage(Page):
         entries += [NavEntry(key, label, image, line=not n) for n, (key, label, image) in enumerate(others)]
         side = Card(self)
         side.pack(side="left", fill="y", padx=(px(20), px(12)), pady=(px(4), px(20)))
-        self.list = NavList(side.body, entries, self.choose)
+        self._names = ScrollArea(side.body)  # large letters in a low window
+        self._names.pack(fill="both", expand=True)
+        self.list = NavList(self._names.body, entries, self.choose)
         self.list.pack(fill="x")
+        self._pending = self.after_idle(self._fit_names)
         self.area = ScrollArea(self)
         self.area.pack(side="left", fill="both", expand=True)
         self.holder = Frame(self.area.body)
@@ -72,6 +75,10 @@ class ToolsPage(Page):
             window.bind(sequence, lambda event, steps=steps: self._step(event.widget, steps))
             self.until_destroyed(lambda sequence=sequence: window.unbind(sequence))
 
+    def _fit_names(self) -> None:
+        self._pending = ""
+        self._names.configure(width=self.list.winfo_reqwidth() + px(6))
+
     def _step(self, focused: Any, steps: int) -> None:
         """The next tool of the list; in a text of several lines the keys move within it."""
         if self.winfo_viewable() and focused.winfo_class() != "Text":
@@ -88,6 +95,7 @@ class ToolsPage(Page):
         self._shown = card
         card.pack(fill="x")
         self.list.choose(key)
+        self._names.keep_visible(self.list.rows[key])
 
     def shown(self) -> None:
         self._refresh()

@@ -10,7 +10,7 @@ from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.grids.grid_draft import Place, ShownGrid, forgotten_role, planned
 from app.gui.grids.job import GridJob
-from app.gui.kit import Button, Divider, Entry, Frame, Head, Label, PictureSheet, SheetCell, px
+from app.gui.kit import Button, Divider, Entry, Flow, Frame, Head, Label, PictureSheet, SheetCell, px
 from app.gui.run_control import busy_reason
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
@@ -44,15 +44,16 @@ class SweepView(Frame):
         self._looking: WorkerPoll[ShownGrid] = WorkerPoll(self, self._planned, self._refused)
         self._measuring: WorkerPoll[ShownGrid] = WorkerPoll(self, self._measured)
         Divider(self).pack(fill="x", pady=(px(10), px(8)))
-        line = Frame(self)
+        self.line = line = Flow(self)
         line.pack(fill="x")
-        Label(line, tr("Ratio sweep"), font="section").pack(side="left")
-        Label(line, tr("no model is written"), role="text2").pack(side="left", padx=px(10))
-        self.generate = Button(line, tr("Generate"), self.start, image="play")
-        self.generate.pack(side="right")
-        self.stop = Button(line, tr("Stop"), self.job.stop, image="square")
         self.ratios = Entry(line, RATIOS, width=160)
-        self.ratios.pack(side="right", padx=px(8))
+        self.generate = Button(line, tr("Generate"), self.start, image="play")
+        self.stop = Button(line, tr("Stop"), self.job.stop, image="square")
+        title, words = (
+            Label(line, tr("Ratio sweep"), font="section"),
+            Label(line, tr("no model is written"), role="text2"),
+        )
+        line.add(title, words, self.ratios, self.generate, self.stop)
         self.says = Label(self, "", role="text2", wrap=True)
         self.sheet = PictureSheet(
             self, self._paint, size=SIZE, heads=NAMES, on_open=lambda _, column: self.take(column)
@@ -102,10 +103,7 @@ class SweepView(Frame):
     def refresh(self) -> None:
         """Whether it can start now, and whether the pictures are of what is filled in."""
         job, running = self.job, self.context.running
-        if job.going:
-            self.stop.pack(side="right", after=self.generate, padx=px(8))
-        else:
-            self.stop.pack_forget()
+        self.line.show(self.stop, job.going)
         self.generate.disable(busy_reason(running.what) if running.busy else "")
         if job.going:
             words = tr("Drawing {done:,} of {total:,}", done=job.done, total=job.total)
