@@ -14,6 +14,7 @@ from modules.preset.files.set_option import apply_overrides, apply_valid_overrid
 from modules.preset.paths import Values, put
 from modules.preset.preset import Preset
 from modules.preset.rules import rules
+from modules.preset.sections.concept import IMAGE_FILES
 from modules.system.bundled import ROOT, is_bundled
 from modules.system.reading import look_at
 
@@ -29,8 +30,8 @@ def add_preset(command: argparse.ArgumentParser) -> None:
         "--concept",
         action="append",
         default=[],
-        metavar="DIR",
-        help="a folder of images to learn from, instead of the file's; may be repeated",
+        metavar="PATH",
+        help="a folder of images to learn from, or an archive or list of them, instead of the file's; may be repeated",
     )
     command.add_argument("--workspace", type=Path, metavar="DIR", help="the folder that holds every run (workspace)")
     _add_set(command)
@@ -60,7 +61,7 @@ def preset_values(options: Options) -> Values:
     values, problems = loaded.values, list(loaded.problems)
     if options.concept:
         values["concepts"] = _concepts_with_folders(
-            values.get("concepts"), [_concept_folder(folder) for folder in options.concept]
+            values.get("concepts"), [concept_path(folder) for folder in options.concept]
         )
         problems = [problem for problem in problems if not problem.path.startswith("concepts.")]
     if options.workspace:
@@ -94,17 +95,22 @@ def _preset_path(path: Path) -> Path:
     return shipped if not path.exists() and path.parts[:1] == ("presets",) and shipped.is_file() else path
 
 
-def _concept_folder(folder: str) -> str:
+def concept_path(folder: str) -> str:
+    """The folder or file of images that was named from where the user stands, in full.
+
+    Raises:
+        UserError: it is not there, or no such file.
+    """
     if is_bundled(folder):
         return folder
     if not folder.strip():  # which would be the folder where one stands
         raise UserError("option.no-concept")
     path = Path(folder).expanduser().absolute()
     look_at(path)
-    if not path.is_dir():
-        raise UserError(
-            "option.concept-file" if path.is_file() else "option.concept-missing", concept=folder, folder=path
-        )
+    if path.is_file() and path.suffix.lower() not in IMAGE_FILES:
+        raise UserError("option.concept-file", concept=folder, folder=path)
+    if not (path.is_dir() or path.is_file()):
+        raise UserError("option.concept-missing", concept=folder, folder=path)
     return str(path)
 
 

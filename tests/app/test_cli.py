@@ -11,6 +11,7 @@ import pytest
 
 from app import commands
 from app.cli import parser, run
+from app.preset_options import concept_path
 from modules.errors import Problems, UserError
 from modules.messages import CheckPreset, Failed, Job, RunTool, Train
 from modules.preset.validate import preset_of
@@ -250,6 +251,13 @@ def test_a_user_error_is_raised_for_folders_that_are_files(tmp_path: Path) -> No
     options = parser().parse_args(["train", str(ROOT / ROBOT), "--concept", str(file)])
     with pytest.raises(UserError, match="is a file, not a folder"):
         options.command(options)
+
+
+def test_an_archive_or_a_list_is_a_concept(tmp_path: Path) -> None:
+    assert concept_path(str(tmp_path)) == str(tmp_path)
+    for name in ("a.tar", "b.JSONL", "c.parquet"):
+        (tmp_path / name).touch()
+        assert concept_path(str(tmp_path / name)) == str(tmp_path / name)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent as Unix does it")

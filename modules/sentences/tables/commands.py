@@ -54,7 +54,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "command.test": ("The checks are run by the start script.", "From the folder of Seachange: ./start-ui.sh test"),
     "option.no-concept": ("--concept names no folder.", "Give the folder that holds the images."),
     "option.concept-file": ("--concept {concept}: {folder} is a file, not a folder.",
-        "Give the folder that holds the images."),
+        "Give the folder that holds the images, a tar archive or Parquet file with images, or a list of them."),
     "option.concept-missing": ("--concept {concept}: {folder} does not exist.",
         "Give the folder that holds the images."),
     "option.no-model": ("{path}: no model is chosen.", "Give one with --set {path}=..."),
