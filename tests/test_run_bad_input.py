@@ -240,7 +240,7 @@ def test_bad_loras_and_models_make_no_images(tmp_path: Path, capsys: pytest.Capt
 def test_bad_conversions_write_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sd, word = tiny_sd(tmp_path / "sd"), ("method.kind=embedding", "words.0.token=<new>", "concepts.0.prefix=<new> ")
     embedding = str(model_of(run(values(tmp_path, "training.steps=1", *word))))
-    lora = str(model_of(run(values(tmp_path, STARTER, "training.steps=1"))))
+    lora = str(model_of(run(values(tmp_path, "training.steps=1"))))
     new, file = str(tmp_path / "new.safetensors"), tmp_path / "file"
     file.write_bytes(b"mine")
     cases = [

@@ -40,7 +40,7 @@ from tests.inputs.zoo import assert_sentence
 pytestmark = [pytest.mark.timeout(120), pytest.mark.filterwarnings("ignore::UserWarning:PIL")]
 
 quick = settings(
-    max_examples=200, derandomize=True, deadline=None, database=None,
+    max_examples=100, derandomize=True, deadline=None, database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )  # fmt: skip
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
