@@ -306,8 +306,8 @@ def test_the_run_of_the_grid_is_compared_with_its_base(
     person.click("Weight shift")
     tab = page.master.tabs["shift"]
     assert person.sees("Compare measures how far") and tab.choice.get() == str(run)
-    assert [option.value for option in tab.step._choices] == [50, 100], "a backup of a LoRA holds no model"
     tab.step.open()
+    assert not person.sees("step 200"), "a backup of a LoRA holds no model"
     person.click("step 50")
     person.click("Compare")
     (sent,) = engine.sent
