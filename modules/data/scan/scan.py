@@ -160,6 +160,8 @@ def _notes(listings: Iterable[Listing]) -> Iterator[Problem]:
     if lone:
         code = "captions.orphans:several" if len(lone) > 1 else "captions.orphans"
         yield problem(code, count=len(lone), first=printable(lone[0], line=True))
+    if latents := sum(listing.remarks.kohya_latents for listing in listings):
+        yield problem("images.kohya-latents", count=latents)
     others = Counter[str]()
     for listing in listings:
         others.update(dict(listing.remarks.not_taken))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -30,6 +31,7 @@ OTHER_KINDS = (
 )  # fmt: skip
 MASK, CONDITION = "-masklabel.png", "-condlabel.png"  # behind the name of the image that they belong to
 NOT_IMAGES = (MASK, CONDITION)
+KOHYA_LATENTS = re.compile(r"_\d{4}x\d{4}(_[a-z0-9]+)*\.npz$")
 
 Files = dict[str, os.DirEntry[str]]  # by key
 Unreadable = list[tuple[str, Problem]]  # keys, and why
@@ -135,8 +137,9 @@ class FolderSource:
             for key, stem in near_misses(bare, others, (*KINDS, source.ending.lower())):
                 misses.setdefault(DataFile(self, key), f"{stem}{source.ending}")
         return Remarks(
-            tuple(misses.items()), _not_taken(files), () if self.concept.subfolders else _nested(self.folder)
-        )
+            tuple(misses.items()), _not_taken(files), () if self.concept.subfolders else _nested(self.folder),
+            kohya_latents=sum(KOHYA_LATENTS.search(key) is not None for key in files),
+        )  # fmt: skip
 
 
 def on_disk(path: Path) -> DataFile:

@@ -183,6 +183,7 @@ class Remarks:
     not_taken: Kinds = ()  # pictures of kinds that are not read, most first
     nested: tuple[str, ...] = ()  # sub-folders with images, where these are not wanted
     legacy_captions: tuple[DataFile, ...] = ()  # in Windows-1252, by a guess
+    kohya_latents: int = 0  # files of kohya's cache, which do not say which VAE made them
 
 
 class Listing(NamedTuple):

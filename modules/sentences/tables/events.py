@@ -68,6 +68,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "image.left-out": ("{file} is left out: {reason}.", ""),
     "captions.orphans": ("{count:1 caption file belongs|# caption files belong} to no image: {first}.", ""),
     "captions.orphans:several": ("{count:,} caption files belong to no image: {first}, and others.", ""),
+    "images.kohya-latents": (
+        "{count:1 file of latents by kohya (.npz) is|# files of latents by kohya (.npz) are} not used, as they do not "
+        "say which VAE made them. The images are encoded anew.", ""),
     "images.other-kinds": ("Images of kinds that are not read are left out: {kinds:list}.", ""),
     "captions.none": ("{count:,} of {total:1 image has|# images have} no caption.", ""),
     "captions.none-in-file": (

@@ -158,6 +158,16 @@ def test_kinds_that_are_not_read_and_folders_inside_are_counted_beside_images(tm
     assert scanned(preset_of({"path": str(tmp_path), "subfolders": True})).remarks[0].nested == ()
 
 
+def test_latents_of_kohya_are_recognised_and_said_not_to_be_used(tmp_path: Path) -> None:
+    picture(tmp_path / "1.png")
+    for name in ("1_0512x0768_sdxl.npz", "1_0512x0512.npz", "statistics.npz"):
+        (tmp_path / name).write_bytes(b"x")
+    index = scanned(preset_of({"path": str(tmp_path), "captions": "none"}))
+    assert [PLAIN.sentence(note).partition(",")[0] for note in index.notes] == [
+        "2 files of latents by kohya (.npz) are not used"
+    ]
+
+
 def test_where_there_is_no_image_the_kinds_that_are_not_read_are_named(tmp_path: Path) -> None:
     (tmp_path / "1.tga").touch()
     with pytest.raises(UserError, match=r"only 1 \.tga\."):
