@@ -27,7 +27,7 @@ NARROW: dict[str, dict[str, Any]] = {
     "sdxl": {
         "transformer_layers_per_block": [4], "layers_per_block": 1, "norm_num_groups": 8, "block_out_channels": [64],
         "attention_head_dim": [2], "down_block_types": ["CrossAttnDownBlock2D"],
-        "up_block_types": ["CrossAttnUpBlock2D"],
+        "up_block_types": ["UpBlock2D"],
     },
 }  # fmt: skip
 AS_IT_IS = (

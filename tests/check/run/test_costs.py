@@ -52,7 +52,6 @@ def size(path: Path) -> int:
 @pytest.mark.parametrize(
     "settings",
     [
-        ("optimizer.kind=adamw",),
         ("optimizer.kind=adafactor",),
         ("optimizer.kind=prodigy", "training.learning_rate=1"),
         ("optimizer.kind=lion", "training.weights=bf16", "model.dtype=bf16", "training.ema=true"),
