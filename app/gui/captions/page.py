@@ -356,6 +356,14 @@ class CaptionsPage(Page):
 def _files_of(concepts: Sequence[Concept]) -> list[tuple[object, ...]]:
     """What the list of caption files depends on."""
     return [
-        (concept.path, concept.subfolders, concept.caption_files, concept.prefix, concept.suffix, concept.trigger)
+        (
+            concept.path,
+            concept.subfolders,
+            concept.caption_files,
+            concept.caption_table,
+            concept.prefix,
+            concept.suffix,
+            concept.trigger,
+        )
         for concept in concepts
     ]

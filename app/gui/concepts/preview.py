@@ -266,4 +266,11 @@ def whole_with_cut(crop: Crop, file: DataFile, edge: str) -> Image.Image | None:
 
 def _listed_by(concept: Concept) -> tuple[object, ...]:
     """What the list of images depends on; all else changes only how they are shown."""
-    return concept.path, concept.subfolders, concept.caption_files, concept.masks, concept.resolutions
+    return (
+        concept.path,
+        concept.subfolders,
+        concept.caption_files,
+        concept.caption_table,
+        concept.masks,
+        concept.resolutions,
+    )
