@@ -78,9 +78,14 @@ class Validation:
         return Measured(items, torch.cat(losses).double().cpu())
 
     def _batches(self) -> Iterator[list[int]]:
-        size = self.preset.training.batch_size
         for rows in self.bucket_rows():
+            size = self.at_once(rows)
             yield from (rows[start : start + size].tolist() for start in range(0, len(rows), size))
+
+    def at_once(self, rows: np.ndarray) -> int:
+        """How many of these images of one bucket are asked about together."""
+        del rows
+        return self.preset.training.batch_size
 
     def bucket_rows(self) -> list[np.ndarray]:
         """The images that are asked about, together with those of their bucket."""

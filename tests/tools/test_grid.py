@@ -35,6 +35,7 @@ SAMPLED = f"sampling.prompts={json.dumps(PROMPTS)}"
 METHODS = {
     "lora": (),
     "text encoder": ("training.text_encoder_1.train=true",),
+    "quantized": ("model.quantization=int8",),
     "full": ("method.kind=full", "training.learning_rate=1e-2", "output.dtype=fp16"),
     "trained parts": ("method.kind=full", "training.learning_rate=1e-2", "output.parts=trained"),
     "embedding": ("method.kind=embedding", 'words=[{"token": "<new>"}]', "concepts.0.prefix=<new> "),

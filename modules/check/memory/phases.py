@@ -38,6 +38,7 @@ from modules.system.devices import CARD_CONTEXT, DTYPES, card_budget, device_nam
 from modules.system.read_cache import ReadCache
 from modules.system.stamps import ALWAYS
 from modules.trainer.preparation import with_precision
+from modules.trainer.retention.schedule import LONG
 
 # Resident memory after the imports of a run, measured on Linux (tests/benchmarks/memory.py, "imports").
 IMPORTS = 450 * 2**20
@@ -235,15 +236,16 @@ def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: 
     on_card, room = counts_for_a_card(device), room or card_budget(device)
     step = work.step
     start = {"bar.pytorch": CARD_CONTEXT} if on_card else {"bar.programs": IMPORTS + KERNELS}
+    kept = {"bar.known-answers": size} if (size := _known_answers(family, preset)) else {}
     phases = [*_caching(family, work, room), *_training(step), *_sampling(preset, work, held, room)]
     saving = _saving(preset, step, work.parts)
     if not on_card:
-        phases += saving
+        phases = [Phase(phase.code, phase.parts | kept) for phase in (*phases, *saving)]
         lost = [{"bar.lost": round(FRAGMENTATION * phase.total)} for phase in phases]
         return Estimate([Phase(p.code, start | p.parts | more) for p, more in zip(phases, lost, strict=True)], on_card)
     found = [Phase(phase.code, {**start, **phase.parts}) for phase in phases]
     beside = {"bar.offloaded": work.aside} if work.aside else {}
-    copies, there = "bar.copies", {"bar.programs": IMPORTS, **beside, **_ema_on_cpu(preset, step)}
+    copies, there = "bar.copies", {"bar.programs": IMPORTS, **beside, **kept, **_ema_on_cpu(preset, step)}
     there |= {"bar.gradients": step.gradients_aside} if step.gradients_aside else {}
     files = [Phase(phase.code, {**there, copies: phase.parts[copies]}) for phase in saving]
     loading = Phase("phase.loading", {"bar.programs": IMPORTS, **beside, "bar.on-its-way": work.largest})
@@ -251,6 +253,13 @@ def phases_of(family: Family, preset: Preset, work: Work, held: set[str], room: 
 
 
 TEXT_SHARE = 3 / 4  # of what a card has free that a text encoder may take (families/parts/pipeline.py)
+
+
+def _known_answers(family: Family, preset: Preset) -> int:
+    """Points at which forgetting is measured (fp32), and what the base answers there twice (fp16): of a long run."""
+    side = preset.resolution // family.downscale
+    points = LONG.points(len(preset.known_prompts)) if preset.examine.enabled else 0
+    return points * family.channels * side**2 * 8
 
 
 def _text_encoder(work: Work, name: str, room: int) -> int:

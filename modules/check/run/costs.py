@@ -47,7 +47,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     if planned and (context.card or not speed):
         speed = Speed(planned.seconds, when=PLANNED) if planned.seconds else speed
     yield _time(preset, plan, speed, len(index.validation_images())) if speed else _unknown_time()
-    cache = cache_bytes(family, preset, index, sizes)
+    cache = cache_bytes(family, preset, index, sizes, plan.steps)
     yield from _disk(context, plan, sizes, cache, plan.steps * speed.step if speed else None)
 
 

@@ -30,6 +30,7 @@ from modules.placement.holding import AS_THEY_ARE
 from modules.preset.preset import Preset
 from modules.system.devices import DTYPES
 from modules.trainer.preparation import load_options
+from modules.trainer.retention.schedule import extent_for
 from modules.trainer.step.encoders import FamilyEncoders
 from modules.trainer.step.learner import Learner
 
@@ -117,11 +118,21 @@ def _model_bytes(preset: Preset, parts: dict[str, tuple[int, int]], trained: lis
 # The cache ------------------------------------------------------------------------------------------------------------
 
 
-def cache_bytes(family: Family, preset: Preset, index: Index, sizes: Sizes) -> int:
-    """What is encoded of these images and captions, if nothing of it was encoded before."""
+def cache_bytes(family: Family, preset: Preset, index: Index, sizes: Sizes, steps: int) -> int:
+    """What is encoded of these images and captions, and answered by the base, if nothing of it was there before."""
     latents = 0 if family.inpaints else _latents(family, index)
     texts = 0 if preset.trains_text else _texts(family, index, sizes)
-    return latents + texts + IMAGE_NOTES * len(index) + CACHE_FILES
+    return latents + texts + _answers(family, preset, sizes, steps) + IMAGE_NOTES * len(index) + CACHE_FILES
+
+
+def _answers(family: Family, preset: Preset, sizes: Sizes, steps: int) -> int:
+    """What is kept of the base to measure what a run of so many steps forgets: latents in fp16, and its prompts."""
+    extent = extent_for(preset, steps) if preset.examine.enabled else None
+    if extent is None:
+        return 0
+    prompts, side = len(preset.known_prompts), preset.resolution // family.downscale
+    latents = extent.cached(prompts) * family.channels * side**2 * 2
+    return latents + (prompts + 1) * (sizes.text + sizes.text_record)
 
 
 def _latents(family: Family, index: Index) -> int:

@@ -280,6 +280,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "bar.programs": ("Programs", ""),
     "bar.lost": ("Lost between tensors", ""),
     "bar.offloaded": ("Offloaded blocks", ""),
+    "bar.known-answers": ("Base model's answers", ""),
     "bar.copies": ("Copies for the file", ""),
     "bar.gradients": ("Gradients", ""),
     "bar.on-its-way": ("A tensor on its way", ""),

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from modules.data.batches import BatchLoader
+from modules.trainer.sampling.sampler import PIXELS_AT_ONCE
 from modules.trainer.step.learner import Learner
 from modules.trainer.validation import GoingOn, Validation
 
@@ -45,6 +46,10 @@ class FixedLoss(Validation):
 
     def bucket_rows(self) -> list[np.ndarray]:
         return [kept for rows in super().bucket_rows() if len(kept := rows[np.isin(rows, self.rows)])]
+
+    def at_once(self, rows: np.ndarray) -> int:
+        wide, high = self.loader.index[int(rows[0])].bucket
+        return max(super().at_once(rows), PIXELS_AT_ONCE // (wide * high))  # as a sample may be large
 
     def shares(self, rows: Sequence[int], growth: float) -> list[tuple[list[int], Tensor]]:
         every = [shares_B for _, shares_B in super().shares(rows, growth)]

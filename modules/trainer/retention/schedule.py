@@ -37,6 +37,10 @@ class Extent:
     def points(self, prompts: int) -> int:
         return prompts * self.times
 
+    def cached(self, prompts: int) -> int:
+        """How many latents the cache keeps: drawings, and the base's answers with and without the prompts."""
+        return prompts * self.drawn + 2 * self.points(prompts)
+
 
 LONG, SHORT = Extent(drawn=True, times=4, images=16), Extent(drawn=False, times=2, images=8)
 

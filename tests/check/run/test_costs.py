@@ -52,6 +52,7 @@ def size(path: Path) -> int:
 @pytest.mark.parametrize(
     "settings",
     [
+        ("examine.points=noise", "examine.budget=100", "training.steps=10"),
         ("optimizer.kind=adafactor",),
         ("optimizer.kind=prodigy", "training.learning_rate=1"),
         ("optimizer.kind=lion", "training.weights=bf16", "model.dtype=bf16", "training.ema=true"),
@@ -66,7 +67,7 @@ def test_sizes_are_those_of_a_real_run(settings: tuple[str, ...], tmp_path: Path
     preset = with_absolute_paths(validate(given))
     family = open_family(preset, lambda event: None)
     sizes = sizes_of(family, preset)
-    cache = cache_bytes(family, preset, scanned(preset), sizes)
+    cache = cache_bytes(family, preset, scanned(preset), sizes, preset.training.steps)
     events = run(given, cold=True)
     backup = next((folder_of(events) / "backups").glob("step-*"))
     assert sizes.backup == pytest.approx(size(backup), rel=0.1)
