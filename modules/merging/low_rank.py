@@ -11,13 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-BLOCKS, LEAST_BLOCK = (
-    3,
-    8,
-)  # of columns of the Krylov space, as many as are kept; 0.5 % over the full SVD's error at most
+BLOCKS = 3  # of the Krylov space, each of as many columns as are kept: 0.5 % over the full SVD's error, of noise 1 %
+LEAST_BLOCK = 8  # columns
 FIRST_RANK = 16  # that is tried where a share of the squares decides
 AT_ONCE = 2**10  # columns of a matrix that are in fp64 at a time
-
 PIECE = 2**16  # numbers whose squares are summed up in fp32
 
 
