@@ -27,6 +27,7 @@ from modules.sentences.printable import CONTROL_CHARACTERS
 
 Level = Literal["basic", "expert"]
 Scope = Literal["recipe", "machine"]
+PATH_WIDGETS = ("file", "folder", "save", "model", "images")  # of settings that name a file or a folder
 SINGLE_LINE = {
     "title",
     "name",

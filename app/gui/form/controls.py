@@ -19,13 +19,13 @@ from modules.language import tr
 from modules.preset.paths import Values, get
 from modules.preset.sections.concept import IMAGE_FILES
 from modules.preset.sections.sampling import FLOW_SAMPLERS
+from modules.preset.setting import PATH_WIDGETS
 from modules.preset.setting_info import SettingInfo
 from modules.preset.usual_sampling import is_flow
 
 MODELS: Sequence[tuple[str, str]] = (("Models", "*.safetensors *.gguf *.ckpt"),)
 IMAGES = (("Archives, Parquet files, lists", " ".join(f"*{ending}" for ending in IMAGE_FILES)),)
 KINDS = {"model": MODELS, "save": (("Models", "*.safetensors"),), "images": IMAGES}
-PATH_WIDGETS = ("file", "folder", "save", "model", "images")
 SHORT = 28  # letters of all choices together that still stand side by side
 SAMPLERS = ("sampling.prompts.0.sampler", "prior.made.sampler")
 EMPTY = re.compile(r"\bEmpty: ([^.]+)\.")

@@ -18,12 +18,12 @@ from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
 from modules.catalog import FAMILIES
 from modules.language import plural, tr
 from modules.preset.paths import Values, put
+from modules.preset.setting import PATH_WIDGETS
 from modules.preset.setting_info import SettingInfo, settings_of
 from modules.preset.validate import examine_section
 from modules.tools import Tool
 
 NAMED = 3  # of the settings that can be unfolded
-PATHS = ("file", "folder", "save", "model")
 COMPONENTS = {name for card in FAMILIES.values() for name in card.component_names}  # whose files are no models
 
 
@@ -188,7 +188,7 @@ class ValueField:
             self.complain(tr("Required"))
             return None
         value = read(self._setting, typed) if isinstance(typed, str) else typed
-        return typed_path(value) if self._setting.widget in PATHS else value
+        return typed_path(value) if self._setting.widget in PATH_WIDGETS else value
 
     def show(self, value: Any) -> None:
         self.made.show(value, None)

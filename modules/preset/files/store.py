@@ -18,7 +18,7 @@ from modules.preset.files.jsonfile import parse_object, read_object
 from modules.preset.files.migrate import migrate
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
-from modules.preset.setting import Section
+from modules.preset.setting import PATH_WIDGETS, Section
 from modules.preset.validate import UNIONS, all_settings, examine, setting_paths, shown_json
 from modules.sentences.problem import Problem, problem
 from modules.system.bundled import is_bundled
@@ -95,7 +95,7 @@ def _loaded(values: Values, folder: Path) -> Loaded:
 
 def make_paths_absolute(values: Values, folder: Path) -> None:
     """Make the relative paths of a project absolute. A model's name is a path only if something is there."""
-    for name in _settings_of_kind(values, ("folder", "file", "save", "model")):
+    for name in _settings_of_kind(values, PATH_WIDGETS):
         text = get(values, name)
         if not isinstance(text, str) or not text or is_bundled(text) or text.startswith("~"):
             continue

@@ -38,7 +38,7 @@ class Counts:
     """What the step of a model with ten blocks takes; `surprise`: how much more it is in int8 than one would think."""
 
     def __init__(self, surprise: int = 0) -> None:
-        self.family: Any = SimpleNamespace(text_encoders=("text_encoder_1",))
+        self.family: Any = SimpleNamespace(text_encoders=("text_encoder_1",), downscale=8, channels=4)
         self.surprise, self.asked = surprise, list[Preset]()
 
     def work(self, preset: Preset) -> Work:
