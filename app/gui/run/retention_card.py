@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.draft.problem_labels import note_text
-from app.gui.kit import Badge, Band, Bar, BarList, Card, Dot, DotPath, Frame, Label, PathChart, ScrollArea, px
+from app.gui.kit import Badge, Band, Bar, BarList, Card, Dot, DotPath, Flow, Frame, Label, PathChart, ScrollArea, px
 from app.gui.run.run_source import PastRun, RunSource, SampleImage
 from modules.language import tr
 from modules.messages import Retention
@@ -18,6 +18,7 @@ BANDS = ((KEPT, "good", "kept"), (OVERWRITTEN, "changed", "partly overwritten"),
 LEAST = (1.8, 1.2)  # of both axes
 WIDE = 560  # pixels of the card from which the list of prompts stands beside the chart
 LIST_SHARE = 0.38
+ROOM = 52  # pixels around title, balance and link
 MOST_SAMPLES = 4  # under the pointer
 
 
@@ -37,7 +38,7 @@ class RetentionCard(Card):
         self._sources: Sequence[RunSource] = ()
         self._drawn: object = None
         self._listed: bool | None = None  # chosen by the person; None: as there is room
-        self.balance = Badge(self.head, "")
+        self.balance = Badge(self, "")  # in the head, or below it where there is no room
         bands = [Band(end, role, tr(words)) for end, role, words in BANDS]
         titles = tr("forgotten"), tr("learnt")
         self.foot = Frame(self.body)
@@ -46,12 +47,12 @@ class RetentionCard(Card):
         self.amount.pack(side="right")
         self.worst = Label(self.foot, "", font="small")
         self.worst.pack(side="right", padx=(0, px(4)))
-        for sign, sign_role, words in (
-            ("\u2605", "changed", tr("saved model")),
-            ("\u25ef", "good", tr("best balance")),
-        ):
-            Label(self.foot, sign, font="small_bold", role=sign_role).pack(side="left", padx=(0, px(4)))
-            Label(self.foot, words, font="small", role="text2").pack(side="left", padx=(0, px(12)))
+        legend = Flow(self.foot)
+        legend.pack(side="left", fill="x", expand=True)
+        legend.add(
+            _legend(legend, "\u2605", "changed", tr("saved model")),
+            _legend(legend, "\u25ef", "good", tr("best balance")),
+        )
         self.chart = PathChart(
             self.body, titles, bands, tr("balance 0"), least=LEAST, on_pick=self._picked, thumb=thumb
         )
@@ -110,10 +111,15 @@ class RetentionCard(Card):
     def _list_shown(self) -> bool:
         return self.winfo_width() >= px(WIDE) if self._listed is None else self._listed
 
+    @property
+    def _head_has_room(self) -> bool:
+        parts = (self.title, self.link, self.balance)
+        return sum(part.winfo_reqwidth() for part in parts if part) + px(ROOM) <= self.winfo_width()
+
     def _arrange(self) -> None:
         """Chart, list, or both side by side; or why there is neither."""
         some, wide = any(source.retentions for source in self._sources), self.winfo_width() >= px(WIDE)
-        shown = (some and (wide or not self._list_shown), some and self._list_shown, not some)
+        shown = (some and (wide or not self._list_shown), some and self._list_shown, not some, self._head_has_room)
         if shown == getattr(self, "_arranged", None):
             return
         self._arranged = shown
@@ -124,7 +130,10 @@ class RetentionCard(Card):
         if not some:
             self.why.pack(fill="both", expand=True)
             return
-        self.balance.pack(side="right", padx=(0, px(8)))
+        if self._head_has_room:
+            self.balance.pack(in_=self.head, side="right", padx=(0, px(8)))
+        else:
+            self.balance.pack(in_=self.body, side="top", anchor="e")
         self.foot.pack(side="bottom", fill="x")
         if self._list_shown:
             self.list.configure(width=int(self.winfo_width() * LIST_SHARE))
@@ -135,6 +144,13 @@ class RetentionCard(Card):
     def _picked(self, event: Retention, x: int, y: int) -> None:
         self._anchor.place(x=x, y=y)
         self._on_pick(event, self._anchor)
+
+
+def _legend(master: Flow, sign: str, role: str, words: str) -> Frame:
+    made = Frame(master)
+    Label(made, sign, font="small_bold", role=role).pack(side="left", padx=(0, px(4)))
+    Label(made, words, font="small", role="text2").pack(side="left", padx=(0, px(4)))
+    return made
 
 
 def paths_of(sources: Sequence[RunSource]) -> list[DotPath]:
