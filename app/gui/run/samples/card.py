@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.gui.context import AppContext
-from app.gui.kit import LARGEST, SMALLEST, Button, Card, Frame, Label, Segmented, Slider, labelled, px
+from app.gui.kit import LARGEST, SMALLEST, Button, Card, Frame, Label, Segmented, Slider, fitting, labelled, px
 from app.gui.run.log import LogPanel
 from app.gui.run.mark_menu import keep_copy, model_at
 from app.gui.run.run_source import LiveRun, PastRun, RunSource, SampleImage
@@ -49,8 +49,6 @@ class SamplesCard(Card):
         head.pack(fill="x", pady=(0, px(6)))
         self.which = Segmented(head, labelled(VIEWS), "samples", self.turn)
         self.which.pack(side="left")
-        self.position = Label(head, "", font="small", role="text2")
-        self.position.pack(side="left", padx=(px(10), 0))
         self.larger = Button(head, tr("Large"), self._turn_large, image="maximize-2", height=30)
         self.larger.pack(side="right")
         self.grid_button = Button(head, tr("Make a grid"), self._make_grid, image="grid-3x3", height=30)
@@ -61,6 +59,9 @@ class SamplesCard(Card):
         self.slider = Slider(self.sizes, SMALLEST, LARGEST, SIZE, self._slid, step=2, width=110)
         self.slider.pack(side="left", padx=px(4))
         Label(self.sizes, image="image", role="text2", size=18).pack(side="left")
+        self.position = Label(head, "", font="small", role="text2")  # in what is left
+        self.position.pack(side="left", fill="x", expand=True, padx=(px(10), 0))
+        self.position.bind("<Configure>", lambda _: self._describe())
 
     def follow(self, source: RunSource) -> None:
         """Show the samples of this run."""
@@ -88,7 +89,7 @@ class SamplesCard(Card):
                 part.pack_forget()
         self._views[view].pack(fill="both", expand=True)
         if view == "samples":
-            self.sizes.pack(side="right", padx=(0, px(10)))
+            self.sizes.pack(side="right", padx=(0, px(10)), before=self.position)
         else:
             self.sizes.pack_forget()
         self._describe()
@@ -107,7 +108,7 @@ class SamplesCard(Card):
             "samples": plural(prompts, "1 prompt", "{count} prompts") + every if prompts else "",
             "compare": self.pictures.position,
         }
-        self.position.set(words.get(self.which.get(), ""))
+        self.position.set(fitting(words.get(self.which.get(), ""), self.position.winfo_width(), "small"))
 
     def _making(self) -> int:
         """The step whose samples are being made now."""
