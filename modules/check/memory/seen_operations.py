@@ -99,8 +99,11 @@ _SURE: dict[Any, bool] = {}
 
 
 def _key_of(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """All that an answer's shape depends on; None where that is not known."""
-    if func in AT_A_PLACE and len(args) > PLACE:
+    """All that an answer's shape depends on; None where that is not known.
+
+    In inference mode nothing is: PyTorch refuses to make its tensors anew.
+    """
+    if torch.is_inference_mode_enabled() or (func in AT_A_PLACE and len(args) > PLACE):
         return None
     sure = _SURE.get(func)
     if sure is None:

@@ -46,6 +46,15 @@ def test_what_gives_no_tensor_or_draws_is_answered_alike() -> None:
             assert torch.empty(5, 2)[torch.empty(3, dtype=torch.int64)].shape == (3, 2)
 
 
+def test_what_was_seen_is_not_asked_in_inference_mode_whose_tensors_are_of_another_kind() -> None:
+    with counted(torch.device("cpu")):
+        whole = torch.zeros(7, 5, dtype=torch.int64)
+        assert whole[:, :2].shape == (7, 2)
+        with torch.inference_mode():
+            assert whole[:, :2].shape == (7, 2)
+        assert whole[:, :2].shape == (7, 2)
+
+
 def test_flops_of_what_was_seen_before_are_counted_again() -> None:
     with counted(torch.device("cpu")) as ledger:
         counts = list[int]()
