@@ -59,8 +59,12 @@ class TableSource:
 
     def listing(self) -> Listing:
         listing = self.images.listing()
+        if self.table.suffix.lower() not in READERS:
+            raise UserError("list.kind", file=self.table.name, kinds=list(READERS))
         try:
             rows = _rows(self.table, stamp_of(self.table.stat()))
+        except FileNotFoundError as error:
+            raise UserError("list.missing", file=self.table) from error
         except OSError as error:
             raise system_error(error) or error from error
         return listing._replace(entries=[self._told(entry, rows) for entry in listing.entries])
@@ -92,14 +96,7 @@ def _by_name(rows: list[tuple[int, Row]]) -> Iterator[tuple[str, Row]]:
 
 
 def with_table(source: Source, concept: Concept) -> Source:
-    """The source with the captions of the concept's table; itself where it has none.
-
-    Raises:
-        UserError: the table is of no kind that is read.
-    """
+    """The source with the captions of the concept's table; itself where it has none. It is not opened yet."""
     if not concept.caption_table.strip() or not concept.caption_files:
         return source
-    table = Path(concept.caption_table).expanduser()
-    if table.suffix.lower() not in READERS:
-        raise UserError("list.kind", file=table.name, kinds=list(READERS))
-    return TableSource(source, table, concept.caption_files)
+    return TableSource(source, Path(concept.caption_table).expanduser(), concept.caption_files)

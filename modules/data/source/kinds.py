@@ -26,5 +26,6 @@ def source_of(concept: Concept, number: int = 0) -> Source:
         UserError: it names something bundled that there is not.
     """
     path = resolve(concept.path)
-    found = next(source for kind in KINDS if (source := kind(path, concept, number)) is not None)
+    kinds = KINDS if concept.path.strip() else [FolderSource]  # which says that none is chosen
+    found = next(source for kind in kinds if (source := kind(path, concept, number)) is not None)
     return with_table(found, concept)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, ClassVar
@@ -99,20 +100,25 @@ def files_below(folder: Path, ending: str) -> Iterator[str]:
 
 
 def is_packed(folder: Path, ending: str) -> bool:
-    """Whether a folder has files of this ending and no image beside them; or, where it has none, the first in it."""
-    folders: list[str] = []
+    """Whether a folder and those in it have files of this ending, and no image beside any of them."""
     found = False
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                name = entry.name.lower()
-                if name.startswith("."):
-                    continue
-                if name.endswith(KINDS):
-                    return False
-                found = found or name.endswith(ending)
-                if entry.is_dir():
-                    folders.append(entry.path)
-    except OSError:
-        return False
-    return found or any(True for path in sorted(folders)[:1] for _ in files_below(Path(path), ending))
+    for name in _names_below(folder):
+        if name.endswith(KINDS):
+            return False
+        found = found or name.endswith(ending)
+    return found
+
+
+def _names_below(folder: Path | str) -> Iterator[str]:
+    """In small letters, as the disk gives them: the first image of a million is found at once."""
+    folders: list[str] = []
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith("."):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                folders.append(entry.path)
+            else:
+                yield entry.name.lower()
+    for each in folders:
+        yield from _names_below(each)

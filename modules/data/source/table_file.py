@@ -26,7 +26,7 @@ MAX_BYTES = 4 * GB
 Row = dict[str, Any]  # by the name of its column, in small letters
 IMAGES = ("file_name", "image_path", "image", "abs_path", "filename", "path", "file", "img", "filepath")
 CAPTIONS = ("caption", "captions", "text", "prompt", "txt", "description", "tags", "tag_string", "additional_feature")
-LISTED = ("tags", "tag_string")  # of which spaces or a list separate the tags
+LISTED = ("tags", "tag_string")  # whose lists are tags of one caption, not several captions
 
 
 class Listed(NamedTuple):

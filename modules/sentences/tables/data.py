@@ -36,6 +36,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "concept.no-images": ("there are no images in {folder}.", ""),
     "concept.no-rows": ("{file} names no image that could be used.", ""),
     "list.unusable": ("{file} cannot be read as a list of images: {reason}.", "Save it again as JSON, CSV or Parquet."),
+    "list.missing": ("There is no table of captions {file}.", "Choose it again in the dialog of the concept."),
     "list.kind": ("{file} is no table of captions.", "Tables are files that end in {kinds:commas}."),
     "concept.other-files": ("there are no images in {folder}, only {others:# file|# files} of other kinds.", ""),
     "concept.other-kinds": ("there are no images in {folder}, only {kinds:list}.", ""),

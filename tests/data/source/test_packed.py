@@ -23,6 +23,7 @@ from modules.data.source.parquet_images import ParquetSource
 from modules.data.source.source import Source
 from modules.data.source.table_file import READERS
 from modules.data.source.tar_file import tar_file
+from modules.data.source.tars import TarSource
 from modules.errors import UserError
 from modules.preset.sections.concept import IMAGE_FILES, Concept
 from modules.sentences.render import PLAIN
@@ -60,7 +61,7 @@ def concept(path: Path, **settings: Any) -> dict[str, Any]:
 
 
 def source(path: Path) -> Source:
-    return source_of(Concept(path=str(path)))
+    return source_of(Concept(path=str(path) if path.parts else ""))
 
 
 def captions(index: Any) -> list[str]:
@@ -164,6 +165,15 @@ def test_a_folder_with_images_stays_a_folder(tmp_path: Path) -> None:
     packed(tmp_path / "a.tar", robots())
     (tmp_path / "1.png").write_bytes(png(1))
     assert isinstance(source(tmp_path), FolderSource)
+    assert isinstance(source(Path()), FolderSource), "where none is chosen nothing is looked for"
+    below = tmp_path / "set" / "cats"
+    below.mkdir(parents=True)
+    (below / "1.png").write_bytes(png(1))
+    packed(tmp_path / "set" / "kept.tar", robots())
+    packed(below / "kept.tar", robots())
+    assert isinstance(source(tmp_path / "set"), FolderSource), "archives that lie among images are none of the set"
+    packed(tmp_path / "other" / "0" / "1" / "a.tar", robots())
+    assert isinstance(source(tmp_path / "other"), TarSource)
     with pytest.raises(UserError, match="no images"):
         scanned(preset_of(concept(packed(tmp_path / "none.tar", {"a.txt": b"x"}))))
 
@@ -287,5 +297,8 @@ def test_captions_of_a_table_are_joined_by_the_images_names(tmp_path: Path) -> N
     assert captions(index) == ["red_robot, tin", "", "its own"]
     joined = scanned(preset_of(concept(tmp_path / "set", **settings, more_captions=".rating", several="join")))
     assert captions(joined) == ["red_robot, tin, g", "", "its own, s"]
-    with pytest.raises(UserError, match="no table of captions"):
-        scanned(preset_of(concept(tmp_path / "set", caption_table=str(tmp_path / "a.txt"))))
+    for name, words in (("a.txt", "is no table of captions"), ("gone.csv", "There is no table of captions")):
+        wrong = preset_of(concept(tmp_path / "set", caption_table=str(tmp_path / name)))
+        assert source_of(wrong.concepts[0]).folder == tmp_path / "set", "it is looked at when images are listed"
+        with pytest.raises(UserError, match=words):
+            scanned(wrong)
