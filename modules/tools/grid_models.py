@@ -27,8 +27,8 @@ from modules.placement.holding import Holding
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
 from modules.system.weights import open_weights
-from modules.tools.merge import OpenMerge, merge_in, opened_merge
 from modules.tools.opening.models import open_model
+from modules.tools.weights.merge import OpenMerge, merge_in, opened_merge
 from modules.trainer.backup import read_entry
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, load_options, resolved

@@ -19,8 +19,8 @@ from modules.merging.weight_shift import Change, changes_in
 from modules.messages import Finished, Note, RunTool
 from tests.test_run import do
 from tests.tiny import tiny_sd
-from tests.tools.test_convert import converted, tensors_of
-from tests.tools.test_extract import lora_of_all_layers
+from tests.tools.weights.test_convert import converted, tensors_of
+from tests.tools.weights.test_extract import lora_of_all_layers
 from tests.trainer.runs import folder_of, run, values
 
 

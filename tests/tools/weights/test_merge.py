@@ -22,12 +22,12 @@ from modules.merging.models import Place, opened
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
 from modules.tools.opening.models import merge_lora, open_model
-from modules.tools.recipes import RECIPE
+from modules.tools.weights.recipes import RECIPE
 from tests.families.tiny_models import tiny_flux1, tiny_zimage
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sdxl
-from tests.tools.test_convert import converted, tensors_of
-from tests.tools.test_extract import lora_of_all_layers
+from tests.tools.weights.test_convert import converted, tensors_of
+from tests.tools.weights.test_extract import lora_of_all_layers
 from tests.trainer.runs import assert_equal, folder_of, run, values
 
 FULL = ("method.kind=full", "training.learning_rate=1e-3", "schedule.warmup=0 steps", "training.steps=2")

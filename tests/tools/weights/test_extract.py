@@ -19,7 +19,7 @@ from modules.system.weights import SafetensorsFile
 from modules.tools.opening.models import merge_lora, open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd, tiny_sdxl
-from tests.tools.test_convert import converted
+from tests.tools.weights.test_convert import converted
 
 RANK = 4
 

@@ -92,7 +92,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.system.devices import DTYPES  # noqa: PLC0415
     from modules.tools.opening.models import check_target  # noqa: PLC0415
-    from modules.tools.recipes import RECIPE, recipe_of, with_recipe  # noqa: PLC0415
+    from modules.tools.weights.recipes import RECIPE, recipe_of, with_recipe  # noqa: PLC0415
 
     settings = with_recipe(settings)
     _check(settings)
@@ -170,7 +170,7 @@ def merge_in(text: str) -> Settings:
     Raises:
         UserError: they cannot be used.
     """
-    from modules.tools.recipes import with_recipe  # noqa: PLC0415
+    from modules.tools.weights.recipes import with_recipe  # noqa: PLC0415
 
     try:
         values: Any = json.loads(text)

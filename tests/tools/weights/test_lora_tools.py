@@ -21,7 +21,7 @@ from modules.messages import Finished, Note, RunTool
 from modules.tools.opening.models import open_model
 from tests.test_run import do
 from tests.tiny import tiny_sd
-from tests.tools.test_extract import RANK, lora_of_all_layers
+from tests.tools.weights.test_extract import RANK, lora_of_all_layers
 
 
 @pytest.fixture(scope="module")

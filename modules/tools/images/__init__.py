@@ -1,0 +1,1 @@
+"""Tools that caption, mask, mend and make images of a training set."""

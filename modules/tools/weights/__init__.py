@@ -1,0 +1,1 @@
+"""Tools that make or compare files of weights."""
