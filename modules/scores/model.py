@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -21,9 +20,7 @@ from modules.families.parts.model_files import folder_weights
 from modules.formats.checkpoint import Link, Renamed
 from modules.scores.kinds import TWO_TOWERS, ScoreKind
 from modules.scores.preprocess import preprocessing_of
-from modules.sentences.problem import Problem
-from modules.system.bundled import ROOT, resolve
-from modules.system.hub import Wanted, download_model, looks_like_hub_name, missing_model
+from modules.system.bundled import ROOT
 
 CLASSES = {
     "clip": "transformers.models.clip.modeling_clip:CLIPModel",
@@ -36,25 +33,6 @@ CLASSES = {
 }  # fmt: skip
 CLIP_TOKENIZER = ROOT / "resources" / "models" / "clip"  # the same for all of them; some bring none
 VOCABULARY = ("tokenizer.json", "vocab.json", "spiece.model")
-
-
-def find_model(
-    name: str, path: str, *, offline: bool, report: Callable[[Problem], None], files: tuple[str, ...] = ()
-) -> Path:
-    """Where a model lies, after it was downloaded if need be. `path`: its setting. `files`: patterns; () for a model.
-
-    Raises:
-        UserError: it is not there, or cannot be fetched.
-    """
-    place = resolve(name)
-    if place.exists() or not looks_like_hub_name(name):
-        if missing := missing_model(name):
-            raise UserError(replace(missing, path=path))
-        return place.absolute()
-    try:
-        return download_model(name, Wanted((), alone=True, files=files), offline=offline, report=report)
-    except UserError as error:
-        raise UserError(replace(error.problem, path=path), fixes=error.fixes) from error
 
 
 class ScoringModel:

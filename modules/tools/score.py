@@ -158,9 +158,10 @@ def _needing(what: str, names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 def _chosen(settings: Settings, names: Sequence[str], tell: Tell) -> list[Chosen]:
     """The scores with their models, which are downloaded and looked at before the first is computed."""
+    from modules.image_models.finding import find_model  # noqa: PLC0415
     from modules.scores.head import FILES  # noqa: PLC0415
     from modules.scores.kinds import SCORES  # noqa: PLC0415
-    from modules.scores.model import config_of, find_model  # noqa: PLC0415
+    from modules.scores.model import config_of  # noqa: PLC0415
     from modules.scores.reuse import Chosen, mark_of  # noqa: PLC0415
 
     find = partial(find_model, offline=settings.offline, report=lambda said: tell(note(said)))

@@ -14,9 +14,10 @@ from torch.nn.functional import normalize
 
 from modules.data.text.tokenizer import read_json
 from modules.errors import UserError
+from modules.image_models.finding import find_model
 from modules.scores.head import AestheticHead
 from modules.scores.kinds import SCORES
-from modules.scores.model import ScoringModel, config_of, find_model
+from modules.scores.model import ScoringModel, config_of
 from modules.scores.preprocess import preprocessing_of
 from tests.scores import tiny
 

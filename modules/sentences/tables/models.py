@@ -48,6 +48,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "The download was probably interrupted: download it again."),
     "weights.ends-early": ("{file} is incomplete: only {size:bytes} are there.",
         "The download was probably interrupted: download it again."),
+    # ONNX
+    "onnx.damaged": ("{file} cannot be opened as an ONNX model: {error}.", "Download it again, or choose another."),
+    "onnx.no-images": ("{file} does not take images: its input is {shape:commas}.", "Choose another model."),
+    "onnx.failed": ("{file} cannot be used with these images: {error}.", "Choose another model."),
     # Hugging Face, and what comes with Seachange
     "hub.gated": ("{name} is gated: its owner wants to know who uses it.",
         "Accept its terms on https://huggingface.co/{name}, then use `hf auth login` or set HF_TOKEN."),

@@ -1,0 +1,1 @@
+"""Models that look at images, as taggers, captioners, masks and scores share them: found, downloaded, run."""
