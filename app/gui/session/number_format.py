@@ -9,6 +9,7 @@ from modules.language import tr
 from modules.messages import Stage
 from modules.text import percent_done
 
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 COUNTED_IN_STEPS = ("stage.samples", "stage.making-images")
 
 
@@ -33,12 +34,15 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
-def done_at(seconds: float) -> str:
-    """At which time of day it will be done; with the day if that is not today."""
-    now = datetime.now().astimezone()
+def done_at(seconds: float, now: datetime | None = None) -> str:
+    """At which time of day it will be done; with the day if that is not today, and its date if it is a week away."""
+    now = now or datetime.now().astimezone()
     end = now + timedelta(seconds=seconds)
-    words = end.strftime("%H:%M" if end.date() == now.date() else "%a %H:%M")
-    return tr("done {time}", time=words)
+    days = (end.date() - now.date()).days
+    if days >= len(WEEKDAYS):
+        return tr("done {time}", time=f"{end:%Y-%m-%d}")
+    day = f"{tr(WEEKDAYS[end.weekday()])} " if days else ""  # not strftime's: its words are of the system's language
+    return tr("done {time}", time=f"{day}{end:%H:%M}")
 
 
 TIMES = "\u00d7"
