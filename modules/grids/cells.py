@@ -80,13 +80,14 @@ def weights_of(changes: Mapping[str, Any], settings: Settings, subject: Subject)
         picked, strength = BASE, 1.0
     ratio = float(changes.get("ratio", settings.ratio))
     second = settings.second if ratio else ""
-    file, opening = str(picked.path) if picked.path else "", _opening(subject.preset)
+    file, opening = str(picked.path) if picked.path else "", opening_of(subject.preset)
     if settings.merge:
         return Weights(run, source, opening, ratio=ratio, merge=settings.merge)
     return Weights(run, source, opening, file, picked.average, strength, second, ratio if second else 0.0)
 
 
-def _opening(preset: Preset) -> str:
+def opening_of(preset: Preset) -> str:
+    """The settings of a run that say how its base model is opened."""
     settings = preset.model.model_dump(mode="json", exclude=MEMORY | {"source"})
     return json.dumps([settings, preset.objective.model_dump(mode="json"), preset.method.kind == "full"])
 

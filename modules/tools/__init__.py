@@ -59,6 +59,9 @@ def _by_name(*tools: Tool) -> dict[str, Tool]:
 TOOLS = _by_name(
     Tool("sample", "Make images", "sparkles", "Make images from prompts, with or without LoRAs and embeddings.",
          "Making images", "modules.tools.sample", "images"),
+    Tool("training-set", "Make a training set", "image-plus",
+         "Make images with captions to train on: prompts with wildcards times seeds, with any model and LoRAs.",
+         "Making a training set", "modules.tools.images.training_set", "path"),
     Tool("grid", "Make a grid", "images",
          "Draw steps of a run, strengths, prompts or settings side by side, with a labelled picture and a web page.",
          "Drawing a grid", "modules.tools.grid", "path"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -72,20 +73,20 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
-    preset = with_absolute_paths(validate(_with_prompts(settings), trains=False))
+    preset = with_absolute_paths(validate(with_prompts(settings, settings.count), trains=False))
     folder = Path(settings.out) if settings.out else Path(preset.general.workspace) / "images"
     check_writable(folder)
-    family, added = _opened(preset, settings, tell)
-    larger = Larger(settings.hires_scale, settings.hires_strength)
-    _draw(preset, family, folder, larger, tell, control, keep_encoders=added)
+    drawing = Drawing(preset, settings, tell, control)
+    # Seeds of chance follow the numbers of the images, so that the next call draws others.
+    drawing.draw(preset.sampling.prompts, lambda sample: _next_file(folder, sample.prompt), step=_next_number(folder))
     return str(folder)
 
 
-def _with_prompts(settings: Settings) -> Values:
-    """The preset's values with these prompts; several images of one have seeds that follow."""
+def with_prompts(settings: Settings, count: int) -> Values:
+    """The preset's values with so many of each of these prompts, whose seeds follow."""
     values = deepcopy(settings.preset)
     prompts = [prompt.model_dump(mode="json") for prompt in settings.prompts]
-    put(values, "sampling.prompts", [_with_seed(one, more) for one in prompts for more in range(settings.count)])
+    put(values, "sampling.prompts", [_with_seed(one, more) for one in prompts for more in range(count)])
     return values
 
 
@@ -148,43 +149,61 @@ class Larger(NamedTuple):
         return {"Denoising strength": strength, "Hires upscale": scale, "Hires upscaler": "Lanczos"}
 
 
-def _draw(
-    preset: Preset, family: Family, folder: Path, larger: Larger, tell: Tell, control: Control, *, keep_encoders: bool
-) -> None:
-    from modules.trainer.preparation import resolved  # noqa: PLC0415
-    from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
-    from modules.trainer.sampling.sampler import Sampler  # noqa: PLC0415
+class Drawing:
+    """Draws prompts with the model and the files of the settings, as often as it is asked, and tells of each image.
 
-    prompts, resolution = preset.sampling.prompts, resolved(preset, family).resolution
-    sampler = Sampler(family, resolution, cache_texts=True, sampling=preset.sampling, seed=preset.general.seed)
-    sampler.read(prompts)
-    if not keep_encoders:
-        family.unload(*family.text_encoders)
-    done, total = 0, sum(map(larger.steps_of, prompts))
+    Raises:
+        UserError: the model or a file cannot be read.
+    """
 
-    def step_done(images: int) -> None:
-        nonlocal done
-        done = min(done + images, total)
-        control.check()
-        tell(Stage("stage.making-images", done, total))
+    def __init__(self, preset: Preset, settings: Settings, tell: Tell, control: Control) -> None:
+        from modules.trainer.preparation import resolved  # noqa: PLC0415
+        from modules.trainer.sampling.sampler import Sampler  # noqa: PLC0415
 
-    def failed(prompt: Prompt, error: UserError) -> None:
-        if len(prompts) == 1:
+        self._preset, self._tell, self._control = preset, tell, control
+        self._larger = Larger(settings.hires_scale, settings.hires_strength)
+        self.family, self._keeps_encoders = _opened(preset, settings, tell)
+        resolution, seed = resolved(preset, self.family).resolution, preset.general.seed
+        self._sampler = Sampler(self.family, resolution, cache_texts=True, sampling=preset.sampling, seed=seed)
+        self._done, self._total = 0, 0
+
+    def expect(self, prompts: Sequence[Prompt]) -> None:
+        """All that will be asked for, which may be drawn in several calls: the share that is done is one of these."""
+        self._total += sum(map(self._larger.steps_of, prompts))
+
+    def draw(self, prompts: Sequence[Prompt], file: Callable[[Sample], Path], *, step: int = 0) -> None:
+        """Draw each into the file that `file` names. `step`: for seeds of chance."""
+        if not self._total:
+            self.expect(prompts)
+        self._sampler.forget_texts()
+        self._sampler.read(prompts)
+        if not self._keeps_encoders:
+            self.family.unload(*self.family.text_encoders)
+        failed = partial(self._failed, len(prompts) == 1)
+        for sample in self._sampler.draw(prompts, self._step_done, step=step, failed=failed):
+            try:
+                self._save(self._larger.drawn(sample, self._sampler, self._step_done), file)
+            except UserError as error:
+                failed(sample.prompt, error)
+        for said in self._sampler.notes():
+            self._tell(note(said, level="warning"))
+
+    def _save(self, sample: Sample, file: Callable[[Sample], Path]) -> None:
+        from modules.trainer.sampling.image_files import save_sample  # noqa: PLC0415
+
+        path = file(sample)
+        save_sample(sample, path, model=Path(self._preset.model.source).stem, more=self._larger.about)
+        self._tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
+
+    def _step_done(self, images: int) -> None:
+        self._done = min(self._done + images, self._total)
+        self._control.check()
+        self._tell(Stage("stage.making-images", self._done, self._total))
+
+    def _failed(self, alone: bool, prompt: Prompt, error: UserError) -> None:
+        if alone:
             raise error
-        tell(note(problem("sample.not-drawn", prompt=prompt.prompt[:60], why=error.report), level="error"))
-
-    # Seeds of chance follow the numbers of the images, so that the next call draws others.
-    for sample in sampler.draw(prompts, step_done, step=_next_number(folder), failed=failed):
-        try:
-            sample = larger.drawn(sample, sampler, step_done)  # noqa: PLW2901
-        except UserError as error:
-            failed(sample.prompt, error)
-            continue
-        path = _next_file(folder, sample.prompt)
-        save_sample(sample, path, model=Path(preset.model.source).stem, more=larger.about)
-        tell(SampleReady(str(path), sample.prompt.prompt, 0, sample.number))
-    for said in sampler.notes():
-        tell(note(said, level="warning"))
+        self._tell(note(problem("sample.not-drawn", prompt=prompt.prompt[:60], why=error.report), level="error"))
 
 
 def _next_file(folder: Path, prompt: Prompt) -> Path:

@@ -76,7 +76,7 @@ def read_prompts(path: Path, size_step: int = 8) -> PromptFile:
         UserError: it cannot be read, or holds nothing to draw.
         Problems: values that are none, each with its place.
     """
-    text = _text(path)
+    text = text_of(path)
     entries = _tables(path, text) if path.suffix.lower() in (".toml", ".json") else _lines(text)
     found, problems = PromptFile(), list[Problem]()
     for where, entry in entries:
@@ -88,7 +88,12 @@ def read_prompts(path: Path, size_step: int = 8) -> PromptFile:
     return found
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """What stands in a text file.
+
+    Raises:
+        UserError: it cannot be read, or is no text.
+    """
     try:
         return decoded(read_bytes(path)).text
     except UserError:

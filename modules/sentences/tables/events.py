@@ -211,6 +211,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "sample.lora:strength": ("{file} changes {count:1 layer|# layers}, at strength {strength:g}.", ""),
     "sample.embeddings": ("Prompts can hold {tokens}.", ""),
     "sample.not-drawn": ('"{prompt}" is not drawn: {why}', ""),
+    "training-set.there": ("{count:1 image is|# images are} in {folder} already.", ""),
     "cache.filled": ("Everything is cached in {folder}.", ""),
     "extract.kept": ("{part}: the file holds {share:percent} of the change, in {layers:1 layer|# layers}.", ""),
     "extract.group": ("{part}, {group}: {share:percent} in {layers:1 layer|# layers}.", ""),

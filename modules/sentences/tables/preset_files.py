@@ -71,4 +71,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "prompts.one-dash": ("{where}: {option} stays in the prompt.", "An option has two dashes: -{option}."),
     "prompts.no-sampler": ('{where}: no sampler is called "{name}".', ""),
     "prompts.no-number": ("{where}: {text} is not a number.", ""),
+    # Lists of words in prompts
+    "wildcards.no-folder": ("__{name}__ stands for a list of words, and no folder of word lists is chosen.",
+        "Choose the folder that holds {name}.txt."),
+    "wildcards.no-file": ("__{name}__: {file} does not exist.", "Write it, a word or phrase on each line."),
+    "wildcards.empty": ("{file} holds no words.", "Write one on each line."),
+    "wildcards.endless": ('The word lists in "{text}" name one another without end.', ""),
+    "training-set.size": ("{size} is not a size.", "Write 512x768 (width x height), or 512 for a square."),
 }

@@ -91,6 +91,10 @@ class Sampler:
             except UserError:
                 continue
 
+    def forget_texts(self) -> None:
+        """Those of prompts that will not be drawn again: thousands would fill the memory."""
+        self._texts.clear()
+
     def needs_encoders(self, prompts: Sequence[Prompt]) -> bool:
         """Whether any of these has text that was not read ahead."""
 
