@@ -24,6 +24,7 @@ WORDS = {
     "methods": "full fine-tune, adapters, embeddings",
     "merging": "weights of several models, and low rank: maths",
     "scores": "what images are worth by numbers",
+    "masking": "masks made by models",
     "image_models": "models that look at images",
     "grids": "pictures side by side: axes, cells, sheets",
     "families": "Stable Diffusion, SDXL, and what they share",

@@ -51,7 +51,7 @@ def redact_secrets(text: str) -> str:
 def looks_like_hub_name(name: str) -> bool:
     """`owner/model`, and not a path: those begin with a dot, a slash, a drive or a home, or name a file."""
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*", name) is not None and not name.endswith(
-        (".safetensors", ".gguf", ".ckpt", ".pt", ".bin")
+        (".safetensors", ".gguf", ".ckpt", ".pt", ".pth", ".bin", ".onnx")
     )
 
 
@@ -93,6 +93,11 @@ class Wanted:
     alone: bool = False  # one component, which may be a repository of its own
     tokenizer: bool = False  # nothing but the tokenizer of such a repository
     files: tuple[str, ...] = ()  # nothing but these, by patterns
+
+    @property
+    def ignored(self) -> tuple[str, ...]:
+        """What is left there though a pattern has it; who names files means them."""
+        return () if self.files else IGNORED_FILES
 
     def patterns(self, ending: str) -> tuple[str, ...]:
         """The names of files to fetch; `ending` of those with weights."""
@@ -137,11 +142,11 @@ def download_model(
     with _in_words(name, offline):
         patterns = None if offline else check_download(name, wanted, cache=cache, report=report, api=api)
         if patterns is not None:
-            return _snapshot(name, patterns, offline, cache)
-        folder = _snapshot(name, wanted.patterns("safetensors"), offline, cache)
+            return _snapshot(name, patterns, wanted, offline, cache)
+        folder = _snapshot(name, wanted.patterns("safetensors"), wanted, offline, cache)
         if wanted.alone or not wanted.folders or any(folder.glob(f"{wanted.folders[0]}/*.safetensors*")):
             return folder
-        return _snapshot(name, wanted.patterns_for(()), offline, cache)
+        return _snapshot(name, wanted.patterns_for(()), wanted, offline, cache)
 
 
 def check_download(
@@ -162,7 +167,7 @@ def check_download(
         files: list[Any] = found.siblings or []
         patterns = wanted.patterns_for(file.rfilename for file in files)
         chosen = filter_repo_objects(
-            files, allow_patterns=[*patterns], ignore_patterns=[*IGNORED_FILES], key=lambda file: file.rfilename
+            files, allow_patterns=[*patterns], ignore_patterns=[*wanted.ignored], key=lambda file: file.rfilename
         )
         missing = [file for file in chosen if not _is_here(file, name, place)]
         if missing and found.gated:
@@ -221,14 +226,14 @@ def _gated(name: str, error: Any) -> UserError:
     return UserError("hub.gated:logged-in" if known else "hub.gated", name=name)
 
 
-def _snapshot(name: str, patterns: tuple[str, ...], offline: bool, cache: Path | None) -> Path:
+def _snapshot(name: str, patterns: tuple[str, ...], wanted: Wanted, offline: bool, cache: Path | None) -> Path:
     from huggingface_hub import snapshot_download  # noqa: PLC0415
 
     return Path(
         snapshot_download(
             name,
             allow_patterns=[*patterns],
-            ignore_patterns=[*IGNORED_FILES],
+            ignore_patterns=[*wanted.ignored],
             local_files_only=offline,
             cache_dir=cache,
         )

@@ -213,6 +213,16 @@ def test_single_files_are_fetched_alone():
     assert list(filter_repo_objects(["a+b.pth", *REST], allow_patterns=[*patterns])) == ["a+b.pth"]
 
 
+@pytest.mark.usefixtures("room")
+def test_a_file_that_is_named_is_fetched_though_models_bring_such_files_that_nobody_needs(tmp_path: Path):
+    answers, said = Hub({"onnx/model.onnx": GB, "onnx/model_fp16.onnx": GB // 2}), list[Problem]()
+    assert asked(answers, tmp_path, Wanted((), alone=True, files=("onnx/model.onnx",)), said) == ("onnx/model.onnx",)
+    assert [each.values["size"] for each in said] == [GB]
+    said.clear()
+    asked(answers, tmp_path, Wanted((), alone=True), said)
+    assert not said
+
+
 def test_whether_a_model_was_downloaded_is_seen_by_its_weights(tmp_path: Path):
     folder = tmp_path / "models--owner--model" / "snapshots" / "abc"
     folder.mkdir(parents=True)

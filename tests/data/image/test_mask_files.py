@@ -3,8 +3,9 @@ from typing import Any, cast
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
-from modules.data.image.mask_files import maker_of, mask_of, png_of, write_mask
+from modules.data.image.mask_files import MADE_BY, PIXELS, is_as_made, maker_of, mask_of, png_of, write_mask
 from modules.data.image.masks import open_mask
 from modules.data.source.folders import on_disk
 from modules.data.source.kinds import source_of
@@ -41,3 +42,20 @@ def test_a_mask_belongs_beside_its_image_and_is_found_there(tmp_path: Path) -> N
     assert (place.key, place.path) == ("A.b-masklabel.png", tmp_path / "A.b-masklabel.png")
     write_mask(tmp_path / "a.B-masklabel.png", grey([0]))
     assert mask_of(source.listing().entries[0]).key == "a.B-masklabel.png", "in other capitals it is the same one"
+
+
+def test_a_made_mask_that_was_touched_up_counts_as_painted_though_an_editor_kept_its_text(tmp_path: Path) -> None:
+    path, about = tmp_path / "a.png", PngInfo()
+    write_mask(path, grey([0, 60], [200, 255]), {"tool": "mask"})
+    with Image.open(path) as image:
+        image.load()
+        for name in (MADE_BY, PIXELS):
+            about.add_itxt(name, str(image.info[name]))
+        edited = image.copy()
+    edited.save(path, pnginfo=about)
+    assert is_as_made(on_disk(path)), "written again as it was"
+    edited.putpixel((0, 0), 9)
+    edited.save(path, pnginfo=about)
+    assert maker_of(on_disk(path)) == {"tool": "mask"} and not is_as_made(on_disk(path))
+    write_mask(path, grey([0]))
+    assert not is_as_made(on_disk(path)) and not is_as_made(on_disk(tmp_path / "absent.png"))
