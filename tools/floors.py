@@ -21,6 +21,7 @@ WORDS = {
     "tools": "a file a tool",
     "check": "what can be known before a run",
     "trainer": "the loop, backups, samples, the run's folder",
+    "preparing": "images made ready: cut, resized, mended",
     "methods": "full fine-tune, adapters, embeddings",
     "merging": "weights of several models, and low rank: maths",
     "scores": "what images are worth by numbers",

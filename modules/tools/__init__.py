@@ -87,6 +87,9 @@ TOOLS = _by_name(
          "Resizing", "modules.tools.weights.resize", "path"),
     Tool("join", "Join LoRAs", "plus", "Write several LoRAs as one, exactly or in fewer ranks.", "Joining",
          "modules.tools.weights.join", "path"),
+    Tool("prepare", "Prepare images", "crop",
+         "Make images ready in a folder of their own: crop, resize, enlarge, mend, leave out copies, rename.",
+         "Preparing images", "modules.tools.images.prepare", "path"),
     Tool("cache", "Fill the cache", "download", "Encode all images and captions now, so that later runs begin at once.",
          "Filling the cache", "modules.tools.cache", "words"),
 )  # fmt: skip

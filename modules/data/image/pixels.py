@@ -75,13 +75,29 @@ def apply_crop(image: Image.Image, crop: Crop, filter: Image.Resampling = Image.
 
 
 def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
-    """An image as 8-bit RGB, turned as its EXIF says.
+    """An image as 8-bit RGB, turned as its EXIF says; transparent parts are white.
 
     `scale` says what part of its size is wanted: a JPEG is then decoded smaller, but at least twice as large as wanted,
     which is much faster and leaves resizing enough to work with.
 
     Raises:
         UnusableImage: it is missing, torn, of no known kind, or too large.
+    """
+    return on_white(open_with_alpha(file, scale))
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    """RGB of RGB or RGBA."""
+    if image.mode == "RGB":
+        return image
+    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+
+
+def open_with_alpha(file: DataFile, scale: float = 1.0) -> Image.Image:
+    """As `open_image`, but RGBA where the file has transparent parts.
+
+    Raises:
+        UnusableImage: as there.
     """
     try:
         with file.image() as image:
@@ -90,13 +106,13 @@ def open_image(file: DataFile, scale: float = 1.0) -> Image.Image:
             if scale < 0.5:
                 image.draft(image.mode, (ceil(image.width * scale * 2), ceil(image.height * scale * 2)))
             image.load()
-            return _rgb(ImageOps.exif_transpose(image))
+            return _in_8_bits(ImageOps.exif_transpose(image))
     except UNREADABLE as error:
         raise UnusableImage("image.unusable", file, reason_of(file, error)) from error
 
 
-def _rgb(image: Image.Image) -> Image.Image:
-    """Colours become sRGB before they are laid over white: a profile says nothing of mixed ones."""
+def _in_8_bits(image: Image.Image) -> Image.Image:
+    """RGB or RGBA. Colours become sRGB before anything is laid behind them: a profile says nothing of mixed ones."""
     profile = image.info.get("icc_profile")
     if image.mode in KINDS:
         image = _from_16_bits(image)
@@ -110,10 +126,9 @@ def _rgb(image: Image.Image) -> Image.Image:
     elif image.mode == "P":
         image = image.convert("RGB")
     image = (_in_srgb(image, profile) if profile else image).convert("RGB")
-    if alpha is None:
-        return image
-    image.putalpha(alpha)
-    return Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image).convert("RGB")
+    if alpha is not None:
+        image.putalpha(alpha)
+    return image
 
 
 def _from_16_bits(image: Image.Image) -> Image.Image:
@@ -122,6 +137,17 @@ def _from_16_bits(image: Image.Image) -> Image.Image:
     low, high = min(0.0, float(grey.min())), max(65535.0, float(grey.max()))
     scaled = np.rint((grey - low) * (255.0 / (high - low))).astype(np.uint8)
     return Image.fromarray(scaled)
+
+
+def has_other_profile(image: Image.Image) -> bool:
+    """Whether its colours are those of another profile than sRGB, so that they change when it is opened."""
+    profile = image.info.get("icc_profile")
+    if not profile:
+        return False
+    try:
+        return "srgb" not in ImageCms.getProfileDescription(ImageCms.ImageCmsProfile(io.BytesIO(profile))).lower()
+    except (ImageCms.PyCMSError, OSError):
+        return False  # it is ignored
 
 
 def _in_srgb(image: Image.Image, profile: bytes) -> Image.Image:

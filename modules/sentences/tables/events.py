@@ -26,6 +26,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.scoring": ("Scoring images", ""),
     "stage.masks": ("Making masks", ""),
     "stage.reading-references": ("Reading reference images", ""),
+    "stage.preparing-images": ("Preparing images", ""),
     "stage.extracting": ("Comparing the models", ""),
     "stage.resizing": ("Resizing", ""),
     "stage.joining": ("Joining", ""),

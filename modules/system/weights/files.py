@@ -34,6 +34,7 @@ DTYPES: dict[str, torch.dtype] = {
     "I64": torch.int64, "I32": torch.int32, "I16": torch.int16, "I8": torch.int8, "U8": torch.uint8, "BOOL": torch.bool,
 }  # fmt: skip
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+NESTED = ("state_dict", "params_ema", "params")  # Lightning's; BasicSR's, with which upscalers are trained
 
 # Everything that torch's reader of pickles raises for damaged ones, beside pickle's own error.
 UNREADABLE = (
@@ -191,7 +192,7 @@ def _entry(name: str, about: Any, start: int, path: Path) -> Entry:
 
 
 def _unpickled(path: Path) -> dict[str, Tensor]:
-    """The tensors of a pickle; those of Lightning checkpoints lie one level down, under "state_dict"."""
+    """The tensors of a pickle; those of Lightning checkpoints and of upscalers lie one level down."""
     stored = _refuse_compressed(path) if _is_zip(path) else None
     try:
         # Files in the format before torch 1.6 cannot be mapped into memory; they are rare, and read as a whole.
@@ -203,7 +204,7 @@ def _unpickled(path: Path) -> dict[str, Tensor]:
     except UNREADABLE as error:
         raise UserError("weights.incomplete", file=path) from error
     inside = cast("dict[Any, Any]", held) if isinstance(held, dict) else {}
-    inside = inside.get("state_dict", inside)
+    inside = next((inside[name] for name in NESTED if name in inside), inside)
     found = cast("dict[Any, Any]", inside) if isinstance(inside, dict) else {}
     tensors = {name: value for name, value in found.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not tensors:
