@@ -21,6 +21,8 @@ SLOPE = 0.2
 DENSE_LAYERS = 5
 KEEP = 0.2  # of what a block adds
 
+BLOCK, OLD_BLOCK = re.compile(r"body\.(\d+)\.rdb1\."), re.compile(r"model\.1\.sub\.(\d+)\.RDB1\.")
+
 Tensors = Mapping[str, Tensor]
 
 
@@ -33,7 +35,7 @@ def net_of(tensors: Tensors, name: str) -> tuple[nn.Module, int]:
     own = _in_new_names(tensors) if "model.0.weight" in tensors else dict(tensors)
     try:
         if "conv_first.weight" in own:
-            first, blocks = own["conv_first.weight"], _count(own, r"body\.(\d+)\.rdb1\.")
+            first, blocks = own["conv_first.weight"], _count(own, BLOCK)
             grown = own["body.0.rdb1.conv1.weight"].shape[0]
             ups = 2 if "conv_up2.weight" in own else 1 if "conv_up1.weight" in own else 0
             fold = isqrt(first.shape[1] // 3)
@@ -119,7 +121,7 @@ class Compact(nn.Module):
 
 def _in_new_names(tensors: Tensors) -> dict[str, Tensor]:
     """ESRGAN's first files number their layers: 0, the blocks in 1, then one for each doubling, and the last two."""
-    blocks = _count(tensors, r"model\.1\.sub\.(\d+)\.RDB1\.")
+    blocks = _count(tensors, OLD_BLOCK)
     behind = sorted({int(key.split(".")[1]) for key in tensors if re.fullmatch(r"model\.\d+\.weight", key)})[1:]
     named = {"model.0": "conv_first", f"model.1.sub.{blocks}": "conv_body"}
     named |= {f"model.{number}": f"conv_up{up}" for up, number in enumerate(behind[:-2], 1)}
@@ -135,5 +137,5 @@ def _in_new_names(tensors: Tensors) -> dict[str, Tensor]:
     return found
 
 
-def _count(tensors: Tensors, pattern: str) -> int:
-    return 1 + max(int(match[1]) for key in tensors if (match := re.match(pattern, key)))
+def _count(tensors: Tensors, pattern: re.Pattern[str]) -> int:
+    return 1 + max(int(match[1]) for key in tensors if (match := pattern.match(key)))

@@ -114,7 +114,7 @@ class Writing:
         except UnusableImage:  # it goes as it is: the check names it
             self._copy(file, name)
         else:
-            self._save(_cut(image, target, planned.size), name)
+            self._save(_cut(image, target, planned.size), name, _texts_in(file))
 
     def _captions(self, planned: Planned) -> None:
         """What an archive, a list or a table says of an image, as a file beside it."""

@@ -12,6 +12,7 @@ from modules.preparing.focus import point_in_mask, point_of_detail
 from modules.preparing.settings import Settings, points_of
 from modules.preparing.target import is_small, target_of
 from modules.preset.validate import examine_section
+from modules.sentences.render import PLAIN, text_of
 
 
 def asked(**values: Any) -> Settings:
@@ -85,7 +86,7 @@ def test_a_picture_without_detail_is_cropped_in_its_middle() -> None:
 )
 def test_what_cannot_be_meant_is_said(values: dict[str, Any], words: str) -> None:
     _, wrong = examine_section(Settings, {"source": "images", **values})
-    assert words in str(next(iter(wrong.values())))
+    assert words in text_of(list(wrong.values()), PLAIN)
 
 
 def test_a_focus_by_hand_may_stand_on_a_name_with_colons_and_spaces() -> None:

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image, ImageCms, ImageDraw
 from PIL.PngImagePlugin import PngInfo
 
+from modules.data.image.mask_files import MADE_BY, write_mask
 from modules.errors import UserError
 from modules.messages import Event, Mailbox, Note
 from modules.tools import TOOLS
@@ -66,13 +67,14 @@ def test_images_masks_and_names_go_together(folder: Path) -> None:
     picture(1, (200, 100)).save(folder / "in" / "robot.jpg")
     mask = Image.new("L", (200, 100))
     mask.paste(255, (140, 40, 180, 80))
-    mask.save(folder / "in" / "robot-masklabel.png")
+    write_mask(folder / "in" / "robot-masklabel.png", mask, {"model": "u2net"})
     (folder / "in" / "robot.txt").write_text("a robot")
     made, _ = prepare(folder, shape="size", size="50x50", names="number", prefix="bot-", format="png")
     assert names(made) == {"in/bot-0001.png", "in/bot-0001.txt", "in/bot-0001-masklabel.png"}
     with Image.open(made / "in/bot-0001.png") as image, Image.open(made / "in/bot-0001-masklabel.png") as cut:
         assert image.size == cut.size == (50, 50)
         assert image.format == "PNG"
+        assert "u2net" in cut.info[MADE_BY]  # so that it can be made again
         # the mask's middle is at (160, 60): the part is 100 to 200 across, and half its size
         assert np.asarray(cut)[30, 30] == 255
         assert np.asarray(cut)[30, 5] == 0
