@@ -1,60 +1,25 @@
-"""What is made of images before they are learnt from: masks, draws that are kept, sizes in turn, kinds of concepts."""
+"""What is made of images before they are learnt from: draws that are kept, sizes in turn, kinds of concepts."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
-import numpy as np
+from collections.abc import Iterator
 
 from modules.check.context import CheckContext
 from modules.check.images.balance import ConceptShare, shares_of
-from modules.check.wording import first_items, part_of
 from modules.data.buckets import resolutions_of
 from modules.data.image.variants import variant_count
 from modules.data.index import Index
-from modules.data.scan.perceptual_hash import PixelInfo
 from modules.messages import Finding
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 
-MAX_OPAQUE = 0.001  # of the pixels: an image that has less that is transparent has no mask
 
-
-def findings(
-    context: CheckContext, index: Index, rows: Sequence[int], prints: Sequence[PixelInfo]
-) -> Iterator[Finding]:
-    """Yield what there is to say of an index with one row for each image, and of what was seen of some of its rows."""
+def findings(context: CheckContext, index: Index) -> Iterator[Finding]:
+    """Yield what there is to say of an index with one row for each image."""
     for share in shares_of(index):
-        yield from _masks(context, index, share, rows, prints)
         yield from _variants(context, share)
         yield from _several_resolutions(context, share)
     yield from _kinds(context, index)
-
-
-def _masks(
-    context: CheckContext, index: Index, share: ConceptShare, rows: Sequence[int], prints: Sequence[PixelInfo]
-) -> Iterator[Finding]:
-    own = np.flatnonzero(index.concept_numbers == share.number)
-    path, kind = f"concepts.{share.number}.masks", share.concept.masks
-    if kind == "none":
-        return
-    if kind == "file":
-        bare = [int(row) for row in own if index.mask(int(row)) is None]
-    else:
-        seen = dict(zip(rows, prints, strict=True))
-        bare = [int(row) for row in own if row in seen and seen[int(row)].transparent_share <= MAX_OPAQUE]
-    if not bare:
-        return
-    everything = len(bare) == len(own)
-    how = Problem("masks.file" if kind == "file" else "masks.alpha")
-    yield Finding(
-        "images.masks",
-        "warning" if everything else "info",
-        path,
-        {**part_of(len(bare), len(own)), "concept": share.title, "how": how},
-        [fix("fix.no-masks", {path: "none"})] if everything else [],
-        items=first_items(index.file(row) for row in bare),
-    )
 
 
 def _variants(context: CheckContext, share: ConceptShare) -> Iterator[Finding]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from modules.check.context import CheckContext
-from modules.check.images import augmentation, balance, buckets, left_out
+from modules.check.images import augmentation, balance, buckets, left_out, masks
 from modules.check.wording import MAX_ITEMS, first_items, part_of
 from modules.data.image.pixels import KINDS
 from modules.data.index import Index
@@ -47,14 +47,16 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     index = context.index.one_row_per_image()
     yield from left_out.findings(index)
     scanned = _scan(context, [index.file(row) for row in range(len(index))])
-    yield from _unreadable(index, scanned, _torn_masks(context, index))
+    seen_masks = masks.seen_masks(index, lambda files: _scan(context, files))
+    yield from _unreadable(index, scanned, masks.torn(seen_masks))
     good = [row for row, one in enumerate(scanned) if not one.reason]
     if not good:
         return
     yield from buckets.findings(context, context.index)
     yield from balance.findings(index)
     seen = ReadImages(index, good, [scanned[row] for row in good])
-    yield from augmentation.findings(context, index, seen.rows, seen.prints)
+    yield from masks.findings(index, balance.shares_of(index), seen_masks, dict(zip(good, seen.prints, strict=True)))
+    yield from augmentation.findings(context, index)
     yield from _copies(seen, Path(context.preset.general.cache))
     for trait in TRAITS:
         yield from trait.finding(seen)
@@ -73,15 +75,8 @@ def _scan(context: CheckContext, files: Sequence[DataFile]) -> list[PixelInfo]:
     return found
 
 
-def _torn_masks(context: CheckContext, index: Index) -> dict[int, Problem]:
-    """What is wrong with the files of masks, by row: their images are not trained."""
-    masks = {row: mask for row in range(len(index)) if (mask := index.mask(row))}
-    scanned = zip(masks, _scan(context, list(masks.values())) if masks else [], strict=True)
-    return {row: problem("reason.mask", reason=one.reason) for row, one in scanned if one.reason}
-
-
-def _unreadable(index: Index, scanned: Sequence[PixelInfo], masks: Mapping[int, Problem]) -> Iterator[Finding]:
-    reasons = {**masks} | {row: one.reason for row, one in enumerate(scanned) if one.reason}
+def _unreadable(index: Index, scanned: Sequence[PixelInfo], torn_masks: Mapping[int, Problem]) -> Iterator[Finding]:
+    reasons = {**torn_masks} | {row: one.reason for row, one in enumerate(scanned) if one.reason}
     torn = [problem("item.reason", file=str(index.file(row)), reason=reasons[row]) for row in sorted(reasons)]
     bad = [problem("item.reason", file=bad.place, reason=bad.reason) for bad in index.bad if not bad.caption] + torn
     if not bad:

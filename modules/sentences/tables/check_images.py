@@ -81,7 +81,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # Masks, augmentation, kinds
     "images.masks": ('{part:,} of {whole:# image|# images} ({share:percent}) of "{concept}" {part:has|have} no mask.',
         "All of {part:it|them} is trained. {how}, or leave it so."),
-    "masks.file": ("Put NAME-masklabel.png beside NAME.jpg", ""),
+    "images.black-masks": (
+        '{part:,} of {whole:# mask|# masks} ({share:percent}) of "{concept}" {part:is|are} black all over.',
+        "Next to nothing is learnt of {part:this image|these images}. Make {part:the mask|the masks} again or delete "
+        "{part:it|them}: without a mask all of an image counts."),
+    "images.white-masks": ('All {count:# mask|# masks} of "{concept}" are white all over, as if there were none.',
+        "White counts, black does not: perhaps they hold nothing yet."),
+    "images.other-masks": (
+        '{part:,} of {whole:# mask|# masks} ({share:percent}) of "{concept}" {part:has|have} other proportions than '
+        "{part:its image|their images}.",
+        "They are stretched, and show other places than they were made for. Where an image was cropped or turned after "
+        "its mask was made, make it again."),
+    "masks.file": ("Put NAME-masklabel.png beside NAME.jpg, or let Make masks (mask) do it", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),
     "fix.no-masks": ("Go without masks", ""),
     "images.live": ('The images of "{concept}" are encoded again each time they are shown.',

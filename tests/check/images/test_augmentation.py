@@ -1,16 +1,14 @@
-"""The check says what becomes of masks, of chance with a cache, of several sizes, and of kinds of concepts."""
+"""The check says what becomes of chance with a cache, of several sizes, and of kinds of concepts."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from PIL import Image
 
 from modules.check.images.findings import findings
 from modules.messages import Finding
 from modules.preset.preset import Preset
-from modules.sentences.render import PLAIN
 from tests.check.images.test_findings import noise
 from tests.check.rooms import mended, preset_for, said
 
@@ -25,34 +23,6 @@ def folder(tmp_path: Path) -> Path:
 def look(folder: Path, *settings: str) -> tuple[Preset, dict[str, Finding]]:
     preset = preset_for(folder.parent / "workspace", [folder], *settings)
     return preset, said(findings, preset)
-
-
-def test_images_without_a_mask_are_counted(folder: Path) -> None:
-    for number in range(4):
-        Image.new("L", (64, 64), 255).save(folder / f"{number}-masklabel.png")
-    _, found = look(folder, "concepts.0.masks=file")
-    assert found["images.masks"].title == '2 of 6 images (33\u00a0%) of "pictures" have no mask.'
-    assert found["images.masks"].severity == "info"
-    assert [Path(item).name for item in found["images.masks"].items] == ["4.png", "5.png"]
-    assert "images.masks" not in look(folder)[1]
-
-
-def test_an_image_whose_mask_is_torn_is_told_as_one_that_is_skipped(folder: Path) -> None:
-    Image.new("L", (64, 64), 255).save(folder / "2-masklabel.png")
-    Image.new("L", (64, 64), 255).save(folder / "3-masklabel.png")
-    data = (folder / "3-masklabel.png").read_bytes()
-    (folder / "3-masklabel.png").write_bytes(data[: len(data) // 2])
-    _, found = look(folder, "concepts.0.masks=file")
-    (item,) = found["images.unreadable"].items
-    assert PLAIN.words(item).endswith("3.png: its mask cannot be used: it is torn: its end is missing")
-    assert "images.unreadable" not in look(folder)[1]
-
-
-def test_masks_of_which_there_are_none_hurt_and_can_be_done_without(folder: Path) -> None:
-    preset, found = look(folder, "concepts.0.masks=alpha")
-    finding = found["images.masks"]
-    assert finding.severity == "warning"
-    assert mended(preset, finding).concepts[0].masks == "none"
 
 
 def test_chance_is_never_silently_frozen(folder: Path) -> None:
