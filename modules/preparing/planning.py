@@ -25,6 +25,9 @@ WRITTEN = (".jpg", ".jpeg", ".png", ".webp")  # kinds that stay what they are
 TURNED = range(5, 9)  # EXIF orientations that swap width and height
 PHOTOS = (".heic", ".heif", ".jxl", ".avif", ".jpe", ".jfif", ".jfi")  # become JPEG
 
+FACES_SIDE = 1280  # pixels of the image in which faces are looked for
+
+Faces = Callable[[Image.Image], Image.Image]
 Report = Callable[[int, int], None]
 Stop = Callable[[], bool]
 
@@ -46,10 +49,12 @@ class Planned:
         return self.entry.file.key
 
 
-def plan(entries: Sequence[Entry], settings: Settings, cache: Path, report: Report, stop: Stop) -> list[Planned]:
+def plan(
+    entries: Sequence[Entry], settings: Settings, cache: Path, report: Report, stop: Stop, faces: Faces | None = None
+) -> list[Planned]:
     """What becomes of each image, in their order; fewer of them if `stop` said so.
 
-    `cache` is the folder of the read cache.
+    `cache` is the folder of the read cache. `faces` makes a mask of the faces in an image.
     """
     infos = read_pixel_info([entry.file for entry in entries], cache, report, stop)
     entries = entries[: len(infos)]
@@ -66,7 +71,7 @@ def plan(entries: Sequence[Entry], settings: Settings, cache: Path, report: Repo
         if why is not None:
             planned.append(Planned(entry, info, size, left_out=why, of_copy=of_copy))
             continue
-        target = target_of(size, settings, _point(entry, size, points, settings))
+        target = target_of(size, settings, _point(entry, size, points, settings, faces))
         planned.append(Planned(entry, info, size, target, names(entry.file, settings.format)))
     return planned
 
@@ -122,20 +127,26 @@ def _equal(entries: Sequence[Entry]) -> Iterator[list[int]]:
         yield from (same for same in by_bytes.values() if len(same) > 1)
 
 
-def _point(entry: Entry, size: Size, points: dict[str, Point], settings: Settings) -> Point:
+def _point(entry: Entry, size: Size, points: dict[str, Point], settings: Settings, faces: Faces | None) -> Point:
+    """What a crop keeps in its middle."""
     if (chosen := points.get(entry.file.key)) is not None:
         return chosen
-    if settings.focus == "centre" or settings.shape in ("keep", "longest", "shortest"):
-        return MIDDLE
     whole = target_of(size, settings)
-    if whole.box == (0, 0, *size):
+    if settings.focus == "centre" or whole.box == (0, 0, *size):
         return MIDDLE
     try:
-        if entry.mask and (seen := point_in_mask(open_mask(DataFile(entry.file.source, entry.mask), alpha=False))):
-            return seen
-        image: Image.Image = open_image(entry.file, min(1.0, SIDE / max(size)))
+        return _subject(entry, size, whole, faces)
     except UnusableImage:  # it is named when it is written
         return MIDDLE
+
+
+def _subject(entry: Entry, size: Size, whole: Target, faces: Faces | None) -> Point:
+    """The faces, or what the mask shows, or where most detail is."""
+    if faces and (seen := point_in_mask(faces(open_image(entry.file, min(1.0, FACES_SIDE / max(size)))))):
+        return seen
+    if entry.mask and (seen := point_in_mask(open_mask(DataFile(entry.file.source, entry.mask), alpha=False))):
+        return seen
+    image = open_image(entry.file, min(1.0, SIDE / max(size)))
     return point_of_detail(image, part_of(image.size, (whole.box[2] - whole.box[0], whole.box[3] - whole.box[1])))
 
 

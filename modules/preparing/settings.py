@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator
 
 from modules.errors import BadValue
+from modules.masking.kinds import FACES
 from modules.preset.setting import Section, Setting, When
 
 RATIO = re.compile(r"\s*(\d{1,5})\s*[:/xX\u00d7]\s*(\d{1,5})\s*")
@@ -90,13 +91,17 @@ class Settings(Section):
         "1024x1024", "Width x height", max_length=20, when=When("shape", ("size",))
     )
     """In pixels, as 832x1216."""
-    focus: Literal["centre", "detail"] = Setting(
+    focus: Literal["centre", "detail", "faces"] = Setting(
         "detail", "Focus of the crop", aliases="smart crop, focal point",
         when=When("shape", ("ratio", "size", "bucket")),
-        labels={"centre": "The middle", "detail": "The subject"},
+        labels={"centre": "The middle", "detail": "The subject", "faces": "Faces"},
     )  # fmt: skip
     """What the crop keeps in its middle. "The subject": what the image's mask shows, or without a mask where most
-    detail is."""
+    detail is. "Faces": the middle of all that a model finds; without one, the subject."""
+    faces_model: str = Setting(
+        FACES[0].name, "Faces model", widget="model", level="expert", when=When("focus", ("faces",))
+    )
+    """YuNet or a YOLO of one kind of thing: a name on Hugging Face, or an .onnx file."""
     points: Annotated[str, AfterValidator(_points)] = Setting(
         "", "Focus by hand", widget="lines", level="expert", max_length=2_000_000,
         when=When("shape", ("ratio", "size", "bucket")),

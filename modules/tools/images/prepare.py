@@ -15,7 +15,7 @@ from modules.sentences.problem import problem
 
 if TYPE_CHECKING:
     from modules.data.source.source import Listing, Source
-    from modules.preparing.planning import Planned
+    from modules.preparing.planning import Faces, Planned
     from modules.preparing.upscaler import Upscaler
     from modules.preparing.writing import Writing
     from modules.trainer.control import Control
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "run"]
 
 SAVE_EVERY = 200  # images
+SURE = 0.6  # of a face, as YuNet's authors have it
 NAMED = 10  # of what is left out, so many are named
 
 
@@ -49,7 +50,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     def report(done: int, total: int) -> None:
         tell(Stage("stage.scanning-images", done, total))
 
-    planned = plan(listing.entries, settings, _cache(), report, control.stop_requested)
+    planned = plan(listing.entries, settings, _cache(), report, control.stop_requested, _faces(settings, tell))
     control.check()
     wanted = [each for each in planned if each.left_out is None]
     if not wanted:
@@ -84,6 +85,19 @@ def _upscaler(settings: Settings, tell: Tell, control: Control) -> Upscaler | No
     report = partial(_say, tell)
     place = find_model(settings.upscaler, "upscaler", offline=settings.offline, report=report)
     return Upscaler(place, device_named(settings.device), control.check)
+
+
+def _faces(settings: Settings, tell: Tell) -> Faces | None:
+    if settings.focus != "faces" or settings.shape in ("keep", "longest", "shortest"):
+        return None
+    from PIL import Image  # noqa: PLC0415
+
+    from modules.masking.models import Asked, maker_of  # noqa: PLC0415
+    from modules.system.devices import device_named  # noqa: PLC0415
+
+    asked = Asked("faces", settings.faces_model, confidence=SURE, path="faces_model")
+    maker = maker_of(asked, device_named(settings.device), offline=settings.offline, report=partial(_say, tell))
+    return lambda image: Image.fromarray(maker(image))
 
 
 def _write(wanted: Sequence[Planned], writing: Writing, tell: Tell, control: Control) -> int:
