@@ -250,10 +250,10 @@ def test_images_without_one_that_is_left_are_said(folder: Path) -> None:
 
 
 def test_a_crop_keeps_the_faces_in_its_middle(folder: Path) -> None:
-    picture(1, (128, 64)).save(folder / "robot.png")
+    ramp = np.tile(np.arange(0, 256, 2, dtype=np.uint8)[None, :, None], (64, 1, 3))
+    Image.fromarray(ramp).save(folder / "robot.png")
     yunet = tiny.yunet(folder.parent / "yunet.onnx", {(8, 1, 6): (16, 16, 0.9)})
     made, _ = prepare(folder, shape="size", size="32x64", focus="faces", faces_model=str(yunet))
     with Image.open(made / "robot.png") as image:
-        found = np.asarray(image)
-    starts = [at for at in range(97) if np.array_equal(np.asarray(picture(1, (128, 64)))[:, at : at + 32], found)]
-    assert starts == [104 - 16]  # the middle of cell 6 of 8, in an image twice as wide as the model sees it
+        left = int(np.asarray(image)[0, 0, 0]) // 2
+    assert left == 104 - 16  # the middle of cell 6 of 8, in an image twice as wide as the model sees it
