@@ -81,6 +81,12 @@ def _retention(event: m.Retention, _place: Callable[[str], str]) -> str:
     return tr("Step {step:,}: learnt {learnt:.2f}, forgotten {forgotten:.2f}", learnt=event.learnt, **values)
 
 
+def _caption(event: m.CaptionReady, place: Callable[[str], str]) -> str:
+    if event.problems:
+        return IN_LANGUAGE.line(event.problems[0])
+    return f"{place(event.image)}: {event.text}"
+
+
 def _finished(event: m.Finished, place: Callable[[str], str]) -> str:
     if event.step:
         words = tr("Stopped at step {step:,}" if event.stopped else "Finished at step {step:,}", step=event.step)
@@ -112,6 +118,7 @@ SENTENCES: dict[type[Any], Callable[[Any, Callable[[str], str]], str]] = {
     m.BackupSaved: lambda event, place: _at_step("Backup at step {step:,}: {file}", event, place),
     m.ModelSaved: lambda event, place: _at_step("Model at step {step:,}: {file}", event, place),
     m.Note: _note,
+    m.CaptionReady: _caption,
     m.Paused: _paused,
     m.Continued: lambda event, _: tr("Continued at step {step:,}", step=event.step),
     m.Finding: lambda event, _: event.title,

@@ -142,6 +142,7 @@ PUT_TOGETHER = {
     "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
     "modules/system/files.py": "of constants", "modules/trainer/backup.py": "of constants",
     "app/gui/run_control.py": "escaped", "modules/check/captions/token_limits.py": "escaped",
+    "modules/captioning/text_checks.py": "escaped",
     "modules/data/source/pairing.py": "escaped", "modules/data/text/captions.py": "escaped",
     "modules/data/text/tokenizer.py": "escaped",
     "modules/data/text/word_changes.py": "escaped", "modules/run_folders.py": "escaped",

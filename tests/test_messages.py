@@ -44,6 +44,7 @@ EXAMPLES: dict[Any, Any] = {
     list[tuple[float, float]]: [(0.125, 0.7)],
     list[tuple[str, float]]: [("a cat", 0.3)], float | None: 0.5,
     list[Rung]: [Rung({"model.offload": "25 %"}, 2**40, [("PyTorch", 1.0)], 0, 57, 14, 57, 1, 2.4, "near", fits=True)],
+    typing.Literal["tags", "sentences"]: "tags", list[tuple[str, str, float]]: [("^_^", "general", 0.75)],
     list[CardFit]: [CardFit("RTX 3060", 2**33, 2**32, "int8", 14, 2.4, fits=False)],
 }  # fmt: skip
 

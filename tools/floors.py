@@ -26,6 +26,7 @@ WORDS = {
     "merging": "weights of several models, and low rank: maths",
     "scores": "what images are worth by numbers",
     "masking": "masks made by models",
+    "captioning": "captions by models: tags and sentences",
     "image_models": "models that look at images",
     "grids": "pictures side by side: axes, cells, sheets",
     "families": "Stable Diffusion, SDXL, and what they share",

@@ -28,6 +28,7 @@ from modules.messages.message import Bar
 from modules.messages.plan import CardFit, Exactness, MemoryPlan, Rung
 from modules.messages.training import (
     BackupSaved,
+    CaptionReady,
     Continued,
     GridCell,
     ModelSaved,
@@ -43,9 +44,9 @@ from modules.sentences.problem import Fix
 Message = Event | Command
 
 __all__ = [
-    "Answer", "BackupNow", "BackupSaved", "Bar", "CardFit", "Change", "Channel", "CheckPreset", "Command",
-    "Continue", "Continued", "Event", "Exactness", "Failed", "Finding", "Finished", "Fix", "GridCell", "Job", "Mailbox",
-    "MemoryPlan", "Message", "ModelSaved", "Note", "Pause", "Paused", "Progress", "Query", "Quit", "Result",
-    "Retention", "RunTool", "Rung", "SampleNow", "SampleReady", "SaveNow", "Severity", "Stage", "Started", "Stop",
-    "Train", "ValidateNow", "Validated", "note",
+    "Answer", "BackupNow", "BackupSaved", "Bar", "CaptionReady", "CardFit", "Change", "Channel", "CheckPreset",
+    "Command", "Continue", "Continued", "Event", "Exactness", "Failed", "Finding", "Finished", "Fix", "GridCell",
+    "Job", "Mailbox", "MemoryPlan", "Message", "ModelSaved", "Note", "Pause", "Paused", "Progress", "Query", "Quit",
+    "Result", "Retention", "RunTool", "Rung", "SampleNow", "SampleReady", "SaveNow", "Severity", "Stage", "Started",
+    "Stop", "Train", "ValidateNow", "Validated", "note",
 ]  # fmt: skip

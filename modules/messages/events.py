@@ -10,6 +10,7 @@ from modules.messages.message import Count, message
 from modules.messages.plan import MemoryPlan
 from modules.messages.training import (
     BackupSaved,
+    CaptionReady,
     Continued,
     GridCell,
     ModelSaved,
@@ -76,5 +77,5 @@ class Answer:
 
 Event = (
     Started | Stage | Progress | SampleReady | BackupSaved | ModelSaved | Note | Paused | Continued | Failed | Finished
-    | Finding | Result | Answer | Validated | Retention | MemoryPlan | GridCell
+    | Finding | Result | Answer | Validated | Retention | MemoryPlan | GridCell | CaptionReady
 )  # fmt: skip

@@ -14,6 +14,7 @@ Count = Annotated[int, Field(lt=2**63)]  # an endless row of digits could not be
 # JSON knows no tuples.
 Bar = Annotated[tuple[str | Problem, float], Strict(strict=False)]  # label (data, or a row of the catalogue), amount
 PromptDrift = Annotated[tuple[str, float], Strict(strict=False)]
+TagScore = Annotated[tuple[str, str, float], Strict(strict=False)]  # name, category, probability
 Point = Annotated[tuple[float, float], Strict(strict=False)]  # share of noise, mean loss
 
 

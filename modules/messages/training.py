@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
-from modules.messages.message import Count, Point, PromptDrift, message
+from modules.messages.message import Count, Point, PromptDrift, TagScore, message
 from modules.sentences.problem import Problem
 
 
@@ -69,6 +69,18 @@ class GridCell:
     reused: bool = False  # was there before, or is a sample of the run
     done: Count = 0  # sampling steps of the cell in the making
     total: Count = 0
+
+
+@message
+class CaptionReady:
+    """What a model would write about an image; nothing was written."""
+
+    image: str  # how a person finds it
+    what: Literal["tags", "sentences"]
+    text: str  # with what is put before it
+    scores: list[TagScore] = field(default_factory=list[TagScore])  # of tags: those above the least, the surest first
+    tokens: Count = 0  # of sentences, by the model's own tokenizer
+    problems: list[Problem] = field(default_factory=list[Problem])  # why it would not be written
 
 
 @message

@@ -35,6 +35,7 @@ IGNORED_FILES = (
     "feature_extractor/*",
     "*.fp16.*",
 )
+WEIGHTS = (".safetensors", ".bin", ".pth", ".onnx")
 MARGIN = 2 * GB  # which a download leaves free
 WORTH_SAYING = 10 * MB  # configs and tokenizers are fetched without a word
 
@@ -75,7 +76,7 @@ def is_downloaded(name: str, cache: Path | None = None) -> bool:
     from huggingface_hub import constants  # noqa: PLC0415
 
     snapshots = _place_of(name, cache or Path(constants.HF_HUB_CACHE)) / "snapshots"
-    return any(path.suffix in (".safetensors", ".bin", ".pth") and path.exists() for path in snapshots.glob("*/*"))
+    return any(path.suffix in WEIGHTS and path.exists() for path in snapshots.glob("*/*"))
 
 
 class HubApi(Protocol):

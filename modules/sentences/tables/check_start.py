@@ -34,6 +34,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "fix.skip-unread": ("Leave out what cannot be read", ""),
     "fix.no-zero-snr": ("Train without zero terminal SNR", ""),
     "fix.device-auto": ("Use what this machine has", ""),
+    "fix.device-cpu": ("Use the CPU, which is slow", ""),
     "fix.sampler": ("Sample with {sampler}", ""),
     "fix.usual-layers": ("Train the usual layers", ""),
     "words.known": ('The model knows the word "{token}" already.',

@@ -25,6 +25,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.grid": ("Drawing the grid", ""),
     "stage.scoring": ("Scoring images", ""),
     "stage.masks": ("Making masks", ""),
+    "stage.tagging": ("Tagging images", ""),
+    "stage.captioning": ("Writing sentences", ""),
     "stage.reading-references": ("Reading reference images", ""),
     "stage.preparing-images": ("Preparing images", ""),
     "stage.extracting": ("Comparing the models", ""),

@@ -1,0 +1,1 @@
+"""Captions made by models: taggers, and vision language models that write sentences."""
