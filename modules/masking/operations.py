@@ -20,7 +20,7 @@ Joining = Literal["replace", "add", "subtract"]
 class Operations:
     """In the order in which they are done."""
 
-    threshold: float = 0.5  # 0: the soft edges of the model stay
+    threshold: float = 0.3  # 0: the soft edges of the model stay
     fill_holes: bool = False
     keep_largest: bool = False
     grow: int = 0  # pixels; below 0 it shrinks

@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from modules.trainer.preparation import Tell
 
 FIRST = 5  # names of images in a message
-SURE = When("kind", ("words", "faces"))
 
 
 class Settings(Section):
@@ -58,16 +57,17 @@ class Settings(Section):
     """SAM 2, which draws the outlines of what Grounding DINO finds."""
     faces_model: str = Setting(FACES[0].name, "Faces model", widget="model", when=When("kind", ("faces",)))
     """YuNet or a YOLO of one kind of thing: a name on Hugging Face, or an .onnx file."""
-    confidence: float = Setting(0.3, "Confidence", ge=0, le=1, level="expert", when=SURE)
-    """How sure Grounding DINO, SAM 3 or the detector of faces must be. CLIPSeg has only the threshold. Usual: 0.3;
-    faces 0.6."""
+    confidence: float = Setting(0.3, "Confidence", ge=0, le=1, level="expert", when=When("kind", ("words",)))
+    """How sure Grounding DINO or SAM 3 must be of a thing. CLIPSeg has only the threshold. Usual: 0.3."""
+    face_confidence: float = Setting(0.5, "Face confidence", ge=0, le=1, level="expert", when=When("kind", ("faces",)))
+    """How sure the model must be of a face. Usual: 0.5; higher where it takes other things for faces."""
     face_margin: float = Setting(0.2, "Face margin", ge=0, le=2, when=When("kind", ("faces",)))
     """How much is added around a face on each side, as a share of its size."""
-    threshold: float = Setting(0.5, "Threshold", ge=0, le=1, zero="soft edges")
-    """From where on the model's map counts as white. Usual: 0.5; CLIPSeg 0.3."""
+    threshold: float = Setting(0.3, "Threshold", ge=0, le=1, zero="soft edges")
+    """From where on the model's map counts as white. Usual: 0.3; higher cuts closer."""
     fill_holes: bool = Setting(False, "Fill holes")
     """Black parts that white encloses become white."""
-    keep_largest: bool = Setting(False, "Keep the largest part")
+    keep_largest: bool = Setting(False, "Largest part only")
     """The other white parts become black."""
     grow: int = Setting(0, "Grow", unit="pixels", ge=-1024, le=1024, aliases="expand, dilate, erode")
     """White grows by so many pixels of the image; below 0 it shrinks."""
@@ -76,7 +76,7 @@ class Settings(Section):
     invert: bool = Setting(False, "Invert")
     """White becomes black: the model's part is what does not count."""
     existing: Literal["keep", "replace", "add", "subtract"] = Setting(
-        "keep", "Masks that are there",
+        "keep", "Existing masks",
         labels={"keep": "Keep", "replace": "Replace", "add": "Add to them", "subtract": "Take away from them"},
     )  # fmt: skip
     """What becomes of masks that this tool made before. Painted masks, and those of other programs, always stay as they
@@ -141,10 +141,10 @@ def _asked(settings: Settings) -> Asked:
     if settings.kind == "words" and not words:
         raise UserError("mask.no-words", "words")
     path = f"{settings.kind}_model"
+    sure = settings.face_confidence if settings.kind == "faces" else settings.confidence
     return Asked(
-        settings.kind, getattr(settings, path), settings.outlines_model, words, settings.confidence,
-        settings.face_margin, path,
-    )  # fmt: skip
+        settings.kind, getattr(settings, path), settings.outlines_model, words, sure, settings.face_margin, path
+    )
 
 
 # Which images ---------------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_masks_lie_where_training_looks_for_them(folder: Path) -> None:
 
 
 def test_operations_are_those_of_the_settings(folder: Path) -> None:
-    make(folder, grow=4, invert=True, only=["a.png"])
+    make(folder, threshold=0.5, grow=4, invert=True, only=["a.png"])
     assert [path.name for path in folder.glob("*label.png")] == ["a-masklabel.png"]
     assert mask_at(folder / "a-masklabel.png")[0].tolist() == [0] * 20 + [255] * 12
 
@@ -184,7 +184,7 @@ def test_words_and_faces_are_made_through_the_same_tool(folder: Path) -> None:
     make(folder, kind="words", words="cat, a dog", words_model=str(models["clipseg"]), threshold=0, only=["a.png"],
          out=str(folder.parent / "words"))  # fmt: skip
     yunet = tiny.yunet(folder.parent / "yunet.onnx", {(8, 1, 3): (16, 12, 0.9)})
-    make(folder, kind="faces", faces_model=str(yunet), confidence=0.6, face_margin=0, only=["a.png"])
+    make(folder, kind="faces", faces_model=str(yunet), face_confidence=0.6, face_margin=0, only=["a.png"])
     assert mask_at(folder / "a-masklabel.png")[6, 14] == 255 and mask_at(folder / "a-masklabel.png")[0, 0] == 0
 
 
