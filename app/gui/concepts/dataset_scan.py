@@ -14,6 +14,7 @@ from PIL import Image
 from app.gui.session.worker import Report, Stop, Worker
 from modules.data.image.masks import Box, box_of, open_mask
 from modules.data.image.variants import Variant, content_of, is_masked, load_masks, load_pixels, variant_of
+from modules.data.image_errors import UnusableImage
 from modules.data.index import BadImage, Index
 from modules.data.order import due_examples, epoch_length
 from modules.data.scan.scan import scan
@@ -22,6 +23,8 @@ from modules.data.source.source import DataFile, Kinds, Listing, Source
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
 from modules.preset.preset import Preset
+
+MOST_MASKS = 200  # that are opened to say how much of them is black
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,8 @@ class Statistics:
     duplicates: list[list[DataFile]]  # groups of files with the same bytes
     bad: list[BadImage]
     not_taken: Kinds = ()  # as `Remarks.not_taken`
+    masks: int = 0  # images that have one, if the concept wants them
+    masked_out: float = 0.0  # which share of such an image is black, on average
 
     @property
     def missing(self) -> int:
@@ -61,6 +66,7 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
     areas = index.widths.astype(np.int64) * index.heights
     buckets = Counter(sizes.buckets[bucket] for bucket in sizes.bucket_numbers.tolist())
     wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
+    masks, masked_out = _masks(index, stop)
     row = int(areas.argmin()) if len(index) else -1
     smallest = (index.file(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
     return Statistics(
@@ -74,6 +80,8 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
         duplicates=_duplicates(index, report, stop),
         bad=list(index.bad),
         not_taken=sizes.remarks[number].not_taken if number in sizes.remarks else (),
+        masks=masks,
+        masked_out=masked_out,
     )
 
 
@@ -101,6 +109,22 @@ def scan_of(preset: Preset, number: int, report: Report, stop: Stop) -> Scan:
     source = source_of(preset.concepts[number], number)
     listing = source.listing()
     return Scan(source, listing, index_of(preset, number, report, stop))
+
+
+def _masks(index: Index, stop: Stop) -> tuple[int, float]:
+    """How many images have a mask, and which share of them is black: the mean over some, evenly over all."""
+    wanted = [index.concepts[number].masks for number in index.concept_numbers.tolist()]
+    rows = [row for row, kind in enumerate(wanted) if kind == "alpha" or (kind == "file" and index.mask(row))]
+    shares: list[float] = []
+    for place in np.linspace(0, len(rows) - 1, min(len(rows), MOST_MASKS)).astype(int).tolist():
+        if stop():
+            break
+        file, alpha = index.mask_file(rows[place])
+        try:
+            shares.append(1 - float(np.asarray(open_mask(file, alpha=alpha)).mean()) / 255)
+        except UnusableImage:
+            continue  # the check names it
+    return len(rows), float(np.mean(shares)) if shares else 0.0
 
 
 def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]]:

@@ -11,7 +11,7 @@ from app.gui.session.number_format import TIMES
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
 from modules.language import plural, tr
-from modules.text import percent_done
+from modules.text import percent, percent_done
 
 MOST_BUCKETS = 16
 MOST_NAMED = 6
@@ -116,6 +116,12 @@ def statistics_lines(found: Statistics) -> list[tuple[str, str, str]]:
         (tr("Total captions"), f"{found.alternatives:,}", "text"),
         (tr("Total pixels"), tr("{pixels:,.1f} megapixels", pixels=found.pixels / 1000000.0), "text"),
     ]
+    if found.masks:
+        masks = tr(
+            "{masks:,} of {images:,}; on average {share} is masked out", masks=found.masks, images=found.images,
+            share=percent(found.masked_out),
+        )  # fmt: skip
+        lines.append((tr("Masks"), masks, "text"))
     if found.smallest:
         file, width, height = found.smallest
         lines.append((tr("Smallest"), f"{file.name}, {width} {TIMES} {height}", "text"))

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from app.gui.concepts.dataset_scan import count, index_of, preview_of, statistics
+from app.gui.concepts.statistics import statistics_lines
 from app.gui.session.worker import Report, Stop, Worker
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
@@ -36,6 +37,21 @@ def folder(tmp_path: Path) -> Path:
 def preset(folder: Path, **settings: object) -> Preset:
     concepts = (Concept(path="/not/there"), Concept(path=str(folder), enabled=False, **settings))  # type: ignore[arg-type]
     return Preset(concepts=concepts, training=Training(resolution=128))
+
+
+def test_how_much_masks_leave_out_is_the_mean_over_those_there_are(folder: Path) -> None:
+    for name, black in (("0", 100), ("2", 32)):
+        mask = Image.new("L", (200, 100), 255)
+        mask.paste(0, (0, 0, black, 100))
+        mask.save(folder / f"{name}-masklabel.png")
+    found = statistics(preset(folder, masks="file"), 1, lambda *_: None, lambda: False)
+    assert (found.images, found.masks) == (5, 2)
+    assert found.masked_out == pytest.approx((0.5 + 0.16) / 2)
+    assert ("Masks", "2 of 5; on average 33\u00a0% is masked out", "text") in statistics_lines(found)
+    (folder / "2-masklabel.png").write_bytes(b"torn")
+    assert statistics(preset(folder, masks="file"), 1, lambda *_: None, lambda: False).masked_out == pytest.approx(0.5)
+    without = statistics(preset(folder), 1, lambda *_: None, lambda: False)
+    assert without.masks == 0 and all(label != "Masks" for label, _, _ in statistics_lines(without))
 
 
 def test_the_numbers_of_a_concept_alone_even_if_it_is_off(folder: Path) -> None:
