@@ -41,6 +41,8 @@ def how(plan: MemoryPlan, rung: Rung) -> list[Problem]:
         parts.append(problem("plan.checkpointed:all" if whole else "plan.checkpointed", **counts))
     if rung.settings.get("training.gradients") == "main_memory":
         parts.append(Problem("plan.gradients"))
+    if rung.settings.get("general.compile") == "on":
+        parts.append(Problem("plan.compiled"))
     if rung.batch_parts > 1:
         parts.append(problem("plan.batch-parts", count=rung.batch_parts))
     return parts

@@ -201,7 +201,7 @@ def _trainer(
 ) -> Trainer:  # fmt: skip
     family, loader, sampler = method.family, prepared.loader, prepared.sampler
     use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
-    if preset.general.compile:
+    if preset.general.compiles:
         records.tell(note(compiled(family)))
     steps, epoch_length = run_length(preset, loader)
     outputs.describe(family, loader.index, steps, epoch_length, control.check)

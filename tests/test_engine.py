@@ -234,7 +234,7 @@ def test_pause_continue_and_sigterm(start, tmp_path: Path) -> None:
 
 def test_a_mistake_and_what_is_no_message_are_told_and_the_engine_lives(start, tmp_path: Path) -> None:
     engine = start()
-    engine.send(Train({"version": 5, "training": {"epocs": 3}}))
+    engine.send(Train({"version": 6, "training": {"epocs": 3}}))
     mistake = engine.until(Failed)
     assert "Did you mean" in mistake.message
     assert mistake.details == ""
@@ -275,7 +275,7 @@ def test_the_last_words_of_a_job_are_sent_though_the_next_one_has_begun() -> Non
     out = io.StringIO()
     engine = Engine(io.StringIO(), out)
     for _ in range(2):
-        engine.execute(Train({"version": 5}))  # fails at once: nothing is chosen
+        engine.execute(Train({"version": 6}))  # fails at once: nothing is chosen
         session = engine._session  # pyright: ignore[reportPrivateUsage]
         assert session
         session.wait()

@@ -29,7 +29,7 @@ def test_a_job_runs_beside_and_its_last_event_is_its_end(tmp_path: Path) -> None
 
 
 def test_a_mistake_is_told_in_words_without_a_traceback() -> None:
-    (failed,) = ended(Train({"version": 5, "training": {"steps": -1}}))
+    (failed,) = ended(Train({"version": 6, "training": {"steps": -1}}))
     assert isinstance(failed, Failed)
     assert "training.steps: -1" in failed.message
     assert not failed.details

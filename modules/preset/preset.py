@@ -40,9 +40,9 @@ METHOD_NAMES = (
 class Preset(Section):
     """A complete, validated, immutable description of one run."""
 
-    VERSION: ClassVar[int] = 5
+    VERSION: ClassVar[int] = 6
 
-    version: Literal[5] = 5
+    version: Literal[6] = 6
     title: str = Field(default="", max_length=200)
     note: str = Field(default="", max_length=5000)
     general: General = General()

@@ -138,7 +138,7 @@ def resolved(preset: Preset, family: Family) -> Preset:
 
 WITHOUT_PLAN = {
     "model.quantization": "off", "model.offload": "none", "training.gradient_checkpointing": "none",
-    "training.gradients": "card",
+    "training.gradients": "card", "general.compile": "off",
 }  # fmt: skip
 
 

@@ -72,7 +72,7 @@ def test_a_concept_that_a_preset_describes_without_a_folder_is_for_the_folders_o
         (tmp_path / name).mkdir()
     preset = tmp_path / "preset.json"
     concept = {"trigger": "ohwx", "repeats": 10.0}
-    preset.write_text(json.dumps({"version": 5, "model": {"source": "starter:model"}, "concepts": [concept]}))
+    preset.write_text(json.dumps({"version": 6, "model": {"source": "starter:model"}, "concepts": [concept]}))
     job = trained(jobs, str(preset), "--concept", str(tmp_path / "a"), "--concept", str(tmp_path / "b"))
     found = [(each["path"], each["trigger"], each["repeats"]) for each in job.preset["concepts"]]
     assert found == [(str(tmp_path / name), "ohwx", 10.0) for name in ("a", "b")]
@@ -197,7 +197,7 @@ def test_a_program_that_reads_events_is_told_of_mistakes_there(capsys: pytest.Ca
 
 def test_everything_wrong_in_file_and_options_is_said_together(tmp_path: Path) -> None:
     file = tmp_path / "bad.json"
-    file.write_text('{"version": 5, "general": {"threads": 2}, "training": {"batch_size": 0, "resolution": 500}}')
+    file.write_text('{"version": 6, "general": {"threads": 2}, "training": {"batch_size": 0, "resolution": 500}}')
     options = parser().parse_args(["train", str(file), "--set", "training.epocs=3"])
     with pytest.raises(Problems) as caught:
         options.command(options)

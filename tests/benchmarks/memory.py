@@ -56,7 +56,7 @@ def preset_for(family: str, batch: int, settings: tuple[str, ...]) -> Any:
     from modules.preset.rules.rules import conflicts
     from modules.preset.validate import preset_of
 
-    held = {"version": 5, "model": {"family": family}, "general": {"device": "cpu", "threads": 1}}
+    held = {"version": 6, "model": {"family": family}, "general": {"device": "cpu", "threads": 1}}
     preset = preset_of(apply_overrides({**held, "training": {"batch_size": batch}}, list(settings)))
     assert not conflicts(preset), conflicts(preset)
     return preset

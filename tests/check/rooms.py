@@ -23,7 +23,7 @@ MemoryEstimator = Callable[[CheckContext], Iterator[Finding]]
 def preset_for(workspace: Path, folders: Iterable[Path] = (), *settings: str, **sections: Any) -> Preset:
     """A judged preset with these folders of images and absolute paths; "path=value" settings laid over."""
     values = {
-        "version": 5,
+        "version": 6,
         "model": {"source": "starter:model"},
         "concepts": [{"path": str(folder)} for folder in folders] or [{"path": "starter:robot"}],
         "training": {"resolution": 64},

@@ -25,7 +25,7 @@ def indexed(tmp_path: Path, *concepts: dict[str, object], share: float = 0.25, e
                 (folder / f"{image}.txt").write_text(f"first {image}, b, c\nsecond {image}", encoding="utf-8")
     here = [{**concept, "path": str(tmp_path / str(concept["path"]))} for concept in concepts]
     validation = {"enabled": enabled, "share": share}
-    preset = preset_of({"version": 5, "concepts": here, "training": {"resolution": 64}, "validation": validation})
+    preset = preset_of({"version": 6, "concepts": here, "training": {"resolution": 64}, "validation": validation})
     return scan(preset, cache=tmp_path, report=lambda *_: None, stop=lambda: False)
 
 

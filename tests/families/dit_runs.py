@@ -109,7 +109,7 @@ class DitRuns:
         before = self.drawn(family, noise, texts)
         many = self.texts(family, ["a robot", "a house"] * 8)
         batch = clean.repeat(8, 1, 1, 1)
-        preset = preset_of({"version": 5, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
+        preset = preset_of({"version": 6, "model": {"family": self.kind.name}, "method": {"kind": "full"}})
         method = attach(family, preset)
         weights = list(method.parameters().values())
         optimizer, losses = torch.optim.AdamW(weights, self.heart_rate, weight_decay=0.0, fused=True), []
@@ -184,7 +184,7 @@ class DitRuns:
         """Forward and backward on shapes alone; blocks are all alike, so that a few of them will do."""
         family = self.full_size(next(iter(self.parameters)), folder, short_text=True, **self.short)
         preset = preset_of({
-            "version": 5, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
+            "version": 6, "model": {"family": self.kind.name, "dtype": "bf16", "vae_dtype": "bf16"},
             "method": {"kind": "lora", "rank": 16}, "training": {"resolution": 512, "gradient_checkpointing": "none"},
         })  # fmt: skip
         step = step_bytes(family, preset, BatchShape((512, 512), "a robot"), {"denoiser"})
@@ -196,7 +196,7 @@ class DitRuns:
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         family = self.full_size(next(iter(self.parameters)), folder, **self.short)
-        preset = preset_of({"version": 5, "model": {"family": self.kind.name, "dtype": "bf16"}})
+        preset = preset_of({"version": 6, "model": {"family": self.kind.name, "dtype": "bf16"}})
         monkeypatch.setattr(pipeline, "free_memory", lambda _: 0)
         loaded = part_bytes(family, preset, family.component_names)
         for spec in self.kind.card.components:

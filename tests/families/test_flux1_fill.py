@@ -110,7 +110,7 @@ def test_a_lora_is_trained_with_the_masks_of_files(
 def test_steps_and_samples_are_counted_with_the_mask(family: Flux1) -> None:
     prompt = {"prompt": "a robot", "width": WIDTH, "height": HEIGHT, "guidance": 1}
     preset = preset_of({
-        "version": 5, "model": {"family": "flux1"}, "method": {"kind": "lora"}, "sampling": {"prompts": [prompt]},
+        "version": 6, "model": {"family": "flux1"}, "method": {"kind": "lora"}, "sampling": {"prompts": [prompt]},
     })  # fmt: skip
     shape = BatchShape((HEIGHT, WIDTH), "a robot", caches_latents=False)
     assert step_bytes(family, preset, shape, {"denoiser", "vae"}).passes > 0

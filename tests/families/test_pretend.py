@@ -126,7 +126,7 @@ class TestPretend(FamilyContract):
 
     def test_training_gives_it_the_guidance_of_the_settings(self, family: Pretend):
         model = {"family": "pretend"}
-        preset = preset_of({"version": 5, "model": model, "objective": {"embedded_guidance": 2}})
+        preset = preset_of({"version": 6, "model": model, "objective": {"embedded_guidance": 2}})
         condition = DenoisingTask(preset, family).completed(family.encode_text(["a robot", "a house"]), None, None)
         assert condition.extras["guidance"].tolist() == [2, 2]
 

@@ -188,21 +188,21 @@ def test_no_size_that_its_latents_could_not_have_gets_through(step: int, monkeyp
     monkeypatch.setitem(FAMILIES, "pretend", replace(CARD, size_step=step, bucket_step=2 * step))
     odd = 10 * step + step // 2
     for training in ({"resolution": odd}, {"bucket_step": odd}, {"min_side": odd}, {"resolutions": f"{odd}x{odd}"}):
-        preset = preset_of({"version": 5, "model": {"family": "pretend"}, "training": training})
+        preset = preset_of({"version": 6, "model": {"family": "pretend"}, "training": training})
         assert "rules.not-a-multiple" in [problem.code for problem in conflicts(preset)], training
     concept = {"path": "x", "resolutions": f"{odd}x{odd}"}
-    preset = preset_of({"version": 5, "model": {"family": "pretend"}, "concepts": [concept]})
+    preset = preset_of({"version": 6, "model": {"family": "pretend"}, "concepts": [concept]})
     assert [problem.code for problem in conflicts(preset)] == ["rules.not-a-multiple"]
     with pytest.raises(Problems, match=f"not a multiple of {step}"):
         prompt_of({"prompt": "a prompt of the moment", "width": odd}, "pretend")
     for side in (10 * step, 15 * step + 8):
-        preset = preset_of({"version": 5, "model": {"family": "pretend"}, "training": {"resolutions": str(side)}})
+        preset = preset_of({"version": 6, "model": {"family": "pretend"}, "training": {"resolutions": str(side)}})
         for resolution in resolutions_of(preset, Concept(path="x")):
             assert all(height % step == width % step == 0 for height, width in buckets_of(preset, resolution))
 
 
 def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> None:
-    base = {"version": 5, "model": {"family": "pretend", "source": str(model)}}
+    base = {"version": 6, "model": {"family": "pretend", "source": str(model)}}
 
     def wrong(**sections: Any) -> list[str]:
         return [problem.code for problem in conflicts(preset_of({**base, **sections}))]
@@ -219,5 +219,5 @@ def test_settings_that_it_cannot_follow_are_refused_in_words(model: Path) -> Non
 def test_no_bucket_has_an_odd_number_of_latents(model: Path) -> None:
     for side in (64, 96, 100, 128, 512):
         training = {"resolution": side // 16 * 16}
-        preset = preset_of({"version": 5, "model": {"family": "pretend"}, "training": training})
+        preset = preset_of({"version": 6, "model": {"family": "pretend"}, "training": training})
         assert all(height % 16 == 0 and width % 16 == 0 for height, width in buckets_of(preset)), side

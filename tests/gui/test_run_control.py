@@ -138,7 +138,7 @@ def left_by(context: AppContext, place: Path, name: str, *, step: int, end: str)
 
 def test_any_old_run_goes_on_with_its_own_settings(tmp_path: Path) -> None:
     folder = run_folder(tmp_path, "Old", step=5, end="stopped")
-    (folder / "preset.json").write_text(json.dumps({"version": 5, "training": {"steps": 77}}))
+    (folder / "preset.json").write_text(json.dumps({"version": 6, "training": {"steps": 77}}))
     context = context_at(tmp_path)
     RunControl(context).resume(folder)
     [train] = sent(context)

@@ -113,7 +113,7 @@ def test_a_file_that_is_no_preset_is_refused_in_words(row: Row, command, tmp_pat
 
 
 VALUES = [
-    ("version missing", text('{"title": "x"}'), 'Write "version": 5 into it.'),
+    ("version missing", text('{"title": "x"}'), 'Write "version": 6 into it.'),
     ("version newer", held(version=9999), "written by a newer Seachange"),
     ("version of 29 digits", held(version=10**28), "written by a newer Seachange"),
     ("version negative", held(version=-1), "which version"),

@@ -84,7 +84,7 @@ def test_any_text_is_settings_or_a_sentence(text: str) -> None:
 @quick
 @given(st.dictionaries(st.sampled_from(PATHS), JSON, min_size=1, max_size=6))
 def test_any_value_of_any_setting_is_taken_or_named_by_its_path(laid: dict[str, Any]) -> None:
-    values: dict[str, Any] = {"version": 5}
+    values: dict[str, Any] = {"version": 6}
     for path, value in laid.items():
         section, _, name = path.rpartition(".")
         inside = values

@@ -90,7 +90,7 @@ def test_a_compiler_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_goes_on_where_the_compiler_does_not_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compiling, "BACKEND", broken)
-    events = run(values(tmp_path, "general.compile=true", "training.steps=1"))
+    events = run(values(tmp_path, "general.compile=on", "training.steps=1"))
     said = [problem.code for event in events if isinstance(event, Note) for problem in event.problems]
     assert [code for code in said if code.startswith("compile.")] == ["compile.does-not-work"]
     assert end_of(events).step == 1

@@ -16,7 +16,7 @@ OLD = {"prompt": "a cat", "steps": 30, "guidance": 7.0, "sampler": "euler_a"}  #
 
 def values(family: str, source: str, *prompts: dict[str, Any], **sections: Any) -> dict[str, Any]:
     model = {"family": family, "source": source}
-    return {"version": 5, "model": model, "sampling": {"prompts": list(prompts)}, **sections}
+    return {"version": 6, "model": model, "sampling": {"prompts": list(prompts)}, **sections}
 
 
 def test_a_new_prompt_begins_as_its_model_is_usually_drawn() -> None:
@@ -33,7 +33,7 @@ def test_a_new_prompt_begins_as_its_model_is_usually_drawn() -> None:
     [("zimage", "Z-Image-Turbo", []), ("zimage", "Krea 2 Turbo", ["rules.variant"]), ("sd", "Krea 2 Turbo", [])],
 )
 def test_a_variant_is_one_of_the_familys(family: str, variant: str, codes: list[str]) -> None:
-    preset = preset_of({"version": 5, "model": {"family": family, "variant": variant}})
+    preset = preset_of({"version": 6, "model": {"family": family, "variant": variant}})
     assert [each.code for each in conflicts(preset) if each.path == "model.variant"] == codes
 
 

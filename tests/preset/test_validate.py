@@ -10,12 +10,12 @@ from modules.sentences.render import PLAIN
 
 
 def sentences(**values: Any) -> list[str]:
-    return [PLAIN.line(problem) for problem in examine({"version": 5, **values})[1].values()]
+    return [PLAIN.line(problem) for problem in examine({"version": 6, **values})[1].values()]
 
 
 def test_all_problems_are_reported_together() -> None:
     with pytest.raises(Problems) as caught:
-        preset_of({"version": 5, "training": {"lr": 1, "batch_size": 0}, "method": {"kind": "full", "rank": 4}})
+        preset_of({"version": 6, "training": {"lr": 1, "batch_size": 0}, "method": {"kind": "full", "rank": 4}})
     assert {problem.path for problem in caught.value.problems} == {"training.batch_size", "training.lr", "method.rank"}
 
 
@@ -70,7 +70,7 @@ def test_an_unknown_key_gets_the_nearest_known_name(path: str, known: str) -> No
 
 
 def test_a_method_without_a_kind_is_the_default_one() -> None:
-    preset = preset_of({"version": 5, "method": {"rank": 4}})
+    preset = preset_of({"version": 6, "method": {"rank": 4}})
     assert (preset.method.kind, preset.method.rank) == ("lora", 4)
 
 
@@ -88,12 +88,12 @@ def test_a_setting_of_another_kind_says_to_which_it_belongs() -> None:
 
 
 def test_wrong_values_stand_at_their_defaults_and_the_others_stay() -> None:
-    preset, _ = examine({"version": 5, "training": {"batch_size": "many", "steps": 7}, "concepts": [{"x": 1}, {}]})
+    preset, _ = examine({"version": 6, "training": {"batch_size": "many", "steps": 7}, "concepts": [{"x": 1}, {}]})
     assert (preset.training.batch_size, preset.training.steps, len(preset.concepts)) == (2, 7, 2)
 
 
 def test_of_many_wrong_entries_each_keeps_its_number() -> None:
-    found = examine({"version": 5, "concepts": [{}, 1, {}, *[2] * 8, {"repeats": 0}]})[1]
+    found = examine({"version": 6, "concepts": [{}, 1, {}, *[2] * 8, {"repeats": 0}]})[1]
     assert list(found) == [*(f"concepts.{n}" for n in (1, *range(3, 11))), "concepts.11.repeats"]
 
 

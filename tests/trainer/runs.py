@@ -22,7 +22,7 @@ from modules.trainer.backup import newest_backup
 from tests.tiny import SMALLEST, tiny_sd
 
 ROBOT: Values = {
-    "version": 5,
+    "version": 6,
     "title": "test",
     "model": {},
     "concepts": [{"path": "starter:robot", "flip": True, "caption_dropout": 0.2}],

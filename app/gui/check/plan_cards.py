@@ -37,7 +37,7 @@ PREFER = {"exact": "Exact", "balanced": "Balanced", "fast": "Fast"}
 HINTS = {
     "exact": "Nothing is rounded: what does not fit lies in main memory, which takes time.",
     "balanced": "Weights in int8 before blocks lie in main memory; nf4 only where nothing else fits.",
-    "fast": "Weights in int8 or nf4 before blocks lie in main memory.",
+    "fast": "Weights in int8 or nf4 before blocks lie in main memory; blocks are compiled.",
 }
 
 

@@ -13,6 +13,7 @@ from modules.preset.validate import UNIONS
 
 # What a choice is called where its own name says too little. What is not here is shown as it stands in the preset.
 WORDS: dict[str, dict[str, str]] = {
+    "general.compile": {"auto": "Automatic", "on": "On", "off": "Off"},
     "general.device": {"auto": "Automatic", "cpu": "CPU", "cuda": "Graphics card"},
     "model.quantization": {
         "auto": "Automatic", "off": "Off", "int8": "int8", "fp8": "fp8 as in the file", "nf4": "nf4",

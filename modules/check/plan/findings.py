@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
+from functools import cache
 from typing import Any
 
 import psutil
@@ -14,11 +15,13 @@ from modules.catalog.gpus import gpu_named
 from modules.check.context import CheckContext
 from modules.check.memory import findings as memory
 from modules.check.memory.memory_tracker import for_a_card
+from modules.check.plan.ladder import wants_compiler
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family
-from modules.messages import Answer, Finding, Query
+from modules.messages import Answer, Finding, Query, note
 from modules.preset.preset import Preset
+from modules.sentences.problem import problem
 from modules.system.devices import budget_of, card_module, device_named, is_card
 from modules.trainer.preparation import resolved, with_planned
 
@@ -33,6 +36,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         return
     place = place_of(context.preset, context.card)
     context.progress("stage.check-memory", 0, 0)
+    tell_no_compiler(context, place)
     with for_a_card() if place.on_card else nullcontext():
         estimator, planner = planner_for(context, place)
         plan = planner.plan(place, usual=place.on_card and not context.start)
@@ -70,18 +74,36 @@ def _preset_for(asked: Preset, family: Family, place: Place) -> Preset:
 def place_of(preset: Preset, card: str = "") -> Place:
     """The card of this name, or what this computer trains with.
 
+    A card that is not here is taken to compile if that of this computer does, or if it has none.
+
     Raises:
         UserError: the device is not there.
     """
-    if gpu := gpu_named(card):
-        return Place.of(gpu, preset.general.card_memory)
-    device = device_named(preset.general.device)
+    gpu = gpu_named(card)
+    device = device_named("auto" if gpu else preset.general.device)
+    no_compiler = _no_compiler(device) if wants_compiler(preset) and is_card(device) else ""
+    if gpu:
+        return replace(Place.of(gpu, preset.general.card_memory), no_compiler=no_compiler)
     if not is_card(device):
         total, free = psutil.virtual_memory().total, psutil.virtual_memory().available
         return Place("", total, free, None, here=True, on_card=False)
     name, total = card_module(device).get_device_name(device), torch.cuda.get_device_properties(device).total_memory
     usable = budget_of(total, preset.general.card_memory)
-    return Place(name, total, usable, gpu_named(name, total), here=True)
+    return Place(name, total, usable, gpu_named(name, total), here=True, no_compiler=no_compiler)
+
+
+@cache
+def _no_compiler(device: torch.device) -> str:
+    """Why PyTorch's compiler does not work with the card of this computer; "" where it does. Takes seconds, once."""
+    from modules.placement.compiling import why_not  # noqa: PLC0415 - few want it
+
+    return why_not(device)
+
+
+def tell_no_compiler(context: CheckContext, place: Place) -> None:
+    """Where blocks were to be compiled and cannot be."""
+    if place.no_compiler:
+        context.tell(note(problem("compile.does-not-work", "general.compile", why=place.no_compiler)))
 
 
 def answer(query: Query) -> Answer:
@@ -93,7 +115,8 @@ def answer(query: Query) -> Answer:
     if not _last:
         return Answer(query.id, query.what)
     context, before, planner = _last[0]
-    place = place_of(planner.preset, str(values.get("card", "")))
+    wanted = planner.preferring(values["prefer"]) if values.get("prefer") else planner
+    place = place_of(wanted.preset, str(values.get("card", "")))
     with for_a_card() if place.on_card else nullcontext():
         if place.on_card != before.on_card:  # a card would hold and compute otherwise than this computer
             planner = planner_for(context, place)[1]

@@ -49,6 +49,11 @@ OTHERS: dict[str, tuple[Way, ...]] = {
 SHARES = ("25 %", "50 %", "75 %", "all")  # of the blocks in main memory, where memory has run out
 
 
+def wants_compiler(preset: Preset) -> bool:
+    """Whether blocks are to be compiled where that works, as far as nobody has said so or otherwise."""
+    return preset.general.prefer == "fast" and preset.general.compile == "auto"
+
+
 def descent(preset: Preset, on_card: bool) -> Iterator[dict[str, str]]:
     """Settings that take less and less, for a run whose memory has run out: every block is computed twice."""
     for way in ladder(preset, on_card=on_card)[0]:

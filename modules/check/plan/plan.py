@@ -8,19 +8,19 @@ from typing import Any
 from modules.catalog.gpus import GPUS, USUAL_CARDS, Gpu
 from modules.check.memory.findings import room_within
 from modules.check.memory.phases import Estimate
-from modules.check.plan.ladder import Way, ladder
+from modules.check.plan.ladder import Way, ladder, wants_compiler
 from modules.check.plan.numbers import Choice, Numbers
 from modules.messages import CardFit, MemoryPlan, Rung
 from modules.preset.paths import get
 from modules.preset.preset import Preset
 from modules.preset.text.share import Share
 from modules.system.devices import budget_of
+from modules.trainer.preparation import WITHOUT_PLAN
 
 TRIES = 3  # counts of the way that is chosen, until it fits as it was thought
 EXACT = ("exact", "near", "less")
 LITTLE = 32 * 2**20  # bytes that are not worth another way
 WORTH = 0.05  # of the room: with less to spare, every block is checkpointed
-PLANNED = ("model.quantization", "model.offload", "training.gradient_checkpointing", "training.gradients")
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,17 @@ class Place:
     gpu: Gpu | None  # None: nobody knows how fast it is
     here: bool = False
     on_card: bool = True
+    no_compiler: str = ""  # why the compiler does not work there
 
     @classmethod
     def of(cls, gpu: Gpu, most: float = 0.0) -> Place:
         """A card by its data sheet; `most`: GB that a run may take."""
         return cls(gpu.name, gpu.memory, budget_of(gpu.memory, most), gpu)
+
+    @property
+    def compiles(self) -> bool:
+        """Whether blocks can be compiled there so that it is worth a minute: on a CPU it is not."""
+        return self.on_card and not self.no_compiler
 
     @property
     def room(self) -> int:
@@ -67,7 +73,7 @@ class Planner:
         return MemoryPlan(
             place.name, place.here, place.total, place.usable, self.preset.general.prefer, self.preset.model.dtype,
             rungs, rungs.index(best),
-            [path for path in PLANNED if get(self._values, path) != "auto"],
+            [path for path in WITHOUT_PLAN if get(self._values, path) != "auto"],
             [self._fit(Place.of(GPUS[name])) for name in USUAL_CARDS] if usual else [],
         )  # fmt: skip
 
@@ -92,8 +98,10 @@ class Planner:
 
     def _rung(self, choice: Choice, place: Place) -> Rung:
         found = self._numbers.estimate(choice, place.room)
-        pinned = {path: value for path in PLANNED if (value := get(self._values, path)) != "auto"}
-        settings: dict[str, Any] = {**self._numbers.settings(choice), **pinned}
+        pinned = {path: value for path in WITHOUT_PLAN if (value := get(self._values, path)) != "auto"}
+        compiles = wants_compiler(self.preset) and place.compiles and choice.offloaded < self._numbers.blocks
+        planned = {**self._numbers.settings(choice), "general.compile": "on" if compiles else "off"}
+        settings: dict[str, Any] = {**planned, **pinned}
         return Rung(
             settings, found.peak.total, found.peak.bars,
             self._numbers.main_memory(choice), self._numbers.blocks, choice.offloaded, choice.checkpointed,

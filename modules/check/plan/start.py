@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from modules.check.context import CheckContext
 from modules.check.memory.findings import is_tiny, largest_bucket
-from modules.check.plan.findings import place_of, planner_for
+from modules.check.plan.findings import place_of, planner_for, tell_no_compiler
 from modules.check.plan.ladder import descent
 from modules.check.plan.plan import Place
 from modules.messages import note
@@ -55,6 +55,7 @@ def decide(context: CheckContext, earlier: Earlier | None) -> Decided:
         context.tell(note(problem("plan.elsewhere", before=earlier.usable, now=place.usable), level="warning"))
     if is_tiny(context.family) or (not place.on_card and has_plenty(context, place.room)):
         return Decided({})
+    tell_no_compiler(context, place)
     _, planner = planner_for(context, place)
     plan = planner.plan(place)
     context.tell(plan)
@@ -93,7 +94,9 @@ def next_rung(asked: Preset, running: Preset) -> dict[str, str] | None:
     `asked`: the preset with what it leaves open; `running`: as it was run. What a person has set stays as it is. No
     number is asked: they were wrong.
     """
-    rungs = [without_plan(with_planned(asked, settings)) for settings in descent(asked, place_of(running).on_card)]
+    compiled = {"general.compile": running.general.compile}
+    ways = descent(asked, place_of(running).on_card)
+    rungs = [without_plan(with_planned(asked, {**settings, **compiled})) for settings in ways]
     here = [number for number, rung in enumerate(rungs) if _way(rung) == _way(running)]
     for rung in rungs[here[0] if here else 0 :]:
         if rung.model != running.model or _again(rung) > _again(running):

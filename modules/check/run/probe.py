@@ -43,7 +43,7 @@ def measure(context: CheckContext, denoiser: int) -> Speed | None:
     held = method.modified_components | {"denoiser"} | ({"vae"} if family.inpaints else set())
     family.unload(*(set(family.component_names) - held - (set(family.text_encoders) if batch.text is None else set())))
     use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
-    if preset.general.compile:  # within the steps that warm up: all of them have one size
+    if preset.general.compiles:  # within the steps that warm up: all of them have one size
         context.tell(note(compiled(family)))
     with gc_paused():  # the first optimizer imports much of torch
         learner = Learner(preset, family, method, WARM_UP_STEPS + MEASURED_STEPS)

@@ -113,10 +113,20 @@ def _from_4(values: Values) -> None:
         put(values, "model.offload", str(Share(float(share))))
 
 
+def _from_5(values: Values) -> None:
+    """Compiling was a switch, and off where nothing was said of it; "auto" compiles where speed is preferred."""
+    shown = get(values, "general.compile")
+    if isinstance(shown, bool):
+        put(values, "general.compile", "on" if shown else "off")
+    elif shown is None and get(values, "general.prefer") == "fast":
+        put(values, "general.compile", "off")
+
+
 STEPS: dict[int, Callable[[Values], None]] = {
     0: _from_0,
     1: _from_1,
     2: _from_2,
     3: _from_3,
     4: _from_4,
+    5: _from_5,
 }  # from this version to the next; changes values in place

@@ -41,7 +41,7 @@ class General(Section):
     )
     """What the memory plan does with a model that is larger than the card. "exact": frozen weights keep all their
     digits, and blocks come from main memory, which is slow. "balanced": int8, then blocks from main memory, then nf4.
-    "fast": int8, then nf4; blocks from main memory last."""
+    "fast": int8, then nf4; blocks from main memory last; and blocks are compiled."""
     threads: int = Setting(
         0, "CPU threads", ge=0, le=256, scope="machine", level="expert", zero="automatic",
         aliases="num_cpu_threads_per_process, omp_num_threads",
@@ -55,14 +55,15 @@ class General(Section):
         aliases="dataloader_num_workers, max_data_loader_n_workers, dataloader_threads",
     )  # fmt: skip
     """Processes that read image headers. 0 takes one for each core, and none for small folders."""
-    compile: bool = Setting(
-        False, "Compile", scope="machine", level="expert",
+    compile: Literal["auto", "on", "off"] = Setting(
+        "auto", "Compile", scope="machine", level="expert",
         aliases="torch_compile, torch.compile, compile transformer blocks, dynamo_backend, inductor, triton, "
         "max-autotune",
     )  # fmt: skip
     """Compiles the denoiser's repeated blocks with torch.compile. The first step, and the first of a second size, take
     a minute or more; the steps after them are faster on a card, most of all with small batches. Where the compiler does
-    not work (it needs triton, and a C++ compiler), the run says so once and goes on without."""
+    not work (it needs triton, and a C++ compiler), the run says so once and goes on without. "auto": on a card, where
+    "Prefer" is fast. Blocks that come from main memory are never compiled."""
     offline: bool = Setting(False, "Offline mode", scope="machine", aliases="HF_HUB_OFFLINE, internet")
     """Never use the internet: hub names are then found only if they were downloaded before."""
     tensorboard: bool = Setting(
@@ -70,3 +71,8 @@ class General(Section):
         aliases="log_with, logging_dir, report_to, logging, loss graph, loss curve",
     )  # fmt: skip
     """Writes loss, learning rates, gradient norm, speed, memory and samples for TensorBoard."""
+
+    @property
+    def compiles(self) -> bool:
+        """Whether blocks are compiled, once nothing is left to the plan."""
+        return self.compile == "on"

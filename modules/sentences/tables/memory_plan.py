@@ -16,6 +16,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plan.checkpointed:all": ("gradient checkpointing", ""),
     "plan.checkpointed": ("{count} of {of:# block|# blocks} checkpointed", ""),
     "plan.gradients": ("gradients in main memory", ""),
+    "plan.compiled": ("compiled blocks", ""),
     "plan.batch-parts": ("each batch in {count} parts", ""),
     "plan.pace": (", about {seconds:duration} a step", ""),
     "plan.next": (

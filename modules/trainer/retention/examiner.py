@@ -183,7 +183,7 @@ class Examiner:
     @contextmanager
     def _as_it_is(self) -> Generator[None]:
         """Without compiled blocks: batches of other sizes would change which graphs training is given."""
-        if not self.learner.preset.general.compile:
+        if not self.learner.preset.general.compiles:
             yield
             return
         with torch.compiler.set_stance("force_eager"):

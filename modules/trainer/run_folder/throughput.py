@@ -91,7 +91,7 @@ def shape_of(preset: Preset, denoiser: int) -> Shape:
         _name_of(device_named(preset.general.device)),
         preset.model.held_as,
         preset.model.offloaded,
-        preset.general.compile,
+        preset.general.compiles,
     )
 
 

@@ -46,6 +46,13 @@ def test_each_next_rung_takes_less_until_none_is_left() -> None:
     assert len(seen) == len(ends) and seen[-1].model.quantization == ends[-1]["model.quantization"]
 
 
+def test_the_next_rung_compiles_what_was_compiled() -> None:
+    asked = preset("fast")
+    for compiled in ("on", "off"):
+        settings = next_rung(asked, without_plan(with_planned(asked, {"general.compile": compiled})))
+        assert settings is not None and settings["general.compile"] == compiled
+
+
 @pytest.mark.parametrize(
     ("name", "memory", "found"),
     [

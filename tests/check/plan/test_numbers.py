@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import torch
 
 from modules.catalog.gpus import GPUS
 from modules.check.memory import phases
@@ -21,8 +22,10 @@ from modules.check.plan.numbers import Numbers
 from modules.check.plan.pace import Load, seconds
 from modules.check.plan.plan import Place, Planner
 from modules.messages import Query
+from modules.plan_text import plan_lines, plan_problem
 from modules.preset.preset import Preset
 from modules.preset.validate import preset_of
+from modules.sentences.render import PLAIN
 from modules.system.devices import CARD_CONTEXT
 
 MB = 2**20
@@ -62,10 +65,9 @@ def _of_a_card(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         yield
 
 
-def planner(counts: Counts, **model: str) -> Planner:
-    preset = preset_of(
-        {"version": 5, "model": {"family": "sd", "dtype": "bf16", **model}, "method": {"kind": "lora"}, **ONE}
-    )
+def planner(counts: Counts, **general: str) -> Planner:
+    model = {"family": "sd", "dtype": "bf16"}
+    preset = preset_of({"version": 6, "model": model, "general": general, "method": {"kind": "lora"}, **ONE})
     made: Any = counts
     return Planner(Numbers(made, preset), preset)
 
@@ -85,6 +87,50 @@ def test_a_count_that_says_more_takes_the_next_rung() -> None:
     chosen = surprised.rungs[surprised.chosen]
     assert chosen.offloaded and chosen.fits and surprised.chosen > expected.chosen
     assert surprised.rungs[expected.chosen].peak == expected.rungs[expected.chosen].peak + 100 * MB
+
+
+@pytest.mark.parametrize(
+    ("general", "compiler", "compiled", "pinned"),
+    [
+        ({"prefer": "fast"}, "", "on", []),
+        ({"prefer": "fast"}, "no triton", "off", []),
+        ({"prefer": "balanced"}, "", "off", []),
+        ({"prefer": "fast", "compile": "off"}, "", "off", ["general.compile"]),
+        ({"prefer": "exact", "compile": "on"}, "no triton", "on", ["general.compile"]),
+    ],
+)
+def test_blocks_are_compiled_where_speed_is_preferred_and_a_compiler_works(
+    general: dict[str, str], compiler: str, compiled: str, pinned: list[str]
+) -> None:
+    where = replace(place(3000), no_compiler=compiler)
+    plan = planner(Counts(), **general).plan(where)
+    rung = plan.rungs[plan.chosen]
+    assert rung.settings["general.compile"] == compiled and plan.pinned == pinned
+    assert ("compiled blocks" in PLAIN.what(plan_problem(plan))) == (compiled == "on")
+    assert all(("compiled blocks" in line) == (compiled == "on") for line in list(plan_lines(plan))[:2])
+    on_cpu = planner(Counts(), **general).plan(replace(where, on_card=False))
+    assert on_cpu.rungs[0].settings["general.compile"] == ("on" if general.get("compile") == "on" else "off")
+
+
+def test_blocks_that_all_come_from_main_memory_are_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "TEXT", 0)
+    plan = planner(Counts(), prefer="fast").plan(place(150))
+    for rung in plan.rungs:
+        assert (rung.settings["general.compile"] == "on") == (rung.offloaded < rung.blocks)
+    assert {rung.settings["general.compile"] for rung in plan.rungs} == {"on", "off"}
+
+
+def test_a_compiler_is_asked_where_it_is_wanted_and_what_it_lacks_is_told_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked, told = list[str](), list[Any]()
+    monkeypatch.setattr(findings, "device_named", lambda _: torch.device("cuda"))
+    monkeypatch.setattr(findings, "_no_compiler", lambda device: asked.append(device.type) or "no triton")
+    for prefer, compiles in (("balanced", "auto"), ("fast", "on"), ("fast", "off"), ("fast", "auto")):
+        preset = Preset.model_validate({"general": {"prefer": prefer, "compile": compiles}})
+        findings.tell_no_compiler(cast("Any", SimpleNamespace(tell=told.append)), findings.place_of(preset, "RTX 3060"))
+    assert asked == ["cuda"] and len(told) == 1
+    assert [(each.code, each.values["why"]) for each in told[0].problems] == [("compile.does-not-work", "no triton")]
 
 
 def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +202,7 @@ def test_a_count_is_kept_for_the_next_program_and_for_nothing_else(
 
     def kept(what: str, width: int = 8, **training: Any) -> StepBytes:
         monkeypatch.setattr(phases, "_CACHED", {})  # as a program that has just begun
-        preset = preset_of({"version": 5, "model": {"family": "sd"}, "training": training})
+        preset = preset_of({"version": 6, "model": {"family": "sd"}, "training": training})
         return sizes(tmp_path, width).get("step", preset, ("training",), lambda: counted.append(what) or STEP)
 
     assert kept("first") == kept("again") == kept("longer", steps=77) == STEP

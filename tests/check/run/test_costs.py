@@ -186,10 +186,10 @@ def test_a_probe_compiles_what_the_run_compiles(tmp_path: Path, monkeypatch: pyt
         return problem("compile.blocks", "general.compile", count=seen[-1])
 
     monkeypatch.setattr(probe, "compiled", compiled)
-    given = values(tmp_path, "general.compile=true")
+    given = values(tmp_path, "general.compile=on")
     assert "8 steps of" in told(given, probe=True)["costs.time"].title
     assert len(seen) == 1 and seen[0] > 0
-    assert "8 steps of" not in told({**given, "general": {**given["general"], "compile": False}})["costs.time"].title
+    assert "8 steps of" not in told({**given, "general": {**given["general"], "compile": "off"}})["costs.time"].title
 
 
 def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +204,7 @@ def test_a_check_that_is_asked_to_passes_it_on(tmp_path: Path, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"version": 5}', '{"version": 1, "speeds": [{"shape": {}, "speed": {"step": "x"}}]}']
+    "text", ["", "{", "[]", '{"version": 6}', '{"version": 1, "speeds": [{"shape": {}, "speed": {"step": "x"}}]}']
 )
 def test_a_torn_file_of_speeds_of_an_earlier_release_is_passed_over(text: str, tmp_path: Path) -> None:
     shape = shape_of(with_absolute_paths(validate(values(tmp_path))), 100)

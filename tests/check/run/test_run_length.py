@@ -176,9 +176,9 @@ def test_a_warm_up_longer_than_the_run_is_found(tmp_path: Path) -> None:
     [("4 steps", 4), ("5 steps", 3), ("1 epoch", 4), ("never", 2), ("100 steps", 2), ("5 minutes", None)],
 )
 def test_validations_are_counted_with_the_first_and_the_last_one(every: str, times: int | None) -> None:
-    preset = preset_of({"version": 5, "validation": {"enabled": True, "every": every}})
+    preset = preset_of({"version": 6, "validation": {"enabled": True, "every": every}})
     assert validations(preset, Plan(16, 4, 4, 10, 4, 1)) == times
-    assert validations(preset_of({"version": 5}), Plan(16, 4, 4, 10, 4, 1)) == 0
+    assert validations(preset_of({"version": 6}), Plan(16, 4, 4, 10, 4, 1)) == 0
 
 
 def test_images_that_are_held_out_are_not_counted_as_shown(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_what_does_something_is_not_spoken_of(settings, tmp_path: Path) -> None:
 def test_prompts_that_do_not_suit_a_distilled_model_are_said_with_what_is_usual() -> None:
     prompts = [{"prompt": "a cat", "steps": 30}, {"prompt": "a dog", "steps": 8, "guidance": 1, "negative": "fog"}]
     model = {"family": "zimage", "source": "Tongyi-MAI/Z-Image-Turbo"}
-    preset = preset_of({"version": 5, "model": model, "sampling": {"prompts": prompts}})
+    preset = preset_of({"version": 6, "model": model, "sampling": {"prompts": prompts}})
     found = {finding.name: finding for finding in findings(subject_of(preset))}
     unsuited, unread = found["samples.unsuited"], found["idle.negative"]
     assert (unsuited.path, unsuited.severity) == ("sampling.prompts.0.steps", "warning")

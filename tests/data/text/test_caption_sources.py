@@ -206,7 +206,7 @@ def test_what_is_no_source_is_refused(values: dict[str, str], why: str) -> None:
 
 def test_shares_and_patterns_that_cannot_work_are_refused_before_a_run() -> None:
     def clashing(**values: Any) -> list[str]:
-        found = conflicts(judged_preset({"version": 5, "concepts": [values]}))
+        found = conflicts(judged_preset({"version": 6, "concepts": [values]}))
         return [PLAIN.line(each) for each in found if each.path.startswith("concepts.0")]
 
     assert "concepts.0.shares has 3 shares" in clashing(several="pick", more_captions="name", shares="1, 2, 3")[0]

@@ -218,7 +218,7 @@ def test_a_damaged_project_is_said_and_left_as_it_is(tmp_path: Path, draft: Draf
 
 
 def test_wrong_settings_of_a_project_are_left_out_and_said(tmp_path: Path, draft: Draft) -> None:
-    held = {"kind": "project", "version": 5, "training": {"batch_size": 0, "steps": 5}}
+    held = {"kind": "project", "version": 6, "training": {"batch_size": 0, "steps": 5}}
     (tmp_path / "project.json").write_text(json.dumps(held), encoding="utf-8")
     project = Project.open(tmp_path)
     assert project.restore(draft)

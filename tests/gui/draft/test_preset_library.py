@@ -91,7 +91,7 @@ def test_what_ships_is_neither_renamed_nor_deleted(library: Library) -> None:
 
 def test_a_damaged_preset_is_listed_with_what_is_wrong(library: Library) -> None:
     library.own.mkdir(parents=True)
-    (library.own / "torn.json").write_text('{"version": 5, "training": {', encoding="utf-8")
+    (library.own / "torn.json").write_text('{"version": 6, "training": {', encoding="utf-8")
     entry = library.entries()[0]
     assert entry.preset is None
     assert "not valid JSON" in entry.problem
@@ -103,7 +103,7 @@ def test_a_file_that_changed_is_read_again(library: Library, draft: Draft) -> No
     path = library.save("mine", draft)
     first = library.entries()[0]
     assert library.entries()[0] is first
-    path.write_text(json.dumps({"version": 5, "note": "new"}), encoding="utf-8")
+    path.write_text(json.dumps({"version": 6, "note": "new"}), encoding="utf-8")
     assert library.entries()[0].note == "new"
 
 
@@ -118,7 +118,7 @@ def test_pasted_text_that_is_no_preset_is_refused_in_words() -> None:
     with pytest.raises(UserError, match="pasted text is not valid JSON"):
         from_text("{hello}")
     with pytest.raises(Problems, match=r"training\.lr: There is no such setting"):
-        from_text('{"version": 5, "training": {"lr": 1}}')
+        from_text('{"version": 6, "training": {"lr": 1}}')
 
 
 def test_a_project_that_is_opened_is_known_as_one(draft: Draft, tmp_path: Path) -> None:

@@ -145,7 +145,7 @@ def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Pa
     from app.gui.kit import Popup
 
     file = tmp_path / "from a friend.json"
-    file.write_text('{"version": 5, "training": {"steps": 123}}')
+    file.write_text('{"version": 6, "training": {"steps": 123}}')
     window.presets.open_path(file)
     dialog(window).close(None)
     window.top.preset.open()

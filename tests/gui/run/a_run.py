@@ -46,6 +46,6 @@ def leave(folder: Path, steps: int = STEPS, **optimizer: Any) -> Path:
     lines = [encode(event) for event in [*events, Finished(steps)]]
     (folder / "events.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     prompts = [{"prompt": prompt} for prompt in PROMPTS]
-    preset = {"kind": "project", "version": 5, "sampling": {"prompts": prompts}, "training": optimizer}
+    preset = {"kind": "project", "version": 6, "sampling": {"prompts": prompts}, "training": optimizer}
     (folder / "preset.json").write_text(json.dumps(preset), encoding="utf-8")
     return folder

@@ -48,7 +48,7 @@ def test_a_newer_version_is_refused() -> None:
 
 @pytest.mark.parametrize("version", [None, "1", True, 1.0, -1])
 def test_a_version_that_is_none_is_refused(version: object) -> None:
-    with pytest.raises(UserError, match='Write "version": 5'):
+    with pytest.raises(UserError, match='Write "version": 6'):
         migrate({"version": version})
 
 
@@ -61,7 +61,7 @@ def test_what_said_nothing_of_a_precision_was_in_fp32() -> None:
     for old in ({}, {"model": {}}, {"model": {"family": "sdxl"}}):
         assert migrate({"version": 3, **old})["model"]["dtype"] == "fp32"
     assert migrate({"version": 3, "model": {"dtype": "bf16"}})["model"] == {"dtype": "bf16"}
-    assert migrate({"version": 4}) == {"version": 5}
+    assert migrate({"version": 4}) == {"version": Preset.VERSION}
 
 
 def test_what_was_a_switch_or_a_number_is_a_share_of_the_blocks() -> None:
@@ -71,6 +71,20 @@ def test_what_was_a_switch_or_a_number_is_a_share_of_the_blocks() -> None:
         assert migrate(values)["training"] == {"gradient_checkpointing": new}
     for old, new in ((0, "none"), (0.25, "25 %"), (1.0, "all"), (True, True)):
         assert migrate({"version": 4, "model": {"offload": old}})["model"] == {"offload": new}
+
+
+def test_what_was_compiled_is_compiled_and_nothing_else() -> None:
+    """ "auto" compiles where speed is preferred: what said nothing of it there did not."""
+    for old, new in (
+        ({"compile": True}, {"compile": "on"}),
+        ({"compile": False, "prefer": "fast"}, {"compile": "off", "prefer": "fast"}),
+        ({"prefer": "fast"}, {"prefer": "fast", "compile": "off"}),
+        ({"prefer": "exact"}, {"prefer": "exact"}),
+        ({"compile": "true"}, {"compile": "true"}),
+    ):
+        assert migrate({"version": 5, "general": old})["general"] == new
+    assert migrate({"version": 5, "general": 7}) == {"version": 6, "general": 7}
+    assert migrate({"version": 5}) == {"version": 6}
 
 
 def test_a_dora_of_before_keeps_its_magnitudes_of_outputs() -> None:

@@ -15,7 +15,7 @@ from modules.sentences.render import PLAIN
 from modules.system.bundled import PLACES, resolve
 
 FULL: dict[str, Any] = {
-    "version": 5,
+    "version": 6,
     "title": "Mine",
     "general": {"seed": 7, "workspace": "/data/runs", "device": "cpu"},
     "model": {"source": "/home/me/model.safetensors", "vae": "someone/vae"},
@@ -45,7 +45,7 @@ def test_a_file_holds_only_what_differs_from_the_defaults(tmp_path: Path) -> Non
     write_project(preset_of(FULL), tmp_path / "run.json")
     assert json.loads((tmp_path / "run.json").read_text(encoding="utf-8")) == {"kind": "project", **FULL}
     write_preset(Preset(), tmp_path / "empty.json")
-    assert json.loads((tmp_path / "empty.json").read_text(encoding="utf-8")) == {"version": 5}
+    assert json.loads((tmp_path / "empty.json").read_text(encoding="utf-8")) == {"version": 6}
 
 
 def test_a_preset_to_share_holds_no_path_and_no_machine_setting() -> None:
@@ -61,7 +61,7 @@ def test_a_preset_to_share_holds_no_path_and_no_machine_setting() -> None:
     "source", ["C:\\models\\a.safetensors", "~/a", "./a", "model.ckpt", "cats/model.safetensors", "../a/b", "a/b/c"]
 )
 def test_no_model_of_this_machine_travels(source: str) -> None:
-    assert "model" not in shareable_values(preset_of({"version": 5, "model": {"source": source}}))
+    assert "model" not in shareable_values(preset_of({"version": 6, "model": {"source": source}}))
 
 
 def test_a_written_preset_is_the_recipe(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_machine_settings_and_folders_in_a_preset_are_refused_together(tmp_path:
 
 
 def test_wrong_values_are_reported_with_what_does_not_belong(tmp_path: Path) -> None:
-    path = written(tmp_path, '{"version": 5, "general": {"threads": 2, "seed": -1}, "kind": "prset"}')
+    path = written(tmp_path, '{"version": 6, "general": {"threads": 2, "seed": -1}, "kind": "prset"}')
     with pytest.raises(Problems) as caught:
         read(path)
     assert [problem.path for problem in caught.value.problems] == [
@@ -94,7 +94,7 @@ def test_relative_paths_of_a_project_start_at_its_file(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     values = {
         "kind": "project",
-        "version": 5,
+        "version": 6,
         "model": {"source": "model", "vae": "someone/vae"},
         "concepts": [{"path": "cats"}, {"path": "starter:robot"}, {"path": str(tmp_path / "dogs")}],
         "general": {"workspace": "runs"},
@@ -118,17 +118,17 @@ def test_an_interrupted_writing_leaves_the_old_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ('{"version": 5,\n "title": }', "line 2, column 11"),
+        ('{"version": 6,\n "title": }', "line 2, column 11"),
         ("", "not valid JSON"),
         ("[1]", "holds no settings"),
-        ('{"version": 5, "training": {"steps": NaN}}', "NaN, which is not a number"),
-        ('{"version": 5, "training": {"learning_rate": 1e999}}', "1e999, which is not a number"),
-        ('{"version": 5, "general": {"seed": ' + "9" * 5000 + "}}", "5000 digits"),
+        ('{"version": 6, "training": {"steps": NaN}}', "NaN, which is not a number"),
+        ('{"version": 6, "training": {"learning_rate": 1e999}}', "1e999, which is not a number"),
+        ('{"version": 6, "general": {"seed": ' + "9" * 5000 + "}}", "5000 digits"),
         ("[" * 100_000, "more than 50 levels"),
         ('{"a":' * 60 + "1" + "}" * 60, "more than 50 levels"),
-        ('{"version": 5, "title": "\\ud800"}', "half of a character"),
-        ('{"version": 5, "version": 1}', "version: Keep one"),
-        ('{"version": 5, "training": {"steps": 1, "steps": 2}}', "steps: Keep one"),
+        ('{"version": 6, "title": "\\ud800"}', "half of a character"),
+        ('{"version": 6, "version": 1}', "version: Keep one"),
+        ('{"version": 6, "training": {"steps": 1, "steps": 2}}', "steps: Keep one"),
         (" " * 5_000_001, "larger than 5 MB"),
     ],
     ids=lambda value: value[:20],
@@ -140,19 +140,19 @@ def test_a_file_that_is_no_preset_is_refused_in_words(tmp_path: Path, text: str,
 
 def test_brackets_inside_of_text_are_no_nesting(tmp_path: Path) -> None:
     note = '\\"' + "[{" * 200
-    assert read(written(tmp_path, f'{{"version": 5, "note": "{note}"}}')).note == '"' + "[{" * 200
+    assert read(written(tmp_path, f'{{"version": 6, "note": "{note}"}}')).note == '"' + "[{" * 200
 
 
 @pytest.mark.parametrize("encoding", ["cp1252", "utf-16"])
 def test_a_file_in_another_encoding_is_read(tmp_path: Path, encoding: str) -> None:
     path = tmp_path / "other.json"
-    path.write_bytes('{"version": 5, "title": "café"}'.encode(encoding))
+    path.write_bytes('{"version": 6, "title": "café"}'.encode(encoding))
     assert read(path).title == "café"
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     path = tmp_path / "bom.json"
-    path.write_bytes('{"version": 5, "title": "café"}'.encode("utf-8-sig"))
+    path.write_bytes('{"version": 6, "title": "café"}'.encode("utf-8-sig"))
     assert read(path).title == "café"
 
 

@@ -11,7 +11,7 @@ from modules.preset.validate import preset_of
 from modules.sentences.problem import problem
 from modules.sentences.render import PLAIN
 
-READY = {"version": 5, "model": {"source": "starter:model"}, "concepts": [{"path": "starter:robot"}]}
+READY = {"version": 6, "model": {"source": "starter:model"}, "concepts": [{"path": "starter:robot"}]}
 
 
 def with_(**values: Any) -> Preset:
@@ -106,5 +106,5 @@ def test_wrong_values_and_clashes_are_reported_together() -> None:
 
 def test_no_rule_speaks_of_a_value_that_nobody_wrote() -> None:
     with pytest.raises(Problems) as caught:
-        validate({"version": 5, "model": {"source": 7}, "concepts": 3})
+        validate({"version": 6, "model": {"source": 7}, "concepts": 3})
     assert [problem.path for problem in caught.value.problems] == ["model.source", "concepts"]

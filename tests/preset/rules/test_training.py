@@ -27,7 +27,7 @@ CASES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
 
 @pytest.mark.parametrize(("method", "others", "words"), CASES, ids=[words for _, _, words in CASES])
 def test_clashes_are_refused(method: dict[str, Any], others: dict[str, Any], words: str) -> None:
-    found = list(map(PLAIN.line, conflicts(preset_of({"version": 5, "method": method, **others}))))
+    found = list(map(PLAIN.line, conflicts(preset_of({"version": 6, "method": method, **others}))))
     assert [sentence for sentence in found if sentence.startswith(words)], found
 
 
@@ -41,7 +41,7 @@ def test_a_file_has_the_names_that_most_programs_read(
 ) -> None:
     monkeypatch.setitem(FAMILIES, "pretend", CARD)
     output = {"lora_format": asked}
-    found = [preset_of({"version": 5, "method": method, "output": output, "model": {"family": family}}) for family in
+    found = [preset_of({"version": 6, "method": method, "output": output, "model": {"family": family}}) for family in
              ("sd", "pretend")]  # fmt: skip
     assert [preset.lora_format for preset in found] == formats
 
@@ -53,10 +53,10 @@ def test_a_dora_has_no_native_names(monkeypatch: pytest.MonkeyPatch) -> None:
         "output": {"lora_format": "native"},
         "model": {"family": "pretend"},
     }
-    found = list(map(PLAIN.line, conflicts(preset_of({"version": 5, **given}))))
+    found = list(map(PLAIN.line, conflicts(preset_of({"version": 6, **given}))))
     assert any(sentence.startswith("output.lora_format native has no names for a DoRA") for sentence in found), found
 
 
 @pytest.mark.parametrize("method", [{"kind": "lora", "rate_ratio": 4.0, "max_norm": 1.0}, {"kind": "oft"}])
 def test_sound_settings_are_not(method: dict[str, Any]) -> None:
-    assert conflicts(preset_of({"version": 5, "method": method})) == []
+    assert conflicts(preset_of({"version": 6, "method": method})) == []

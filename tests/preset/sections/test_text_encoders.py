@@ -20,7 +20,7 @@ def encoders() -> set[str]:
 
 def test_a_preset_of_today_loads_and_is_written_with_the_same_names(tmp_path: Path) -> None:
     values = {
-        "version": 5,
+        "version": 6,
         "model": {"family": "sdxl"},
         "training": {
             "text_encoder_1": {"train": True, "learning_rate": 1e-5},
@@ -36,8 +36,8 @@ def test_a_preset_of_today_loads_and_is_written_with_the_same_names(tmp_path: Pa
 
 
 def test_there_are_settings_for_as_many_as_the_catalog_has_and_for_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    third = {"version": 5, "training": {"text_encoder_3": {"train": True}}}
-    fourth = {"version": 5, "training": {"text_encoder_4": {"train": True}}}
+    third = {"version": 6, "training": {"text_encoder_3": {"train": True}}}
+    fourth = {"version": 6, "training": {"text_encoder_4": {"train": True}}}
     assert encoders() == {f"text_encoder_{number}" for number in (1, 2, 3)}, "Stable Diffusion 3 has three"
     assert set(examine(fourth)[1]) == {"training.text_encoder_4"}, "a setting that does not exist"
     monkeypatch.setitem(FAMILIES, "pretend", CARD)
@@ -48,5 +48,5 @@ def test_there_are_settings_for_as_many_as_the_catalog_has_and_for_no_more(monke
 
 
 def test_a_wrong_value_of_a_text_encoder_is_named_by_its_path() -> None:
-    _, wrong = examine({"version": 5, "training": {"text_encoder_2": {"train": 1, "rate": 2}, "steps": -1}})
+    _, wrong = examine({"version": 6, "training": {"text_encoder_2": {"train": 1, "rate": 2}, "steps": -1}})
     assert set(wrong) == {"training.text_encoder_2.train", "training.text_encoder_2.rate", "training.steps"}

@@ -38,7 +38,7 @@ def make(tmp_path: Path) -> Iterator[Callable[[str, Extent], Anchors]]:
         if not folder.exists():
             write(folder)
         values = {
-            "version": 5,
+            "version": 6,
             "model": {"family": kind, "source": str(folder)},
             "training": {"resolution": 64},
             "examine": {"prompts": "a robot\n\n a red house "},

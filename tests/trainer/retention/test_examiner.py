@@ -151,7 +151,7 @@ def test_nothing_is_compiled_for_a_measurement_nor_drawn_from_streams_of_chance(
     monkeypatch.setattr(compiling, "BACKEND", compiled)
     monkeypatch.setattr(Examiner, "_measured", watched)
     torch._dynamo.reset()
-    events = run(values(tmp_path, *ON, "general.compile=true", "training.steps=8"))
+    events = run(values(tmp_path, *ON, "general.compile=on", "training.steps=8"))
     assert [event.step for event in measured(events)] == [0, 8]
     assert set(compiled_for) == {False}
 

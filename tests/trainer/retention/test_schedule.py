@@ -13,7 +13,7 @@ from modules.trainer.retention.series import Measured, Series
 
 def preset(steps: int, batch: int = 4, **examine: object) -> Preset:
     training = {"steps": steps, "batch_size": batch}
-    return Preset.model_validate({"version": 5, "training": training, "examine": examine})
+    return Preset.model_validate({"version": 6, "training": training, "examine": examine})
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def clashes_of(tmp_path, *settings: str) -> list[str]:
 def overlaid(*settings: str) -> dict:
     from modules.preset.files.set_option import apply_overrides
 
-    return apply_overrides({"version": 5}, list(settings))
+    return apply_overrides({"version": 6}, list(settings))
 
 
 def test_weights_in_bf16_beside_others_in_fp32_are_refused_for_a_full_fine_tune_only(tmp_path) -> None:
