@@ -21,19 +21,20 @@ class OnnxNet:
     Args:
         file: the .onnx file.
         threads: how many of the CPU's; 0 leaves it to ONNX Runtime.
+        card: whether it may run on a graphics card, if what is installed of ONNX Runtime can.
 
     Raises:
         UserError: it is damaged, no ONNX file, or of a newer kind than is installed.
     """
 
-    def __init__(self, file: Path, threads: int = 0) -> None:
+    def __init__(self, file: Path, threads: int = 0, *, card: bool = True) -> None:
         import onnxruntime  # noqa: PLC0415
 
         runtime: Any = onnxruntime
         options = runtime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        usable = set(runtime.get_available_providers())
+        usable = set(runtime.get_available_providers() if card else PROVIDERS[-1:])
         try:
             self._session: Any = runtime.InferenceSession(
                 str(file), options, providers=[name for name in PROVIDERS if name in usable]
@@ -41,6 +42,11 @@ class OnnxNet:
         except Exception as error:  # a class for each kind of fault, of no common base
             raise UserError("onnx.damaged", file=file, error=_first_line(error)) from error
         self._file = file
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on the CPU."""
+        return self._session.get_providers()[:1] == [PROVIDERS[-1]]
 
     @cached_property
     def layout(self) -> str:

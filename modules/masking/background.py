@@ -47,15 +47,20 @@ def recipe_of(name: str) -> Recipe:
 class BackgroundRemover:
     """One model in memory."""
 
-    def __init__(self, file: Path, name: str = "") -> None:
+    def __init__(self, file: Path, name: str = "", *, card: bool = True) -> None:
         """`name`: of the model, where that of the file does not tell of which kind it is.
 
         Raises:
             UserError: it is no model that takes images.
         """
-        self._net, self._file = OnnxNet(file), file
+        self._net, self._file = OnnxNet(file, card=card), file
         self._recipe = recipe_of(f"{name} {file.name}")
         self._size = self._net.size or (self._recipe.side,) * 2
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it runs on the CPU."""
+        return self._net.on_cpu
 
     def __call__(self, image: Image.Image) -> NDArray[np.float32]:
         """(h, w) in 0 to 1, of any size, for an RGB image.

@@ -24,13 +24,13 @@ Boxes = NDArray[np.float32]  # (n, 5): left, top, right, bottom, confidence
 class FaceDetector:
     """One model in memory."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, card: bool = True) -> None:
         """Open it.
 
         Raises:
             UserError: it is no detector of faces.
         """
-        self._net, self._file = OnnxNet(file), file
+        self._net, self._file = OnnxNet(file, card=card), file
         self._size = self._net.size or (SIDE, SIDE)
         outputs = self._net.outputs
         self._yunet = f"cls_{STRIDES[0]}" in outputs

@@ -20,6 +20,7 @@ from modules.masking.faces import FaceDetector, ovals
 from modules.masking.kinds import ONNX_MODELS, RELEASES, REMBG
 from modules.masking.words import ClipSeg, Finder, GroundedSam, Sam3, kind_of
 from modules.sentences.problem import Problem
+from modules.system.devices import is_card
 
 Kind = Literal["background", "words", "faces"]
 USUAL_FILES = ("model.onnx", "onnx/model.onnx")  # of a repository that is not in the table
@@ -56,9 +57,11 @@ def maker_of(asked: Asked, device: torch.device, *, offline: bool, report: Calla
         return lambda image: _sized(finder(image, asked.words, asked.confidence), image)
     file = _onnx_file(asked, offline=offline, report=report)
     if asked.kind == "background":
-        remover = BackgroundRemover(file, asked.model)
+        remover = BackgroundRemover(file, asked.model, card=is_card(device))
+        if is_card(device) and remover.on_cpu:
+            report(Problem("onnx.on-cpu"))
         return lambda image: _sized(remover(image), image)
-    faces = FaceDetector(file)
+    faces = FaceDetector(file, card=is_card(device))
     return lambda image: _sized(ovals(faces.boxes(image, asked.confidence), image.size, asked.margin), image)
 
 

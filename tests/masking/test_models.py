@@ -7,6 +7,7 @@ from shutil import copytree
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 import torch
 from PIL import Image
@@ -73,6 +74,16 @@ def test_models_that_take_any_size_are_asked_at_that_of_their_kind(tmp_path: Pat
     assert BackgroundRemover(file)(image()).shape == (320, 320)
     assert recipe_of("rembg/isnet-anime.onnx").std == (1.0,) * 3 and recipe_of("ISNet-general-use.onnx").side == 1024
     assert recipe_of("BiRefNet-portrait-epoch_150.onnx").output == "logits"
+
+
+def test_a_card_that_onnx_runtime_does_not_know_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    asked = Asked("background", str(tiny.reddest(tmp_path / "u2net.onnx")), path="background_model")
+    for device in ("cpu", "cuda"):
+        maker_of(asked, torch.device(device), offline=True, report=lambda problem: said.append(problem.code))
+    knows = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+    assert said == ([] if knows else ["onnx.on-cpu"])
+    assert BackgroundRemover(tmp_path / "u2net.onnx", card=False).on_cpu
 
 
 def test_a_mask_has_the_size_of_its_image(tmp_path: Path) -> None:
@@ -171,7 +182,9 @@ def test_clipseg_gives_what_transformers_gives() -> None:
     assert np.abs(found.astype(int) - wanted).max() <= 1 and found.std() > 0
 
 
-def test_grounding_dino_finds_boxes_that_sam_outlines() -> None:
+def test_grounding_dino_finds_boxes_that_sam_outlines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("modules.masking.words.SHORTEST", 64)
+    monkeypatch.setattr("modules.masking.words.LONGEST", 107)
     from transformers import AutoTokenizer, GroundingDinoForObjectDetection, GroundingDinoImageProcessorPil
 
     from modules.masking.words import GroundedSam
@@ -180,7 +193,9 @@ def test_grounding_dino_finds_boxes_that_sam_outlines() -> None:
     finder = GroundedSam(models["dino"], "dino", (models["sam2"], "sam"), CPU)
     with torch.inference_mode():
         found = finder.boxes(image(), ["cat", "red dog"], 0.0)
-    inputs = GroundingDinoImageProcessorPil()(image(), return_tensors="pt")
+    inputs = GroundingDinoImageProcessorPil(size={"shortest_edge": 64, "longest_edge": 107})(
+        image(), return_tensors="pt"
+    )
     ids = AutoTokenizer.from_pretrained(models["dino"])("cat. red dog.", return_tensors="pt").input_ids
     with torch.no_grad():
         out = GroundingDinoForObjectDetection.from_pretrained(models["dino"]).eval()(**inputs, input_ids=ids)

@@ -6,7 +6,7 @@ from collections import deque
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -107,6 +107,7 @@ def flood(flags: np.ndarray) -> list[set[tuple[int, int]]]:
     return found
 
 
+@settings(max_examples=40)
 @given(arrays.arrays(bool, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_regions_are_those_of_a_flood_fill(flags: np.ndarray) -> None:
     regions = Regions(flags)
@@ -121,6 +122,7 @@ def test_regions_are_those_of_a_flood_fill(flags: np.ndarray) -> None:
 
 
 @pytest.mark.parametrize("pixels", [1, -1, 4])
+@settings(max_examples=15)
 @given(flags=arrays.arrays(bool, (7, 6)))
 def test_growing_is_a_maximum_over_near_pixels(flags: np.ndarray, pixels: int) -> None:
     """Every near pixel counts the same way everywhere, at the border too."""

@@ -260,8 +260,8 @@ class Concept(ImageSettings, TagSettings):
         "none", "Masks", aliases="masked_loss, masked_training, alpha_mask, use_masks, mask_path, conditioning_data_dir"
     )
     """Which parts of each image count in the loss. "file": NAME-masklabel.png beside NAME.jpg, white counts, black
-    hardly. "alpha": the image's own transparency. An image without a mask counts as a whole. How much black counts
-    is set on the page Training, under Masked training."""
+    hardly; the tool Make masks makes them. "alpha": the image's own transparency. An image without a mask counts as
+    a whole. How much black counts is set on the page Training, under Masked training."""
     mask_crop: Literal["no", "keep", "around"] = Setting(
         "no", "Crop by mask", level="expert", when=When("masks", MASKED),
         aliases="enable_random_mask_rotate_crop, face crop",

@@ -246,6 +246,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "score.without-prompts": ("Left out, because no image has a prompt: {scores:list}.", ""),
     "score.some-references": ("{count:,} of {total:,} reference images are used.",
         "A near-copy of another one is not found. references says how many are taken, 0 for all."),
+    "onnx.on-cpu": ("The model runs on the CPU: the ONNX Runtime that is installed knows no graphics card.",
+        "On an NVIDIA card it is faster with the package onnxruntime-gpu in the place of onnxruntime."),
     "mask.kept": ("{count:# image keeps its mask|# images keep their masks}.", ""),
     "mask.painted": ("{count:# mask stays as it is: it was|# masks stay as they are: they were} painted, changed "
         "since, or made by another program.", ""),

@@ -115,7 +115,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     maker = maker_of(asked, device, offline=settings.offline, report=lambda said: tell(note(said)))
     done = _make(settings, asked, jobs, maker, tell, control)
     _tell_result(done, tell)
-    return settings.out or str(jobs[0].target.parent)
+    return settings.out or str(jobs[0].entry.file.source.folder or jobs[0].target.parent)
 
 
 @dataclass(frozen=True)
