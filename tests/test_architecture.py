@@ -234,6 +234,7 @@ MAY_OPEN = {
     "modules/data/source/parquet_images.py": "reads Parquet files",
     "modules/data/source/tars.py": "asks which kind a path is of",
     "modules/data/source/lists.py": "asks which kind a path is of",
+    "modules/data/scan/stamped_table.py": "writes what a scan has read",
     "modules/data/text/tokenizer.py": "reads the files of a model",
 }
 

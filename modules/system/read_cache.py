@@ -30,6 +30,7 @@ DISK_TROUBLE = {
     sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH, sqlite3.SQLITE_PROTOCOL,
 }  # fmt: skip
+OLD_TABLES = ("images 1", "captions 1")  # what scans of older versions kept; they have files of their own now
 COLUMNS = 'name BLOB PRIMARY KEY, stamp BLOB NOT NULL, value BLOB NOT NULL, "check" INTEGER NOT NULL'
 
 T = TypeVar("T")
@@ -146,6 +147,8 @@ class ReadCache:
         if self._base is None:
             file.parent.mkdir(parents=True, exist_ok=True)
             self._base = sqlite3.connect(file, timeout=BUSY_S, check_same_thread=False)
+            for old in OLD_TABLES:
+                self._base.execute(f'DROP TABLE IF EXISTS "{old}"')
         if table not in self._tables:
             self._base.execute(f'CREATE TABLE IF NOT EXISTS "{table}" ({COLUMNS}) WITHOUT ROWID')
             self._tables.add(table)

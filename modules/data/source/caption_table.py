@@ -45,6 +45,12 @@ class TableSource:
     def open(self, key: str) -> BinaryIO:
         return self.images.open(key)
 
+    def head(self, key: str, count: int) -> bytes:
+        return self.images.head(key, count)
+
+    def length(self, key: str) -> int:
+        return self.images.length(key)
+
     def stamp(self, key: str) -> Stamp:
         return self.images.stamp(key)
 

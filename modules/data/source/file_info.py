@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 import os
 import re
+from contextlib import suppress
 from typing import Any, BinaryIO, NamedTuple, cast
 
 from PIL import Image
 from PIL.PngImagePlugin import PngImageFile
 
 from modules.data.image_errors import UNREADABLE, formats_for, too_large
-from modules.data.source.source import CaptionFile, DataFile, reason_of
+from modules.data.image_size import ORIENTATION, PNG_SIGNATURE, SIDEWAYS, plain_size
+from modules.data.source.source import DataFile, Source, reason_of
 from modules.errors import UserError
 from modules.preset.files.text_file import LEGACY, NotText, decoded
 from modules.sentences.printable import printable
@@ -22,8 +24,7 @@ from modules.sentences.problem import Problem, problem
 from modules.text import KB
 
 MAX_CAPTION_BYTES = 100 * KB
-SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-ORIENTATION = 0x0112
+HEAD_BYTES = 16 * KB  # of an image: where most say their size, behind EXIF with a small preview
 HALF_A_CHARACTER = re.compile("[\ud800-\udfff]")
 
 
@@ -40,30 +41,42 @@ class CaptionInfo(NamedTuple):
 
 
 class ReadJob(NamedTuple):
-    """What is to be read of an image; None of the image itself: only its captions."""
+    """What is to be read of a source: images, and captions with what of a JSON file is meant."""
 
-    image: DataFile | None
-    captions: tuple[CaptionFile, ...]
+    source: Source
+    images: list[str]
+    captions: list[tuple[str, str]]
 
 
 class FileInfo(NamedTuple):
-    image: ImageInfo | None
-    captions: tuple[CaptionInfo | None, ...]
+    images: list[ImageInfo]
+    captions: list[CaptionInfo]
 
 
-def read_jobs(jobs: list[ReadJob]) -> list[FileInfo]:
+def read_job(job: ReadJob) -> FileInfo:
     """What many files say: the unit of work of a worker process."""
-    return [
-        FileInfo(
-            read_image_info(job.image) if job.image else None,
-            tuple(read_caption(text.file, text.field) for text in job.captions),
-        )
-        for job in jobs
-    ]
+    return FileInfo(
+        [read_image_info(DataFile(job.source, key)) for key in job.images],
+        [read_caption(DataFile(job.source, key), field) for key, field in job.captions],
+    )
 
 
 def read_image_info(file: DataFile) -> ImageInfo:
     """Size of an image from its header, or why it cannot be used. A torn end is only noticed when it is decoded."""
+    with suppress(OSError):
+        head = file.head(HEAD_BYTES)
+        size = plain_size(head, HEAD_BYTES, file.length)
+        if size and (len(head) < HEAD_BYTES or not head.startswith(PNG_SIGNATURE) or not _has_late_exif(file)):
+            return ImageInfo(*size)
+    return _asked_of_pillow(file)
+
+
+def _has_late_exif(file: DataFile) -> bool:
+    with file.open() as stream:
+        return _has_late_metadata(stream)
+
+
+def _asked_of_pillow(file: DataFile) -> ImageInfo:
     try:
         with file.open() as stream, Image.open(stream, formats=formats_for(file.suffix)) as image:
             if reason := too_large(image):
@@ -103,8 +116,10 @@ def _has_late_metadata(stream: BinaryIO) -> bool:
 def read_caption(file: DataFile, field: str = "") -> CaptionInfo:
     """The lines of a caption file that say something. Of JSON, what `field` names."""
     try:
-        with file.open() as stream:
-            data = stream.read(MAX_CAPTION_BYTES + 1)
+        data = file.head(MAX_CAPTION_BYTES + 1)
+        if not data:  # or it is no file any more
+            with file.open() as stream:
+                data = stream.read(MAX_CAPTION_BYTES + 1)
     except OSError as error:
         return CaptionInfo([], problem("caption.unreadable", error=error.strerror))
     if len(data) > MAX_CAPTION_BYTES:

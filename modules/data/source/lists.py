@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import BinaryIO
 
@@ -43,12 +44,18 @@ class ListSource:
     def folder(self) -> Path:
         return self.file.parent
 
-    @property
+    @cached_property
     def _files(self) -> FolderSource:
         return FolderSource(self.folder, self.concept, self.number)
 
     def open(self, key: str) -> BinaryIO:
         return self._files.open(key)
+
+    def head(self, key: str, count: int) -> bytes:
+        return self._files.head(key, count)
+
+    def length(self, key: str) -> int:
+        return self._files.length(key)
 
     def stamp(self, key: str) -> Stamp:
         return self._files.stamp(key)

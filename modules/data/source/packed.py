@@ -47,6 +47,14 @@ class PackedSource(ABC):
     @abstractmethod
     def open(self, key: str) -> BinaryIO: ...
 
+    def head(self, key: str, count: int) -> bytes:
+        with self.open(key) as file:
+            return file.read(count)
+
+    def length(self, key: str) -> int:
+        with self.open(key) as file:
+            return file.seek(0, os.SEEK_END)
+
     @abstractmethod
     def stamp(self, key: str) -> Stamp: ...
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from functools import cached_property
 
 SPACES = re.compile(r"[\s_.\-]+")
 
@@ -20,10 +21,15 @@ class Names:
     def __init__(self, keys: Iterable[str], ending: str) -> None:
         low = ending.lower()
         self._exact = {key[: -len(ending)]: key for key in keys if key.lower().endswith(low)}
-        self._folded = {folded(stem): key for stem, key in self._exact.items()}
+
+    @cached_property
+    def _folded(self) -> dict[str, str]:
+        return {folded(stem): key for stem, key in self._exact.items()}
 
     def of(self, stem: str) -> str:
         """The key that belongs to this stem; "" if there is none."""
+        if not self._exact:
+            return ""
         return self._exact.get(stem) or self._folded.get(folded(stem), "")
 
     def besides(self, taken: Iterable[str]) -> dict[str, str]:

@@ -9,49 +9,43 @@ from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
 from typing import TypeVar
 
-from modules.data.source.file_info import FileInfo, ReadJob, read_jobs
+from modules.data.source.file_info import FileInfo, ReadJob, read_job
 
-MIN_JOBS_FOR_WORKERS = 5_000  # files; fewer are read before the first worker has started (74 us of CPU a file)
-CHUNK = 200
+MIN_FILES_FOR_WORKERS = 20_000  # fewer are read before the first worker has started (25 us of CPU a file)
 
 A = TypeVar("A")
 T = TypeVar("T")
-Advance = Callable[[int], None]
 Stop = Callable[[], bool]
 
 
-def read_file_infos(jobs: list[ReadJob], workers: int, advance: Advance, stop: Stop) -> list[FileInfo]:
-    """Facts in the order of the jobs; fewer of them if `stop` said so. `workers` 0 takes one for each core."""
-    chunks = [jobs[i : i + CHUNK] for i in range(0, len(jobs), CHUNK)]
-    count = min(workers or os.cpu_count() or 1, len(chunks))
-    if count > 1 and len(jobs) > MIN_JOBS_FOR_WORKERS:
-        return _in_workers(chunks, count, advance, stop)
-    found: list[FileInfo] = []
-    for chunk in chunks:
+def read_file_infos(jobs: Iterable[ReadJob], files: int, workers: int, stop: Stop) -> Iterator[FileInfo]:
+    """What the jobs read, in their order; of fewer of them if `stop` said so. `workers` 0 takes one for each core.
+
+    `files`: how many there are in all.
+    """
+    count = workers or os.cpu_count() or 1
+    if count > 1 and files > MIN_FILES_FOR_WORKERS:
+        yield from _in_workers(iter(jobs), count, stop)
+        return
+    for job in jobs:
         if stop():
-            break
-        found += read_jobs(chunk)
-        advance(len(found))
-    return found
+            return
+        yield read_job(job)
 
 
-def _in_workers(chunks: list[list[ReadJob]], count: int, advance: Advance, stop: Stop) -> list[FileInfo]:
-    found: list[FileInfo] = []
-    waiting = iter(chunks)
+def _in_workers(jobs: Iterator[ReadJob], count: int, stop: Stop) -> Iterator[FileInfo]:
     # spawn, on every system: a fork of a process with threads can deadlock.
     with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
-        # A few chunks ahead of each worker: enough to keep them busy, few enough to stop at once.
-        pending: deque[Future[list[FileInfo]]] = deque()
+        # A few jobs ahead of each worker: enough to keep them busy, few enough to stop at once.
+        pending: deque[Future[FileInfo]] = deque()
         while not stop():
-            while len(pending) < 3 * count and (chunk := next(waiting, None)) is not None:
-                pending.append(pool.submit(read_jobs, chunk))
+            while len(pending) < 3 * count and (job := next(jobs, None)) is not None:
+                pending.append(pool.submit(read_job, job))
             if not pending:
                 break
-            found += pending.popleft().result()
-            advance(len(found))
+            yield pending.popleft().result()
         for future in pending:
             future.cancel()
-    return found
 
 
 def map_in_threads(work: Callable[[A], T], jobs: Iterable[A], stop: Stop) -> Iterator[T]:

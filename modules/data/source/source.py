@@ -7,7 +7,7 @@ all. A folder (`folders`) is the first kind of source; `kinds` lists all of them
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +59,14 @@ class Source(Protocol):
         """
         ...
 
+    def head(self, key: str, count: int) -> bytes:
+        """So many of the first bytes under a key, or all; nothing where they are no file any more. Raises as `open`."""
+        ...
+
+    def length(self, key: str) -> int:
+        """How many bytes there are under a key. Raises as `open`."""
+        ...
+
     def stamp(self, key: str) -> Stamp:
         """What changes when the bytes under a key do; NO_STAMP where they are gone."""
         ...
@@ -105,6 +113,14 @@ class DataFile:
     def open(self) -> BinaryIO:
         """As `Source.open`."""
         return self.source.open(self.key)
+
+    def head(self, count: int) -> bytes:
+        """As `Source.head`."""
+        return self.source.head(self.key, count)
+
+    def length(self) -> int:
+        """As `Source.length`."""
+        return self.source.length(self.key)
 
     def stamp(self) -> Stamp:
         """As `Source.stamp`."""
@@ -189,7 +205,7 @@ class Remarks:
 class Listing(NamedTuple):
     """What a source holds: images, and what looks like one or like a caption and is none."""
 
-    entries: list[Entry]
+    entries: Sequence[Entry]
     unreadable_images: list[tuple[str, Problem]]  # how a person finds each, and why it cannot be read
     unreadable_captions: list[tuple[str, Problem]]
     orphan_captions: list[str]  # captions that no image stands beside

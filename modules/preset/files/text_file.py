@@ -30,6 +30,8 @@ def decoded(data: bytes) -> DecodedText:
     Raises:
         NotText: it is none of these, or holds a zero byte.
     """
+    if data.isascii() and b"\0" not in data:  # as nearly all captions are
+        return DecodedText(data.decode("ascii"), "utf-8")
     encoding = next((name for name, mark in MARKS.items() if data.startswith(mark)), "utf-8")
     mark = MARKS.get(encoding, b"")
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from modules.data.scan import scan as scan_module
 from modules.data.scan.scan import scan
 from modules.data.source import parallel_read
 from modules.data.source.file_info import MAX_CAPTION_BYTES
@@ -249,18 +250,18 @@ def test_bundled_concepts_are_found_by_name() -> None:
 
 
 class Counting:
-    """Reads facts as ever, and remembers of how many files."""
+    """Reads files as ever, and remembers which."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.images: list[str] = []
         self.captions: list[str] = []
-        self._read = parallel_read.read_jobs
-        monkeypatch.setattr(parallel_read, "read_jobs", self)
+        self._read = parallel_read.read_job
+        monkeypatch.setattr(parallel_read, "read_job", self)
 
-    def __call__(self, jobs: list[parallel_read.ReadJob]) -> list[parallel_read.FileInfo]:
-        self.images += [job.image.name for job in jobs if job.image]
-        self.captions += [text.file.name for job in jobs for text in job.captions]
-        return self._read(jobs)
+    def __call__(self, job: parallel_read.ReadJob) -> parallel_read.FileInfo:
+        self.images += job.images
+        self.captions += [key for key, _ in job.captions]
+        return self._read(job)
 
     def drained(self) -> tuple[list[str], list[str]]:
         found = self.images, self.captions
@@ -322,18 +323,22 @@ def test_a_file_written_just_now_is_not_believed_next_time(tmp_path: Path, monke
     assert count.drained()[0] == ["a.png", "a.png"]
 
 
-def test_a_damaged_read_cache_is_put_aside_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("damage", [lambda data: b"x" * 5000, lambda data: data[:-8], lambda data: bytes(len(data))])
+def test_a_damaged_scan_cache_is_put_aside_and_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: Callable[[bytes], bytes]
+) -> None:
     folder, cache = tmp_path / "set", tmp_path / "cache"
     picture(folder / "a.png")
     aged(folder)
     preset = preset_of({"path": str(folder)})
     first = list(scanned(preset, cache))
-    file = cache / "read-cache.sqlite"
-    file.write_bytes(b"x" * 5000)
+    (file,) = cache.rglob("*.arrow")
+    damaged = damage(file.read_bytes())
+    file.write_bytes(damaged)
     index = scanned(preset, cache)
     assert list(index) == first
-    assert "read-cache.sqlite was damaged" in PLAIN.sentence(index.notes[0])
-    assert (cache / "read-cache.sqlite.damaged").read_bytes() == b"x" * 5000
+    assert f"{file.name} was damaged" in PLAIN.sentence(index.notes[0])
+    assert file.with_name(f"{file.name}.damaged").read_bytes() == damaged
     count = Counting(monkeypatch)
     assert not any(note.code == "cache.aside" for note in scanned(preset, cache).notes)
     assert count.drained() == ([], [])
@@ -344,10 +349,10 @@ def test_workers_read_the_same_as_one_process(tmp_path: Path, monkeypatch: pytes
         picture(tmp_path / f"{i}.png", 16 + i, 16)
         (tmp_path / f"{i}.txt").write_text(f"robot {i}")
     (tmp_path / "9.png").touch()
-    monkeypatch.setattr(parallel_read, "CHUNK", 2)
+    monkeypatch.setattr(scan_module, "CHUNK", 2)
     preset = preset_of({"path": str(tmp_path)}, general={"workers": 2})
     alone = scanned(preset)
-    monkeypatch.setattr(parallel_read, "MIN_JOBS_FOR_WORKERS", 0)
+    monkeypatch.setattr(parallel_read, "MIN_FILES_FOR_WORKERS", 0)
     together = scanned(preset)
     assert list(together) == list(alone)
     assert together.bad == alone.bad
@@ -357,7 +362,7 @@ def test_stopping_ends_early_and_what_was_read_is_kept(tmp_path: Path, monkeypat
     for i in range(6):
         picture(tmp_path / "set" / f"{i}.png")
     aged(tmp_path)
-    monkeypatch.setattr(parallel_read, "CHUNK", 2)
+    monkeypatch.setattr(scan_module, "CHUNK", 2)
     preset, cache = preset_of({"path": str(tmp_path / "set")}), tmp_path / "cache"
     seen: list[tuple[int, int]] = []
     index = scan(

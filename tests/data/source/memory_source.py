@@ -48,6 +48,12 @@ class MemorySource:
             raise FileNotFoundError(key)
         return io.BytesIO(self.files[key])
 
+    def head(self, key: str, count: int) -> bytes:
+        return self.open(key).read(count)
+
+    def length(self, key: str) -> int:
+        return len(self.open(key).read())
+
     def stamp(self, key: str) -> Stamp:
         data = self.files.get(key)
         return NO_STAMP if data is None else Stamp(len(data), zlib.crc32(data), 1)

@@ -21,6 +21,7 @@ from modules.check.run.paths import used_folders
 from modules.data.batches import BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.order import Example
+from modules.data.scan import scan as scan_module
 from modules.data.source import kinds, parallel_read
 from modules.data.source.file_hashes import FileHashes
 from modules.data.source.folders import FolderSource
@@ -100,8 +101,8 @@ def test_the_next_scan_of_a_source_reads_nothing(source: MemorySource, tmp_path:
 def test_worker_processes_read_a_source(source: MemorySource, monkeypatch: pytest.MonkeyPatch) -> None:
     preset = preset_of(concept("memory:robots"), general={"workers": 2})
     alone = scanned(preset)
-    monkeypatch.setattr(parallel_read, "CHUNK", 2)
-    monkeypatch.setattr(parallel_read, "MIN_JOBS_FOR_WORKERS", 0)
+    monkeypatch.setattr(scan_module, "CHUNK", 2)
+    monkeypatch.setattr(parallel_read, "MIN_FILES_FOR_WORKERS", 0)
     assert scanned(preset).table.equals(alone.table)
 
 
