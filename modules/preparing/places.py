@@ -8,9 +8,22 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from modules.data.source.folders import KINDS
+from modules.data.source.kinds import source_of
+from modules.data.source.source import Source
 from modules.errors import UserError
 from modules.preparing.settings import Settings
 from modules.preparing.writing import RECORD
+from modules.preset.sections.concept import Concept
+
+
+def source_for(settings: Settings) -> Source:
+    """The images that are prepared. Nothing is read yet.
+
+    Raises:
+        UserError: it names something bundled that there is not.
+    """
+    path = str(Path(settings.source).expanduser().absolute())
+    return source_of(Concept(path=path, subfolders=settings.subfolders))
 
 
 def target_folder(settings: Settings, source: Path | None) -> Path:

@@ -60,14 +60,18 @@ def plan(
     entries = entries[: len(infos)]
     sizes = [_size(entry, info) for entry, info in zip(entries, infos, strict=True)]
     copies = _copies(entries, infos, sizes, settings)
-    aside, points = set(_lines(settings.aside)), points_of(settings.points)
+    aside, kept = set(lines_of(settings.aside)), set(lines_of(settings.kept))
+    points = points_of(settings.points)
     names = _names(settings)
     planned: list[Planned] = []
     for entry, info, size in zip(entries, infos, sizes, strict=True):
         if stop():
             break
         of_copy = copies.get(entry.file.key, "")
-        why = info.reason or _left_out(entry.file.key, size, of_copy, aside, settings)
+        key = entry.file.key
+        why = info.reason or (Problem("prepare.aside") if key in aside else None)
+        if why is None and key not in kept:
+            why = _left_out(size, of_copy, settings)
         if why is not None:
             planned.append(Planned(entry, info, size, left_out=why, of_copy=of_copy))
             continue
@@ -76,9 +80,7 @@ def plan(
     return planned
 
 
-def _left_out(key: str, size: Size, of_copy: str, aside: set[str], settings: Settings) -> Problem | None:
-    if key in aside:
-        return Problem("prepare.aside")
+def _left_out(size: Size, of_copy: str, settings: Settings) -> Problem | None:
     if of_copy:
         return problem("prepare.copy", file=of_copy)
     if min(size) < settings.smallest:
@@ -104,14 +106,12 @@ def _copies(
     """By the key of each copy that of the image which is kept: the largest, and of these the one with most bytes."""
     if settings.copies == "keep":
         return {}
-    kept_by_hand = set(_lines(settings.kept))
     found: dict[str, str] = {}
     for rows in near_duplicates(infos) if settings.copies == "near" else _equal(entries):
         best = max(rows, key=lambda row: (sizes[row][0] * sizes[row][1], entries[row].stamp.size, -row))
         for row in rows:
-            key = entries[row].file.key
-            if row != best and key not in kept_by_hand:
-                found[key] = entries[best].file.key
+            if row != best:
+                found[entries[row].file.key] = entries[best].file.key
     return found
 
 
@@ -181,5 +181,6 @@ def _ending(file: DataFile, format: str) -> str:
     return ".jpg" if ending in PHOTOS else ".png"
 
 
-def _lines(text: str) -> list[str]:
+def lines_of(text: str) -> list[str]:
+    """The names in a setting that takes one a line."""
     return [line.strip() for line in text.splitlines() if line.strip()]

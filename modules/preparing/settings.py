@@ -129,7 +129,7 @@ class Settings(Section):
     aside: str = Setting("", "Leave out by hand", widget="lines", level="expert", max_length=2_000_000)
     """The names of images that are left out, one a line. Review sets them."""
     kept: str = Setting("", "Keep by hand", widget="lines", level="expert", max_length=2_000_000)
-    """The names of images that are kept although they are copies, one a line. Review sets them."""
+    """The names of images that are kept although they are copies or too small, one a line. Review sets them."""
     format: Literal["keep", "png", "jpg", "webp"] = Setting(
         "keep", "File format", labels={"keep": "As it is", "png": "PNG", "jpg": "JPEG", "webp": "WebP"}
     )

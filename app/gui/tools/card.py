@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, failure_text, note_text
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
+from app.gui.prepare.review_line import ReviewLine
 from app.gui.run_control import begin, busy_reason, fix_first
 from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import stage_text
@@ -48,6 +49,12 @@ VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {
 }  # by tool
 
 
+BEFORE: dict[str, Any] = {  # by tool: a frame in which one looks before anything is written; `refresh` now and then
+    "merge": SweepView,
+    "prepare": ReviewLine,
+}
+
+
 class ToolCard(Card):
     """Any tool of the table; the engine does one job at a time.
 
@@ -82,9 +89,9 @@ class ToolCard(Card):
         self.fixes = Frame(self.body)
         self.view = VIEWS[tool.name](view_in or self.body, context) if tool.name in VIEWS else None
         self.images = MadeImages(self.body, context) if tool.result == "images" else None
-        self.sweep = SweepView(self.body, context, self.form) if tool.name == "merge" else None
-        if self.sweep is not None:
-            self.sweep.pack(fill="x")
+        self.before = BEFORE[tool.name](self.body, context, self.form) if tool.name in BEFORE and not bare else None
+        if self.before is not None:
+            self.before.pack(fill="x")
         self.until_destroyed(context.running.listen(self._heard))
 
     def blocked(self) -> str:
@@ -119,8 +126,8 @@ class ToolCard(Card):
 
     def refresh(self) -> None:
         """Called now and then: whether it can start now."""
-        if self.sweep is not None:
-            self.sweep.refresh()
+        if self.before is not None:
+            self.before.refresh()
         if self.owns_job:
             self.button.disable(tr("This is running."))
             self.stop.pack(side=self.button.pack_info()["side"], padx=px(8), after=self.button)

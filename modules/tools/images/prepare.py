@@ -34,12 +34,12 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     Raises:
         UserError: there are no images, the folder is taken or cannot be written, or the upscaler cannot be used.
     """
-    from modules.preparing.places import put_in_place, target_folder  # noqa: PLC0415
+    from modules.preparing.places import put_in_place, source_for, target_folder  # noqa: PLC0415
     from modules.preparing.planning import plan  # noqa: PLC0415
     from modules.preparing.writing import Record, Writing  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
-    source = _source(settings)
+    source = source_for(settings)
     folder = target_folder(settings, source.folder)
     check_writable(folder)
     record = Record(folder)
@@ -65,14 +65,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         tell(note(problem("prepare.replaced", folder=kept)))
         return str(source.folder)
     return str(folder)
-
-
-def _source(settings: Settings) -> Source:
-    from modules.data.source.kinds import source_of  # noqa: PLC0415
-    from modules.preset.sections.concept import Concept  # noqa: PLC0415
-
-    path = str(Path(settings.source).expanduser().absolute())
-    return source_of(Concept(path=path, subfolders=settings.subfolders))
 
 
 def _upscaler(settings: Settings, tell: Tell, control: Control) -> Upscaler | None:

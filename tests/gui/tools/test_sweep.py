@@ -45,7 +45,7 @@ def card(context: AppContext, root: Any, tmp_path: Path) -> Iterator[Any]:
 
 def generated(card: Any, person: Person) -> RunTool:
     person.click("Generate")
-    person.pump(lambda: card.sweep.job.going)
+    person.pump(lambda: card.before.job.going)
     return card.context.engine.sent[-1]
 
 
@@ -68,22 +68,22 @@ def test_a_sweep_asks_for_a_grid_of_the_merge_and_writes_no_model(
 def test_pictures_come_and_a_click_takes_their_ratio(card: Any, person: Person, context: AppContext) -> None:
     card.form.show("curve", "outputs more")
     generated(card, person)
-    assert [head.text for head in card.sweep.sheet.heads.columns] == ["0", "0.25", "0.5", "0.75", "1"]
-    path = card.sweep.grid.places[1, 0, 0].path
+    assert [head.text for head in card.before.sheet.heads.columns] == ["0", "0.25", "0.5", "0.75", "1"]
+    path = card.before.grid.places[1, 0, 0].path
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB", (64, 64), (200, 60, 60)).save(path)
     context.running.take(GridCell("", 1, 0, 0, done=3, total=20))
     assert person.sees("3 / 20")
     context.running.take(GridCell(str(path), 1, 0, 0))
     context.running.take(Stage("stage.grid", 1, 10))
-    cell = card.sweep.grid.places[1, 0, 0]
+    cell = card.before.grid.places[1, 0, 0]
     keep_forgotten(path.parent.parent, mark_of(cell.weights, {}), 0.32)
     context.running.take(Finished(path=str(path.parent.parent)))
     card.refresh()
     person.pump(lambda: person.sees("0.32") and person.sees("forgotten"))
     assert person.sees("A click takes the ratio") and not person.sees("3 / 20")
-    card.sweep.sheet.select(0, 1)
-    card.sweep.sheet.open()
+    card.before.sheet.select(0, 1)
+    card.before.sheet.open()
     assert card.form.read({"out": "-"})["ratio"] == "0.25" and person.sees("0.32 · chosen")
     card.form.show("models", ["starter:model", "starter:model"])
     card.refresh()
@@ -94,7 +94,7 @@ def test_ratios_by_block_change_in_proportion(card: Any, person: Person, pump: P
     pump(lambda: card.form.models.first.blocks)
     card.form.show("blocks", "MID=0.2")
     generated(card, person)
-    card.sweep.take(3)
+    card.before.take(3)
     values = card.form.read({"out": "-"})
     assert (values["ratio"], values["blocks"]) == ("0.75", "MID=0.375")
 
@@ -104,11 +104,11 @@ def test_what_cannot_be_drawn_is_said(card: Any, person: Person, engine: Any, co
     person.click("Generate")
     assert person.sees("Choose two models first.") and not engine.sent
     card.form.show("models", ["starter:model", "starter:model"])
-    card.sweep.ratios.set("0, much")
+    card.before.ratios.set("0, much")
     person.click("Generate")
     person.pump(lambda: person.sees("much"))
     assert not engine.sent
-    card.sweep.ratios.set("0, 1")
+    card.before.ratios.set("0, 1")
     generated(card, person)
     context.running.take(Failed("The model is gone."))
     card.refresh()

@@ -1,0 +1,1 @@
+"""Images made ready: what is cut and what is left out, looked at before anything is written."""
