@@ -16,12 +16,25 @@ from types import TracebackType
 from typing import IO, Any, Self
 
 from modules.errors import UserError
+from modules.preset.files.absolute_paths import with_absolute_paths
+from modules.preset.rules.rules import validate
 from modules.system import reading
+from modules.system.bundled import resolve
 from modules.system.files import staged_file, write_text
 
 FOLDER = "made captions"
 FORMAT = "seachange-made-captions"
 MOST_HEAD, MOST = 2**16, 2**34  # bytes of a first line, and of all: our own
+
+
+def cache_folder() -> Path:
+    """Where it is kept: the usual cache, whatever the project's is."""
+    return Path(with_absolute_paths(validate({}, trains=False)).general.cache)
+
+
+def source_name(path: str) -> str:
+    """What a record calls the place of the images."""
+    return str(resolve(path).absolute())
 
 
 class CaptionRecord:

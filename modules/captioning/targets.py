@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,9 +12,11 @@ from modules.data.source.kinds import source_of
 from modules.data.source.source import CaptionFile, DataFile
 from modules.errors import UserError
 from modules.preset.sections.concept import Concept
+from modules.system.bundled import ROOT
 
 Kind = Literal["tags", "sentences"]
 Text = CaptionFile | tuple[str, ...]
+BUNDLED = ROOT / "resources"  # what came with Seachange stays as it is
 BESIDE: dict[Kind, str] = {"tags": ".tags", "sentences": ".prose"}
 
 
@@ -37,44 +39,57 @@ def ending_of(settings: Settings, kind: Kind) -> str:
     return BESIDE[kind] if aside else settings.ending
 
 
+def entries_of(source: str, ending: str, *, subfolders: bool) -> list[tuple[DataFile, dict[str, Text]]]:
+    """The images of a source, with what captions there are of each kind, by extension.
+
+    Raises:
+        UserError: it cannot be read, or holds no images.
+    """
+    endings = dict.fromkeys([ending, *BESIDE.values()])
+    more = ", ".join([*endings][1:])
+    concept = Concept(path=source, subfolders=subfolders, caption_ending=ending, more_captions=more, several="pick")
+    listing = source_of(concept).listing()
+    return [(entry.file, dict(zip(endings, entry.captions, strict=False))) for entry in listing.entries]
+
+
+def taken(settings: Settings, has: Callable[[str], bool]) -> list[Kind]:
+    """Which kinds of captions an image gets. `has`: whether its caption with this extension says something."""
+    if settings.images == "missing" and has(settings.ending):
+        return []
+    return [kind for kind in kinds_of(settings) if settings.existing != "keep" or not has(ending_of(settings, kind))]
+
+
 def targets_of(settings: Settings, stop: Callable[[], bool] = lambda: False) -> list[Target]:
     """The images that captions are to be made of.
 
     Raises:
         UserError: there are no images, or they lie where no file can be written beside them.
     """
-    kinds = kinds_of(settings)
-    endings = [settings.ending, *(ending_of(settings, kind) for kind in kinds)]
-    concept = Concept(
-        path=settings.source, subfolders=settings.subfolders, caption_ending=settings.ending,
-        more_captions=", ".join(endings[1:]), several="pick",
-    )  # fmt: skip
-    places = [source.ending for source in concept.caption_files]
     only = set(settings.only)
     found: list[Target] = []
-    for entry in source_of(concept).listing().entries:
+    for image, texts in entries_of(settings.source, settings.ending, subfolders=settings.subfolders):
         if stop():
             break
-        beside = dict(zip(places, entry.captions, strict=False))
-        if not only or str(entry.file) in only:
-            files = _files(settings, beside)
-            found += [Target(entry.file, files)] if files else []
+        if only and str(image) not in only:
+            continue
+        if settings.preview:
+            found.append(Target(image, dict.fromkeys(kinds_of(settings), Path())))
+            continue
+        kinds = taken(settings, lambda ending, texts=texts: says_something(texts.get(ending)))
+        if kinds:
+            found.append(Target(image, {kind: _file(settings, texts.get(ending_of(settings, kind))) for kind in kinds}))
     return found
 
 
-def _files(settings: Settings, beside: Mapping[str, Text]) -> dict[Kind, Path]:
-    """Those that captions of an image go into; `beside`: what there is, by ending."""
-    if settings.images == "missing" and not settings.preview and says_something(beside.get(settings.ending)):
-        return {}
-    files: dict[Kind, Path] = {}
-    for kind in kinds_of(settings):
-        text = beside.get(ending_of(settings, kind))
-        path = text.file.path if isinstance(text, CaptionFile) else None
-        if path is None and not settings.preview:
-            raise UserError("captioning.no-files", "source", source=settings.source)
-        if settings.preview or settings.existing != "keep" or not says_something(text):
-            files[kind] = path or Path()
-    return files
+def _file(settings: Settings, text: Text | None) -> Path:
+    path = text.file.path if isinstance(text, CaptionFile) else None
+    if path is None:
+        raise UserError("captioning.no-files", "source", source=settings.source)
+    if path.suffix.lower() == ".json":
+        raise UserError("captioning.json", "ending", file=path)
+    if path.is_relative_to(BUNDLED):
+        raise UserError("captions.bundled")
+    return path
 
 
 def says_something(text: Text | None) -> bool:

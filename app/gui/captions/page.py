@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.gui.busy_dialog import run_blocking
+from app.gui.caption_models.dialog import MakeCaptions
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.files import Caption
 from app.gui.captions.filters import MISSING, WRONG
@@ -101,6 +102,8 @@ class CaptionsPage(Page):
             bar, kind="icon", image="rotate-ccw", hint=tr("Read the files again"), on_press=self._reload
         )
         self._again.pack(side="right")
+        make = Button(bar, tr("Make captions"), self._make_captions, kind="primary", image="captions")
+        make.pack(side="right", padx=(px(8), 0), before=self._again)
         self._which = Choice(bar, [Option(ALL, tr("All images"))], ALL, lambda _: self._filter(), width=126, fit=True)
         self._which.pack(side="right", padx=px(8))
         self._tags = Choice(bar, [Option("", tr("Any tag"))], "", lambda _: self._filter(), width=118, fit=True)
@@ -186,6 +189,13 @@ class CaptionsPage(Page):
             if not ask(self, title, tr("What you typed is lost if the files are read again."), answers):
                 return
         self.read()
+
+    def _make_captions(self) -> None:
+        """Have models write captions; what was typed is saved first."""
+        concepts = [concept for concept in self.context.draft.get("concepts") if concept["enabled"]]
+        if concepts and self.editor.save():
+            selected = [str(self.work.captions.all[number].image) for number in self.work.chosen]
+            MakeCaptions(self, self.context, concepts, selected, self.read)
 
     def reveal(self, path: str) -> None:
         """Show what passes one of the filters, as the files are now."""

@@ -33,6 +33,7 @@ DEFAULTS: dict[str, Any] = {
     "run": "",  # the folder of the run under way; of one that the end of the window has stopped, afterwards
     "own_lora": "",  # the card "Your own LoRA": "open", "closed", or not offered yet
     "grid": "",  # the folder of the grid that was shown last
+    "captioning": {},  # what was asked last for captions made by models
     "scores": {},  # that were computed last, each with its model
     "grid_size": 80,  # of its pictures, in pixels at 100 %
     "check_first": True,  # look before every start

@@ -176,6 +176,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "captioning.no-record": ("No captions were made in {source} that could be taken back.", ""),
     "captioning.no-files": ("Captions of {source} cannot be written: its images lie in archives or tables.",
         "Unpack them into a folder."),
+    "captioning.json": ("{file} is JSON, into which no captions are written.", "Use another extension, such as .txt."),
     "captioning.not-written": (
         "{file} cannot be written: {reason}. {count:1 caption was|# captions were} written before.",
         "Make room, or check the permissions of the folder."),

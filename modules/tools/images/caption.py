@@ -34,11 +34,10 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     Raises:
         UserError: there are no images, a model cannot be used, or a caption cannot be written.
     """
-    from modules.captioning.record import CaptionRecord  # noqa: PLC0415
+    from modules.captioning.record import CaptionRecord, cache_folder, source_name  # noqa: PLC0415
     from modules.captioning.targets import kinds_of, targets_of  # noqa: PLC0415
 
-    cache = _cache()
-    source = _source(settings)
+    cache, source = cache_folder(), source_name(settings.source)
     if settings.undo:
         _take_back(cache, source, tell)
         return ""
@@ -61,20 +60,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         finally:
             taking.tell_all()
     return ""
-
-
-def _source(settings: Settings) -> str:
-    """What the record of what was written calls it."""
-    from modules.system.bundled import resolve  # noqa: PLC0415
-
-    return str(resolve(settings.source).absolute())
-
-
-def _cache() -> Path:
-    from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
-    from modules.preset.rules.rules import validate  # noqa: PLC0415
-
-    return Path(with_absolute_paths(validate({}, trains=False)).general.cache)
 
 
 def _model(settings: Settings, kind: Kind, tell: Tell) -> Path:

@@ -15,7 +15,6 @@ from modules.captioning.captioner import Answer
 from modules.errors import UserError
 from modules.event_text import sentence
 from modules.messages import CaptionReady, Command, Event, Finished, Note, RunTool, Stage, Stop
-from modules.tools.images import caption as tool
 from tests.captioning import tiny_captioners
 from tests.captioning.tiny_tagger import write_tagger
 from tests.test_run import do
@@ -23,7 +22,7 @@ from tests.test_run import do
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(tool, "_cache", lambda: tmp_path / "cache")
+    monkeypatch.setattr("modules.captioning.record.cache_folder", lambda: tmp_path / "cache")
     return tmp_path / "cache"
 
 
