@@ -16,8 +16,20 @@ def plan_problem(plan: MemoryPlan) -> Problem:
     rung = plan.rungs[plan.chosen]
     values: dict[str, Any] = {"card": _card(plan), "how": how(plan, rung)}
     if not rung.fits:
-        return problem("plan.short", **values, short=max(rung.peak - plan.usable, 1))
+        return problem("plan.short", **values, short=missing(plan), enough=enough(plan))
     return problem("plan.fits", **values, peak=rung.peak, total=plan.total, pace=_pace(rung.seconds))
+
+
+def missing(plan: MemoryPlan) -> int:
+    """Bytes, until it fits."""
+    return max(plan.rungs[plan.chosen].peak - (plan.room or plan.usable), 1)
+
+
+def enough(plan: MemoryPlan) -> list[Problem]:
+    """The smallest change with which it fits, if one was found."""
+    return [
+        problem("plan.enough" if "what" in each.values else "plan.enough:all", **each.values) for each in plan.enough
+    ]
 
 
 def _card(plan: MemoryPlan) -> Problem:

@@ -6,6 +6,7 @@ from dataclasses import field
 from typing import Any, Literal
 
 from modules.messages.message import Bar, Count, message
+from modules.sentences.problem import Fix
 
 Exactness = Literal["exact", "near", "less"]  # int8 is near, nf4 is less exact
 
@@ -54,3 +55,5 @@ class MemoryPlan:
     chosen: int  # the first that fits; the smallest if none does
     pinned: list[str]  # settings of the ladder that a person has set, by path
     cards: list[CardFit] = field(default_factory=list[CardFit])  # what usual cards would do
+    room: Count = 0  # of `usable`, that an estimate may come to; 0 in runs of older versions
+    enough: list[Fix] = field(default_factory=list[Fix])  # the smallest change with which it fits, where it does not

@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from modules.preset.preset import Preset
 from modules.sentences.problem import Fix
 from modules.sentences.render import fix
-from modules.system.devices import device_named, is_card
 
 
-def memory_fixes(preset: Preset) -> list[Fix]:
-    """Settings that need less memory, those that cost the result least first."""
-    return [*_slower_settings(preset), *_coarser_settings(preset), *_smaller_settings(preset)]
+def memory_fixes(preset: Preset, *, on_card: bool) -> list[Fix]:
+    """Settings that need less memory, those that cost the result least first. `on_card`: that of a card is short."""
+    return [*_slower_settings(preset, on_card), *_coarser_settings(preset), *_smaller_settings(preset)]
 
 
-def _slower_settings(preset: Preset) -> Iterator[Fix]:
+def _slower_settings(preset: Preset, on_card: bool) -> Iterator[Fix]:
     """What costs time and leaves the result as it is."""
     training = preset.training
     if training.checkpointed < 1:
@@ -25,7 +24,6 @@ def _slower_settings(preset: Preset) -> Iterator[Fix]:
             times = training.accumulation * training.batch_size // size
             changes = {"training.batch_size": size, "training.accumulation": times}
             yield fix("fix.smaller-batches", changes, size=size, times=times)
-    on_card = is_card(device_named(preset.general.device))
     if preset.method.kind == "full" and training.gradients != "main_memory" and on_card:
         yield fix("fix.gradients-in-main-memory", {"training.gradients": "main_memory"})
     if training.ema and training.ema_device == "same":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -46,16 +46,14 @@ def is_tiny(family: Family) -> bool:
 def findings_within(context: CheckContext, estimator: MemoryEstimator, limit: int = 0) -> Iterator[Finding]:
     """The findings for a computer with `limit` bytes; 0: for this one."""
     found = estimator.estimate(context.preset)
-    yield from findings_of(context, estimator, found, limit or available(found.on_card))
+    limit = limit or available(found.on_card)
+    room = room_within(limit, found.on_card)
+    sizes = estimator.fixes(context, found, room, lambda each: estimator.estimate(each, room).peak.total)
+    yield from findings_of(found, limit, [] if found.peak.total <= room else [each for each, _ in sizes])
 
 
-def findings_of(
-    context: CheckContext, estimator: MemoryEstimator, found: Estimate, limit: int, *, here: bool = True
-) -> Iterator[Finding]:
+def findings_of(found: Estimate, limit: int, fixes: list[Fix], *, here: bool = True) -> Iterator[Finding]:
     """The findings about a run that takes so much where there are `limit` bytes; `here`: on this computer."""
-    fixes: list[Fix] = []
-    if found.peak.total > room_within(limit, found.on_card):
-        fixes = [each for each, _ in estimator.fixes(context, found, limit)]
     yield _finding(found, limit, fixes)
     if found.on_card and here:
         yield from _main_memory(found)
@@ -118,24 +116,26 @@ class MemoryEstimator:
         height, width = (max(64, round(side * share / 64) * 64) if share != 1 else side for side in self.size)
         return height, width
 
-    def fixes(self, context: CheckContext, found: Estimate, limit: int) -> Iterator[tuple[Fix, int]]:
+    def fixes(
+        self, context: CheckContext, found: Estimate, enough: int, size_of: Callable[[Preset], int]
+    ) -> Iterator[tuple[Fix, int]]:
         """What lowers the peak, by itself and then all together until it fits; each with what it comes to.
 
-        What is enough by itself comes first.
+        What is enough by itself comes first. `enough`: bytes that are; `size_of`: what a preset comes to.
         """
-        steps = [*memory_fixes(context.preset), *_smaller_samples(context.preset)]
-        now, enough = found.peak.total, room_within(limit, found.on_card)
+        steps = [*memory_fixes(context.preset, on_card=found.on_card), *_smaller_samples(context.preset)]
+        now = found.peak.total
         together, changes = context.preset, dict[str, Any]()
         reached, alone = now, list[tuple[Fix, int]]()
         for number, step in enumerate(steps):
             context.progress("stage.fitting-memory", number, len(steps))
             changed = with_changes(context.preset, step.changes)
-            if changed is not None and (size := self.estimate(changed, enough).peak.total) < 0.98 * now:
+            if changed is not None and (size := size_of(changed)) < 0.98 * now:
                 code = "fix.memory:fits" if size <= enough else "fix.memory"
                 what = problem(step.code, **step.values)
                 alone.append((fix(code, step.changes, what=what, after=size, before=now), size))
             if reached > enough and (more := with_changes(together, step.changes)) is not None:
-                size = self.estimate(more, enough).peak.total
+                size = size_of(more)
                 if size < 0.98 * reached:
                     together, reached, changes = more, size, {**changes, **step.changes}
         one_is_enough = any(size <= enough for _, size in alone)

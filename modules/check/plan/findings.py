@@ -15,11 +15,12 @@ from modules.catalog.gpus import gpu_named
 from modules.check.context import CheckContext
 from modules.check.memory import findings as memory
 from modules.check.memory.memory_tracker import for_a_card
+from modules.check.memory.phases import Estimate
 from modules.check.plan.ladder import wants_compiler
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family
-from modules.messages import Answer, Finding, Query, note
+from modules.messages import Answer, Finding, Fix, Query, note
 from modules.preset.preset import Preset
 from modules.sentences.problem import problem
 from modules.system.devices import budget_of, card_module, device_named, is_card
@@ -41,11 +42,23 @@ def findings(context: CheckContext) -> Iterator[Finding]:
         estimator, planner = planner_for(context, place)
         plan = planner.plan(place, usual=place.on_card and not context.start)
         _last[:] = [(context, place, planner)]
-        context.tell(plan)
-        preset = with_planned(planner.preset, plan.rungs[plan.chosen].settings)
-        yield from memory.findings_of(
-            replace(context, preset=preset), estimator, planner.estimate(plan, place), place.usable, here=place.here
-        )
+        found, fixes = planner.estimate(plan, place), list[tuple[Fix, int]]()
+        if not plan.rungs[plan.chosen].fits:
+            preset = with_planned(planner.preset, plan.rungs[plan.chosen].settings)
+            fixes += _fixes(replace(context, preset=preset), estimator, found, place)
+        context.tell(replace(plan, enough=[each for each, size in fixes if size <= place.room][:1]))
+        yield from memory.findings_of(found, place.usable, [each for each, _ in fixes], here=place.here)
+
+
+def _fixes(
+    context: CheckContext, estimator: memory.MemoryEstimator, found: Estimate, place: Place
+) -> Iterator[tuple[Fix, int]]:
+    """What lowers the peak of a planned run, and what a plan for each comes to."""
+
+    def size_of(preset: Preset) -> int:
+        return Planner(Numbers(estimator, preset), preset).least(place)
+
+    return estimator.fixes(context, found, place.room, size_of)
 
 
 def planner_for(context: CheckContext, place: Place) -> tuple[memory.MemoryEstimator, Planner]:

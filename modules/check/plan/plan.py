@@ -75,6 +75,7 @@ class Planner:
             rungs, rungs.index(best),
             [path for path in WITHOUT_PLAN if get(self._values, path) != "auto"],
             [self._fit(Place.of(GPUS[name])) for name in USUAL_CARDS] if usual else [],
+            place.room,
         )  # fmt: skip
 
     def preferring(self, prefer: str) -> Planner:
@@ -88,6 +89,11 @@ class Planner:
         settings = rung.settings
         way = Way(str(settings["model.quantization"]), bool(rung.offloaded), str(settings["training.gradients"]))
         return self._numbers.estimate(Choice(way, rung.checkpointed, rung.batch_parts, rung.offloaded), place.room)
+
+    def least(self, place: Place) -> int:
+        """Bytes that the smallest of its ways comes to."""
+        ways, _ = ladder(self.preset, on_card=place.on_card)
+        return min(self._peak(self._least(way), place.room) for way in ways)
 
     def _fit(self, place: Place) -> CardFit:
         ways, _ = ladder(self.preset, on_card=True)

@@ -4,8 +4,9 @@
 SENTENCES: dict[str, tuple[str, str]] = {
     "plan.fits": ("Memory plan for {card}: {how:list}. {peak:bytes} of {total:bytes}{pace}.", ""),
     "plan.short": (
-        "Memory plan for {card}: it does not fit. With {how:list} {short:bytes} are missing. The check counts what "
-        "lowers that.", ""),
+        "Memory plan for {card}: it does not fit. With {how:list} {short:bytes} are missing.{enough}", ""),
+    "plan.enough": (" The smallest change with which it fits: {what}, {after:bytes}.", ""),
+    "plan.enough:all": (" It fits with several changes together: {after:bytes}.", ""),
     "plan.main-memory": ("main memory", ""),
     "plan.card": ("{name}", ""),
     "plan.held": ("{held}", ""),

@@ -14,6 +14,7 @@ from modules.families import Family
 from modules.placement.checkpointing import checkpoint_blocks
 from modules.preset.preset import Preset
 from modules.sentences.problem import Problem, problem
+from modules.system.devices import device_named, is_card
 from modules.text import bytes_of
 from modules.trainer.memory_fixes import memory_fixes
 
@@ -78,7 +79,7 @@ def update_cannot_fit(preset: Preset, step: int) -> UserError:
 
 
 def _out_of_memory(preset: Preset, code: str, **values: Any) -> UserError:
-    fixes = memory_fixes(preset)
+    fixes = memory_fixes(preset, on_card=is_card(device_named(preset.general.device)))
     ways = [
         problem(
             "memory.way",

@@ -11,8 +11,11 @@ from typing import Any, cast
 import pytest
 import torch
 
+from app.gui.form.model.plan_line import verdict
 from modules.catalog.gpus import GPUS
+from modules.check.context import CheckContext
 from modules.check.memory import phases
+from modules.check.memory.findings import MemoryEstimator, with_changes
 from modules.check.memory.memory_tracker import for_a_card
 from modules.check.memory.phases import SizeCache, Work
 from modules.check.memory.step_memory import StepBytes
@@ -21,12 +24,14 @@ from modules.check.plan.held import FORMS, HeldWeights
 from modules.check.plan.numbers import Numbers
 from modules.check.plan.pace import Load, seconds
 from modules.check.plan.plan import Place, Planner
-from modules.messages import Query
-from modules.plan_text import plan_lines, plan_problem
+from modules.messages import Mailbox, MemoryPlan, Query
+from modules.plan_text import missing, plan_lines, plan_problem
 from modules.preset.preset import Preset
 from modules.preset.validate import preset_of
 from modules.sentences.render import PLAIN
 from modules.system.devices import CARD_CONTEXT
+from modules.text import in_bytes
+from modules.trainer.control import Control
 
 MB = 2**20
 GOING = 50 * MB  # what comes and goes in a step with every block checkpointed
@@ -56,6 +61,26 @@ class Counts:
 
     def held(self, _: Preset) -> set[str]:
         return {"denoiser"}
+
+    fixes = MemoryEstimator.fixes
+
+
+class FullCounts(Counts):
+    """A full fine-tune: its gradients weigh 900 MB, what AdamW knows of it 1,800 MB, a quarter of that in 8 bits."""
+
+    def work(self, preset: Preset) -> Work:
+        found = super().work(preset)
+        return replace(found, parts={**found.parts, "denoiser": 900 * MB})
+
+    def step(self, preset: Preset, part: str = "all") -> StepBytes:
+        aside = preset.training.gradients == "main_memory"
+        state = {"adamw": 1800 * MB, "adamw8bit": 450 * MB}.get(preset.optimizer.kind, 0)
+        gradients = 0 if aside else 900 * MB
+        passes = gradients + GOING
+        return replace(
+            STEP, trained=900 * MB, gradients=gradients, state=state, passes=passes, passes_gradients=gradients,
+            update=gradients, gradients_aside=900 * MB if aside else 0,
+        )  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
@@ -131,6 +156,51 @@ def test_a_compiler_is_asked_where_it_is_wanted_and_what_it_lacks_is_told_once(
         findings.tell_no_compiler(cast("Any", SimpleNamespace(tell=told.append)), findings.place_of(preset, "RTX 3060"))
     assert asked == ["cuda"] and len(told) == 1
     assert [(each.code, each.values["why"]) for each in told[0].problems] == [("compile.does-not-work", "no triton")]
+
+
+@pytest.mark.parametrize(
+    ("megabytes", "gradients", "changes"),
+    [
+        (2800, "card", {"training.gradients": "main_memory"}),  # though the card is none of this computer's
+        (1600, "auto", {"optimizer.kind": "adamw8bit"}),
+        (1200, "auto", {"optimizer.kind": "adafactor", "optimizer.kernels_as_matrices": True}),
+        (1600, "card", {"training.gradients": "main_memory", "optimizer.kind": "adamw8bit"}),
+        (500, "auto", None),
+    ],
+)
+def test_what_does_not_fit_names_the_smallest_change_with_which_it_does(
+    megabytes: int, gradients: str, changes: dict[str, Any] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "TEXT", 0)
+    training = {**ONE["training"], "weights": "bf16", "gradients": gradients, "resolution": 256}
+    model, method = {"family": "sd", "dtype": "bf16", "vae_tiling": "on"}, {"kind": "full"}
+    preset = preset_of({"version": 6, "model": model, "method": method, "training": training})
+    counts, card, told = cast("Any", FullCounts()), place(megabytes), list[Any]()
+    made = Planner(Numbers(counts, preset), preset)
+    monkeypatch.setattr(findings, "planner_for", lambda *_: (counts, made))
+    monkeypatch.setattr(findings, "place_of", lambda *_: card)
+    images: Any = [None]
+    (found,) = findings.findings(CheckContext(preset, counts.family, images, told.append, Control(Mailbox())))
+    plan = next(each for each in told if isinstance(each, MemoryPlan))
+    assert not plan.rungs[plan.chosen].fits
+    assert [each.changes for each in plan.enough] == ([changes] if changes else [])
+    said = PLAIN.what(plan_problem(plan))
+    assert ("it fits" in said or "It fits" in said) == bool(changes)
+    if changes:
+        (enough,) = plan.enough
+        assert enough == found.fixes[0] and verdict(plan)[1].endswith(f"{in_bytes(enough.values['after'])}.")
+        changed = with_changes(preset, changes)
+        assert changed is not None
+        after = Planner(Numbers(counts, changed), changed).plan(card, count=False)
+        assert after.rungs[after.chosen].fits
+
+
+def test_what_is_missing_is_what_lies_between_a_run_and_its_room() -> None:
+    made = planner(Counts())
+    least = made.least(place(10))
+    where = Place("", least, least, None)  # all of it usable, and some of that for what lies between tensors
+    plan = made.plan(where)
+    assert not plan.rungs[plan.chosen].fits and missing(plan) == plan.rungs[plan.chosen].peak - where.room > MB
 
 
 def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

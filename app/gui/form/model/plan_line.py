@@ -9,7 +9,7 @@ from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Frame, Label, LinkButton, px
 from modules.language import tr
 from modules.messages import Finished, MemoryPlan, Rung
-from modules.plan_text import how
+from modules.plan_text import enough, how, missing
 from modules.text import GB, in_bytes, whole_gb
 
 
@@ -45,8 +45,9 @@ def verdict(plan: MemoryPlan) -> tuple[str, str]:
     """Whether it fits and what is done for it; and what that comes to."""
     rung = plan.rungs[plan.chosen]
     if not rung.fits:
-        short = in_bytes(max(rung.peak - plan.usable, 1))
-        return tr("Does not fit: {size} short.", size=short), tr("The smallest way: {way}.", way=way_of(plan, rung))
+        short = in_bytes(missing(plan))
+        smallest = tr("The smallest way: {way}.", way=way_of(plan, rung))
+        return tr("Does not fit: {size} short.", size=short), smallest + "".join(map(WORDS.what, enough(plan)))
     used = tr("{used:.1f} of {total}", used=rung.peak / GB, total=whole_gb(plan.total))
     slower = _slower(plan)
     if slower >= 0.05:
