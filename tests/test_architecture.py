@@ -178,7 +178,7 @@ OPENS_ITSELF = {
     "modules/data/cache/shards.py": "our own cache", "modules/data/cache/store.py": "our own cache",
     "app/gui/kit/images/loader.py": "our own thumbnails", "modules/trainer/run_folder/records.py": "made just now",
     "modules/trainer/backup.py": "its checksum was compared",
-    "modules/preparing/writing.py": "what a source opened, and reading.py",
+    "modules/preparing/writing.py": "what a source opened",
     "modules/data/source/source.py": "what a source opened", "modules/data/source/file_info.py": "what a source opened",
     **dict.fromkeys(("app/gui/session/run_history.py", "modules/grids/pictures.py"), "what reading.py opened"),
 }  # fmt: skip

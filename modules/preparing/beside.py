@@ -17,20 +17,22 @@ def files_beside(keys: Iterable[str], images: Iterable[str]) -> dict[str, list[t
     """By the key of an image the keys of its files, each with what stands behind the image's name.
 
     "robot-masklabel.png" and "robot.txt" belong to "robot.png"; "robot-2.txt" does not where there is a "robot-2.png".
-    Of images that differ in their endings alone, the first has the files.
+    Images that differ in their endings alone have the same files, as in training.
     """
-    owners: dict[str, str] = {}
+    owners: dict[str, list[str]] = {}
+    taken: set[str] = set()
     for image in images:
-        owners.setdefault(folded(_without_ending(image)), image)
+        owners.setdefault(folded(_without_ending(image)), []).append(image)
+        taken.add(image)
     found: dict[str, list[tuple[str, str]]] = {}
-    taken = set(owners.values())
     for key in sorted(keys):
         if key in taken or (key.lower().endswith(KINDS) and not key.lower().endswith(RECUT)):
             continue
         folder = len(key) - len(PurePosixPath(key).name)
         for cut in reversed([match.start() for match in CUTS.finditer(key, folder + 1)]):
-            if (owner := owners.get(folded(key[:cut]))) is not None:
-                found.setdefault(owner, []).append((key, key[cut:]))
+            if own := owners.get(folded(key[:cut])):
+                for image in own:
+                    found.setdefault(image, []).append((key, key[cut:]))
                 break
     return found
 

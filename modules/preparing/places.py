@@ -11,8 +11,8 @@ from modules.data.source.folders import KINDS
 from modules.data.source.kinds import source_of
 from modules.data.source.source import Source
 from modules.errors import UserError
+from modules.preparing.record import RECORD
 from modules.preparing.settings import Settings
-from modules.preparing.writing import RECORD
 from modules.preset.sections.concept import Concept
 
 
@@ -35,6 +35,8 @@ def target_folder(settings: Settings, source: Path | None) -> Path:
     read = Path(settings.source).expanduser().absolute()
     if settings.replace and (source is None or settings.out):
         raise UserError("prepare.no-place" if source is None else "prepare.two-places", "replace")
+    if not settings.out and not read.name:
+        raise UserError("prepare.no-name", "out")
     folder = Path(settings.out).expanduser().absolute() if settings.out else read.with_name(f"{read.name} prepared")
     for one, other in ((folder, read), (read, folder)):
         if one.resolve().is_relative_to(other.resolve()):

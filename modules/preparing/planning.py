@@ -91,9 +91,7 @@ def _left_out(size: Size, of_copy: str, settings: Settings) -> Problem | None:
 
 
 def _size(entry: Entry, info: PixelInfo) -> Size:
-    """As a viewer shows it; (0, 0) of what cannot be read."""
-    if entry.size is not None:
-        return entry.size
+    """As a viewer shows it; (0, 0) of what cannot be read. What a list says of sizes may be wrong."""
     if info.reason is not None:
         return 0, 0
     with entry.file.image() as image:

@@ -1,13 +1,11 @@
-"""Writes prepared images with their captions and masks into a folder, which remembers what it was made of."""
+"""Writes prepared images with their captions and masks."""
 
 from __future__ import annotations
 
-import json
+import io
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image
@@ -17,23 +15,17 @@ from modules.data.image.pixels import has_other_profile, on_white, open_image, o
 from modules.data.image_errors import UnusableImage
 from modules.data.source.folders import MASK
 from modules.data.source.source import CaptionFile, DataFile
-from modules.errors import UserError
-from modules.preparing.beside import RECUT, files_beside
+from modules.preparing.beside import RECUT
 from modules.preparing.planning import Planned
+from modules.preparing.record import Record
 from modules.preparing.settings import Settings
 from modules.preparing.target import Size, Target
 from modules.sentences.problem import Problem
-from modules.system.files import staged_file, write_text
-from modules.system.reading import open_file
+from modules.system.files import staged_file
 from modules.system.stamps import NO_STAMP
 
-RECORD, VERSION, CAPTION = "prepared.json", 1, ".txt"
+CAPTION = ".txt"
 UNTOUCHED = ("RGB", "L", "1", "P")  # that training sees as they are, without transparent parts
-# Settings that change no pixel of a single image: what is made stays made.
-NOT_PIXELS = (
-    "source", "subfolders", "out", "replace", "smallest", "copies", "aside", "kept", "points", "device", "offline",
-)  # fmt: skip
-
 FORMATS = {"jpg": ("JPEG", "MPO"), "jpeg": ("JPEG", "MPO"), "png": ("PNG",), "webp": ("WEBP",)}  # by ending
 
 Enlarge = Callable[[Image.Image, Size], Image.Image]
@@ -140,9 +132,12 @@ class Writing:
 
     def _put(self, name: str, write: Callable[[BinaryIO], object]) -> None:
         """Write a file, unless a person has changed what is there."""
-        if self.record.may_write(name):
-            with staged_file(self.record.folder / name, flush_folder=False) as draft, draft.open("wb") as file:
-                write(file)
+        held = io.BytesIO()
+        write(held)
+        data = held.getbuffer()
+        if self.record.may_write(name, data):
+            with staged_file(self.record.folder / name, flush_folder=False) as draft:
+                draft.write_bytes(data)
             self.record.wrote(name)
 
 
@@ -166,7 +161,8 @@ def _stem(name: str) -> str:
 def _cut(image: Image.Image, target: Target, size: Size) -> Image.Image:
     """The part of an image, resized. `size` is what the target counts in: a mask may be smaller than its image."""
     across, down = image.width / size[0], image.height / size[1]
-    box = (target.box[0] * across, target.box[1] * down, target.box[2] * across, target.box[3] * down)
+    left, top, right, bottom = target.box
+    box = (left * across, top * down, min(right * across, image.width), min(bottom * down, image.height))
     if image.size == target.size and box == (0, 0, *image.size):
         return image
     return image.resize(target.size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
@@ -191,88 +187,3 @@ def _pnginfo(texts: dict[str, str]) -> Any:
     for name, text in texts.items():
         made.add_itxt(name, text)
     return made
-
-
-class Record:
-    """What a folder was made of: an image whose file, settings and frame are the same is not made again.
-
-    A file that a person has changed since it was written is neither written over nor deleted; `kept` names these.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        """Read what is there.
-
-        Raises:
-            UserError: something else lies in the folder.
-        """
-        self.folder, self.kept = folder, set[str]()
-        self._file = folder / RECORD
-        self._made: dict[str, list[str]] = {}  # by the key of an image its name and its mark
-        self._files: dict[str, list[int]] = {}  # by the name of a file its size and time
-        if self._file.is_file():
-            self._made, self._files = _read(self._file)
-        elif folder.exists() and not (folder.is_dir() and all(path.name.startswith(".") for path in folder.iterdir())):
-            raise UserError("prepare.not-empty", "out", folder=folder)
-
-    def has(self, planned: Planned, settings: Settings) -> bool:
-        """Whether it was made like this and is still there."""
-        known = self._made.get(planned.key)
-        return known == [planned.name, _mark(planned, settings)] and (self.folder / planned.name).is_file()
-
-    def add(self, planned: Planned, settings: Settings) -> None:
-        self._made[planned.key] = [planned.name, _mark(planned, settings)]
-
-    def may_write(self, name: str) -> bool:
-        """Whether a file is not there, or is as it was written."""
-        free = (found := _stamp(self.folder / name)) is None or found == self._files.get(name)
-        if not free:
-            self.kept.add(name)
-        return free
-
-    def wrote(self, name: str) -> None:
-        if (found := _stamp(self.folder / name)) is not None:
-            self._files[name] = found
-
-    def leave(self, planned: Sequence[Planned]) -> None:
-        """Delete what was made of images that the plan leaves out, or makes under another name."""
-        names = {each.key: each.name for each in planned if each.target is not None}
-        gone = {key: made[0] for key, made in self._made.items() if names.get(key) != made[0]}
-        for key in gone:
-            del self._made[key]
-        owned = files_beside(self._files, gone.values())
-        for name in [*gone.values(), *(each for files in owned.values() for each, _ in files)]:
-            if name in self._files and self.may_write(name):
-                (self.folder / name).unlink(missing_ok=True)
-                del self._files[name]
-
-    def save(self) -> None:
-        found = {"prepared": VERSION, "images": self._made, "files": self._files}
-        write_text(self._file, json.dumps(found, ensure_ascii=False, indent=0))
-
-
-def _stamp(path: Path) -> list[int] | None:
-    try:
-        about = path.stat()
-    except OSError:
-        return None
-    return [about.st_size, about.st_mtime_ns]
-
-
-def _read(file: Path) -> tuple[dict[str, list[str]], dict[str, list[int]]]:
-    try:
-        with open_file(file) as opened:
-            found: Any = json.load(opened)
-        if found["prepared"] != VERSION:
-            raise ValueError
-        made = {str(key): [str(row[0]), str(row[1])] for key, row in found["images"].items()}
-        return made, {str(name): [int(row[0]), int(row[1])] for name, row in found["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-        raise UserError("prepare.record", "out", file=file) from error
-
-
-def _mark(planned: Planned, settings: Settings) -> str:
-    """Changes when the image would be made otherwise."""
-    asked = settings.model_dump(mode="json", exclude=set(NOT_PIXELS))
-    target = planned.target
-    parts = [asked, planned.entry.stamp, target and [target.box, target.size], planned.name]
-    return sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]

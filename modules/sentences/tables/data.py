@@ -105,6 +105,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Delete the folder, or choose another one."),
     "prepare.inside": ("Prepared images cannot go into {folder}: it is that of the originals, lies in it or holds it.",
         "Choose a folder beside {source}."),
+    "prepare.no-name": ("No folder can stand beside a whole disk.", "Choose a folder for the prepared images."),
     "prepare.no-place": ("Only a folder of images can take the place of the originals.",
         "Switch that off for archives and lists."),
     "prepare.two-places": ("Prepared images take the place of the originals, or go into a folder of your choice.",

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "run"]
 
-SAVE_EVERY = 200  # images
 SURE = 0.6  # of a face, as YuNet's authors have it
 NAMED = 10  # of what is left out, so many are named
 
@@ -36,7 +35,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     """
     from modules.preparing.places import put_in_place, source_for, target_folder  # noqa: PLC0415
     from modules.preparing.planning import plan  # noqa: PLC0415
-    from modules.preparing.writing import Record, Writing  # noqa: PLC0415
+    from modules.preparing.record import Record  # noqa: PLC0415
+    from modules.preparing.writing import Writing  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
     source = source_for(settings)
@@ -96,23 +96,15 @@ def _write(wanted: Sequence[Planned], writing: Writing, tell: Tell, control: Con
     """Write what is not there yet; gives how many there are."""
     from modules.data.source.parallel_read import map_in_threads  # noqa: PLC0415
 
-    record = writing.record
-    record.folder.mkdir(parents=True, exist_ok=True)
-    record.leave(wanted)
-    new = [each for each in wanted if not record.has(each, writing.settings)]
+    writing.record.begin(wanted)
+    new = [each for each in wanted if not writing.record.has(each, writing.settings)]
     there, failed = len(wanted) - len(new), 0
-    record.save()
-    try:
-        results = map_in_threads(writing.write, new, control.stop_requested)
-        for done, (each, why) in enumerate(zip(new, results, strict=False), 1):
-            tell(Stage("stage.preparing-images", there + done, len(wanted)))
-            if why is not None:
-                failed += 1
-                tell(note(problem("prepare.failed", file=each.key, reason=why), level="warning"))
-            if done % SAVE_EVERY == 0:
-                record.save()
-    finally:
-        record.save()
+    results = map_in_threads(writing.write, new, control.stop_requested)
+    for done, (each, why) in enumerate(zip(new, results, strict=False), 1):
+        tell(Stage("stage.preparing-images", there + done, len(wanted)))
+        if why is not None:
+            failed += 1
+            tell(note(problem("prepare.failed", file=each.key, reason=why), level="warning"))
     control.check()
     return len(wanted) - failed
 

@@ -49,7 +49,7 @@ def size_of(file: Path) -> tuple[int, int]:
 
 
 def names(folder: Path) -> set[str]:
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"prepared.json"}
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {"prepared.jsonl"}
 
 
 def test_what_needs_no_change_is_copied_byte_for_byte_with_its_captions_and_masks(folder: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_folder_that_holds_something_else_is_refused(folder: Path) -> None:
     (taken / "diary.txt").write_text("mine")
     with pytest.raises(UserError, match="is not empty"):
         prepare(folder, out=str(taken))
-    (taken / "prepared.json").write_text("{")
+    (taken / "prepared.jsonl").write_text("{")
     with pytest.raises(UserError, match="is damaged, or was not written by this version"):
         prepare(folder, out=str(taken))
     for inside in (folder, folder / "new", folder.parent):
@@ -257,3 +257,43 @@ def test_a_crop_keeps_the_faces_in_its_middle(folder: Path) -> None:
     with Image.open(made / "robot.png") as image:
         left = int(np.asarray(image)[0, 0, 0]) // 2
     assert left == 104 - 16  # the middle of cell 6 of 8, in an image twice as wide as the model sees it
+
+
+def test_a_kill_loses_nothing_and_the_next_run_goes_on(folder: Path) -> None:
+    for number in range(4):
+        picture(number, (128, 96)).save(folder / f"{number}.png")
+    values: dict[str, Any] = {"shape": "longest", "pixels": 64}
+    made, _ = prepare(folder, **values)
+    record = made / "prepared.jsonl"
+    whole = record.read_bytes()
+    before = {name: (made / name).stat().st_mtime_ns for name in names(made)}
+    for kept in range(len(whole.splitlines()[0]) + 1, len(whole), 37):
+        record.write_bytes(whole[:kept])  # what was noted when it was killed
+        _, said = prepare(folder, **values)
+        assert said == ["4 images are ready, of 4."]
+    (made / "3.png").unlink()
+    prepare(folder, **values)
+    assert names(made) == set(before)
+
+
+def test_a_record_of_a_stranger_deletes_nothing_elsewhere(folder: Path) -> None:
+    picture(1).save(folder / "robot.png")
+    mine = folder.parent / "mine.png"
+    picture(2).save(mine)
+    made, _ = prepare(folder)
+    about = mine.stat()
+    lines = [{"image": "gone", "made": ["../mine.png", "0"]},
+             {"file": "../mine.png", "stamp": [about.st_size, about.st_mtime_ns]}]  # fmt: skip
+    with (made / "prepared.jsonl").open("a") as file:
+        file.writelines(f"{json.dumps(line)}\n" for line in lines)
+    with pytest.raises(UserError, match="is damaged, or was not written"):
+        prepare(folder)
+    assert mine.exists()
+
+
+def test_images_of_one_name_have_the_same_caption(folder: Path) -> None:
+    picture(1).save(folder / "robot.png")
+    picture(2).save(folder / "robot.jpg")
+    (folder / "robot.txt").write_text("a robot")
+    made, _ = prepare(folder)
+    assert names(made) == {"robot.jpg", "robot.txt", "robot_2.png", "robot_2.txt"}
