@@ -11,6 +11,8 @@ from modules.sentences.problem import Problem
 from modules.system.bundled import resolve
 from modules.system.hub import Wanted, download_model, looks_like_hub_name, missing_model
 
+TOOLS_OWN = {"hub.offline": "hub.offline:tool"}  # a tool has an "offline" of its own
+
 
 def find_model(
     name: str, path: str, *, offline: bool, report: Callable[[Problem], None], files: tuple[str, ...] = ()
@@ -28,4 +30,5 @@ def find_model(
     try:
         return download_model(name, Wanted((), alone=True, files=files), offline=offline, report=report)
     except UserError as error:
-        raise UserError(replace(error.problem, path=path), fixes=error.fixes) from error
+        code = TOOLS_OWN.get(error.problem.code, error.problem.code)
+        raise UserError(replace(error.problem, code=code, path=path), fixes=error.fixes) from error

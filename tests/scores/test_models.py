@@ -196,7 +196,7 @@ def test_a_model_that_cannot_be_fetched_is_refused(tmp_path: Path) -> None:
             find_model(name, "text_model", offline=True, report=lambda _: None)
         found[name] = refused.value.problem.code
         assert refused.value.problem.path == "text_model"
-    assert list(found.values()) == ["hub.offline", "model.not-there"]
+    assert list(found.values()) == ["hub.offline:tool", "model.not-there"]
 
 
 def test_an_aesthetic_predictor_is_its_layers_one_behind_the_other(tmp_path: Path) -> None:

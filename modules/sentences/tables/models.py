@@ -66,6 +66,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "hub.download": ("{name} could not be downloaded: {reason}.", "Try again later."),
     "hub.offline": ("{name} has not been downloaded to this machine.",
         "Switch {general.offline} off once, or choose a model on disk."),
+    "hub.offline:tool": ("{name} has not been downloaded to this machine.",
+        "Switch offline off once, or choose a model on disk."),
     "hub.unreachable": ("Hugging Face cannot be reached, and {name} has not been downloaded before.",
         "Check the internet connection, or choose a model on disk."),
     "bundled.none": ('"{name}" is not among the things that come with Seachange.', "{advice}"),

@@ -267,7 +267,7 @@ def test_a_kill_loses_nothing_and_the_next_run_goes_on(folder: Path) -> None:
     record = made / "prepared.jsonl"
     whole = record.read_bytes()
     before = {name: (made / name).stat().st_mtime_ns for name in names(made)}
-    for kept in range(len(whole.splitlines()[0]) + 1, len(whole), 37):
+    for kept in range(len(whole.splitlines()[0]) + 1, len(whole), 211):
         record.write_bytes(whole[:kept])  # what was noted when it was killed
         _, said = prepare(folder, **values)
         assert said == ["4 images are ready, of 4."]
