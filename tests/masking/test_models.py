@@ -118,7 +118,7 @@ def test_what_is_no_background_remover_is_refused_in_words(tmp_path: Path) -> No
     (tmp_path / "torn.onnx").write_bytes(b"no model")
     assert refusal("background", tmp_path / "torn.onnx") == "onnx.damaged"
     assert refusal("background", tmp_path / "absent.onnx") == "model.not-there"
-    assert refusal("background", "nobody/nothing-here") == "hub.offline"
+    assert refusal("background", "nobody/nothing-here") == "hub.offline:tool"
     assert refusal("background", tiny.yunet(tmp_path / "yunet.onnx", {})) == "mask.no-mask"
 
 

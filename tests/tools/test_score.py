@@ -244,7 +244,7 @@ def test_what_cannot_be_computed_is_left_out_in_words_or_refused(folder: Path) -
     assert refusal(folder.parent / "plain", **{**OFF, "text": True}) == "score.no-prompts"
     assert refusal(folder / "absent") == "score.no-folder"
     assert refusal(folder, text_model=str(tiny.models()["dino"])) == "score.wrong-model"
-    assert refusal(folder, text_model="nobody/nothing-here", offline=True) == "hub.offline"
+    assert refusal(folder, text_model="nobody/nothing-here", offline=True) == "hub.offline:tool"
     assert refusal(folder, reference=str(folder / "absent")) == "concept.folder-missing"
 
 

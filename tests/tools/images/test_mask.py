@@ -192,7 +192,7 @@ def test_what_cannot_be_done_is_said_before_a_model_is_opened(folder: Path) -> N
     assert refusal(folder, kind="words", words=" , ") == "mask.no-words"
     assert refusal(folder, only=["z.png"]) == "mask.none-of-these"
     assert refusal(folder / "absent") == "concept.folder-missing"
-    assert refusal(folder, background_model="nobody/nothing-here") == "hub.offline"
+    assert refusal(folder, background_model="nobody/nothing-here") == "hub.offline:tool"
     with pytest.raises(Problems):
         make(folder, kind="hands")
 
