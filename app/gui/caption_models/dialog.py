@@ -8,20 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from app.gui.busy_dialog import run_blocking
 from app.gui.caption_models.footer import CaptionFooter
 from app.gui.caption_models.form import SELECTED, CaptionForm
 from app.gui.caption_models.job import CaptionJob
 from app.gui.caption_models.preview import PreviewRow, counts_of
 from app.gui.caption_models.shots import Shot, other, reading, settings_of_concept, to_preview, to_write
+from app.gui.caption_models.undo import can_undo, undo_made, use_in_training
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
 from app.gui.draft.problem_labels import WORDS
-from app.gui.kit import Button, Choice, Dialog, Divider, Frame, Label, Option, ScrollArea, px
+from app.gui.kit import Button, Choice, Dialog, Divider, Frame, Label, LinkButton, Option, ScrollArea, px
 from app.gui.run_control import busy_reason
 from app.gui.session.worker_poll import WorkerPoll
 from modules.captioning.kinds import model_is_here
-from modules.captioning.record import cache_folder, newest_record, source_name, take_back
 from modules.captioning.settings import Settings
 from modules.captioning.targets import ending_of, kinds_of
 from modules.errors import UserError
@@ -40,19 +39,19 @@ class MakeCaptions(Dialog):
     """Open it for the concepts with images.
 
     Args:
-        concepts: their settings; the first is shown.
+        concepts: their numbers in the draft; the first is shown.
         selected: images that are selected on the page, as they are called in messages.
         written: called when files have changed.
     """
 
     def __init__(
-        self, master: Any, context: AppContext, concepts: Sequence[Values], selected: Sequence[str] = (),
+        self, master: Any, context: AppContext, concepts: Sequence[int], selected: Sequence[str] = (),
         written: Callable[[], object] = lambda: None,
     ) -> None:  # fmt: skip
         self.context, self._concepts, self._selected, self._written = context, list(concepts), list(selected), written
         self.shots: list[Shot] = []
         self.rows: list[PreviewRow] = []
-        self._concept = self._concepts[0]
+        self._number = self._concepts[0]
         self._previewed: Values = {}  # the settings with which sentences were made
         self._reads = ""
         super().__init__(master, tr("Make captions"), answers=(), width=SIZE[0], height=SIZE[1])
@@ -73,13 +72,15 @@ class MakeCaptions(Dialog):
         self.left.pack(side="left", fill="y")
         self.left.pack_propagate(False)
         if len(self._concepts) > 1:
-            options = [Option(number, title_of(concept)) for number, concept in enumerate(self._concepts)]
-            Choice(self.left, options, 0, self._other_concept).pack(fill="x", pady=(0, px(8)))
+            titles = {number: title_of(self.context.draft.get(f"concepts.{number}")) for number in self._concepts}
+            options = [Option(number, title) for number, title in titles.items()]
+            Choice(self.left, options, self._number, self._other_concept).pack(fill="x", pady=(0, px(8)))
         area = ScrollArea(self.left)
         area.pack(fill="both", expand=True)
         last = self.context.window_state.get(REMEMBERED, dict)
         self.form = CaptionForm(area.body, self.context, last, self._changed, self.filtered)
         self.form.pack(fill="x", padx=(0, px(8)))
+        self.undo = LinkButton(area.body, tr("Undo the captions made last"), self._undo)
 
     def _make_right(self) -> None:
         self.right = Frame(self.body)
@@ -99,8 +100,13 @@ class MakeCaptions(Dialog):
     # The images -------------------------------------------------------------------------------------------------------
 
     def _other_concept(self, number: int) -> None:
-        self._concept = self._concepts[number]
+        self._number = number
+        self._show_rows(())
         self._read()
+
+    @property
+    def _concept(self) -> Values:
+        return self.context.draft.get(f"concepts.{self._number}")
 
     def _read(self) -> None:
         self.shots = []
@@ -123,6 +129,9 @@ class MakeCaptions(Dialog):
         missing = sum(ending not in shot.has for shot in shots)
         names = {str(shot.file) for shot in shots}
         self._selected = [name for name in self._selected if name in names]
+        self.undo.pack_forget()
+        if can_undo(self._concept):
+            self.undo.pack(anchor="w", padx=px(13), pady=(px(10), 0))
         self.form.offer(missing, len(shots), len(self._selected))
         if not self.rows:
             self._show_rows(to_preview(shots, ending))
@@ -242,33 +251,22 @@ class MakeCaptions(Dialog):
         self._written()
         if not self.job.failure:
             words = self.job.notes[-1] if self.job.notes else tr("Stopped.")
-            self.context.notify(words, tr("Undo"), self._undo_action())
+            self.context.notify(
+                words, tr("Undo"), undo_made(self.context, self._concept, self._written), more=self._sources_action()
+            )
         if self.job.failure or self.job.warnings:
             self._read()
             self.refresh()
         else:
             self.close(None)
 
-    def _undo_action(self) -> Callable[[], None]:
-        source = source_name(str(self._concept["path"]))
-        context, written = self.context, self._written
+    def _undo(self) -> None:
+        undo_made(self.context, self._concept, self._written)()
+        self._read()
 
-        def undo() -> None:
-            record = newest_record(cache_folder(), source)
-            try:
-                found = run_blocking(context.app, tr("Undo"), lambda *_: take_back(record)) if record else None
-            except UserError as error:
-                context.notify(error.text(WORDS), role="error")
-                return
-            count = found.count if found else 0
-            words = plural(count, "1 file is as before", "{count:,} files are as before")
-            if found and found.changed:
-                changed = len(found.changed)
-                words += plural(changed, "; 1 was changed since, and stays", "; {count} were changed since, and stay")
-            context.notify(words)
-            written()
-
-        return undo
+    def _sources_action(self) -> list[tuple[str, Callable[[], object]]]:
+        endings = [ending_of(self._settings(), kind) for kind in kinds_of(self._settings())]
+        return use_in_training(self.context, self._number, endings)
 
     # Saying it --------------------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from app.gui.caption_models.shots import Shot
@@ -56,15 +57,20 @@ class PreviewRow(Frame):
 
     def _show_tags(self, made: CaptionReady, values: Values) -> None:
         if made.problems and not made.scores:
-            self.text.set(WORDS.line(made.problems[0]), "error")
+            self.text.set(self._why(made), "error")
             self.text.pack(fill="x")
             return
         self.tags.show(tag_words(made, values))
         self.tags.pack(fill="x", pady=(0, px(4)))
 
+    def _why(self, made: CaptionReady) -> str:
+        """Its name is enough: it stands beside its picture."""
+        said = made.problems[0]
+        return WORDS.line(replace(said, values={**said.values, "file": self.shot.file.name}))
+
     def _show_text(self, made: CaptionReady, values: Values, *, stale: bool) -> None:
         if made.problems:
-            self.text.set(WORDS.line(made.problems[0]), "error")
+            self.text.set(self._why(made), "error")
         else:
             self.text.set(made.text, "text3" if stale else "text")
         self.text.pack(fill="x")

@@ -192,7 +192,7 @@ class CaptionsPage(Page):
 
     def _make_captions(self) -> None:
         """Have models write captions; what was typed is saved first."""
-        concepts = [concept for concept in self.context.draft.get("concepts") if concept["enabled"]]
+        concepts = [n for n, concept in enumerate(self.context.draft.get("concepts")) if concept["enabled"]]
         if concepts and self.editor.save():
             selected = [str(self.work.captions.all[number].image) for number in self.work.chosen]
             MakeCaptions(self, self.context, concepts, selected, self.read)

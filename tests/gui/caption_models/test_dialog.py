@@ -33,27 +33,34 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def said(context: AppContext) -> list[tuple[str, Any]]:
     found: list[tuple[str, Any]] = []
-    context.notify = lambda text, action="", on_action=None, **_: found.append((text, on_action))
+
+    def notify(text: str, action: str = "", on_action: Any = None, more: Any = ()) -> None:
+        found.append((text, on_action))
+        found.extend((label, act) for label, act in more)
+
+    context.notify = notify
     return found
 
 
 @pytest.fixture
 def open_dialog(
-    context: AppContext, root: Any, folder: Path, tmp_path: Path, pump: Pump, said: list[Any]
-) -> Iterator[Callable[..., Any]]:
+    context: AppContext, root: Any, folder: Path, tmp_path: Path, pump: Pump, said: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Callable[..., Any]]:  # fmt: skip
+    from app.gui.caption_models import undo
     from app.gui.caption_models.dialog import MakeCaptions
     from app.gui.kit import Pictures
 
+    monkeypatch.setattr(undo, "cache_folder", lambda: tmp_path / "cache")
     context.pictures = Pictures(root, None)
     made: list[Any] = []
 
     def opened(**last: Any) -> Any:
         asked = {"tagger": str(write_tagger(tmp_path / "tagger")), "captioner": str(folder)} | last
         context.window_state.put("captioning", asked)
-        concept = {"path": str(folder), "captions": "file", "caption_ending": ".txt", "subfolders": False}
-        made.append(
-            MakeCaptions(root, context, [concept], [str(folder / "1.png")], lambda: said.append(("read", None)))
-        )
+        context.draft.put("concepts", [])
+        number = context.draft.add("concepts", {"path": str(folder)})
+        made.append(MakeCaptions(root, context, [number], [str(folder / "1.png")], lambda: said.append(("read", None))))
         pump(lambda: made[-1].shots)
         return made[-1]
 
@@ -130,11 +137,8 @@ def test_the_button_says_how_many_are_written_and_writes_them(
 
 def test_while_it_writes_it_is_a_line_with_stop_and_undo_takes_all_back(
     open_dialog: Callable[..., Any], context: AppContext, engine: Any, person: Person, folder: Path, said: list[Any],
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:  # fmt: skip
-    from app.gui.caption_models import dialog as module
-
-    monkeypatch.setattr(module, "cache_folder", lambda: tmp_path / "cache")
     dialog = open_dialog()
     finish(context, dialog)
     person.click("Write 1 caption")
@@ -221,3 +225,28 @@ def test_other_three_are_others_until_all_were_seen(open_dialog: Callable[..., A
     dialog.others.press()
     finish(context, dialog)
     assert {row.shot.file.name for row in dialog.rows} | first == {f"{number}.png" for number in range(5)}
+
+
+def test_captions_beside_the_others_can_become_sources_of_training(
+    open_dialog: Callable[..., Any], context: AppContext, person: Person, said: list[Any]
+) -> None:
+    dialog = open_dialog(kind="both")
+    person.click("Write 2 captions")
+    context.running.take(note(problem("captioning.written", count=2)))
+    context.running.take(Finished())
+    assert not dialog.winfo_exists()
+    dict(said)["Use in training"]()
+    concept = context.draft.preset().concepts[0]
+    assert [source.ending for source in concept.caption_files] == [".txt", ".tags", ".prose"]
+    assert concept.several == "pick"
+
+
+def test_what_was_made_last_can_be_undone_later(
+    open_dialog: Callable[..., Any], person: Person, folder: Path, tmp_path: Path, pump: Pump
+) -> None:
+    with CaptionRecord(tmp_path / "cache", str(folder)) as record:
+        record.write(folder / "0.txt", "by a model")
+    dialog = open_dialog(kind="sentences")
+    person.click("Undo the captions made last")
+    pump(lambda: dialog.shots)
+    assert (folder / "0.txt").read_text() == "robot 0" and not person.sees("Undo the captions made last")
