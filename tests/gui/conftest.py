@@ -43,6 +43,16 @@ if importlib.util.find_spec("tkinter") is None and os.environ.get("CI"):
     pytest.exit("CI has no tkinter: the window would go untested (apt install python3-tk)", returncode=1)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """No test writes into the settings of the person who runs it."""
+    folder = tmp_path_factory.mktemp("settings")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("XDG_CONFIG_HOME", "APPDATA"):
+            patch.setenv(name, str(folder))
+        yield folder
+
+
 @pytest.fixture(scope="session")
 def screen() -> Iterator[str]:
     """The display to test on: an Xvfb of this worker's own, else the one that is there."""

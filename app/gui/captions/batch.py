@@ -1,26 +1,20 @@
-"""Many files written as one change: all of them, or none. What undoes it is the same change the other way round."""
+"""Many files written as one change: all of them, or none. What undoes it is the same change the other way round.
+
+What a kill cuts short is in a journal, and `put_back` takes it back the next time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
+from app.gui.captions.journal import Change, Changes, delete, interrupted, journal
 from app.gui.session.worker import Report, Stop
 from modules.data.source.folders import on_disk
 from modules.errors import Problems, UserError
 from modules.sentences.problem import Problem, as_it_is
 from modules.system.files import flush_to_disk, staged_file
-
-
-class Change(NamedTuple):
-    """What a file holds, and what it is to hold; None: no file."""
-
-    before: bytes | None
-    after: bytes | None
-
-
-Changes = Mapping[Path, Change]
 
 
 class Cancelled(UserError):
@@ -43,24 +37,71 @@ def write_all(changes: Changes, report: Report, stop: Stop) -> None:
         Cancelled: `stop` said so.
         UserError: one cannot be written.
     """
-    written: list[Path] = []
     try:
         _refuse_changed(changes)
+        with ExitStack() as stack:
+            if len(changes) > 1:
+                stack.enter_context(journal(changes))
+            _write(changes, report, stop)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UserError("captions.not-written", file=error.filename or "?", reason=reason) from error
+
+
+def _write(changes: Changes, report: Report, stop: Stop) -> None:
+    written: list[Path] = []
+    try:
         for path, change in changes.items():
             if stop():
                 raise Cancelled
             report(len(written), len(changes))
             written.append(path)
             _put(path, change.after)
-    except (OSError, Cancelled) as error:
+    except (OSError, Cancelled):
         _put_back(written, changes, report)
-        if isinstance(error, Cancelled):
-            raise
-        reason = error.strerror or str(error)
-        raise UserError("captions.not-written", file=error.filename or "?", reason=reason) from error
+        raise
     finally:
         for folder in {path.parent for path in changes}:
             flush_to_disk(folder)
+
+
+class CutShort(NamedTuple):
+    """A change that was killed: its journal, and what is to be done to take back what it wrote."""
+
+    journal: Path
+    files: int  # that were to be written
+    back: Changes
+
+
+def cut_short() -> CutShort | None:
+    """What a kill has left half done. Files that were changed since are left alone."""
+    found = interrupted()
+    if found is None:
+        return None
+    path, changes = found
+    written = {file: change for file, change in changes.items() if _holds(file, change.after)}
+    if 0 < len(written) < len(changes):
+        return CutShort(path, len(changes), reversed_changes(written))
+    delete(path)  # it had not begun, or was done
+    return None
+
+
+def put_back(left: CutShort, report: Report, stop: Stop) -> int:
+    """Take it back. Returns how many files.
+
+    Raises:
+        UserError: as `write_all`.
+    """
+    write_all(left.back, report, stop)
+    delete(left.journal)
+    return len(left.back)
+
+
+def _holds(path: Path, data: bytes | None) -> bool:
+    try:
+        return content_of(path) == data
+    except OSError:
+        return False
 
 
 def _put_back(written: list[Path], changes: Changes, report: Report) -> None:

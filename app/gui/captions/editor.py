@@ -1,4 +1,4 @@
-"""The caption of one image: its picture, its lines to be edited, how long they are, and the way to the next image."""
+"""The caption of one image: its picture, its lines to be edited, and how long they are."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from app.gui.captions.files import Caption
+from app.gui.captions.edits import toggled
+from app.gui.captions.files import Caption, tags_of
 from app.gui.captions.selection import CaptionSelection
 from app.gui.captions.token_lines import TokenLines
 from app.gui.context import AppContext
-from app.gui.kit import Button, Frame, ImageView, Label, TextArea, px
+from app.gui.draft.problem_labels import WORDS
+from app.gui.kit import Button, Frame, ImageView, Label, TextArea, fitting, px, tip
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
@@ -19,19 +21,19 @@ from modules.data.text.captions import without_empty_lines
 from modules.language import tr
 from modules.preset.paths import Values
 
-PICTURE = (90, 236)  # least and most height
-BESIDE = 440  # height that the rest of the side needs, tags and their first lines included
+PICTURE = (72, 300)  # least and most height
+BESIDE = 462  # height that the rest of the side needs, tags and what is written in two ways included
 LINES = 4
 
 
 class CaptionEditor(Frame):
     """`show(number)` puts an image in.
 
-    What was typed is saved when the focus leaves, on the way to another image, by Save and by Ctrl+S. Texts that could
-    not be saved are kept until they can.
+    What was typed is saved when the focus leaves, on the way to another image, and by Ctrl+S. Texts that could not be
+    saved are kept until they can. `beside_tokens` has room at its right.
 
     Args:
-        step: goes so many images on, 1 or -1.
+        on_change: called with the number of an image when its text, or whether that is saved, has changed.
         concept_of: the concept of a caption, for its prefix and suffix.
     """
 
@@ -40,44 +42,44 @@ class CaptionEditor(Frame):
         master: Frame,
         context: AppContext,
         work: CaptionSelection,
-        step: Callable[[int], object],
+        on_change: Callable[[int], object],
         concept_of: Callable[[Caption], Values | None],
     ) -> None:
         super().__init__(master)
-        self._work, self._step, self._concept_of = work, step, concept_of
+        self._work, self._on_change, self._concept_of = work, on_change, concept_of
         self.number = -1
         self._clean = ""  # the text as it is on the disk
+        self._size = ""
         self._unsaved: dict[int, str] = {}
+        self._make_head()
         self._picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE[0])
-        self._picture.pack(fill="x")
-        self._about = Label(self, font="small", role="text2")
-        self._about.pack(fill="x", pady=(px(6), px(8)))
+        self._picture.pack(fill="x", pady=(px(8), px(10)))
         self.text = TextArea(self, lines=LINES, on_change=lambda _: self._typed(), rest_ms=150)
         self.text.pack(fill="x")
         self.text.inner.bind("<FocusOut>", lambda _: self.save(), add=True)  # pyright: ignore[reportOptionalMemberAccess]
         self._error = Label(self, font="small", role="error", wrap=True)
-        self._tokens = TokenLines(self, context)
-        self._tokens.pack(fill="x", pady=(px(5), 0))
-        self._make_buttons()
-        self._sizes: WorkerPoll[tuple[int, int]] = WorkerPoll(
-            self, lambda size: self._say_about(f" · {size[0]} {TIMES} {size[1]}")
-        )
+        self.beside_tokens = Frame(self)
+        self.beside_tokens.pack(fill="x", pady=(px(7), 0))
+        self._tokens = TokenLines(self.beside_tokens, context)
+        self._as_utf8 = Button(self, tr("Save as UTF-8"), lambda: self.save(pressed=True), image="save", hint="Ctrl+S")
+        self._sizes: WorkerPoll[tuple[int, int]] = WorkerPoll(self, self._measured)
         self.until_destroyed(self._sizes.cancel)
         self.show(-1)
 
-    def _make_buttons(self) -> None:
-        bar = Frame(self)
-        bar.pack(fill="x", pady=(px(8), 0))
-        self._back = Button(bar, tr("Previous"), lambda: self._step(-1), hint="Ctrl+Shift+Return")
-        self._back.pack(side="left")
-        self._on = Button(
-            bar, tr("Next"), lambda: self._step(1), hint=tr("Ctrl+Return saves and goes to the next image")
-        )
-        self._on.pack(side="left", padx=px(8))
-        self._save = Button(
-            bar, tr("Save"), lambda: self.save(pressed=True), kind="primary", image="save", hint="Ctrl+S"
-        )
-        self._save.pack(side="right")
+    def _make_head(self) -> None:
+        head = Frame(self)
+        head.pack(fill="x", pady=(0, px(6)))
+        self._where = Label(head, role="text2")
+        self._where.pack(side="right")
+        tip(self._where, tr("Ctrl+Down and Ctrl+Up go to the next and the previous image, Ctrl+S saves"))
+        self._name = Label(head, font="section")
+        self._name.pack(side="left", fill="x", expand=True)
+        tip(self._name, lambda: self._about)
+
+    @property
+    def _about(self) -> str:
+        caption = self._caption
+        return f"{caption.name}{self._size}" if caption else ""
 
     @property
     def unsaved(self) -> int:
@@ -100,8 +102,14 @@ class CaptionEditor(Frame):
         """Whether something was typed that is not on the disk."""
         return self.number >= 0 and self.text.get() != self._clean
 
-    def show(self, number: int) -> None:
-        """Another image, or none (-1); what was typed for the one before is saved first."""
+    def text_of(self, number: int) -> str | None:
+        """What was typed for an image and is not on the disk; None where that is nothing."""
+        if number == self.number and self.dirty:
+            return self.text.get()
+        return self._unsaved.get(number)
+
+    def show(self, number: int, where: str = "") -> None:
+        """Another image, or none (-1); what was typed for the one before is saved first. `where`: "3 of 16"."""
         if number != self.number:
             self.save()
         self.number = number
@@ -111,15 +119,22 @@ class CaptionEditor(Frame):
         caption = captions[number] if 0 <= number < len(captions) else None
         self._picture.show(caption.image if caption else None)
         self._sizes.cancel()
-        self._say_about("")
+        self._size = ""
+        self._name.set(fitting(caption.title, px(200), "section") if caption else "")
+        self._where.set(where)
         self._load(caption)
         if caption is not None:
             image = caption.image
             self._sizes.start(Worker(lambda *_: size_of(image)))
 
     def fit(self, height: int) -> None:
-        """The side is so high: the picture takes what the rest leaves."""
-        self._picture.configure(height=min(max(height - px(BESIDE), px(PICTURE[0])), px(PICTURE[1])))
+        """The side is so high: the picture takes what the rest leaves. Where that is too little, its tile shows it."""
+        room = height - px(BESIDE)
+        if room < px(PICTURE[0]):
+            self._picture.pack_forget()
+            return
+        self._picture.configure(height=min(room, px(PICTURE[1])))
+        self._picture.pack(fill="x", pady=(px(2), px(10)), before=self.text)
 
     def reload(self) -> None:
         """The file was changed by something else than this editor."""
@@ -151,12 +166,25 @@ class CaptionEditor(Frame):
         self.number = -1
         self.show(-1)
 
+    def toggle(self, tag: str) -> None:
+        """Add a tag to the text, or take it out."""
+        if self.number >= 0 and not self.text.reason:
+            inner = self.text.inner
+            assert inner is not None
+            inner.replace("1.0", "end-1c", toggled(self.text.get(), tag))
+            self.text.flush()
+
+    @property
+    def tags(self) -> set[str]:
+        """The tags that the text has now."""
+        return {tag for line in self.text.get().splitlines() for tag in tags_of(line)}
+
     def focus_text(self) -> None:
         self.text.focus_set()
 
     def _load(self, caption: Caption | None) -> None:
         self._clean = shown_text(caption) if caption else ""
-        self.text.disable(tr("Choose an image") if caption is None else caption.fixed)
+        self.text.disable(tr("Choose an image") if caption is None else caption.fixed or _refused(caption))
         self.text.set(self._unsaved.get(self.number, self._clean))
         self._say_problem(caption)
         self._say_state()
@@ -172,28 +200,27 @@ class CaptionEditor(Frame):
         if caption is None or caption.problem or caption.fixed:
             self._tokens.pack_forget()
             return
-        self._tokens.pack(fill="x", pady=(px(5), 0), before=self._back.master)
+        self._tokens.pack(side="left", fill="x", expand=True)
         self._tokens.show(without_empty_lines(self.text.get()), self._concept_of(caption))
 
-    def _say_about(self, size: str) -> None:
-        if self.number < 0:
-            self._about.set("")
-        else:
-            self._about.set(f"{self._work.captions.all[self.number].name}{size}")
+    def _measured(self, size: tuple[int, int]) -> None:
+        self._size = f" · {size[0]} {TIMES} {size[1]}"
 
     def _say_state(self) -> None:
-        self._save.set(tr("Save as UTF-8") if self._guessed else tr("Save"))
-        self._save.disable("" if self.dirty or self._guessed else tr("Everything is saved"))
-        nowhere = "" if self._work.shown else tr("There are no images")
-        self._back.disable(nowhere)
-        self._on.disable(nowhere)
+        if self._guessed:
+            self._as_utf8.pack(anchor="w", pady=(px(6), 0), before=self.beside_tokens)
+        else:
+            self._as_utf8.pack_forget()
+        self._on_change(self.number)
 
     def _say_problem(self, caption: Caption | None) -> None:
         """What is wrong with the file; of a guess, that it is one."""
         if caption is not None and caption.legacy:
             self._say_error(tr("Not UTF-8: read as Windows-1252. Are the accents right?"), role="changed")
+        elif caption is not None and (fixed := caption.fixed or _refused(caption)):
+            self._say_error(fixed, role="changed")
         else:
-            self._say_error(caption.problem or caption.fixed if caption else "")
+            self._say_error(caption.problem if caption else "")
 
     def _say_error(self, problem: str, role: str = "error") -> None:
         self._error.set(problem, role)
@@ -202,6 +229,11 @@ class CaptionEditor(Frame):
             self._error.pack(fill="x", pady=(px(4), 0), after=self.text)
         else:
             self._error.pack_forget()
+
+
+def _refused(caption: Caption) -> str:
+    refusal = caption.refusal()
+    return refusal.text(WORDS) if refusal else ""
 
 
 def shown_text(caption: Caption) -> str:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from modules.data.source.caption_table import TableSource
 from modules.data.source.file_info import MAX_CAPTION_BYTES
 from modules.data.source.kinds import source_of
-from modules.data.source.source import CaptionFile, DataFile, Entry
+from modules.data.source.lists import ListSource
+from modules.data.source.source import CaptionFile, DataFile, Entry, Source
 from modules.data.text.captions import without_empty_lines
 from modules.errors import UserError
 from modules.language import tr
-from modules.preset.files.text_file import LEGACY, DecodedText, NotText, decoded, encoded
+from modules.preset.files.text_file import CONTROLS, LEGACY, DecodedText, NotText, decoded, encoded
 from modules.preset.sections.concept import Concept
 from modules.sentences.problem import as_it_is
 from modules.system.bundled import ROOT
@@ -38,10 +41,15 @@ class Caption:
     def _decoded(self) -> DecodedText:
         return decoded(self.data or b"")
 
+    @cached_property
+    def encoding(self) -> str:
+        """How its file is written, as `text_file` calls it; "" where that cannot be told, or there is no file here."""
+        return "" if self.problem or self.fixed or not self.data else self._decoded.encoding
+
     @property
     def legacy(self) -> bool:
         """Whether it was read by a guess, and becomes UTF-8 when it is saved."""
-        return not self.problem and not self.fixed and self._decoded.encoding == LEGACY
+        return self.encoding == LEGACY
 
     @cached_property
     def text(self) -> str:
@@ -56,6 +64,11 @@ class Caption:
         data = self.data or b""
         wide = "utf-16-be" if data[:1] == b"\0" else "utf-16-le"
         return data.decode(wide if b"\0" in data else "utf-8", "replace").replace("\r\n", "\n").replace("\0", "")
+
+    @property
+    def title(self) -> str:
+        """Its name without the folders."""
+        return self.name.rpartition("/")[2]
 
     @cached_property
     def address(self) -> str:
@@ -90,6 +103,26 @@ class Caption:
             return None
         return UserError("captions.bundled")
 
+    def refusal_of_many(self) -> UserError | None:
+        """Why a change of many leaves it alone: it is read by a guess, perhaps, which only a person may confirm."""
+        if self.problem:
+            return UserError(as_it_is(self.problem))
+        return UserError("captions.guessed", file=self.file.name) if self.legacy else self.refusal()
+
+    def as_utf8(self, guess: str) -> bytes | None:
+        """Its file in plain UTF-8; None where it is that already, or cannot be.
+
+        `guess`: the encoding of a file that does not say its own.
+        """
+        if self.fixed or not self.data or self.encoding == "utf-8" or self.refusal():
+            return None
+        if self.encoding not in ("", LEGACY):
+            return self._decoded.text.encode()
+        with suppress(UnicodeDecodeError):
+            text = self.data.decode(guess)
+            return None if CONTROLS.search(text) else text.encode()
+        return None
+
     def with_text(self, text: str) -> bytes:
         """The bytes of another text, in the manner of this file: line ends and byte order mark stay as they are."""
         raw, encoding = ("", "utf-8") if self.problem else self._decoded
@@ -107,23 +140,33 @@ def read_captions(
     Concepts whose folder cannot be read are left out.
     """
     entries: list[tuple[int, Entry]] = []
+    tables: dict[int, str] = {}
     for number, concept in enumerate(concepts):
         if concept.caption_files:
             try:
-                entries += [(number, entry) for entry in source_of(concept, number).listing().entries]
+                source = source_of(concept, number)
+                entries += [(number, entry) for entry in source.listing().entries]
+                tables[number] = _table_of(source)
             except UserError:
                 continue  # the page Concepts says what is wrong with it
     found: list[Caption] = []
     for done, (number, entry) in enumerate(entries):
         if stop():
             break
-        found += _read(number, entry)
+        found += _read(number, entry, tables[number])
         if done % 100 == 0:
             report(done, len(entries))
     return found
 
 
-def _read(concept: int, entry: Entry) -> list[Caption]:
+def _table_of(source: Source) -> str:
+    """The file whose rows are captions; "" where captions are files, or inside one with the images."""
+    if isinstance(source, TableSource):
+        return str(source.table)
+    return source.place if isinstance(source, ListSource) else ""
+
+
+def _read(concept: int, entry: Entry, table: str) -> list[Caption]:
     """The caption files of an image; where it has several, each is named by its ending."""
     files = {text.file.key: text.file for text in entry.captions if isinstance(text, CaptionFile)}  # each file once
     key, stem = entry.file.key, len(entry.file.name.rpartition(".")[0])
@@ -131,21 +174,32 @@ def _read(concept: int, entry: Entry) -> list[Caption]:
         reread(Caption(concept, entry.file, f"{key} · {file.name[stem:]}" if len(files) > 1 else key, file, None))
         for file in files.values()
     ]
-    return found + [_listed(concept, entry, text) for text in entry.captions if not isinstance(text, CaptionFile)]
+    return found + [
+        _listed(concept, entry, text, table) for text in entry.captions if not isinstance(text, CaptionFile)
+    ]
 
 
-def _listed(concept: int, entry: Entry, lines: tuple[str, ...]) -> Caption:
+def _listed(concept: int, entry: Entry, lines: tuple[str, ...], table: str) -> Caption:
     """What a source says itself, without any file."""
     data = "\n".join(lines).encode()
-    return Caption(concept, entry.file, entry.file.key, entry.file, data, fixed=_fixed(entry.file))
+    return Caption(concept, entry.file, entry.file.key, entry.file, data, fixed=_fixed(entry.file, table))
 
 
-def _fixed(file: DataFile) -> str:
-    return tr("The captions of {file} are not in a file of their own, and cannot be changed here.", file=file)
+def _fixed(image: DataFile, table: str = "") -> str:
+    """Why a caption can be read here and not written, and what can be done."""
+    if table:
+        return tr("This caption is a row of {table}. Change it there, and press Reload.", table=table)
+    return tr(
+        "This caption is inside {place}: it can be read here, but not changed. Put the images into a folder, with a "
+        "text file beside each, and choose that folder on the page Concepts.",
+        place=image.source.place,
+    )
 
 
 def reread(caption: Caption) -> Caption:
-    """The same with what its file holds now."""
+    """The same with what its file holds now; one that is in no file of its own as it is."""
+    if caption.file == caption.image:  # what a source says itself: there is only the image to be read
+        return caption
     try:
         return with_data(caption, bytes_of(caption.file))
     except OSError as error:

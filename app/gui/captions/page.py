@@ -7,41 +7,35 @@ from typing import Any
 
 from app.gui.busy_dialog import run_blocking
 from app.gui.caption_models.dialog import MakeCaptions
+from app.gui.captions.batch import CutShort, cut_short
 from app.gui.captions.editor import CaptionEditor
+from app.gui.captions.edits import Edit
+from app.gui.captions.encodings import FileNotice
 from app.gui.captions.files import Caption
-from app.gui.captions.filters import MISSING, WRONG
-from app.gui.captions.selection import CaptionSelection, reading
+from app.gui.captions.filters import MISSING, TAGGED, WRONG, FilterBar
+from app.gui.captions.many import ManyDialog
+from app.gui.captions.selection import CaptionSelection, read_store
 from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
-from app.gui.draft.labels import title_of
 from app.gui.draft.problem_labels import WORDS
-from app.gui.kit import (
-    Answer,
-    Button,
-    Cell,
-    Choice,
-    EmptyState,
-    Entry,
-    Frame,
-    Option,
-    RoundFrame,
-    ScrollArea,
-    VirtualGrid,
-    ask,
-    px,
-)
+from app.gui.kit import Answer, Button, Cell, Divider, EmptyState, Frame, RoundFrame, VirtualGrid, ask, px
 from app.gui.page import Page, header_of
+from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
 
-CELL = (150, 174)
-SIDE, SIDE_SHARE = (290, 420), 0.34  # least and most pixels at 100 %, and the share of the page
-MOST_TAGS = 5000  # that the list for filtering offers
-SETTLES_MS = 400
-ALL = "all"
+WORDS_HIGH = 82  # of a tile, under its picture, and the space around it
+SIDE, SIDE_SHARE = (300, 420), 0.27  # least and most pixels at 100 %, and the share of the page
+
+
+class Tiles(VirtualGrid):
+    """Images with their captions."""
+
+    wrapped = 3
+    stretch = True
 
 
 class CaptionsPage(Page):
@@ -53,8 +47,9 @@ class CaptionsPage(Page):
         self.work.run_blocking = lambda act: run_blocking(context.app, tr("Writing captions"), act)
         self._concepts: list[Concept] = []
         self._read_of: object = None
-        self._pending = ""
-        self._waiting: WorkerPoll[CaptionStore] = WorkerPoll(self, self._arrived, self._failed, self._advance)
+        self._waiting: WorkerPoll[tuple[CaptionStore, CutShort | None]] = WorkerPoll(
+            self, self._arrived, self._failed, self._advance
+        )
         self._keys = f"Captions{self.winfo_id()}"
         self._wanted = ""  # the filter that another page asked for
         self._built = False
@@ -65,29 +60,28 @@ class CaptionsPage(Page):
     def build(self) -> Iterator[None]:
         self._make_bar()
         yield
-        side = self._side = RoundFrame(self)
-        side.configure(width=px(SIDE[0]))
-        side.pack_propagate(False)  # what it holds follows its size: a long sentence must not widen it
-        side.pack(side="right", fill="y", padx=(px(6), px(20)), pady=(0, px(14)))
-        top = Frame(side)
-        top.pack(fill="x", padx=px(14), pady=(px(12), px(10)))
-        area = ScrollArea(side)  # picture and text stay while the tags scroll
-        self.bind("<Configure>", lambda event: self._widen(event.width))
-        area.pack(fill="both", expand=True, padx=(px(14), px(3)), pady=(0, px(12)))
-        inside = Frame(area.body)
-        inside.pack(fill="both", expand=True, padx=(0, px(6)))
+        side = self._make_side()
+        left = Frame(self, "window")
+        left.pack(side="left", fill="both", expand=True)
+        self.filters = FilterBar(left, self._filter, self._resize)
+        self.filters.pack(fill="x", padx=(px(20), px(6)))
+        self._notice = FileNotice(left, self.context, self.work, self.read)
+        self._notice.show_after(self.filters, padx=(px(20), px(6)), pady=(px(8), 0))
         yield
-        self.grid_ = VirtualGrid(
-            self, self._paint_cell, cell=CELL, lines=1, on_select=self._chosen,
+        wide = self.context.window_state.get("tile_size", int)
+        self.filters.size.set(wide)
+        self.grid_ = Tiles(
+            left, self._paint_cell, cell=_tile(wide), lines=1, on_select=self._chosen,
             on_open=lambda _: self.editor.focus_text(),
         )  # fmt: skip
-        self.editor = CaptionEditor(top, self.context, self.work, self.step, self._concept_of)
+        self.editor = CaptionEditor(side, self.context, self.work, self._typed, self._concept_of)
         self.editor.pack(fill="x")
         side.bind("<Configure>", lambda event: self.editor.fit(event.height), add=True)
         yield
-        self.tags = CaptionTags(inside, self.work, self.only, self._hear_keys)
-        self.tags.pack(fill="x")
-        self.grid_.pack(side="left", fill="both", expand=True, padx=(px(10), 0))
+        Divider(side).pack(fill="x", pady=px(9))
+        self.tags = CaptionTags(side, self.work, self.editor, self.only, self.edit_many)
+        self.tags.pack(fill="both", expand=True)
+        self.grid_.pack(fill="both", expand=True, padx=(px(10), 0))
         yield
         self._empty = EmptyState(self, "pencil", "", tr("Go to Concepts"), lambda: self.context.go("concepts"))
         self.work.listen(self._written)
@@ -97,21 +91,24 @@ class CaptionsPage(Page):
         self._read_if_changed()
 
     def _make_bar(self) -> None:
-        bar, self._line = header_of(self)
+        self.bar, self._line = header_of(self)
         self._again = Button(
-            bar, kind="icon", image="rotate-ccw", hint=tr("Read the files again"), on_press=self._reload
+            self.bar, tr("Reload"), self._reload, kind="quiet", image="rotate-ccw", hint=tr("Read the files again")
         )
         self._again.pack(side="right")
-        make = Button(bar, tr("Make captions"), self._make_captions, kind="primary", image="captions")
+        make = Button(self.bar, tr("Make captions"), self._make_captions, kind="primary", image="captions")
         make.pack(side="right", padx=(px(8), 0), before=self._again)
-        self._which = Choice(bar, [Option(ALL, tr("All images"))], ALL, lambda _: self._filter(), width=126, fit=True)
-        self._which.pack(side="right", padx=px(8))
-        self._tags = Choice(bar, [Option("", tr("Any tag"))], "", lambda _: self._filter(), width=118, fit=True)
-        self._tags.pack(side="right")
-        self._search = Entry(
-            bar, placeholder=tr("Name or caption"), on_change=lambda _: self._filter(), width=140, fit=True, rest_ms=120
-        )
-        self._search.pack(side="right", padx=px(8))
+
+    def _make_side(self) -> Frame:
+        """The card at the right, and what is in it."""
+        card = self._side = RoundFrame(self)
+        card.configure(width=px(SIDE[0]))
+        card.pack_propagate(False)  # what it holds follows its size: a long sentence must not widen it
+        card.pack(side="right", fill="y", padx=(px(6), px(20)), pady=(0, px(14)))
+        self.bind("<Configure>", lambda event: self._widen(event.width))
+        side = Frame(card)
+        side.pack(fill="both", expand=True, padx=px(14), pady=(px(11), px(12)))
+        return side
 
     def _widen(self, width: int) -> None:
         """The side is a third of the page, more or less."""
@@ -119,6 +116,10 @@ class CaptionsPage(Page):
         if wide != self._wide:
             self._wide = wide
             self._side.configure(width=wide)
+
+    def _resize(self, wide: float) -> None:
+        self.context.window_state.put("tile_size", int(wide))
+        self.grid_.resize(_tile(wide))
 
     def _bind_keys(self) -> None:
         """Keys of this page go before those of the window (Ctrl+Return), wherever on the page the focus is."""
@@ -132,7 +133,8 @@ class CaptionsPage(Page):
         for sequence, act in (
             ("<Control-z>", self.undo), ("<Control-Shift-Z>", self.redo), ("<Control-y>", self.redo),
             ("<Control-s>", self._save), ("<Control-Return>", lambda: self.step(1)),
-            ("<Control-Shift-Return>", lambda: self.step(-1)),
+            ("<Control-Shift-Return>", lambda: self.step(-1)), ("<Control-Down>", lambda: self.step(1)),
+            ("<Control-Up>", lambda: self.step(-1)),
         ):  # fmt: skip
             self.bind_class(self._keys, sequence, bound(act))
         self._hear_keys(self)
@@ -165,7 +167,8 @@ class CaptionsPage(Page):
         self._concepts = [concept for concept in self.context.draft.preset().concepts if concept.enabled]
         self._read_of = _files_of(self._concepts)
         self._line.set(tr("Reading captions …"))
-        self._waiting.start(reading(self._concepts))
+        concepts = self._concepts
+        self._waiting.start(Worker(lambda report, stop: (read_store(concepts, report, stop), cut_short())))
 
     def _read_if_changed(self) -> None:
         if self._built:
@@ -203,34 +206,23 @@ class CaptionsPage(Page):
         if self._built and not self._waiting.busy and not self.editor.unsaved:
             self.read()
 
-    def _keep_filter(self) -> None:
-        """Offer the filters of what there is now, and choose that of before where it still is one."""
-        which, choices = self._wanted or self._which.get(), self._choices()
-        self._wanted = ""
-        self._which.offer(choices)
-        self._which.set(which if which in [option.value for option in choices] else ALL)
-
-    def _arrived(self, captions: CaptionStore) -> None:
+    def _arrived(self, found: tuple[CaptionStore, CutShort | None]) -> None:
+        captions, self._notice.cut_short = found
         self.editor.forget()
         self.work.take(captions)
-        self._keep_filter()
-        self._offer_tags()
+        self._offer_filters()
+        if self._wanted:
+            self.filters.choose(self._wanted)
+            self._wanted = ""
         self._filter()
         self._show_empty()
+        self._notice.look()
         if self.work.shown:
             self.grid_.focus_set()
 
-    def _choices(self) -> list[Option]:
+    def _offer_filters(self) -> None:
         captions = self.work.captions
-        missing, wrong = len(captions.missing()), len(captions.wrong())
-        found = [Option(ALL, tr("All images")), Option(MISSING, tr("Without a caption"), note=f"{missing:,}")]
-        if wrong:
-            found.append(Option(WRONG, tr("Cannot be read, or not UTF-8"), note=f"{wrong:,}"))
-        if len(self._concepts) > 1:
-            for number, concept in enumerate(self._concepts):
-                if concept.caption_files:
-                    found.append(Option(number, title_of(concept.model_dump()), group=tr("Concepts")))
-        return found
+        self.filters.offer(self._concepts, len(captions.missing()), len(captions.wrong()))
 
     def _show_empty(self) -> None:
         if self.work.captions.all:
@@ -248,18 +240,20 @@ class CaptionsPage(Page):
 
     def only(self, tag: str) -> None:
         """Show only images with this tag."""
-        self._tags.set(tag)
+        self.filters.tag = tag
+        self._offer_filters()
+        self.filters.choose(TAGGED)
         self._filter()
 
     def _filter(self) -> None:
         if not self._built:
             return
         self.editor.save()
-        which: Any = self._which.get()
+        filters, kind = self.filters, self.filters.kind
         self.work.filter(
             Filter(
-                self._search.get(), self._tags.get(), missing=which == MISSING, wrong=which == WRONG,
-                concept=which if isinstance(which, int) else None,
+                filters.words, filters.tag if kind == TAGGED else "", missing=kind == MISSING, wrong=kind == WRONG,
+                concept=filters.concept,
             )
         )  # fmt: skip
         self.grid_.show(len(self.work.shown))
@@ -271,6 +265,7 @@ class CaptionsPage(Page):
             self.grid_.see(min(chosen))
         else:
             self._chosen()
+        self.tags.settle()
 
     def _say_counts(self) -> None:
         captions, shown = self.work.captions, len(self.work.shown)
@@ -283,17 +278,17 @@ class CaptionsPage(Page):
         missing = len(captions.missing())
         self._line.set(words + (tr(" · {missing:,} without a caption", missing=missing) if missing else ""), "text2")
 
-    def _offer_tags(self) -> None:
-        self._pending = ""
-        tags = self.work.captions.tags().most_common(MOST_TAGS)
-        self._tags.offer([Option("", tr("Any tag")), *(Option(tag, tag, note=f"{count:,}") for tag, count in tags)])
-
     def _paint_cell(self, cell: Cell, index: int) -> None:
-        caption = self.work.captions.all[self.work.shown[index]]
-        cell.words(0, caption.image.name, "error" if caption.missing or caption.problem else "text2")
-        if caption.missing:
-            cell.mark(tr("No caption"), "error")
-        elif caption.problem:
+        number = self.work.shown[index]
+        caption, typed = self.work.captions.all[number], self.editor.text_of(number)
+        text = (caption.text if typed is None else typed).strip()
+        if text or caption.problem:
+            cell.paragraph(text)
+        else:
+            cell.paragraph(tr("no caption"), "changed")
+        unsaved = tr(" · unsaved") if typed is not None else ""
+        cell.words(0, caption.title + unsaved, "changed" if unsaved else "text2")
+        if caption.problem:
             cell.mark(tr("Cannot be read"), "error")
         elif caption.legacy:
             cell.mark(tr("Not UTF-8"), "changed")
@@ -339,8 +334,17 @@ class CaptionsPage(Page):
         shown = self.work.shown
         self.work.chosen = [shown[index] for index in sorted(self.grid_.selection) if index < len(shown)]
         current = self.grid_.current
-        self.editor.show(shown[current] if 0 <= current < len(shown) else -1)
-        self.tags.chosen()
+        if 0 <= current < len(shown):
+            where = tr("{place:,} of {whole:,}", place=current + 1, whole=len(shown))
+            self.editor.show(shown[current], where)
+        else:
+            self.editor.show(-1)
+
+    def _typed(self, number: int) -> None:
+        """The text of an image, or whether it is saved, has changed."""
+        if self._built:
+            self.grid_.refresh(self.grid_.current if number == self.editor.number else None)
+            self.tags.light()
 
     def _written(self, numbers: Sequence[int]) -> None:
         """Files were written: say so wherever they are seen. Nothing is filtered anew, or images would run away."""
@@ -348,8 +352,20 @@ class CaptionsPage(Page):
         self.grid_.refresh()
         self.editor.reload()
         self._say_counts()
-        if not self._pending:
-            self._pending = self.after(SETTLES_MS, self._offer_tags)
+        self._offer_filters()
+        self._notice.look()
+
+    # Many at once -----------------------------------------------------------------------------------------------------
+
+    def edit_many(self) -> None:
+        """Ask what is to be done to many captions, and do it."""
+        self.editor.save()
+
+        def done(result: tuple[Edit, list[int]] | None) -> None:
+            if result is not None and (problem := self.work.edit(*result)):
+                self.work.say(problem)
+
+        ManyDialog(self, self.work, done)
 
     def _concept_of(self, caption: Caption) -> dict[str, Any] | None:
         concepts = self._concepts
@@ -361,6 +377,11 @@ class CaptionsPage(Page):
         if self._built:
             self.editor.save()
         super().destroy()
+
+
+def _tile(wide: float) -> tuple[float, float]:
+    """Width and height of a tile: three quarters of the width are the picture's height."""
+    return wide, round(wide * 0.62) + WORDS_HIGH
 
 
 def _files_of(concepts: Sequence[Concept]) -> list[tuple[object, ...]]:

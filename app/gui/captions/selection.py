@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar
 
+from app.gui.captions.edits import Edit
 from app.gui.captions.files import read_captions
 from app.gui.captions.store import CaptionStore, Filter, Step
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.session.worker import Report, Stop, Worker
+from app.gui.session.worker import Report, Stop
+from modules.data.text.spellings import written_in_several_ways
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.sections.concept import Concept
@@ -17,28 +19,24 @@ from modules.preset.sections.concept import Concept
 Listener = Callable[[Sequence[int]], object]
 T = TypeVar("T")
 
-# What was done to how many: for one caption, and for several.
-ADDED = ("“{text}” added to 1 caption", "“{text}” added to {count:,} captions")
-REMOVED = ("“{text}” removed from 1 caption", "“{text}” removed from {count:,} captions")
-REPLACED = ("“{text}” replaced in 1 caption", "“{text}” replaced in {count:,} captions")
 
-
-def reading(concepts: Sequence[Concept]) -> Worker[CaptionStore]:
-    """Read all captions beside the window, look into each and count, so that the window need not."""
-
-    def work(report: Report, stop: Stop) -> CaptionStore:
-        read = read_captions(concepts, report, stop)
-        # A folder may be in two concepts.
-        found = [*{str(caption.image): caption for caption in reversed(read)}.values()][::-1]
-        for number, caption in enumerate(found):
-            _ = caption.words, caption.tags, caption.missing, caption.address
-            if number % 500 == 0 and stop():
-                break
-        store = CaptionStore(found)
-        _ = store.tags(), store.missing(), store.wrong()
-        return store
-
-    return Worker(work)
+def read_store(concepts: Sequence[Concept], report: Report, stop: Stop) -> CaptionStore:
+    """Read all captions, look into each and count, so that the window need not."""
+    read = read_captions(concepts, report, stop)
+    # A folder may be in two concepts.
+    found = [*{(str(caption.image), caption.address): caption for caption in reversed(read)}.values()][::-1]
+    for number, caption in enumerate(found):
+        _ = caption.words, caption.tags, caption.missing, caption.address, caption.encoding
+        if number % 500 == 0 and stop():
+            break
+    store = CaptionStore(found)
+    _ = (
+        written_in_several_ways(store.tags()),
+        store.missing(),
+        store.wrong(),
+        store.not_utf8(),
+    )  # which remember what they find
+    return store
 
 
 class CaptionSelection:
@@ -70,10 +68,6 @@ class CaptionSelection:
         still_shown = set(self.shown)
         self.chosen = [number for number in self.chosen if number in still_shown]
 
-    def scope(self, chosen: bool) -> list[int]:
-        """What a change of many is for: the chosen images, or all that are shown."""
-        return self.chosen if chosen else self.shown
-
     def write(self, number: int, text: str) -> str:
         """Give an image its text. Returns what went wrong, or ""."""
         try:
@@ -83,36 +77,35 @@ class CaptionSelection:
                 words = (
                     tr("Caption of {name} saved", name=name) if saved else tr("Caption of {name} removed", name=name)
                 )
-                self._say(words, tr("Undo"), self._undo_action())
+                self.say(words, tr("Undo"), self._undo_action())
                 self._notify_listeners([number])
         except UserError as error:
             return error.text(WORDS)
         return ""
 
-    def add_tag(self, numbers: Sequence[int], tag: str) -> str:
-        return self._many(numbers, lambda: self.captions.add_tag(numbers, tag), ADDED, tag.strip())
+    def edit(self, edit: Edit, numbers: Sequence[int]) -> str:
+        """Change many captions at once, and say how many it were. Returns what went wrong, or ""."""
+        return self._many(lambda: self.captions.apply(edit, numbers), edit.title, numbers)
 
-    def remove_tag(self, numbers: Sequence[int], tag: str) -> str:
-        return self._many(numbers, lambda: self.captions.remove_tag(numbers, tag), REMOVED, tag.strip())
+    def convert(self, guess: str) -> str:
+        """Write what is not UTF-8 in UTF-8; `guess` is the encoding of what does not say its own."""
+        numbers = [number for group in self.captions.not_utf8().values() for number in group]
+        return self._many(lambda: self.captions.convert(guess), tr("Converted to UTF-8"), numbers, left_out=False)
 
-    def replace(self, numbers: Sequence[int], find: str, new: str, *, regex: bool, match_case: bool) -> str:
-        act = lambda: self.captions.replace(numbers, find, new, regex=regex, match_case=match_case)  # noqa: E731
-        return self._many(numbers, act, REPLACED, find)
-
-    def _many(self, numbers: Sequence[int], act: Callable[[], int], words: tuple[str, str], text: str) -> str:
-        """Change many at once, and say how many it were. Returns what went wrong, or ""."""
+    def _many(self, act: Callable[[], int], title: str, numbers: Sequence[int], *, left_out: bool = True) -> str:
         self.settle()
         try:
-            changed = self._in_background(act)
+            changed, left = self._in_background(
+                lambda: (act(), len(self.captions.left_out(numbers)) if left_out else 0)
+            )
         except UserError as error:
             return error.text(WORDS)
-        left_out = len(self.captions.left_out(numbers))
-        rest = plural(left_out, "; 1 cannot be changed", "; {count:,} cannot be changed") if left_out else ""
+        rest = plural(left, "; 1 cannot be changed", "; {count:,} cannot be changed") if left else ""
         if changed:
-            self._say(plural(changed, *words, text=text) + rest, tr("Undo"), self._undo_action())
+            self.say(f"{title}: {captions_in_words(changed)}{rest}", tr("Undo"), self._undo_action())
             self._notify_listeners(numbers)
         else:
-            self._say(tr("Nothing to change: no caption would differ"))
+            self.say(tr("Nothing to change: no caption would differ"))
         return ""
 
     @property
@@ -138,7 +131,7 @@ class CaptionSelection:
             if made is not None and self.captions.last is made:
                 self.undo()
             else:
-                self._say(tr("Something else was changed since. Undo that first: Ctrl+Z"))
+                self.say(tr("Something else was changed since. Undo that first: Ctrl+Z"))
 
         return undo
 
@@ -146,11 +139,11 @@ class CaptionSelection:
         try:
             step = self._in_background(act)
         except UserError as error:
-            self._say(error.text(WORDS))
+            self.say(error.text(WORDS))
             return None
         if step is None:
             return None
-        self._say(f"{words}: {step.title}, {captions_in_words(len(step.after))}")
+        self.say(f"{words}: {step.title}, {captions_in_words(len(step.after))}")
         self._notify_listeners(list(step.after))
         return step
 
@@ -167,7 +160,7 @@ class CaptionSelection:
         for listener in self._listeners if not self.quiet else ():
             listener(list(numbers))
 
-    def _say(self, text: str, action: str = "", on_action: Callable[[], None] | None = None) -> None:
+    def say(self, text: str, action: str = "", on_action: Callable[[], None] | None = None) -> None:
         if not self.quiet:
             self._context.notify(text, action, on_action)
 

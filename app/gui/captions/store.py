@@ -6,20 +6,15 @@ that were there, or no file where there was none. A file that another program ha
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.gui.captions.batch import Change, write_all
-from app.gui.captions.files import Caption, Report, Stop, reread, tags_of, with_data
-from modules.data.text.captions import has_trigger
-from modules.errors import UserError
+from app.gui.captions.edits import Edit
+from app.gui.captions.files import Caption, Report, Stop, reread, with_data
 from modules.language import tr
-from modules.preset.text.patterns import Pattern, PatternError
-
-Lines = Callable[[list[str]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +53,7 @@ class CaptionStore:
         self._tags: Counter[str] | None = None  # of all, and what is missing: counted once, until a file changes
         self._missing: list[int] | None = None
         self._wrong: list[int] | None = None
+        self._not_utf8: dict[str, list[int]] | None = None
 
     # Finding ----------------------------------------------------------------------------------------------------------
 
@@ -95,89 +91,74 @@ class CaptionStore:
         Raises:
             UserError: it cannot be written, or another program changed the file. Nothing was then changed.
         """
-        return self._apply("Caption written", {number: text}) > 0
+        return self._apply(tr("Caption written"), {number: text}) > 0
 
-    def add_tag(self, numbers: Iterable[int], tag: str) -> int:
-        """Add a tag to every line that lacks it. Returns how many files changed.
+    def apply(self, edit: Edit, numbers: Iterable[int]) -> int:
+        """Change many captions. Returns how many differ.
 
-        Raises:
-            UserError: as `write`; or the tag is empty or holds a comma.
-        """
-        tag = _checked(tag)
-
-        def add(lines: list[str]) -> list[str]:
-            return [line if tag in tags_of(line) else f"{line}, {tag}" for line in lines] or [tag]
-
-        return self._edit(tr("“{tag}” added", tag=tag), numbers, add)
-
-    def add_trigger(self, numbers: Iterable[int], trigger: str) -> int:
-        """Put a trigger word before every line that does not contain it. Returns how many files changed.
+        What may not be changed, cannot be read, or only by a guess, is left out.
 
         Raises:
-            UserError: as `write`.
+            UserError: as `write`; or there is nothing but what is left out, or the edit cannot be done.
         """
-
-        def add(lines: list[str]) -> list[str]:
-            return [line if has_trigger(line, trigger) else f"{trigger}, {line}" for line in lines] or [trigger]
-
-        return self._edit(tr("“{tag}” added", tag=trigger), numbers, add)
-
-    def remove_tag(self, numbers: Iterable[int], tag: str) -> int:
-        """Take a tag out of every line. Returns how many files changed.
-
-        Raises:
-            UserError: as `write`.
-        """
-        tag = _checked(tag)
-
-        def remove(lines: list[str]) -> list[str]:
-            kept = [", ".join(t for t in tags_of(line) if t != tag) if tag in tags_of(line) else line for line in lines]
-            return [line for line in kept if line]
-
-        return self._edit(tr("“{tag}” removed", tag=tag), numbers, remove)
-
-    def replace(
-        self, numbers: Iterable[int], find: str, new: str, *, regex: bool = False, match_case: bool = False
-    ) -> int:
-        """Replace in every line. With `regex`, groups of the pattern are \\1, \\2 in `new`. Returns how many changed.
-
-        Raises:
-            UserError: as `write`; or there is nothing to find, or the pattern or what replaces it is wrong.
-        """
-        pattern = compiled(find, regex=regex, match_case=match_case)
-
-        def change(lines: list[str]) -> list[str]:
-            return [pattern.replaced(new if regex else new.replace("\\", r"\\"), line) for line in lines]
-
-        try:
-            return self._edit(tr("“{find}” replaced", find=find), numbers, change)
-        except IndexError as error:
-            raise UserError("find.replacement", new=new, reason=str(error)) from error
-
-    def _edit(self, title: str, numbers: Iterable[int], change: Lines) -> int:
-        """What may not be changed, or cannot be read, is left out, unless there is nothing else."""
         numbers = list(numbers)
-        left_out = set(self.left_out(numbers))
-        if numbers and len(left_out) == len(numbers):
-            raise self.all[numbers[0]].refusal() or AssertionError("it is left out for a reason")
+        texts = self.changed(edit, numbers)
+        if numbers and not texts and len(left_out := self.left_out(numbers)) == len(numbers):
+            raise self.all[left_out[0]].refusal_of_many() or AssertionError("it is left out for a reason")
+        return self._apply(edit.title, texts)
+
+    def changed(self, edit: Edit, numbers: Iterable[int], stop: Stop = lambda: False) -> dict[int, str]:
+        """What an edit would write: the texts of the captions that would differ.
+
+        Raises:
+            UserError: the edit cannot be done.
+        """
         texts: dict[int, str] = {}
         for number in numbers:
-            lines = self.all[number].lines
-            new = [line.strip() for line in change(lines)]
-            if new != lines and number not in left_out:
+            if stop():
+                break
+            caption = self.all[number]
+            lines = caption.lines
+            new = [line.strip() for line in edit.change(lines)]
+            if new != lines and caption.refusal_of_many() is None:
                 texts[number] = "\n".join(new)
-        return self._apply(title, texts)
+        return texts
+
+    def not_utf8(self) -> dict[str, list[int]]:
+        """What is not plain UTF-8 and could be, by encoding; under "" and `LEGACY` what does not say its own."""
+        if self._not_utf8 is None:
+            found: defaultdict[str, list[int]] = defaultdict(list)
+            for number, caption in enumerate(self.all):
+                if caption.encoding != "utf-8" and caption.data and not caption.fixed and not caption.refusal():
+                    found[caption.encoding].append(number)
+            self._not_utf8 = dict(found)
+        return self._not_utf8
+
+    def convert(self, guess: str) -> int:
+        """Write all of those in UTF-8, `guess` being the encoding of what does not say its own. Returns how many.
+
+        Raises:
+            UserError: as `write`.
+        """
+        numbers = [number for group in self.not_utf8().values() for number in group]
+        new = {number: data for number in numbers if (data := self.all[number].as_utf8(guess)) is not None}
+        return self._apply_bytes(tr("Converted to UTF-8"), new)
 
     def left_out(self, numbers: Iterable[int]) -> list[int]:
         """Those that a change of many leaves as they are."""
-        return [number for number in numbers if self.all[number].refusal() or self.all[number].problem]
+        return [number for number in numbers if self.all[number].refusal_of_many()]
 
     def _apply(self, title: str, texts: Mapping[int, str]) -> int:
+        return self._apply_bytes(
+            title,
+            {number: self.all[number].with_text(text) if text.strip() else None for number, text in texts.items()},
+        )
+
+    def _apply_bytes(self, title: str, new: Mapping[int, bytes | None]) -> int:
         before: dict[int, bytes | None] = {}
         after: dict[int, bytes | None] = {}
-        for number, text in texts.items():
+        for number, data in new.items():
             caption = self.all[number]
-            data = caption.with_text(text) if text.strip() else None
             if data != caption.data:
                 if refusal := caption.refusal():
                     raise refusal
@@ -199,7 +180,7 @@ class CaptionStore:
     def _put(self, captions: Mapping[int, Caption]) -> None:
         for number, caption in captions.items():
             self.all[number] = caption
-        self._tags = self._missing = self._wrong = None
+        self._tags = self._missing = self._wrong = self._not_utf8 = None
 
     @property
     def last(self) -> Step | None:
@@ -247,23 +228,6 @@ class CaptionStore:
         self._put({same: with_data(self.all[same], new[number]) for same, number in sharing.items()})
 
 
-# Words ----------------------------------------------------------------------------------------------------------------
-
-
-def compiled(find: str, *, regex: bool, match_case: bool) -> Pattern:
-    """The pattern that is looked for.
-
-    Raises:
-        UserError: nothing to find, or the pattern is wrong.
-    """
-    if not find:
-        raise UserError("find.nothing")
-    try:
-        return Pattern(find if regex else re.escape(find), ignore_case=not match_case)
-    except PatternError as error:
-        raise UserError(error.problem(find)) from error
-
-
 def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
     if wanted.concept is not None and caption.concept != wanted.concept:
         return False
@@ -272,12 +236,3 @@ def _passes(caption: Caption, wanted: Filter, words: Sequence[str]) -> bool:
     if wanted.tag and wanted.tag not in caption.tags:
         return False
     return all(word in caption.words for word in words)
-
-
-def _checked(tag: str) -> str:
-    tag = tag.strip()
-    if not tag:
-        raise UserError("tag.empty")
-    if "," in tag or "\n" in tag:
-        raise UserError("tag.not-one")
-    return tag

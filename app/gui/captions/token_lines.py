@@ -81,9 +81,9 @@ class TokenLines(Frame):
 
 def in_words(tokens: int, most_chunks: int, size: int) -> str:
     """ "93 tokens: more than 75, read in 2 chunks". `size`: tokens of a chunk."""
-    words = plural(tokens, "1 token", "{count:,} tokens")
     if tokens <= size:
-        return words
+        return tr("{tokens} of {size} tokens", tokens=tokens, size=size)
+    words = plural(tokens, "1 token", "{count:,} tokens")
     pieces = -(-tokens // size)
     if pieces > most_chunks:
         return tr("{words}: too long, cut after {chunks}", words=words, chunks=_chunks_text(most_chunks, size))

@@ -36,6 +36,7 @@ DEFAULTS: dict[str, Any] = {
     "captioning": {},  # what was asked last for captions made by models
     "scores": {},  # that were computed last, each with its model
     "grid_size": 80,  # of its pictures, in pixels at 100 %
+    "tile_size": 168,  # width of a tile on the page Captions, in pixels at 100 %
     "check_first": True,  # look before every start
     "sample_size": 0,  # pixels of a sample on the page Live run; 0: as there is room
     "quiet_findings": [],  # kinds of findings that nobody wants to hear of, with their project

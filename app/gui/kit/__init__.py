@@ -62,11 +62,13 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     ImageView(master, pictures, empty, on_open)        .show(path) .draw(image, empty) .room()
     Pictures(root, folder)         .thumb(path, size, done) .cover(path, box, done) .picture(path, box, done)
     VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
-                                   .show(count) .refresh(index) .selection .current .see(index)
+                                   .show(count) .refresh(index) .selection .current .see(index) .resize(cell)
     PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
     KeyHints(master, [(keys, words)], line)            .show(hints)
+    Notice(master)                 .show(words, [(link, act)])
+    TagChips(master, on_press, on_menu, hint)          .show([(tag, count)], lit)
     Tree(master, on_tick, on_fold, on_mark, boxes)     .show([TreeLine(key, title, depth, ticked, opened, words, note)])
                                    .key .go(key)       ticked: True, False, None (some)
     accept_files(widget, on_drop) -> bool
@@ -127,7 +129,9 @@ from app.gui.kit.layout.flow import Flow
 from app.gui.kit.layout.key_hints import KeyHints
 from app.gui.kit.layout.log_view import Level, LogView
 from app.gui.kit.layout.masonry import Masonry
+from app.gui.kit.layout.notice import Notice
 from app.gui.kit.layout.scroll_area import ScrollArea
+from app.gui.kit.layout.tag_chips import TagChips
 from app.gui.kit.layout.toast import Toast, toast
 from app.gui.kit.layout.tree import Tree, TreeLine
 
@@ -137,10 +141,10 @@ __all__ = [
     "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "HeatMap", "Histogram", "ImageView",
     "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow",
     "MeterRows",
-    "Mode", "NavEntry", "NavList", "NoDisplay", "Option", "Painted", "Part", "PathChart", "PathEntry",
+    "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "Painted", "Part", "PathChart", "PathEntry",
     "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
     "SliderBank",
-    "SlimBar", "StackedBar", "Switch", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
+    "SlimBar", "StackedBar", "Switch", "TagChips", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
     "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark",
     "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
 ]  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.gui.captions.edits import add_trigger
 from app.gui.captions.store import CaptionStore
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
@@ -134,7 +135,7 @@ class TriggerLine(Frame):
         places = without_trigger(captions, trigger)
         self._add.disable(tr("Writing captions"))
         self._store = store
-        self._writing.start(Worker(lambda *_: store.add_trigger(places, trigger)))
+        self._writing.start(Worker(lambda *_: store.apply(add_trigger(trigger), places)))
 
     def _written(self, count: int) -> None:
         store, step, context = self._store, self._step, self._context

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from modules.check.captions.texts import Captions
 from modules.check.wording import part_of, short
+from modules.data.text.spellings import written_in_several_ways
 from modules.messages import Finding
 
 ENOUGH = 10  # images below which a count of tags says nothing
@@ -43,11 +44,7 @@ def _single(texts: Captions) -> Iterator[Finding]:
 
 
 def _variants(texts: Captions) -> Iterator[Finding]:
-    ways: dict[str, list[str]] = {}
-    for tag in texts.tags:
-        ways.setdefault("".join(letter for letter in tag.casefold() if letter not in " _-"), []).append(tag)
-    several = [sorted(tags, key=lambda tag: -texts.tags[tag]) for tags in ways.values() if len(tags) > 1]
+    several = written_in_several_ways(texts.tags)
     if several:
-        several.sort(key=lambda tags: -texts.tags[tags[0]])
         items = [" / ".join(f"{tag} ({texts.tags[tag]})" for tag in tags) for tags in several[:NAMED]]
         yield Finding("captions.variants", "info", "concepts", {"count": len(several)}, items=items)

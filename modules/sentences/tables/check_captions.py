@@ -63,8 +63,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "captions.rare-tags": ("{part:,} of {whole:# tag|# tags} ({share:percent}) {part:is|are} in one caption only.",
         "A tag is hardly learned from one image. Look for misspelt tags, and for other words for a common tag."),
     "captions.variants": ("{count:# tag is|# tags are} written in more than one way.",
-        "Spaces, underscores and hyphens make other tags for the encoder, and each way is learned from fewer images. "
-        "Upper case makes no difference to it. Choose one way."),
+        "Spaces, underscores, hyphens and spellings make other tags for the encoder, and each way is learned from "
+        "fewer images. Upper case makes no difference to it. Choose one way; the page Captions merges them."),
     # Length
     "encoders": ("{count:text encoder|text encoders} {numbers:list}", ""),
     "captions.long": (

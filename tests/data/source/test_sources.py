@@ -12,6 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
+from app.gui.captions import edits
 from app.gui.captions.files import read_captions
 from app.gui.captions.store import CaptionStore
 from app.gui.concepts.dataset_scan import index_of, preview_of, statistics
@@ -170,8 +171,8 @@ def test_a_source_is_previewed_as_training_sees_it(source: MemorySource, tmp_pat
 def test_captions_of_a_source_are_shown_and_not_changed(source: MemorySource) -> None:
     captions = read_captions([Concept(path="memory:robots")])
     assert [caption.lines for caption in captions][:2] == [["robot 0"], ["robot 1"]]
-    with pytest.raises(UserError, match="cannot be changed here"):
-        CaptionStore(captions).add_tag([0], "sks")
+    with pytest.raises(UserError, match=r"is inside memory:robots.*Put the images into a folder"):
+        CaptionStore(captions).apply(edits.add_tag("sks"), [0])
 
 
 def test_a_file_is_known_by_its_source_and_key(tmp_path: Path) -> None:

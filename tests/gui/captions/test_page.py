@@ -1,4 +1,4 @@
-import re
+import json
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,11 +8,14 @@ import pytest
 from PIL import Image
 
 from app.gui import busy_dialog
+from app.gui.captions.edits import add_tag
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
+from app.gui.draft.user_folder import settings_folder
 from modules.system import files as files_module
+from modules.system.files import write_text
 from tests.gui.conftest import Pump, rest
-from tests.gui.person import CONTROL, Person, words_of
+from tests.gui.person import Person
 
 TEXTS: dict[str, str | None] = {
     "0": "red, blue\n", "1": None, "2": "red, green\nfirst, second", "3": "  \n", "4": "hills at night",
@@ -55,22 +58,12 @@ def page(context: AppContext, root: Any, tmp_path: Path, folder: Path, said: lis
     context.pictures.close()
 
 
-def shown(person: Person) -> list[str]:
-    """The images in view."""
-    return [text for text in person.texts() if text.endswith(".png")]
-
-
 def files(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.glob("*.txt"))}
 
 
 def pick(page: Any, *indices: int) -> None:
     page.grid_.select(set(indices), indices[0])
-
-
-def chips(person: Person) -> list[str]:
-    """The tags with their counts, as they stand in the page."""
-    return [text for text in person.texts() if re.fullmatch(r".+  \d+", text)]
 
 
 def write(page: Any, text: str) -> None:
@@ -84,8 +77,9 @@ def write(page: Any, text: str) -> None:
 
 def test_all_images_are_there_and_missing_captions_are_marked_in_words(person: Person, page: Any) -> None:
     assert person.sees("5 images · 2 without a caption")
-    assert [text for text in person.texts() if text in ("No caption", *(f"{n}.png" for n in range(5)))] == [
-        "0.png", "1.png", "No caption", "2.png", "3.png", "No caption", "4.png",
+    tiles = ("no caption", "red, blue", "hills at night", *(f"{n}.png" for n in range(5)))
+    assert [each.text for each in person.seen(page.grid_) if each.text in tiles] == [
+        "0.png", "red, blue", "1.png", "no caption", "2.png", "3.png", "no caption", "4.png", "hills at night",
     ]  # fmt: skip
 
 
@@ -248,7 +242,7 @@ def test_an_empty_text_takes_the_file_away(page: Any, folder: Path, said: list[A
 
 def test_tokens_are_counted_for_each_line_with_the_prefix(page: Any, person: Person, pump: Pump) -> None:
     pick(page, 4)
-    pump(lambda: person.sees("6 tokens"))  # "a photo of" counts too
+    pump(lambda: person.sees("6 of 75 tokens"))  # "a photo of" counts too
     pick(page, 2)
     pump(lambda: person.sees("Line 1: "))
     assert person.sees("one of them is picked at random")
@@ -258,8 +252,7 @@ def test_tokens_are_counted_for_each_line_with_the_prefix(page: Any, person: Per
 
 
 def test_a_caption_longer_than_all_chunks_is_said_to_be_cut() -> None:
-    assert in_words(1, 8, 75) == "1 token"
-    assert in_words(75, 1, 75) == "75 tokens"
+    assert in_words(75, 1, 75) == "75 of 75 tokens"
     assert in_words(76, 1, 75) == "76 tokens: too long, cut after 1 chunk of 75"
     assert [in_words(tokens, 8, 510).endswith("read in 2 chunks of 510") for tokens in (510, 511, 1020, 1021)] == [
         False, True, True, False,
@@ -273,90 +266,157 @@ def test_what_is_being_typed_is_saved_when_the_window_closes(page: Any, folder: 
     assert files(folder)["0.txt"] == b"last words\n" and said == []
 
 
-# Many at once ---------------------------------------------------------------------------------------------------------
+# Tags -----------------------------------------------------------------------------------------------------------------
 
 
-def test_a_tag_is_added_to_the_chosen_images_only(page: Any, person: Person, folder: Path, said: list[Any]) -> None:
-    person.click("0.png")
-    person.click("1.png", state=CONTROL)
-    person.type("A tag", "night", end="")
-    person.click("Add")
-    assert files(folder)["0.txt"] == b"red, blue, night\n" and files(folder)["1.txt"] == b"night"
-    assert files(folder)["4.txt"] == b"hills at night"
-    assert said[-1][0] == "“night” added to 2 captions"
-    page.undo()
-    assert "1.txt" not in files(folder)
+def chips(page: Any, person: Person) -> list[str]:
+    return [each.text for each in person.seen(page.tags)]
 
 
-def test_a_tag_is_removed_from_all_that_are_shown(page: Any, person: Person, folder: Path) -> None:
-    pick(page, 0)
-    person.type("A tag", "red", end="")
-    person.click("Remove")
-    assert files(folder)["0.txt"] == b"blue\n" and files(folder)["2.txt"] == b"green\nfirst, second"
+def test_a_chip_adds_its_tag_to_the_text_or_takes_it_out_and_leaving_saves(
+    page: Any, person: Person, folder: Path, pump: Pump
+) -> None:
+    pump(lambda: "green" in chips(page, person))
+    person.click("green")
+    assert page.editor.text.get() == "red, blue, green"
+    assert person.sees("0.png · unsaved") and files(folder)["0.txt"] == b"red, blue\n"
+    person.click("red")
+    page.step(1)
+    assert files(folder)["0.txt"] == b"blue, green\n" and not person.sees("unsaved")
 
 
-def test_a_wrong_tag_says_so_under_the_entry(page: Any, person: Person) -> None:
-    person.type("A tag", "a, b", end="")
-    person.click("Add")
-    assert person.sees("without a comma")
-    page.tags.tag.set("fine")
-    person.click("Add")
-    assert not person.sees("without a comma")
+def test_a_right_click_on_a_chip_shows_only_images_with_it(page: Any, person: Person, pump: Pump) -> None:
+    pump(lambda: "green" in chips(page, person))
+    person.click("green", button=3)
+    assert page.work.shown == [2] and person.sees("1 of 5 images")
+    person.click("With “green”")
+    person.click("All images")
+    assert page.work.shown == [0, 1, 2, 3, 4]
 
 
 def test_an_edit_and_a_long_message_move_nothing_beside_the_picture(
     page: Any, folder: Path, person: Person, pump: Pump
 ) -> None:
-    pump(lambda: any("hills at night" in each.text for each in words_of(page.tags)))
-    below, wide = page.tags.find.winfo_y(), page.editor.winfo_width()
-    page.work.add_tag(range(5), "a long new tag")
+    pump(lambda: person.sees("hills at night"))
+    where, wide = page.editor.text.winfo_rooty(), page.editor.winfo_width()
+    page.work.edit(add_tag("a long new tag"), range(5))
     (folder / "2.txt").write_bytes("robot".encode("utf-16-le"))
     pick(page, 2)
-    pump(lambda: any("a long new tag" in each.text for each in words_of(page.tags)))
     message = person.find("2.txt is not text")
-    assert (page.tags.find.winfo_y(), page.editor.winfo_width()) == (below, wide)
+    assert (page.editor.text.winfo_rooty(), page.editor.winfo_width()) == (where, wide)
     assert message.box[2] <= page.editor.winfo_rootx() + wide, "broken into lines"
 
 
-def test_chips_show_the_tags_with_their_counts_and_filter(page: Any, person: Person, pump: Pump) -> None:
-    person.find("Remove")  # brings the tags into view
-    pump(lambda: chips(person)[:1] == ["red  2"] and "hills at night  1" in chips(person))
-    person.click("red  2")
-    person.click("Show only images with it")
-    # The first one is chosen: its name is over its text, too.
-    pump(lambda: sorted(shown(person)) == ["0.png", "0.png", "2.png"])
-    pump(lambda: chips(person)[:1] == ["red  2"] and "hills at night  1" not in chips(person))
+def test_a_tag_in_two_ways_is_said_and_merged_into_the_frequent_one(
+    page: Any, folder: Path, person: Person, pump: Pump
+) -> None:
+    page.work.write(0, "long hair")
+    page.work.write(1, "long hair, red")
+    page.work.write(4, "red, long_hair")
+    pump(lambda: person.sees("Written two ways: “long hair” 2, “long_hair” 1"))
+    person.click("Merge them")
+    assert files(folder)["4.txt"] == b"red, long hair"
+    pump(lambda: not person.sees("Written two ways"))
+    page.undo()
+    assert files(folder)["4.txt"] == b"red, long_hair"
+
+
+# Many at once ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def many(page: Any, person: Person, root: Any, pump: Pump) -> Callable[..., Any]:
+    """Opens the dialog at one of its ways."""
+
+    def opened(way: str) -> Any:
+        page.edit_many()
+        pump(lambda: person.dialog() == "Edit many")
+        if way:
+            person.click(way)
+        return person.front()
+
+    return opened
+
+
+def test_a_tag_is_added_to_the_chosen_images_only(
+    page: Any, person: Person, folder: Path, said: list[Any], many: Callable[..., Any], pump: Pump
+) -> None:
+    pick(page, 0, 1)
+    many("Add")
+    person.type("Tag", "night", end="")
+    pump(lambda: person.sees("Changes 2 captions"))
+    assert files(folder)["0.txt"] == b"red, blue\n", "not before it is said"
+    person.click("Change 2 captions")
+    pump(lambda: files(folder)["0.txt"] == b"red, blue, night\n")
+    assert files(folder)["1.txt"] == b"night" and files(folder)["4.txt"] == b"hills at night"
+    assert said[-1][0] == "“night” added: 2 captions"
+    page.undo()
+    assert "1.txt" not in files(folder)
+
+
+def test_tags_are_ticked_by_how_rare_they_are_and_removed(
+    page: Any, person: Person, folder: Path, many: Callable[..., Any], pump: Pump
+) -> None:
+    dialog = many("Remove")
+    pump(lambda: person.sees("No tag is chosen."))
+    assert person.greyed("Change captions")
+    person.click("Tick these")
+    pump(lambda: person.sees("Changes 3 captions"))
+    assert person.sees("\N{RIGHTWARDS ARROW} red")
+    dialog.close(True)
+    pump(lambda: "4.txt" not in files(folder))
+    assert files(folder)["0.txt"] == b"red\n" and files(folder)["2.txt"] == b"red"
+
+
+def test_tags_are_merged_under_the_name_of_the_most_frequent(
+    page: Any, person: Person, folder: Path, many: Callable[..., Any], pump: Pump
+) -> None:
+    dialog = many("")
+    dialog.list.focus_force()
+    pump()
+    for tag in ("green", "red"):
+        dialog.list.go(tag)
+        dialog.list.event_generate("<space>")
+    pump(lambda: person.sees("Changes 1 caption") and dialog.name.get() == "red")
+    person.click("Cancel")
+    assert files(folder)["2.txt"] == b"red, green\nfirst, second"
+    dialog = many("")
+    dialog.list.focus_force()
+    pump()
+    dialog.list.go("green")
+    dialog.list.event_generate("<space>")
+    person.type("New name", "olive", end="")
+    pump(lambda: person.sees("Changes 1 caption"))
+    dialog.close(True)
+    pump(lambda: files(folder)["2.txt"] == b"red, olive\nfirst, second")
 
 
 def test_find_and_replace_counts_first_and_says_what_is_wrong_with_a_pattern(
-    page: Any, person: Person, folder: Path, pump: Pump
+    page: Any, person: Person, folder: Path, many: Callable[..., Any], pump: Pump
 ) -> None:
+    dialog = many("Find and replace")
     person.type("Find", "RED", end="")
-    pump(lambda: person.finds("Found in 2 captions"))
+    person.type("Replace with", "x", end="")
+    pump(lambda: person.sees("Changes 2 captions"))
     person.click("Match case")
-    assert person.finds("Not found")
+    pump(lambda: person.sees("No caption would change"))
     person.click("Regular expression")
-    page.tags.find.set("")
     person.type("Find", "(r", end="")
-    pump(lambda: person.finds('"(r" is not a regular expression'))
-    assert person.greyed("Replace")
-    page.tags.find.set("")
+    pump(lambda: person.sees('"(r" is not a regular expression'))
+    assert person.greyed("Change captions")
     person.type("Find", "(r)ed", end="")
+    person.type("Replace with", "\\7", end="")
+    pump(lambda: person.sees("cannot replace what was found"))
     person.type("Replace with", "\\1uby", end="")
-    pump(lambda: person.finds("Found in 2 captions"))
-    person.click("Replace")
-    assert files(folder)["0.txt"] == b"ruby, blue\n"
-    page.tags.find.set("(b)lue")
-    page.tags.new.set("\\7")
-    person.click("Replace")
-    assert person.finds("cannot replace what was found")
+    pump(lambda: person.sees("Changes 2 captions"))
+    dialog.close(True)
+    pump(lambda: files(folder)["0.txt"] == b"ruby, blue\n")
 
 
 def test_what_is_being_typed_is_saved_before_a_change_of_many(page: Any, folder: Path) -> None:
     pick(page, 4)
     write(page, "hills")
-    page.tags.tag.set("red")
-    page.tags.add()
+    page.work.edit(add_tag("red"), page.work.shown)
     assert files(folder)["4.txt"] == b"hills, red"
     assert page.editor.text.get() == "hills, red"
 
@@ -365,9 +425,9 @@ def test_what_is_being_typed_is_saved_before_a_change_of_many(page: Any, folder:
 
 
 def test_filters_by_text_tag_and_missing(page: Any, person: Person, pump: Pump) -> None:
-    person.type("Name or caption", "hills", end="")
+    person.type("Find in captions", "hills", end="")
     pump(lambda: person.sees("1 of 5 images"))
-    assert shown(person)[0] == "4.png"
+    assert page.work.shown == [4]
     person.type("hills", "", end="")
     pump(lambda: person.sees("5 images · 2"))
     person.click("All images")
@@ -375,9 +435,7 @@ def test_filters_by_text_tag_and_missing(page: Any, person: Person, pump: Pump) 
     assert page.work.shown == [1, 3] and person.sees("2 of 5 images")
     person.click("Without a caption")
     person.click("All images")
-    person.click("Any tag")
-    person.click("green")
-    assert page.work.shown == [2]
+    assert page.work.shown == [0, 1, 2, 3, 4]
 
 
 def test_an_image_that_gets_its_caption_stays_in_view_until_the_filter_is_asked_again(
@@ -389,15 +447,14 @@ def test_an_image_that_gets_its_caption_stays_in_view_until_the_filter_is_asked_
     write(page, "now it has one")
     page.step(1)
     assert page.work.shown == [1, 3] and page.editor.number == 3
-    person.type("Name or caption", "3", end="")
+    person.type("Find in captions", "3", end="")
     pump(lambda: page.work.shown == [3])
     person.type("3", "", end="")
     pump(lambda: page.work.shown == [3])
 
 
 def test_the_way_back_of_a_toast_takes_back_nothing_that_came_later(page: Any, folder: Path, said: list[Any]) -> None:
-    page.tags.tag.set("new")
-    page.tags.add()
+    page.work.edit(add_tag("new"), page.work.shown)
     back = said[-1][1]
     pick(page, 4)
     write(page, "typed meanwhile")
@@ -414,6 +471,8 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
     begun, go_on, flush = threading.Event(), threading.Event(), files_module.flush_to_disk
 
     def wait(path: Path) -> None:
+        if settings_folder() in (path, path.parent):  # the journal
+            return
         begun.set()
         assert go_on.wait(60)
         flush(path)
@@ -451,7 +510,7 @@ def test_a_long_change_is_waited_for_with_the_window_alive(
         slow[1].set()
 
     when_busy(root, look)
-    assert page.work.add_tag([0, 2], "new") == ""
+    assert page.work.edit(add_tag("new"), [0, 2]) == ""
     assert drawn == [("Writing captions", "0 of 2")]
     assert slow[0].is_set()
     assert files(folder)["2.txt"].startswith(b"red, green, new")
@@ -468,7 +527,7 @@ def test_a_long_change_that_is_cancelled_puts_everything_back(
         slow[1].set()
 
     when_busy(root, cancel)
-    assert "Cancelled. Nothing was changed." in page.work.add_tag([0, 2], "new")
+    assert "Cancelled. Nothing was changed." in page.work.edit(add_tag("new"), [0, 2])
     assert files(folder) == before
     assert not page.work.can_undo
 
@@ -541,9 +600,59 @@ def test_reading_again_asks_before_it_throws_away_what_could_not_be_saved(
     assert page.editor.text.get() == "changed by another program"
 
 
-def test_what_was_wrong_with_a_tag_is_gone_after_any_change(page: Any, person: Person) -> None:
-    page.tags.add()
-    assert person.finds("Type a tag first.")
-    person.click("All images")
-    person.click("Without a caption")
-    assert not person.finds("Type a tag first.")
+# Encodings ------------------------------------------------------------------------------------------------------------
+
+
+def test_files_in_other_encodings_are_counted_shown_and_converted_as_one_change(
+    page: Any, folder: Path, person: Person, said: list[Any], pump: Pump
+) -> None:
+    (folder / "0.txt").write_bytes("синий".encode("cp1251"))
+    (folder / "2.txt").write_bytes("röt\r\n".encode("utf-16"))
+    (folder / "4.txt").write_bytes(b"\xef\xbb\xbfhills")
+    before = files(folder)
+    page.read()
+    pump(lambda: person.sees("3 captions are not plain UTF-8"))
+    assert "Convert it to UTF-8 first" in page.work.edit(add_tag("new"), [0]), "nothing is written by a guess"
+    person.click("Convert to UTF-8")
+    pump(lambda: person.dialog() == "Convert to UTF-8")
+    person.click("Western European (Windows-1252)")
+    person.click("Cyrillic (Windows-1251)")
+    assert person.sees("0.png: синий")
+    person.click("Convert 3 files")
+    pump(lambda: files(folder)["0.txt"] == "синий".encode())
+    assert files(folder)["2.txt"] == "röt\r\n".encode() and files(folder)["4.txt"] == b"hills"
+    assert said[-1][0] == "Converted to UTF-8: 3 captions"
+    pump(lambda: not person.sees("not plain UTF-8"))
+    said[-1][1]()
+    assert files(folder) == before
+
+
+def test_a_change_that_was_killed_is_offered_to_be_taken_back(
+    page: Any, folder: Path, person: Person, pump: Pump
+) -> None:
+    path = settings_folder() / "captions-3-0.json"
+    rows = [[str(folder / "0.txt"), "b2xk", "cmVkLCBibHVlCg=="], [str(folder / "1.txt"), None, "bmV3"]]
+    write_text(path, json.dumps(rows))
+    page.read()
+    pump(lambda: person.sees("A change of 2 captions was cut short: 1 file was written."))
+    person.click("Put them back")
+    pump(lambda: files(folder)["0.txt"] == b"old" and not person.sees("cut short"))
+    assert not path.exists()
+
+
+# Captions that are in no files ----------------------------------------------------------------------------------------
+
+
+def test_a_caption_in_a_table_says_where_it_can_be_changed(
+    page: Any, folder: Path, person: Person, context: AppContext, pump: Pump
+) -> None:
+    table = folder / "list.csv"
+    table.write_text("file_name,text\n0.png,from the table\n", encoding="utf-8")
+    context.draft.put("concepts.0.path", str(table))
+    page.shown()
+    pump(lambda: page.editor.text.get() == "from the table")
+    assert person.sees("This caption is a row of") and person.sees("Change it there, and press Reload.")
+    assert page.editor.text.reason and "Change it there" in page.work.edit(add_tag("x"), page.work.shown)
+    image = (folder / "0.png").read_bytes()
+    assert page.editor.save(pressed=True) and "Change it there" in page.work.write(0, "over the image")
+    assert (folder / "0.png").read_bytes() == image

@@ -12,20 +12,29 @@ from app.gui.kit.base.theme import px, rgb, surface_of, theme
 from app.gui.kit.controls.option_list import fitting
 
 LINE = 19
-PADDING = 4
+PADDING, BESIDE = 4, 9
+LONGEST = 600  # letters of a text that is broken into lines: more cannot be seen
 FINER = 3
 SWITCH = (34, 18, 9)  # width, height, distance from the edges
 
 
 class Cell:
-    """A picture over up to three lines of words. The painter calls `image`, `words` and `mark`."""
+    """A picture over words. The painter calls `image`, `paragraph`, `words` and `mark`.
 
-    def __init__(self, canvas: tk.Canvas, size: tuple[float, float], lines: int) -> None:
-        self._canvas, self._size = canvas, (px(size[0]), px(size[1]))
+    Args:
+        size: in pixels of the screen.
+        lines: of words, each by itself.
+        wrapped: lines of a text above those, broken where the cell ends.
+    """
+
+    def __init__(self, canvas: tk.Canvas, size: tuple[int, int], lines: int, wrapped: int = 0) -> None:
+        self._canvas, self._size, self._wrapped = canvas, size, wrapped
+        self._pitch = int(theme.font("small").metrics("linespace")) if wrapped else 0
         self._back = canvas.create_image(0, 0, anchor="nw")
         self._image = canvas.create_image(0, 0)
         self._empty = canvas.create_text(0, 0, justify="center")
         self._lines = [canvas.create_text(0, 0, anchor="w") for _ in range(lines)]
+        self._text = canvas.create_text(0, 0, anchor="nw", width=size[0] - px(2 * BESIDE)) if wrapped else 0
         self._plate = canvas.create_rectangle(-99, -99, -99, -99, width=0)
         self._mark = canvas.create_text(0, 0, anchor="ne")
         self._shown: tuple[int, int] | None = None
@@ -38,12 +47,19 @@ class Cell:
     def picture_size(self) -> int:
         """Pixels of the longer side that a picture may have."""
         wide, high = self._size
-        return min(wide, high - len(self._lines) * px(LINE)) - 2 * px(PADDING)
+        return min(wide, high - self._words_high) - 2 * px(PADDING)
+
+    @property
+    def _words_high(self) -> int:
+        high = len(self._lines) * px(LINE)
+        return high + self._wrapped * self._pitch + px(PADDING) if self._wrapped else high
 
     def clear(self) -> None:
         self.image(None)
         for line in range(len(self._lines)):
             self.words(line, "")
+        if self._text:
+            self.paragraph("")
         self.mark("")
 
     def image(self, photo: ImageTk.PhotoImage | None, instead: str = "") -> None:
@@ -60,6 +76,18 @@ class Cell:
         beside = px(SWITCH[0] + SWITCH[2] - 4) if self._switch and line == len(self._lines) - 1 else 0
         cut = fitting(text, self._size[0] - px(16) - beside, font)
         self._canvas.itemconfigure(self._lines[line], text=cut, fill=theme.colour(role), font=theme.font(font))
+
+    def paragraph(self, text: str, role: str = "text") -> None:
+        """The text above the lines; what is too long for it ends in "…"."""
+        canvas, item = self._canvas, self._text
+        canvas.itemconfigure(item, text=text[:LONGEST], fill=theme.colour(role), font=theme.font("small"))
+        if not text:
+            return
+        left, top, _, bottom = canvas.bbox(item)
+        if bottom - top > (self._wrapped + 0.5) * self._pitch:
+            below = top + (self._wrapped - 0.5) * self._pitch
+            end = canvas.index(item, f"@{left + self._size[0]},{below}")
+            canvas.itemconfigure(item, text=f"{text[: max(end - 2, 0)].rstrip(' ,')}…")
 
     def mark(self, text: str, role: str = "changed") -> None:
         """A word in the upper right corner, on a plate: the picture may have any colour."""
@@ -106,13 +134,16 @@ class Cell:
         self._place_switch()
         wide, high = self._size
         call = self._canvas.coords
-        words = len(self._lines) * px(LINE)
+        words = self._words_high
         middle = y + (high - words - px(PADDING if words else 0)) // 2 + px(1)
         call(self._back, x, y)
         call(self._image, x + wide // 2, middle)
         call(self._empty, x + wide // 2, middle)
+        if self._text:
+            call(self._text, x + px(BESIDE), y + high - words - px(2))
+        below = y + high - len(self._lines) * px(LINE)
         for line, item in enumerate(self._lines):
-            call(item, x + px(8), y + high - words + line * px(LINE) + px(LINE) // 2 - px(4))
+            call(item, x + px(8), below + line * px(LINE) + px(LINE) // 2 - px(4))
         call(self._mark, x + wide - px(10), y + px(8))
         if self._word:
             self._place_plate()
@@ -126,8 +157,7 @@ class Cell:
 
     def remove(self) -> None:
         self._canvas.delete(self._back, self._image, self._empty, self._plate, self._mark, *self._lines)
-        if self._switch:
-            self._canvas.delete(self._switch)
+        self._canvas.delete(*(item for item in (self._switch, self._text) if item))
 
 
 @lru_cache(maxsize=24)

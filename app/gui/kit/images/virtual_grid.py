@@ -28,12 +28,15 @@ class VirtualGrid(Painted, tk.Canvas):
     Args:
         paint: gives a cell its picture and words.
         cell: width and height at 100 %.
-        lines: lines of words under the picture, 0 to 3.
+        lines: lines of words under the picture.
         on_select: called after the choice has changed.
         on_open: called with the index.
         on_menu: called with the index and the event of a right click; what was clicked is chosen first.
         on_switch: called with the index when the switch of a cell is clicked (`cell.switch`).
     """
+
+    wrapped = 0  # lines of a text above the lines of words (`cell.paragraph`)
+    stretch = False  # whether cells grow wider until they fill the row
 
     def __init__(
         self,
@@ -50,6 +53,7 @@ class VirtualGrid(Painted, tk.Canvas):
         super().__init__(master, bd=0, highlightthickness=px(2), takefocus=1, width=1, height=1)
         self.surface = surface_of(master)
         self._fill, self._cell_size, self._lines = paint, cell, lines
+        self._wide, self._high = px(cell[0]), px(cell[1])  # of a cell, in pixels of this screen
         self._on_select, self._on_open, self._on_menu, self._on_switch = on_select, on_open, on_menu, on_switch
         self.count = 0
         self.selection: set[int] = set()
@@ -103,6 +107,13 @@ class VirtualGrid(Painted, tk.Canvas):
         if not keep:
             self.yview_moveto(0.0)
 
+    def resize(self, cell: tuple[float, float]) -> None:
+        """Cells of another size; the current one, or the first in view, stays in view."""
+        seen = self.current if self.current in self._cells else min(self._cells, default=0)
+        self._cell_size = cell
+        self._remake()
+        self.see(seen)
+
     def refresh(self, index: int | None = None) -> None:
         """Paint one cell again, or all that are in view; those out of view cost nothing."""
         for each in [index] if index is not None else list(self._cells):
@@ -125,7 +136,7 @@ class VirtualGrid(Painted, tk.Canvas):
 
     def see(self, index: int) -> None:
         """Scroll no more than needed to show a cell."""
-        top, high = self._row_top(index // self._columns), px(self._cell_size[1])
+        top, high = self._row_top(index // self._columns), self._high
         shown, room = self.canvasy(0), self.winfo_height()
         whole = max(self._whole(), 1)
         if top < shown:
@@ -145,11 +156,17 @@ class VirtualGrid(Painted, tk.Canvas):
         behind = theme.colour(self.surface)
         self.configure(bg=behind, highlightbackground=behind)
         self._ring(events.by_keyboard)
+        self._remake()
+
+    def _remake(self) -> None:
+        self._delete_cells()
+        self._arrange()
+
+    def _delete_cells(self) -> None:
         self._release_all()
         for cell in self._free:
             cell.remove()
         self._free.clear()
-        self._arrange()
 
     def _ring(self, on: bool) -> None:
         self.configure(highlightcolor=theme.colour("accent" if on else self.surface))
@@ -158,7 +175,7 @@ class VirtualGrid(Painted, tk.Canvas):
         return str(self.tk.call("tk", "windowingsystem")) == "aqua"
 
     def _row_top(self, row: int) -> int:
-        return px(GAP) + row * (px(self._cell_size[1]) + px(GAP))
+        return px(GAP) + row * (self._high + px(GAP))
 
     def _whole(self) -> int:
         return self._row_top(-(-self.count // self._columns))
@@ -171,6 +188,12 @@ class VirtualGrid(Painted, tk.Canvas):
         each = px(self._cell_size[0]) + px(GAP)
         self._columns = max(1, (wide - px(GAP)) // each)
         self._left = px(8)  # in line with the title above
+        size = (px(self._cell_size[0]), px(self._cell_size[1]))
+        if self.stretch:
+            size = (max(size[0], (wide - self._left) // self._columns - px(GAP)), size[1])
+        if size != (self._wide, self._high):
+            self._wide, self._high = size
+            self._delete_cells()
         self.configure(scrollregion=(0, 0, 1, max(self._whole(), self.winfo_height() - 2 * px(2))))
         for index, cell in self._cells.items():
             self._place(cell, index)
@@ -187,7 +210,7 @@ class VirtualGrid(Painted, tk.Canvas):
     def _fill_view(self) -> None:
         """Cells for what is in view, and none for what is not."""
         self._pending = ""
-        each = px(self._cell_size[1]) + px(GAP)
+        each = self._high + px(GAP)
         first = max(0, int(self.canvasy(0) - px(GAP)) // each) * self._columns
         last = (int(self.canvasy(self.winfo_height())) // each + 1) * self._columns
         wanted = range(first, min(last, self.count))
@@ -195,16 +218,19 @@ class VirtualGrid(Painted, tk.Canvas):
             self._free.append(self._cells.pop(index))
         for index in wanted:
             if index not in self._cells:
-                cell = self._free.pop() if self._free else Cell(self, self._cell_size, self._lines)
+                cell = self._free.pop() if self._free else self._new_cell()
                 self._cells[index] = cell
                 self._place(cell, index)
                 self._paint_cell(cell, index)
         for cell in self._free:
             cell.place(-9999, -9999)
 
+    def _new_cell(self) -> Cell:
+        return Cell(self, (self._wide, self._high), self._lines, self.wrapped)
+
     def _place(self, cell: Cell, index: int) -> None:
         row, column = divmod(index, self._columns)
-        cell.place(self._left + column * (px(self._cell_size[0]) + px(GAP)), self._row_top(row))
+        cell.place(self._left + column * (self._wide + px(GAP)), self._row_top(row))
 
     def _paint_cell(self, cell: Cell, index: int) -> None:
         cell.clear()
@@ -219,7 +245,7 @@ class VirtualGrid(Painted, tk.Canvas):
 
     def at(self, x: int, y: int) -> int:
         """The index under a place in this widget; -1 for none."""
-        wide, high = px(self._cell_size[0]), px(self._cell_size[1])
+        wide, high = self._wide, self._high
         column, across = divmod(x - self._left, wide + px(GAP))
         row, down = divmod(int(self.canvasy(y)) - px(GAP), high + px(GAP))
         index = row * self._columns + column
@@ -229,8 +255,8 @@ class VirtualGrid(Painted, tk.Canvas):
     def _over_switch(self, index: int, x: int, y: int) -> bool:
         """Whether a place in this widget is on the switch of a cell, or a little beside it."""
         row, column = divmod(index, self._columns)
-        right = self._left + column * (px(self._cell_size[0]) + px(GAP)) + px(self._cell_size[0])
-        bottom = self._row_top(row) + px(self._cell_size[1])
+        right = self._left + column * (self._wide + px(GAP)) + self._wide
+        bottom = self._row_top(row) + self._high
         wide, high, gap = (px(size) for size in SWITCH)
         return x >= right - gap - wide - px(4) and int(self.canvasy(y)) >= bottom - gap - high - px(4)
 
@@ -264,7 +290,7 @@ class VirtualGrid(Painted, tk.Canvas):
         self.see(index)
 
     def _key(self, event: tk.Event[Any], key: str, steps: int) -> str:
-        page = max(1, self.winfo_height() // (px(self._cell_size[1]) + px(GAP))) * self._columns
+        page = max(1, self.winfo_height() // (self._high + px(GAP))) * self._columns
         far = {"Up": -self._columns, "Down": self._columns, "Prior": -page, "Next": page}
         steps = {**far, "Home": -self.count, "End": self.count}.get(key, steps)
         if self.count:
