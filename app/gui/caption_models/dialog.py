@@ -35,6 +35,15 @@ SENTENCES_OF = ("captioner", "prompt", "length", "prefix", "exclude")  # setting
 STAGES = {"tags": "stage.tagging", "sentences": "stage.captioning"}
 
 
+def make_captions(
+    master: Any, context: AppContext, selected: Sequence[str] = (), written: Callable[[], object] = lambda: None
+) -> None:
+    """Open the dialog for all concepts that are switched on, if there is one."""
+    concepts = [number for number, concept in enumerate(context.draft.get("concepts")) if concept["enabled"]]
+    if concepts:
+        MakeCaptions(master, context, concepts, selected, written)
+
+
 class MakeCaptions(Dialog):
     """Open it for the concepts with images.
 

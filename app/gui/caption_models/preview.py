@@ -34,9 +34,8 @@ class PreviewRow(Frame):
         right = Frame(self)
         right.pack(side="left", fill="both", expand=True)
         was = " ".join(shot.text.split())[:LONGEST] or tr("no caption")
-        Label(right, tr("{name} · was: {caption}", name=shot.file.name, caption=was), font="small", role="text2").pack(
-            fill="x", pady=(0, px(4))
-        )
+        head = tr("{name} · was: {caption}", name=shot.file.name, caption=was)
+        Label(right, head, font="small", role="text2", wrap=True).pack(fill="x", pady=(0, px(4)))
         self.tags = TagFlow(right)
         self.text = Label(right, "", wrap=True)
         self.line = Frame(right)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image
 
+from app.gui.caption_models.suggest import Suggest
 from app.gui.captions.edits import toggled
 from app.gui.captions.files import Caption, tags_of
 from app.gui.captions.selection import CaptionSelection
@@ -61,6 +62,8 @@ class CaptionEditor(Frame):
         self.beside_tokens = Frame(self)
         self.beside_tokens.pack(fill="x", pady=(px(7), 0))
         self._tokens = TokenLines(self.beside_tokens, context)
+        self.suggest = Suggest(self.beside_tokens, context, self._asked, self._suggested)
+        self.suggest.pack(side="right", anchor="n")
         self._as_utf8 = Button(self, tr("Save as UTF-8"), lambda: self.save(pressed=True), image="save", hint="Ctrl+S")
         self._sizes: WorkerPoll[tuple[int, int]] = WorkerPoll(self, self._measured)
         self.until_destroyed(self._sizes.cancel)
@@ -166,13 +169,27 @@ class CaptionEditor(Frame):
         self.number = -1
         self.show(-1)
 
+    def _asked(self) -> tuple[Values, DataFile] | None:
+        """The image of now with its concept, if its text can be changed."""
+        caption = self._caption
+        concept = self._concept_of(caption) if caption and not self.text.reason else None
+        return (concept, caption.image) if caption and concept else None
+
+    def _suggested(self, image: DataFile, text: str) -> None:
+        """A caption by a model; it is saved as what is typed is."""
+        if (caption := self._caption) is not None and caption.image == image and not self.text.reason:
+            self._put(text)
+
+    def _put(self, text: str) -> None:
+        inner = self.text.inner
+        assert inner is not None
+        inner.replace("1.0", "end-1c", text)
+        self.text.flush()
+
     def toggle(self, tag: str) -> None:
         """Add a tag to the text, or take it out."""
         if self.number >= 0 and not self.text.reason:
-            inner = self.text.inner
-            assert inner is not None
-            inner.replace("1.0", "end-1c", toggled(self.text.get(), tag))
-            self.text.flush()
+            self._put(toggled(self.text.get(), tag))
 
     @property
     def tags(self) -> set[str]:

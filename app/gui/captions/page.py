@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from app.gui.busy_dialog import run_blocking
-from app.gui.caption_models.dialog import MakeCaptions
+from app.gui.caption_models.dialog import make_captions
 from app.gui.captions.batch import CutShort, cut_short
 from app.gui.captions.editor import CaptionEditor
 from app.gui.captions.edits import Edit
@@ -195,10 +195,9 @@ class CaptionsPage(Page):
 
     def _make_captions(self) -> None:
         """Have models write captions; what was typed is saved first."""
-        concepts = [n for n, concept in enumerate(self.context.draft.get("concepts")) if concept["enabled"]]
-        if concepts and self.editor.save():
+        if self.editor.save():
             selected = [str(self.work.captions.all[number].image) for number in self.work.chosen]
-            MakeCaptions(self, self.context, concepts, selected, self.read)
+            make_captions(self, self.context, selected, self.read)
 
     def reveal(self, path: str) -> None:
         """Show what passes one of the filters, as the files are now."""

@@ -102,6 +102,7 @@ class ConceptsPage(Page):
                 lambda: self._open_at(self._grid.current),
                 tr("Return, or a double click"),
             ),
+            (tr("Make captions"), "captions", self.make_captions, tr("Captions of these images by models")),
             (tr("Duplicate"), "copy", self.duplicate, "Ctrl+D"),
             (tr("Remove"), "trash-2", self.remove, tr("Delete. The images stay where they are")),
         ):
@@ -242,6 +243,7 @@ class ConceptsPage(Page):
         spot.place(x=event.x, y=event.y)
         actions = {
             tr("Settings"): lambda: self._open_at(index),
+            tr("Make captions"): self.make_captions,
             tr("Duplicate"): self.duplicate,
             tr("Switch off") if self._list.any_enabled(self.chosen()) else tr("Switch on"): self._turn,
             tr("Remove"): self.remove,
@@ -278,6 +280,13 @@ class ConceptsPage(Page):
     def drop(self, paths: Sequence[Path]) -> None:
         """Folders were chosen or dropped."""
         self._show_number(self._list.add(paths))
+
+    def make_captions(self) -> None:
+        """Captions of the chosen concepts' images, by models."""
+        from app.gui.caption_models.dialog import MakeCaptions  # noqa: PLC0415 - as the dialog of a concept
+
+        if chosen := self.chosen():
+            MakeCaptions(self, self.context, chosen, written=self.shown)
 
     def duplicate(self) -> None:
         self._show_number(self._list.duplicate(self.chosen()))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from app.gui.caption_models.dialog import MakeCaptions
 from app.gui.concepts.list_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import Badge, Button, Frame, Label, LinkButton, RoundFrame, accept_files, can_drop, px
@@ -97,6 +98,7 @@ class ImagesStep(Step):
         head = Frame(self.body)
         head.pack(fill="x", pady=(0, px(4)))
         LinkButton(head, tr("Settings"), lambda: self._open(facts.number)).pack(side="right")
+        LinkButton(head, tr("Make captions"), lambda: self._caption(facts.number)).pack(side="right", padx=px(10))
         role = "error" if facts.found is None else "text2"
         Label(head, facts.title, font="bold").pack(side="left", padx=(0, px(10)))
         Label(head, summary_of(facts), role=role, wrap=True).pack(side="left", fill="x", expand=True)
@@ -134,6 +136,9 @@ class ImagesStep(Step):
 
     def add(self, paths: Sequence[Path]) -> None:
         self._actions.add(paths)
+
+    def _caption(self, number: int) -> None:
+        MakeCaptions(self, self.context, [number], written=self.look)
 
     def _open(self, number: int) -> None:
         self.context.go("concepts", f"concepts.{number}.path")
