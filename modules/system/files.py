@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Lock
 
 # What a disk, and not the program, is to blame for: full, over a quota, read-only, no permission, gone, failing.
 DISK_ERRNOS = {
@@ -73,13 +74,15 @@ Draft = tuple[Path, int]  # and the number of its writer, 0 if it has none
 # What earlier processes left in each folder that this one writes to, by the name of the file. Looked for once: a folder
 # of 20,000 captions takes longer to list than a caption takes to write.
 _drafts_in: dict[Path, dict[str, list[Draft]]] = {}
+_looking = Lock()  # several threads that write to one folder list it once
 
 
 def _delete_left_drafts(final: Path) -> None:
     """Delete drafts of a file whose writers are no more."""
     folder = final.parent.absolute()
-    if folder not in _drafts_in:
-        _drafts_in[folder] = _all_drafts(folder)
+    with _looking:
+        if folder not in _drafts_in:
+            _drafts_in[folder] = _all_drafts(folder)
     left = _drafts_in[folder].get(final.name, [])
     for draft in list(left):
         path, number = draft

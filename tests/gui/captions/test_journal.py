@@ -35,6 +35,7 @@ def killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[Pat
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(batch, "_put", until_the_second)
+        patch.setattr(batch, "AT_ONCE", 1)
         write_all(changes, lambda *_: None, lambda: False)
     yield changes
     kept.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from app.gui import busy_dialog
+from app.gui.captions import batch
 from app.gui.captions.edits import add_tag
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
@@ -477,6 +478,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> tuple[threading.Event, threading.Ev
         assert go_on.wait(60)
         flush(path)
 
+    monkeypatch.setattr(batch, "AT_ONCE", 1)
     monkeypatch.setattr(busy_dialog, "SOON_S", 0.0)
     monkeypatch.setattr(files_module, "flush_to_disk", wait)
     return begun, go_on

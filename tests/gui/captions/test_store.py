@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.gui.captions import edits
+from app.gui.captions import batch, edits
 from app.gui.captions.files import bytes_of, read_captions
 from app.gui.captions.store import CaptionStore, Filter
 from app.gui.captions.token_count import chunk_size, token_counter
@@ -167,7 +167,10 @@ def test_when_one_file_cannot_be_written_none_is_changed(
     assert captions.all[0].lines == ["red robot, smiling"]
 
 
-def test_a_cancelled_change_of_many_puts_everything_back(captions: CaptionStore, folder: Path) -> None:
+def test_a_cancelled_change_of_many_puts_everything_back(
+    captions: CaptionStore, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batch, "AT_ONCE", 1)
     before, steps = bytes_in(folder), list[tuple[int, int]]()
     captions.report = lambda done, total: steps.append((done, total))
     captions.stop = lambda: len(steps) == 2

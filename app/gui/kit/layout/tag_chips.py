@@ -28,7 +28,7 @@ class _Drawn:
 class TagChips(Painted, tk.Canvas):
     """`show(tags, lit)`; nothing else moves when it changes, because its size is its master's affair.
 
-    Left and Right walk, space and Return press. A click leaves the focus where it was: one goes on typing.
+    Left and Right walk, space and Return press.
 
     Args:
         on_press: called with the tag.
