@@ -64,7 +64,7 @@ def way_problem(settings: Mapping[str, Any]) -> list[Problem]:
     """The same of settings alone."""
     quantization, share = settings["model.quantization"], settings["model.offload"]
     weights = Problem("plan.held:off") if quantization == "off" else problem("plan.held", held=quantization)
-    twice = [Problem("plan.checkpointed:all")] if settings["training.gradient_checkpointing"] == "all" else []
+    twice = [Problem("plan.checkpointed:all")] if settings.get("training.gradient_checkpointing") == "all" else []
     twice += [Problem("plan.gradients")] if settings.get("training.gradients") == "main_memory" else []
     return [weights, *([problem("plan.offloaded:share", share=share)] if share != "none" else []), *twice]
 

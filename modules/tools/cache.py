@@ -23,20 +23,30 @@ class Settings(Section):
 
 
 def run(settings: Settings, tell: Tell, control: Control) -> str:
-    """Encode what a run with this preset would encode."""
+    """Encode what a run with this preset would encode, with the model held as that run would hold it."""
+    from modules.check.context import CheckContext  # noqa: PLC0415
+    from modules.check.plan.start import hold_as_planned  # noqa: PLC0415
     from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
     from modules.trainer.class_images import with_class_images  # noqa: PLC0415
     from modules.trainer.preparation import open_family, resolved, scan_images  # noqa: PLC0415
     from modules.trainer.prepared_data import cache_with_retry, prepare_data, teacher_cache_for  # noqa: PLC0415
     from modules.trainer.run_folder.disk_retry import DiskRetry  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
+    from modules.trainer.step.prior_preservation import needs_teacher_cache  # noqa: PLC0415
 
     preset = with_absolute_paths(validate(settings.preset))
     check_writable(Path(preset.general.cache))
     family = open_family(preset, tell)
     preset = resolved(preset, family)
-    preset = with_class_images(preset, family, tell, control)
+    asked = preset
+
+    def hold() -> None:
+        hold_as_planned(CheckContext(asked, family, scan_images(asked, tell, control), tell, control))
+
+    preset = with_class_images(asked, family, tell, control, hold)
     index = scan_images(preset, tell, control)
+    if needs_teacher_cache(preset):
+        hold_as_planned(CheckContext(preset, family, index, tell, control))
     with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
         prepared = prepare_data(preset, family, index, cache, tell, control)
         teacher_cache_for(preset, family, prepared.loader, tell, control)

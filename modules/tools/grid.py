@@ -117,10 +117,9 @@ class Drawing:
         presets = {run: subject_of(run, source).preset for run in dict.fromkeys(cell.weights.run for cell in cells)}
         self._tell(Stage("stage.opening-model"))
         try:
-            preset = presets[cells[0].weights.run]
-            model = GridModel(
-                source, preset, self._tell, self._control, merges=any(cell.weights.merges for cell in cells)
-            )
+            preset, merges = presets[cells[0].weights.run], any(cell.weights.merges for cell in cells)
+            prompts = [cell.prompt for cell in cells]
+            model = GridModel(source, preset, prompts, self._tell, self._control, merges=merges)
             self._tell(Stage("stage.reading-prompts"))
             if self._to_measure(cells):
                 model.ask_base()

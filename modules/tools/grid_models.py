@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 import torch
 from torch import Tensor, nn
 
+from modules.check.plan.drawing import hold_to_draw
 from modules.data.cache.store import Cache
 from modules.families import Family
 from modules.families.parts.adapter_origin import read_for, reservations
@@ -26,6 +27,7 @@ from modules.methods.textual_inversion import TokenTables, beside, file_name
 from modules.placement.holding import Holding
 from modules.preset.preset import Preset
 from modules.preset.sections.method import ADAPTERS
+from modules.preset.sections.sampling import Prompt
 from modules.system.weights import open_weights
 from modules.tools.opening.models import open_model
 from modules.tools.weights.merge import OpenMerge, merge_in, opened_merge
@@ -60,13 +62,19 @@ class GridModel:
     copied over its weights, part by part; what was there is kept in main memory, to be put back.
     """
 
-    def __init__(self, source: str, preset: Preset, tell: Tell, control: Control, *, merges: bool) -> None:
-        """`merges`: another model is merged with it. Raises a UserError where the model cannot be read."""
+    def __init__(
+        self, source: str, preset: Preset, prompts: Sequence[Prompt], tell: Tell, control: Control, *, merges: bool
+    ) -> None:
+        """`merges`: another model is merged with it. Raises a UserError where the model cannot be read.
+
+        For a model for which a card has no room, it is held as the memory plan has it, as far as that can be.
+        """
         self.preset, self._tell, self._control = preset, tell, control
-        options = load_options(preset, tell)
-        if merges or preset.method.kind == "full":  # what is packed cannot be written over
-            options = replace(options, holding=Holding())
-        self.family = open_model(source, preset.model.family, options)
+        self.family = open_model(source, preset.model.family, load_options(preset, tell))
+        packs = not merges and preset.method.kind != "full"  # what is packed cannot be written over
+        hold_to_draw(self.family, preset, prompts, tell, packs=packs, texts=True)
+        if not packs:
+            self.family.options = replace(self.family.options, holding=Holding())
         self._base: dict[tuple[str, str], Tensor] = {}  # by component and name: what was there before
         self._second: Family | None = None
         self._merges: dict[str, OpenMerge] = {}  # by their settings

@@ -95,8 +95,12 @@ def _with_seed(prompt: Values, more: int) -> Values:
     return prompt if prompt["seed"] == NEW_EACH_TIME else {**prompt, "seed": prompt["seed"] + more}
 
 
-def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, bool]:
-    """The model with the files on it, and whether any of them can change what its text encoders say."""
+def _opened(preset: Preset, settings: Settings, tell: Tell, larger: Larger) -> tuple[Family, bool]:
+    """The model with the files on it, and whether any of them can change what its text encoders say.
+
+    Of a model for which a card has no room, the denoiser is held as the memory plan has it.
+    """
+    from modules.check.plan.drawing import hold_to_draw  # noqa: PLC0415
     from modules.families.parts.adapter_origin import reservations  # noqa: PLC0415
     from modules.tools.opening.models import add_embeddings, merge_lora, open_model  # noqa: PLC0415
     from modules.trainer.preparation import check_samplers, load_options  # noqa: PLC0415
@@ -104,6 +108,8 @@ def _opened(preset: Preset, settings: Settings, tell: Tell) -> tuple[Family, boo
     tell(Stage("stage.opening-model"))
     family = open_model(preset.model.source, preset.model.family, load_options(preset, tell))
     check_samplers(preset, family)
+    prompts = [larger.of(each, preset.resolution or family.resolution) for each in preset.sampling.prompts]
+    hold_to_draw(family, preset, prompts, tell, texts=bool(settings.loras or settings.embeddings))
     loras = [(Path(file), strength) for file, strength in map(file_and_strength, settings.loras)]
     for lora, strength in loras:
         unread: list[str] = []
@@ -126,6 +132,11 @@ class Larger(NamedTuple):
     def steps_of(self, prompt: Prompt) -> int:
         """Steps that an image takes, with those of its second pass."""
         return prompt.steps + (max(1, int(prompt.steps * self.strength)) if self.scale > 1 else 0)
+
+    def of(self, prompt: Prompt, usual: int) -> Prompt:
+        """The prompt with the size at which it is drawn last."""
+        sides = {side: round((getattr(prompt, side) or usual) * self.scale) for side in ("width", "height")}
+        return prompt.model_copy(update=sides)
 
     def drawn(self, sample: Sample, sampler: Sampler, step_done: Callable[[int], None]) -> Sample:
         """The image drawn again from its own enlargement; its prompt stays that of the first pass, as A1111 has it."""
@@ -162,7 +173,7 @@ class Drawing:
 
         self._preset, self._tell, self._control = preset, tell, control
         self._larger = Larger(settings.hires_scale, settings.hires_strength)
-        self.family, self._keeps_encoders = _opened(preset, settings, tell)
+        self.family, self._keeps_encoders = _opened(preset, settings, tell, self._larger)
         resolution, seed = resolved(preset, self.family).resolution, preset.general.seed
         self._sampler = Sampler(self.family, resolution, cache_texts=True, sampling=preset.sampling, seed=seed)
         self._done, self._total = 0, 0

@@ -186,9 +186,6 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
         name = f"images {batch_shape.size}"
         return counts.get(name, preset, (), lambda: (image_bytes(family, preset, batch_shape),))
 
-    def samples(preset: Preset) -> tuple[int, ...]:
-        return counts.get("samples", preset, ("method", "sampling", "training"), lambda: sample_bytes(family, preset))
-
     on_card = counts_for_a_card(device_named(preset.general.device))
     names, texts = family.component_names, family.text_encoders
     return Work(
@@ -200,10 +197,19 @@ def count_work(family: Family, preset: Preset, batch_shape: BatchShape, held: se
             ("text", batch_shape.caption, batch_shape.captions), preset, (),
             lambda: text_bytes(family, preset, batch_shape),
         ) if batch_shape.caches_text else None,
-        _vae(preset, samples) if _draws(preset) else None,
+        sample_work(family, preset, counts) if _draws(preset) else None,
         counts.get("offloaded", preset, (), lambda: offloaded_bytes(family, preset)) if preset.model.offloaded else 0,
         counts.get("largest", preset, (), lambda: largest_tensor(family)),
     )  # fmt: skip
+
+
+def sample_work(family: Family, preset: Preset, counts: SizeCache) -> Vae:
+    """Count drawing and decoding of the preset's prompts, beside weights."""
+
+    def samples(preset: Preset) -> tuple[int, ...]:
+        return counts.get("samples", preset, ("method", "sampling", "training"), lambda: sample_bytes(family, preset))
+
+    return _vae(with_precision(preset), samples)
 
 
 def count_step(

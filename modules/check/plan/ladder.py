@@ -68,12 +68,17 @@ def descent(preset: Preset, on_card: bool) -> Iterator[dict[str, str]]:
 
 def ladder(preset: Preset, *, on_card: bool) -> tuple[list[Way], list[Way]]:
     """The ways that may be taken, first to last, and those that are only shown. What a person has set stays so."""
+    if preset.method.kind == "full" and "denoiser" in preset.trained_parts():
+        ways = (WHOLE, GRADIENTS_ASIDE) if on_card else (WHOLE,)
+        return [way for way in ways if preset.training.gradients in ("auto", way.gradients)], []
+    return frozen_ladder(preset, on_card=on_card)
+
+
+def frozen_ladder(preset: Preset, *, on_card: bool) -> tuple[list[Way], list[Way]]:
+    """The same of a denoiser that is not trained itself."""
     model, prefer = preset.model, preset.general.prefer
     ways, others = LADDERS[prefer], OTHERS[prefer]
-    if preset.method.kind == "full" and "denoiser" in preset.trained_parts():
-        ways, others = (WHOLE, GRADIENTS_ASIDE) if on_card else (WHOLE,), ()
-        ways = tuple(way for way in ways if preset.training.gradients in ("auto", way.gradients))
-    elif model.quantization != "auto":
+    if model.quantization != "auto":
         ways, others = (Way(model.quantization), Way(model.quantization, offloads=True)), ()
     offloads = {False, on_card} if model.offload == "auto" else {bool(model.offloaded)}
     return tuple([way for way in row if way.offloads in offloads] for row in (ways, others))  # type: ignore[return-value]

@@ -16,7 +16,7 @@ from modules.preset.paths import get
 from modules.preset.preset import Preset
 from modules.sentences.problem import problem
 from modules.system.devices import DTYPES
-from modules.trainer.preparation import WITHOUT_PLAN, with_planned, without_plan
+from modules.trainer.preparation import WITHOUT_PLAN, load_options, with_planned, without_plan
 
 Settings = Mapping[str, Any]
 
@@ -62,6 +62,12 @@ def decide(context: CheckContext, earlier: Earlier | None) -> Decided:
     rung = plan.rungs[plan.chosen]
     batch = context.preset.training.batch_size
     return Decided(rung.settings, batch // rung.batch_parts if rung.batch_parts > 1 else 0)
+
+
+def hold_as_planned(context: CheckContext) -> None:
+    """Have the context's family load its denoiser as a run that begins now would."""
+    assert context.family is not None
+    context.family.options = load_options(decide(context, None).applied(context.preset), context.tell)
 
 
 def _is_smaller(place: Place, earlier: Earlier) -> bool:

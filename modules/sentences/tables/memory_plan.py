@@ -32,5 +32,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "plan.too-large": ("too large", ""),
     "plan.too-small": ("too small", ""),
     "plan.aside": ("{count:1 block|# blocks} in main memory", ""),
+    "drawing.held": ("{card} has no room to draw with the model as it is: {how:list}.", ""),
+    "drawing.too-large": (
+        "Drawing takes about {needed:bytes}, and {card} has {usable:bytes} for it: it may run out of memory.",
+        "Make smaller images, close other programs, or set {general.device} to cpu."),
     "check.no-such-card": ('"{card}" is no graphics card that Seachange knows.', "Known are {names:list}."),
 }

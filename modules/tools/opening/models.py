@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import Tensor
@@ -13,8 +13,9 @@ from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.families import Family, LoadOptions, family_class
 from modules.families.parts.adapter_origin import read_for, reservations
+from modules.families.parts.building import file_name
 from modules.families.parts.opening import told_family
-from modules.formats.adapter import merged_weight
+from modules.formats.adapter import AdapterTensors, merged_weight
 from modules.formats.adapter_files import is_adapter
 from modules.formats.embedding import read_bundle
 from modules.formats.tensors import read_tensors
@@ -25,6 +26,9 @@ from modules.system.weights import open_weights
 from modules.trainer.preparation import model_location
 from modules.trainer.run_folder.workspace import check_writable
 from modules.trainer.sampling.lora_overlay import add_update
+
+if TYPE_CHECKING:
+    from modules.families.parts.pipeline import DiffusersFamily
 
 SKIP = [fix("fix.skip-unread", {"skip_unread": True})]  # of the tools that put a LoRA on a model
 
@@ -86,7 +90,7 @@ def open_model(source: str, guess: str, options: LoadOptions, *, sure: bool = Fa
     raise refused[0]
 
 
-def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, dict[str, Tensor]]:
+def replacement_tensors(path: Path, family: Family, unread: list[str] | None = None) -> dict[str, Mapping[str, Tensor]]:
     """The weights that a file of trained parts holds, or those that a LoRA makes of a model's: by part and name.
 
     `unread`: as `read_for` has it.
@@ -127,14 +131,32 @@ def _digits(dtype: torch.dtype) -> float:
     return torch.finfo(dtype).eps
 
 
-@torch.no_grad()
-def _merged_lora(path: Path, family: Family, unread: list[str] | None) -> dict[str, dict[str, Tensor]]:
-    merged: dict[str, dict[str, Tensor]] = {}
+def _merged_lora(path: Path, family: Family, unread: list[str] | None) -> dict[str, Mapping[str, Tensor]]:
+    layers: dict[str, dict[str, AdapterTensors]] = {}
     for name, lora in read_for(family, path, unread, fixes=SKIP).items():
         component, _, module = name.partition("|")
-        weight = family.component(component).get_submodule(module).get_parameter("weight")
-        merged.setdefault(component, {})[f"{module}.weight"] = merged_weight(weight, lora)
-    return merged
+        layers.setdefault(component, {})[f"{module}.weight"] = lora
+    return {component: _WithLora(family, component, updates) for component, updates in layers.items()}
+
+
+class _WithLora(Mapping[str, Tensor]):
+    """Weights of a component with a LoRA in them, in fp32: each is read when it is asked for."""
+
+    def __init__(self, family: Family, component: str, updates: Mapping[str, AdapterTensors]) -> None:
+        whole = cast("DiffusersFamily", family)
+        self._weights, self._empty, self._updates = whole.weights(component), whole.empty(component), updates
+
+    @torch.no_grad()
+    def __getitem__(self, name: str) -> Tensor:
+        update, shape = self._updates[name], self._empty.get_parameter(name).shape
+        weight = self._weights.read(file_name(name, self._empty)).reshape(shape)
+        return merged_weight(weight.float(), update)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._updates)
+
+    def __len__(self) -> int:
+        return len(self._updates)
 
 
 def add_embeddings(family: Family, embeddings: Sequence[Path], loras: Sequence[Path]) -> list[str]:

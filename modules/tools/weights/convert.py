@@ -1,4 +1,7 @@
-"""Turn a model into another form: folder or single file, another precision, with trained parts or a LoRA put in."""
+"""Turn a model into another form: folder or single file, another precision, with trained parts or a LoRA put in.
+
+Written tensor by tensor: no model is held in memory.
+"""
 
 from __future__ import annotations
 

@@ -13,6 +13,7 @@ from torch import Tensor
 from modules.errors import UserError
 from modules.families import LoadOptions
 from modules.families.parts.opening import take_other
+from modules.families.parts.pipeline import DiffusersFamily
 from modules.families.zimage import ZImage
 from modules.messages import Finished, Note, RunTool
 from modules.system.weights import open_weights
@@ -116,11 +117,13 @@ def test_trained_parts_put_back_are_the_full_model_of_the_run(form: str, tmp_pat
         "method.kind=oft",
     ],
 )
-def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path) -> None:
+def test_a_lora_merged_is_a_lora_applied(method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     base = tiny_sd(tmp_path / "model")
     settings = (f"model.source={base}", "training.steps=2", "training.learning_rate=0.05", "schedule.warmup=0 steps")
     lora = model_of(run(values(tmp_path, *settings, "training.text_encoder_1.train=true", method)))
-    merged = converted(base, tmp_path / "merged.safetensors", parts=str(lora))
+    with monkeypatch.context() as patch:  # read weight by weight: no part of the model is loaded
+        patch.setattr(DiffusersFamily, "component", lambda _, name: pytest.fail(f"{name} is loaded"))
+        merged = converted(base, tmp_path / "merged.safetensors", parts=str(lora))
     family = open_model(str(base), "", LoadOptions())
     changed = merge_lora(family, lora)
     applied = {
