@@ -63,6 +63,7 @@ class Captioner:
         self.name, self._device = name, device
         dtype = best_dtype(device)
         _check_memory(folder, name, device, dtype)
+        self._net: Any
         self._net, config = _opened(folder, name, DTYPES[dtype], device)
         self._processor = processor_of(folder, name, config)
         self._dtype = DTYPES[dtype]
@@ -83,6 +84,11 @@ class Captioner:
         empty_card_cache(self._device)
         half = len(images) // 2
         return [*self.write(images[:half], ask), *self.write(images[half:], ask)]
+
+    def close(self) -> None:
+        """Give its memory back: a card is wanted for other things."""
+        self._net = None
+        empty_card_cache(self._device)
 
     def tokens(self, text: str) -> int:
         """How long a text is for it."""

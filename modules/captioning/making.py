@@ -100,16 +100,23 @@ def sentences(
     captioner = Captioner(folder, settings.captioner, device)
     asked = prompt_for(captioner.kind, settings.captioner, settings.prompt.strip(), settings.length)
     ask = Ask(asked, settings.most_tokens, settings.temperature, settings.beams)
-    for batch in _batches(images, settings.batch_size or AT_ONCE["sentences"]):
-        before()
-        opened = dict(_opened(batch))
-        usable = {name: image for name, image in opened.items() if isinstance(image, Image.Image)}
-        answers = dict(zip(usable, captioner.write([*usable.values()], ask) if usable else (), strict=True))
-        for image in batch:
-            bad = opened[str(image)]
-            if isinstance(bad, UnusableImage):
-                yield Made(image, problem=bad.problem)
-                continue
+    try:
+        for batch in _batches(images, settings.batch_size or AT_ONCE["sentences"]):
+            before()
+            yield from _written(captioner, batch, ask, settings)
+    finally:
+        captioner.close()
+
+
+def _written(captioner: Captioner, batch: list[DataFile], ask: Ask, settings: Settings) -> Iterator[Made]:
+    opened = dict(_opened(batch))
+    usable = {name: image for name, image in opened.items() if isinstance(image, Image.Image)}
+    answers = dict(zip(usable, captioner.write([*usable.values()], ask) if usable else (), strict=True))
+    for image in batch:
+        bad = opened[str(image)]
+        if isinstance(bad, UnusableImage):
+            yield Made(image, problem=bad.problem)
+        else:
             answer = answers[str(image)]
             yield _told(image, answer.text, captioner.tokens, settings, cut=answer.cut)
 

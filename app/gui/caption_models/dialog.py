@@ -26,6 +26,7 @@ from modules.captioning.targets import ending_of, kinds_of
 from modules.errors import UserError
 from modules.language import plural, tr
 from modules.preset.paths import Values
+from modules.preset.validate import examine_section
 from modules.text import duration, in_bytes
 
 SIZE, LEFT = (960, 590), 392
@@ -62,7 +63,11 @@ class MakeCaptions(Dialog):
         self.rows: list[PreviewRow] = []
         self._number = self._concepts[0]
         self._previewed: Values = {}  # the settings with which sentences were made
-        self._reads = ""
+        self._reads = self._wrong = ""
+        self._asked: Values = {}
+        self._usable = Settings(source=".")
+        self._count = 0  # captions that would be written
+        self._busy = False
         super().__init__(master, tr("Make captions"), answers=(), width=SIZE[0], height=SIZE[1])
         self.job = CaptionJob(context, self._heard)
         self._make_left()
@@ -106,6 +111,15 @@ class MakeCaptions(Dialog):
         self.hint = Label(self.right, "", font="small", role="text2", wrap=True)
         self.hint.pack(fill="x", pady=(px(6), 0))
 
+    def close(self, answer: Any) -> None:
+        """While captions are written only Stop ends it; a preview that nobody waits for is stopped."""
+        if self.job.going and not self.job.previews:
+            return
+        if self.job.going:
+            self.job.going = False
+            self.job.stop()
+        super().close(answer)
+
     # The images -------------------------------------------------------------------------------------------------------
 
     def _other_concept(self, number: int) -> None:
@@ -133,7 +147,7 @@ class MakeCaptions(Dialog):
         self.refresh()
 
     def _arrived(self, shots: list[Shot]) -> None:
-        self.shots, self._reads = shots, ""
+        self.shots, self._reads, self._asked = shots, "", {}
         ending = settings_of_concept(self._concept)["ending"]
         missing = sum(ending not in shot.has for shot in shots)
         names = {str(shot.file) for shot in shots}
@@ -179,7 +193,15 @@ class MakeCaptions(Dialog):
         return found
 
     def _settings(self) -> Settings:
-        return Settings.model_validate(self.values())
+        """What is asked for; where something of it cannot be used, what was asked before, and `_wrong` says why."""
+        values = self.values()
+        if values != self._asked:
+            self._asked = values
+            settings, wrong = examine_section(Settings, values)
+            self._wrong = "\n".join(map(WORDS.line, wrong.values()))
+            self._usable = settings or self._usable
+            self._count = to_write(self.shots, self._usable)
+        return self._usable
 
     def _missing(self) -> int:
         """Bytes that are to be downloaded first, about; -1 where it is not known how many, 0 for none."""
@@ -233,13 +255,13 @@ class MakeCaptions(Dialog):
             self._previewed = values
 
     def _start(self, values: Values, *, previews: bool) -> bool:
-        if self.context.running.busy or self.job.going:
+        self._settings()
+        if self.context.running.busy or self.job.going or self._wrong:
             return False
         try:
-            Settings.model_validate(values)
             self.job.start(values, previews=previews)
-        except (UserError, ValueError) as error:
-            self.foot.words.set(error.text(WORDS) if isinstance(error, UserError) else str(error), "error")
+        except UserError as error:
+            self.foot.words.set(error.text(WORDS), "error")
             return False
         return True
 
@@ -281,23 +303,26 @@ class MakeCaptions(Dialog):
 
     def _tick(self) -> None:
         self._timer = self.after(TICK_MS, self._tick)
-        self.refresh()
+        if self._busy != self.context.running.busy:
+            self.refresh()
 
     def refresh(self) -> None:
         """What can be done now, and what it would do."""
         going = self.job.going
+        self._busy = self.context.running.busy
         self._lay_out(writes=going and not self.job.previews)
         self.form.disable(tr("This is running.") if going else "")
         self.title_line.set(plural(len(self.rows), "Preview on 1 image", "Preview on {count} images"))
         alone = "" if len(self.shots) > len(self.rows) else tr("There are no others.")
         self.others.disable(tr("This is running.") if going else alone)
-        kinds = kinds_of(self._settings())
-        self.form.tell_into(tr("as {files}", files=", ".join(ending_of(self._settings(), kind) for kind in kinds)))
+        settings = self._settings()
+        kinds = kinds_of(settings)
+        self.form.tell_into(tr("as {files}", files=", ".join(ending_of(settings, kind) for kind in kinds)))
         self.hint.set(
             tr("A slider moves the tags at once; nothing is computed again.") if kinds == ("tags",)
             else tr("A changed prompt is tried with “Preview” before anything is written.")
         )  # fmt: skip
-        self._refresh_buttons(to_write(self.shots, self._settings()))
+        self._refresh_buttons(self._count)
 
     def _lay_out(self, *, writes: bool) -> None:
         """While it writes, nothing is asked."""
@@ -312,7 +337,7 @@ class MakeCaptions(Dialog):
 
     def _refresh_buttons(self, count: int) -> None:
         missing, running = self._missing(), self.context.running
-        busy = busy_reason(running.what) if running.busy and not self.job.going else ""
+        busy = self._wrong or (busy_reason(running.what) if running.busy and not self.job.going else "")
         if missing:
             words = tr("Download {size}", size=in_bytes(missing)) if missing > 0 else tr("Download")
             self.foot.main.set(words, image="download")
@@ -335,7 +360,7 @@ class MakeCaptions(Dialog):
         if self.job.warnings:
             return "\n".join(self.job.warnings[-3:]), "changed"
         if busy or self._reads:
-            return busy or self._reads, "text2"
+            return busy or self._reads, "error" if self._wrong else "text2"
         seconds = sum(self.job.seconds.get(STAGES[kind], 0.0) for kind in kinds_of(self._settings()))
         known = all(STAGES[kind] in self.job.seconds for kind in kinds_of(self._settings()))
         parts = [plural(count, "1 caption", "{count:,} captions")]

@@ -67,6 +67,7 @@ def _model(settings: Settings, kind: Kind, tell: Tell) -> Path:
     from modules.captioning.captioner import kind_of  # noqa: PLC0415
     from modules.captioning.kinds import SENTENCE_FILES, TAGGER_FILES  # noqa: PLC0415
     from modules.captioning.labels import labels_of  # noqa: PLC0415
+    from modules.captioning.tagger import ONNX  # noqa: PLC0415
     from modules.image_models.finding import find_model  # noqa: PLC0415
 
     path, files = ("tagger", TAGGER_FILES) if kind == "tags" else ("captioner", SENTENCE_FILES)
@@ -74,6 +75,8 @@ def _model(settings: Settings, kind: Kind, tell: Tell) -> Path:
     folder = find_model(
         name, path, offline=settings.offline, report=lambda said: tell(note(said)), files=files
     )  # fmt: skip
+    if kind == "tags" and folder.name == ONNX:
+        folder = folder.parent
     if not folder.is_dir():
         raise UserError("captioning.no-model", path, name=name)
     if kind == "tags":

@@ -250,3 +250,32 @@ def test_what_was_made_last_can_be_undone_later(
     person.click("Undo the captions made last")
     pump(lambda: dialog.shots)
     assert (folder / "0.txt").read_text() == "robot 0" and not person.sees("Undo the captions made last")
+
+
+def test_what_cannot_be_used_is_said_and_nothing_starts(
+    open_dialog: Callable[..., Any], engine: Any, person: Person
+) -> None:
+    dialog = open_dialog(kind="sentences")
+    dialog.form.prefix.set("x" * 600)
+    dialog.filtered()
+    assert person.sees("500") and person.greyed("Write 1 caption") and person.greyed("Preview")
+    dialog.preview()
+    assert not engine.sent
+    dialog.form.prefix.set("")
+    dialog.filtered()
+    assert not person.greyed("Write 1 caption")
+
+
+def test_escape_stops_a_preview_and_leaves_writing_alone(
+    open_dialog: Callable[..., Any], context: AppContext, engine: Any, person: Person
+) -> None:
+    dialog = open_dialog()
+    finish(context, dialog)
+    person.click("Write 1 caption")
+    dialog.close(None)
+    assert dialog.winfo_exists() and isinstance(engine.sent[-1], RunTool)
+    context.running.take(Finished(stopped=True))
+    assert not dialog.winfo_exists()
+    dialog = open_dialog()
+    dialog.close(None)
+    assert engine.sent[-1] == Stop(now=True) and not dialog.winfo_exists()

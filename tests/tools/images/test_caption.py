@@ -162,6 +162,8 @@ def test_empty_texts_and_loops_are_not_written(images: Path, monkeypatch: pytest
         def tokens(self, text: str) -> int:
             return len(text.split())
 
+        def close(self) -> None: ...
+
     monkeypatch.setattr(making, "Captioner", Speaker)
     model = tiny_captioners.model("llava")
     events = caption(images, kind="sentences", images="all", existing="replace", captioner=str(model))
@@ -176,3 +178,8 @@ def test_what_is_missing_is_said_before_anything_is_made(images: Path) -> None:
     assert not list(images.rglob("*.tags"))
     caption(images)
     assert told(caption(images))[0].startswith("All of these images have captions")
+
+
+def test_the_file_of_a_tagger_stands_for_its_folder(images: Path) -> None:
+    caption(images, tagger=str(write_tagger(images.parent / "other") / "model.onnx"))
+    assert (images / "1.txt").is_file()
