@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -68,14 +68,18 @@ class Captioner:
         self._processor = processor_of(folder, name, config)
         self._dtype = DTYPES[dtype]
 
-    def write(self, images: Sequence[Image.Image], ask: Ask) -> list[Answer]:
+    def write(
+        self, images: Sequence[Image.Image], ask: Ask, before: Callable[[], object] = lambda: None
+    ) -> list[Answer]:
         """One text for each RGB image. Fewer at once where memory is short.
+
+        `before` is called before each token, and raises what ends the work: one image may take minutes.
 
         Raises:
             UserError: there is not enough for one.
         """
         try:
-            return self._write(images, ask)
+            return self._write(images, ask, before)
         except RuntimeError as error:
             if not is_out_of_memory(error):
                 raise
@@ -83,7 +87,7 @@ class Captioner:
                 raise UserError("captioning.out-of-memory", "captioner", name=self.name, fixes=[_on_cpu()]) from error
         empty_card_cache(self._device)
         half = len(images) // 2
-        return [*self.write(images[:half], ask), *self.write(images[half:], ask)]
+        return [*self.write(images[:half], ask, before), *self.write(images[half:], ask, before)]
 
     def close(self) -> None:
         """Give its memory back: a card is wanted for other things."""
@@ -95,12 +99,18 @@ class Captioner:
         return len(self._processor.tokenizer(text, add_special_tokens=False)["input_ids"])
 
     @torch.inference_mode()
-    def _write(self, images: Sequence[Image.Image], ask: Ask) -> list[Answer]:
+    def _write(self, images: Sequence[Image.Image], ask: Ask, before: Callable[[], object]) -> list[Answer]:
+        def goes_on(ids: torch.Tensor, *_: object, **__: object) -> torch.Tensor:
+            before()
+            return torch.zeros(len(ids), dtype=torch.bool, device=ids.device)
+
         given = self._inputs([self._sized(image) for image in images], ask.prompt)
         more: dict[str, Any] = {"do_sample": False}
         if ask.temperature > 0:
             more = {"do_sample": True, "temperature": ask.temperature, "top_p": 0.9}
-        found = self._net.generate(**given, max_new_tokens=ask.most_tokens, num_beams=ask.beams, **more)
+        found = self._net.generate(
+            **given, max_new_tokens=ask.most_tokens, num_beams=ask.beams, stopping_criteria=[goes_on], **more
+        )
         ids = given.get("input_ids")
         if ids is not None and found.shape[1] >= ids.shape[1] and bool((found[:, : ids.shape[1]] == ids).all()):
             found = found[:, ids.shape[1] :]  # what goes on from its prompt gives that, too

@@ -103,15 +103,17 @@ def sentences(
     try:
         for batch in _batches(images, settings.batch_size or AT_ONCE["sentences"]):
             before()
-            yield from _written(captioner, batch, ask, settings)
+            yield from _written(captioner, batch, ask, settings, before)
     finally:
         captioner.close()
 
 
-def _written(captioner: Captioner, batch: list[DataFile], ask: Ask, settings: Settings) -> Iterator[Made]:
+def _written(
+    captioner: Captioner, batch: list[DataFile], ask: Ask, settings: Settings, before: Before
+) -> Iterator[Made]:
     opened = dict(_opened(batch))
     usable = {name: image for name, image in opened.items() if isinstance(image, Image.Image)}
-    answers = dict(zip(usable, captioner.write([*usable.values()], ask) if usable else (), strict=True))
+    answers = dict(zip(usable, captioner.write([*usable.values()], ask, before) if usable else (), strict=True))
     for image in batch:
         bad = opened[str(image)]
         if isinstance(bad, UnusableImage):

@@ -10,13 +10,19 @@ from modules.preset.text.caption_sources import EndingText
 
 BY_TAGS, BY_SENTENCES = When("kind", ("tags", "both")), When("kind", ("sentences", "both"))
 
+KINDS = {"tags": "Tags", "sentences": "Sentences", "both": "Both"}
+LENGTHS = {"short": "Short", "medium": "Medium", "long": "Long"}
+IMAGES = {"missing": "Without a caption", "all": "All"}
+EXISTING = {"keep": "Keep", "beside": "Beside", "replace": "Replace"}
+UNDERSCORES = {"spaces": "Spaces", "keep": "Keep"}
+
 
 class Settings(Section):
     """Make captions"""
 
     source: str = Setting(..., "Images", widget="folder", min_length=1)
     """The folder of images: that of a concept, for example."""
-    kind: Literal["tags", "sentences", "both"] = Setting("tags", "Captions")
+    kind: Literal["tags", "sentences", "both"] = Setting("tags", "Captions", labels=KINDS)
     """"tags": words with commas between, by a tagger. "sentences": by a vision language model. "both": tags in .tags
     and sentences in .prose, two caption sources of which training can pick or which it can join."""
     tagger: str = Setting(WD_EVA, "Tagger", widget="model", when=BY_TAGS, aliases="wd14 tagger, booru tags")
@@ -29,15 +35,15 @@ class Settings(Section):
     InternVL and what else transformers can run without its author's code."""
     prompt: str = Setting("", "Prompt", widget="lines", max_length=4000, when=BY_SENTENCES)
     """What the model is asked. Empty: its usual words. Florence-2 takes none."""
-    length: Literal["short", "medium", "long"] = Setting("medium", "Length", when=BY_SENTENCES)
+    length: Literal["short", "medium", "long"] = Setting("medium", "Length", when=BY_SENTENCES, labels=LENGTHS)
     """What is asked for. A model may not keep to it."""
     prefix: str = Setting("", "Prefix", max_length=500)
     """Put before every caption."""
     trigger: str = Setting("", "Trigger word", max_length=200, aliases="activation word")
     """Put first where the caption does not contain it."""
-    images: Literal["missing", "all"] = Setting("missing", "Of these images")
+    images: Literal["missing", "all"] = Setting("missing", "Which images", labels=IMAGES)
     """"missing": those that have no caption in a file with the extension below."""
-    existing: Literal["keep", "beside", "replace"] = Setting("keep", "Existing captions")
+    existing: Literal["keep", "beside", "replace"] = Setting("keep", "Existing captions", labels=EXISTING)
     """"keep": they stay. "beside": the new ones go into another file, .tags or .prose. "replace": they are replaced;
     what was there is remembered, and --undo brings it back."""
     general: float = Setting(0.0, "Threshold", ge=0, le=1, zero="the model's", when=BY_TAGS, level="expert")
@@ -56,7 +62,9 @@ class Settings(Section):
     exclude: str = Setting("", "Exclude", max_length=20_000, aliases="undesired_tags, leave-out list")
     """With commas between: tags that are never written; of sentences, phrases that are cut out, such as "The image
     shows"."""
-    underscores: Literal["spaces", "keep"] = Setting("spaces", "Underscores", when=BY_TAGS, level="expert")
+    underscores: Literal["spaces", "keep"] = Setting(
+        "spaces", "Underscores", when=BY_TAGS, level="expert", labels=UNDERSCORES
+    )
     """"spaces" turns long_hair into "long hair", but leaves faces such as ^_^ alone."""
     overlaps: bool = Setting(False, "Overlapping tags", when=BY_TAGS, level="expert")
     """Keep "hair" and "long hair" beside "very long hair"."""

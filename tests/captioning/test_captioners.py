@@ -43,6 +43,23 @@ def test_the_prompt_reaches_the_model() -> None:
     assert made.write([RED], Ask("what robot ?", 6)) != made.write([RED], Ask("describe this image", 6))
 
 
+def test_a_stop_does_not_wait_for_the_end_of_a_text() -> None:
+    asked: list[int] = []
+
+    def before() -> None:
+        asked.append(1)
+        if len(asked) == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        Captioner(tiny.model("llava"), "llava", CPU).write([RED], Ask("describe", 50), before)
+    assert len(asked) == 3
+
+
+def test_llava_kinds_see_the_size_that_they_were_trained_with() -> None:
+    assert Captioner(tiny.model("llava"), "llava", CPU)._sized(RED).size == (tiny.SIDE, tiny.SIDE)
+
+
 def test_what_a_model_is_asked() -> None:
     assert prompt_for("qwen3_vl", "Qwen/x", "", "long") == CHAT["long"]
     assert prompt_for("qwen3_vl", "Qwen/x", "Which colours?", "short") == f"Which colours? {LENGTHS['short']}"
@@ -68,12 +85,12 @@ def test_the_memory_of_weights_is_that_of_the_precision() -> None:
 def test_a_batch_that_is_too_large_is_halved(monkeypatch: pytest.MonkeyPatch) -> None:
     made = Captioner(tiny.model("llava"), "llava", CPU)
     ask, whole = Ask("describe", 4), made._write
-    wanted = whole([RED, BLUE], ask)
+    wanted = made.write([RED, BLUE], ask)
 
-    def short_of_memory(images: Any, ask: Ask) -> Any:
+    def short_of_memory(images: Any, *more: Any) -> Any:
         if len(images) > 1:
             raise torch.OutOfMemoryError
-        return whole(images, ask)
+        return whole(images, *more)
 
     monkeypatch.setattr(made, "_write", short_of_memory)
     assert made.write([RED, BLUE], ask) == wanted

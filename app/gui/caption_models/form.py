@@ -9,14 +9,11 @@ from app.gui.caption_models.model_choice import ModelChoice
 from app.gui.context import AppContext
 from app.gui.kit import Choice, Divider, Entry, FormRow, Frame, Label, Option, Segmented, Slider, TextArea, labelled, px
 from modules.captioning.kinds import CAPTIONERS, OFF, TAGGERS, USUAL
+from modules.captioning.settings import EXISTING, KINDS, LENGTHS, UNDERSCORES
 from modules.language import tr
 from modules.preset.paths import Values
 
 LABEL = 94
-KINDS = {"tags": "Tags", "sentences": "Sentences", "both": "Both"}
-LENGTHS = {"short": "Short", "medium": "Medium", "long": "Long"}
-EXISTING = {"keep": "Keep", "beside": "Beside", "replace": "Replace"}
-UNDERSCORES = {"spaces": "Spaces", "keep": "Keep"}
 SLIDERS = {"general": "General", "character": "Character", "copyright": "Series", "rating": "Rating"}
 BOTH = ("tags", "sentences", "both")
 WITH_TAGS, WITH_SENTENCES = ("tags", "both"), ("sentences", "both")

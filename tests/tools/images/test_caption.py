@@ -156,7 +156,7 @@ def test_empty_texts_and_loops_are_not_written(images: Path, monkeypatch: pytest
 
         def __init__(self, *_: object) -> None: ...
 
-        def write(self, images: list[object], _: object) -> list[Any]:
+        def write(self, images: list[object], *_: object) -> list[Any]:
             return [Answer(next(said), cut=True) for _ in images]
 
         def tokens(self, text: str) -> int:
