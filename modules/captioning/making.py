@@ -35,6 +35,7 @@ class Made:
     image: DataFile
     text: str = ""
     scores: list[Score] = field(default_factory=list[Score])
+    thresholds: dict[str, float] = field(default_factory=dict[str, float])  # that were used, by category
     tokens: int = 0
     problem: Problem | None = None
 
@@ -84,9 +85,10 @@ def choice_of(settings: Settings, labels: Labels) -> Choice:
 
 def _tagged(image: DataFile, scores: list[Score], choice: Choice, settings: Settings) -> Made:
     words = written(chosen(scores, choice), choice)
+    used = {name: choice.threshold(name) for name in CATEGORIES}
     if not words:
-        return Made(image, scores=scores, problem=problem("captioning.no-tags", file=str(image)))
-    return Made(image, with_prefix(", ".join(words), settings.prefix, settings.trigger, tags=True), scores)
+        return Made(image, "", scores, used, problem=problem("captioning.no-tags", file=str(image)))
+    return Made(image, with_prefix(", ".join(words), settings.prefix, settings.trigger, tags=True), scores, used)
 
 
 def sentences(

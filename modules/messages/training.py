@@ -79,6 +79,7 @@ class CaptionReady:
     what: Literal["tags", "sentences"]
     text: str  # with what is put before it
     scores: list[TagScore] = field(default_factory=list[TagScore])  # of tags: those above the least, the surest first
+    thresholds: dict[str, float] = field(default_factory=dict[str, float])  # of tags, by category, as they were used
     tokens: Count = 0  # of sentences, by the model's own tokenizer
     problems: list[Problem] = field(default_factory=list[Problem])  # why it would not be written
 

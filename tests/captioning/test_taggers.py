@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from modules.captioning.kinds import LEAST
-from modules.captioning.labels import labels_of
+from modules.captioning.labels import Labels, labels_of
+from modules.captioning.making import choice_of
+from modules.captioning.settings import Settings
 from modules.captioning.tag_choice import Choice, Score, chosen, excluded, written
 from modules.captioning.tagger import Tagger, kept, mark_of, scores_of
 from modules.errors import UserError
@@ -141,3 +143,10 @@ def test_thresholds_are_those_of_each_category() -> None:
 def test_what_is_left_out_may_be_written_either_way() -> None:
     left = Choice(exclude=excluded("Very_Long_Hair, red bow,, touhou"), overlaps=True, spaces=False)
     assert tags(left) == ["1girl", "hakurei_reimu", "long_hair", "^_^"]
+
+
+def test_what_a_person_asks_for_goes_before_what_the_files_recommend() -> None:
+    labels = Labels(("robot",), ("general",), {"general": 0.2, "character": 0.6, "rating": 0.4})
+    choice = choice_of(Settings(source=".", character=0.7), labels)
+    found = {name: choice.threshold(name) for name in ("general", "character", "copyright", "rating", "artist")}
+    assert found == {"general": 0.2, "character": 0.7, "copyright": 0.85, "rating": 1.0, "artist": 1.0}

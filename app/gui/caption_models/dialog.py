@@ -230,15 +230,17 @@ class MakeCaptions(Dialog):
         self.refresh()
 
     def _show_made(self) -> None:
-        values = self.form.values()
+        tagged = [self.job.made.get((str(row.shot.file), "tags")) for row in self.rows]
+        if self._previewed.get("tagger") == self.form.tagger.model and (first := next(filter(None, tagged), None)):
+            self.form.recommend(first.thresholds)
+        values = self.form.values() | self.form.thresholds()
         stale = any(self._previewed.get(name) != values[name] for name in SENTENCES_OF)
         tags = self._previewed.get("tagger") == values["tagger"]
         for row in self.rows:
             found = {what: self.job.made.get((str(row.shot.file), what)) for what in ("tags", "sentences")}
             shown = {what: made for what, made in found.items() if made is not None and (tags or what != "tags")}
             row.show(shown, values, stale=stale)
-        made = [self.job.made.get((str(row.shot.file), "tags")) for row in self.rows] if tags else []
-        self.form.tell_counts(counts_of([each for each in made if each is not None], values))
+        self.form.tell_counts(counts_of([each for each in tagged if each is not None and tags], values))
 
     # Doing it ---------------------------------------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class CaptionForm(Frame):
     def _thresholds(self, last: Mapping[str, Any]) -> None:
         self._row(Label(self, tr("Thresholds"), font="small_bold"), WITH_TAGS, 8)
         self.sliders: dict[str, Slider] = {}
+        self._moved: set[str] = set()  # by a person; the others stand where the model's files recommend
         self._numbers: dict[str, Label] = {}
         self._counts: dict[str, Label] = {}
         for name, title in SLIDERS.items():
@@ -69,7 +70,11 @@ class CaptionForm(Frame):
             holder = Frame(line)
             holder.place(x=px(13 + LABEL), rely=0.5, anchor="w")
             value = float(last.get(name) or USUAL.get(name, OFF))
-            slider = self.sliders[name] = Slider(holder, 0.1, OFF, value, lambda _: self._slid(), step=0.01, width=112)
+            if last.get(name):
+                self._moved.add(name)
+            slider = self.sliders[name] = Slider(
+                holder, 0.1, OFF, value, lambda _, name=name: self._slid(name), step=0.01, width=112
+            )
             slider.pack(side="left")
             self._numbers[name] = Label(holder, "")
             self._numbers[name].pack(side="left", padx=px(8))
@@ -131,7 +136,19 @@ class CaptionForm(Frame):
             "exclude": self.exclude.get(), "underscores": self.underscores.get(), "existing": self.existing.get(),
             "images": MISSING if self.images.get() == MISSING else ALL,
         }  # fmt: skip
-        return found | {name: round(slider.get(), 2) for name, slider in self.sliders.items()}
+        moved = {name: value for name, value in self.thresholds().items() if name in self._moved}
+        return found | dict.fromkeys(self.sliders, 0.0) | {"rating": OFF} | moved  # 0: what the model's files say
+
+    def thresholds(self) -> dict[str, float]:
+        """Where the sliders stand."""
+        return {name: round(slider.get(), 2) for name, slider in self.sliders.items()}
+
+    def recommend(self, thresholds: Mapping[str, float]) -> None:
+        """What a model uses by itself: sliders go there that nobody has moved."""
+        for name, value in thresholds.items():
+            if name in self.sliders and name not in self._moved:
+                self.sliders[name].set(value)
+        self._tell_numbers()
 
     @property
     def sentence_model(self) -> ModelChoice:
@@ -210,7 +227,8 @@ class CaptionForm(Frame):
     def _changed(self) -> None:
         self._on_change()
 
-    def _slid(self) -> None:
+    def _slid(self, name: str) -> None:
+        self._moved.add(name)
         self._tell_numbers()
         self._on_filter()
 

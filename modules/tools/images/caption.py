@@ -116,7 +116,7 @@ class _Taking:
         if self._settings.preview:
             problems = [made.problem] if made.problem else []
             scores = [(score.name, score.category, score.probability) for score in made.scores]
-            self._tell(CaptionReady(str(made.image), kind, made.text, scores, made.tokens, problems))
+            self._tell(CaptionReady(str(made.image), kind, made.text, scores, made.thresholds, made.tokens, problems))
         elif made.problem is None:
             self._record.write(target.files[kind], made.text)
         else:

@@ -279,3 +279,19 @@ def test_escape_stops_a_preview_and_leaves_writing_alone(
     dialog = open_dialog()
     dialog.close(None)
     assert engine.sent[-1] == Stop(now=True) and not dialog.winfo_exists()
+
+
+def test_sliders_stand_where_the_model_recommends_until_they_are_moved(
+    open_dialog: Callable[..., Any], context: AppContext, engine: Any
+) -> None:
+    dialog = open_dialog(character=0.6)
+    assert (asked(engine)["general"], asked(engine)["character"], asked(engine)["rating"]) == (0.0, 0.6, 1.0)
+    finish(context, dialog, thresholds={"general": 0.2, "character": 0.9, "rating": 1.0})
+    sliders = dialog.form.sliders
+    assert (sliders["general"].get(), sliders["character"].get()) == pytest.approx((0.2, 0.6))
+    assert ("toy", "kept") in tags_of(dialog)
+    sliders["general"].focus_force()
+    dialog.update()
+    sliders["general"].event_generate("<End>")
+    dialog.preview()
+    assert asked(engine)["general"] == 1.0
