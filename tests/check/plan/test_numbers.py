@@ -212,6 +212,24 @@ def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) ->
     assert [rung.settings["model.quantization"] for rung in plan.rungs] == ["off"] and not plan.chosen
 
 
+@pytest.mark.parametrize(("whole", "int8"), [(100, 98), (1000, 991)], ids=["32 MB", "a hundredth"])
+def test_a_way_that_saves_little_is_shown_only_where_that_makes_it_fit(
+    whole: int, int8: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(globals(), "TEXT", 0)
+    block = {"off": whole * MB, "fp8": int8 * MB, "int8": int8 * MB, "nf4": int8 * MB}
+    held = HeldWeights(0, dict.fromkeys(FORMS, 0), (block,) * 10, 0)
+    monkeypatch.setattr(numbers, "held_weights", lambda *_: held)
+    beside = ALL_INT8 - 10 * 50
+    for megabytes, shown in ((2 * 10 * whole, False), (10 * (whole + int8) / 2 + beside, True), (beside, False)):
+        plan = planner(Counts()).plan(place(megabytes))
+        ways = [rung.settings["model.quantization"] for rung in plan.rungs if not rung.offloaded]
+        assert ways == ["off", *["int8"] * shown]
+        if shown:
+            chosen = plan.rungs[plan.chosen]
+            assert chosen.fits and chosen.settings["model.quantization"] == "int8" and not chosen.offloaded
+
+
 def test_a_way_that_costs_no_time_is_shown_beside_one_that_saves_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(globals(), "TEXT", 0)  # so that steps are what takes most
     rungs = planner(Counts()).plan(place(3000)).rungs
