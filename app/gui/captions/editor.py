@@ -53,8 +53,8 @@ class CaptionEditor(Frame):
         self._size = ""
         self._unsaved: dict[int, str] = {}
         self._make_head()
-        self._picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE[0])
-        self._picture.pack(fill="x", pady=(px(8), px(10)))
+        self.picture = ImageView(self, context.pictures, empty=tr("Choose an image"), height=PICTURE[0])
+        self.picture.pack(fill="x", pady=(px(8), px(10)))
         self.text = TextArea(self, lines=LINES, on_change=lambda _: self._typed(), rest_ms=150)
         self.text.pack(fill="x")
         self.text.inner.bind("<FocusOut>", lambda _: self.save(), add=True)  # pyright: ignore[reportOptionalMemberAccess]
@@ -120,7 +120,7 @@ class CaptionEditor(Frame):
             self._work.captions.refresh(number)  # another program may have mended it
         captions = self._work.captions.all
         caption = captions[number] if 0 <= number < len(captions) else None
-        self._picture.show(caption.image if caption else None)
+        self.picture.show(caption.image if caption else None)
         self._sizes.cancel()
         self._size = ""
         self._name.set(fitting(caption.title, px(200), "section") if caption else "")
@@ -134,10 +134,10 @@ class CaptionEditor(Frame):
         """The side is so high: the picture takes what the rest leaves. Where that is too little, its tile shows it."""
         room = height - px(BESIDE)
         if room < px(PICTURE[0]):
-            self._picture.pack_forget()
+            self.picture.pack_forget()
             return
-        self._picture.configure(height=min(room, px(PICTURE[1])))
-        self._picture.pack(fill="x", pady=(px(2), px(10)), before=self.text)
+        self.picture.configure(height=min(room, px(PICTURE[1])))
+        self.picture.pack(fill="x", pady=(px(2), px(10)), before=self.text)
 
     def reload(self) -> None:
         """The file was changed by something else than this editor."""
@@ -203,6 +203,10 @@ class CaptionEditor(Frame):
         self._clean = shown_text(caption) if caption else ""
         self.text.disable(tr("Choose an image") if caption is None else caption.fixed or _refused(caption))
         self.text.set(self._unsaved.get(self.number, self._clean))
+        if self.text.reason:  # there is no place for what a model says
+            self.suggest.pack_forget()
+        else:
+            self.suggest.pack(side="right", anchor="n")
         self._say_problem(caption)
         self._say_state()
         self._count()

@@ -77,6 +77,7 @@ class CaptionsPage(Page):
         self.editor = CaptionEditor(side, self.context, self.work, self._typed, self._concept_of)
         self.editor.pack(fill="x")
         side.bind("<Configure>", lambda event: self.editor.fit(event.height), add=True)
+        self.editor.fit(side.winfo_height())  # it may stand already
         yield
         Divider(side).pack(fill="x", pady=px(9))
         self.tags = CaptionTags(side, self.work, self.editor, self.only, self.edit_many)

@@ -308,6 +308,14 @@ def test_an_edit_and_a_long_message_move_nothing_beside_the_picture(
     assert message.box[2] <= page.editor.winfo_rootx() + wide, "broken into lines"
 
 
+def test_where_there_is_little_height_the_picture_leaves_it_to_text_and_tags(page: Any, pump: Pump) -> None:
+    pump(lambda: page.tags.winfo_height() > 40)
+    for height, seen in ((300, False), (2000, True), (300, False)):
+        page.editor.fit(height)
+        assert bool(page.editor.picture.winfo_manager()) == seen
+    page.editor.fit(2000)
+
+
 def test_a_tag_in_two_ways_is_said_and_merged_into_the_frequent_one(
     page: Any, folder: Path, person: Person, pump: Pump
 ) -> None:
@@ -655,6 +663,7 @@ def test_a_caption_in_a_table_says_where_it_can_be_changed(
     pump(lambda: page.editor.text.get() == "from the table")
     assert person.sees("This caption is a row of") and person.sees("Change it there, and press Reload.")
     assert page.editor.text.reason and "Change it there" in page.work.edit(add_tag("x"), page.work.shown)
+    assert not person.sees("Suggest"), "a model's words would have no place"
     image = (folder / "0.png").read_bytes()
     assert page.editor.save(pressed=True) and "Change it there" in page.work.write(0, "over the image")
     assert (folder / "0.png").read_bytes() == image

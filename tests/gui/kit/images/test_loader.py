@@ -151,6 +151,38 @@ def test_choosing_with_click_shift_control_and_arrows(root: Any, pump: Pump) -> 
     assert grid.selection == set(range(50))
 
 
+class Texts(VirtualGrid):
+    wrapped, stretch = 3, True
+
+
+def test_cells_that_stretch_fill_the_row_and_break_their_texts_into_lines(root: Any, pump: Pump) -> None:
+    texts = ["short", "a long text that is broken into lines " * 9, ""]
+    grid = Texts(root, lambda cell, index: cell.paragraph(texts[index % 3]), cell=(150, 200))
+    grid.pack(fill="both", expand=True)
+    root.update()
+    grid.show(50)
+    root.update()
+
+    def row() -> list[int]:
+        """The indices of the first row."""
+        return sorted({grid.at(x, 40) for x in range(grid.winfo_width())} - {-1})
+
+    right = max(x for x in range(grid.winfo_width()) if grid.at(x, 40) >= 0)
+    assert grid.winfo_width() - right < 40, "no free column"
+    drawn = [each.text for each in drawn_words(grid)]
+    assert "short" in drawn
+    cut = next(text for text in drawn if text.startswith("a long"))
+    assert cut.endswith("\N{HORIZONTAL ELLIPSIS}") and 20 < len(cut) < len(texts[1]) / 2
+    before = len(row())
+    grid.select({30}, 30)
+    grid.see(30)
+    pump()
+    grid.resize((300, 300))
+    pump(lambda: 30 in grid.visible())
+    grid.yview_moveto(0)
+    pump(lambda: 0 < len(row()) < before)
+
+
 def test_an_empty_grid_takes_keys_without_harm(root: Any, pump: Pump) -> None:
     grid, _ = grid_of(root, 0)
     grid.focus_force()
