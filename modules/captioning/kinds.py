@@ -23,6 +23,8 @@ TAGGER_FILES = ("model.onnx", "selected_tags.csv", "preprocess.json", "threshold
                 "categories.json")  # fmt: skip
 SENTENCE_FILES = ("*.json", "model*.safetensors", "*.jinja", "merges.txt", "vocab.txt", "*.model")
 
+PICKLED = "pytorch_model*.bin*"  # read without running code
+
 
 @dataclass(frozen=True)
 class CaptionModel:
@@ -60,9 +62,6 @@ CAPTIONERS = (
                  "Llama 3.1 community"),
     CaptionModel("google/gemma-3-4b-it", "Gemma 3 4B", 8600 * MB, "Gemma terms", "asks for an account"),
 )  # fmt: skip
-
-# Kinds that a tiny model of each was tried with. transformers has more, which are opened the same way.
-TRIED = ("blip", "blip-2", "florence2", "llava", "qwen2_5_vl", "qwen3_vl", "smolvlm", "idefics3", "gemma3", "internvl")
 
 
 def usual_model(name: str) -> CaptionModel | None:

@@ -142,6 +142,11 @@ PROCESSORS: dict[str, dict[str, Any]] = {
     "gemma3": {"processor_class": "Gemma3Processor", "image_seq_length": 4},
     "internvl": {"processor_class": "InternVLProcessor", "image_seq_length": 1},
 }  # fmt: skip
+# What SmolVLM was before it read videos: the same net under another name.
+for about in (CONFIGS, ONE_IMAGE):
+    about["idefics3"] = about["smolvlm"]
+IMAGES["idefics3"] = IMAGES["smolvlm"] | {"image_processor_type": "Idefics3ImageProcessor"}
+PROCESSORS["idefics3"] = {"processor_class": "Idefics3Processor", "image_seq_len": 1}
 KINDS = tuple(CONFIGS)
 SEEDS = {"florence2": 1}  # with which it says something
 

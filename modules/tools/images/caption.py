@@ -7,6 +7,7 @@ a stop keeps what is there.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,16 +66,17 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
 def _model(settings: Settings, kind: Kind, tell: Tell) -> Path:
     """Where the model lies, after it was downloaded if need be."""
     from modules.captioning.captioner import kind_of  # noqa: PLC0415
-    from modules.captioning.kinds import SENTENCE_FILES, TAGGER_FILES  # noqa: PLC0415
+    from modules.captioning.kinds import PICKLED, SENTENCE_FILES, TAGGER_FILES  # noqa: PLC0415
     from modules.captioning.labels import labels_of  # noqa: PLC0415
     from modules.captioning.tagger import ONNX  # noqa: PLC0415
     from modules.image_models.finding import find_model  # noqa: PLC0415
 
     path, files = ("tagger", TAGGER_FILES) if kind == "tags" else ("captioner", SENTENCE_FILES)
     name: str = getattr(settings, path)
-    folder = find_model(
-        name, path, offline=settings.offline, report=lambda said: tell(note(said)), files=files
-    )  # fmt: skip
+    find = partial(find_model, name, path, offline=settings.offline, report=lambda said: tell(note(said)))
+    folder = find(files=files)
+    if kind == "sentences" and folder.is_dir() and not any(folder.glob("*.safetensors")):
+        folder = find(files=(*files, PICKLED))  # an old model, which has nothing better
     if kind == "tags" and folder.name == ONNX:
         folder = folder.parent
     if not folder.is_dir():

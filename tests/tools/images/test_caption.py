@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from shutil import copyfile
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from modules.captioning import making
 from modules.captioning.captioner import Answer
@@ -178,6 +181,30 @@ def test_what_is_missing_is_said_before_anything_is_made(images: Path) -> None:
     assert not list(images.rglob("*.tags"))
     caption(images)
     assert told(caption(images))[0].startswith("All of these images have captions")
+
+
+def test_pickled_weights_are_fetched_only_where_there_is_nothing_better(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As of a repository that has no .safetensors; what they hold is read without running code."""
+    saved = tiny_captioners.model("blip")
+    old = tmp_path / "snapshot"
+    old.mkdir()
+    for file in saved.glob("*.*"):
+        if file.suffix != ".safetensors":
+            copyfile(file, old / file.name)
+    fetched: list[tuple[str, ...]] = []
+
+    def find_model(*_: object, files: tuple[str, ...], **__: object) -> Path:
+        fetched.append(files)
+        if any(pattern.startswith("pytorch_model") for pattern in files):
+            torch.save(load_file(saved / "model.safetensors"), old / "pytorch_model.bin")
+        return old
+
+    monkeypatch.setattr("modules.image_models.finding.find_model", find_model)
+    events = caption(images, kind="sentences", captioner="owner/old", most_tokens=8, preview=True)
+    assert len(fetched) == 2 and not any("pytorch_model" in pattern for pattern in fetched[0])
+    assert sum(isinstance(event, CaptionReady) for event in events) == 3
 
 
 def test_the_file_of_a_tagger_stands_for_its_folder(images: Path) -> None:
