@@ -86,6 +86,12 @@ def finish(context: AppContext, dialog: Any, what: Any = "tags", **more: Any) ->
     dialog.update()
 
 
+def to_the_end(slider: Any) -> None:
+    """A click at its right end."""
+    slider.update()
+    slider.event_generate("<Button-1>", x=max(slider.winfo_width() - 1, 400), y=5)
+
+
 def tags_of(dialog: Any, number: int = 0) -> list[tuple[str, str]]:
     return [(word.text, word.look) for word in dialog.rows[number].tags.words]
 
@@ -102,9 +108,7 @@ def test_three_images_are_tagged_at_once_and_sliders_only_choose(
     ]  # fmt: skip
     assert person.sees("2 tags an image") and person.sees("4.png · was: no caption")
     sent = len(engine.sent)
-    dialog.form.sliders["general"].focus_force()
-    dialog.update()
-    dialog.form.sliders["general"].event_generate("<End>")
+    to_the_end(dialog.form.sliders["general"])
     dialog.update()
     assert ("robot", "left") in tags_of(dialog) and person.sees("0 tags an image")
     dialog.form.sliders["general"].set(0.2)
@@ -290,8 +294,6 @@ def test_sliders_stand_where_the_model_recommends_until_they_are_moved(
     sliders = dialog.form.sliders
     assert (sliders["general"].get(), sliders["character"].get()) == pytest.approx((0.2, 0.6))
     assert ("toy", "kept") in tags_of(dialog)
-    sliders["general"].focus_force()
-    dialog.update()
-    sliders["general"].event_generate("<End>")
+    to_the_end(sliders["general"])
     dialog.preview()
     assert asked(engine)["general"] == 1.0
