@@ -61,6 +61,8 @@ class ManyDialog(Dialog):
 
     def destroy(self) -> None:
         self._counting.cancel()
+        if self._pending:
+            self.after_cancel(self._pending)
         super().destroy()
 
     # Making it --------------------------------------------------------------------------------------------------------

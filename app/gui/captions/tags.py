@@ -49,17 +49,20 @@ class CaptionTags(Frame):
         self._chips.pack(fill="both", expand=True)
         self._none = Label(self._chips, font="small", role="text3", wrap=True)
         work.listen(lambda _: self.settle())
+        self.until_destroyed(self._forget)
 
     def settle(self) -> None:
         """Count again when nothing has changed for a moment."""
-        if self._pending:
-            self.after_cancel(self._pending)
+        self._forget()
         self._pending = self.after(SETTLES_MS, self.refresh)
 
-    def refresh(self) -> None:
+    def _forget(self) -> None:
         if self._pending:
             self.after_cancel(self._pending)
             self._pending = ""
+
+    def refresh(self) -> None:
+        self._forget()
         counts = self._work.captions.tags(self._work.shown)
         self._tags = counts.most_common(MOST_CHIPS)
         self._ways = written_in_several_ways(counts)

@@ -377,6 +377,13 @@ def test_tags_are_ticked_by_how_rare_they_are_and_removed(
     assert files(folder)["0.txt"] == b"red\n" and files(folder)["2.txt"] == b"red"
 
 
+def test_a_dialog_that_is_closed_while_it_counts_leaves_nothing(
+    many: Callable[..., Any], root: Any, pump: Pump
+) -> None:
+    many("Add").close(None)
+    rest(pump, root, 400)  # an error in a callback fails the test
+
+
 def test_tags_are_merged_under_the_name_of_the_most_frequent(
     page: Any, person: Person, folder: Path, many: Callable[..., Any], pump: Pump
 ) -> None:

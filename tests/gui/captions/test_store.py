@@ -286,6 +286,8 @@ def test_tags_are_merged_into_one_that_stands_where_the_first_stood(captions: Ca
     assert captions.all[0].lines == ["sky, one eye, robot", "robot, robot, sky"], "what is there twice stays so"
     assert captions.apply(edits.rename_tags(["robot"], "sky"), [0]) == 1
     assert captions.all[0].lines == ["sky, one eye", "sky"]
+    assert captions.apply(edits.rename_tags(["one eye", "sky"], "eye"), [0]) == 1
+    assert captions.all[0].lines == ["eye", "eye"]
 
 
 def test_several_tags_are_removed_at_once_and_a_line_without_them_stays_letter_by_letter(
