@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from app.gui.concept_actions import LIST, ConceptActions
 from app.gui.concepts.card import CELL, LINES, PICTURE, write_card
 from app.gui.concepts.folder_summary import FolderSummaries, FolderSummary
-from app.gui.concepts.list_actions import LIST, ConceptActions
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
 from app.gui.kit import (
@@ -35,6 +35,7 @@ from modules.preset.paths import Values
 
 SHOWN = {"all": "All", "on": "On", "off": "Off", "wrong": "With problems"}
 LOOK_MS = 60
+MAKES = "training-set"  # the tool that makes images to train on
 
 
 class ConceptsPage(Page):
@@ -78,6 +79,9 @@ class ConceptsPage(Page):
     def _make_bar(self) -> None:
         bar, self._line = header_of(self)
         Button(bar, tr("Add folder"), self.add_folder, kind="primary", image="plus").pack(side="right")
+        hint = tr("Make images to train on with a model")
+        make = Button(bar, tr("Make images"), lambda: self.context.go("tools", MAKES), image="image-plus", hint=hint)
+        make.pack(side="right", padx=(0, px(8)))
         self._show = Choice(bar, labelled(SHOWN), "all", lambda _: self._arrange(), width=124, fit=True)
         self._show.pack(side="right", padx=px(8))
         self._filter = Entry(

@@ -34,6 +34,7 @@ DEFAULTS: dict[str, Any] = {
     "own_lora": "",  # the card "Your own LoRA": "open", "closed", or not offered yet
     "grid": "",  # the folder of the grid that was shown last
     "captioning": {},  # what was asked last for captions made by models
+    "training_set": "",  # the folder of the training set that was looked through last
     "scores": {},  # that were computed last, each with its model
     "grid_size": 80,  # of its pictures, in pixels at 100 %
     "tile_size": 168,  # width of a tile on the page Captions, in pixels at 100 %

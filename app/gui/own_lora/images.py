@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.caption_models.dialog import MakeCaptions
-from app.gui.concepts.list_actions import ConceptActions
+from app.gui.concept_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import Badge, Button, Frame, Label, LinkButton, RoundFrame, accept_files, can_drop, px
 from app.gui.own_lora.facts import FolderFacts, facts_of, own_concepts, summary_of, warnings_of

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.gui.check.findings import checks_for
 from app.gui.check.pre_start import PreStartCheck
-from app.gui.concepts.list_actions import ConceptActions
+from app.gui.concept_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
 from app.gui.own_lora.opening import KEY, open_card

@@ -20,6 +20,7 @@ from app.gui.tools.kept_view import KeptView
 from app.gui.tools.score_view import ScoreView
 from app.gui.tools.shift_view import ShiftView
 from app.gui.tools.sweep import SweepView
+from app.gui.training_set.review import SetReview
 from modules.errors import UserError
 from modules.language import tr
 from modules.messages import Failed, Finished, Fix, Note, RunTool, SampleReady, Stage, Stop
@@ -47,6 +48,10 @@ VIEWS: dict[str, Callable[[Frame, AppContext], ResultView]] = {
     "extract": KeptView,
     "score": ScoreView,
 }  # by tool
+IMAGES: dict[str, Callable[[Frame, AppContext], MadeImages | SetReview]] = {
+    "sample": MadeImages,
+    "training-set": SetReview,
+}
 
 
 BEFORE: dict[str, Any] = {  # by tool: a frame in which one looks before anything is written; `refresh` now and then
@@ -88,7 +93,7 @@ class ToolCard(Card):
         self.result = Label(self.body, "", wrap=True)
         self.fixes = Frame(self.body)
         self.view = VIEWS[tool.name](view_in or self.body, context) if tool.name in VIEWS else None
-        self.images = MadeImages(self.body, context) if tool.result == "images" else None
+        self.images = IMAGES[tool.name](self.body, context) if tool.name in IMAGES else None
         self.before = BEFORE[tool.name](self.body, context, self.form) if tool.name in BEFORE and not bare else None
         if self.before is not None:
             self.before.pack(fill="x")

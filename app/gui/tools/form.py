@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Protocol
 
 from app.gui.context import AppContext
@@ -10,19 +11,23 @@ from app.gui.draft.parsing import read
 from app.gui.draft.problem_labels import WORDS
 from app.gui.form.controls import ControlCallbacks, control_of
 from app.gui.form.prompt_form import PromptForm
-from app.gui.kit import FormRow, Frame, LinkButton, px
+from app.gui.kit import FormRow, Frame, LinkButton, PathEntry, px
 from app.gui.run.sample_now import first_prompt
 from app.gui.tools.blocks import BlocksField, CurveField
 from app.gui.tools.model_line import ModelLine, ModelLines
 from app.gui.tools.rows import LABEL, ListRow, ModelRow, typed_path
 from modules.catalog import FAMILIES
+from modules.errors import UserError
 from modules.language import plural, tr
+from modules.preset.files.prompt_file import read_prompts
 from modules.preset.paths import Values, put
 from modules.preset.setting import PATH_WIDGETS
 from modules.preset.setting_info import SettingInfo, settings_of
+from modules.preset.usual_sampling import size_step_of
 from modules.preset.validate import examine_section
 from modules.tools import Tool
 
+PROMPT_FILE = """Prompts in kohya's notation, one on each line; what a line does not set is as set here."""
 NAMED = 3  # of the settings that can be unfolded
 COMPONENTS = {name for card in FAMILIES.values() for name in card.component_names}  # whose files are no models
 
@@ -231,11 +236,27 @@ class PromptsField:
 
     def __init__(self, form: ToolForm, context: AppContext, setting: SettingInfo) -> None:
         del setting
+        self._context = context
         self.widget = PromptForm(form, first_prompt(context), lines=3, many=True, label_width=LABEL)
         self._offered = self.widget.controls["prompt"].get()
+        self._row = FormRow(self.widget, tr("Prompt file"), words=tr(PROMPT_FILE), label_width=LABEL)
+        self.file = PathEntry(
+            self._row, what="file", kinds=((tr("Prompts"), "*.txt *.toml *.json"),),
+            placeholder=tr("Instead of the prompts above"), on_change=lambda _: self._row.error(""),
+        )  # fmt: skip
+        self._row.put(self.file)
+        self._row.pack(fill="x", after=self.widget.rows["prompt"])
 
     def read(self) -> list[Values] | None:
-        return self.widget.read_all() or None
+        typed, file = self.widget.read_all(), self.file.get().strip()
+        if not typed or not file:
+            return typed or None
+        try:
+            found = read_prompts(Path(typed_path(file)), size_step_of(self._context.draft.freeze()))
+        except UserError as error:
+            self._row.error(error.text(WORDS))
+            return None
+        return [{**typed[0], **prompt} for prompt in found.prompts]
 
     def show(self, value: Any) -> None:
         """Another prompt, as long as nobody has typed one."""

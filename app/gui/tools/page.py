@@ -17,6 +17,7 @@ from app.gui.tools import tensorboard
 from app.gui.tools.card import ToolCard
 from app.gui.tools.folders import FoldersCard, TensorBoardCard
 from app.gui.tools.form import ToolForm
+from app.gui.training_set.review import SetReview
 from modules.grids.prompts import sample_prompts
 from modules.language import tr
 from modules.preset.files.absolute_paths import with_absolute_paths
@@ -101,12 +102,23 @@ class ToolsPage(Page):
         self._refresh()
 
     def reveal(self, path: str) -> None:
-        """A file that was trained is put into the tool that makes images, where it belongs."""
+        """A tool by its name; or a file that was trained, which is put into the tool that makes images."""
+        if path in self._by_key:
+            self.choose(path)
+            return
         for card in self.cards:
             if isinstance(card, ToolCard) and card.tool.name == TRIES_A_LORA:
                 self.choose(TRIES_A_LORA)
                 put_in(card.form, Path(path))
                 card.button.focus_set()
+
+    def undo(self) -> bool:
+        """The last decision over images of a training set, while that is seen."""
+        review = self._shown.images if isinstance(self._shown, ToolCard) else None
+        if not isinstance(review, SetReview) or review.picks is None or not review.picks.can_undo:
+            return False
+        review.undo()
+        return True
 
     def _add(self, key: str, card: AnyCard) -> None:
         self._by_key[key] = card

@@ -89,6 +89,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Take 1 to {most} letters, without < > : \" / \\ | ? *."),
     "window.no-display": ("No window can be opened: {reason}.",
         "Without a screen, train with: ./start-ui.sh train <preset>. See ./start-ui.sh --help."),
+    "training-set.not-moved": ("{file} cannot be moved: {reason}.", "The images before it were."),
     # Grids
     "grid.nothing": ("The grid has neither a run nor a base model.", "Choose the folder of a run, or a model."),
     "grid.no-run": ("Steps need a run.", "Choose the folder of a run, or another axis."),

@@ -34,10 +34,10 @@ class ConceptActions:
         paths = [str(concept["path"]) for concept in reversed(self.all)]
         return next((Path(path).parent for path in paths if path and not is_bundled(path)), None)
 
-    def add(self, paths: Sequence[Path]) -> int:
+    def add(self, paths: Sequence[Path], **more: str) -> int:
         """Add folders (of a file: its folder) that are not in the list yet. Returns the last one's number, or -1.
 
-        The example images make room for them.
+        The example images make room for those that are trained. `more`: settings of the new concepts.
         """
         known = {str(concept["path"]) for concept in self.all}
         folders = dict.fromkeys(path.parent if path.is_file() else path for path in paths)
@@ -45,11 +45,13 @@ class ConceptActions:
         if not new:
             self._context.notify(tr("That folder is in the list already"))
             return -1
-        examples = [number for number, concept in enumerate(self.all) if is_bundled(str(concept["path"]))]
+        trained = more.get("kind", "train") == "train"
+        examples = [n for n, concept in enumerate(self.all) if trained and is_bundled(str(concept["path"]))]
         if examples:
             self._draft.remove(LIST, *examples)
-        numbers = [self._draft.add(LIST, {"path": str(folder)}) for folder in new]
-        words = plural(len(new), "“{name}” added", "{count:,} folders added", name=new[0].name)
+        numbers = [self._draft.add(LIST, {"path": str(folder), **more}) for folder in new]
+        name = more.get("name") or new[0].name
+        words = plural(len(new), "“{name}” added", "{count:,} folders added", name=name)
         if examples:
             words = tr("{words}, in place of the example images", words=words)
         self._context.notify(words, tr("Undo"), self._undo_action(len(new) + bool(examples)))
