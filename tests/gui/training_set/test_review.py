@@ -85,6 +85,7 @@ def test_a_file_that_cannot_be_moved_is_named_and_the_others_can_be_undone(folde
 def card(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterator[Any]:
     """The tool's card on the page Tools."""
     from app.gui.kit import Pictures
+    from app.gui.tools.card import ToolCard
     from app.gui.tools.page import ToolsPage
 
     context.draft.put("general.workspace", str(tmp_path / "workspace"))
@@ -97,7 +98,7 @@ def card(context: AppContext, root: Any, tmp_path: Path, pump: Pump) -> Iterator
     page.reveal("training-set")
     page.shown()
     pump()
-    yield page._by_key["training-set"]
+    yield next(card for card in page.cards if isinstance(card, ToolCard) and card.tool.name == "training-set")
     page.destroy()
     context.pictures.close()
 
