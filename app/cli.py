@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from app import commands
 from app.preset_options import add_preset
@@ -60,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _check(add_parser)
     for tool in TOOLS.values():
         _tool(add_parser, tool)
+    _import(add_parser)
     _settings(add_parser)
     _tools(add_parser)
     # The start script does this one itself, before Python runs; it stands here for the help.
@@ -99,6 +101,14 @@ def _tool(add_parser: AddParser, tool: Tool) -> None:
     command.set_defaults(tool=tool)
     add_tool(command, tool)
     _events_option(command)
+
+
+def _import(add_parser: AddParser) -> None:
+    text = "Say what settings of OneTrainer, kohya_ss or sd-scripts are here, also of a LoRA; write a preset."
+    command = _command(add_parser, "import", commands.import_settings, "take over settings of another program", text)
+    command.add_argument("file", type=Path, metavar="FILE", help="JSON, TOML, a command line in a text file, or a LoRA")
+    command.add_argument("-o", "--out", type=Path, metavar="PRESET", help="write a preset, or with folders a project")
+    command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 
 
 def _settings(add_parser: AddParser) -> None:

@@ -15,8 +15,12 @@ from app.preset_options import preset_values
 from app.tool_commands import message_of
 from modules.catalog.gpus import GPUS, gpu_named
 from modules.errors import UserError
+from modules.exchange import reading
+from modules.exchange.writing import write
 from modules.messages import CheckPreset, Job, Train
 from modules.preset.paths import get, put
+from modules.sentences.problem import problem
+from modules.sentences.render import PLAIN
 
 Command = Callable[[argparse.Namespace], int]
 Options = argparse.Namespace
@@ -51,6 +55,18 @@ def settings(options: Options) -> int:
     else:
         text = manual.markdown() if options.markdown else manual.plain_text()
     sys.stdout.write(text.rstrip("\n") + "\n")
+    return 0
+
+
+def import_settings(options: Options) -> int:
+    """What became of each of another program's settings; and our file of them."""
+    imported = reading.read(options.file)
+    said = imported.of("none", "other", "default", "taken")
+    sys.stdout.write("".join(f"{PLAIN.line(row.problem)}\n" for row in said) + f"{PLAIN.what(imported.summary)}.\n")
+    if options.out:
+        write(imported, options.out, overwrite=options.overwrite)
+        written = problem("import.written", file=options.out)
+        sys.stdout.write(f"{PLAIN.what(written)}\n")
     return 0
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 from app.flags import absolute_if_exists
 from modules.catalog import FAMILIES
 from modules.errors import UserError
+from modules.exchange.reading import refuse_foreign
 from modules.preset.files import store
 from modules.preset.files.set_option import apply_overrides, apply_valid_overrides
 from modules.preset.paths import Values, put
@@ -57,7 +58,9 @@ def _add_set(command: argparse.ArgumentParser) -> None:
 
 def preset_values(options: Options) -> Values:
     """The values of the preset with the options over them; every problem of the file and the options at once."""
-    loaded = store.load(_preset_path(options.preset))
+    path = _preset_path(options.preset)
+    refuse_foreign(path)
+    loaded = store.load(path)
     values, problems = loaded.values, list(loaded.problems)
     if options.concept:
         values["concepts"] = _concepts_with_folders(

@@ -141,6 +141,7 @@ PUT_TOGETHER = {
     "modules/formats/layout.py": "escaped",
     "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
     "modules/system/files.py": "of constants", "modules/trainer/backup.py": "of constants",
+    "modules/exchange/imported.py": "of constants", "modules/exchange/onetrainer/history.py": "of constants",
     "app/gui/run_control.py": "escaped", "modules/check/captions/token_limits.py": "escaped",
     "modules/captioning/text_checks.py": "escaped",
     "modules/data/source/pairing.py": "escaped", "modules/data/text/captions.py": "escaped",

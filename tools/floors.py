@@ -25,6 +25,7 @@ WORDS = {
     "methods": "full fine-tune, adapters, embeddings",
     "merging": "weights of several models, and low rank: maths",
     "scores": "what images are worth by numbers",
+    "exchange": "settings of other programs",
     "masking": "masks made by models",
     "captioning": "captions by models: tags and sentences",
     "image_models": "models that look at images",

@@ -88,6 +88,14 @@ def read_prompts(path: Path, size_step: int = 8) -> PromptFile:
     return found
 
 
+def prompts_of(text: str, size_step: int = 8) -> list[Values]:
+    """The prompts of lines of text; what of a line cannot be used is left out."""
+    found = PromptFile()
+    for where, entry in _lines(text):
+        _add_prompt(found, [], where, entry, size_step)
+    return found.prompts
+
+
 def text_of(path: Path) -> str:
     """What stands in a text file.
 

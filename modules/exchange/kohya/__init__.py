@@ -1,0 +1,1 @@
+"""sd-scripts and kohya_ss: their arguments, however they are written down."""

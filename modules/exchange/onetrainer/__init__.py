@@ -1,0 +1,1 @@
+"""OneTrainer: its configuration of every version, with concepts and samples."""

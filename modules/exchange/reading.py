@@ -1,0 +1,135 @@
+"""Which program wrote a file, told by what is in it and never by its name; and what its settings come to here."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+from modules.errors import UserError
+from modules.exchange import header
+from modules.exchange.imported import Imported, flattened
+from modules.exchange.kohya import arguments as kohya
+from modules.exchange.kohya import command_line
+from modules.exchange.kohya import window as kohya_gui
+from modules.exchange.onetrainer import configuration as onetrainer
+from modules.preset.files.jsonfile import MAX_DEPTH, STRING, parse_object
+from modules.preset.files.text_file import NotText, decoded
+from modules.preset.paths import Values
+from modules.system.reading import UnusableFile, open_file, read_bytes
+
+MOST = 5_000_000  # bytes of a file of settings
+
+
+def refuse_foreign(path: Path) -> None:
+    """Say how another program's file is imported, where a preset is expected; what cannot be read is others' to say.
+
+    Raises:
+        UserError: it is another program's.
+    """
+    try:
+        text = decoded(read_bytes(path, MOST)).text
+        program = program_of(text) or ("a model" if _is_weights(path) else "")
+    except (OSError, ValueError, UserError):
+        return
+    if program:
+        raise UserError("import.foreign", file=path, program=program)
+
+
+def program_of(text: str) -> str:
+    """Which program wrote a text; "" for this one, and for what nobody knows."""
+    try:
+        values = parse_object(text, "") if text.lstrip("\ufeff \t\r\n").startswith("{") else None
+    except UserError:
+        return ""
+    if values is not None and ("version" in values or ("model" in values and isinstance(values["model"], dict))):
+        return ""
+    try:
+        return read_text(text, "").program
+    except UserError:
+        return ""
+
+
+def read(path: Path) -> Imported:
+    """The settings in a file of another program, or in the header of a model.
+
+    Raises:
+        UserError: it cannot be read, or nobody knows whose it is.
+    """
+    path = path.expanduser()
+    if _is_weights(path):
+        return header.read(path)
+    try:
+        text = decoded(read_bytes(path, MOST)).text
+    except NotText as error:
+        raise UserError("import.not-text", file=path) from error
+    except UnusableFile:
+        raise
+    except (OSError, ValueError) as error:
+        raise UserError(
+            "import.not-readable", file=path, reason=str(getattr(error, "strerror", error)).lower()
+        ) from error
+    return read_text(text, str(path), path.absolute().parent)
+
+
+def _is_weights(path: Path) -> bool:
+    """By its first bytes: the length of a header, and a bracket."""
+    try:
+        with open_file(path) as file:
+            start = file.read(10)
+    except OSError as error:
+        if isinstance(error, UserError):
+            raise
+        raise UserError("import.not-readable", file=path, reason=(error.strerror or str(error)).lower()) from error
+    return len(start) == 10 and start[8:9] == b"{" and start[5:8] == b"\0\0\0"
+
+
+def read_text(text: str, where: str, folder: Path | None = None) -> Imported:
+    """The same of a text; `where`: what messages call it; `folder`: where files that it names are sought.
+
+    Raises:
+        UserError: it cannot be read, or nobody knows whose it is.
+    """
+    start = text.lstrip("\ufeff \t\r\n")
+    if start.startswith("{"):
+        return _of_object(parse_object(text, where), where, folder)
+    if command_line.recognizes(text):
+        return kohya.read(command_line.arguments_of(text), folder, script=command_line.script_of(text))
+    values = _toml(text)
+    if values is not None:
+        return _of_object(values, where, folder)
+    raise UserError("import.unknown-program", file=where)
+
+
+def _of_object(values: Values, where: str, folder: Path | None) -> Imported:
+    flattened(values)  # refuses what is nested without end
+    if onetrainer.recognizes(values):
+        return onetrainer.read(values, folder)
+    if kohya_gui.recognizes(values):
+        return kohya_gui.read(values, folder)
+    if kohya.recognizes(values):
+        return kohya.read(values, folder)
+    flat = kohya_gui.table(values)
+    if kohya_gui.recognizes(flat):
+        return kohya_gui.read(flat, folder)
+    if kohya.recognizes(flat):
+        return kohya.read(flat, folder)
+    raise UserError("import.unknown-program", file=where)
+
+
+def _toml(text: str) -> Values | None:
+    """A table, or None where it is none."""
+    if text.count("[") > 200_000 or _deep(text):
+        return None
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _deep(text: str) -> bool:
+    depth = deepest = 0
+    for bracket in re.findall(r"[\[\]{}]", STRING.sub("", text)):
+        depth = max(0, depth + (1 if bracket in "[{" else -1))
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH
