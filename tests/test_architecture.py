@@ -229,6 +229,7 @@ MAY_OPEN = {
     "modules/data/source/source.py": "asks the source, and gives Pillow what that opened",
     "modules/data/source/file_info.py": "gives Pillow what a source opened",
     "modules/data/source/folders.py": "is the source of files in folders",
+    "modules/data/source/packed.py": "asks whether an archive changed",
     "modules/data/source/tar_file.py": "reads archives",
     "modules/data/source/table_file.py": "reads lists",
     "modules/data/source/caption_table.py": "reads a list",

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from math import log
 
 import numpy as np
+import pyarrow as pa
 
 from modules.errors import UserError
 from modules.preset.preset import Preset
@@ -55,6 +56,9 @@ def unscaled_bucket(width: int, height: int, step: int) -> tuple[int, int]:
     return max(height // step * step, step), max(width // step * step, step)
 
 
+AT_ONCE = 1 << 20  # images whose buckets are found together
+
+
 class BucketTable:
     """Collects the buckets of an index: what is asked for twice is kept once."""
 
@@ -69,7 +73,17 @@ class BucketTable:
         return tuple(self._numbers)
 
     def numbers_for(self, widths: np.ndarray, heights: np.ndarray, resolution: Resolution) -> np.ndarray:
-        """The number of each image's bucket in a resolution, (N,) int32."""
+        """The number of each image's bucket in a resolution, (N,) int32. Millions of images have thousands of sizes."""
+        found = [np.empty(0, dtype=np.int32)]
+        for start in range(0, len(widths), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            sizes = pa.array(widths[part].astype(np.int64) << 32 | heights[part]).dictionary_encode()
+            distinct = sizes.dictionary.to_numpy()  # in the order of their first images
+            numbers = self._numbers_of(distinct >> 32, distinct & 0xFFFFFFFF, resolution)
+            found.append(numbers[sizes.indices.to_numpy()])
+        return np.concatenate(found)
+
+    def _numbers_of(self, widths: np.ndarray, heights: np.ndarray, resolution: Resolution) -> np.ndarray:
         shapes = buckets_of(self.preset, resolution)
         known = np.array([self._number(shape) for shape in shapes], dtype=np.int32)
         nearest = nearest_buckets(widths, heights, shapes)

@@ -87,7 +87,9 @@ class Index:
 
         `held_out`: image numbers that are not learnt from, though their concepts are.
         """
-        self.table = table.cast(SCHEMA).combine_chunks()
+        table = table.cast(SCHEMA)
+        chunks = max(column.num_chunks for column in table.columns)
+        self.table = table.combine_chunks() if chunks > 1 else table  # which may lie in a mapped file
         # What is only measured is always shown in the same way.
         self.concepts = tuple(concept.plain() if concept.kind == "validation" else concept for concept in concepts)
         self.sources = tuple(sources)

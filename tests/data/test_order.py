@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from modules.data.index import Index
-from modules.data.order import FILL_REPEATS, EpochOrder, epoch_length, epoch_order
+from modules.data.order import FILL_REPEATS, EpochOrder, _sorted_by, epoch_length, epoch_order  # pyright: ignore[reportPrivateUsage]
 from modules.preset.sections.concept import Concept
 from tests.data.pictures import index_of
 
@@ -113,3 +113,13 @@ def test_a_million_images_are_ordered_in_columns() -> None:
     index = index_of(*((0, int(b)) for b in rows % 17))
     order = epoch_order(index, 8, 1, 0)
     assert sorted(order.rows[order.repeats < FILL_REPEATS].tolist()) == rows.tolist()
+
+
+def test_showings_are_sorted_as_lexsort_sorts_them() -> None:
+    draw = np.random.default_rng(1)
+    for most in (3, 1 << 63):  # with equal keys, and without
+        for groups in (1, 5, 1 << 17):
+            keys, numbers = draw.integers(0, most, 4000).astype(np.uint64), draw.integers(0, groups, 4000)
+            assert (_sorted_by(numbers, keys) == np.lexsort((keys, numbers))).all()
+    nothing = np.empty(0, dtype=np.int64)
+    assert len(_sorted_by(nothing, nothing.astype(np.uint64))) == 0

@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -21,6 +20,7 @@ import pyarrow as pa
 from modules.data.balance import balanced
 from modules.data.buckets import BucketTable, resolutions_of
 from modules.data.index import SCHEMA, BadImage, Index
+from modules.data.scan.concept_table import OWN, ConceptTable, recalled, remember, state_of, texts, together
 from modules.data.scan.scan_cache import KnownFiles
 from modules.data.source.entries import Entries
 from modules.data.source.folders import in_kinds
@@ -44,19 +44,6 @@ CHUNK = 200  # images that are read together
 KEEP_EVERY = 50_000  # images: a killed scan reads as many again
 
 
-class ConceptImages(NamedTuple):
-    """The images of a concept that can be trained on, in columns."""
-
-    number: int  # of the concept
-    known: KnownFiles
-    good: Numbers  # their rows
-    lines: list[pa.LargeListArray]  # of each caption file, what it says of each of them
-
-    @property
-    def keys(self) -> list[str]:
-        return _chosen(self.known.entries.keys, self.good)
-
-
 def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> Index:
     """All images of the enabled concepts. `cache`: the folder that makes the next scan fast.
 
@@ -66,63 +53,60 @@ def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> I
         UserError: no concept, a source that is missing or has no images, or nothing but bad ones.
     """
     with gc_paused():
-        return _scan(preset, cache, report, stop)
+        index = _scan(preset, cache, report, stop)
+    pa.default_memory_pool().release_unused()
+    return index
 
 
 def _scan(preset: Preset, cache: Path | None, report: Report, stop: Stop) -> Index:
     began_ns = time.time_ns()
     sources = [source_of(concept, number) for number, concept in enumerate(preset.concepts)]
-    listings = _listed(preset, sources)
-    entries, bad = _named_in_text(listings)
-    bad += [BadImage(place, why) for listing in listings.values() for place, why in listing.unreadable_images]
+    enabled = [number for number, concept in enumerate(preset.concepts) if concept.enabled]
+    if not enabled:
+        raise UserError("concepts.all-off" if sources else "concepts.none")
+    tables = {number: table for number in enabled if (table := recalled(sources[number], cache)) is not None}
+    states = {number: state_of(sources[number]) for number in enabled if number not in tables}
+    listings = _listed({number: sources[number] for number in states})
+    entries, misnamed = _named_in_text(listings)
     known = {
         number: KnownFiles(each, cache, str(preset.concepts[number].subfolders), began_ns)
         for number, each in entries.items()
     }
     _read(list(known.values()), preset.general.workers, report, stop)
-    notes = [*_notes(listings.values()), *(note for each in known.values() for note in each.notes)]
-    unreadable = dict(each for listing in listings.values() for each in listing.unreadable_captions)
-    images: list[ConceptImages] = []
     for number, each in known.items():
-        faults = _faults(each, unreadable)
-        bad += [faults[row] for row in sorted(faults)]
-        images.append(_usable(number, each, faults, sources[number]))
-    remarks = {one.number: _remarks(listings[one.number], one) for one in images}
-    return _index(preset, sources, images, bad, notes, remarks)
+        tables[number] = _concept_table(each, listings[number], sources[number], misnamed.get(number, []))
+        if not each.unread.any():
+            remember(tables[number], sources[number], cache, states[number])
+    notes = [*_notes(listings.values()), *(note for number in sorted(tables) for note in tables[number].notes)]
+    return _index(preset, sources, {number: tables[number] for number in enabled}, notes)
 
 
-def _listed(preset: Preset, sources: list[Source]) -> dict[int, Listing]:
-    """What the source of each enabled concept holds, by the number of the concept."""
+def _listed(sources: Mapping[int, Source]) -> dict[int, Listing]:
+    """What the sources hold, by the numbers of their concepts."""
     found: dict[int, Listing] = {}
     problems: list[UserError] = []
-    enabled = [number for number, concept in enumerate(preset.concepts) if concept.enabled]
-    for number in enabled:
+    for number, source in sources.items():
         try:
-            found[number] = sources[number].listing()
+            found[number] = source.listing()
         except UserError as error:
             problems.append(error)
     if len(problems) > 1:
         raise Problems(Problem("concepts.unreadable"), [each for error in problems for each in error.report])
     if problems:
         raise problems[0]
-    if not enabled:
-        raise UserError("concepts.all-off" if sources else "concepts.none")
     return found
 
 
-def _named_in_text(listings: Mapping[int, Listing]) -> tuple[dict[int, Entries], list[BadImage]]:
+def _named_in_text(listings: Mapping[int, Listing]) -> tuple[dict[int, Entries], dict[int, list[BadImage]]]:
     """The entries of each concept, and those whose names are bytes that are no text: they could not be stored."""
     good: dict[int, Entries] = {}
-    bad: list[BadImage] = []
+    bad: dict[int, list[BadImage]] = {}
     for number, listing in listings.items():
         entries = Entries.of(listing.entries[0].file.source, listing.entries)
-        wrong = (
-            [] if _is_text("".join(entries.keys)) else [i for i, key in enumerate(entries.keys) if not _is_text(key)]
-        )
-        bad += [
-            BadImage(str(entries[place].file).encode("utf-8", "replace").decode(), Problem("reason.name"))
-            for place in wrong
-        ]
+        every = () if _is_text("".join(entries.keys)) else enumerate(entries.keys)
+        wrong = [place for place, key in every if not _is_text(key)]
+        places = [entries.address(place).encode("utf-8", "replace").decode() for place in wrong]
+        bad[number] = [BadImage(place, Problem("reason.name")) for place in places]
         good[number] = entries.without(wrong)
     return good, bad
 
@@ -193,20 +177,36 @@ def _faults(known: KnownFiles, unreadable: Mapping[str, Problem]) -> dict[int, B
     return found
 
 
-def _usable(number: int, known: KnownFiles, faults: Mapping[int, BadImage], source: Source) -> ConceptImages:
-    """The images of a concept that can be trained on.
+def _concept_table(known: KnownFiles, listing: Listing, source: Source, misnamed: list[BadImage]) -> ConceptTable:
+    """The images of a concept that can be trained on, and what is wrong with the others.
 
     Raises:
         UserError: there is none.
     """
+    faults = _faults(known, dict(listing.unreadable_captions))
     reached = ~known.unread
     if faults and len(faults) == reached.sum():
         first = faults[min(faults)]
         code = "concept.no-caption-usable" if first.caption else "concept.none-usable"
         raise UserError(code, place=source.place, file=first.name, reason=first.reason)
     reached[list(faults)] = False
+    bad = [*misnamed, *(BadImage(place, why) for place, why in listing.unreadable_images)]
+    bad += [faults[row] for row in sorted(faults)]
     good = np.flatnonzero(reached)
-    return ConceptImages(number, known, good, [captions.lines(good) for captions in known.captions])
+    return ConceptTable(_table(known, good), bad, _remarks(listing, known, good), known.notes)
+
+
+def _table(known: KnownFiles, good: Numbers) -> pa.Table:
+    entries, sizes = known.entries, known.sizes[good].astype(np.int32)
+    columns = {
+        "path": pa.array(_chosen(entries.keys, good), pa.large_string()),
+        "width": np.ascontiguousarray(sizes[:, 0]),
+        "height": np.ascontiguousarray(sizes[:, 1]),
+        "mask": texts(_chosen(entries.masks, good) if any(entries.masks) else [], len(good)),
+        "condition": texts(_chosen(entries.conditions, good) if any(entries.conditions) else [], len(good)),
+        "lines": together([captions.lines(good) for captions in known.captions], len(good)),
+    }
+    return pa.table(columns, schema=OWN)
 
 
 def _chosen(values: list[str], rows: Numbers) -> list[str]:
@@ -214,83 +214,59 @@ def _chosen(values: list[str], rows: Numbers) -> list[str]:
     return values if len(rows) == len(values) else [values[row] for row in rows.tolist()]
 
 
-def _remarks(listing: Listing, images: ConceptImages) -> Remarks:
-    good = set(images.good.tolist())
-    legacy = sorted((row, n) for n, each in enumerate(images.known.captions) for row in each.legacy if row in good)
-    columns = images.known.entries.captions
-    files = [DataFile(images.known.entries.source, columns[n].keys[row]) for row, n in legacy]
+def _remarks(listing: Listing, known: KnownFiles, good: Numbers) -> Remarks:
+    rows = set(good.tolist())
+    legacy = sorted((row, n) for n, each in enumerate(known.captions) for row in each.legacy if row in rows)
+    files = [DataFile(known.entries.source, known.captions[n].column.keys[row]) for row, n in legacy]
     return replace(listing.remarks, legacy_captions=tuple(dict.fromkeys(files)))
 
 
-def _index(
-    preset: Preset,
-    sources: list[Source],
-    images: list[ConceptImages],
-    bad: list[BadImage],
-    notes: list[Problem],
-    remarks: Mapping[int, Remarks],
-) -> Index:
+def _index(preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTable], notes: list[Problem]) -> Index:
     bucket_table = BucketTable(preset)
-    notes = [*notes, *_missing_caption_notes(preset, sources, images)]
-    table = _per_resolution(_table(preset, images), preset, bucket_table)
-    counts = np.zeros(len(preset.concepts), dtype=np.int64)
-    counts[[one.number for one in images]] = [len(one.good) for one in images]
-    concepts = balanced(preset.concepts, counts.tolist()) if preset.prior.balance else preset.concepts
+    notes = [*notes, *_missing_caption_notes(preset, sources, tables)]
+    bad = [each for table in tables.values() for each in table.bad]
+    counts = [len(tables.get(number, ())) for number in range(len(preset.concepts))]
+    concepts = balanced(preset.concepts, counts) if preset.prior.balance else preset.concepts
+    table = _per_resolution(_joined(preset, tables), preset, bucket_table)
+    remarks = {number: each.remarks for number, each in tables.items()}
     index = Index(table, concepts, sources, bucket_table.all, bad=bad, notes=notes, remarks=remarks)
     return with_held_out(index, preset.validation)
 
 
-def _table(preset: Preset, images: list[ConceptImages]) -> pa.Table:
-    """One row an image, in no bucket yet."""
-    tables: list[pa.Table] = []
-    for one in images:
-        count, entries = len(one.good), one.known.entries
-        sizes = one.known.sizes[one.good].astype(np.int32)
-        masked = preset.concepts[one.number].masks == "file" and any(entries.masks)
-        columns = {
-            "concept": np.full(count, one.number, dtype=np.int32),
-            "path": pa.array(one.keys, pa.large_string()),
-            "width": np.ascontiguousarray(sizes[:, 0]),
-            "height": np.ascontiguousarray(sizes[:, 1]),
+def _joined(preset: Preset, tables: Mapping[int, ConceptTable]) -> pa.Table:
+    """One row an image of every concept, in no bucket yet."""
+    found: list[pa.Table] = []
+    for number, (table, *_) in tables.items():
+        count, start = table.num_rows, sum(map(len, found))
+        columns = {name: table.column(name) for name in table.column_names} | {
+            "concept": np.full(count, number, dtype=np.int32),
             "bucket": np.zeros(count, dtype=np.int32),
-            "image": np.arange(count, dtype=np.int32) + sum(map(len, tables)),
-            "mask": _texts(_chosen(entries.masks, one.good) if masked else [], count),
-            "condition": _texts(_chosen(entries.conditions, one.good) if any(entries.conditions) else [], count),
-            "lines": _together(one.lines, count),
+            "image": np.arange(start, start + count, dtype=np.int32),
         }
-        tables.append(pa.table(columns, schema=SCHEMA))
-    return pa.concat_tables(tables)
+        if preset.concepts[number].masks != "file":
+            columns["mask"] = texts([], count)
+        found.append(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+    return pa.concat_tables(found)
 
 
-def _texts(texts: list[str], count: int) -> pa.Array:
-    """A column of texts; of none, of as many empty ones."""
-    return pa.array(texts, pa.large_string()) if texts else pa.repeat(pa.scalar("", pa.large_string()), count)
-
-
-def _together(columns: list[pa.LargeListArray], count: int) -> pa.LargeListArray:
-    """The lines of each caption file in one column: of each image a list of them."""
-    inner = pa.concat_arrays(columns) if columns else pa.array([], pa.large_list(pa.large_string()))
-    if len(columns) > 1:
-        inner = inner.take(pa.array(np.arange(len(columns) * count).reshape(-1, count).T.ravel()))
-    return pa.LargeListArray.from_arrays(pa.array(np.arange(count + 1) * len(columns), pa.int64()), inner)
-
-
-def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[ConceptImages]) -> Iterator[Problem]:
+def _missing_caption_notes(
+    preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTable]
+) -> Iterator[Problem]:
     """Say how many images lack a caption, or one of several files that are used together."""
     bare = total = 0
     several: list[Problem] = []
-    for one in images:
-        concept, count = preset.concepts[one.number], len(one.good)
+    for number, found in tables.items():
+        concept = preset.concepts[number]
         if not concept.caption_files:
             continue
-        total += count
-        silent = np.stack([np.diff(lines.offsets.to_numpy()) == 0 for lines in one.lines])  # (files, images)
-        bare += _bare(concept, one, np.flatnonzero(silent.all(axis=0)))
+        total += len(found)
+        silent = found.silent(len(concept.caption_files))
+        bare += _bare(concept, found, np.flatnonzero(silent.all(axis=0)))
         if concept.several != "first" and len(concept.caption_sources) > 1:
             missing = dict(zip((source.ending for source in concept.caption_files), silent, strict=True))
-            name = concept.name or sources[one.number].title
+            name = concept.name or sources[number].title
             several += [
-                problem("captions.none-in-file", concept=name, count=int(rows.sum()), total=count, ending=ending)
+                problem("captions.none-in-file", concept=name, count=int(rows.sum()), total=len(found), ending=ending)
                 for ending, rows in missing.items()
                 if rows.any()
             ]
@@ -299,12 +275,13 @@ def _missing_caption_notes(preset: Preset, sources: list[Source], images: list[C
     yield from several
 
 
-def _bare(concept: Concept, images: ConceptImages, silent: Numbers) -> int:
+def _bare(concept: Concept, found: ConceptTable, silent: Numbers) -> int:
     """How many of the rows whose files say nothing have no other caption either."""
     if len(concept.caption_files) == len(concept.caption_sources):
         return len(silent)
     nothing = [()] * len(concept.caption_files)
-    return sum(not any(caption_texts_of(concept, key, nothing)) for key in _chosen(images.keys, silent))
+    keys = found.table.column("path").take(pa.array(silent)).to_pylist()
+    return sum(not any(caption_texts_of(concept, key, nothing)) for key in keys)
 
 
 def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) -> pa.Table:
@@ -318,8 +295,8 @@ def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) 
         numbers = [bucket_table.numbers_for(widths[own], heights[own], resolution) for resolution in wanted]
         rows.append(np.repeat(own, len(wanted)))
         buckets.append(np.stack(numbers, axis=1).ravel())
-    taken = np.concatenate(rows)
-    order = np.argsort(taken, kind="stable")
-    found = table.take(pa.array(taken[order]))
-    place, numbers = SCHEMA.get_field_index("bucket"), pa.array(np.concatenate(buckets)[order])
-    return found.set_column(place, SCHEMA.field("bucket"), numbers)
+    taken, numbers = np.concatenate(rows), np.concatenate(buckets)
+    if not np.array_equal(taken, np.arange(len(table))):  # else every row stays where it lies
+        order = np.argsort(taken, kind="stable")
+        table, numbers = table.take(pa.array(taken[order])), numbers[order]
+    return table.set_column(SCHEMA.get_field_index("bucket"), SCHEMA.field("bucket"), pa.array(numbers))

@@ -47,18 +47,8 @@ class StampedTable:
         self._table = pa.concat_tables([table for _, table in read]) if read else self._schema.empty_table()
 
     def _read(self, path: Path) -> pa.Table | None:
-        try:
-            data = pa.memory_map(str(path)).read_buffer()
-            table = pa.ipc.open_stream(data).read_all() if _is_sound(data) else None
-        except FileNotFoundError:  # another process has made one part of several
-            return None
-        except (OSError, pa.ArrowException):
-            table = None
-        if table is None:
-            aside = path.with_name(f"{path.name}.damaged")
-            with suppress(OSError):
-                path.replace(aside)
-                self.notes.append(problem("cache.aside", file=str(path), aside=aside.name))
+        table, note = read_table(path)
+        self.notes += [note] if note else []
         return table if table is not None and table.schema.equals(self._schema) else None
 
     def __len__(self) -> int:
@@ -110,21 +100,42 @@ class StampedTable:
         """Whether the disk took it."""
         if self._folder is None:
             return False
-        name = f"{time.time_ns():020d}-{uuid4().hex[:8]}{ENDING}"
-        stream = pa.BufferOutputStream()
-        with pa.ipc.new_stream(stream, table.schema) as writer:
-            writer.write_table(table)
-        data = stream.getvalue()
-        try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            part = self._folder / f"{name}{DRAFT}"
-            with part.open("wb") as file:
-                file.write(data)
-                file.write(_check(np.frombuffer(data, dtype="<u8")))
-            os.replace(part, self._folder / name)  # noqa: PTH105
-        except OSError:
-            return False
-        return True
+        return write_table(self._folder / f"{time.time_ns():020d}-{uuid4().hex[:8]}{ENDING}", table)
+
+
+def read_table(path: Path) -> tuple[pa.Table | None, Problem | None]:
+    """What `write_table` wrote, mapped; what is damaged is put aside, which the user is told."""
+    try:
+        data = pa.memory_map(str(path)).read_buffer()
+        table = pa.ipc.open_stream(data).read_all() if _is_sound(data) else None
+    except FileNotFoundError:
+        return None, None
+    except (OSError, pa.ArrowException):
+        table = None
+    if table is None:
+        aside = path.with_name(f"{path.name}.damaged")
+        with suppress(OSError):
+            path.replace(aside)
+            return None, problem("cache.aside", file=str(path), aside=aside.name)
+    return table, None
+
+
+def write_table(path: Path, table: pa.Table) -> bool:
+    """Whether the disk took it. It is there whole, or not at all."""
+    draft = path.with_name(f"{time.time_ns():020d}-{uuid4().hex[:8]}{DRAFT}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with draft.open("wb+") as file:
+            with pa.ipc.new_stream(file, table.schema) as writer:
+                writer.write_table(table)
+            file.flush()
+            with pa.memory_map(str(draft)) as whole:
+                check = _check(np.frombuffer(whole.read_buffer(), dtype="<u8"))
+            file.write(check)
+        os.replace(draft, path)  # noqa: PTH105
+    except OSError:
+        return False
+    return True
 
 
 def _is_sound(data: pa.Buffer) -> bool:

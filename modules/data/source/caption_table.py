@@ -63,6 +63,11 @@ class TableSource:
     def path(self, key: str) -> Path | None:
         return self.images.path(key)
 
+    def state(self) -> str:
+        """As `Source.state`."""
+        images, table = self.images.state(), stamp_of(self.table.stat())
+        return f"{images} {table} {self.sources}" if images and not table.is_fresh() else ""
+
     def listing(self) -> Listing:
         listing = self.images.listing()
         if self.table.suffix.lower() not in READERS:

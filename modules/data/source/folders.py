@@ -103,6 +103,10 @@ class FolderSource:
         finally:
             os.close(file)
 
+    def state(self) -> str:
+        """Of loose files nothing less than the listing tells."""
+        return ""
+
     def listing(self) -> Listing:
         """Naturally sorted: 2 before 10, capitals or not."""
         title = self.concept.name or self.folder.name or f"number {self.number + 1}"

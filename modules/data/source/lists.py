@@ -69,6 +69,9 @@ class ListSource:
     def path(self, key: str) -> Path:
         return self._files.path(key)
 
+    def state(self) -> str:
+        return ""
+
     def listing(self) -> Listing:
         """Naturally sorted. Several rows of one image give it several captions."""
         try:

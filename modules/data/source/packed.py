@@ -19,7 +19,7 @@ from modules.preset.sections.concept import Concept
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.sorting import natural_key
-from modules.system.stamps import Stamp
+from modules.system.stamps import Stamp, stamp_of
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class PackedSource(ABC):
         """Files naturally sorted, and so what is in each. A damaged one is named, and the others are taken."""
         entries: list[Entry] = []
         bad: list[tuple[str, Problem]] = []
-        names = [self.single] if self.single else sorted(files_below(self.folder, self.ENDING), key=natural_key)
-        for name in names:
+        for name in self._names():
             try:
                 found, torn = self._entries(name)
             except OSError as error:
@@ -87,6 +86,21 @@ class PackedSource(ABC):
             why, title = problem("concept.no-images", folder=self.place), self.concept.name or self.title
             raise UserError("concept.empty", title=title, why=why, first=first, kinds=list(KINDS))
         return Listing(entries, bad, [], [])
+
+    def state(self) -> str:
+        """What changes when any of the files does, or an index beside one; "" while one is being written.
+
+        Raises:
+            OSError: one has just gone.
+        """
+        paths = [self.folder / name for name in self._names()]
+        beside = [path for path in (each.with_suffix(".json") for each in paths) if path.exists()]
+        stamps = [(str(path), stamp_of(path.stat())) for path in (*paths, *beside)]
+        return "" if any(stamp.is_fresh() for _, stamp in stamps) else repr((stamps, self.concept.caption_files))
+
+    def _names(self) -> list[str]:
+        """Naturally sorted."""
+        return [self.single] if self.single else sorted(files_below(self.folder, self.ENDING), key=natural_key)
 
     @abstractmethod
     def _entries(self, name: str) -> tuple[list[Entry], Problem | None]:

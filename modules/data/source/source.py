@@ -51,6 +51,14 @@ class Source(Protocol):
         """
         ...
 
+    def state(self) -> str:
+        """What changes whenever `listing` or a file in it does, without going through them; "" where nothing tells.
+
+        Raises:
+            OSError: something in it is gone.
+        """
+        ...
+
     def open(self, key: str) -> BinaryIO:
         """The bytes under a key, to be read from any place.
 

@@ -28,6 +28,9 @@ class MemorySource:
     def place(self) -> str:
         return f"{SCHEME}{self.title}"
 
+    def state(self) -> str:
+        return ""
+
     def listing(self) -> Listing:
         images = sorted(key for key in self.files if key.endswith(".png") and "label" not in key)
         return Listing([self._entry(key) for key in images], [], [], [])

@@ -20,14 +20,14 @@ from modules.data.source.folders import FolderSource
 from modules.data.source.kinds import source_of
 from modules.data.source.lists import ListSource
 from modules.data.source.parquet_images import ParquetSource
-from modules.data.source.source import Source
+from modules.data.source.source import Listing, Source
 from modules.data.source.table_file import READERS
 from modules.data.source.tar_file import tar_file
 from modules.data.source.tars import TarSource
 from modules.errors import UserError
 from modules.preset.sections.concept import IMAGE_FILES, Concept
 from modules.sentences.render import PLAIN
-from tests.data.pictures import preset_of, scanned
+from tests.data.pictures import aged, preset_of, scanned
 from tests.trainer.runs import end_of, run, values
 
 
@@ -80,6 +80,36 @@ def read(preset: Any) -> Any:
 
 def test_the_window_offers_every_kind_of_file_that_is_read() -> None:
     assert set(IMAGE_FILES) == {".tar", ".parquet", *READERS}
+
+
+def test_what_cannot_have_changed_is_not_listed_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither archives nor Parquet files are gone through; one that changed is, and so is an index beside one."""
+    packed(tmp_path / "set" / "0001.tar", robots() | {"9.png": b"no image"})
+    packed(tmp_path / "set" / "0002.tar", {"b.png": png(1), "b.txt": b"one|two"})
+    aged(tmp_path)
+    preset, cache = preset_of(concept(tmp_path / "set", masks="file")), tmp_path / "cache"
+    whole, listing = scanned(preset, cache), TarSource.listing
+    listed: list[TarSource] = []
+
+    def counted(source: TarSource) -> Listing:
+        listed.append(source)
+        return listing(source)
+
+    monkeypatch.setattr(TarSource, "listing", counted)
+    again = scanned(preset, cache)
+    assert (list(again), again.bad, again.notes) == (list(whole), whole.bad, whole.notes)
+    assert [bad.name for bad in again.bad] == ["9.png"]
+    assert not listed
+    assert scanned(preset_of(concept(tmp_path / "set"), resolution=64), cache)[0].mask is None  # it is off
+    assert not listed
+    scanned(preset_of(concept(tmp_path / "set", more_captions=".tags")), cache)  # other captions are another listing
+    assert len(listed) == 1
+    packed(tmp_path / "set" / "0002.tar", {"c.png": png(1)})
+    aged(tmp_path)
+    assert [item.file.name for item in scanned(preset, cache)][-1] == "c.png"
+    packed(tmp_path / "set" / "0003.tar", {"d.png": png(1)})
+    assert [item.file.name for item in scanned(preset, cache)][-1] == "d.png"
+    assert len(listed) == 3
 
 
 # Tar ------------------------------------------------------------------------------------------------------------------
