@@ -103,7 +103,7 @@ class Numbers:
             changes["training.batch_size"] = training.batch_size // choice.batch_parts
             changes["training.accumulation"] = training.accumulation * choice.batch_parts
         changed = with_changes(self._preset, changes)
-        if changed is None:
+        if changed is None or changed in self._as_counted:
             return False
         aside = choice.way.gradients == "main_memory"  # the only thing that an update depends on
         counted, thought = self._estimator.step(changed, "all" if aside else "passes"), self._step(choice)
@@ -150,6 +150,11 @@ class Numbers:
     @cached_property
     def _kept(self) -> StepBytes:
         return self._estimator.step(_checkpointed(self._preset, "none"), "passes")
+
+    @cached_property
+    def _as_counted(self) -> tuple[Preset, ...]:
+        """What a way may be that needs no count: it was where all other numbers come from."""
+        return tuple(_checkpointed(self._preset, share) for share in ("all", "none"))
 
     @cached_property
     def _held(self) -> HeldWeights:

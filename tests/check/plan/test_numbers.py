@@ -203,6 +203,15 @@ def test_what_is_missing_is_what_lies_between_a_run_and_its_room() -> None:
     assert not plan.rungs[plan.chosen].fits and missing(plan) == plan.rungs[plan.chosen].peak - where.room > MB
 
 
+@pytest.mark.parametrize("room", [3000, 1400, ALL_INT8 + 20])
+def test_no_step_is_counted_twice(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "TEXT", 0)
+    counts = Counts()
+    planner(counts).plan(place(room))
+    counted = [(each.model.quantization, each.training.gradient_checkpointing) for each in counts.asked]
+    assert len(counted) == len({*counted}) and {*counted} <= {("off", "all"), ("off", "none"), ("int8", "all")}
+
+
 def test_ways_that_save_nothing_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     shown = [r.settings["model.quantization"] for r in planner(Counts()).plan(place(3000)).rungs]
     assert shown == ["off", "int8", "off"]  # below that, captions are what takes most, and lie there whole
