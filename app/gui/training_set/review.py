@@ -17,7 +17,7 @@ from modules.errors import UserError
 from modules.language import plural, tr
 from modules.messages import SampleReady
 
-CELL, GAP, ROWS, LINES = (150, 170), 10, 3, 1
+CELL, GAP, ROWS, LINES = (140, 158), 10, 3, 1
 ALL = "all"
 
 
@@ -90,6 +90,8 @@ class SetReview(Frame):
         elif path.stem not in self.picks.state:
             self.picks.state[path.stem] = UNDECIDED
             self._arrange()
+        if self._made == 1:
+            self._see()
         if self.viewer is not None and self.viewer.winfo_exists() and self.viewer.picks is self.picks:
             self.viewer.arrived(path.stem)
 
@@ -97,6 +99,14 @@ class SetReview(Frame):
         """What has come of it; shows the set, of which nothing may have been missing."""
         self.open(Path(folder))
         return plural(self._made, "1 image made in {folder}", "{count:,} images made in {folder}", folder=folder)
+
+    def _see(self) -> None:
+        """Scroll the page to the images."""
+        area: Any = self.master
+        while area is not None and not hasattr(area, "keep_visible"):
+            area = area.master
+        if area is not None:
+            area.keep_visible(self)
 
     # Which set --------------------------------------------------------------------------------------------------------
 

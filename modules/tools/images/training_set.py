@@ -41,10 +41,10 @@ class Settings(sample.Settings):
 
     prompts: tuple[Prompt, ...] = Setting(..., "Prompts", widget="prompts")
     """What is drawn. {red|blue} is one of these words, __animal__ a line of animal.txt in the folder of word lists."""
-    count: int = Setting(4, "Images per prompt", ge=1, le=10_000)
+    count: int = Setting(4, "Images of each", ge=1, le=10_000)
     """Each has a seed of its own, and draws other words."""
-    total: int = Setting(0, "Images in all", ge=0, le=100_000, zero="images per prompt", level="expert")
-    """Prompts take turns until there are so many. 0: so many of each prompt as stand above."""
+    total: int = Setting(0, "Images in all", ge=0, le=100_000, zero="so many of each", level="expert")
+    """Prompts take turns until there are so many. 0: of each prompt, so many as stand above."""
     captions: Literal["prompt", "text", "none"] = Setting("prompt", "Captions")
     """ "prompt": what was drawn, without weights and LoRA tags. "text": the same words for all, such as a class word.
     "none": no captions: they are written later."""
