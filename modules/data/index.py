@@ -226,8 +226,18 @@ class Index:
         rows = self.of_kind("train").training_rows().one_row_per_image()
         chosen = np.zeros(len(rows), dtype=bool)
         if len(rows):
-            chosen[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)] = True
+            chosen[_spread(len(rows), most)] = True
         return rows._keeping_rows(chosen)._undrawn()
+
+    def sample_of_each(self, most: int) -> Index:
+        """Up to so many rows of each concept, spread over all of them."""
+        counts = np.bincount(self.concept_numbers, minlength=len(self.concepts))
+        if counts.max(initial=0) <= most:
+            return self
+        own = [np.flatnonzero(self.concept_numbers == number) for number in np.flatnonzero(counts)]
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[np.concatenate([rows[_spread(len(rows), most)] for rows in own])] = True
+        return self._keeping_rows(chosen)
 
     def _undrawn(self) -> Index:
         """The same with first captions as they stand there, and images cut in the middle."""
@@ -266,6 +276,11 @@ class Index:
         return Index(
             table, concepts, self.sources, self.buckets, bad=bad, notes=self.notes, remarks=self.remarks, held_out=held
         )
+
+
+def _spread(count: int, most: int) -> np.ndarray:
+    """Up to `most` of `count` places, even from the first to the last."""
+    return np.linspace(0, count - 1, min(most, count)).astype(int)
 
 
 def _without_randomness(concept: Concept) -> Concept:

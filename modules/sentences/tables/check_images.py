@@ -8,6 +8,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "images.unreadable:all": ("{part:,} of {whole:# image|# images} ({share:percent}) cannot be read.",
         "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
+    "images.sampled": ("Of {total:,} images, {count:,} were looked at.",
+        "They are spread evenly over each concept. What is said of pixels and of copies is of them; sizes and captions "
+        "are known of all. Training puts aside what cannot be read, whether it was looked at or not."),
     "images.not-taken": ("{count:# image is|# images are} of a kind that is not read: {kinds:list}.",
         "Save {count:it|them} as PNG or JPEG with an image editor."),
     "images.nested": (

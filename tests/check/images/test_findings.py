@@ -153,6 +153,18 @@ def test_huge_images_only_start_slowly(folder: Path) -> None:
     assert found["images.huge"].items == [f"{folder / 'huge.png'}: 400x400"]
 
 
+def test_of_very_many_images_a_sample_of_each_concept_is_looked_at_and_that_is_said(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "images.sampled" not in look(folder)[1]
+    count = len(list(folder.glob("*.png")))
+    noise(folder / "huge.png", 400, 400, seed=41)
+    monkeypatch.setattr("modules.check.images.findings.MOST_LOOKED_AT", 4)
+    _, found = look(folder)
+    assert found["images.sampled"].title == f"Of {count + 1} images, 4 were looked at."
+    assert found["images.huge"].items == [f"{folder / 'huge.png'}: 400x400"]  # sizes are known of all
+
+
 # Copies ---------------------------------------------------------------------------------------------------------------
 
 
