@@ -48,6 +48,7 @@ class AppContext:
     pictures: Any = None  # kit.Pictures
     live: LiveChanges | None = None  # made by the first row of a live setting
     files: ModelFiles | None = None  # made by the window; what the model's files are
+    masks: Any = None  # masks.store.MaskStore, made by the page Masks: what is not saved outlives the page
     checks: Any = None  # findings.Checks, made by the first who asks findings.checks_for
 
     queries: Queries = field(init=False)  # what the engine is asked beside its job

@@ -12,6 +12,7 @@ from app.gui.concepts.dataset_scan import Preview, Scan, captions_ahead, preview
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Cell, Frame, ImageView, Label, VirtualGrid, px, theme
+from app.gui.masks.overlay import covered
 from app.gui.session.number_format import TIMES
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
@@ -145,6 +146,7 @@ class ConceptPreview(Frame):
         remarks = index.remarks.get(self._number)
         if remarks is not None and remarks.not_taken:
             bad += f" · {not_read(remarks.not_taken)}"
+        bad += masks_in_words(scan, self._context.draft.get(f"concepts.{self._number}.masks") == "file")
         count = len(self._images)
         self._line.set(plural(count, "1 image{bad}", "{count:,} images{bad}", bad=bad), "text2")
         self._grid.show(count, keep=same)
@@ -177,7 +179,7 @@ class ConceptPreview(Frame):
         def look() -> LoadedPreview:
             shown = row_of_draw(now, int(now.first_rows()[row]), draw)
             preview = preview_of(now, shown, preset, draw)
-            picture = fitted(veiled(preview.image, preview.mask), box)
+            picture = fitted(covered(preview.image, preview.mask) if preview.mask else preview.image, box)
             captions = captions_ahead(now, shown, preset, draw, DRAWS)
             return LoadedPreview(
                 preview, picture, whole_with_cut(preview.variant.crop, now.file(shown), edge), captions
@@ -228,15 +230,15 @@ def in_words(preview: Preview) -> str:
         if moved
         else tr("not cropped")
     )
-    done += [tr("masked parts count little")] if preview.mask else []
+    done += [tr("red counts little")] if preview.mask else []
     return ", ".join(done).capitalize()
 
 
-def veiled(image: Image.Image, mask: Image.Image | None) -> Image.Image:
-    """An image in which what a mask leaves out is dark."""
-    if mask is None:
-        return image
-    return Image.composite(image, ImageEnhance.Brightness(image).enhance(DARK), mask)
+def masks_in_words(scan: Scan, used: bool) -> str:
+    """How many images have a mask beside them, and whether training looks at it."""
+    count = sum(bool(entry.mask) for entry in scan.listing.entries)
+    unused = "" if used else tr(" (not used)")
+    return plural(count, " · 1 with a mask{unused}", " · {count:,} with a mask{unused}", unused=unused) if count else ""
 
 
 def fitted(image: Image.Image, box: tuple[int, int]) -> Image.Image:

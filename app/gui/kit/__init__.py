@@ -19,7 +19,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     Label(master, text, font, role, wrap, image)       .set(text, role)
     Card(master, title, action, on_action)             .body .action(words)    RoundFrame(master, role, edge)
     Badge(master, text, tone)      .set                tones: plain good changed error accent
-    Button(master, text, on_press, kind, image, hint)  kinds: primary danger plain quiet icon alarm notice
+    Button(master, text, on_press, kind, image, hint)  kinds: primary danger plain quiet icon chosen alarm notice
                                    .set(text, kind, image, hint) .disable(reason) .enable() .press()
     LinkButton(master, text, on_press)
 
@@ -61,11 +61,14 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     Compare(master, pictures)      .show(before, after, words)  paths or None   .move(share)
     ImageView(master, pictures, empty, on_open)        .show(path) .draw(image, empty) .room()
     Pictures(root, folder)         .thumb(path, size, done) .cover(path, box, done) .picture(path, box, done)
+    opened(file, box) -> image     upright, on white, decoded now: for threads
     VirtualGrid(master, paint, cell, on_select, on_open, on_menu, on_switch)
                                    .show(count) .refresh(index) .selection .current .see(index) .resize(cell)
     PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
+    PaintView(master, Hand(press, drag, release), on_zoom)         .show(image, mask) .changed(box) .mask(mask)
+                                   .look(look, strength) .outline(points) .tool .brush
     KeyHints(master, [(keys, words)], line)            .show(hints)
     Notice(master)                 .show(words, [(link, act)])
     TagChips(master, on_press, on_menu, hint)          .show([(tag, count)], lit)
@@ -116,7 +119,9 @@ from app.gui.kit.controls.switch import Switch
 from app.gui.kit.controls.text_area import TextArea
 from app.gui.kit.images.compare import Compare
 from app.gui.kit.images.image_view import ImageView
-from app.gui.kit.images.loader import Pictures
+from app.gui.kit.images.loader import Pictures, opened
+from app.gui.kit.images.paint_layer import Look
+from app.gui.kit.images.paint_view import Hand, PaintView
 from app.gui.kit.images.picture_sheet import LARGEST, SMALLEST, PictureSheet
 from app.gui.kit.images.sheet_cell import SheetCell
 from app.gui.kit.images.sheet_heads import Head
@@ -138,13 +143,14 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
     "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Column", "Compare", "Curve", "Dialog", "Divider", "Dot",
-    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "HeatMap", "Histogram", "ImageView",
-    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow",
+    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Hand", "Head", "HeatMap", "Histogram", "ImageView",
+    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Look", "Masonry", "Meter", "MeterRow",
     "MeterRows",
-    "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "Painted", "Part", "PathChart", "PathEntry",
+    "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "PaintView", "Painted", "Part", "PathChart",
+    "PathEntry",
     "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
     "SliderBank",
     "SlimBar", "StackedBar", "Switch", "TagChips", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
     "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark",
-    "mark_file", "mixed", "popup", "px", "the_tip", "theme", "tip", "toast",
+    "mark_file", "mixed", "opened", "popup", "px", "the_tip", "theme", "tip", "toast",
 ]  # fmt: skip

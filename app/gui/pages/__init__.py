@@ -59,6 +59,9 @@ PAGES: tuple[PageCard, ...] = (
         pane=False,
     ),
     PageCard(
+        "masks", "Masks", "Red is left out of the loss", "brush", "app.gui.masks.page:MasksPage", pane=False
+    ),
+    PageCard(
         "tools", "Tools", "Make images, convert, merge, compare", "wrench", "app.gui.tools.page:ToolsPage", pane=False
     ),
 )  # fmt: skip

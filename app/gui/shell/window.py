@@ -374,6 +374,12 @@ class Window:
                     self.app, self.context.running.what, self.job_results.close_after_stop
                 )
             return
+        if self.context.masks is not None and self.context.masks.unsaved():
+            from app.gui.masks.unsaved import ask_unsaved  # noqa: PLC0415  not needed to open the window
+
+            if self._close_dialog is None or not self._close_dialog.winfo_exists():
+                self._close_dialog = ask_unsaved(self.context, self.close, lambda: None)
+            return
         self.persistence.save()
         self.app.vanish()  # the engine may take a moment to end
         self.leave()

@@ -16,6 +16,14 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "concepts.unreadable": ("Some concepts cannot be read", ""),
     "captions.changed": (
         "Another program has changed these captions meanwhile; nothing was written. Open the page anew", ""),
+    # Masks painted in the window
+    "masks.bundled": ("These images came with Seachange, and stay as they are.",
+        "Copy the folder, and add the copy as a concept, to paint masks."),
+    "masks.not-png": ("{file}, which the list of images names, is no PNG.",
+        "Save it as PNG with an image editor, and name that in the list."),
+    "masks.not-written": ("{file} cannot be written: {reason}.",
+        "Check the permissions of the folder and the space on the disk. What was painted is kept."),
+    "masks.changed": ("Another program has changed {file} since it was read.", ""),
     # Folders of images
     "images.none-usable": ("None of the {count:,} images can be used. The first is {file}: {reason}.",
         "Copy the images again, or choose other folders."),

@@ -12,7 +12,7 @@ from app.gui.kit.base.shapes import RoundBox
 from app.gui.kit.base.theme import Painted, mixed, px, surface_of, theme
 from app.gui.kit.base.tip import tip
 
-Kind = Literal["primary", "danger", "plain", "quiet", "icon", "alarm", "notice"]
+Kind = Literal["primary", "danger", "plain", "quiet", "icon", "chosen", "alarm", "notice"]
 
 # kind: (fill, fill under the pointer, text). An empty fill is what lies behind.
 STYLES: dict[str, tuple[str, str, str]] = {
@@ -21,16 +21,19 @@ STYLES: dict[str, tuple[str, str, str]] = {
     "plain": ("raised", "hover", "text"),
     "quiet": ("", "raised", "text2"),
     "icon": ("", "raised", "text2"),
+    "chosen": ("selection", "selection", "accent"),
     "alarm": ("error_soft", "error_soft", "error"),
     "notice": ("changed_soft", "changed_soft", "changed"),
 }
+ICONS = ("icon", "chosen")
 
 
 class Button(Painted, tk.Canvas):
     """A button with words, an icon, or both.
 
     Args:
-        kind: primary, danger, plain, quiet (no box until pointed at), icon (square, quiet), alarm, notice.
+        kind: primary, danger, plain, quiet (no box until pointed at), icon (square, quiet), chosen (such an icon,
+            switched on), alarm, notice.
         image: name of an icon.
         hint: what the tip says while the button is enabled.
         role: another colour of the text.
@@ -129,15 +132,16 @@ class Button(Painted, tk.Canvas):
         if not self.enabled:
             shade = theme.colour("raised") if fill else behind
             grey = theme.colour("text3")
-            colour = mixed(grey, behind, 0.45) if self._kind == "icon" else grey  # words must stay readable
-        edge = theme.colour("text" if self._kind in ("primary", "danger") else "accent") if self._ring else shade
+            colour = mixed(grey, behind, 0.45) if self._kind in ICONS else grey  # words must stay readable
+        ring = self._ring or self._kind == "chosen"
+        edge = theme.colour("text" if self._kind in ("primary", "danger") else "accent") if ring else shade
         self.configure(bg=behind)
         self._box.paint(px(7), shade, edge, behind, px(2) if self._ring else px(1))
         if self._words:
             strong = self._kind in ("primary", "danger", "alarm")
             self.itemconfigure(self._words, text=self.text, fill=colour, font=theme.font("bold" if strong else "body"))
         if self._icon:
-            shown = icon(self._image, colour, 18 if self._kind == "icon" else 16) if self._image else ""
+            shown = icon(self._image, colour, 18 if self._kind in ICONS else 16) if self._image else ""
             self.itemconfigure(self._icon, image=shown)
         if self._below:
             self.itemconfigure(self._below, text=self._caption, fill=colour, font=theme.font("small"))
@@ -146,10 +150,10 @@ class Button(Painted, tk.Canvas):
     def _measure(self) -> None:
         """Ask for the room that the words need."""
         width, height = self._wanted
-        square = self._kind == "icon" and not self.text
+        square = self._kind in ICONS and not self.text
         below = theme.measure(self._caption, "small") + px(8) if self._caption else 0
         needs = max(px(height), below) if square else self._content() + px(28)
-        fixed = self._kind == "icon" or not self.text
+        fixed = self._kind in ICONS or not self.text
         self.configure(
             width=(px(width) or needs) if fixed else max(px(width), needs), height=px(height + (12 if below else 0))
         )
