@@ -60,7 +60,7 @@ def tags(images: Sequence[DataFile], folder: Path, settings: Settings, cache: Pa
             opened = dict(_opened([image for image in batch if str(image) not in found]))
             usable = {name: image for name, image in opened.items() if isinstance(image, Image.Image)}
             if usable:
-                tagger = tagger or Tagger(folder, labels)
+                tagger = tagger or Tagger(folder, labels, card=settings.device != "cpu")
                 rows = tagger.probabilities([*usable.values()])
                 new = {name: kept(row) for name, row in zip(usable, rows, strict=True)}
                 known.put(table, {name: (stamps[name], data) for name, data in new.items()})

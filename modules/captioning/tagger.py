@@ -31,8 +31,8 @@ class Tagger:
         UserError: it cannot be opened, or its files do not say how it is used.
     """
 
-    def __init__(self, folder: Path, labels: Labels) -> None:
-        self._net = OnnxNet(folder / ONNX)
+    def __init__(self, folder: Path, labels: Labels, *, card: bool = True) -> None:
+        self._net = OnnxNet(folder / ONNX, card=card)
         self._prepare = preparation_of(folder, self._net)
         self._count = len(labels.names)
         self._output = self._probabilities_of(folder)
