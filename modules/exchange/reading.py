@@ -28,26 +28,36 @@ def refuse_foreign(path: Path) -> None:
         UserError: it is another program's.
     """
     try:
-        text = decoded(read_bytes(path, MOST)).text
-        program = program_of(text) or ("a model" if _is_weights(path) else "")
-    except (OSError, ValueError, UserError):
+        found = foreign(path)
+    except (OSError, UserError):
         return
-    if program:
-        raise UserError("import.foreign", file=path, program=program)
+    if found:
+        raise UserError("import.foreign", file=path, program=found.program)
 
 
-def program_of(text: str) -> str:
-    """Which program wrote a text; "" for this one, and for what nobody knows."""
+def foreign(path: Path) -> Imported | None:
+    """The settings of another program in a file, or in the header of a model; None where it is no such file.
+
+    Raises:
+        UserError: it cannot be read, or is a model without settings in its header.
+    """
+    if _is_weights(path):
+        return header.read(path)
     try:
-        values = parse_object(text, "") if text.lstrip("\ufeff \t\r\n").startswith("{") else None
-    except UserError:
-        return ""
-    if values is not None and ("version" in values or ("model" in values and isinstance(values["model"], dict))):
-        return ""
+        text = decoded(read_bytes(path, MOST)).text
+    except (OSError, NotText):
+        return None
+    return foreign_text(text, str(path), path.absolute().parent)
+
+
+def foreign_text(text: str, where: str, folder: Path | None = None) -> Imported | None:
+    """The same in a text."""
     try:
-        return read_text(text, "").program
+        values = parse_object(text, where) if text.lstrip("\ufeff \t\r\n").startswith("{") else {}
+        ours = "version" in values or isinstance(values.get("model"), dict)
+        return None if ours else read_text(text, where, folder)
     except UserError:
-        return ""
+        return None
 
 
 def read(path: Path) -> Imported:

@@ -27,13 +27,19 @@ from app.gui.kit import (
     popup,
     px,
 )
+from app.gui.presets.imported import laid_over, show_rows
 from app.gui.presets.user_presets import OwnPresets
 from app.gui.run.dialogs import refused
 from modules.errors import UserError
+from modules.exchange.imported import Imported
+from modules.exchange.reading import foreign, foreign_text
 from modules.language import plural, tr
 from modules.preset.preset import Preset
 
-KINDS = (("Presets and projects", "*.json"),)
+KINDS = (
+    ("Presets and projects", "*.json"),
+    ("Settings of other programs", "*.json *.toml *.txt *.sh *.bat *.ps1 *.safetensors"),
+)
 WIDTH = 470
 LONGEST = 60  # letters of a value in the list of changes
 
@@ -126,6 +132,9 @@ class PresetMenu:
     def open_path(self, path: Path) -> None:
         """A file that was picked, or dropped on the window."""
         try:
+            if imported := foreign(path):
+                self.offer_import(path.stem, imported)
+                return
             opened = preset_library.open_file(path)
         except UserError as error:
             refused(self._context.app, tr("{name} cannot be opened", name=path.name), error)
@@ -135,14 +144,26 @@ class PresetMenu:
 
     def paste(self) -> None:
         """The preset on the clipboard."""
+        text = self._context.app.pasted()
+        if imported := foreign_text(text, tr("The pasted text")):
+            self.offer_import(tr("Pasted preset"), imported)
+            return
         try:
-            preset = preset_library.from_text(self._context.app.pasted())
+            preset = preset_library.from_text(text)
         except UserError as error:
             refused(self._context.app, tr("There is no preset to paste"), error)
             return
         self.offer(preset.title or tr("Pasted preset"), preset, preset.note)
 
-    def offer(self, name: str, preset: Preset, note: str = "", *, whole: bool = False) -> Dialog | None:
+    def offer_import(self, name: str, imported: Imported) -> Dialog | None:
+        """The same for settings of another program, with what became of each of them."""
+        preset = laid_over(self._context.draft.values, imported)
+        note = tr("Folders and settings of this machine stay as they are, unless the file names its own.")
+        return self.offer(name, preset, note, whole=True, imported=imported)
+
+    def offer(
+        self, name: str, preset: Preset, note: str = "", *, whole: bool = False, imported: Imported | None = None
+    ) -> Dialog | None:
         """Show what would change; load it at once where nothing would."""
         values = values_of(preset)
         old = self._context.draft.values
@@ -166,7 +187,10 @@ class PresetMenu:
                     self._undo,
                 )
 
-        return _question(self._context, name, note, changes, whole, answered)
+        dialog = _question(self._context, name, note, changes, whole, answered, few=imported is not None)
+        if imported is not None:
+            show_rows(dialog.body, imported)
+        return dialog
 
     def reset(self) -> None:
         """Undo all changes; that can be undone, too."""
@@ -194,6 +218,8 @@ def _question(
     changes: list[Difference],
     whole: bool,
     answered: Callable[[object], None],
+    *,
+    few: bool = False,
 ) -> Dialog:
     unchanged = "" if whole else tr(" Your own concepts and the settings of this machine stay as they are.")
     count = len(changes)
@@ -205,7 +231,7 @@ def _question(
         answered,
         width=640,
     )
-    high = min(count, 9) * 28 + 8
+    high = min(count, 5 if few else 9) * 28 + 8
     area = ScrollArea(dialog.body)
     area.configure(height=px(high))
     area.pack(fill="both", expand=True, pady=(px(4), 0))

@@ -1,6 +1,7 @@
 """Presets from the top bar: what would change, loading and undoing it, saving, sharing."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,12 @@ __all__ = ["context", "window"]
 
 def entry_called(context: AppContext, name: str) -> Any:
     return next(entry for entry in context.library.entries() if entry.name == name)
+
+
+def descendants(widget: Any) -> Iterator[Any]:
+    for child in widget.winfo_children():
+        yield child
+        yield from descendants(child)
 
 
 def notes(window: Any, pump: Pump) -> dict[str, str]:
@@ -51,6 +58,34 @@ def test_loading_shows_what_changes_and_can_be_undone(window: Any, pump: Pump) -
     assert context.draft.base.name == "Robot full"
     window.undo_actions.undo()
     assert context.draft.values == before
+
+
+def test_another_programs_file_shows_what_became_of_each_setting_and_keeps_my_folders(
+    window: Any, pump: Pump, tmp_path: Path
+) -> None:
+    from app.gui.kit import Label
+
+    context = window.context
+    context.draft.put("general.workspace", str(tmp_path / "mine"))
+    concepts = [concept["path"] for concept in context.draft.get("concepts")]
+    file = tmp_path / "kohya.json"
+    said = {
+        "LoRA_type": "Standard", "network_dim": 7, "network_alpha": 3, "train_batch_size": 3, "optimizer": "Lion",
+        "max_resolution": "512,512", "epoch": 4, "lr_warmup": 0, "caption_dropout_rate": 0.1, "never_heard_of": 1,
+    }  # fmt: skip
+    file.write_text(json.dumps(said), encoding="utf-8")
+    window.presets.open_path(file)
+    asked = dialog(window)
+    pump()
+    words = " ".join(str(label.cget("text")) for label in descendants(asked) if isinstance(label, Label))
+    assert "never_heard_of = 1" in words and "network_dim = 7" in words
+    asked.buttons[-1].press()
+    assert (context.draft.get("method.rank"), context.draft.get("optimizer.kind")) == (7, "lion")
+    assert context.draft.get("general.workspace") == str(tmp_path / "mine")
+    mine = context.draft.get("concepts")
+    assert [concept["path"] for concept in mine] == concepts and all(each["caption_dropout"] == 0.1 for each in mine)
+    window.undo_actions.undo()
+    assert context.draft.get("method.rank") != 7
 
 
 def test_the_list_opens_under_its_button_and_picks(window: Any, pump: Pump) -> None:
