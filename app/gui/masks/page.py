@@ -14,6 +14,7 @@ from app.gui.masks.brush_bar import BrushBar
 from app.gui.masks.files import MADE, NONE, PAINTED, MaskedImage, read_images
 from app.gui.masks.hand import PaintingHand
 from app.gui.masks.letter_keys import bind_keys
+from app.gui.masks.make import MakeMasks
 from app.gui.masks.painting import Painting
 from app.gui.masks.shapes import Box
 from app.gui.masks.side import MaskSide
@@ -25,6 +26,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
 from modules.language import tr
+from modules.preset.paths import Values
 from modules.preset.sections.concept import Concept
 
 SIDE = 240
@@ -60,6 +62,8 @@ class MasksPage(Page):
         self.strip.pack(side="left", fill="y", padx=(px(20), px(6)), pady=(0, px(14)))
         yield
         self.side = MaskSide(self, self.context, self.store, lambda: self.list, self.adjust, self._chosen)
+        self.make = MakeMasks(self.side.top, self.context, self._to_make, self.read)
+        self.make.fit(self._roomy)
         self.side.configure(width=px(SIDE))
         self.side.pack_propagate(False)
         self.side.pack(side="right", fill="y", padx=(px(6), px(20)), pady=(0, px(14)))
@@ -185,6 +189,15 @@ class MasksPage(Page):
             titles = [title_of(concept.model_dump()) for concept in self._concepts]
             found += [Option(number, title, group=tr("Concepts")) for number, title in enumerate(titles)]
         self.which.offer(found)
+
+    def _to_make(self, all_without: bool) -> Values | None:
+        """The settings of the tool for the image in front, or for all of its concept that have no mask."""
+        if self.number < 0:
+            return None
+        one = self.store.all[self.number]
+        concept = self._concepts[one.concept]
+        which: Values = {"source": concept.path, "subfolders": concept.subfolders}
+        return which if all_without else {**which, "only": [one.image.key], "existing": "replace"}
 
     # One image --------------------------------------------------------------------------------------------------------
 
@@ -360,6 +373,7 @@ class MasksPage(Page):
         nothing = fixed or ("" if painting is not None and painting.mask is not None else tr("This image has no mask"))
         self._clear.disable(nothing)
         self.side.usable(nothing)
+        self.make.refresh(fixed)
         self.strip.can(painting is not None and painting.can_undo, painting is not None and painting.can_redo)
         at = self.side.grid_.current + 1
         self.side.count.set(tr("{at:,} of {whole:,}", at=at, whole=len(self.list)) if self.list else "")

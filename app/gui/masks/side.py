@@ -40,6 +40,8 @@ class MaskSide(RoundFrame):
     ) -> None:  # fmt: skip
         super().__init__(master)
         self._context, self._store, self._shown, self._adjust = context, store, shown, adjust
+        self.top = Frame(self)  # where masks are made
+        self.top.pack(fill="x", padx=px(14), pady=(px(8), 0))
         line = Frame(self)
         line.pack(fill="x", padx=px(14), pady=(px(8), px(4)))
         Label(line, tr("This mask"), font="section").pack(side="left")

@@ -10,6 +10,7 @@ from PIL import Image
 from app.gui.context import AppContext
 from modules.data.image.mask_files import maker_of, png_of, write_mask
 from modules.data.source.folders import on_disk
+from modules.messages import Finished, Stage
 from modules.system.bundled import ROOT
 from tests.gui.by_hand import page_of
 from tests.gui.conftest import Pump
@@ -226,3 +227,19 @@ def test_a_concept_without_mask_files_says_so_and_can_use_them(
     person.click("Use them")
     assert context.draft.get("concepts.0.masks") == "file"
     pump(lambda: not person.sees("trained without mask files"))
+
+
+def test_masks_are_made_by_the_tool_and_shown_when_it_is_done(
+    page: Any, context: AppContext, person: Person, pump: Pump, folder: Path, engine: Any
+) -> None:
+    person.click("All without")
+    job = engine.sent[-1]
+    assert (job.name, job.settings) == ("mask", {"kind": "background", "source": str(folder), "subfolders": False})
+    assert person.sees("Stop") and not person.sees("This image")
+    write_mask(folder / "a-masklabel.png", Image.new("L", SIZE, 255), MADE)
+    context.running.take(Stage("stage.masks", 1, 2))
+    assert person.sees("Making masks")
+    context.running.take(Finished())
+    pump(lambda: page.store.all[0].state == "made" and page.painting is not None)
+    person.click("This image")
+    assert engine.sent[-1].settings["only"] == ["a.png"]
