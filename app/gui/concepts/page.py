@@ -80,7 +80,7 @@ class ConceptsPage(Page):
         bar, self._line = header_of(self)
         Button(bar, tr("Add folder"), self.add_folder, kind="primary", image="plus").pack(side="right")
         hint = tr("Make images to train on with a model")
-        make = Button(bar, tr("Make images"), lambda: self.context.go("tools", MAKES), image="image-plus", hint=hint)
+        make = Button(bar, "", lambda: self.context.go("tools", MAKES), kind="icon", image="image-plus", hint=hint)
         make.pack(side="right", padx=(0, px(8)))
         self._show = Choice(bar, labelled(SHOWN), "all", lambda _: self._arrange(), width=124, fit=True)
         self._show.pack(side="right", padx=px(8))
