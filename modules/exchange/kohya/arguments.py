@@ -102,7 +102,7 @@ def _text(intake: Intake, family: str) -> None:
     elif skip:
         intake.put("model.clip_skip", skip, "clip_skip")
     length = intake.whole("max_token_length")
-    if intake.has("max_token_length") or family in ("sd", "sdxl"):
+    if family in ("sd", "sdxl"):
         chunks = max(1, round(length / 75)) if length else 1
         why = problem("import.longer-captions") if chunks == 1 else None
         intake.put("model.max_chunks", chunks, "max_token_length", why=why)

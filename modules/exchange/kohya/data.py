@@ -156,6 +156,8 @@ def _folders(intake: Intake) -> Iterator[tuple[Values, str]]:
         intake.put("concepts.0.path", metadata, "in_json")
         yield {"metadata_file": metadata, "image_dir": metadata, "num_repeats": repeats}, ""
         return
+    if intake.has("image_folder"):  # of fine-tuning in the window of kohya_ss: all images of one folder
+        yield {"image_dir": intake.text("image_folder"), "num_repeats": intake.raw("dataset_repeats") or 1}, ""
     for name, is_reg in (("train_data_dir", False), ("reg_data_dir", True)):
         if not intake.has(name):
             continue

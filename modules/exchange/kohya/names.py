@@ -75,7 +75,8 @@ WITHOUT = {
     r"|fp16_master\w*|same_network|rdzv\w*|extra_accelerate_launch_args|accelerate\w*": "import.no-many-cards",
     r"log\w*|wandb\w*|use_wandb|tensorboard\w*|save_\w+_to_huggingface|huggingface\w*|async_upload|resume_from\w*"
     r"|tracker\w*|console\w*|debug_dataset": "import.log",
-    r"metadata_\w+|no_metadata|training_comment|model_list|save_as|caption_metadata\w*|created_.*|meta\w*"
+    r"batch_size|create_\w+|full_path|generate_\w+|latent_metadata_filename|train_dir|train_on_input|keep_n_tokens"
+    r"|metadata_\w+|no_metadata|training_comment|model_list|save_as|caption_metadata\w*|created_.*|meta\w*"
     r"|save_model_as|use_safetensors|save_n_epoch_ratio|save_last_n\w*|save_state\w*|resume|initial_\w+|skip_until\w*"
     r"|output_\w+|logging_dir|log_dir|headless|config_file|use_latent_files|sample_at_first|tokenizer_cache_dir"
     r"|dataset_class|gui\w*|LoRA_type|LyCORIS_preset|stop_text_encoder_training(_pct)?": "import.of-its-window",

@@ -19,7 +19,7 @@ SWITCHES = {
     "loha": (("use_tucker", "tucker"), ("use_cp", "tucker")),
 }  # fmt: skip
 NO_MORE = (
-    "train_norm", "rescaled", "bypass_mode", "use_scalar", "unit", "train_t5xxl", "split_qkv", "ggpo_beta",
+    "train_norm", "rescaled", "bypass_mode", "use_scalar", "train_t5xxl", "split_qkv", "ggpo_beta",
     "block_lr_zero_threshold", "conv_block_dims", "conv_block_alphas", "in_dims", "rs_lora", "unbalanced",
 )  # fmt: skip
 ENCODERS_RATE, UNET_RATE = "text_encoder_lr", "unet_lr"

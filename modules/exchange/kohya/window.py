@@ -15,9 +15,9 @@ from modules.preset.paths import Values
 
 NAMES = {  # its window's -> sd-scripts'
     "optimizer": "optimizer_type", "max_resolution": "resolution", "caption_extension": "caption_extension",
-    "lora_network_weights": "network_weights", "image_folder": "train_data_dir", "max_train_epoch": "max_train_epochs",
+    "lora_network_weights": "network_weights",  "max_train_epoch": "max_train_epochs",
     "conv_dims": "conv_dim", "conv_alphas": "conv_alpha", "learning_rate_te": "learning_rate_te",
-    "sd_model": "pretrained_model_name_or_path",
+    "sd_model": "pretrained_model_name_or_path", "sdxl_checkbox": "sdxl",
 }  # fmt: skip
 DEFAULTS: dict[str, Any] = {"learning_rate": 1e-4, "caption_extension": ".txt", "loss_type": "l2"}
 MARKS = {

@@ -192,6 +192,17 @@ def test_folders_with_a_number_become_concepts(tmp_path: Any) -> None:
     ]  # fmt: skip
 
 
+def test_fine_tuning_in_its_window_names_one_folder() -> None:
+    left_out = ("LoRA_type", "network_dim", "network_alpha", "unet_lr", "text_encoder_lr", "sdxl")
+    values = {name: value for name, value in WINDOW.items() if name not in left_out}
+    values |= {"sdxl_checkbox": True, "image_folder": "/pictures/all", "dataset_repeats": 5, "train_text_encoder": True,
+               "learning_rate_te1": 1e-5, "learning_rate_te2": 0}  # fmt: skip
+    preset = read_text(json.dumps(values), "a file").preset
+    assert (preset.model.family, preset.method.kind) == ("sdxl", "full")
+    assert [(concept.path, concept.repeats) for concept in preset.concepts] == [("/pictures/all", 5)]
+    assert [part.train for part in preset.training.text_encoders[:2]] == [True, False]
+
+
 def test_more_arguments_of_the_window_count_more() -> None:
     assert (
         imported(additional_parameters="--max_grad_norm=0.5 --zero_terminal_snr").preset.training.clip_gradients == 0.5
