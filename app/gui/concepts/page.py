@@ -107,6 +107,7 @@ class ConceptsPage(Page):
                 tr("Return, or a double click"),
             ),
             (tr("Make captions"), "captions", self.make_captions, tr("Captions of these images by models")),
+            (tr("Paint masks"), "brush", lambda: self.context.go("masks"), tr("Say what of these images counts")),
             (tr("Duplicate"), "copy", self.duplicate, "Ctrl+D"),
             (tr("Remove"), "trash-2", self.remove, tr("Delete. The images stay where they are")),
         ):

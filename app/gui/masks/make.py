@@ -35,7 +35,7 @@ class MakeMasks(Frame):
         head = Frame(self)
         head.pack(fill="x", pady=(0, px(4)))
         Label(head, tr("Make masks"), font="section").pack(side="left")
-        LinkButton(head, tr("By words …"), lambda: context.go("tools")).pack(side="right")
+        LinkButton(head, tr("By words …"), lambda: context.go("tools", TOOL)).pack(side="right")
         options = [Option(kind, tr(title)) for kind, (title, _) in MODELS.items()]
         self.kind = Choice(self, options, "background", lambda _: self._say_model())
         self.kind.pack(fill="x")

@@ -99,6 +99,7 @@ class ImagesStep(Step):
         head.pack(fill="x", pady=(0, px(4)))
         LinkButton(head, tr("Settings"), lambda: self._open(facts.number)).pack(side="right")
         LinkButton(head, tr("Make captions"), lambda: self._caption(facts.number)).pack(side="right", padx=px(10))
+        LinkButton(head, tr("Paint masks"), lambda: self.context.go("masks")).pack(side="right")
         role = "error" if facts.found is None else "text2"
         Label(head, facts.title, font="bold").pack(side="left", padx=(0, px(10)))
         Label(head, summary_of(facts), role=role, wrap=True).pack(side="left", fill="x", expand=True)

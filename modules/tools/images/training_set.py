@@ -45,7 +45,9 @@ class Settings(sample.Settings):
     """Each has a seed of its own, and draws other words."""
     total: int = Setting(0, "Images in all", ge=0, le=100_000, zero="so many of each", level="expert")
     """Prompts take turns until there are so many. 0: of each prompt, so many as stand above."""
-    captions: Literal["prompt", "text", "none"] = Setting("prompt", "Captions")
+    captions: Literal["prompt", "text", "none"] = Setting(
+        "prompt", "Captions", labels={"prompt": "The prompt", "text": "One text", "none": "None"}
+    )
     """ "prompt": what was drawn, without weights and LoRA tags. "text": the same words for all, such as a class word.
     "none": no captions: they are written later."""
     caption: str = Setting("", "Caption of all", when=When("captions", ("text",)))
