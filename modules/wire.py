@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+from dataclasses import fields
 from functools import cache
 from typing import Annotated, Any
 
@@ -36,6 +38,12 @@ def decode(line: str) -> Message:
         return _adapter(kind).validate_json(line)
     except ValidationError as error:
         raise ValueError(_refusal(kind.__name__, error.errors(include_url=False)[0])) from error
+
+
+def fingerprint() -> str:
+    """Two programs of one fingerprint mean the same by every message."""
+    kinds = [(name, [(each.name, str(each.type)) for each in fields(kind)]) for name, kind in KINDS.items()]
+    return hashlib.sha256(json.dumps(kinds).encode()).hexdigest()[:16]
 
 
 @cache

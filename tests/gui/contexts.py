@@ -25,7 +25,8 @@ class SilentEngine:
         self.sent: list[Command] = []
         self.asked: list[Query] = []
         self.closed = False
-        self.alive = self.busy = False
+        self.left = False
+        self.alive = self.busy = self.outlives = False
 
     def send(self, command: Command) -> bool:
         if isinstance(command, Query):
@@ -38,6 +39,9 @@ class SilentEngine:
 
     def close(self, seconds: float = 0) -> None:
         self.closed = True
+
+    def leave(self) -> None:
+        self.left = True
 
     def printed(self) -> list[str]:
         return ["the last line"]

@@ -272,6 +272,8 @@ OPENED: dict[str, Callable[[Any], object]] = {
     "sample now": sample_now,
     "continue": continued,
     "close while training": lambda window: dialogs.ask_close(window.app, "train", lambda: None),
+    "close and keep training": lambda window: dialogs.ask_close(window.app, "train", lambda: None, lambda: None),
+    "close and keep going": lambda window: dialogs.ask_close(window.app, "cache", lambda: None, lambda: None),
     "close while busy": lambda window: dialogs.ask_close(window.app, "cache", lambda: None),
     "fault": fault,
     "dead engine": dead,

@@ -147,20 +147,36 @@ def ask_beside(app: App, others: Sequence[str], on_start: Callable[[], object]) 
     )
 
 
-def ask_close(app: App, what: str, on_stop: Callable[[], object]) -> Dialog:
-    """The window is to close while something runs."""
+def ask_close(
+    app: App, what: str, on_stop: Callable[[], object], on_keep: Callable[[], object] | None = None
+) -> Dialog:  # fmt: skip
+    """The window is to close while something runs; `on_keep`: the job goes on without it, where that is possible.
+
+    Return keeps the job: of the two ways to close it is the one after which nothing is lost.
+    """
     training = what == "train"
-    message = (
-        tr("Closing the window ends the run. It makes a backup first, and you can continue from there next time.")
-        if training
-        else tr("Closing the window ends what the engine is doing now.")
-    )
-    stop = tr("Stop with a backup and close") if training else tr("Stop and close")
+    ends = Answer(tr("Stop with a backup and close") if training else tr("Stop and close"), "stop", "danger", "square")
+    goes_on = Answer(tr("Close and keep training") if training else tr("Close and keep going"), "keep", "primary")
     return Dialog(
         app,
         tr("Training is running") if training else tr("The engine is busy"),
-        message,
-        (Answer(tr("Do not close")), Answer(stop, "stop", "danger", "square")),
-        lambda answer: on_stop() if answer else None,
-        width=520,
+        _closing_text(training, keeps=on_keep is not None),
+        (Answer(tr("Cancel")), ends, goes_on) if on_keep else (Answer(tr("Do not close")), ends),
+        lambda answer: {"stop": on_stop, "keep": on_keep or on_stop}[answer]() if answer else None,
+        width=560,
     )
+
+
+def _closing_text(training: bool, *, keeps: bool) -> str:
+    if keeps and training:
+        return tr(
+            "The run can go on without the window: open Seachange again, and it is shown from its beginning, and can "
+            "be stopped. Or stop it now: it makes a backup first, and you can continue from there next time."
+        )
+    if keeps:
+        return tr("The engine can go on without the window: open Seachange again to see how far it is, or to stop it.")
+    if training:
+        return tr(
+            "Closing the window ends the run. It makes a backup first, and you can continue from there next time."
+        )
+    return tr("Closing the window ends what the engine is doing now.")

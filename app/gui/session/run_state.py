@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import Literal
 
 from app.gui.draft.problem_labels import failure_text, note_text, pause_text
-from app.gui.session.engine_client import EngineDied
+from app.gui.session.engine_client import EngineDied, TakenOver, WindowEvent
 from app.gui.session.event_log import RunSeries
 from modules.event_text import sentence
 from modules.language import tr
 from modules.messages import (
     BackupSaved,
     Continued,
-    Event,
     Failed,
     Finding,
     Finished,
@@ -34,7 +33,6 @@ from modules.messages import (
 )
 
 State = Literal["idle", "preparing", "training", "paused", "stopping"]
-WindowEvent = Event | EngineDied
 Ended = Finished | Failed | EngineDied
 JUST_SENT = Stage("stage.starting-engine")  # nothing was heard of the job yet
 
@@ -100,6 +98,8 @@ class RunState(RunSeries):
     ended: Ended | None = None  # how the last job ended
     run_ended: Ended | None = None  # how the last training ended; jobs of tools and of the check do not touch it
     countdown: Countdown = field(default_factory=Countdown)  # of a job that is no training
+    taken_over: bool = False  # the job under way, or the last one, was sent by an earlier window
+    replaying: bool = False  # what comes now happened before this window was there
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
     @property
@@ -120,13 +120,13 @@ class RunState(RunSeries):
         self._listeners.append(call)
         return lambda: self._listeners.remove(call)
 
-    def begin(self, what: str) -> None:
+    def begin(self, what: str, when: float | None = None) -> None:
         """A job was sent to the engine: forget the last one."""
-        self.state, self.what, self.ended = "preparing", what, None
+        self.state, self.what, self.ended, self.taken_over = "preparing", what, None, False
         self.stage, self.pause_reason = JUST_SENT, ""
         self.countdown = Countdown()
         if what == "train":
-            self.log.append(Line(time.time(), "info", tr("New run")))
+            self.log.append(Line(when or time.time(), "info", tr("New run")))
             self.started = self.progress = self.run_ended = None
             self.runs, self.backup_step, self.model = self.runs + 1, -1, None
             self._forget_series()
@@ -141,12 +141,31 @@ class RunState(RunSeries):
 
     def take(self, event: WindowEvent) -> None:
         """Take in an event; the inbox calls this."""
+        if isinstance(event, TakenOver):
+            self._take_over(event)
+        else:
+            self._take(event, time.time())
+
+    def _take_over(self, job: TakenOver) -> None:
+        """As if this window had been there from its beginning."""
+        record = job.record
+        self.begin(record.what, record.times[0] if record.times else None)
+        self.taken_over = self.replaying = True
+        try:
+            for event, when in zip(record.events, record.times, strict=True):
+                self._take(event, when)  # type: ignore[arg-type]  an engine sends no commands
+            if job.died is not None:
+                self._take(job.died, record.times[-1] if record.times else time.time())
+        finally:
+            self.replaying = False
+
+    def _take(self, event: WindowEvent, when: float) -> None:
         again = isinstance(event, Stage) and self.stage is not None and event.code == self.stage.code
         trains = self.what == "train"
         if trains or isinstance(event, Stage | Ended):  # what a tool makes and says belongs to the tool
             self._apply(event)
         if trains and not again and (words := in_words(event)):
-            self.log.append(Line(time.time(), level_of(event), words))
+            self.log.append(Line(when, level_of(event), words))
         with ExitStack() as callbacks:  # each hears of it, even if another one fails
             for listener in reversed(self._listeners):
                 callbacks.callback(listener, event)

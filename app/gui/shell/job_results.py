@@ -18,6 +18,7 @@ from app.gui.session.run_state import WindowEvent
 from modules.language import plural, tr
 from modules.messages import Continued, Failed, Finished, Fix, Note, Paused, Started
 from modules.system.bundled import is_bundled
+from modules.tools import TOOLS
 
 
 class JobResults:
@@ -29,6 +30,8 @@ class JobResults:
         self._paused_dialog = ""  # what was said last of why a run has paused by itself
 
     def handle(self, event: WindowEvent) -> None:
+        if self._context.running.replaying and isinstance(event, Note | Paused):
+            return  # the log has it; a pause that still holds is in the bar
         match event:
             case Failed() | EngineDied():
                 self._failed(event)
@@ -72,7 +75,8 @@ class JobResults:
         context = self._context
         self.closing = False  # there is no backup now: that has to be said first
         self._paused_dialog = ""
-        if context.running.what != "train" and isinstance(event, Failed) and not event.details:
+        own = not context.running.taken_over
+        if own and context.running.what != "train" and isinstance(event, Failed) and not event.details:
             return  # the page of the check, or the card of the tool, says so
         back = self._job.lost() if context.running.what == "train" else None
         dialogs.failed(context.app, event, context.running.what, back, self._answered, context.engine.printed())
@@ -105,7 +109,9 @@ class JobResults:
             return
         running = self._context.running
         if running.what != "train":
-            return  # its card says so
+            if running.taken_over:  # else its card says so
+                self._tool_finished(event)
+            return
         folder = running.folder
         words = (
             tr("Stopped at step {step:,}", step=event.step)
@@ -123,6 +129,17 @@ class JobResults:
             tries.append((tr("Try this model"), lambda: self._context.go("tools", str(made))))
         role = "text2" if event.stopped else "good"
         self._context.notify(words, tr("Open folder"), lambda: self._open(folder), role=role, more=tries)
+
+    def _tool_finished(self, event: Finished) -> None:
+        """Of a job that an earlier window has left."""
+        tool = TOOLS.get(self._context.running.what)
+        title, place = tr(tool.title) if tool else self._context.running.what, Path(event.path)
+        words = tr("{job}: stopped", job=title) if event.stopped else tr("{job}: done", job=title)
+        if event.path:
+            folder = place if place.is_dir() else place.parent
+            self._context.notify(words, tr("Open folder"), lambda: self._open(folder))
+        else:
+            self._context.notify(words)
 
     def _own_images(self) -> list[tuple[str, Callable[[], object]]]:
         """After the first run of the tutorial: the way to the user's own images, which stays on General."""

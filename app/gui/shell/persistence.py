@@ -39,8 +39,8 @@ class Persistence:
                     tr("Your settings cannot be kept: {reason}", reason=error.strerror or error), role="error"
                 )
 
-    def close(self) -> None:
-        """For the last time; ends what works beside the window."""
+    def close(self, *, job_goes_on: bool = False) -> None:
+        """For the last time; ends what works beside the window, but a job that is to go on without it."""
         context = self._context
         self.save()
         try:
@@ -49,4 +49,7 @@ class Persistence:
             self._reported = True  # it was said while the window was there
         context.pictures.close()
         context.meters.stop()
-        context.engine.close()
+        if job_goes_on:
+            context.engine.leave()
+        else:
+            context.engine.close()

@@ -119,8 +119,12 @@ class RunBar(Frame):
 
     @property
     def _aside(self) -> bool:
-        """Whether a job goes on that is no training: it has its own page and never takes over the bar."""
-        return self._context.running.busy and self._context.running.what in TOOLS
+        """Whether a job goes on that is no training: it has its own page and never takes over the bar.
+
+        One that an earlier window has left has no page that knows of it: it is shown and stopped here.
+        """
+        running = self._context.running
+        return running.busy and running.what in TOOLS and not running.taken_over
 
     @property
     def _trains(self) -> bool:

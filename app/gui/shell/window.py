@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -359,36 +360,40 @@ class Window:
             self.presets.open_path(paths[0])
 
     def report_fault(self, kind: type[BaseException], error: BaseException, trace: Any) -> None:
-        if (
-            self._error_dialog is None or not self._error_dialog.winfo_exists()
-        ):  # one at a time: a fault in a tick comes again
+        if self._error_dialog is None or not self._error_dialog.winfo_exists():  # one in a tick comes again
             self._error_dialog = dialogs.broken(self.app, kind, error, trace)
 
     def close(self) -> None:
         """Close, or ask first if something is running; a look at the settings is not worth a question."""
-        if self.context.running.busy and self.context.running.what != "check" and not self.job_results.closing:
-            if (
-                self._close_dialog is None or not self._close_dialog.winfo_exists()
-            ):  # the cross can be pressed again and again
-                self._close_dialog = dialogs.ask_close(
-                    self.app, self.context.running.what, self.job_results.close_after_stop
-                )
-            return
+        running, go_on = self.context.running, partial(self._end, job_goes_on=True)
+        if running.busy and running.what != "check" and not self.job_results.closing:
+            keep = go_on if self.context.engine.outlives else None
+            self._ask(lambda: dialogs.ask_close(self.app, running.what, self.job_results.close_after_stop, keep))
+        else:
+            self._end()
+
+    def _ask(self, dialog: Callable[[], Dialog]) -> None:
+        """Once: the cross can be pressed again and again."""
+        if self._close_dialog is None or not self._close_dialog.winfo_exists():
+            self._close_dialog = dialog()
+
+    def _end(self, *, job_goes_on: bool = False) -> None:
+        """Close, or ask first about masks that are not saved."""
         if self.context.masks is not None and self.context.masks.unsaved():
             from app.gui.masks.unsaved import ask_unsaved  # noqa: PLC0415  not needed to open the window
 
-            if self._close_dialog is None or not self._close_dialog.winfo_exists():
-                self._close_dialog = ask_unsaved(self.context, self.close, lambda: None)
+            again = partial(self._end, job_goes_on=job_goes_on)
+            self._ask(lambda: ask_unsaved(self.context, again, lambda: None))
             return
         self.persistence.save()
         self.app.vanish()  # the engine may take a moment to end
-        self.leave()
+        self.leave(job_goes_on=job_goes_on)
         self.app.destroy()
 
-    def leave(self) -> None:
-        """Keep what is to be kept, and end what works beside the window."""
+    def leave(self, *, job_goes_on: bool = False) -> None:
+        """Keep what is to be kept, and end what works beside the window: a job, too, unless it is to go on."""
         ends, self._unsubscribers = self._unsubscribers, []
         for end in ends:
             end()
         if ends:
-            self.persistence.close()
+            self.persistence.close(job_goes_on=job_goes_on)

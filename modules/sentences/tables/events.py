@@ -50,6 +50,11 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # The engine
     "engine.busy": ("A job is already running: wait until it ends, or stop it.", ""),
     "engine.closing": ("The engine is shutting down and starts no more jobs.", ""),
+    "engine.other-version": (
+        "A job of another version of Seachange goes on without its window (process {pid}).",
+        "This window cannot show it: its run is under Live run, among the earlier runs. To end it, end that process: "
+        "it makes a backup first.",
+    ),
     "engine.not-understood": ("Not understood: {error}", ""),
     # The model
     "hub.downloading": ("Downloading {size:bytes} of {name} from Hugging Face.", ""),

@@ -12,9 +12,12 @@ from typing import Any
 import pytest
 
 from app.gui.draft.draft import Draft
-from app.gui.session.engine_client import Engine, EngineDied, WindowEvent
+from app.gui.session import engine_client
+from app.gui.session.engine_client import Engine, EngineDied, TakenOver, WindowEvent
 from app.gui.session.inbox import Inbox
 from app.gui.session.run_state import RunState
+from modules.host import client
+from modules.host.job_record import JobRecord
 from modules.messages import (
     CheckPreset,
     Failed,
@@ -56,8 +59,9 @@ for line in sys.stdin:
 class Window:
     """What a window does with an engine: looks into the inbox until what it waits for has come."""
 
-    def __init__(self, code: str = "") -> None:
-        self.engine = Engine(python_command("-c", code) if code else python_command("-m", "modules.engine"))
+    def __init__(self, code: str = "", hosts: Path | None = None) -> None:
+        own = python_command("-c", code) if code else python_command("-m", "modules.engine")
+        self.engine = Engine(None if hosts else own, hosts)
         self.inbox = Inbox(self.engine.inbox)
         self.events: list[WindowEvent] = []
         self.inbox.listen(self.events.append)
@@ -151,6 +155,78 @@ def test_sending_never_waits_for_an_engine_that_does_not_read() -> None:
     window.engine.send(CheckPreset({"text": "x" * 1_000_000}))  # more than any pipe holds
     assert window.engine.busy
     window.engine.close(0.1)
+
+
+RUNS = """
+import sys
+from modules.messages import *
+from modules.sentences.problem import Problem
+from modules.wire import *
+for line in sys.stdin:
+    match decode(line):
+        case Train():
+            print(encode(Started("run", 9, 1, 9)))
+            print(encode(Progress(2, 9, 1, 1, losses=[[2, 0.5]])), flush=True)
+        case CheckPreset(): print(encode(note(Problem("engine.busy"), level="error")), flush=True)
+        case Stop(): print(encode(Finished(2, stopped=True)), flush=True)
+        case Quit(): break
+        case _: pass
+"""
+
+
+def test_a_window_that_leaves_its_run_is_followed_by_one_that_shows_it_from_its_beginning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = (
+        "import modules.host.server as server, sys; from pathlib import Path\n"
+        f"server.run(Path(sys.argv[1]), sys.argv[2], {python_command('-c', RUNS)!r})"
+    )
+    monkeypatch.setattr(client, "python_command", lambda *given: python_command("-c", host, *given[2:]))
+    monkeypatch.setattr(client, "ANSWERS_WITHIN_S", PATIENCE)
+    first, second = Window(hosts=tmp_path), Window(hosts=tmp_path)
+    first.engine.send(Train({}))
+    first.until(lambda: first.last(Progress))
+    assert first.engine.outlives
+    first.engine.leave()
+    running = RunState()
+    second.inbox.listen(running.take)
+    second.engine.send(CheckPreset({}))  # sent before it was known that a run goes on
+    second.until(lambda: running.training and second.last(Note))
+    assert [note.problems[0].code for note in second.events if isinstance(note, Note)] == ["engine.busy"]
+    assert running.losses == [(2, 0.5)]
+    assert second.engine.busy
+    second.engine.send(Stop())
+    second.until(lambda: second.last(Finished))
+    assert running.ended == Finished(2, stopped=True)
+    second.engine.close()
+    second.until(lambda: not list(tmp_path.iterdir()))
+
+
+def test_where_no_host_can_be_started_the_engine_is_the_windows_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "python_command", lambda *_: python_command("-c", "raise SystemExit(1)"))
+    monkeypatch.setattr(engine_client, "COMMAND", python_command("-c", ECHO))
+    window = Window(hosts=tmp_path)
+    window.engine.send(CheckPreset({}))
+    window.until(lambda: window.last(Finished))
+    assert window.engine.alive
+    assert not window.engine.outlives
+    window.engine.close()
+    assert not window.engine.alive
+
+
+def test_a_job_that_ended_unseen_is_shown_as_if_it_ended_now() -> None:
+    running, heard = RunState(), list[object]()
+    running.listen(heard.append)
+    record = JobRecord("train", [Started("run", 9, 1, 9), Note("a")], [100.0, 101.0])
+    running.take(TakenOver(record, EngineDied("died", "", True)))
+    assert [line.when for line in running.log] == [100.0, 100.0, 101.0, 101.0]
+    assert running.run_ended == EngineDied("died", "", True)
+    assert heard == [*record.events, running.run_ended]
+    assert running.taken_over
+    running.begin("check")
+    assert not running.taken_over
 
 
 def test_a_tick_takes_a_bounded_bite_and_keeps_every_loss(window: Window) -> None:

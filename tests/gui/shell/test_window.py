@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from app.gui.context import AppContext
-from app.gui.session.engine_client import EngineDied
+from app.gui.session.engine_client import EngineDied, TakenOver
+from modules.host.job_record import JobRecord
 from modules.messages import (
     Failed,
     Finished,
@@ -298,6 +299,35 @@ def test_closing_while_it_trains_asks_and_waits_for_the_backup(window: Any, pump
     assert not window.context.engine.closed
     heard(window, pump, Finished(5, stopped=True))
     assert window.context.engine.closed
+
+
+def test_closing_while_it_trains_may_leave_the_run_alone(window: Any, pump: Pump) -> None:
+    window.context.engine.outlives = True
+    window.context.running.begin("train")
+    window.close()
+    asked = dialog(window)
+    assert [button.text for button in asked.buttons] == [
+        "Cancel", "Stop with a backup and close", "Close and keep training",
+    ]  # fmt: skip
+    asked.buttons[0].press()
+    assert not window.context.engine.left
+    window.close()
+    dialog(window).buttons[-1].press()
+    assert window.context.engine.left
+    assert not window.context.engine.closed
+    assert sent(window.context) == []
+
+
+def test_a_tool_of_an_earlier_window_is_shown_and_stopped_in_the_bar(window: Any, pump: Pump) -> None:
+    window.context.engine.inbox.put(TakenOver(JobRecord("convert", [Stage("stage.writing-model", 1, 2)], [1.0])))
+    pump(lambda: window.context.running.busy)
+    assert window.bar.start.text == "Stop"
+    window.stop()
+    assert sent(window.context) == [Stop()]
+    said: list[str] = []
+    window.context.notify = lambda words, *_, **__: said.append(words)
+    heard(window, pump, Finished())
+    assert said == ["Convert a model: done"]
 
 
 def test_the_cross_pressed_twice_asks_once(window: Any, pump: Pump) -> None:
