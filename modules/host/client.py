@@ -45,6 +45,9 @@ def found(folder: Path) -> Found:
         address = places.address_in(path)
         if left.connection is None and (address is None or address.ours):
             _look_at(path, address, left)
+    for path in places.listed(folder, places.PRINTED):
+        if not path.with_suffix(places.LIVE).exists():  # Windows lets no host remove what it writes to
+            places.remove(path, None)
     return left
 
 

@@ -249,7 +249,8 @@ def test_nobody_else_can_read_where_a_host_is(hosted: Hosted) -> None:
 def test_what_killed_hosts_left_is_removed_and_what_is_not_ours_stays(tmp_path: Path) -> None:
     dead = places.Address(places.new_socket() or r"\\.\pipe\seachange-nobody", "00", 1)
     places.announce(tmp_path / "dead.json", dead)
-    (tmp_path / "dead.log").write_text("")
+    for name in ("dead", "ended"):
+        (tmp_path / f"{name}.log").write_text("")
     (tmp_path / "torn.json").write_text('{"socket": ')
     (tmp_path / "torn.ended").write_bytes(b"\0\0\0")
     foreign = tmp_path / "foreign.json"
@@ -319,5 +320,5 @@ def test_an_engine_whose_host_is_killed_backs_up_and_ends(tmp_path: Path) -> Non
     with pytest.raises((EOFError, OSError)):
         until(window, lambda _: False)
     wait_until(backup.exists)
-    assert client.found(folder).connection is None
-    assert list(folder.iterdir()) == []
+    # The system may close the socket of what was killed a little later than its pipes.
+    wait_until(lambda: client.found(folder).connection is None and not list(folder.iterdir()))

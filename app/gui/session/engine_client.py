@@ -275,7 +275,7 @@ class HostedEngine:
         self._frames.put(None)
         working, self.busy = self.busy, False
         if not self._expected:
-            why = tr("because the program that held it was ended")
+            why = tr("because the program that held it was ended: it makes a backup first")
             self._tell(EngineDied(_sentence(why, working), "\n".join(self._printed), working))
 
 
