@@ -39,7 +39,7 @@ from modules.trainer.preparation import (
     resolved,
     scan_images,
 )
-from modules.trainer.prepared_data import Prepared, cache_with_retry, prepare_data, run_length, teacher_cache_for
+from modules.trainer.prepared_data import Prepared, cache_with_retry, complete_cache, prepare_data, run_length
 from modules.trainer.retention.examiner import Examiner
 from modules.trainer.retention.preparing import base_asked
 from modules.trainer.run_folder.disk_retry import DiskRetry
@@ -107,7 +107,7 @@ def _train_until(job: Train, events: Mailbox[Event], control: Control, lower: Lo
         cache = stack.enter_context(cache_with_retry(preset, disk_retry))
         prepared = prepare_data(preset, family, index, cache, early.tell, control, resumed and resumed.backup)
         early.tell(Stage("stage.loading-model"))
-        teacher = teacher_cache_for(preset, family, prepared.loader, early.tell, control)
+        teacher = complete_cache(preset, family, prepared.loader, early.tell, control)
         prepared = prepared._replace(anchors=base_asked(prepared.anchors, early.tell, control))
         method = attach(family, preset)
         if resumed is None:

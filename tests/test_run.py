@@ -14,6 +14,8 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from modules.data.cache import shards
+from modules.data.cache.store import Cache
 from modules.messages import (
     BackupNow,
     BackupSaved,
@@ -124,6 +126,22 @@ def test_what_the_cache_job_encoded_no_run_encodes_again(tmp_path: Path) -> None
     events = run(values(tmp_path, "training.steps=2"))
     assert not encodings(events)
     assert encodings(run(values(tmp_path, "training.steps=2", "training.resolution=72")))
+
+
+def test_a_cache_above_its_limit_loses_what_this_run_does_not_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)  # nothing is written behind what is there
+    with Cache(tmp_path / "cache") as cache:
+        cache.put("ab" * 32, {"of another run": torch.zeros(4)})
+    limited = ("general.cache_limit=0.0000001", f"general.cache={tmp_path / 'cache'}")
+    (unused,) = (tmp_path / "cache").glob("*.shard")
+    said = notes(do(RunTool("cache", {"preset": values(tmp_path, *limited)})))
+    assert "of the cache were deleted, unused for longest" in said and "more than its limit" in said
+    needed = sorted((tmp_path / "cache").glob("*.shard"))
+    assert needed and unused not in needed
+    assert not encodings(run(values(tmp_path, "training.steps=1", *limited)))
+    assert sorted((tmp_path / "cache").glob("*.shard")) == needed
 
 
 def test_a_check_counts_and_writes_nothing(tmp_path: Path) -> None:

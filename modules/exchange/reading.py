@@ -87,10 +87,11 @@ def _is_weights(path: Path) -> bool:
     try:
         with open_file(path) as file:
             start = file.read(10)
-    except OSError as error:
-        if isinstance(error, UserError):
-            raise
-        raise UserError("import.not-readable", file=path, reason=(error.strerror or str(error)).lower()) from error
+    except UnusableFile:
+        raise
+    except (OSError, ValueError) as error:  # a path with a zero byte, too
+        reason = str(getattr(error, "strerror", "") or error).lower()
+        raise UserError("import.not-readable", file=path, reason=reason) from error
     return len(start) == 10 and start[8:9] == b"{" and start[5:8] == b"\0\0\0"
 
 

@@ -29,7 +29,7 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.preset.files.absolute_paths import with_absolute_paths  # noqa: PLC0415
     from modules.trainer.class_images import with_class_images  # noqa: PLC0415
     from modules.trainer.preparation import open_family, resolved, scan_images  # noqa: PLC0415
-    from modules.trainer.prepared_data import cache_with_retry, prepare_data, teacher_cache_for  # noqa: PLC0415
+    from modules.trainer.prepared_data import cache_with_retry, complete_cache, prepare_data  # noqa: PLC0415
     from modules.trainer.run_folder.disk_retry import DiskRetry  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
     from modules.trainer.step.prior_preservation import needs_teacher_cache  # noqa: PLC0415
@@ -49,6 +49,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         hold_as_planned(CheckContext(preset, family, index, tell, control))
     with cache_with_retry(preset, DiskRetry(control, tell)) as cache:
         prepared = prepare_data(preset, family, index, cache, tell, control)
-        teacher_cache_for(preset, family, prepared.loader, tell, control)
+        complete_cache(preset, family, prepared.loader, tell, control)
     tell(note(problem("cache.filled", folder=preset.general.cache)))
     return ""

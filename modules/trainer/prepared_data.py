@@ -13,6 +13,8 @@ from modules.families import Family
 from modules.messages import Stage, note
 from modules.methods.training_adapters import TrainingAdapters
 from modules.preset.preset import Preset
+from modules.sentences.problem import problem
+from modules.text import GB
 from modules.trainer.control import Control
 from modules.trainer.preparation import Tell, report_bad_images, resident_components, validation_images
 from modules.trainer.retention.anchors import Anchors
@@ -93,10 +95,21 @@ def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Te
     return loader
 
 
-def teacher_cache_for(
+def complete_cache(
     preset: Preset, family: Family, loader: BatchLoader, tell: Tell, control: Control
 ) -> TeacherCache | None:
-    """What the model says of "prior" images, where a full fine-tune is about to change it."""
+    """The last that a run encodes: what its model says of "prior" images, where a full fine-tune is about to change it.
+
+    Then it is known what the run needs, and the cache is brought within its limit.
+    """
+    teacher = _teacher_cache(preset, family, loader, tell, control)
+    _keep_within_limit(preset, loader.cache, tell)
+    return teacher
+
+
+def _teacher_cache(
+    preset: Preset, family: Family, loader: BatchLoader, tell: Tell, control: Control
+) -> TeacherCache | None:
     if not prior_preservation.needs_teacher_cache(preset):
         return None
     teacher = TeacherCache(DenoisingTask(preset, family), loader.cache)
@@ -104,3 +117,14 @@ def teacher_cache_for(
         teacher.fill(loader, lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)
     control.check()
     return teacher
+
+
+def _keep_within_limit(preset: Preset, cache: Cache, tell: Tell) -> None:
+    limit = round(preset.general.cache_limit * GB)
+    if not limit:
+        return
+    freed, taken = cache.keep_within(limit)
+    if freed:
+        tell(note(problem("cache.trimmed", freed=freed, taken=taken)))
+    if taken > limit:
+        tell(note(problem("cache.over-limit", "general.cache_limit", taken=taken, limit=limit), level="warning"))

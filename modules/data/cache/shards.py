@@ -12,7 +12,8 @@ import os
 import struct
 import uuid
 import zlib
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from contextlib import suppress
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -236,4 +237,48 @@ def _try_lock(shard: Path) -> Lock | None:
     except OSError as error:
         if error.errno in DISK_ERRNOS:
             raise
+        return None
+
+
+def delete_unused(folder: Path, used: Collection[Path], limit: int) -> tuple[int, int]:
+    """Delete shards that are not in `used`, nor written now, the oldest first, until `limit` bytes are kept.
+
+    Returns how many bytes were deleted, and how many there are now.
+    """
+    sizes = {shard: _size_of(shard) for shard in folder.glob(f"*{SUFFIX}")}
+    ages = {shard: age for shard in sizes if shard not in used and (age := _used_at(shard)) is not None}
+    freed, taken = 0, sum(sizes.values())
+    for shard in sorted(ages, key=ages.__getitem__):
+        if taken <= limit:
+            break
+        if _delete(shard):
+            freed, taken = freed + sizes[shard], taken - sizes[shard]
+    return freed, taken
+
+
+def _delete(shard: Path) -> bool:
+    """Delete a shard that nobody writes; its index first, so that a kill leaves none without its shard."""
+    lock = _try_lock(shard)
+    if lock is None:
+        return False
+    try:
+        index_of(shard).unlink(missing_ok=True)
+        shard.unlink()
+    except OSError:  # open in another process, where the system does not allow it then
+        return False
+    finally:
+        lock.release()
+    with suppress(OSError):
+        shard.with_suffix(".lock").unlink()
+    return True
+
+
+def _size_of(shard: Path) -> int:
+    return sum(path.stat().st_size for path in (shard, index_of(shard)) if path.exists())
+
+
+def _used_at(shard: Path) -> float | None:
+    try:
+        return shard.stat().st_mtime
+    except OSError:
         return None

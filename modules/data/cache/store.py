@@ -21,7 +21,16 @@ import safetensors
 import safetensors.torch
 from torch import Tensor
 
-from modules.data.cache.shards import HEADER, RECORD_PLACE, SUFFIX, Writer, index_of_records, key_halves, payload_in
+from modules.data.cache.shards import (
+    HEADER,
+    RECORD_PLACE,
+    SUFFIX,
+    Writer,
+    delete_unused,
+    index_of_records,
+    key_halves,
+    payload_in,
+)
 from modules.errors import UserError
 
 OPEN_FILES = 64  # shards held open for reading: systems allow a process some hundreds of files
@@ -65,6 +74,7 @@ class Cache:
         )
         self._new_records: dict[str, tuple[int, np.void]] = {}
         self._damaged_places: set[tuple[int, int]] = set()  # (shard, offset) of damaged records
+        self._used: set[int] = set()  # shards of which something was asked for and found
 
     def __contains__(self, key: str) -> bool:
         with self._guard:
@@ -116,6 +126,19 @@ class Cache:
         """
         self._retry(self._flush)
 
+    def keep_within(self, limit: int) -> tuple[int, int]:
+        """Delete shards of which nothing was asked for, those first that were not used for longest.
+
+        Returns how many bytes were deleted, and how many the cache takes now: more than `limit` where all of it was
+        asked for, or others write it.
+        """
+        with self._guard:
+            used = {self._shards[number] for number in self._used}
+            for shard in used:
+                with suppress(OSError):  # deleted meanwhile, or of another user
+                    os.utime(shard)
+            return delete_unused(self.folder, used, limit)
+
     def close(self) -> None:
         """Let go of all files. Every record that was put stays; a power cut may take those that were not flushed."""
         with self._guard:
@@ -138,7 +161,9 @@ class Cache:
             place = writer.append(bytes.fromhex(key), payload)
             if writer.shard not in self._shards:
                 self._shards.append(writer.shard)
-            self._new_records[key] = self._shards.index(writer.shard), place[0]
+            number = self._shards.index(writer.shard)
+            self._new_records[key] = number, place[0]
+            self._used.add(number)
 
     def _flush(self) -> None:
         with self._guard:
@@ -168,7 +193,9 @@ class Cache:
             for i in reversed(range(first, last))
             if self._places[i]["low"] == np.uint64(low)
         ]
-        return [(s, p) for s, p in found if (s, int(p["offset"])) not in self._damaged_places]
+        whole = [(s, p) for s, p in found if (s, int(p["offset"])) not in self._damaged_places]
+        self._used.update(shard for shard, _ in whole[:1])
+        return whole
 
     def _payload(self, shard: int, place: np.void, key: bytes) -> bytes | None:
         """What a record holds; None where it is damaged, and where the disk does not give it: deleted, or failing."""

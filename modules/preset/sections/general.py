@@ -26,6 +26,12 @@ class General(Section):
     )  # fmt: skip
     """Where encoded images (latents) and captions are kept, to be used again by later runs. Empty: a folder "cache" in
     the workspace."""
+    cache_limit: float = Setting(
+        0.0, "Cache limit", ge=0, le=1_000_000, unit="GB", scope="machine", level="expert", zero="none",
+        aliases="cache size, disk space, max cache size",
+    )  # fmt: skip
+    """How much of the disk the cache may take. What was not used for longest goes when a run has encoded its images;
+    what that run needs stays."""
     device: Literal["auto", "cpu", "cuda"] = Setting(
         "auto", "Device", scope="machine", aliases="train_device, gpu, cuda, graphics card, cpu"
     )

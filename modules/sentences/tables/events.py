@@ -86,6 +86,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
         'The concept "{concept}": {count:,} of {total:1 image has|# images have} nothing in a {ending} file.', ""),
     "cache.damaged": ("The cache in {folder} has damaged records, or was deleted.",
         "They are encoded again as they come up, which keeps the VAE or the text encoders in memory."),
+    "cache.trimmed": ("{freed:bytes} of the cache were deleted, unused for longest. It takes {taken:bytes} now.",
+        ""),
+    "cache.over-limit": ("The cache takes {taken:bytes}, more than its limit of {limit:bytes}: the rest is needed.",
+        "Raise {general.cache_limit}, or choose another folder for the cache."),
     "cache.aside": ("{file} was damaged. It is now {aside}, and what it held is read once more.", ""),
     "class-images.made": ("{count:1 class image was|# class images were} generated in {folder}.", ""),
     # What is trained

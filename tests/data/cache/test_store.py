@@ -237,3 +237,62 @@ def test_a_full_disk_is_said_in_words_and_leaves_the_cache_whole(tmp_path: Path)
         assert key(3) not in cache
     with Cache(tmp_path) as cache:
         assert all(is_entry(cache.get(key(i)), i) for i in (0, 1, 2, 4))
+
+
+def shards_of(folder: Path, count: int, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """As many shards of one entry each, the first the oldest."""
+    monkeypatch.setattr(shards, "SHARD_BYTES", 1)
+    for number in range(count):
+        with Cache(folder) as cache:
+            cache.put(key(number), entry(number))
+        (new,) = set(folder.glob("*.shard")) - {path for path in folder.glob("*.shard") if path.stat().st_mtime < 1000}
+        os.utime(new, (number, number))
+    return sorted(folder.glob("*.shard"), key=lambda path: path.stat().st_mtime)
+
+
+def size_of(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.shard")) + sum(
+        path.stat().st_size for path in folder.glob("*.idx")
+    )
+
+
+def test_a_cache_that_is_too_large_loses_what_was_not_used_for_longest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards_of(tmp_path, 5, monkeypatch)
+    whole = size_of(tmp_path)
+    with Cache(tmp_path) as cache:
+        assert key(0) in cache  # what this run needs
+        cache.put(key("new"), entry(9))
+        freed, taken = cache.keep_within(whole - 200)
+        assert freed == 2 * whole // 5 and taken == size_of(tmp_path)
+    with Cache(tmp_path) as cache:
+        assert [number for number in range(5) if key(number) in cache] == [0, 3, 4]
+        assert is_entry(cache.get(key(0)), 0) and is_entry(cache.get(key("new")), 9)
+    assert {path.stem for path in tmp_path.glob("*.idx")} == {path.stem for path in tmp_path.glob("*.shard")}
+
+
+def test_what_is_used_stays_although_it_is_too_much_and_counts_as_used_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shards_of(tmp_path, 3, monkeypatch)
+    with Cache(tmp_path) as cache:
+        assert key(0) in cache and key(1) in cache
+        freed, taken = cache.keep_within(1)
+        assert freed > 0 and taken > 1
+        assert is_entry(cache.get(key(1)), 1)
+    with Cache(tmp_path) as cache:
+        assert [key(number) in cache for number in range(3)] == [True, True, False]
+    assert all(path.stat().st_mtime > 1000 for path in tmp_path.glob("*.shard"))
+
+
+def test_a_shard_that_another_process_writes_stays(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (shard, _) = shards_of(tmp_path, 2, monkeypatch)
+    monkeypatch.setattr(shards, "SHARD_BYTES", 2**20)
+    with Cache(tmp_path) as other:
+        other.put(key("other"), entry(7))  # in the first shard that has room
+        written = {path for path in tmp_path.glob("*.shard") if path.stat().st_size > shard.stat().st_size / 2}
+        with Cache(tmp_path) as cache:
+            cache.keep_within(0)
+        assert is_entry(other.get(key("other")), 7)
+        assert len(list(tmp_path.glob("*.shard"))) == 1 and written
