@@ -21,6 +21,7 @@ from app.gui.tools.folders import cache_of
 from modules.catalog import FAMILIES
 from modules.check.trained.answers import answer
 from modules.language import use
+from modules.masking.kinds import BACKGROUND, FACES
 from modules.messages import BackupSaved, Failed, Finding, Finished, ModelSaved, Paused, Progress, Stage, Started, note
 from modules.preset.validate import all_settings
 from modules.sentences.problem import Problem, problem
@@ -100,6 +101,7 @@ def data(context: AppContext) -> list[str]:
         *(prompt for card in FAMILIES.values() for row in card.known for prompt in row.prompts),
         *(part.title for card in FAMILIES.values() for part in card.components),
         *(setting.path for setting in all_settings()),
+        *(model.title for model in (*BACKGROUND, *FACES)),
         *(
             text
             for path in (context.library.own, context.project.path.parent, cache_of(context))

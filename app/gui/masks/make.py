@@ -20,7 +20,7 @@ from modules.preset.paths import Values
 from modules.text import in_bytes
 
 TOOL = "mask"
-MODELS = {"background": ("Background remover", BACKGROUND[0]), "faces": ("Faces", FACES[0])}
+MODELS = {"background": ("Background", BACKGROUND[0]), "faces": ("Faces", FACES[0])}
 
 
 class MakeMasks(Frame):
@@ -32,10 +32,7 @@ class MakeMasks(Frame):
         super().__init__(master)
         self._context, self._asked, self._made = context, asked, made
         self._going = context.running.busy and context.running.what == TOOL  # at another text size all is made anew
-        head = Frame(self)
-        head.pack(fill="x", pady=(0, px(4)))
-        Label(head, tr("Make masks"), font="section").pack(side="left")
-        LinkButton(head, tr("By words …"), lambda: context.go("tools", TOOL)).pack(side="right")
+        Label(self, tr("Make masks"), font="section").pack(anchor="w", pady=(0, px(4)))
         options = [Option(kind, tr(title)) for kind, (title, _) in MODELS.items()]
         self.kind = Choice(self, options, "background", lambda _: self._say_model())
         self.kind.pack(fill="x")
@@ -48,6 +45,7 @@ class MakeMasks(Frame):
         self.stop = Button(line, tr("Stop"), self._stop, image="square")
         self._line = line
         line.add(self.one, self.all, self.stop)
+        LinkButton(self, tr("By words …"), lambda: context.go("tools", TOOL)).pack(anchor="w", pady=(px(4), 0))
         self.until_destroyed(context.running.listen(self._heard))
         self._say_model()
         self.refresh("")
@@ -57,7 +55,7 @@ class MakeMasks(Frame):
         if roomy:
             self.pack(fill="x")
         else:
-            LinkButton(self.master, tr("Make masks …"), lambda: self._context.go("tools")).pack(anchor="w")
+            LinkButton(self.master, tr("Make masks …"), lambda: self._context.go("tools", TOOL)).pack(anchor="w")
 
     def refresh(self, reason: str) -> None:
         """`reason`: why no mask can be made of the image in front."""
