@@ -67,7 +67,6 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
     PictureSheet(master, paint, size, heads, on_select, on_open, on_size, follow)     heads stay: rows and columns
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
-    PaintView(master, Hand(press, drag, release), on_zoom)         .show(image, mask) .changed(box) .mask(mask)
                                    .look(look, strength) .outline(points) .tool .brush
     KeyHints(master, [(keys, words)], line)            .show(hints)
     Notice(master)                 .show(words, [(link, act)])
@@ -120,8 +119,6 @@ from app.gui.kit.controls.text_area import TextArea
 from app.gui.kit.images.compare import Compare
 from app.gui.kit.images.image_view import ImageView
 from app.gui.kit.images.loader import Pictures, opened
-from app.gui.kit.images.paint_layer import Look
-from app.gui.kit.images.paint_view import Hand, PaintView
 from app.gui.kit.images.picture_sheet import LARGEST, SMALLEST, PictureSheet
 from app.gui.kit.images.sheet_cell import SheetCell
 from app.gui.kit.images.sheet_heads import Head
@@ -143,10 +140,10 @@ from app.gui.kit.layout.tree import Tree, TreeLine
 __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
     "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Column", "Compare", "Curve", "Dialog", "Divider", "Dot",
-    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Hand", "Head", "HeatMap", "Histogram", "ImageView",
-    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Look", "Masonry", "Meter", "MeterRow",
+    "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "HeatMap", "Histogram", "ImageView",
+    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow",
     "MeterRows",
-    "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "PaintView", "Painted", "Part", "PathChart",
+    "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "Painted", "Part", "PathChart",
     "PathEntry",
     "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
     "SliderBank",

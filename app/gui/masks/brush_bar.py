@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, cast
 
-from app.gui.kit import Button, Flow, Frame, Label, Look, Segmented, Slider, labelled, px
+from app.gui.kit import Button, Flow, Frame, Label, Segmented, Slider, labelled, px
+from app.gui.kit.images.paint_layer import Look
 from app.gui.masks.hand import Brush
 from modules.language import tr
+from modules.text import in_percent
 
 SIZES = [*range(1, 17), *(round(16 * 2 ** (step / 6)) for step in range(1, 37))]  # 1 to 1024 pixels
 LOOKS: dict[Look, str] = {"overlay": "Overlay", "mask": "Mask", "image": "Image"}
@@ -71,7 +73,7 @@ class BrushBar(Flow):
         self._look_changed()
 
     def zoomed(self, percent: float) -> None:
-        self._zoom.set(f"{percent:,.0f} %")
+        self._zoom.set(in_percent(percent / 100))
 
     def _take_size(self, at: float) -> None:
         self._brush.size = SIZES[round(at)]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from app.gui.kit import Hand, PaintView
+from app.gui.kit.images.paint_view import Hand, PaintView
 from app.gui.masks.painting import LEARNT, LEFT_OUT, Painting
 from app.gui.masks.shapes import Box, Cover, Point, line, polygon, rectangle, similar
 

@@ -9,10 +9,10 @@ import numpy as np
 from app.gui.context import AppContext
 from app.gui.draft.labels import title_of
 from app.gui.draft.problem_labels import WORDS
-from app.gui.kit import Button, Choice, Divider, EmptyState, Look, Option, PaintView, RoundFrame, px, theme
-from app.gui.masks.brush_bar import BrushBar
+from app.gui.kit import Button, Choice, Divider, EmptyState, Option, RoundFrame, px, theme
+from app.gui.masks.brush_bar import BrushBar, Look
 from app.gui.masks.files import MADE, NONE, PAINTED, MaskedImage, read_images
-from app.gui.masks.hand import PaintingHand
+from app.gui.masks.hand import PaintingHand, PaintView
 from app.gui.masks.letter_keys import bind_keys
 from app.gui.masks.make import MakeMasks
 from app.gui.masks.painting import Painting
