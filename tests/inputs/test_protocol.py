@@ -89,7 +89,7 @@ def examples() -> list[m.Message]:
         "problems": [problem("value.int", value="x")], "concepts": {"robot": 0.5}, "times": [(0.5, 0.25)],
         "prompts": [("cat", 0.5)], "practised": 0.5, "held_out": 0.25, "cosine": 0.75,
         "changes": {"training.epochs": [1, 2]}, "rungs": [rung], "pinned": ["x"], "enough": [mend],
-        "what": "tags", "scores": [("red hair", "general", 0.5)],
+        "what": "tags", "scores": [("red hair", "general", 0.5)], "thresholds": {"general": 0.35},
         "cards": [m.CardFit("x", 3, 3, "int8", 1, 0.5, fits=True)],
     }  # fmt: skip
     plain = {"str": "x", "int": 3, "Count": 3, "float": 0.5, "bool": True}
