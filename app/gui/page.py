@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.kit import Frame, Label, px
+
+MODIFIED = 0x4 | (0x20000 if sys.platform == "win32" else 0x8)  # Control, Alt
 
 
 class Page(Frame):
@@ -61,3 +64,30 @@ def header_of(page: Page) -> tuple[Frame, Label]:
     controls = Frame(head)
     controls.pack(side="right", before=line)  # they keep their room: the line is broken where there is too little
     return controls, line
+
+
+def bind_keys(page: Frame, acts: Sequence[tuple[str, Callable[[], object]]]) -> None:
+    """Have the page and all that is on it hear these keys, before the window does.
+
+    Letters with Control or Alt are left to the window, and so is a key whose act gives False.
+    """
+    tag = f"Keys{page.winfo_id()}"
+
+    def bound(act: Callable[[], object], *, plain: bool) -> Callable[[Any], str | None]:
+        def pressed(event: Any) -> str | None:
+            if plain and int(event.state) & MODIFIED:
+                return None
+            return None if act() is False else "break"
+
+        return pressed
+
+    for sequence, act in acts:
+        page.bind_class(tag, sequence, bound(act, plain="Control" not in sequence))
+    _hear(page, tag)
+
+
+def _hear(widget: Any, tag: str) -> None:
+    first, *rest = widget.bindtags()
+    widget.bindtags((first, tag, *rest))
+    for child in widget.winfo_children():
+        _hear(child, tag)

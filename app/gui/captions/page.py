@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from app.gui.busy_dialog import run_blocking
@@ -20,7 +20,7 @@ from app.gui.captions.tags import CaptionTags
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Answer, Button, Cell, Divider, EmptyState, Frame, RoundFrame, VirtualGrid, ask, px
-from app.gui.page import Page, header_of
+from app.gui.page import Page, bind_keys, header_of
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
@@ -50,7 +50,6 @@ class CaptionsPage(Page):
         self._waiting: WorkerPoll[tuple[CaptionStore, CutShort | None]] = WorkerPoll(
             self, self._arrived, self._failed, self._advance
         )
-        self._keys = f"Captions{self.winfo_id()}"
         self._wanted = ""  # the filter that another page asked for
         self._built = False
         self._wide = 0
@@ -87,7 +86,7 @@ class CaptionsPage(Page):
         self._empty = EmptyState(self, "pencil", "", tr("Go to Concepts"), lambda: self.context.go("concepts"))
         self.work.listen(self._written)
         self.work.settle = self.editor.save
-        self._bind_keys()
+        bind_keys(self, self._acts())
         self._built = True
         self._read_if_changed()
 
@@ -122,30 +121,14 @@ class CaptionsPage(Page):
         self.context.window_state.put("tile_size", int(wide))
         self.grid_.resize(_tile(wide))
 
-    def _bind_keys(self) -> None:
+    def _acts(self) -> list[tuple[str, Callable[[], object]]]:
         """Keys of this page go before those of the window (Ctrl+Return), wherever on the page the focus is."""
-
-        def bound(act: Any) -> Any:
-            def pressed(_: Any) -> str | None:
-                return None if act() is False else "break"
-
-            return pressed
-
-        for sequence, act in (
+        return [
             ("<Control-z>", self.undo), ("<Control-Shift-Z>", self.redo), ("<Control-y>", self.redo),
             ("<Control-s>", self._save), ("<Control-Return>", lambda: self.step(1)),
             ("<Control-Shift-Return>", lambda: self.step(-1)), ("<Control-Down>", lambda: self.step(1)),
             ("<Control-Up>", lambda: self.step(-1)),
-        ):  # fmt: skip
-            self.bind_class(self._keys, sequence, bound(act))
-        self._hear_keys(self)
-
-    def _hear_keys(self, widget: Any) -> None:
-        """Have a widget and all in it hear the keys of the page."""
-        first, *rest = widget.bindtags()
-        widget.bindtags((first, self._keys, *rest))
-        for child in widget.winfo_children():
-            self._hear_keys(child)
+        ]  # fmt: skip
 
     # Reading ----------------------------------------------------------------------------------------------------------
 

@@ -13,7 +13,6 @@ from app.gui.kit import Button, Choice, Divider, EmptyState, Option, RoundFrame,
 from app.gui.masks.brush_bar import BrushBar, Look
 from app.gui.masks.files import MADE, NONE, PAINTED, MaskedImage, read_images
 from app.gui.masks.hand import PaintingHand, PaintView
-from app.gui.masks.letter_keys import bind_keys
 from app.gui.masks.make import MakeMasks
 from app.gui.masks.painting import Painting
 from app.gui.masks.shapes import Box
@@ -21,7 +20,7 @@ from app.gui.masks.side import MaskSide
 from app.gui.masks.store import UNSAVED, Loaded, MaskStore, Written, load
 from app.gui.masks.tool_strip import TOOLS, ToolStrip
 from app.gui.masks.unsaved import ask_unsaved
-from app.gui.page import Page, header_of
+from app.gui.page import Page, bind_keys, header_of
 from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.errors import UserError
@@ -116,8 +115,8 @@ class MasksPage(Page):
 
     def _acts(self) -> list[tuple[str, Callable[[], object]]]:
         acts: list[tuple[str, Callable[[], object]]] = [
-            ("<Return>", self.save_and_next), ("<KP_Enter>", self.save_and_next), ("<Control-s>", self.save),
-            ("<Key-o>", self.bar.cycle), ("<Key-O>", self.bar.cycle),
+            ("<Return>", self.save_and_next), ("<KP_Enter>", self.save_and_next),
+            ("<Control-s>", lambda: self.save() or None), ("<Key-o>", self.bar.cycle), ("<Key-O>", self.bar.cycle),
             ("<bracketleft>", lambda: self.bar.resize(-1)), ("<bracketright>", lambda: self.bar.resize(1)),
         ]  # fmt: skip
         for tool, (key, _, _) in TOOLS.items():
