@@ -169,7 +169,8 @@ class Intake:
         shown = HIDDEN if is_secret(name) else shown_value(value)
         values = {"theirs": theirs, "value": shown, "program": self.program, "why": why or ""}
         plain = (why is None and fate in ("other", "none")) or (fate == "default" and value is None)
-        said = Problem((PLAIN_ROWS if plain else ROWS)[fate], path, values)
+        code = "import.default-other" if fate == "default" and why else (PLAIN_ROWS if plain else ROWS)[fate]
+        said = Problem(code, path, values)
         self.rows.append(Row(fate, theirs, said))
 
     def _shown_name(self, name: str) -> str:

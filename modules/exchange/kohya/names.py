@@ -79,7 +79,8 @@ WITHOUT = {
     r"|metadata_\w+|no_metadata|training_comment|model_list|save_as|caption_metadata\w*|created_.*|meta\w*"
     r"|save_model_as|use_safetensors|save_n_epoch_ratio|save_last_n\w*|save_state\w*|resume|initial_\w+|skip_until\w*"
     r"|output_\w+|logging_dir|log_dir|headless|config_file|use_latent_files|sample_at_first|tokenizer_cache_dir"
-    r"|dataset_class|gui\w*|LoRA_type|LyCORIS_preset|stop_text_encoder_training(_pct)?": "import.of-its-window",
+    r"|dataset_class|gui\w*|LoRA_type|LyCORIS_preset": "import.of-its-window",
+    r"stop_text_encoder_training(_pct)?": "import.share-of-epochs",
     r"scale_v_pred_loss\w*|v_pred_like_loss|face_crop_aug_range|adaptive_noise_scale|base_weights\w*"
     r"|extra_\w*|bucket_selection\w*|resize_interpolation|huber_scale|sample_sampler|network_multiplier"
     r"|masked_loss|vae_reflection|cond_\w+|unit|train_norm|rescaled|train_llm\w*": "import.no-counterpart",

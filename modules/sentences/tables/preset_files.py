@@ -82,6 +82,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "import.taken": ("{theirs} = {value}: taken over as {path}.", ""),
     "import.other": ("{theirs} = {value}: taken over as {path}, with a difference.", "{why}"),
     "import.default": ("{theirs} is not in the file: {program} then takes {value}, and so does {path}.", ""),
+    "import.default-other": (
+        "{theirs} is not in the file: {program} then takes {value}, taken over as {path}, with a difference.", "{why}"),
     "import.none": ("{theirs} = {value}: left out.", "{why}"),
     "import.default-plain": ("{theirs} is not in the file: {path} is set to what {program} does without it.", ""),
     "import.spread": ("{theirs} = {value}: taken over beside {path}, one by one.", ""),
@@ -101,6 +103,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "import.no-number": ("That is not a number that can be used.", ""),
     "import.not-a-setting": ("It says nothing about the training.", ""),
     "import.not-used-there": ("It has no effect beside the other settings of this file.", ""),
+    "import.share-of-epochs": (
+        "It is a share of all steps, and the file gives epochs: how many steps they are depends on the images.", ""),
     "import.of-its-window": ("It is about that program's files and window.", ""),
     "import.log": ("Logs are written here in another way: TensorBoard, and the run's own log.", ""),
     "import.no-cloud": ("Runs on rented computers are not started from here.", ""),

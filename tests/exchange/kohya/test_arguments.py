@@ -130,6 +130,13 @@ def test_adafactors_relative_steps_take_no_rate() -> None:
     assert preset.optimizer.model_dump()["scale_parameter"]
 
 
+def test_a_share_of_all_steps_needs_steps_to_be_a_share_of() -> None:
+    by_steps = imported(stop_text_encoder_training=25, max_train_steps=400).preset
+    assert by_steps.training.text_encoders[0].stop_after == "100 steps"
+    codes = [row.problem.values["why"].code for row in imported(stop_text_encoder_training=25).of("none")]
+    assert "import.share-of-epochs" in codes
+
+
 def test_kinds_of_lora() -> None:
     kinds = {"LyCORIS/LoHa": "loha", "LyCORIS/LoKr": "lokr", "LyCORIS/Diag-OFT": "oft", "Kohya LoCon": "lora"}
     for name, kind in kinds.items():

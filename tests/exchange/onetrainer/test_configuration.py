@@ -30,6 +30,13 @@ def test_what_a_file_leaves_out_means_what_it_means_there() -> None:
     assert "lora_alpha" in [row.theirs for row in imported().of("default")]
 
 
+def test_a_default_that_becomes_another_value_is_not_said_to_be_the_same() -> None:
+    for accumulation, code in ((1, "import.default"), (2, "import.default-other")):
+        found = imported(gradient_accumulation_steps=accumulation)
+        (row,) = [row for row in found.rows if row.theirs == "learning_rate_warmup_steps"]
+        assert row.problem.code == code and found.preset.schedule.warmup == f"{200 // accumulation} steps"
+
+
 def one_trainer_rate(values: dict[str, Any], step: int, total: int) -> float:
     """Its factor for an update: linear warm-up, then the curve over the rest."""
     accumulation = values.get("gradient_accumulation_steps", 1)
