@@ -31,6 +31,7 @@ WORDS = {
     "captioning": "captions by models: tags and sentences",
     "image_models": "models that look at images",
     "grids": "pictures side by side: axes, cells, sheets",
+    "trials": "runs that differ in one or two settings",
     "families": "Stable Diffusion, SDXL, and what they share",
     "placement": "how frozen weights are held, and where",
     "formats": "files of other programs",

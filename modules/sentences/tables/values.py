@@ -78,4 +78,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "pattern.looks-around": ('The pattern "{pattern}" looks around with {found}.', "Write it without."),
     "pattern.refers-back": ('The pattern "{pattern}" refers back with {found}.', "Write it without."),
     "pattern.repeat-without-start": ('The pattern "{pattern}" repeats with {found}.', "Write {better}."),
+    # Values that are tried
+    "trials.no-values": ("Values of {path} cannot be compared in a table.", "Choose a number, a switch or a choice."),
+    "trials.none": ("“{option}” names no value.", "Write them after the name: training.learning_rate=5e-5,1e-4."),
+    "trials.wrong": ("These values cannot be tried", ""),
 }
