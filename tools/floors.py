@@ -16,6 +16,7 @@ START, END = "<!-- floors: written by python -m tools.floors --write -->", "<!--
 WORDS = {
     "app": "command line and window",
     "engine": "the engine as a process: JSON lines in and out",
+    "jobs": "the queue: what waits in line",
     "host": "owns the engine's process, and outlives the window",
     "session": "a job in a thread; every way it can end is an event",
     "run": "what a job does, step by step: begin reading here",

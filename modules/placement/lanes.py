@@ -13,8 +13,8 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from modules.system.card.pinning import pinned
 from modules.system.devices import card_module, is_card
-from modules.system.pinning import pinned
 
 Mark = Any  # a place in the work of a device
 Work = Callable[[Tensor], object]

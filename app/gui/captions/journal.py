@@ -11,10 +11,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from app.gui.draft.user_folder import settings_folder
 from modules.system.files import write_text
 from modules.system.locks import Lock, is_locked
 from modules.system.reading import read_json
+from modules.system.user_folder import settings_folder
 
 
 class Change(NamedTuple):

@@ -19,7 +19,6 @@ from app.gui.draft.draft import Draft
 from app.gui.draft.parsing import InvalidInput
 from app.gui.draft.problem_labels import WORDS
 from app.gui.draft.state import Baseline, DraftState, values_of
-from app.gui.draft.user_folder import settings_folder
 from modules.errors import UserError
 from modules.language import tr
 from modules.preset.files import store
@@ -30,6 +29,7 @@ from modules.preset.validate import examine
 from modules.system.files import write_text
 from modules.system.locks import Lock, LockTaken
 from modules.system.reading import read_json
+from modules.system.user_folder import settings_folder
 
 
 class Project:

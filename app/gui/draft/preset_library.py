@@ -13,7 +13,6 @@ from pathlib import Path
 from app.gui.draft.draft import Draft, values_of
 from app.gui.draft.preset_diff import Difference, differences, with_preset_values
 from app.gui.draft.problem_labels import WORDS
-from app.gui.draft.user_folder import settings_folder
 from modules.catalog import FAMILIES
 from modules.errors import Problems, UserError
 from modules.language import tr
@@ -24,6 +23,7 @@ from modules.preset.validate import examine
 from modules.sentences.problem import problem
 from modules.system.bundled import ROOT
 from modules.system.sorting import natural_key
+from modules.system.user_folder import settings_folder
 
 OWN = "Your presets"
 MEMORY = re.compile(r"(\d+) GB")

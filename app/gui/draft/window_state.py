@@ -11,11 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from app.gui.draft.user_folder import settings_folder
 from modules.language import tr
 from modules.system.files import write_text
 from modules.system.locks import Lock, LockTaken
 from modules.system.reading import read_json
+from modules.system.user_folder import settings_folder
 
 MOST_RECENT = 12
 

@@ -16,7 +16,6 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import TypeVar
 
-from app.gui.draft.user_folder import settings_folder
 from modules.host import client
 from modules.host.engine_process import COMMAND, LINES_KEPT, EngineProcess
 from modules.host.frames import frame, frame_in
@@ -24,6 +23,7 @@ from modules.host.job_record import JobRecord
 from modules.language import tr
 from modules.messages import Command, Event, Failed, Finished, Job, Note, Query, Quit, note
 from modules.sentences.problem import problem
+from modules.system.user_folder import settings_folder
 from modules.wire import decode, encode
 
 HOSTS = "engines"  # in the folder of the user's settings

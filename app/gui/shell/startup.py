@@ -8,7 +8,6 @@ from app.gui.context import AppContext
 from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
 from app.gui.draft.preset_library import Library
-from app.gui.draft.user_folder import settings_folder
 from app.gui.draft.window_state import WindowState
 from app.gui.kit import App, Pictures, liked_mode
 from app.gui.kit.base.theme import Mode
@@ -20,6 +19,7 @@ from app.gui.shell.welcome import welcome
 from app.gui.shell.window import Window
 from modules import language
 from modules.language import tr
+from modules.system.user_folder import settings_folder
 
 LANGUAGE = "language.json"  # in the folder of the user's settings
 

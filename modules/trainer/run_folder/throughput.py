@@ -15,8 +15,8 @@ from typing import Any
 import torch
 
 from modules.preset.preset import Preset
+from modules.system.card.power import PowerMeter
 from modules.system.devices import card_module, device_named, is_card
-from modules.system.power import PowerMeter
 from modules.system.read_cache import ReadCache
 from modules.system.reading import read_json
 from modules.system.stamps import ALWAYS

@@ -7,8 +7,8 @@ import pytest
 from app.gui.captions import batch
 from app.gui.captions.batch import cut_short, put_back, write_all
 from app.gui.captions.journal import Change
-from app.gui.draft.user_folder import settings_folder
 from modules.system.files import write_text
+from modules.system.user_folder import settings_folder
 
 
 class Killed(BaseException):

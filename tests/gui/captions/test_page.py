@@ -12,9 +12,9 @@ from app.gui.captions import batch
 from app.gui.captions.edits import add_tag
 from app.gui.captions.token_lines import in_words
 from app.gui.context import AppContext
-from app.gui.draft.user_folder import settings_folder
 from modules.system import files as files_module
 from modules.system.files import write_text
+from modules.system.user_folder import settings_folder
 from tests.gui.conftest import Pump, rest
 from tests.gui.person import Person
 

@@ -6,11 +6,11 @@ import pytest
 
 from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
-from app.gui.draft.user_folder import settings_folder
 from app.gui.draft.window_state import MOST_RECENT, WindowState
 from modules.preset.files import store
 from modules.system.bundled import ROOT
 from modules.system.locks import Lock, LockTaken
+from modules.system.user_folder import settings_folder
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Where the window keeps what is the user's: the folder that each system has for settings."""
+"""Where what is the user's is kept: the folder that each system has for settings."""
 
 from __future__ import annotations
 

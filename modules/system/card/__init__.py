@@ -1,0 +1,1 @@
+"""What is a graphics card's alone: the memory that it copies from, the watts that it takes."""
