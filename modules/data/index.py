@@ -33,6 +33,9 @@ SCHEMA = pa.schema(
     ]
 )
 
+WEIGHT = "weight"  # how often a row is shown against others of its concept; a column only where one asks for it
+WEIGHTED = SCHEMA.append(pa.field(WEIGHT, pa.float32()))
+
 Bucket = tuple[int, int]  # height, width
 
 
@@ -87,7 +90,7 @@ class Index:
 
         `held_out`: image numbers that are not learnt from, though their concepts are.
         """
-        table = table.cast(SCHEMA)
+        table = table.cast(WEIGHTED if WEIGHT in table.column_names else SCHEMA)
         chunks = max(column.num_chunks for column in table.columns)
         self.table = table.combine_chunks() if chunks > 1 else table  # which may lie in a mapped file
         # What is only measured is always shown in the same way.
@@ -100,6 +103,7 @@ class Index:
         self.bucket_numbers = self._numbers("bucket")
         self.widths, self.heights = self._numbers("width"), self._numbers("height")
         self.image_numbers = self._numbers("image")
+        self.weights = self._numbers(WEIGHT) if WEIGHT in table.column_names else None
         kinds = np.array([concept.kind != "validation" for concept in self.concepts], dtype=bool)
         self.held_out = frozenset(held_out)
         # of each row: whether it is learnt from
@@ -179,6 +183,15 @@ class Index:
     def images_of(self) -> np.ndarray:
         """How many images each concept has, by its number."""
         return np.bincount(self.concept_numbers[self._first()], minlength=len(self.concepts))
+
+    def shown_of(self) -> np.ndarray:
+        """As how many images each concept counts: as `images_of`, where they have no weights."""
+        images, first = self.images_of(), self._first()
+        if self.weights is None:
+            return images
+        numbers = self.concept_numbers[first]
+        sums = np.bincount(numbers, self.weights[first].astype(np.float64), minlength=len(self.concepts))
+        return np.where([bool(concept.weight_column) for concept in self.concepts], sums, images)
 
     def one_row_per_image(self) -> Index:
         """The same with one row for each image, in its first resolution."""

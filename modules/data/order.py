@@ -7,6 +7,10 @@ No iterator, no state: a resume asks for the same epoch and skips what was shown
    where the last one stopped. So after any number of epochs no image of a concept was due more than once oftener than
    another. (Fillings, 3, come on top.) An image of R resolutions stands in the circle R times, a whole round apart, in
    another one of them each time.
+   Images with weights: along a line of the concept's rows, bucket by bucket, each takes a stretch as long as its
+   weight, and T marks stand at equal distances. An image is shown as often as marks fall on it. Each epoch the marks
+   move by another share of their distance, which halves the gaps in turn; a bucket that is t marks long gets t of them,
+   rounded up or down.
 2. In which order. Every showing (row, turn) has a random key that depends on (seed, epoch, row, turn) alone. The
    showings of a bucket are sorted by their keys and cut into batches, and a batch stands in the epoch at the key of
    one of its showings. With one bucket, batch 4 x 1 and batch 1 x 4 accumulation therefore show the same images in the
@@ -89,8 +93,11 @@ def _sorted_by(groups: Numbers, keys: Numbers) -> Numbers:
     return order[np.argsort(few[order], kind="stable")]
 
 
-def examples_per_epoch(concept: Concept, images: int) -> int:
-    """How many images a concept shows an epoch: exactly `samples`, or repeats x images, rounded, at least one."""
+def examples_per_epoch(concept: Concept, images: float) -> int:
+    """How many images a concept shows an epoch: exactly `samples`, or repeats x images, rounded, at least one.
+
+    `images`: of those with weights, the sum of these.
+    """
     if not images:
         return 0
     return concept.samples or max(1, floor(images * concept.repeats + 0.5))
@@ -101,6 +108,11 @@ def due_examples(index: Index, epoch: int) -> tuple[Numbers, Numbers]:
     rows: list[Numbers] = [np.empty(0, np.int64)]
     repeats: list[Numbers] = [np.empty(0, np.int64)]
     for number, members in _members(index):
+        if _is_weighted(index, number):
+            own, turns = _marked(index, number, members, epoch)
+            rows.append(own)
+            repeats.append(turns)
+            continue
         each, more = divmod(examples_per_epoch(index.concepts[number], _images(index, members)), len(members))
         rows.append(np.tile(members, each))
         repeats.append(np.repeat(np.arange(each), len(members)))
@@ -116,6 +128,9 @@ def _batches_of_buckets(index: Index, batch_size: int) -> Numbers:
     """Batches of each bucket, enough for the epoch in which it needs most: (buckets,)."""
     most = np.zeros(len(index.buckets), dtype=np.int64)
     for number, members in _members(index):
+        if _is_weighted(index, number):
+            most += _most_marked(index, number, members)
+            continue
         each, more = divmod(examples_per_epoch(index.concepts[number], _images(index, members)), len(members))
         most += each * _count(index, members)
         if more:
@@ -147,6 +162,52 @@ def _circle(index: Index, rows: Numbers) -> Numbers:
     resolutions = by_image.shape[1]
     rounds = (in_bucket[place] + np.arange(resolutions)[:, None]) % resolutions  # (rounds, images)
     return by_image[order[place], rounds].ravel()
+
+
+# Weights --------------------------------------------------------------------------------------------------------------
+
+FINE = 24  # bits of a showing: marks and stretches are whole numbers of these, so that every machine counts the same
+
+
+def _is_weighted(index: Index, number: int) -> bool:
+    return index.weights is not None and bool(index.concepts[number].weight_column)
+
+
+def _stretches(index: Index, number: int, members: Numbers) -> tuple[Numbers, Numbers]:
+    """A concept's rows bucket by bucket, and where the stretch of each ends: a mark is 2**FINE long."""
+    assert index.weights is not None
+    keys = _keys(seed_of("circle"), members, np.zeros_like(members))
+    rows = members[_sorted_by(index.bucket_numbers[members], keys)]
+    ends = np.cumsum(index.weights[rows].astype(np.float64))
+    images = ends[-1] * _images(index, members) / len(members)  # of several resolutions each has a share
+    marks = examples_per_epoch(index.concepts[number], images)
+    return rows, np.rint(ends * (marks / ends[-1]) * 2**FINE).astype(np.int64)
+
+
+def _marked(index: Index, number: int, members: Numbers, epoch: int) -> tuple[Numbers, Numbers]:
+    """The rows that an epoch shows, each as often as marks fall on its stretch, and their turns."""
+    rows, ends = _stretches(index, number, members)
+    counts = np.diff((ends + _shift(epoch)) >> FINE, prepend=0)
+    starts = np.cumsum(counts) - counts
+    return np.repeat(rows, counts), np.arange(counts.sum()) - np.repeat(starts, counts)
+
+
+def _shift(epoch: int) -> int:
+    """How far the marks have moved: 0, 1/2, 1/4, 3/4, 1/8, ... of their distance (van der Corput's sequence)."""
+    return int(f"{epoch % (1 << FINE):0{FINE}b}"[::-1], 2)
+
+
+def _most_marked(index: Index, number: int, members: Numbers) -> Numbers:
+    """The most marks that fall on each bucket in any epoch."""
+    rows, ends = _stretches(index, number, members)
+    lengths = np.zeros(len(index.buckets), dtype=np.int64)
+    buckets = index.bucket_numbers[rows]
+    last = np.flatnonzero(np.diff(buckets, append=-1) != 0)
+    lengths[buckets[last]] = np.diff(ends[last], prepend=0)
+    return -(-lengths >> FINE)
+
+
+# Fillings -------------------------------------------------------------------------------------------------------------
 
 
 def _filling(index: Index, missing: Numbers, base: int) -> tuple[Numbers, Numbers]:

@@ -134,7 +134,7 @@ def test_every_row_is_said_somewhere() -> None:
 # Codes that are put together from a stem and what the values say
 BUILT = (
     "disk.", "limits.", "scaled.", "component.", "outputs.", "kinds.", "no-samples.", "paths.not-writable:", "text",
-    "stage.check-", "watch", "step.", "predicts.",
+    "stage.check-", "watch", "step.", "predicts.", "left-out.",
     "arithmetic.cannot", "captions.cannot", "costs.cannot", "idle.cannot", "images.cannot", "memory.cannot",
     "paths.cannot", "precision.cannot", "validation.cannot",
 )  # fmt: skip

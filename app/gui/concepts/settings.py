@@ -22,6 +22,8 @@ GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
               "most_tags", "capitals", "capitals_share")),
     ("Dropout", ("caption_dropout", "dropout_epochs", "tag_dropout", "tag_dropout_kind", "tag_list_use", "tag_list",
                  "tag_list_patterns", "tag_warmup", "tag_warmup_from")),
+    ("Filters", ("needs_tags", "without_tags", "ratings", "min_score", "score_column", "splits", "min_size",
+                 "weight_column")),
     ("Size, crop and flip", ("resolutions", "flip", "flip_always", "flip_vertical", "random_crop")),
     ("Rotation and colours", ("rotation", "rotation_fixed", "brightness", "brightness_fixed", "contrast",
                               "contrast_fixed", "saturation", "saturation_fixed", "hue", "hue_fixed", "augmented",

@@ -31,6 +31,7 @@ def findings(index: Index) -> Iterator[Finding]:
     """Yield what there is to say of an index that has images."""
     shares = shares_of(index)
     yield from _examples(shares)
+    yield from _weighted(index, shares)
     yield from _uneven(shares)
     for share in shares:
         yield from _single(share)
@@ -39,14 +40,14 @@ def findings(index: Index) -> Iterator[Finding]:
 
 def shares_of(index: Index) -> list[ConceptShare]:
     """Every concept that has images, in the preset's order."""
-    images = index.images_of()
+    images, shown = index.images_of(), index.shown_of()
     return [
         ConceptShare(
             n,
             concept,
             concept.name or index.sources[n].title,
             int(images[n]),
-            examples_per_epoch(concept, int(images[n])),
+            examples_per_epoch(concept, float(shown[n])),
         )
         for n, concept in enumerate(index.concepts)
         if images[n]
@@ -63,6 +64,20 @@ def _examples(shares: list[ConceptShare]) -> Iterator[Finding]:
             "images.example", "warning", f"concepts.{bundled[0].number}.enabled", {"concept": bundled[0].title},
             [fix("fix.no-example", off)],
         )  # fmt: skip
+
+
+def _weighted(index: Index, shares: list[ConceptShare]) -> Iterator[Finding]:
+    """How often the images of a concept come, where each has a weight."""
+    for share in shares:
+        if index.weights is None or not share.concept.weight_column:
+            continue
+        own = index.weights[index.concept_numbers == share.number]
+        each = share.examples / float(index.shown_of()[share.number])
+        values = {
+            "concept": share.title, "images": share.images, "shown": share.examples,
+            "least": float(own.min()) * each, "most": float(own.max()) * each,
+        }  # fmt: skip
+        yield Finding("images.weights", "info", f"concepts.{share.number}.weight_column", values)
 
 
 def _uneven(shares: list[ConceptShare]) -> Iterator[Finding]:

@@ -93,8 +93,8 @@ def validations(preset: Preset, plan: Plan) -> int | None:
 
 def never_shown(preset: Preset, index: Index, plan: Plan) -> int:
     """How many images no step of the run learns from. 0 too where that would take long to find out."""
-    every_epoch = all(examples_per_epoch(index.concepts[n], images) >= images for n, images in _members(index))
-    if every_epoch and plan.epochs_shown >= 1:
+    every_epoch = all(examples >= images for _, images, examples in _members(index))
+    if every_epoch and index.weights is None and plan.epochs_shown >= 1:
         return 0
     places = np.cumsum(np.diff(index.image_numbers, prepend=-1) != 0) - 1  # of each row's image
     left, seen = plan.steps, np.zeros(index.images, dtype=bool)
@@ -110,11 +110,13 @@ def never_shown(preset: Preset, index: Index, plan: Plan) -> int:
 
 def most_shown(index: Index, plan: Plan) -> tuple[int, float]:
     """The concept whose images are shown most often, and how often each of them is in the whole run."""
-    each = {n: examples_per_epoch(index.concepts[n], images) / images for n, images in _members(index)}
+    each = {n: examples / images for n, images, examples in _members(index)}
     number = max(each, key=lambda n: each[n])
     return number, each[number] * plan.epochs_shown
 
 
-def _members(index: Index) -> list[tuple[int, int]]:
-    """The concepts that have images and are learnt from, and how many."""
-    return [(number, count) for number, count in enumerate(index.training_rows().images_of().tolist()) if count]
+def _members(index: Index) -> list[tuple[int, int, int]]:
+    """The concepts that have images and are learnt from, how many, and how many an epoch shows."""
+    rows = index.training_rows()
+    counts = enumerate(zip(rows.images_of().tolist(), rows.shown_of().tolist(), strict=True))
+    return [(n, count, examples_per_epoch(index.concepts[n], shown)) for n, (count, shown) in counts if count]

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from modules.data.index import SCHEMA, BadImage
+from modules.data.index import SCHEMA, WEIGHT, BadImage
 from modules.data.scan.scan_cache import FOLDER, LINES
 from modules.data.scan.stamped_table import read_table, write_table
 from modules.data.source.source import Remarks, Source
@@ -39,6 +39,12 @@ class ConceptTable(NamedTuple):
 
     def __len__(self) -> int:
         return self.table.num_rows
+
+    @property
+    def shown(self) -> float:
+        """As how many images they count: fewer or more than there are, where they have weights."""
+        weights = self.table.column(WEIGHT).to_numpy() if WEIGHT in self.table.column_names else None
+        return len(self) if weights is None else float(weights.sum(dtype=np.float64))
 
     def silent(self, files: int) -> Numbers:
         """Of each of so many caption files and each image, whether it says nothing: (files, images)."""

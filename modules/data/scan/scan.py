@@ -19,8 +19,10 @@ import pyarrow as pa
 
 from modules.data.balance import balanced
 from modules.data.buckets import BucketTable, resolutions_of
-from modules.data.index import SCHEMA, BadImage, Index
+from modules.data.index import SCHEMA, WEIGHT, WEIGHTED, BadImage, Index
 from modules.data.scan.concept_table import OWN, ConceptTable, recalled, remember, state_of, texts, together
+from modules.data.scan.facts import with_facts
+from modules.data.scan.filters import filtered
 from modules.data.scan.scan_cache import KnownFiles
 from modules.data.source.entries import Entries
 from modules.data.source.folders import in_kinds
@@ -59,8 +61,23 @@ def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> I
 
 
 def _scan(preset: Preset, cache: Path | None, report: Report, stop: Stop) -> Index:
-    began_ns = time.time_ns()
+    tables, notes = concept_tables(preset, cache, report, stop)
     sources = [source_of(concept, number) for number, concept in enumerate(preset.concepts)]
+    left = {number: filtered(table, preset.concepts[number]) for number, table in tables.items()}
+    notes += _left_out(preset, sources, tables, left)
+    return _index(preset, sources, left, notes)
+
+
+def concept_tables(
+    preset: Preset, cache: Path | None, report: Report, stop: Stop
+) -> tuple[dict[int, ConceptTable], list[Problem]]:
+    """Everything in the enabled concepts, with the facts that they ask for, before filters; and what to say of it.
+
+    Raises:
+        UserError: as `scan`.
+    """
+    began_ns = time.time_ns()
+    sources = [source_of(with_facts(concept), number) for number, concept in enumerate(preset.concepts)]
     enabled = [number for number, concept in enumerate(preset.concepts) if concept.enabled]
     if not enabled:
         raise UserError("concepts.all-off" if sources else "concepts.none")
@@ -78,7 +95,7 @@ def _scan(preset: Preset, cache: Path | None, report: Report, stop: Stop) -> Ind
         if not each.unread.any():
             remember(tables[number], sources[number], cache, states[number])
     notes = [*_notes(listings.values()), *(note for number in sorted(tables) for note in tables[number].notes)]
-    return _index(preset, sources, {number: tables[number] for number in enabled}, notes)
+    return {number: tables[number] for number in enabled}, notes
 
 
 def _listed(sources: Mapping[int, Source]) -> dict[int, Listing]:
@@ -225,7 +242,7 @@ def _index(preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTa
     bucket_table = BucketTable(preset)
     notes = [*notes, *_missing_caption_notes(preset, sources, tables)]
     bad = [each for table in tables.values() for each in table.bad]
-    counts = [len(tables.get(number, ())) for number in range(len(preset.concepts))]
+    counts = [tables[number].shown if number in tables else 0 for number in range(len(preset.concepts))]
     concepts = balanced(preset.concepts, counts) if preset.prior.balance else preset.concepts
     table = _per_resolution(_joined(preset, tables), preset, bucket_table)
     remarks = {number: each.remarks for number, each in tables.items()}
@@ -236,17 +253,36 @@ def _index(preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTa
 def _joined(preset: Preset, tables: Mapping[int, ConceptTable]) -> pa.Table:
     """One row an image of every concept, in no bucket yet."""
     found: list[pa.Table] = []
+    schema = WEIGHTED if any(WEIGHT in table.column_names for table, *_ in tables.values()) else SCHEMA
     for number, (table, *_) in tables.items():
         count, start = table.num_rows, sum(map(len, found))
         columns = {name: table.column(name) for name in table.column_names} | {
+            WEIGHT: table.column(WEIGHT) if WEIGHT in table.column_names else np.ones(count, dtype=np.float32),
             "concept": np.full(count, number, dtype=np.int32),
             "bucket": np.zeros(count, dtype=np.int32),
             "image": np.arange(start, start + count, dtype=np.int32),
         }
         if preset.concepts[number].masks != "file":
             columns["mask"] = texts([], count)
-        found.append(pa.table([columns[name] for name in SCHEMA.names], schema=SCHEMA))
+        found.append(pa.table([columns[name] for name in schema.names], schema=schema))
     return pa.concat_tables(found)
+
+
+def _left_out(
+    preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTable], left: Mapping[int, ConceptTable]
+) -> Iterator[Problem]:
+    """Say how many images the filters leave out.
+
+    Raises:
+        UserError: a concept has none left.
+    """
+    for number, found in left.items():
+        why = [problem(f"left-out.{setting}", count=count) for setting, count in found.remarks.left_out]
+        title, total = preset.concepts[number].name or sources[number].title, len(tables[number])
+        if why and not len(found):
+            raise UserError("concept.all-left-out", title=title, total=total, why=why)
+        if why:
+            yield problem("concept.left-out", title=title, left=len(found), total=total, why=why)
 
 
 def _missing_caption_notes(

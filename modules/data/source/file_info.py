@@ -135,6 +135,10 @@ def read_caption(file: DataFile, field: str = "") -> CaptionInfo:
     return CaptionInfo([line.strip() for line in text.splitlines() if line.strip()], legacy=encoding == LEGACY)
 
 
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def json_caption(document: str, field: str) -> str:
     """What a JSON file says under a key; without one, under "caption", or else "tags". Nothing where that is missing.
 
@@ -150,6 +154,8 @@ def json_caption(document: str, field: str) -> str:
     values = cast("dict[str, Any]", held)
     found = next((name for name in ([field] if field else ["caption", "tags"]) if values.get(name)), field or "caption")
     said = values.get(found) or ""
+    if field and _is_number(values.get(found)):
+        return str(values[found])
     if isinstance(said, list) and all(isinstance(one, str) for one in cast("list[object]", said)):
         said = (", " if found == "tags" else "\n").join(cast("list[str]", said))
     if not isinstance(said, str):

@@ -208,6 +208,7 @@ class Remarks:
     nested: tuple[str, ...] = ()  # sub-folders with images, where these are not wanted
     legacy_captions: tuple[DataFile, ...] = ()  # in Windows-1252, by a guess
     kohya_latents: int = 0  # files of kohya's cache, which do not say which VAE made them
+    left_out: tuple[tuple[str, int], ...] = ()  # the settings that filter, and how many images each leaves out
 
 
 class Listing(NamedTuple):

@@ -9,6 +9,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -143,6 +144,8 @@ def captions_of(row: Row, column: str) -> tuple[str, ...]:
     wanted = (column.lower(),) if column else CAPTIONS
     for name in wanted:
         said = row.get(name)
+        if column and isinstance(said, int | float | Decimal) and not isinstance(said, bool):
+            return (str(said),)
         lines = _as_lines(said, name)
         if lines:
             return lines

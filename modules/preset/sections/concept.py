@@ -1,14 +1,15 @@
 """The tab "concepts": folders of images with their captions.
 
-The settings of a concept are many, so they stand in five classes: where the images are and how much they count, what is
-made of their captions, of the tags in them, of the images (concept_images.py), and what masks say. The order in which a
-caption is made: modules/data/text/captions.py.
+The settings of a concept are many, so they stand in six classes: where the images are and how much they count, what is
+made of their captions, of the tags in them, of the images (concept_images.py), which of them are taken
+(concept_filters.py), and what masks say. The order in which a caption is made: modules/data/text/captions.py.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
+from modules.preset.sections.concept_filters import FilterSettings
 from modules.preset.sections.concept_images import EFFECTS, ImageSettings
 from modules.preset.setting import Section, Setting, When
 from modules.preset.text.caption_sources import CaptionSource, EndingText, SharesText, SourcesText, of_ending, parse
@@ -253,7 +254,7 @@ MASKED = ("file", "alpha")
 PLAIN = {"flip": False, "flip_vertical": False, "random_crop": False, **dict.fromkeys(EFFECTS, 0.0)}
 
 
-class Concept(ImageSettings, TagSettings):
+class Concept(FilterSettings, ImageSettings, TagSettings):
     """Concept"""
 
     masks: Literal["none", "file", "alpha"] = Setting(

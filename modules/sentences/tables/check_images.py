@@ -98,6 +98,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "masks.file": ("Put NAME-masklabel.png beside NAME.jpg, or let Make masks (mask) do it", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),
     "fix.no-masks": ("Go without masks", ""),
+    "images.weights": (
+        '{images:# image|# images} of "{concept}" {images:has|have} weights, and {images:counts|count} as {shown:,} an '
+        "epoch.", "One is shown {least:.2g} to {most:.2g} times an epoch."),
     "images.live": ('The images of "{concept}" are encoded again each time they are shown.',
         "Crops, rotation and colours are random each time. That takes time at each step and keeps the VAE in memory."),
     "fix.variants-8": ("Cache 8 variants of each image instead", ""),

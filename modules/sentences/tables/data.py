@@ -43,6 +43,18 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "concept.first": (" {file}: {reason}.", ""),
     "concept.no-images": ("there are no images in {folder}.", ""),
     "concept.no-rows": ("{file} names no image that could be used.", ""),
+    "concept.left-out": (
+        '"{title}": {left:,} of {total:# image|# images} {left:is|are} left by its filters ({why:list}).', ""),
+    "concept.all-left-out": (
+        'The concept "{title}": its filters leave none of {total:# image|# images} ({why:list}).',
+        "Change them in the dialog of the concept, under Filters."),
+    "left-out.needs_tags": ("{count:,} without a wanted tag", ""),
+    "left-out.without_tags": ("{count:,} with an unwanted tag", ""),
+    "left-out.ratings": ("{count:,} by rating", ""),
+    "left-out.splits": ("{count:,} by split", ""),
+    "left-out.min_score": ("{count:,} by score", ""),
+    "left-out.min_size": ("{count:,} too small", ""),
+    "left-out.weight_column": ("{count:,} of weight 0", ""),
     "list.unusable": ("{file} cannot be read as a list of images: {reason}.", "Save it again as JSON, CSV or Parquet."),
     "list.missing": ("There is no table of captions {file}.", "Choose it again in the dialog of the concept."),
     "list.kind": ("{file} is no table of captions.", "Tables are files that end in {kinds:commas}."),

@@ -64,6 +64,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
         '"name" or "folder", separated by commas.', ""),
     "value.caption-key": ('{value} holds "{word}": only .json files have keys, such as ".json:tags".', ""),
     "value.shares": ('{value} must be numbers separated by commas, such as "3, 1".', ""),
+    "value.no-column": ('{value} is no name of a column, such as "score".', ""),
     "value.shares-zero": ("{value} holds only zeros: no source would ever be drawn.", ""),
     "value.replacement": (
         '{value}: line {line} is not a replacement. Write "old => new", or "old =>" to remove a word.', ""),
