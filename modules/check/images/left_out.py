@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from modules.data.index import Index
 from modules.data.source.folders import in_kinds
 from modules.messages import Finding
+from modules.sentences.problem import problem
 from modules.sentences.render import fix
 
 MUCH = 0.1  # of the images that are taken
@@ -20,6 +21,7 @@ REPEATS = re.compile(r"(\d{1,4})_.+")  # what kohya's trainers call a folder: re
 def findings(index: Index) -> Iterator[Finding]:
     """Yield what there is to say."""
     yield from _not_taken(index)
+    yield from _filtered(index)
     yield from _nested(index)
     yield from _repeats(index)
 
@@ -32,6 +34,17 @@ def _not_taken(index: Index) -> Iterator[Finding]:
         severity = "warning" if kinds.total() >= MUCH * index.images else "info"
         values = {"count": kinds.total(), "kinds": in_kinds(kinds.most_common())}
         yield Finding("images.not-taken", severity, "concepts", values)
+
+
+def _filtered(index: Index) -> Iterator[Finding]:
+    images = index.images_of()
+    for number, remarks in index.remarks.items():
+        if remarks.left_out:
+            why = [problem(f"left-out.{setting}", count=count) for setting, count in remarks.left_out]
+            left = int(images[number])
+            total = left + sum(count for _, count in remarks.left_out)
+            values = {"concept": _title(index, number), "left": left, "total": total, "why": why}
+            yield Finding("images.filtered", "info", f"concepts.{number}.{remarks.left_out[0][0]}", values)
 
 
 def _nested(index: Index) -> Iterator[Finding]:

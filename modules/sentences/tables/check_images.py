@@ -98,6 +98,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "masks.file": ("Put NAME-masklabel.png beside NAME.jpg, or let Make masks (mask) do it", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),
     "fix.no-masks": ("Go without masks", ""),
+    "images.filtered": (
+        '{left:,} of {total:# image|# images} of "{concept}" {left:is|are} left by its filters.',
+        "Left out: {why:list}."),
     "images.weights": (
         '{images:# image|# images} of "{concept}" {images:has|have} weights, and {images:counts|count} as {shown:,} an '
         "epoch.", "One is shown {least:.2g} to {most:.2g} times an epoch."),

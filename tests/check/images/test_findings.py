@@ -289,3 +289,17 @@ def test_progress_is_told_and_a_stop_obeyed(folder: Path) -> None:
     stop.put(Stop())
     with pytest.raises(Interrupted):
         list(findings(subject_of(preset, scanned(preset), mailbox=stop)))  # type: ignore[arg-type]
+
+
+# Filters and weights --------------------------------------------------------------------------------------------------
+
+
+def test_what_filters_leave_and_how_often_weights_show_it_is_told(folder: Path) -> None:
+    for number in range(10):
+        fact = f'{{"rating": "{"g" if number else "e"}", "weight": {0.25 if number > 5 else 2}}}'
+        (folder / f"{number}.json").write_text(fact)
+    _, found = look(folder, "concepts.0.ratings=g", "concepts.0.weight_column=weight")
+    assert found["images.filtered"].title == '9 of 10 images of "pictures" are left by its filters.'
+    assert "1 by rating" in found["images.filtered"].text
+    assert found["images.weights"].title == '9 images of "pictures" have weights, and count as 11 an epoch.'
+    assert "0.25 to 2" in found["images.weights"].text
