@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageEnhance
 
 from modules.preset.sections.concept import Concept
-from modules.preset.sections.concept_images import EFFECTS
+from modules.preset.sections.concepts.images import EFFECTS
 from modules.system.seeds import uniform_of
 
 

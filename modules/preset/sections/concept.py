@@ -1,16 +1,16 @@
 """The tab "concepts": folders of images with their captions.
 
 The settings of a concept are many, so they stand in six classes: where the images are and how much they count, what is
-made of their captions, of the tags in them, of the images (concept_images.py), which of them are taken
-(concept_filters.py), and what masks say. The order in which a caption is made: modules/data/text/captions.py.
+made of their captions, of the tags in them, of the images (concepts/images.py), which of them are taken
+(concepts/filters.py), and what masks say. The order in which a caption is made: modules/data/text/captions.py.
 """
 
 from __future__ import annotations
 
 from typing import Literal
 
-from modules.preset.sections.concept_filters import FilterSettings
-from modules.preset.sections.concept_images import EFFECTS, ImageSettings
+from modules.preset.sections.concepts.filters import FilterSettings
+from modules.preset.sections.concepts.images import EFFECTS, ImageSettings
 from modules.preset.setting import Section, Setting, When
 from modules.preset.text.caption_sources import CaptionSource, EndingText, SharesText, SourcesText, of_ending, parse
 from modules.preset.text.replacements import ReplacementsText
