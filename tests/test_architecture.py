@@ -139,7 +139,7 @@ PUT_TOGETHER = {
     "app/gui/kit/base/root.py": "of constants", "modules/check/run/paths.py": "of constants",
     "modules/formats/adapter_files.py": "of constants", "modules/formats/checkpoint.py": "of constants",
     "modules/formats/layout.py": "escaped",
-    "modules/preset/text/curve_points.py": "of constants", "modules/system/disks.py": "of constants",
+    "modules/preset/text/curve_points.py": "of constants", "modules/preset/text/filters.py": "of constants", "modules/system/disks.py": "of constants",
     "modules/system/files.py": "of constants", "modules/trainer/backup.py": "of constants",
     "modules/exchange/imported.py": "of constants", "modules/exchange/onetrainer/history.py": "of constants",
     "app/gui/run_control.py": "escaped", "modules/check/captions/token_limits.py": "escaped",

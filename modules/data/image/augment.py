@@ -1,6 +1,6 @@
 """Turned and coloured a little differently: which change a draw makes, and what it does to pixels.
 
-One more change of colours is one row in COLOURS, one in concept_images.EFFECTS, and its two settings.
+One more change of colours is one row in COLOURS, one in concepts/images.EFFECTS, and its two settings.
 """
 
 from __future__ import annotations
