@@ -150,7 +150,7 @@ def _summary(context: CheckContext) -> Iterator[Problem]:
         predicts = Problem(family.noise_schedule.predicts)
         yield Problem("check.trained:model", "", {**trained, "resolution": family.resolution, "predicts": predicts})
     if index is not None:
-        buckets = Counter(index.buckets[number] for number in index.bucket_numbers.tolist())
+        buckets = Counter({bucket: len(rows) for bucket, rows in index.bucket_rows().items()})
         shapes = [f"{width}x{height}: {count}" for (height, width), count in buckets.most_common(12)]
         shapes += ["..."] if len(buckets) > 12 else []
         yield problem("check.images", images=index.images, buckets=len(buckets), shapes=shapes)

@@ -73,27 +73,29 @@ class BucketTable:
         return tuple(self._numbers)
 
     def numbers_for(self, widths: np.ndarray, heights: np.ndarray, resolution: Resolution) -> np.ndarray:
-        """The number of each image's bucket in a resolution, (N,) int32. Millions of images have thousands of sizes."""
-        found = [np.empty(0, dtype=np.int32)]
-        for start in range(0, len(widths), AT_ONCE):
-            part = slice(start, start + AT_ONCE)
-            sizes = pa.array(widths[part].astype(np.int64) << 32 | heights[part]).dictionary_encode()
-            distinct = sizes.dictionary.to_numpy()  # in the order of their first images
-            numbers = self._numbers_of(distinct >> 32, distinct & 0xFFFFFFFF, resolution)
-            found.append(numbers[sizes.indices.to_numpy()])
-        return np.concatenate(found)
-
-    def _numbers_of(self, widths: np.ndarray, heights: np.ndarray, resolution: Resolution) -> np.ndarray:
+        """The number of each image's bucket in a resolution, (N,) int32."""
         shapes = buckets_of(self.preset, resolution)
         known = np.array([self._number(shape) for shape in shapes], dtype=np.int32)
-        nearest = nearest_buckets(widths, heights, shapes)
-        numbers = known[nearest]
+        step = 0  # where all are resized to one of the shapes
         if not self.preset.training.enlarge and isinstance(resolution, Square):
-            sides = np.array(shapes)[nearest]
             step = step_for(self.preset, resolution.side)
-            for row in np.flatnonzero((sides[:, 0] > heights) | (sides[:, 1] > widths)):
-                numbers[row] = self._number(unscaled_bucket(int(widths[row]), int(heights[row]), step))
-        return numbers
+        found = np.empty(len(widths), dtype=np.int32)
+        for start in range(0, len(widths), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            nearest = nearest_buckets(widths[part], heights[part], shapes)
+            found[part] = known[nearest]
+            if step:
+                sides = np.array(shapes)[nearest]
+                small = (sides[:, 0] > heights[part]) | (sides[:, 1] > widths[part])
+                found[part][small] = self._unscaled(widths[part][small], heights[part][small], step)
+        return found
+
+    def _unscaled(self, widths: np.ndarray, heights: np.ndarray, step: int) -> np.ndarray:
+        """The bucket of each image that is not enlarged. Millions of images have thousands of sizes."""
+        sizes = pa.array(widths.astype(np.int64) << 32 | heights).dictionary_encode()
+        distinct = sizes.dictionary.to_numpy()  # in the order of their first images
+        shapes = [unscaled_bucket(size >> 32, size & 0xFFFFFFFF, step) for size in distinct.tolist()]
+        return np.array([self._number(shape) for shape in shapes], dtype=np.int32)[sizes.indices.to_numpy()]
 
     def _number(self, shape: tuple[int, int]) -> int:
         return self._numbers.setdefault(shape, len(self._numbers))
@@ -131,6 +133,29 @@ def nearest_buckets(widths: np.ndarray, heights: np.ndarray, buckets: Sequence[t
     the transposed bucket.
     """
     ratios = np.array([log(width) - log(height) for height, width in buckets])
+    ascending = np.argsort(ratios, kind="stable")
+    middles = (ratios[ascending][1:] + ratios[ascending][:-1]) / 2
+    if len(middles) and float(np.diff(ratios[ascending]).min()) < 4 * NEAR:
+        return _compared(widths, heights, ratios)
+    borders = np.stack([middles - NEAR, middles + NEAR], axis=1).ravel()
+    between = np.searchsorted(borders, _logs(widths) - _logs(heights))
+    best = ascending.astype(np.int32)[between // 2]
+    close = np.flatnonzero(between % 2)  # to the middle between two: what these get may hang on the last bit
+    best[close] = _compared(widths[close], heights[close], ratios)
+    return best
+
+
+NEAR = 1e-9
+
+
+def _logs(sides: np.ndarray) -> np.ndarray:
+    """Of millions of sides there are thousands: to look a logarithm up is faster."""
+    most = int(sides.max(initial=0))
+    return np.log(np.maximum(np.arange(most + 1), 1))[sides] if most <= len(sides) else np.log(sides)
+
+
+def _compared(widths: np.ndarray, heights: np.ndarray, ratios: np.ndarray) -> np.ndarray:
+    """As `nearest_buckets`, by comparing each image with each ratio."""
     by_preference = np.argsort(np.abs(ratios), kind="stable")
     of_images = np.log(widths.astype(np.float64)) - np.log(heights.astype(np.float64))
     best = np.zeros(len(of_images), dtype=np.int32)

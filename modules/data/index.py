@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from modules.data.columns import Columns
+from modules.data.grouping import rows_by_number
 from modules.data.source.source import DataFile, Remarks, Source
 from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_captions, undrawn_caption
 from modules.preset.sections.concept import Concept
@@ -76,7 +78,7 @@ class Index:
 
     def __init__(
         self,
-        table: pa.Table,
+        table: pa.Table | Columns,
         concepts: Sequence[Concept],
         sources: Sequence[Source],
         buckets: Sequence[Bucket],
@@ -90,9 +92,9 @@ class Index:
 
         `held_out`: image numbers that are not learnt from, though their concepts are.
         """
-        table = table.cast(WEIGHTED if WEIGHT in table.column_names else SCHEMA)
-        chunks = max(column.num_chunks for column in table.columns)
-        self.table = table.combine_chunks() if chunks > 1 else table  # which may lie in a mapped file
+        if not isinstance(table, Columns):
+            table = Columns(table.cast(WEIGHTED if WEIGHT in table.column_names else SCHEMA))
+        self._columns = table
         # What is only measured is always shown in the same way.
         self.concepts = tuple(concept.plain() if concept.kind == "validation" else concept for concept in concepts)
         self.sources = tuple(sources)
@@ -103,17 +105,28 @@ class Index:
         self.bucket_numbers = self._numbers("bucket")
         self.widths, self.heights = self._numbers("width"), self._numbers("height")
         self.image_numbers = self._numbers("image")
-        self.weights = self._numbers(WEIGHT) if WEIGHT in table.column_names else None
+        self.weights = self._numbers(WEIGHT) if WEIGHT in table.names else None
         kinds = np.array([concept.kind != "validation" for concept in self.concepts], dtype=bool)
         self.held_out = frozenset(held_out)
         # of each row: whether it is learnt from
-        self.trained = kinds[self.concept_numbers] & ~np.isin(self.image_numbers, list(self.held_out))
+        self.trained = np.ones(len(self), dtype=bool) if kinds.all() else kinds[self.concept_numbers]
+        if held_out:
+            self.trained &= ~np.isin(self.image_numbers, list(self.held_out))
+
+    @property
+    def table(self) -> pa.Table:
+        """All columns of all rows, as SCHEMA. Of some of many rows it is a copy: ask for values where they will do."""
+        return self._columns.table
 
     def _numbers(self, column: str) -> np.ndarray:
-        return self.table.column(column).to_numpy()
+        return self._columns.numbers(column)
+
+    def values(self, column: str, rows: np.ndarray) -> pa.Array:
+        """What some rows have in a column."""
+        return self._columns.values(column, rows)
 
     def __len__(self) -> int:
-        return self.table.num_rows
+        return len(self._columns)
 
     def __iter__(self) -> Iterator[Item]:
         return (self[row] for row in range(len(self)))
@@ -122,8 +135,8 @@ class Index:
         if not 0 <= row < len(self):
             raise IndexError(row)
         number = int(self.concept_numbers[row])
-        inside: str = self.table.column("path")[row].as_py()
-        lines: list[list[str]] = self.table.column("lines")[row].as_py()
+        inside: str = self._columns.value("path", row)
+        lines: list[list[str]] = self._columns.value("lines", row)
         caption_texts = caption_texts_of(self.concepts[number], inside, lines)
         return Item(
             row=row,
@@ -141,7 +154,7 @@ class Index:
 
     def key(self, row: int) -> str:
         """The address of a row's random draws; cheaper than the whole item."""
-        inside: str = self.table.column("path")[row].as_py()
+        inside: str = self._columns.value("path", row)
         height, width = self.buckets[self.bucket_numbers[row]]
         again = row > 0 and self.image_numbers[row - 1] == self.image_numbers[row]
         size = f" @{width}x{height}" if again else ""
@@ -150,7 +163,7 @@ class Index:
 
     def file(self, row: int) -> DataFile:
         """The image of a row; cheaper than the whole item."""
-        return DataFile(self._source(row), self.table.column("path")[row].as_py())
+        return DataFile(self._source(row), self._columns.value("path", row))
 
     def mask(self, row: int) -> DataFile | None:
         """The mask of a row, if its concept wants masks from files and there is one."""
@@ -162,7 +175,7 @@ class Index:
         return (mask, False) if mask else (self.file(row), True)
 
     def _beside(self, row: int, column: str) -> DataFile | None:
-        key: str = self.table.column(column)[row].as_py()
+        key: str = self._columns.value(column, row)
         return DataFile(self._source(row), key) if key else None
 
     def _source(self, row: int) -> Source:
@@ -170,10 +183,8 @@ class Index:
 
     def bucket_rows(self) -> dict[Bucket, np.ndarray]:
         """The rows of each bucket that has any, in the order of the buckets."""
-        order = np.argsort(self.bucket_numbers, kind="stable")
-        numbers, starts = np.unique(self.bucket_numbers[order], return_index=True)
-        parts = np.split(order, starts[1:])
-        return {self.buckets[number]: rows for number, rows in zip(numbers, parts, strict=True)}
+        parts = rows_by_number(self.bucket_numbers, len(self.buckets))
+        return {bucket: rows for bucket, rows in zip(self.buckets, parts, strict=True) if len(rows)}
 
     @property
     def images(self) -> int:
@@ -214,11 +225,11 @@ class Index:
     def plain(self) -> Index:
         """The same without any chance in its pictures."""
         concepts = [concept.plain() for concept in self.concepts]
-        return self._copy(self.table, concepts)
+        return self._copy(concepts)
 
     def with_held_out(self, images: Collection[int]) -> Index:
         """The same, not to be learnt from the images of these numbers."""
-        return self._copy(self.table, self.concepts, held_out=images)
+        return self._copy(self.concepts, held_out=images)
 
     def training_rows(self) -> Index:
         """The rows that are learnt from."""
@@ -247,7 +258,7 @@ class Index:
         counts = np.bincount(self.concept_numbers, minlength=len(self.concepts))
         if counts.max(initial=0) <= most:
             return self
-        own = [np.flatnonzero(self.concept_numbers == number) for number in np.flatnonzero(counts)]
+        own = [rows for rows in rows_by_number(self.concept_numbers, len(self.concepts)) if len(rows)]
         chosen = np.zeros(len(self), dtype=bool)
         chosen[np.concatenate([rows[_spread(len(rows), most)] for rows in own])] = True
         return self._keeping_rows(chosen)
@@ -257,7 +268,7 @@ class Index:
         captions = [undrawn_caption(item.captions[0], self.concepts[item.concept]) for item in self]
         lines = pa.array([[[caption] if caption else []] for caption in captions], SCHEMA.field("lines").type)
         table = self.table.set_column(SCHEMA.get_field_index("lines"), SCHEMA.field("lines"), lines)
-        return self._copy(table, [_without_randomness(concept) for concept in self.concepts])
+        return self._copy([_without_randomness(concept) for concept in self.concepts], columns=Columns(table))
 
     def first_rows(self) -> np.ndarray:
         """The first row of each image."""
@@ -274,20 +285,26 @@ class Index:
         return self._keeping_rows(~np.isin(self.image_numbers, list(named)), bad=[*self.bad, *named.values()])
 
     def _keeping_rows(self, keep: np.ndarray, *, bad: Sequence[BadImage] | None = None) -> Index:
-        return self._copy(self.table.filter(pa.array(keep)), self.concepts, bad=bad)
+        return self._copy(self.concepts, columns=self._columns.keeping(keep), bad=bad)
 
     def _copy(
         self,
-        table: pa.Table,
         concepts: Sequence[Concept],
         *,
+        columns: Columns | None = None,
         bad: Sequence[BadImage] | None = None,
         held_out: Collection[int] | None = None,
     ) -> Index:
-        bad = self.bad if bad is None else bad
-        held = self.held_out if held_out is None else held_out
+        """The same with other concepts, or other rows."""
         return Index(
-            table, concepts, self.sources, self.buckets, bad=bad, notes=self.notes, remarks=self.remarks, held_out=held
+            self._columns if columns is None else columns,
+            concepts,
+            self.sources,
+            self.buckets,
+            bad=self.bad if bad is None else bad,
+            notes=self.notes,
+            remarks=self.remarks,
+            held_out=self.held_out if held_out is None else held_out,
         )
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from modules.data.balance import balanced
 from modules.data.index import Index
-from modules.data.order import epoch_length, epoch_order
+from modules.data.order import FILLED, epoch_length, epoch_order
 from modules.preset.sections.concept import Concept
 from modules.preset.text.resolutions import Exact, Square, parse
 from tests.data.pictures import picture, preset_of, scanned
@@ -49,7 +49,7 @@ def test_every_image_takes_its_turn_in_every_resolution(folder: Path) -> None:
     seen: Counter[int] = Counter()
     for epoch in range(3):
         order = epoch_order(index, 1, seed=1, epoch=epoch)
-        due = order.rows.ravel()[order.repeats.ravel() < 1 << 40]
+        due = order.rows.ravel()[order.turns.ravel() < FILLED]
         assert Counter(index.image_numbers[due].tolist()) == Counter(range(10))  # each image once an epoch
         assert len({int(np.sqrt(np.prod(index[int(row)].bucket)) // 16) for row in due}) >= 3  # in all sizes at once
         seen.update(due.tolist())
@@ -64,7 +64,7 @@ def test_no_image_is_shown_more_than_once_oftener_than_another(folder: Path, rep
     for epoch in range(9):
         order = epoch_order(index, 3, seed=1, epoch=epoch)
         lengths.add(len(order))
-        due = order.rows.ravel()[order.repeats.ravel() < 1 << 40]
+        due = order.rows.ravel()[order.turns.ravel() < FILLED]
         rows.update(due.tolist())
         images.update(index.image_numbers[due].tolist())
         assert sum(images.values()) == (epoch + 1) * round(10 * repeats)

@@ -28,7 +28,7 @@ def weighted(weights: list[float], buckets: int = 3, resolutions: int = 1, **set
 def shown(index: Index, epoch: int, batch: int = 1) -> Counter[int]:
     """How often each image is shown, fillings apart."""
     order = epoch_order(index, batch, seed=1, epoch=epoch)
-    pairs = zip(order.rows.ravel().tolist(), order.repeats.ravel().tolist(), strict=True)
+    pairs = zip(order.rows.ravel().tolist(), order.turns.ravel().tolist(), strict=True)
     return Counter(int(index.image_numbers[row]) for row, turn in pairs if turn < FILL_REPEATS)
 
 

@@ -38,7 +38,7 @@ class Captions:
         self.index = index = index.one_row_per_image()
         step = max(1, -(-len(index) // MAX_IMAGES))
         rows = np.arange(0, len(index), step)
-        columns = [index.table.column(name).take(rows).to_pylist() for name in ("concept", "path", "lines")]
+        columns = [index.values(name, rows).to_pylist() for name in ("concept", "path", "lines")]
         self.images = [self._image(int(row), *about) for row, *about in zip(rows, *columns, strict=True)]
 
     def _image(self, row: int, number: int, inside: str, lines: list[list[str]]) -> ImageCaptions:
@@ -51,7 +51,7 @@ class Captions:
 
     def name_of(self, image: ImageCaptions) -> str:
         """The file of the image, as a person would look for it."""
-        return self.index.table.column("path")[image.row].as_py()
+        return self.index.file(image.row).key
 
     def file_of(self, image: ImageCaptions) -> DataFile:
         return self.index.file(image.row)

@@ -48,9 +48,9 @@ class ConceptTable(NamedTuple):
 
     def silent(self, files: int) -> Numbers:
         """Of each of so many caption files and each image, whether it says nothing: (files, images)."""
-        chunks = [np.diff(chunk.flatten().offsets.to_numpy()) for chunk in self.table.column("lines").chunks]
-        counts = np.concatenate([np.empty(0, dtype=np.int64), *chunks])
-        return counts.reshape(len(self), files).T == 0
+        chunks = [chunk.flatten().offsets.to_numpy() for chunk in self.table.column("lines").chunks]
+        silent = np.concatenate([np.empty(0, dtype=bool), *(ends[1:] == ends[:-1] for ends in chunks)])
+        return silent.reshape(len(self), files).T
 
 
 def together(columns: list[pa.LargeListArray], count: int) -> pa.LargeListArray:
@@ -64,6 +64,12 @@ def together(columns: list[pa.LargeListArray], count: int) -> pa.LargeListArray:
 def texts(values: list[str], count: int) -> pa.Array:
     """A column of texts; of none, of as many empty ones."""
     return pa.array(values, pa.large_string()) if values else pa.repeat(pa.scalar("", pa.large_string()), count)
+
+
+def is_empty(column: pa.ChunkedArray) -> bool:
+    """Whether a column of texts says nothing in any row."""
+    parts = [np.frombuffer(part.buffers()[1], np.int64, len(part) + 1, 8 * part.offset) for part in column.chunks]
+    return all(ends[0] == ends[-1] for ends in parts)
 
 
 def state_of(source: Source) -> bytes:

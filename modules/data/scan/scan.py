@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 from modules.data.balance import balanced
 from modules.data.buckets import BucketTable, resolutions_of
 from modules.data.index import SCHEMA, WEIGHT, WEIGHTED, BadImage, Index
-from modules.data.scan.concept_table import OWN, ConceptTable, recalled, remember, state_of, texts, together
+from modules.data.scan.concept_table import OWN, ConceptTable, is_empty, recalled, remember, state_of, texts, together
 from modules.data.scan.facts import with_facts
 from modules.data.scan.filters import filtered
 from modules.data.scan.scan_cache import KnownFiles
@@ -34,6 +34,7 @@ from modules.data.validation_split import with_held_out
 from modules.errors import Problems, UserError
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
+from modules.preset.text.resolutions import Resolution
 from modules.sentences.printable import printable
 from modules.sentences.problem import Problem, problem
 from modules.system.runtime import gc_paused
@@ -262,7 +263,7 @@ def _joined(preset: Preset, tables: Mapping[int, ConceptTable]) -> pa.Table:
             "bucket": np.zeros(count, dtype=np.int32),
             "image": np.arange(start, start + count, dtype=np.int32),
         }
-        if preset.concepts[number].masks != "file":
+        if preset.concepts[number].masks != "file" and not is_empty(columns["mask"]):
             columns["mask"] = texts([], count)
         found.append(pa.table([columns[name] for name in schema.names], schema=schema))
     return pa.concat_tables(found)
@@ -323,11 +324,16 @@ def _bare(concept: Concept, found: ConceptTable, silent: Numbers) -> int:
 def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) -> pa.Table:
     """A row for each image becomes one for each of its resolutions, with its bucket. An image's stay together."""
     widths, heights, concepts = (table.column(name).to_numpy() for name in ("width", "height", "concept"))
+    numbers_of = {
+        number: resolutions_of(preset, preset.concepts[number])
+        for number in np.flatnonzero(np.bincount(concepts)).tolist()
+    }
+    if {len(wanted) for wanted in numbers_of.values()} == {1}:
+        return _with_buckets(table, _only_buckets(widths, heights, concepts, numbers_of, bucket_table))
     rows: list[np.ndarray] = [np.empty(0, dtype=np.int64)]
     buckets: list[np.ndarray] = [np.empty(0, dtype=np.int32)]
-    for number in np.unique(concepts):
+    for number, wanted in numbers_of.items():
         own = np.flatnonzero(concepts == number)
-        wanted = resolutions_of(preset, preset.concepts[number])
         numbers = [bucket_table.numbers_for(widths[own], heights[own], resolution) for resolution in wanted]
         rows.append(np.repeat(own, len(wanted)))
         buckets.append(np.stack(numbers, axis=1).ravel())
@@ -335,4 +341,22 @@ def _per_resolution(table: pa.Table, preset: Preset, bucket_table: BucketTable) 
     if not np.array_equal(taken, np.arange(len(table))):  # else every row stays where it lies
         order = np.argsort(taken, kind="stable")
         table, numbers = table.take(pa.array(taken[order])), numbers[order]
+    return _with_buckets(table, numbers)
+
+
+def _only_buckets(
+    widths: Numbers, heights: Numbers, concepts: Numbers, resolutions: Mapping[int, Sequence[Resolution]],
+    bucket_table: BucketTable,
+) -> Numbers:  # fmt: skip
+    """The bucket of each image where all have one resolution: every row stays where it lies."""
+    if len(resolutions) == 1:
+        return bucket_table.numbers_for(widths, heights, *next(iter(resolutions.values())))
+    found = np.empty(len(concepts), dtype=np.int32)
+    for number, wanted in resolutions.items():
+        own = np.flatnonzero(concepts == number)
+        found[own] = bucket_table.numbers_for(widths[own], heights[own], *wanted)
+    return found
+
+
+def _with_buckets(table: pa.Table, numbers: Numbers) -> pa.Table:
     return table.set_column(SCHEMA.get_field_index("bucket"), SCHEMA.field("bucket"), pa.array(numbers))

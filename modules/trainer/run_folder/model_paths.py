@@ -11,7 +11,7 @@ import numpy as np
 
 from modules.data.balance import PRIOR_KINDS
 from modules.data.index import Index
-from modules.data.order import due_examples
+from modules.data.order import due_of_buckets
 from modules.data.text.tags import every_tag
 from modules.errors import UserError
 from modules.families import Family
@@ -206,8 +206,8 @@ def concept_facts(index: Index) -> list[ConceptStats]:
 
 def bucket_counts(index: Index) -> tuple[tuple[int, int, int], ...]:
     """Width, height and showings in the first epoch of each bucket that has any."""
-    shown = np.bincount(index.bucket_numbers[due_examples(index, 0)[0]], minlength=len(index.buckets))
-    return tuple(sorted((w, h, int(n)) for (h, w), n in zip(index.buckets, shown, strict=True) if n))
+    shown = due_of_buckets(index).tolist()
+    return tuple(sorted((w, h, n) for (h, w), n in zip(index.buckets, shown, strict=True) if n))
 
 
 def aspect_error(index: Index) -> float:
