@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 
@@ -53,7 +54,7 @@ class CheckPage(Page):
         self._shown: tuple[Result | None, tuple[str, ...]] | None = None
         self._making: Iterator[None] = iter(())
         self._pending = ""
-        self._changed_at = 0.0
+        self._changed_at = -math.inf
         self._built = self._all_notes = False
         self.until_destroyed(context.app.every(TICK_MS, self._tick), context.draft.watch("", lambda _: self._edited()))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class RunBar(Frame):
     ) -> None:
         super().__init__(master, "panel", height=HEIGHT)
         self._context, self._job, self._starting, self._actions = context, job, pre_start, actions
-        self.calm_s, self._toggled = CALM_S, 0.0
+        self.calm_s, self._toggled = CALM_S, -math.inf
         self.pack_propagate(False)
         Divider(self).pack(side="top", fill="x")
         self.start = Button(self, tr("Start training"), self.toggle, kind="primary", image="play", width=154, height=36)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -60,7 +61,7 @@ class Records:
         self.step = step  # until the first curve is drawn: which backup can be read is not known before
         self._draws = tensorboard
         self._board: Any = None
-        self._last_line = 0.0
+        self._last_line = -math.inf
         self._troubled = False
         self._stage = ""  # the code of the last event, if that was a stage
 

@@ -131,7 +131,7 @@ def test_f8_goes_to_the_problem_and_start_does_nothing_else(window: Any, pump: P
 
 
 def test_start_trains_and_the_bar_follows(window: Any, pump: Pump) -> None:
-    window.bar.calm_s = 3600.0  # on a slow machine, too
+    window.bar.calm_s = 1e9  # on a slow machine, too, and on one that was just switched on
     window.bar.start.press()
     assert isinstance(sent(window.context)[0], Train)
     heard(window, pump, Stage("stage.reading-images", 3, 16))
