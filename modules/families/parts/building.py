@@ -384,7 +384,7 @@ def _set_tensor(module: nn.Module, places: Sequence[str], tensor: Tensor) -> Non
     for place in places:
         path, _, leaf = place.rpartition(".")
         owner = module.get_submodule(path)
-        if parameter is not None and leaf in dict(owner.named_parameters(recurse=False)):
+        if parameter is not None and isinstance(getattr(owner, leaf, None), nn.Parameter):
             owner.register_parameter(leaf, parameter)
         else:
             owner.register_buffer(leaf, tensor)
