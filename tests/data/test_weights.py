@@ -9,7 +9,7 @@ import pytest
 
 from modules.data.balance import balanced
 from modules.data.index import WEIGHTED, Index
-from modules.data.order import FILL_REPEATS, epoch_length, epoch_order
+from modules.data.order import FILLED, epoch_length, epoch_order
 from modules.preset.sections.concept import Concept
 from tests.data.pictures import index_of
 
@@ -29,7 +29,7 @@ def shown(index: Index, epoch: int, batch: int = 1) -> Counter[int]:
     """How often each image is shown, fillings apart."""
     order = epoch_order(index, batch, seed=1, epoch=epoch)
     pairs = zip(order.rows.ravel().tolist(), order.turns.ravel().tolist(), strict=True)
-    return Counter(int(index.image_numbers[row]) for row, turn in pairs if turn < FILL_REPEATS)
+    return Counter(int(index.image_numbers[row]) for row, turn in pairs if turn < FILLED)
 
 
 def test_an_image_is_shown_as_often_as_its_weight() -> None:
@@ -75,7 +75,7 @@ def test_other_concepts_are_drawn_as_without_weights_anywhere() -> None:
     )
     for epoch in range(3):
         before, now = (epoch_order(each, 2, 9, epoch) for each in (plain, index))
-        assert np.array_equal(before.rows, now.rows) and np.array_equal(before.repeats, now.repeats)
+        assert np.array_equal(before.rows, now.rows) and np.array_equal(before.turns, now.repeats)
 
 
 def test_class_images_are_balanced_against_the_sum_of_weights() -> None:
