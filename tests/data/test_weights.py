@@ -75,7 +75,7 @@ def test_other_concepts_are_drawn_as_without_weights_anywhere() -> None:
     )
     for epoch in range(3):
         before, now = (epoch_order(each, 2, 9, epoch) for each in (plain, index))
-        assert np.array_equal(before.rows, now.rows) and np.array_equal(before.turns, now.repeats)
+        assert np.array_equal(before.rows, now.rows) and np.array_equal(before.turns, now.turns)
 
 
 def test_class_images_are_balanced_against_the_sum_of_weights() -> None:
