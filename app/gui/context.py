@@ -11,6 +11,7 @@ from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
 from app.gui.draft.preset_library import Library
 from app.gui.draft.window_state import WindowState
+from app.gui.jobs.job_queue import JobQueue
 from app.gui.session.engine_client import Engine
 from app.gui.session.hardware import HardwareMonitor
 from app.gui.session.inbox import Inbox
@@ -51,6 +52,8 @@ class AppContext:
     masks: Any = None  # masks.store.MaskStore, made by the page Masks: what is not saved outlives the page
     checks: Any = None  # findings.Checks, made by the first who asks findings.checks_for
 
+    jobs: JobQueue = field(default_factory=JobQueue)  # the queue
+
     queries: Queries = field(init=False)  # what the engine is asked beside its job
 
     # Filled in by the window
@@ -61,6 +64,8 @@ class AppContext:
     stop: Callable[[], None] = field(default=_unasked)  # stop it; a second time at once
     resume: Callable[[Path], None] = field(default=_nothing_to_resume)  # continue the run in this folder
     own_lora: Callable[[], None] = field(default=_unasked)  # open the card of steps to a LoRA of one's own images
+    enqueue: Callable[[], object] = field(default=_unasked)  # put the settings of now into the queue, as a run
+    try_values: Callable[..., object] = field(default=_unasked)  # choose values to try, first of all of this setting
     sample_now: Callable[[], None] = field(default=_unasked)  # asks for a prompt of the moment
 
     def __post_init__(self) -> None:

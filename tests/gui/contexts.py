@@ -9,6 +9,7 @@ from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
 from app.gui.draft.preset_library import Library
 from app.gui.draft.window_state import WindowState
+from app.gui.jobs.job_queue import JobQueue
 from app.gui.session.engine_client import WindowEvent
 from app.gui.session.hardware import HardwareMonitor, Reading
 from app.gui.session.inbox import Inbox
@@ -67,6 +68,7 @@ def context_at(folder: Path, *, check_first: bool = False) -> AppContext:
         window_state=window_state,
         project=Project.open(folder / "project"),
         meters=HardwareMonitor(lambda: Reading(12.0, 2**33, 2**34), every=60),
+        jobs=JobQueue(folder / "queue.sqlite"),
     )
 
 

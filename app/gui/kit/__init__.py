@@ -68,6 +68,7 @@ disable(reason) (empty: enabled again), invalid(yes), focus_set. A disabled cont
                                    .show([Head(text, note, role, star)], rows, corner) .resize(size) .select .refresh
     ZoomView(master, empty, on_click)                  .show(path) .pixels()   the wheel zooms, dragging moves
                                    .look(look, strength) .outline(points) .tool .brush
+    RowList(master, ListActions(move, menu, link, open, switch, remove))      .show([ListHead | ListRow]) .mark(key)
     KeyHints(master, [(keys, words)], line)            .show(hints)
     Notice(master)                 .show(words, [(link, act)])
     TagChips(master, on_press, on_menu, hint)          .show([(tag, count)], lit)
@@ -132,6 +133,7 @@ from app.gui.kit.layout.key_hints import KeyHints
 from app.gui.kit.layout.log_view import Level, LogView
 from app.gui.kit.layout.masonry import Masonry
 from app.gui.kit.layout.notice import Notice
+from app.gui.kit.layout.row_list import ListActions, ListHead, ListRow, RowList
 from app.gui.kit.layout.scroll_area import ScrollArea
 from app.gui.kit.layout.tag_chips import TagChips
 from app.gui.kit.layout.toast import Toast, toast
@@ -141,12 +143,13 @@ __all__ = [
     "LARGEST", "SMALLEST", "Answer", "App", "Badge", "Band", "Bar", "BarList", "Button", "Card", "Cell", "Chart",
     "ChartMark", "Chip", "Chips", "Choice", "ChoiceCards", "Column", "Compare", "Curve", "Dialog", "Divider", "Dot",
     "DotPath", "EmptyState", "Entry", "Flow", "FormRow", "Frame", "Head", "HeatMap", "Histogram", "ImageView",
-    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "LogView", "Masonry", "Meter", "MeterRow",
+    "KeyHints", "Label", "Level", "Limit", "LinePlot", "LinkButton", "ListActions", "ListHead", "ListRow",
+    "LogView", "Masonry", "Meter", "MeterRow",
     "MeterRows",
     "Mode", "NavEntry", "NavList", "NoDisplay", "Notice", "Option", "Painted", "Part", "PathChart",
     "PathEntry",
-    "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "ScrollArea", "Segmented", "SheetCell", "Slider",
-    "SliderBank",
+    "PictureSheet", "Pictures", "Popup", "Progress", "RoundFrame", "RowList", "ScrollArea", "Segmented", "SheetCell",
+    "Slider", "SliderBank",
     "SlimBar", "StackedBar", "Switch", "TagChips", "TextArea", "Toast", "Tree", "TreeLine", "VirtualGrid", "ZoomView",
     "accept_files", "ask", "can_drop", "events", "fitting", "icon", "keyboard", "labelled", "liked_mode", "mark",
     "mark_file", "mixed", "opened", "popup", "px", "the_tip", "theme", "tip", "toast",

@@ -51,6 +51,9 @@ PAGES: tuple[PageCard, ...] = (
         pane=False,
     ),
     PageCard(
+        "queue", "Queue", "What comes after what", "list-ordered", "app.gui.queue.page:QueuePage", pane=False
+    ),
+    PageCard(
         "captions",
         "Captions",
         "The texts of your images",

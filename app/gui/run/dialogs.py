@@ -128,8 +128,14 @@ def refused(app: App, title: str, error: UserError) -> Dialog:
     return Dialog(app, title, error.text(WORDS), (Answer(tr("Close"), kind="primary"),), width=520)
 
 
-def ask_beside(app: App, others: Sequence[str], on_start: Callable[[], object]) -> Dialog:
-    """Another window, or a command line, trains in the same workspace."""
+def ask_beside(
+    app: App, others: Sequence[str], on_start: Callable[[], object], on_queue: Callable[[], object]
+) -> Dialog:  # fmt: skip
+    """Another window, or a command line, trains in the same workspace: after it, or beside it?"""
+    answers = (
+        Answer(tr("Start anyway"), "start"), Answer(tr("Cancel")),
+        Answer(tr("After it, in the queue"), "queue", "primary", "list-plus"),
+    )  # fmt: skip
     return Dialog(
         app,
         tr("Another run is training"),
@@ -141,9 +147,9 @@ def ask_beside(app: App, others: Sequence[str], on_start: Callable[[], object]) 
             "its memory: all are slower, or fail.",
             names="”, “".join(others),
         ),
-        (Answer(tr("Start anyway"), "start"), Answer(tr("Cancel"), kind="primary")),
-        lambda answer: on_start() if answer else None,
-        width=540,
+        answers,
+        lambda answer: {"start": on_start, "queue": on_queue}[answer]() if answer else None,
+        width=560,
     )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from modules.event_text import stage_title
 from modules.language import tr
 from modules.messages import Stage
-from modules.text import percent_done
+from modules.text import HOUR, MINUTE, percent_done
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 COUNTED_IN_STEPS = ("stage.samples", "stage.making-images")
@@ -32,6 +32,17 @@ def clock(seconds: float) -> str:
     hours, rest = divmod(round(seconds), 3600)
     minutes, rest = divmod(rest, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def coarse(seconds: float) -> str:
+    """As exact as an estimate is: "45 s", "27 min", "2 h 40 min"."""
+    if seconds < 1.5 * MINUTE:
+        return f"{max(round(seconds), 1)} s"
+    minutes = round(seconds / MINUTE)
+    if minutes < HOUR / MINUTE:
+        return tr("{minutes} min", minutes=minutes)
+    hours, minutes = divmod(minutes, 60)
+    return tr("{hours} h {minutes:02} min", hours=hours, minutes=minutes) if minutes else tr("{hours} h", hours=hours)
 
 
 def done_at(seconds: float, now: datetime | None = None) -> str:

@@ -19,6 +19,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str, str]] = {
     "tools": ((), f"{SHOWN}\u2191, {SHOWN}\u2193", "On the page Tools: the tool above or below"),
     "search": (("{M}-f", "{M}-F"), f"{SHOWN}F", "Search all settings"),
     "start": (("{M}-Return", "{M}-KP_Enter"), f"{SHOWN}Return", "Start or stop the training"),
+    "queue": (("{M}-Shift-Return", "{M}-Shift-KP_Enter"), f"{SHOWN}Shift+Return", "Add the settings to the queue"),
     "undo": (("{M}-z",), f"{SHOWN}Z", "Undo"),
     "redo": (("{M}-Z", "{M}-Shift-z", "{M}-y"), f"{SHOWN}Shift+Z", "Redo"),
     "problem": (("F8",), "F8", "Go to the next problem"),

@@ -50,6 +50,8 @@ class Navigation(Frame):
         for card in PAGES:
             if card.sections:
                 self.list.badge(card.key, _sum(card, changed), _sum(card, wrong))
+        number = self._context.jobs.count
+        self.list.count("queue", number, tr("{count} running or waiting", count=number) if number else "")
 
 
 def _sum(card: PageCard, counts: Counter[str]) -> int:

@@ -49,6 +49,7 @@ class Persistence:
             self._reported = True  # it was said while the window was there
         context.pictures.close()
         context.meters.stop()
+        context.jobs.close()
         if job_goes_on:
             context.engine.leave()
         else:

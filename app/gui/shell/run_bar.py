@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from app.gui.check.findings import checks_for
-from app.gui.check.pre_start import PreStartCheck
 from app.gui.context import AppContext
 from app.gui.draft import problem_labels
 from app.gui.draft.problem_labels import failure_headline
@@ -19,6 +18,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.number_format import clock, done_at
 from app.gui.session.run_labels import end_text, pause_advice
 from app.gui.session.run_state import JUST_SENT
+from app.gui.shell.starting import Starting
 from modules import messages
 from modules.event_text import progress_text, stage_title
 from modules.language import plural, tr
@@ -47,15 +47,18 @@ class RunBar(Frame):
     """`refresh` shows what is so now; cheap enough for every tick."""
 
     def __init__(
-        self, master: Frame, context: AppContext, job: RunControl, pre_start: PreStartCheck, actions: RunBarActions
+        self, master: Frame, context: AppContext, job: RunControl, starting: Starting, actions: RunBarActions
     ) -> None:
         super().__init__(master, "panel", height=HEIGHT)
-        self._context, self._job, self._starting, self._actions = context, job, pre_start, actions
+        self._context, self._job, self._queueing, self._actions = context, job, starting, actions
+        self._starting = starting.pre_start
         self.calm_s, self._toggled = CALM_S, -math.inf
         self.pack_propagate(False)
         Divider(self).pack(side="top", fill="x")
         self.start = Button(self, tr("Start training"), self.toggle, kind="primary", image="play", width=154, height=36)
         self.start.pack(side="left", padx=(px(16), px(10)))
+        self.queue = Button(self, "", starting.enqueue, kind="icon", image="list-plus", height=36)
+        self.queue.pack(side="left", padx=(0, px(10)))
         self.problems = Button(self, "", actions.problem, kind="alarm", image="circle-alert", height=36)
         self.again = Button(self, tr("Try again"), job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
         self._icons()
@@ -133,6 +136,7 @@ class RunBar(Frame):
 
     def refresh(self) -> None:
         self._show_start()
+        self._show_queue()
         self._show_problems()
         running = self._context.running
         text, role, share = self._state()
@@ -190,11 +194,20 @@ class RunBar(Frame):
             self.start.set(words, kind="danger", image="square", hint=hint)
         self.start.enable()
 
+    def _show_queue(self) -> None:
+        """In words where Start is taken by a run, and the settings are no longer those of that run."""
+        other = self._queueing.other_settings
+        self.queue.set(
+            tr("Add to queue") if other else "", kind="plain" if other else "icon",
+            hint=tr("Runs when what is running has finished") if other else tr("Add to queue"),
+        )  # fmt: skip
+        self.queue.disable(self._queueing.why_not_queued())
+
     def _show_problems(self) -> None:
         wrong = len(self._context.draft.errors())
         if wrong and not no_images(self._context):
             self.problems.set(plural(wrong, "1 problem", "{count} problems"), hint=tr("Go to the next one (F8)"))
-            self.problems.pack(side="left", padx=(0, px(10)), after=self.start)
+            self.problems.pack(side="left", padx=(0, px(10)), after=self.queue)
         else:
             self.problems.pack_forget()
 
@@ -202,7 +215,7 @@ class RunBar(Frame):
         """What hinders a run may be gone: it can be asked to look at once."""
         if self._context.running.pause_reason:
             self.again.set(pause_advice(retries=self._context.running.retries))
-            self.again.pack(side="left", padx=(0, px(10)), after=self.start)
+            self.again.pack(side="left", padx=(0, px(10)), after=self.queue)
         else:
             self.again.pack_forget()
 

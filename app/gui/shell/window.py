@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.check.findings import checks_for
-from app.gui.check.pre_start import PreStartCheck
 from app.gui.concept_actions import ConceptActions
 from app.gui.context import AppContext
 from app.gui.kit import App, Dialog, Frame, Popup, Toast, accept_files, theme, toast
@@ -16,8 +15,7 @@ from app.gui.own_lora.opening import KEY, open_card
 from app.gui.pages import FIRST_OF_THE_REST, PAGES, TOOLS_WITH_A_PAGE, PageCard, page_for
 from app.gui.presets.menu import PresetMenu
 from app.gui.run import dialogs
-from app.gui.run.start_question import ask_start
-from app.gui.run_control import NEW, RunControl, Way, guarded
+from app.gui.run_control import RunControl
 from app.gui.session.model_files import files_of
 from app.gui.session.run_labels import end_text, window_title
 from app.gui.session.run_state import JUST_SENT, Ended, WindowEvent
@@ -29,11 +27,11 @@ from app.gui.shell.persistence import Persistence
 from app.gui.shell.run_bar import RunBar, RunBarActions
 from app.gui.shell.search_results import Results
 from app.gui.shell.side_pane import SidePane
+from app.gui.shell.starting import Starting
 from app.gui.shell.top_bar import TopBar, TopBarActions
 from app.gui.shell.undo_actions import UndoActions
 from app.gui.shell.welcome import help_
-from modules.errors import UserError
-from modules.language import tr
+from app.gui.trials.opening import try_values
 from modules.preset.sections.concept import IMAGE_FILES
 
 TICK_MS = 50
@@ -47,7 +45,8 @@ class Window:
         self.context = context
         self.app: App = context.app
         self.job = RunControl(context)
-        self.pre_start = PreStartCheck(context, self.job, self._begin, self._show_findings)
+        self.starting = Starting(context, self.job, self._show_findings, self._begun)
+        self.pre_start = self.starting.pre_start
         self.undo_actions = UndoActions(context, lambda: self.pages.front)
         self.presets = PresetMenu(context, self.undo_actions.undo)
         self.job_results = JobResults(context, self.job, self.close)
@@ -68,6 +67,7 @@ class Window:
             context.running.listen(self.job_results.handle),
             context.running.listen(self._signal_end),
             checks_for(context).listen(self._mark_stale),
+            context.jobs.listen(self._mark_stale),
             theme.listen(self._themed),
             self.files.close,
         ]
@@ -85,7 +85,7 @@ class Window:
         self.frame.pack(fill="both", expand=True)
         self.top = TopBar(self.frame, context, self._top_bar_actions())
         self.top.pack(side="top", fill="x")
-        self.bar = RunBar(self.frame, context, self.job, self.pre_start, self._run_bar_actions())
+        self.bar = RunBar(self.frame, context, self.job, self.starting, self._run_bar_actions())
         self.bar.pack(side="bottom", fill="x")
         self.navigation = Navigation(self.frame, context, self.go, self.help)
         self.navigation.pack(side="left", fill="y")
@@ -120,7 +120,8 @@ class Window:
     def _fill_context(self) -> None:
         context = self.context
         context.go, context.notify = self.go, self.notify
-        context.start, context.stop, context.resume = self.start, self.stop, self.resume
+        context.start, context.stop, context.resume = self.start, self.stop, self.starting.resume
+        context.enqueue, context.try_values = self.starting.enqueue, partial(try_values, context)
         context.own_lora = lambda: open_card(context)
         context.sample_now, context.start_blocked_reason = self.sample_now, self.pre_start.start_blocked_reason
 
@@ -128,6 +129,7 @@ class Window:
         actions = {
             "search": self._to_search,
             "start": self._start_key,
+            "queue": self.starting.enqueue,
             "undo": self.undo_actions.by_key,
             "redo": lambda: self.undo_actions.by_key(redo=True),
             "problem": self.next_problem,
@@ -217,26 +219,8 @@ class Window:
         """Ask where there is something to ask; else look first, then train."""
         if self.pre_start.blocked():
             self.next_problem()
-            return
-        self._unless_training(self._ask_start)
-
-    def _unless_training(self, begin: Callable[[], object]) -> None:
-        """Begin; where another window trains, only if the user wants two at once."""
-        if others := self.job.elsewhere():
-            dialogs.ask_beside(self.app, others, begin)
         else:
-            begin()
-
-    def _ask_start(self) -> None:
-        earlier = None if self.pre_start.chosen else self.job.earlier()
-        if earlier is None:
-            self._start(self.pre_start.chosen or NEW)
-        else:
-            ask_start(self.context, earlier, self._start)
-
-    def _start(self, way: Way) -> None:
-        guarded(lambda: self.pre_start.start(way), self._refused)
-        self._mark_stale()  # the button says so at once: an engine may need seconds to begin
+            self.starting.start()
 
     def stop(self) -> None:
         """End what is under way; a run that waits for the look before it does not begin."""
@@ -244,19 +228,16 @@ class Window:
         self.job.stop()
         self._mark_stale()  # the button says so at once, and not when the engine answers
 
-    def _begin(self, way: Way) -> None:
-        guarded(lambda: self.job.start(way), self._refused)
-        self.side.open_for_run()
+    def _begun(self, *, trains: bool) -> None:
+        self._mark_stale()  # the button says so at once: an engine may need seconds to begin
+        if trains:
+            self.side.open_for_run()
 
     def _show_findings(self) -> None:
         """On their page; the card of steps shows them itself."""
         front = self.pages.front
         if not (front and front.card.key == "general" and self.context.window_state.get(KEY, str) == "open"):
             self.go("check")
-
-    def resume(self, folder: Path) -> None:
-        self._unless_training(lambda: guarded(lambda: self.job.resume(folder), self._refused))
-        self._mark_stale()
 
     def sample_now(self) -> None:
         """Ask for a prompt of the moment."""
@@ -272,9 +253,6 @@ class Window:
         if self.pre_start.waiting or self.context.running.stage == JUST_SENT:
             return  # pressed twice: what has just been started goes on
         self.bar.toggle()
-
-    def _refused(self, error: UserError) -> None:
-        dialogs.refused(self.app, tr("That cannot be started"), error)
 
     # Looks ------------------------------------------------------------------------------------------------------------
 
@@ -308,7 +286,8 @@ class Window:
 
     def _tick(self) -> None:
         self.context.inbox.tick()
-        guarded(self.pre_start.tick, self._refused)
+        self.context.jobs.tick()
+        self.starting.tick()
         if self._stale or self._busy != self.context.running.busy:  # a job that was sent is no event yet
             self._refresh()
         self.persistence.tick()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, replace
@@ -21,12 +22,14 @@ from modules.check.plan.numbers import Numbers
 from modules.check.plan.plan import Place, Planner
 from modules.families import Family
 from modules.messages import Answer, Finding, Fix, Query, note
+from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
+from modules.preset.validate import preset_of
 from modules.sentences.problem import problem
 from modules.system.devices import budget_of, card_module, device_named, is_card
 from modules.trainer.preparation import resolved, with_planned
 
-_last: list[tuple[CheckContext, Place, Planner]] = []  # of the last check, for questions about other cards
+_last: list[tuple[CheckContext, Place, Planner]] = []  # of the last check, for questions about others
 
 
 def findings(context: CheckContext) -> Iterator[Finding]:
@@ -120,10 +123,12 @@ def tell_no_compiler(context: CheckContext, place: Place) -> None:
 
 
 def answer(query: Query) -> Answer:
-    """What the plan of the last check is for another card, {"card": name}, or otherwise preferred, {"prefer": ...}.
+    """What the plan of the last check is for another card, {"card": name}, or otherwise preferred, {"prefer": ...}, or
+    with other values, {"changes": {path: value}}.
 
-    Without values where nothing was checked. Nothing is counted anew but for a card, where this computer has none.
-    """
+    Without values where nothing was checked. Nothing is counted anew but for a card, where this computer has none, and
+    for other values.
+    """  # noqa: D205 - one sentence
     values: Mapping[str, Any] = query.values
     if not _last:
         return Answer(query.id, query.what)
@@ -131,8 +136,20 @@ def answer(query: Query) -> Answer:
     wanted = planner.preferring(values["prefer"]) if values.get("prefer") else planner
     place = place_of(wanted.preset, str(values.get("card", "")))
     with for_a_card() if place.on_card else nullcontext():
-        if place.on_card != before.on_card:  # a card would hold and compute otherwise than this computer
-            planner = planner_for(context, place)[1]
+        if place.on_card != before.on_card or values.get("changes"):
+            # A card would hold and compute otherwise than this computer, and a run of other values than this one.
+            planner = planner_for(_changed(context, values.get("changes") or {}), place)[1]
         if values.get("prefer"):
             planner = planner.preferring(values["prefer"])
-        return Answer(query.id, query.what, asdict(planner.plan(place, count=False, usual=not before.on_card)))
+        usual = not before.on_card and not values.get("changes")
+        return Answer(query.id, query.what, asdict(planner.plan(place, count=False, usual=usual)))
+
+
+def _changed(context: CheckContext, changes: Mapping[str, Any]) -> CheckContext:
+    """The same look at a preset with other values."""
+    if not changes:
+        return context
+    values = (context.asked or context.preset).model_dump(mode="json")
+    options = [f"{path}={value if isinstance(value, str) else json.dumps(value)}" for path, value in changes.items()]
+    preset = preset_of(apply_overrides(values, options))
+    return replace(context, asked=preset, preset=preset)

@@ -448,7 +448,7 @@ def test_keys_lead_to_pages(window: Any, pump: Pump) -> None:
 def test_keys_lead_below_the_line_and_into_the_first_field(window: Any, person: Person) -> None:
     window.go("training")
     person.pump(lambda: window.pages.front.whole)
-    window.app.event_generate("<Alt-Key-5>")
+    window.app.event_generate("<Alt-Key-6>")
     person.pump(lambda: window.pages.front.card.key == "tools")
     window.app.event_generate("<Control-Key-4>")
     person.pump(lambda: window.pages.front.card.key == "training" and "trainingpage" in str(person.focused()))
@@ -490,7 +490,7 @@ def test_with_large_text_every_page_can_be_reached(window: Any, person: Person) 
     person.click("Tools")
     assert window.pages.front.card.key == "tools"
     window.go("general")
-    window.app.event_generate("<Alt-Key-5>")
+    window.app.event_generate("<Alt-Key-6>")
     person.pump(lambda: "Tools" in person.texts(window.navigation))
 
 

@@ -23,11 +23,13 @@ DRAGS_FROM = 5  # pixels
 
 @dataclass(frozen=True)
 class Chip:
-    """A value with its words, and a star for a saved model."""
+    """A value with its words, and a star for a saved model; one that is not right has another colour and says why."""
 
     value: str
     label: str
     star: bool = False
+    role: str = "text"
+    note: str = ""  # for its tip
 
 
 class Drawn:
@@ -128,7 +130,7 @@ class Chips(Painted, tk.Canvas):
         edge = theme.colour("accent") if ring else fill
         drawn.box.paint(px(4), fill, edge, behind)
         chip = Chip("", tr("Add")) if adds else self.chips[index]
-        role = "text3" if self.reason else "accent" if adds else "text"
+        role = "text3" if self.reason else "accent" if adds else chip.role
         words = fitting(chip.label, px(LONGEST), "small")
         self.itemconfigure(drawn.words, text=words, font=theme.font("small"), fill=theme.colour(role))
         self.itemconfigure(drawn.star, image=icon("star", "changed", STAR) if chip.star else "")
@@ -179,11 +181,12 @@ class Chips(Painted, tk.Canvas):
                 the_tip.soon(self)
 
     def _tip_text(self) -> str:
-        """The whole words of one that is cut."""
+        """The whole words of one that is cut, and what there is to say of it."""
         if not 0 <= self._over < len(self.chips):
             return ""
-        label = self.chips[self._over].label
-        return label if fitting(label, px(LONGEST), "small") != label else ""
+        chip = self.chips[self._over]
+        cut = fitting(chip.label, px(LONGEST), "small") != chip.label
+        return "\n".join(filter(None, [chip.label if cut else "", chip.note]))
 
     def _press(self, event: tk.Event[Any]) -> None:
         self.focus_set()

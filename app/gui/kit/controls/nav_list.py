@@ -29,7 +29,8 @@ class Entry:
 class NavList(Painted, tk.Frame):
     """Pages to choose from. Up and Down move, Return, space and click choose.
 
-    `on_choose` gets the key. `badge(key, changed, wrong)` and `disable(key, reason)` change an entry.
+    `on_choose` gets the key. `badge(key, changed, wrong)`, `count(key, number, words)` and
+    `disable(key, reason)` change an entry.
     """
 
     def __init__(self, master: tk.Misc, entries: Sequence[Entry], on_choose: Callable[[str], object]) -> None:
@@ -65,6 +66,10 @@ class NavList(Painted, tk.Frame):
         """A red number of problems, else an amber number of changes, else nothing."""
         self.rows[key].badge(changed, wrong)
 
+    def count(self, key: str, number: int, words: str) -> None:
+        """A grey number of what is there, with its words for the tip; 0 for none."""
+        self.rows[key].count(number, words)
+
     def disable(self, key: str, reason: str) -> None:
         """Grey the entry; with an empty reason it can be chosen again."""
         self.rows[key].disable(reason)
@@ -94,6 +99,7 @@ class NavRow(Painted, tk.Canvas):
         super().__init__(master, bd=0, highlightthickness=0, takefocus=1, width=px(168), height=px(ROW))
         self.nav, self.entry, self.reason = master, entry, ""
         self._counts = (0, 0)
+        self._there = (0, "")  # how much is there, and its words
         self._over = self._ring = False
         self._frame = self.create_rectangle(0, 0, 0, 0, width=0)
         self._bar = self.create_rectangle(0, 0, 0, 0, width=0)
@@ -117,6 +123,11 @@ class NavRow(Painted, tk.Canvas):
     def badge(self, changed: int, wrong: int) -> None:
         if (changed, wrong) != self._counts:
             self._counts = (changed, wrong)
+            self.paint()
+
+    def count(self, number: int, words: str) -> None:
+        if (number, words) != self._there:
+            self._there = (number, words)
             self.paint()
 
     def disable(self, reason: str) -> None:
@@ -145,9 +156,9 @@ class NavRow(Painted, tk.Canvas):
         changed, wrong = self._counts
         self.itemconfigure(
             self._badge,
-            text=str(wrong or changed or ""),
+            text=str(wrong or changed or self._there[0] or ""),
             font=theme.font("small"),
-            fill=theme.colour("error" if wrong else "changed"),
+            fill=theme.colour("error" if wrong else "changed" if changed else "text2"),
         )
         self._arrange()
 
@@ -173,5 +184,6 @@ class NavRow(Painted, tk.Canvas):
         parts = [
             tr("{wrong} to fix", wrong=wrong) if wrong else "",
             tr("{changed} changed from the preset", changed=changed) if changed else "",
+            self._there[1],
         ]
         return ", ".join(part for part in parts if part)

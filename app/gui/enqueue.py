@@ -1,0 +1,75 @@
+"""What goes into the queue from the window: the run of the settings of now, a run that goes on, a tool.
+
+What is added while something runs begins after it; what is added while nothing does waits until the queue is started.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.gui.context import AppContext
+from app.gui.draft.problem_labels import WORDS
+from modules.errors import UserError
+from modules.jobs.entry import Entry, NewEntry
+from modules.language import plural, tr
+from modules.messages import RunTool, Train
+from modules.preset.files.naming import run_name
+from modules.preset.paths import Values
+from modules.preset.validate import examine
+from modules.tools import TOOLS
+from modules.trials.estimates import images_in_a_step, pace_of
+
+
+def run_entry(values: Values, resume: Path | None = None) -> NewEntry:
+    """A run of these settings, afresh or in the folder of an earlier one."""
+    preset = examine(values)[0]
+    title = resume.name if resume else run_name(preset)
+    return NewEntry(Train(values, str(resume.absolute()) if resume else ""), title, estimate=estimate_of(values))
+
+
+def tool_entry(name: str, settings: Values) -> NewEntry:
+    """A tool with its settings."""
+    return NewEntry(RunTool(name, settings), TOOLS[name].title)
+
+
+def estimate_of(values: Values) -> float | None:
+    """Seconds that a run of these settings takes, by one of before; None where nobody knows."""
+    preset = examine(values)[0]
+    steps = preset.training.steps
+    pace = pace_of(preset) if steps else None
+    return pace.seconds(steps, images_in_a_step(preset)) if pace else None
+
+
+def enqueue(context: AppContext, *new: NewEntry) -> list[Entry]:
+    """Put these at the end, and say so; nothing, and why, where the queue cannot be written."""
+    jobs = context.jobs
+    begins = context.running.busy and not jobs.on and not jobs.interrupted and not jobs.of_state("waiting")
+    try:
+        added = jobs.act(lambda queue: queue.add(*new))
+        if begins:
+            turn(context, on=True)
+    except UserError as error:
+        context.notify(error.text(WORDS), role="error")
+        return []
+    _tell(context, [entry.title for entry in added])
+    return added
+
+
+def turn(context: AppContext, *, on: bool) -> None:
+    """Start the queue, or let it rest after what runs."""
+    try:
+        context.jobs.act(lambda queue: setattr(queue, "on", on))
+    except UserError as error:
+        context.notify(error.text(WORDS), role="error")
+        return
+    if on:
+        context.engine.warm()  # who runs the queue is there with it
+
+
+def _tell(context: AppContext, titles: Sequence[str]) -> None:
+    words = plural(len(titles), "“{name}” is in the queue", "{count} runs are in the queue", name=tr(titles[0]))
+    if context.jobs.on:
+        context.notify(words, tr("Show"), lambda: context.go("queue"))
+    else:
+        context.notify(words, tr("Start the queue"), lambda: turn(context, on=True))

@@ -1,0 +1,1 @@
+"""The queue as the window sees it. No widgets."""
