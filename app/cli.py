@@ -74,6 +74,8 @@ def _train(add_parser: AddParser) -> None:
     add_preset(command)
     _events_option(command)
     command.add_argument("--name", default="", metavar="RUN", help="name of the run, its folder and its files")
+    share = "train although another run has the graphics card: both are slower then, or fail"
+    command.add_argument("--share-card", action="store_true", help=share)
     command.add_argument(
         "--resume",
         nargs="?",

@@ -31,7 +31,7 @@ def train(options: Options) -> int:
     values = preset_values(options)
     if get(values, "validation.then") == "pause":  # nobody is there to go on
         put(values, "validation.then", "tell")
-    return _run_job(Train(values, options.resume), options)
+    return _run_job(Train(values, options.resume, options.share_card), options)
 
 
 def check(options: Options) -> int:

@@ -15,16 +15,20 @@ from modules.check.report import check, warnings
 from modules.data.index import Index
 from modules.errors import UserError
 from modules.families import Family
+from modules.jobs.cards import held
 from modules.messages import Channel, CheckPreset, Event, Finished, Job, Mailbox, RunTool, Stage, Started, Train, note
 from modules.methods import Method, attach, check_layers, check_start_file, check_training_adapters
 from modules.plan_text import way_problem
 from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.changes import Changes
+from modules.preset.files.naming import run_name
 from modules.preset.files.store import project_text, write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
 from modules.run_folders import passed_over, run_to_continue
 from modules.sentences.problem import problem
+from modules.system.card.names import card_name
+from modules.system.devices import device_named
 from modules.system.runtime import gc_paused
 from modules.tools import tool_named
 from modules.trainer.class_images import with_class_images
@@ -77,9 +81,11 @@ def run_job(job: Job, channel: Channel) -> None:
 
 def train(job: Train, events: Mailbox[Event], control: Control) -> None:
     """A run, to its end; where memory runs out, it goes on from its last step in a way that takes less."""
-    lower: Lower | None = None
-    while lower := _train_until(job, events, control, lower):
-        job = replace(job, resume=lower.folder)
+    preset, lower = validate(job.preset), None
+    card = card_name(device_named(preset.general.device))
+    with held(card, run_name(preset), share=job.share_card):
+        while lower := _train_until(job, events, control, lower):
+            job = replace(job, resume=lower.folder)
 
 
 class Lower(NamedTuple):

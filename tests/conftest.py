@@ -4,6 +4,7 @@ import gc
 import os
 import random
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["PYTHONPATH"] = str(Path(__file__).parents[1])  # processes that tests start find tests, too
+# Who trains holds a lock in the folder of the user's settings: tests have one of their own, each process another.
+SETTINGS = tempfile.TemporaryDirectory(prefix="seachange-settings-")
+os.environ.update(XDG_CONFIG_HOME=SETTINGS.name, APPDATA=SETTINGS.name)
 
 gc.disable()  # imports make a million things that stay: looking through them again and again takes a tenth of the time
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-PROTOCOL = 1  # goes up when a frame means something else; what the messages hold is compared by itself
+PROTOCOL = 2  # goes up when a frame means something else; what the messages hold is compared by itself
 _START = b'{"host"'
 
 

@@ -35,6 +35,7 @@ class JobRecord:
     events: list[Message] = field(default_factory=list[Message])
     times: list[float] = field(default_factory=list[float])  # seconds since 1970
     died: Ended | None = None  # the engine's process ended before the job did
+    queued: bool = False  # the queue began it, and no window
 
     def add(self, event: Event) -> None:
         last: Any = self.events[-1:]
@@ -46,7 +47,7 @@ class JobRecord:
 
     def packed(self) -> bytes:
         events = [[when, encode(event)] for when, event in zip(self.times, self.events, strict=True)]
-        return frame("record", what=self.what, events=events, died=self.died)
+        return frame("record", what=self.what, events=events, died=self.died, queued=self.queued)
 
     @classmethod
     def unpacked(cls, data: bytes | str) -> JobRecord:
@@ -57,7 +58,7 @@ class JobRecord:
         """
         values = from_json(data)
         try:
-            record = cls(str(values["what"]), died=values["died"])
+            record = cls(str(values["what"]), died=values["died"], queued=bool(values["queued"]))
             for when, line in values["events"]:
                 with suppress(ValueError):
                     record.events.append(decode(line))

@@ -1,7 +1,8 @@
 """The host: one engine, one window at a time, and what is kept of the job while no window is there.
 
-A job goes on without a window, but not a check: nobody waits for it. A host without window and job ends, and so does
-its engine. Asked to end by the system, it has the job stopped with a backup first.
+A job goes on without a window, but not a check: nobody waits for it. While the queue is on, the host does what waits in
+it, one after another, with a window or without. A host without window, job and queue ends, and so does its engine.
+Asked to end by the system, it has the job stopped with a backup first.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from multiprocessing import AuthenticationError
@@ -24,12 +25,17 @@ from modules.host.engine_process import COMMAND, LINES_KEPT, EngineProcess
 from modules.host.frames import PROTOCOL, frame, frame_in
 from modules.host.job_record import JobRecord, kind_of
 from modules.host.places import Address
-from modules.messages import Answer, Event, Failed, Finished, Job, Message, Query, Quit
+from modules.host.queue_runner import QueueRunner
+from modules.jobs.entry import QueuedJob
+from modules.jobs.queue import FILE
+from modules.messages import Answer, Event, Failed, Finished, Job, Message, Query, Quit, note
+from modules.sentences.problem import Problem, problem
 from modules.wire import decode, encode, fingerprint
 
 TICK = 0.1
 COMES_WITHIN_S = 60.0  # the window that has started the host
 UNWANTED_S = 10.0  # for an engine to end whose work nobody waits for
+QUIET_S = 3.0  # after a window's job, in which it may send the next one: a run after the look before it
 LAST_WORDS_S = 5.0  # a window that does not read holds nobody up longer
 
 
@@ -68,9 +74,18 @@ class Client:
 
 
 class Host:
-    """Made, it has started the engine; `serve` until it is not needed any more."""
+    """Made, it has started the engine; `serve` until it is not needed any more.
 
-    def __init__(self, ended: Path, command: Sequence[str] = COMMAND) -> None:
+    Args:
+        ended: a file for the job whose end no window has seen.
+        command: of the engine.
+        queue: the file of the queue.
+        heard: called with each event of a job, for who shows them without being a window.
+    """
+
+    def __init__(
+        self, ended: Path, command: Sequence[str], queue: Path, heard: Callable[[Event], object] | None = None
+    ) -> None:  # fmt: skip
         self._ended, self._command = ended, command
         self._lock = threading.RLock()  # of all below
         self._client: Client | None = None
@@ -83,6 +98,9 @@ class Host:
         self._number = object()  # of the engine: the end of an earlier one is not its own
         self._ending = False
         self._seconds: float | None = None  # that a job has left to end, when it was asked to
+        self.queue = QueueRunner(queue, self._say)
+        self._quiet_until = 0.0  # before this, the queue begins nothing
+        self._listener = heard
         self._warm()
 
     @property
@@ -98,12 +116,14 @@ class Host:
         threading.Thread(target=self._welcome, args=(listener,), name="welcome", daemon=True).start()
         while not self._ending:
             time.sleep(TICK)
+            self._run_queue()
             if self._forsaken():
                 self.quit(UNWANTED_S)
         engine = self._engine
         if engine is not None:
             engine.write(encode(Quit()))
             engine.end(self._seconds)
+        self.queue.close()
         with self._lock:
             client = self._client
         if client is not None:
@@ -113,7 +133,33 @@ class Host:
         with self._lock:
             if self._client is not None or time.monotonic() < self._expected_until:
                 return False
-            return self._record is None or self._record.what == "check"
+            return not self.queue.wanted and (self._record is None or self._record.what == "check")
+
+    # The queue --------------------------------------------------------------------------------------------------------
+
+    def _run_queue(self) -> None:
+        """Begin what comes next, and keep the list up to date. Nothing else waits for its file."""
+        if (command := self.queue.tick()) and self._engine is not None:
+            self._engine.write(encode(command))
+        if self._record is None and time.monotonic() >= self._quiet_until and (job := self.queue.next_job()):
+            self._begin(job)
+
+    def _begin(self, job: QueuedJob) -> None:
+        """A window that is there is shown the job as one that it has taken over."""
+        with self._lock:
+            if self._record is not None or not self._warm():
+                self.queue.give_back()
+                return
+            self._record = JobRecord(kind_of(job), queued=True)
+            if self._client is not None:
+                self._client.send(self._record.packed())
+            if self._engine is not None:
+                self._engine.write(encode(job))
+
+    def _say(self, what: Problem) -> None:
+        with self._lock:
+            if self._client is not None:
+                self._client.send(encode(note(what, level="error")).encode())
 
     # Windows ----------------------------------------------------------------------------------------------------------
 
@@ -168,6 +214,8 @@ class Host:
             case None:
                 self._command_from(client, decode(data.decode("utf-8", "replace")))
             case {"host": "end", "seconds": seconds}:
+                if self.queue.wanted:  # the queue goes on without the window
+                    raise EOFError
                 self.quit(seconds)
             case {"host": "leave"}:
                 raise EOFError
@@ -176,6 +224,9 @@ class Host:
 
     def _command_from(self, client: Client, message: Message) -> None:
         with self._lock:
+            if isinstance(message, Job) and self.queue.working:
+                client.send(encode(note(problem("engine.busy"), level="error")).encode())
+                return
             if isinstance(message, Job | Query) and not self._warm():
                 return
             if isinstance(message, Job) and self._record is None:
@@ -229,13 +280,18 @@ class Host:
 
     def _keep(self, record: JobRecord, event: Event) -> None:
         record.add(event)
+        self.queue.heard(event)
+        if self._listener is not None:
+            self._listener(event)
         if isinstance(event, Finished | Failed):
             self._over(record)
 
     def _over(self, record: JobRecord) -> None:
         """The job has ended. If no window has seen it, the next one will."""
         self._record = None
-        if self._client is None and record.what != "check":
+        if not record.queued:
+            self._quiet_until = time.monotonic() + QUIET_S
+        if self._client is None and record.what != "check" and not record.queued:  # the queue tells how its jobs ended
             with suppress(OSError):  # a full disk: the run's own folder tells what there is to know
                 record.write(self._ended)
 
@@ -254,6 +310,7 @@ class Host:
             died = {"code": code, "printed": list(self._printed), "working": record is not None}
             if record is not None:
                 record.died = died
+                self.queue.died(died)
                 self._over(record)
             if self._client is not None and (record is not None or not self._ending):
                 self._client.send(frame("died", **died))
@@ -264,13 +321,16 @@ def version() -> str:
     return f"{PROTOCOL} {fingerprint()}"
 
 
-def run(folder: Path, name: str, command: Sequence[str] = COMMAND, ready: Any = None) -> None:
-    """Be a host that is found in `folder` under this name, until it is not needed any more."""
+def run(
+    folder: Path, name: str, command: Sequence[str] = COMMAND, ready: Callable[[Host], object] | None = None,
+    heard: Callable[[Event], object] | None = None,
+) -> None:  # fmt: skip
+    """Be a host that is found in `folder` under this name, until nobody needs it. The queue lies beside the folder."""
     place, key, socket = places.made(folder) / f"{name}{places.LIVE}", os.urandom(32), places.new_socket()
     listener = Listener(socket, "AF_UNIX" if socket else "AF_PIPE", backlog=8, authkey=key)
     address = Address(str(listener.address), key.hex(), os.getpid())
     try:
-        host = Host(place.with_suffix(places.ENDED), command)
+        host = Host(place.with_suffix(places.ENDED), command, folder.with_name(FILE), heard)
         if ready is not None:
             ready(host)
         places.announce(place, address)

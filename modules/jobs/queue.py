@@ -257,6 +257,13 @@ class Queue:
             elif state == "failed":
                 _skip(base, order.waiting_for(entries, [number]), problem("queue.after-failed", title=entry.title))
 
+    def interrupt(self, number: int, details: str) -> None:
+        """What did its job has died: it waits again, to go on from its newest backup, a few times at most."""
+        with self._store.change() as base:
+            entries = self.entries()
+            update(base, number, details=details)
+            _put_back(base, entries, _found(entries, number))
+
     def recover(self) -> list[Entry]:
         """Entries whose runner was killed wait again, to go on from their newest backup; and if the machine went down
         since the queue was set on, it rests. Whoever may run the queue, or shows it, asks for this now and then.

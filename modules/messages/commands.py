@@ -56,6 +56,7 @@ class Train:
 
     preset: dict[str, Any]
     resume: str = ""  # "" starts afresh; "newest" or the folder of a run continues it
+    share_card: bool = False  # also where another run has the graphics card
 
 
 @message

@@ -73,6 +73,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "queue.after-removed": ("Skipped: “{title}” was removed.", ""),
     "queue.killed": ("Seachange was ended {count:# time|# times} while this was running.",
         "Did the computer run out of memory? Try again with settings that need less."),
+    "queue.fault": ("A fault of Seachange: {error}", "Please report it, with the log."),
+    "queue.no-sleep": ("The queue is done, but the computer does not sleep: {reason}.", ""),
+    "queue.no-shutdown": ("The queue is done, but the computer does not shut down: {reason}.", ""),
+    "card.taken": ("“{run}” is training on this graphics card.",
+        "Put this one into the queue (queue add), or let the two share the card (--share-card): both are slower then, "
+        "or fail."),
     # The command line
     "command.test": ("The checks are run by the start script.", "From the folder of Seachange: ./start-ui.sh test"),
     "option.no-concept": ("--concept names no folder.", "Give the folder that holds the images."),
