@@ -41,10 +41,14 @@ def estimate_of(values: Values) -> float | None:
     return pace.seconds(steps, images_in_a_step(preset)) if pace else None
 
 
-def enqueue(context: AppContext, *new: NewEntry) -> list[Entry]:
-    """Put these at the end, and say so; nothing, and why, where the queue cannot be written."""
+def enqueue(context: AppContext, *new: NewEntry, after: bool = False) -> list[Entry]:
+    """Put these at the end, and say so; nothing, and why, where the queue cannot be written.
+
+    Args:
+        after: they are to begin after what another window runs.
+    """
     jobs = context.jobs
-    begins = context.running.busy and not jobs.on and not jobs.interrupted and not jobs.of_state("waiting")
+    begins = (context.running.busy or after) and not jobs.on and not jobs.interrupted and not jobs.of_state("waiting")
     try:
         added = jobs.act(lambda queue: queue.add(*new))
         if begins:

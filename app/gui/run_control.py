@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.gui.context import AppContext
@@ -12,6 +12,7 @@ from app.gui.draft.tree_edit import replaced
 from app.gui.session.earlier_run import EarlierRun, earlier_run, trainings_elsewhere
 from app.gui.session.run_history import Run
 from modules.errors import UserError
+from modules.jobs.cards import PROCESSOR, holder, likely_card
 from modules.language import plural, tr
 from modules.messages import BackupNow, Continue, Job, Pause, SampleNow, SaveNow, Stop, Train
 from modules.preset.paths import Values
@@ -51,6 +52,8 @@ class RunControl:
 
     def __init__(self, context: AppContext) -> None:
         self._context = context
+        self.beside = False  # the next run is to begin although another one has the card
+        self.sent: Train | None = None  # the last run that was to begin
 
     # Starting ---------------------------------------------------------------------------------------------------------
 
@@ -65,9 +68,13 @@ class RunControl:
         return earlier_run(self._context.draft.freeze())
 
     def elsewhere(self) -> list[str]:
-        """Runs of this workspace that another window or a command line trains now."""
-        workspace = in_program_folder(str(self._context.draft.get("general.workspace")))
-        return trainings_elsewhere(workspace, self._context.running.folder if self._context.running.busy else None)
+        """Runs of this workspace, or on this card, that another window or a command line trains now."""
+        draft, running = self._context.draft, self._context.running
+        workspace = in_program_folder(str(draft.get("general.workspace")))
+        found = trainings_elsewhere(workspace, running.folder if running.busy else None)
+        card = likely_card(str(draft.get("general.device")))
+        run = holder(card) if card != PROCESSOR and not found else None
+        return found if run is None else [run]
 
     def lost(self) -> Resumable | None:
         """The run that has just failed in this window, if there is a backup of it."""
@@ -108,7 +115,17 @@ class RunControl:
     def _train(self, values: Values, resume: Path | None, steps: int) -> None:
         if steps:
             values = replaced(values, "training.steps", steps)
-        begin(self._context, "train", Train(values, str(resume.absolute()) if resume else ""))
+        self.sent = Train(values, str(resume.absolute()) if resume else "", self.beside)
+        begin(self._context, "train", self.sent)
+
+    def share_card(self) -> None:
+        """The last run that was to begin, although another one has the card.
+
+        Raises:
+            UserError: the engine cannot be started.
+        """
+        if self.sent is not None:
+            begin(self._context, "train", replace(self.sent, share_card=True))
 
     # While it runs ----------------------------------------------------------------------------------------------------
 

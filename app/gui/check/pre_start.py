@@ -87,6 +87,8 @@ class PreStartCheck:
             UserError: it cannot be started now.
         """
         running = self._context.running
+        if self.waiting and running.queued:
+            self.waiting = False  # the queue was faster: the run would begin at some time when nobody expects it
         if not self.waiting or running.busy:
             return
         self.waiting = False

@@ -154,7 +154,8 @@ def ask_beside(
 
 
 def ask_close(
-    app: App, what: str, on_stop: Callable[[], object], on_keep: Callable[[], object] | None = None
+    app: App, what: str, on_stop: Callable[[], object], on_keep: Callable[[], object] | None = None,
+    *, queued: bool = False,
 ) -> Dialog:  # fmt: skip
     """The window is to close while something runs; `on_keep`: the job goes on without it, where that is possible.
 
@@ -166,11 +167,15 @@ def ask_close(
     return Dialog(
         app,
         tr("Training is running") if training else tr("The engine is busy"),
-        _closing_text(training, keeps=on_keep is not None),
+        _closing_text(training, keeps=on_keep is not None) + (f" {_queue_text()}" if queued else ""),
         (Answer(tr("Cancel")), ends, goes_on) if on_keep else (Answer(tr("Do not close")), ends),
         lambda answer: {"stop": on_stop, "keep": on_keep or on_stop}[answer]() if answer else None,
         width=560,
     )
+
+
+def _queue_text() -> str:
+    return tr("What waits in the queue goes on with it, or rests with it.")
 
 
 def _closing_text(training: bool, *, keeps: bool) -> str:

@@ -43,7 +43,7 @@ class EngineDied:
 
 @dataclass(frozen=True, slots=True)
 class TakenOver:
-    """A job that an earlier window has left, for this one to show: it goes on, or it has ended since."""
+    """A job that an earlier window has left, or that the queue began: it goes on, or it has ended since."""
 
     record: JobRecord
     died: EngineDied | None = None  # how it ended, if the engine did not say it

@@ -98,7 +98,8 @@ class RunState(RunSeries):
     ended: Ended | None = None  # how the last job ended
     run_ended: Ended | None = None  # how the last training ended; jobs of tools and of the check do not touch it
     countdown: Countdown = field(default_factory=Countdown)  # of a job that is no training
-    taken_over: bool = False  # the job under way, or the last one, was sent by an earlier window
+    taken_over: bool = False  # the job under way, or the last one, was sent by an earlier window, or by the queue
+    queued: bool = False  # it was sent by the queue
     replaying: bool = False  # what comes now happened before this window was there
     _listeners: list[Callable[[WindowEvent], None]] = field(default_factory=list[Callable[[WindowEvent], None]])
 
@@ -122,7 +123,7 @@ class RunState(RunSeries):
 
     def begin(self, what: str, when: float | None = None) -> None:
         """A job was sent to the engine: forget the last one."""
-        self.state, self.what, self.ended, self.taken_over = "preparing", what, None, False
+        self.state, self.what, self.ended, self.taken_over, self.queued = "preparing", what, None, False, False
         self.stage, self.pause_reason = JUST_SENT, ""
         self.countdown = Countdown()
         if what == "train":
@@ -151,6 +152,7 @@ class RunState(RunSeries):
         record = job.record
         self.begin(record.what, record.times[0] if record.times else None)
         self.taken_over = self.replaying = True
+        self.queued = record.queued
         try:
             for event, when in zip(record.events, record.times, strict=True):
                 self._take(event, when)  # type: ignore[arg-type]  an engine sends no commands

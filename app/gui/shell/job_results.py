@@ -7,7 +7,8 @@ from pathlib import Path
 
 from app.gui.check.findings import changed
 from app.gui.context import AppContext
-from app.gui.draft.problem_labels import WORDS, note_text, pause_text
+from app.gui.draft.problem_labels import WORDS, failure_text, note_text, pause_text
+from app.gui.enqueue import enqueue, run_entry, turn
 from app.gui.own_lora.opening import KEY
 from app.gui.run import dialogs
 from app.gui.run_control import Resumable, RunControl, Way, guarded
@@ -15,6 +16,7 @@ from app.gui.session.engine_client import EngineDied
 from app.gui.session.open_external import open_external
 from app.gui.session.run_labels import pause_advice
 from app.gui.session.run_state import WindowEvent
+from modules.errors import UserError
 from modules.language import plural, tr
 from modules.messages import Continued, Failed, Finished, Fix, Note, Paused, Started
 from modules.system.bundled import is_bundled
@@ -51,6 +53,8 @@ class JobResults:
     def close_after_stop(self) -> None:
         """Stop with a backup, and close when that is done."""
         self.closing = True
+        if self._context.running.queued:
+            turn(self._context, on=False)
         if self._context.running.busy:
             training = self._context.running.what == "train"
             words = (
@@ -75,11 +79,41 @@ class JobResults:
         context = self._context
         self.closing = False  # there is no backup now: that has to be said first
         self._paused_dialog = ""
+        if context.running.queued and not context.running.replaying:
+            self._queued_failed(event)
+            return
         own = not context.running.taken_over
         if own and context.running.what != "train" and isinstance(event, Failed) and not event.details:
             return  # the page of the check, or the card of the tool, says so
+        if own and isinstance(event, Failed) and any(each.code == "card.taken" for each in event.problems):
+            self._card_taken(event)
+            return
         back = self._job.lost() if context.running.what == "train" else None
         dialogs.failed(context.app, event, context.running.what, back, self._answered, context.engine.printed())
+
+    def _card_taken(self, event: Failed) -> None:
+        """Somebody has begun to train on the card since this window looked."""
+
+        context, sent = self._context, self._job.sent
+
+        def share() -> None:
+            guarded(self._job.share_card, self._refused)
+
+        def wait() -> None:
+            if sent is not None:
+                enqueue(context, run_entry(sent.preset, Path(sent.resume) if sent.resume else None), after=True)
+
+        run = next(str(each.values.get("run", "")) for each in event.problems if each.code == "card.taken")
+        dialogs.ask_beside(context.app, [run], share, wait)
+
+    def _queued_failed(self, event: Failed | EngineDied) -> None:
+        """Nobody started it just now: no dialog, and the next one begins in a moment."""
+        said = failure_text(event) if isinstance(event, Failed) else event.message
+        folder = self._context.running.folder
+        if folder is None:
+            self._context.notify(said, role="error")
+        else:
+            self._context.notify(said, tr("Open folder"), lambda: self._open(folder), role="error")
 
     def _answered(self, answer: Resumable | Fix) -> None:
         if isinstance(answer, Resumable):
@@ -98,10 +132,10 @@ class JobResults:
             self._context.notify(words, tr("Continue from step {step:,}", step=back.step), lambda: self._resume(back))
 
     def _resume(self, back: Resumable) -> None:
-        guarded(
-            lambda: self._job.start(Way(back.folder)),
-            lambda error: (dialogs.refused(self._context.app, tr("That cannot be started"), error), None)[1],
-        )
+        guarded(lambda: self._job.start(Way(back.folder)), self._refused)
+
+    def _refused(self, error: UserError) -> None:
+        dialogs.refused(self._context.app, tr("That cannot be started"), error)
 
     def _finished(self, event: Finished) -> None:
         if self.closing:

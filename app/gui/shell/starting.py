@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -52,8 +53,14 @@ class Starting:
 
     def _unless_training(self, begin: Callable[[], object]) -> None:
         """Begin; where another window trains, only if the user wants two at once."""
+
+        def begin_beside() -> None:
+            self._job.beside = True
+            begin()
+
+        self._job.beside = False
         if others := self._job.elsewhere():
-            dialogs.ask_beside(self._context.app, others, begin, self.enqueue)
+            dialogs.ask_beside(self._context.app, others, begin_beside, partial(self.enqueue, after=True))
         else:
             begin()
 
@@ -87,7 +94,7 @@ class Starting:
         """Why the settings of now cannot be put into the queue; "" if they can."""
         return no_images(self._context) or fix_first(len(self._context.draft.errors()))
 
-    def enqueue(self) -> None:
-        """Put the settings of now into the queue, as a new run."""
+    def enqueue(self, *, after: bool = False) -> None:
+        """Put the settings of now into the queue, as a new run. `after`: it is to begin after another window's run."""
         if not self.why_not_queued():
-            enqueue(self._context, run_entry(self._context.draft.freeze()))
+            enqueue(self._context, run_entry(self._context.draft.freeze()), after=after)

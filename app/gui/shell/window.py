@@ -347,7 +347,8 @@ class Window:
         running, go_on = self.context.running, partial(self._end, job_goes_on=True)
         if running.busy and running.what != "check" and not self.job_results.closing:
             keep = go_on if self.context.engine.outlives else None
-            self._ask(lambda: dialogs.ask_close(self.app, running.what, self.job_results.close_after_stop, keep))
+            stop, queued = self.job_results.close_after_stop, running.queued
+            self._ask(lambda: dialogs.ask_close(self.app, running.what, stop, keep, queued=queued))
         else:
             self._end()
 

@@ -21,6 +21,7 @@ from modules.messages import (
     Train,
 )
 from modules.run_folders import LOCK
+from modules.sentences.problem import problem
 from modules.system.locks import Lock
 from tests.gui.conftest import rest
 from tests.gui.contexts import context_at, run_folder, sent
@@ -262,10 +263,43 @@ def test_a_training_elsewhere_is_asked_about(window: Any, pump: Pump, tmp_path: 
         window.start()
         asked = dialog(window)
         assert "“Other” is being trained by another Seachange." in words_in(asked)
-        asked.buttons[-1].press()
+        asked.buttons[1].press()  # cancel
         assert sent(window.context) == []
         window.start()
         dialog(window).buttons[0].press()
+    [train] = sent(window.context)
+    assert isinstance(train, Train)
+    assert train.share_card
+
+
+def test_a_run_that_is_to_begin_after_another_one_goes_into_the_queue(window: Any, pump: Pump, tmp_path: Path) -> None:
+    folder = run_folder(tmp_path, "Other", step=12, end="")
+    with Lock(folder / LOCK):
+        window.start()
+        dialog(window).buttons[-1].press()
+    assert sent(window.context) == []
+    [entry] = window.context.jobs.entries
+    assert (entry.title, window.context.jobs.on) == ("Robot LoRA", True)
+    assert isinstance(entry.job, Train)
+    assert not entry.job.share_card
+
+
+def test_a_card_that_was_taken_meanwhile_is_asked_about(window: Any, pump: Pump) -> None:
+    window.start()
+    heard(window, pump, Failed("Taken.", problems=[problem("card.taken", run="My cat")]))
+    asked = dialog(window)
+    assert "“My cat” is being trained by another Seachange." in words_in(asked)
+    asked.buttons[0].press()
+    assert [command.share_card for command in sent(window.context)] == [False, True]
+
+
+def test_a_run_of_the_queue_is_shown_and_one_that_fails_asks_nothing(window: Any, pump: Pump) -> None:
+    window.start()  # the queue was faster: the host refuses this one
+    heard(window, pump, TakenOver(JobRecord("train", queued=True)), Started("/runs/robot", 600, 10, 60))
+    assert window.bar.start.text == "Stop training"
+    heard(window, pump, Failed("The card is full.", "a traceback"))
+    assert dialog(window) is None
+    assert window.bar.start.text != "Stop training"
     assert [type(command) for command in sent(window.context)] == [Train]
 
 
