@@ -128,10 +128,12 @@ def test_order_is_changed_but_nothing_stands_above_what_it_waits_for(queue: Queu
 def test_one_entry_is_taken_by_one_runner(queue: Queue, file: Path, owner: Owner) -> None:
     queue.add(*(run(str(n)) for n in range(20)))
     taken: list[int] = []
+    together = threading.Barrier(3)
 
     def take() -> None:
         mine = Queue(file)
         who = Owner(file)
+        together.wait()
         while entry := mine.take_next(who.id, lambda entry: f"card {entry.id}"):
             taken.append(entry.id)
             mine.finish(entry.id, "finished")
