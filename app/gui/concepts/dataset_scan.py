@@ -18,8 +18,7 @@ from modules.data.image_errors import UnusableImage
 from modules.data.index import BadImage, Index
 from modules.data.order import due_examples, epoch_length
 from modules.data.scan.scan import scan
-from modules.data.source.kinds import source_of
-from modules.data.source.source import DataFile, Kinds, Listing, Source
+from modules.data.source.source import DataFile, Kinds
 from modules.data.text.captions import caption_for
 from modules.errors import UserError
 from modules.preset.preset import Preset
@@ -93,22 +92,6 @@ def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop
     """
     concepts = [concept.model_copy(update={"enabled": here == number}) for here, concept in enumerate(preset.concepts)]
     return scan(preset.model_copy(update={"concepts": tuple(concepts)}), cache=None, report=report, stop=stop)
-
-
-@dataclass(frozen=True, slots=True)
-class Scan:
-    """An index, and the listing from before it was made: one that differs from it says that files were changed."""
-
-    source: Source
-    listing: Listing
-    index: Index
-
-
-def scan_of(preset: Preset, number: int, report: Report, stop: Stop) -> Scan:
-    """As `index_of`."""
-    source = source_of(preset.concepts[number], number)
-    listing = source.listing()
-    return Scan(source, listing, index_of(preset, number, report, stop))
 
 
 def _masks(index: Index, stop: Stop) -> tuple[int, float]:

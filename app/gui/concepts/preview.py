@@ -8,7 +8,8 @@ from PIL import Image, ImageDraw, ImageEnhance
 
 from app.gui.captions.variants import DRAWS, CaptionVariants
 from app.gui.concepts.card import not_read
-from app.gui.concepts.dataset_scan import Preview, Scan, captions_ahead, preview_of, row_of_draw, scan_of
+from app.gui.concepts.concept_scan import ConceptScanner, Scan, filters_of, left_out_in_words, read_by
+from app.gui.concepts.dataset_scan import Preview, captions_ahead, preview_of, row_of_draw
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.kit import Button, Cell, Frame, ImageView, Label, VirtualGrid, px, theme
@@ -21,7 +22,6 @@ from modules.data.index import Index
 from modules.data.source.source import DataFile, Listing
 from modules.errors import UserError
 from modules.language import plural, tr
-from modules.preset.sections.concept import Concept
 
 SETTLES_MS = 150
 CELL = (118, 142)
@@ -51,6 +51,7 @@ class ConceptPreview(Frame):
         self._draw = 0
         self._pending = ""
         self._scan: Scan | None = None
+        self._scanner = ConceptScanner(number)
         self._listing: WorkerPoll[Scan] = WorkerPoll(self, self._arrived, self._failed, self._advance)
         self._comparing: WorkerPoll[Listing] = WorkerPoll(self, self._compare, lambda _: self._read_again())
         self._looking: WorkerPoll[LoadedPreview] = WorkerPoll(self, self._seen, self._failed)
@@ -112,6 +113,7 @@ class ConceptPreview(Frame):
 
     def _read_again(self) -> None:
         self._listed = None
+        self._scanner.forget()
         self._refresh()
 
     def settle(self) -> None:
@@ -125,11 +127,14 @@ class ConceptPreview(Frame):
         preset = self._context.draft.preset()
         if self._number >= len(preset.concepts):
             return
-        made_of = (_listed_by(preset.concepts[self._number]), preset.training.model_dump(), preset.model)
+        concept = preset.concepts[self._number]
+        made_of = (
+            read_by(concept), concept.resolutions, filters_of(concept), preset.training.model_dump(), preset.model,
+        )  # fmt: skip
         if made_of != self._listed or self._index is None:
             self._listed = made_of
-            number = self._number
-            self._listing.start(Worker(lambda report, stop: scan_of(preset, number, report, stop)))
+            scanner = self._scanner
+            self._listing.start(Worker(lambda report, stop: scanner.scan(preset, report, stop)))
         else:
             self._look()
 
@@ -146,6 +151,7 @@ class ConceptPreview(Frame):
         remarks = index.remarks.get(self._number)
         if remarks is not None and remarks.not_taken:
             bad += f" · {not_read(remarks.not_taken)}"
+        bad += left_out_in_words(index, self._number)
         bad += masks_in_words(scan, self._context.draft.get(f"concepts.{self._number}.masks") == "file")
         count = len(self._images)
         self._line.set(plural(count, "1 image{bad}", "{count:,} images{bad}", bad=bad), "text2")
@@ -264,15 +270,3 @@ def whole_with_cut(crop: Crop, file: DataFile, edge: str) -> Image.Image | None:
     dark.paste(image.crop(box), box[:2])
     ImageDraw.Draw(dark).rectangle((box[0], box[1], box[2] - 1, box[3] - 1), outline=edge, width=px(2))
     return dark
-
-
-def _listed_by(concept: Concept) -> tuple[object, ...]:
-    """What the list of images depends on; all else changes only how they are shown."""
-    return (
-        concept.path,
-        concept.subfolders,
-        concept.caption_files,
-        concept.caption_table,
-        concept.masks,
-        concept.resolutions,
-    )

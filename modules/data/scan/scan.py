@@ -62,11 +62,18 @@ def scan(preset: Preset, *, cache: Path | None, report: Report, stop: Stop) -> I
 
 
 def _scan(preset: Preset, cache: Path | None, report: Report, stop: Stop) -> Index:
-    tables, notes = concept_tables(preset, cache, report, stop)
+    return index_from(preset, *concept_tables(preset, cache, report, stop))
+
+
+def index_from(preset: Preset, tables: Mapping[int, ConceptTable], notes: Sequence[Problem]) -> Index:
+    """What the filters of the concepts leave, in buckets.
+
+    Raises:
+        UserError: a concept has nothing left.
+    """
     sources = [source_of(concept, number) for number, concept in enumerate(preset.concepts)]
     left = {number: filtered(table, preset.concepts[number]) for number, table in tables.items()}
-    notes += _left_out(preset, sources, tables, left)
-    return _index(preset, sources, left, notes)
+    return _index(preset, sources, left, [*notes, *_left_out(preset, sources, tables, left)])
 
 
 def concept_tables(
