@@ -59,7 +59,7 @@ class ConceptPreview(Frame):
         self._make_view()
         self.draws = CaptionVariants(self, context)
         self.draws.pack(fill="x")
-        self._line = Label(self, role="text2")
+        self._line = Label(self, role="text2", wrap=True)
         self._line.pack(fill="x", pady=(px(12), px(4)))
         self._grid = VirtualGrid(self, self._paint_cell, cell=CELL, lines=2, on_select=self._choose)
         self._grid.pack(fill="both", expand=True)
