@@ -23,6 +23,7 @@ from modules.data.cache.encoders import Encoders, TextEncoding
 from modules.data.cache.fill import fill_latents, fill_text, find_undecodable, hash_files, pixels_to_tensor
 from modules.data.cache.masks import MaskLoader, contents_of, fill_masks
 from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.cache.streamed import StreamedContents, substitute_of
 from modules.data.image.variants import Content, Variant, latents_key, load_pixels, text_key, variant_of
 from modules.data.image_errors import MissingImage
 from modules.data.index import Index, Item
@@ -32,7 +33,7 @@ from modules.data.source.parallel_read import map_in_threads
 from modules.data.text.captions import caption_for, possible_captions
 from modules.errors import UserError
 from modules.preset.preset import Preset
-from modules.preset.sections.concept import Concept
+from modules.preset.sections.concept import Concept, StreamedConcept
 from modules.sentences.problem import Problem, problem
 from modules.system.devices import is_card, to_device
 from modules.system.seeds import seed_of
@@ -111,9 +112,11 @@ class BatchLoader:
         self.prior, self.kept_answers = preset.prior, preset.kept_answers
         self.encodes_text = False  # from `fill` on: whether some captions are too many to be cached
         self.watch: FileWatch | None = None  # from `fill` on
+        shown = index.shown_concepts()
+        self._streams = bool(shown) and all(isinstance(concept, StreamedConcept) for concept in shown)
         self._masks = MaskLoader(preset.training.masks, cache, self._note_damage)
         self._note, self._noted = note, False
-        self.contents: list[Content] = []  # of each row
+        self.contents: Sequence[Content] = []  # of each row
 
     def fill(self, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> Index:
         """Encode what the cache lacks, and put images aside that cannot be decoded: order epochs by what this returns.
@@ -124,6 +127,9 @@ class BatchLoader:
             UserError: no image is left, or the cache cannot be written.
         """
         watch = self.watch = FileWatch(self.index, self._note, encoded=self.cache_latents)
+        if self._streams:
+            self.contents = StreamedContents(self.index)
+            return self._with_texts(report, stop)
         digests, bad = hash_files(self.index, self.cache.folder, report, stop)
         self.contents = [Content(digest) for digest in digests]
         self._keep(bad)
@@ -137,6 +143,9 @@ class BatchLoader:
         uncached = [row for row in range(len(self.index)) if self._is_live(row)]
         self._keep(find_undecodable(self.index, uncached, self.contents, self.cache, report, stop))
         self._keep(fill_masks(self.index, self.contents, self.cache, report, stop))
+        return self._with_texts(report, stop)
+
+    def _with_texts(self, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> Index:
         if self.cache_text and not stop():
             self.encodes_text = not fill_text(self.index, self.encoders, self.cache, report, stop)
         self.cache.flush()
@@ -270,6 +279,8 @@ class BatchLoader:
         def substitute(row: int, repeat: int) -> int:
             if row in same:
                 return row
+            if self._streams and len(same):
+                return substitute_of(self.index, row, lost, ("instead", self.seed, epoch, self.index.key(row), repeat))
             place = seed_of("instead", self.seed, epoch, self.index[row].key, repeat)
             if not len(same):  # the whole bucket is gone: the whole batch comes from one other
                 first = left[seed_of("instead", self.seed, epoch, self.index[examples[0].row].key) % len(left)]

@@ -195,6 +195,10 @@ class Index:
         """How many images each concept has, by its number."""
         return np.bincount(self.concept_numbers[self._first()], minlength=len(self.concepts))
 
+    def shown_concepts(self) -> list[Concept]:
+        """The concepts that have rows."""
+        return [self.concepts[n] for n in np.flatnonzero(np.bincount(self.concept_numbers)).tolist()]
+
     def shown_of(self) -> np.ndarray:
         """As how many images each concept counts: as `images_of`, where they have no weights."""
         images, first = self.images_of(), self._first()

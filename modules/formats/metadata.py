@@ -169,7 +169,7 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "mixed_precision": {"fp32": "no"}.get(preset.model.dtype, preset.model.dtype), "seed": preset.general.seed,
         "resolution": (preset.resolution, preset.resolution), "enable_bucket": training.buckets,
         "bucket_no_upscale": not training.enlarge, "min_bucket_reso": training.min_side or None,
-        "max_bucket_reso": training.max_side or None, "cache_latents": not any(c.live for c in preset.concepts),
+        "max_bucket_reso": training.max_side or None, "cache_latents": not any(c.live for c in preset.loaded_concepts),
         "clip_skip": preset.model.clip_skip or None,
         "max_token_length": preset.card.chunk_size * preset.model.max_chunks,
         "flip_aug": any(concept.flip for concept in preset.concepts),

@@ -11,7 +11,7 @@ from modules.catalog import FAMILIES, FamilyCard
 from modules.catalog.card import LoraFormat
 from modules.preset.optimizers import AdamW, AnyOptimizer
 from modules.preset.sections.backup import Backup
-from modules.preset.sections.concept import Concept
+from modules.preset.sections.concept import Concept, StreamedConcept
 from modules.preset.sections.general import General
 from modules.preset.sections.method import AnyMethod, Lora
 from modules.preset.sections.model import Model
@@ -129,6 +129,18 @@ class Preset(Section):
         0 where the model can be asked at any time, because what is trained can be taken off it.
         """
         return self.prior.answers if self.method.kind == "full" else 0
+
+    @property
+    def loaded_concepts(self) -> tuple[Concept, ...]:
+        """The concepts as their images are loaded: from the cache, or encoded at each showing."""
+        if self.general.cache_latents:
+            return self.concepts
+        return tuple(StreamedConcept.model_construct(**dict(concept)) for concept in self.concepts)
+
+    @property
+    def caches_texts(self) -> bool:
+        """Whether captions are encoded before the first step, as far as they can be listed."""
+        return self.general.cache_texts and not self.trains_text
 
     @property
     def trains_text(self) -> bool:

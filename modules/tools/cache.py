@@ -38,7 +38,8 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     check_writable(Path(preset.general.cache))
     family = open_family(preset, tell)
     preset = resolved(preset, family)
-    asked = preset
+    general = preset.general.model_copy(update={"cache_latents": True, "cache_texts": True})
+    asked = preset = preset.model_copy(update={"general": general})
 
     def hold() -> None:
         hold_as_planned(CheckContext(asked, family, scan_images(asked, tell, control), tell, control))

@@ -117,14 +117,14 @@ def resident_components(preset: Preset, family: Family, *, encodes_text: bool) -
     resident = {"denoiser", *preset.trained_parts()}
     if not caches_latents(preset, family):
         resident.add("vae")
-    if preset.trains_text or encodes_text:
+    if encodes_text or not preset.caches_texts:
         resident.update(family.text_encoders)
     return resident
 
 
 def caches_latents(preset: Preset, family: Family) -> bool:
     """Whether every image is encoded once, before the first step."""
-    return not family.inpaints and not any(concept.enabled and concept.live for concept in preset.concepts)
+    return not family.inpaints and not any(concept.enabled and concept.live for concept in preset.loaded_concepts)
 
 
 def resolved(preset: Preset, family: Family) -> Preset:

@@ -86,7 +86,7 @@ def _filled(preset: Preset, family: Family, index: Index, cache: Cache, tell: Te
         FamilyEncoders(family),
         cache,
         cache_latents=not family.inpaints,
-        cache_text=not preset.trains_text,
+        cache_text=preset.caches_texts,
         note=lambda what: tell(note(what, level="warning")),
     )
     loader.fill(lambda stage, done, total: tell(Stage(stage, done, total)), control.stop_requested)

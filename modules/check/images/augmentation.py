@@ -29,6 +29,8 @@ def _variants(context: CheckContext, share: ConceptShare) -> Iterator[Finding]:
         return
     if context.family is not None and context.family.inpaints and concept.variants:
         return  # nothing of it is cached
+    if not context.preset.general.cache_latents:
+        return  # nothing at all is
     if concept.live:
         yield Finding("images.live", "info", path, values, [fix("fix.variants-8", {path: 8})])
     elif concept.variants == 1:

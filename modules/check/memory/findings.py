@@ -108,7 +108,7 @@ class MemoryEstimator:
     def _batch_shape(self, preset: Preset) -> BatchShape:
         return BatchShape(
             self._size(preset), self.caption, caches_latents=caches_latents(preset, self.family),
-            caches_text=not preset.trains_text, captions=self.captions,
+            caches_text=preset.caches_texts, captions=self.captions,
         )  # fmt: skip
 
     def _size(self, preset: Preset) -> Bucket:

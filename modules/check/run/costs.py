@@ -8,10 +8,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from modules.check.context import CheckContext
 from modules.check.run.plan import Plan, samplings, times_due, validations
 from modules.check.run.probe import measure
-from modules.check.run.sizes import PNG_SHARE, STEP_NOTES, Sizes, cache_bytes, sizes_of
+from modules.check.run.sizes import PNG_SHARE, STEP_NOTES, Sizes, cache_bytes, latents_bytes, sizes_of
+from modules.data.image.variants import variant_count
+from modules.data.index import Index
+from modules.families import Family
 from modules.messages import Finding, Fix, Severity
 from modules.preset.files.set_option import apply_overrides
 from modules.preset.preset import Preset
@@ -20,11 +25,14 @@ from modules.preset.validate import preset_of
 from modules.sentences.problem import Problem, problem
 from modules.sentences.render import fix
 from modules.system.disks import device_of, free_bytes
+from modules.text import GB
 from modules.trainer.preparation import with_planned
 from modules.trainer.retention.schedule import extent_for
 from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.throughput import Speed, load_speed, shape_of
 
+LARGE_CACHE = GB
+OFTEN = 3  # times that an image is encoded without a cache
 NEARLY_FULL = 0.9  # of what is free now
 FORWARD_SHARE = 1 / 3  # of a step's work: the way back takes twice as long as the way there
 PLANNED = -1.0  # when a speed was measured that was worked out
@@ -49,6 +57,7 @@ def findings(context: CheckContext) -> Iterator[Finding]:
     yield _time(preset, plan, speed, len(index.validation_images())) if speed else _unknown_time()
     cache = cache_bytes(family, preset, index, sizes, plan.steps)
     yield from _disk(context, plan, sizes, cache, plan.steps * speed.step if speed else None)
+    yield from _caching(family, preset, plan, index)
 
 
 # Time -----------------------------------------------------------------------------------------------------------------
@@ -123,6 +132,25 @@ def _times(interval: str, plan: Plan, seconds: float | None) -> int | None:
     if due is not None or seconds is None:
         return due
     return int(seconds / (every.amount * SECONDS[every.unit]))
+
+
+# The cache ------------------------------------------------------------------------------------------------------------
+
+
+def _caching(family: Family, preset: Preset, plan: Plan, index: Index) -> Iterator[Finding]:
+    """A large cache of which nothing is used twice, or images that are encoded again and again without one."""
+    if family.inpaints:
+        return
+    shown, setting = plan.steps * plan.per_step, "general.cache_latents"
+    if not preset.general.cache_latents:
+        times = shown / max(1, plan.images)
+        if times >= OFTEN:
+            yield Finding("costs.encoded-again", "info", setting, {"times": times}, [fix("fix.cache", {setting: True})])
+        return
+    trained = index.training_rows()
+    size, counts = latents_bytes(family, trained), [variant_count(concept) for concept in trained.concepts]
+    if size >= LARGE_CACHE and shown <= np.array(counts)[trained.concept_numbers].sum():
+        yield Finding("costs.read-once", "info", setting, {"size": size}, [fix("fix.stream", {setting: False})])
 
 
 # Disk -----------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from modules.messages import Stage, note
 from modules.methods import attach
 from modules.system.devices import card_module, is_card
 from modules.system.runtime import gc_paused
-from modules.trainer.preparation import compiled, open_family
+from modules.trainer.preparation import caches_latents, compiled, open_family
 from modules.trainer.run_folder.throughput import Speed, load_speed, save_speed, shape_of
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.out_of_memory import use_gradient_checkpointing
@@ -38,9 +38,10 @@ def measure(context: CheckContext, denoiser: int) -> Speed | None:
     # A family of its own: what a method attaches to it must not be there for the other rooms.
     family = open_family(preset, lambda event: None)
     items = _items(index, preset.training.batch_size)
-    batch = example_batch(family, items, caches_latents=not family.inpaints, caches_text=not preset.trains_text)
+    cached = caches_latents(preset, family)
+    batch = example_batch(family, items, caches_latents=cached, caches_text=preset.caches_texts)
     method = attach(family, preset)
-    held = method.modified_components | {"denoiser"} | ({"vae"} if family.inpaints else set())
+    held = method.modified_components | {"denoiser"} | (set() if cached else {"vae"})
     family.unload(*(set(family.component_names) - held - (set(family.text_encoders) if batch.text is None else set())))
     use_gradient_checkpointing(family, method.modified_components | {"denoiser"}, preset.training.checkpointed)
     if preset.general.compiles:  # within the steps that warm up: all of them have one size

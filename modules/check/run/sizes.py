@@ -120,8 +120,8 @@ def _model_bytes(preset: Preset, parts: dict[str, tuple[int, int]], trained: lis
 
 def cache_bytes(family: Family, preset: Preset, index: Index, sizes: Sizes, steps: int) -> int:
     """What is encoded of these images and captions, and answered by the base, if nothing of it was there before."""
-    latents = 0 if family.inpaints else _latents(family, index)
-    texts = 0 if preset.trains_text else _texts(family, index, sizes)
+    latents = 0 if family.inpaints else latents_bytes(family, index)
+    texts = 0 if not preset.caches_texts else _texts(family, index, sizes)
     return latents + texts + _answers(family, preset, sizes, steps) + IMAGE_NOTES * len(index) + CACHE_FILES
 
 
@@ -135,7 +135,7 @@ def _answers(family: Family, preset: Preset, sizes: Sizes, steps: int) -> int:
     return latents + (prompts + 1) * (sizes.text + sizes.text_record)
 
 
-def _latents(family: Family, index: Index) -> int:
+def latents_bytes(family: Family, index: Index) -> int:
     """Latents are kept in fp32: (C, h, w) for each way an image may be seen."""
     sides = np.array(index.buckets, dtype=np.int64) // family.downscale
     looks = np.array([variant_count(concept) for concept in index.concepts], dtype=np.int64)

@@ -251,7 +251,8 @@ def _index(preset: Preset, sources: list[Source], tables: Mapping[int, ConceptTa
     notes = [*notes, *_missing_caption_notes(preset, sources, tables)]
     bad = [each for table in tables.values() for each in table.bad]
     counts = [tables[number].shown if number in tables else 0 for number in range(len(preset.concepts))]
-    concepts = balanced(preset.concepts, counts) if preset.prior.balance else preset.concepts
+    loaded = preset.loaded_concepts
+    concepts = balanced(loaded, counts) if preset.prior.balance else loaded
     table = _per_resolution(_joined(preset, tables), preset, bucket_table)
     remarks = {number: each.remarks for number, each in tables.items()}
     index = Index(table, concepts, sources, bucket_table.all, bad=bad, notes=notes, remarks=remarks)

@@ -276,3 +276,11 @@ class Concept(FilterSettings, ImageSettings, TagSettings):
     def plain(self) -> Concept:
         """The same without any chance in its pictures: for what is to be looked at, not learnt from."""
         return self.model_copy(update=PLAIN)
+
+
+class StreamedConcept(Concept):
+    """A concept as it is loaded where latents are not cached: every image is encoded when its turn comes."""
+
+    @property
+    def live(self) -> bool:
+        return True

@@ -22,10 +22,23 @@ class General(Section):
     folder."""
     cache: str = Setting(
         "", "Cache folder", scope="machine", widget="folder", level="expert",
-        aliases="cache_dir, cache_latents_to_disk, cache_text_encoder_outputs, cache_vae_outputs, latent cache",
+        aliases="cache_dir, cache_vae_outputs, latent cache, cache folder",
     )  # fmt: skip
     """Where encoded images (latents) and captions are kept, to be used again by later runs. Empty: a folder "cache" in
     the workspace."""
+    cache_latents: bool = Setting(
+        True, "Cache images", level="expert",
+        aliases="cache_latents, cache_latents_to_disk, latent_caching, no cache, stream, streaming, on the fly",
+    )  # fmt: skip
+    """Encode every image before the first step and keep the latents. Off: each is encoded when its turn comes, and
+    nothing is kept. That keeps the VAE in memory and takes time at each step, but none before the first, and no disk:
+    for image sets that are shown once. Validation images are cached all the same: they are shown again and again."""
+    cache_texts: bool = Setting(
+        True, "Cache captions", level="expert",
+        aliases="cache_text_encoder_outputs, text_encoder_caching, no cache, stream, streaming, on the fly",
+    )  # fmt: skip
+    """Encode every caption before the first step and keep the result. Off: captions are encoded when their turn comes,
+    which keeps the text encoders in memory. Where captions vary too much to be listed, they are not cached anyway."""
     cache_limit: float = Setting(
         0.0, "Cache limit", ge=0, le=1_000_000, unit="GB", scope="machine", level="expert", zero="none",
         aliases="cache size, disk space, max cache size",

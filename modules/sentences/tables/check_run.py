@@ -201,6 +201,13 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "first."),
     "costs.disk:full": ("The run needs about {needed:bytes} on the disk with {folder}, and {free:bytes} are free.",
         "The disk would be full before the end. Free some space, choose another folder, or write less."),
+    "costs.read-once": ("The cache of images would take {size:bytes}, and hardly anything in it is used twice.",
+        "A run that shows each image once can encode it when its turn comes: no disk, and no time before the first "
+        "step. The VAE then stays in memory."),
+    "costs.encoded-again": ("Each image is encoded about {times:.2g} times, because images are not cached.",
+        "That takes time at each step, and keeps the VAE in memory."),
+    "fix.stream": ("Encode each when its turn comes", ""),
+    "fix.cache": ("Cache images", ""),
     "output.exists": ("{file} exists already.", "Choose another name, or add --overwrite."),
     "fix.one-backup": ("Keep one backup", ""),
     "fix.no-models-on-the-way": ("Save no models on the way", ""),

@@ -134,6 +134,21 @@ def test_a_cache_that_is_there_already_does_not_stop_a_run(tmp_path: Path, monke
 # Time -----------------------------------------------------------------------------------------------------------------
 
 
+def test_what_is_shown_once_needs_no_cache_and_what_is_shown_often_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(costs, "LARGE_CACHE", 1)  # bytes
+    once = ("training.steps=8", "training.batch_size=2", "concepts.0.flip=false")  # 16 images
+    found = told(values(tmp_path, *once))
+    assert not mended(validate(values(tmp_path, *once)), found["costs.read-once"]).general.cache_latents
+    assert "costs.read-once" not in told(values(tmp_path, *once, "training.steps=9"))
+    off = (*once, "general.cache_latents=false")
+    assert not {"costs.read-once", "costs.encoded-again"} & set(told(values(tmp_path, *off)))
+    assert told(values(tmp_path, *off, "training.steps=24"))["costs.encoded-again"].title.startswith(
+        "Each image is encoded about 3 times"
+    )
+
+
 def test_before_the_first_run_nobody_knows(tmp_path: Path) -> None:
     finding = told(values(tmp_path))["costs.time"]
     assert "is not known" in finding.title
