@@ -12,6 +12,7 @@ from app import commands
 from app.preset_options import add_preset
 from app.tool_commands import add_tool
 from modules.errors import UserError, system_error
+from modules.exchange.out import programs
 from modules.messages import Failed
 from modules.tools import TOOLS, Tool
 from modules.wire import encode
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     for tool in TOOLS.values():
         _tool(add_parser, tool)
     _import(add_parser)
+    _export(add_parser)
     _settings(add_parser)
     _tools(add_parser)
     # The start script does this one itself, before Python runs; it stands here for the help.
@@ -111,6 +113,20 @@ def _import(add_parser: AddParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="JSON, TOML, a command line in a text file, or a LoRA")
     command.add_argument("-o", "--out", type=Path, metavar="PRESET", help="write a preset, or with folders a project")
     command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
+
+
+def _export(add_parser: AddParser) -> None:
+    text = "Write a preset as a command of sd-scripts (kohya) or as OneTrainer's JSON, and say what they do not have."
+    command = _command(add_parser, "export", commands.export_settings, "write settings for another program", text)
+    add_preset(command)
+    command.add_argument("--as", dest="program", required=True, choices=programs.PROGRAMS, help="which program")
+    command.add_argument(
+        "--shell", choices=("posix", "windows"), default=programs.OWN_SHELL,
+        help=f"whose quoting a command gets: that of Linux, or of a batch file ({programs.OWN_SHELL})",
+    )  # fmt: skip
+    out = "write the files into this folder; without it the first of them is printed"
+    command.add_argument("-o", "--out", type=Path, metavar="FOLDER", help=out)
+    command.add_argument("--overwrite", action="store_true", help="replace files that are there")
 
 
 def _settings(add_parser: AddParser) -> None:

@@ -16,9 +16,11 @@ from app.tool_commands import message_of
 from modules.catalog.gpus import GPUS, gpu_named
 from modules.errors import UserError
 from modules.exchange import reading
+from modules.exchange.out import programs
 from modules.exchange.writing import write
 from modules.messages import CheckPreset, Job, Train
 from modules.preset.paths import get, put
+from modules.preset.validate import preset_of
 from modules.sentences.problem import problem
 from modules.sentences.render import PLAIN
 
@@ -67,6 +69,20 @@ def import_settings(options: Options) -> int:
         write(imported, options.out, overwrite=options.overwrite)
         written = problem("import.written", file=options.out)
         sys.stdout.write(f"{PLAIN.what(written)}\n")
+    return 0
+
+
+def export_settings(options: Options) -> int:
+    """A preset as another program has it; and what that program has nothing for."""
+    exported = programs.export(preset_of(preset_values(options, trains=False)), options.program, options.shell)
+    said = "".join(f"{PLAIN.line(each)}\n" for each in exported.missing) + f"{PLAIN.what(exported.summary)}\n"
+    if options.out:
+        paths = programs.write(exported, options.out, overwrite=options.overwrite)
+        written = "".join(f"{PLAIN.what(problem('export.written', file=path))}\n" for path in paths)
+        sys.stdout.write(said + written)
+        return 0
+    sys.stderr.write(said)
+    sys.stdout.write(next(iter(exported.files.values())))
     return 0
 
 

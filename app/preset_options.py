@@ -56,8 +56,11 @@ def _add_set(command: argparse.ArgumentParser) -> None:
     )
 
 
-def preset_values(options: Options) -> Values:
-    """The values of the preset with the options over them; every problem of the file and the options at once."""
+def preset_values(options: Options, *, trains: bool = True) -> Values:
+    """The values of the preset with the options over them; every problem of the file and the options at once.
+
+    `trains`: whether they are to be trained with, which takes images.
+    """
     path = _preset_path(options.preset)
     refuse_foreign(path)
     loaded = store.load(path)
@@ -67,13 +70,13 @@ def preset_values(options: Options) -> Values:
             values.get("concepts"), [concept_path(folder) for folder in options.concept]
         )
         problems = [problem for problem in problems if not problem.path.startswith("concepts.")]
-    if options.workspace:
+    if getattr(options, "workspace", None):
         put(values, "general.workspace", str(options.workspace.expanduser().absolute()))
     if getattr(options, "name", ""):
         put(values, "general.name", options.name)
     values, wrong = apply_valid_overrides(values, options.set)
     problems.extend(wrong)
-    return _values_of(rules.validate(values, tuple(problems)))
+    return _values_of(rules.validate(values, tuple(problems), trains=trains))
 
 
 def _concepts_with_folders(given: Any, folders: list[str]) -> list[Values]:

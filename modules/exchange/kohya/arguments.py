@@ -10,7 +10,7 @@ from typing import Any
 from modules.catalog import FAMILIES
 from modules.exchange import schedules
 from modules.exchange.imported import Imported, Intake
-from modules.exchange.kohya.data import put_concepts, put_samples, put_sizes, tables_of
+from modules.exchange.kohya.data import put_concepts, put_samples, put_sizes, tables_of, with_file_of_sets
 from modules.exchange.kohya.names import DEFAULTS, KINDS, MODULES, SCRIPTS, WITHOUT
 from modules.exchange.kohya.network import put_network
 from modules.exchange.kohya.objective import put_objective
@@ -18,6 +18,11 @@ from modules.exchange.optimizers import kind_of_name, plain_name, put_optimizer,
 from modules.preset.paths import Values
 from modules.sentences.problem import problem
 
+ENCODER_FILES = {  # their options for the files of text encoders, by our settings
+    "flux1": {"text_encoder_1": "clip_l", "text_encoder_2": "t5xxl"}, "chroma": {"text_encoder_1": "t5xxl"},
+    "sd3": {"text_encoder_1": "clip_l", "text_encoder_2": "clip_g", "text_encoder_3": "t5xxl"},
+    "anima": {"text_encoder_1": "qwen3"},
+}  # fmt: skip
 XL = re.compile(r"xl(?![a-z])|pony|illustrious|noob|animagine|sdxl|juggernaut", re.IGNORECASE)
 
 
@@ -58,8 +63,9 @@ def read(
     _optimizer(intake)
     _schedule(intake)
     put_objective(intake)
+    tables = with_file_of_sets(intake, tables, folder)
     put_sizes(intake, tables)
-    put_concepts(intake, tables, folder)
+    put_concepts(intake, tables)
     put_samples(intake, folder)
     _intervals(intake)
     return intake.finish(WITHOUT)
@@ -78,8 +84,7 @@ def _model(intake: Intake, script: str) -> None:
         intake.note("import.no-family", name=script or name)
     if source:
         intake.put("model.source", source, "pretrained_model_name_or_path")
-    if intake.text("vae"):
-        intake.put("model.vae", intake.text("vae"), "vae")
+    _other_files(intake, family)
     precision = intake.text("mixed_precision")
     dtype = {"fp16": "fp16", "bf16": "bf16", "no": "fp32"}.get(precision)
     if intake.yes("full_bf16") and not _adapts(intake):
@@ -93,6 +98,14 @@ def _model(intake: Intake, script: str) -> None:
                    why=None if on else problem("import.memory-plan"))  # fmt: skip
     if intake.has("seed") and intake.whole("seed") > 0:
         intake.put("general.seed", intake.whole("seed"), "seed")
+
+
+def _other_files(intake: Intake, family: str) -> None:
+    """The VAE and the text encoders, where they are named."""
+    vae = "ae" if family in ("flux1", "chroma") and intake.has("ae") else "vae"
+    for ours, theirs in {"vae": vae, **ENCODER_FILES.get(family, {})}.items():
+        if intake.text(theirs):
+            intake.put(f"model.{ours}", intake.text(theirs), theirs)
 
 
 def _text(intake: Intake, family: str) -> None:
@@ -125,6 +138,8 @@ def _family(intake: Intake, script: str, source: str) -> tuple[str, str]:
     module, base = intake.text("network_module").rpartition(".")[2], intake.text("base_model_version")
     flag = next((name for name in FLAGS if intake.yes(name)), "")
     by_script = [start for start in sorted(SCRIPTS, key=len, reverse=True) if script.startswith(start)]
+    if intake.text("model_type") == "chroma":
+        return "chroma", "model_type"
     if module in MODULES:
         return MODULES[module], "network_module"
     if flag:

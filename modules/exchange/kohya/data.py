@@ -99,10 +99,15 @@ def _datasets(tables: Values) -> list[Values]:
 # Subsets --------------------------------------------------------------------------------------------------------------
 
 
-def put_concepts(intake: Intake, tables: Values, folder: Path | None) -> None:
-    """A concept for each subset; without any folder, one that says how all are to be read."""
+def with_file_of_sets(intake: Intake, tables: Values, folder: Path | None) -> Values:
+    """The tables, or those of the file that the arguments name: of sizes and of subsets alike."""
     if not _datasets(tables) and intake.has("dataset_config"):
-        tables = _dataset_file(intake, folder)
+        return _dataset_file(intake, folder)
+    return tables
+
+
+def put_concepts(intake: Intake, tables: Values) -> None:
+    """A concept for each subset; without any folder, one that says how all are to be read."""
     own = {name: intake.given[name] for name in SUBSET if intake.has(name)}
     number = 0
     for number, (subset, prefix) in enumerate(_subsets(intake, tables), 1):

@@ -14,7 +14,8 @@ DEFAULTS: dict[str, Any] = {
     "bucket_no_upscale": False, "keep_tokens": 0, "caption_separator": ",", "caption_extension": ".caption",
     "caption_dropout_rate": 0.0, "caption_tag_dropout_rate": 0.0, "caption_dropout_every_n_epochs": 0,
     "token_warmup_min": 1, "token_warmup_step": 0, "num_repeats": 1, "timestep_sampling": "sigma",
-    "sigmoid_scale": 1.0, "discrete_flow_shift": 3.0, "guidance_scale": 3.5, "num_vectors_per_token": 1,
+    "sigmoid_scale": 1.0, "discrete_flow_shift": 3.0, "training_shift": 1.0,
+    "guidance_scale": 3.5, "num_vectors_per_token": 1,
     "logit_mean": 0.0, "logit_std": 1.0, "mode_scale": 1.29, "sample_sampler": "ddim", "noise_offset": 0.0,
     "gradient_checkpointing": False,
 }  # fmt: skip

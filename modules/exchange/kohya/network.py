@@ -18,6 +18,7 @@ SWITCHES = {
     "lokr": (("decompose_both", "decompose_both"), ("use_tucker", "tucker"), ("use_cp", "tucker")),
     "loha": (("use_tucker", "tucker"), ("use_cp", "tucker")),
 }  # fmt: skip
+MODULATION = ("img_mod_dim", "txt_mod_dim", "single_mod_dim")  # of FLUX: 0 leaves these layers out
 NO_MORE = (
     "train_norm", "rescaled", "bypass_mode", "use_scalar", "train_t5xxl", "split_qkv", "ggpo_beta",
     "block_lr_zero_threshold", "conv_block_dims", "conv_block_alphas", "in_dims", "rs_lora", "unbalanced",
@@ -97,7 +98,8 @@ def _layers(intake: Intake, options: Values) -> None:
     lycoris, preset = module.startswith("lycoris"), str(options.get("preset") or "full")
     layers = LYCORIS_PRESETS.get(preset, "attention-mlp") if lycoris else "attention-mlp"
     if FAMILIES[intake.family].is_flow:
-        whole = module.endswith("_flux") or layers not in FAMILIES[intake.family].layer_sets
+        without = all(as_number(options.get(name)) == 0 for name in MODULATION)
+        whole = (module.endswith("_flux") and not without) or layers not in FAMILIES[intake.family].layer_sets
         intake.put("method.layers", "all" if whole else layers)
         return
     intake.put("method.layers", layers)

@@ -74,8 +74,9 @@ def _pyramid(intake: Intake) -> None:
 
 
 def _flow(intake: Intake) -> None:
-    """How rectified flows draw their timesteps."""
+    """How rectified flows draw their timesteps. Stable Diffusion 3 has a shift of its own there, which is 1."""
     kind, scheme = intake.text("timestep_sampling"), intake.text("weighting_scheme")
+    shift = "training_shift" if intake.family == "sd3" else "discrete_flow_shift"
     if kind in ("sigmoid", "shift", "flux_shift"):
         intake.put(f"{TIMES}.kind", "logit_normal", "timestep_sampling", why=problem("import.sigmoid-of-normal"))
         intake.take(f"{TIMES}.spread", "sigmoid_scale")
@@ -89,6 +90,6 @@ def _flow(intake: Intake) -> None:
     if kind == "flux_shift":
         intake.put(f"{TIMES}.dynamic_shift", True)
     elif kind in ("shift", "sigma"):
-        intake.take(f"{TIMES}.shift", "discrete_flow_shift")
+        intake.take(f"{TIMES}.shift", shift)
     if FAMILIES[intake.family].guidance_embed:
         intake.take("objective.embedded_guidance", "guidance_scale")

@@ -19,6 +19,12 @@ CONCEPT: dict[str, Any] = {
     "image.resolution_override": "512", "text.caps_randomize_mode": "capslock, title, first, random",
 }  # fmt: skip
 SAMPLE: dict[str, Any] = {"enabled": True, "seed": 42, "diffusion_steps": 20, "cfg_scale": 7.0}
+SCHEDULERS = {  # its names -> our sampler and spacing
+    "DDIM": ("ddim", "default"), "EULER": ("euler", "default"), "EULER_A": ("euler_a", "default"),
+    "DPMPP": ("dpmpp_2m", "default"), "DPMPP_SDE": ("dpmpp_2m_sde", "default"), "UNIPC": ("unipc", "default"),
+    "EULER_KARRAS": ("euler", "karras"), "DPMPP_KARRAS": ("dpmpp_2m", "karras"),
+    "DPMPP_SDE_KARRAS": ("dpmpp_2m_sde", "karras"), "UNIPC_KARRAS": ("unipc", "karras"),
+}  # fmt: skip
 KINDS = {"STANDARD": "train", "VALIDATION": "validation", "PRIOR_PREDICTION": "prior"}
 EFFECTS = ("rotate", "brightness", "contrast", "saturation", "hue")
 WITHOUT = {
@@ -173,7 +179,9 @@ def put_samples(intake: Intake, given: Any, folder: Path | None) -> None:
 
 def _sampler(own: Intake, to: str) -> None:
     name = own.text("noise_scheduler")
-    known = sampler_named(name.replace("_A", "_a").lower()) if name else None
+    sampler, spacing = SCHEDULERS.get(name, ("", ""))
+    own_name = {"sampler": sampler, "spacing": spacing} if sampler else None
+    known = own_name or (sampler_named(name.lower()) if name else None)
     for setting, value in (known or {}).items():
         own.put(f"{to}.{setting}", value, "noise_scheduler")
     if name and not known:
