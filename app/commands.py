@@ -78,8 +78,8 @@ def export_settings(options: Options) -> int:
     said = "".join(f"{PLAIN.line(each)}\n" for each in exported.missing) + f"{PLAIN.what(exported.summary)}\n"
     if options.out:
         paths = programs.write(exported, options.out, overwrite=options.overwrite)
-        written = "".join(f"{PLAIN.what(problem('export.written', file=path))}\n" for path in paths)
-        sys.stdout.write(said + written)
+        written = [problem("export.written", file=path) for path in paths]
+        sys.stdout.write(said + "".join(f"{PLAIN.what(each)}\n" for each in written))
         return 0
     sys.stderr.write(said)
     sys.stdout.write(next(iter(exported.files.values())))
