@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from app import commands
-from app.preset_options import add_preset
+from app.preset_options import add_preset, add_run
+from app.queue.parser import add_queue
 from app.tool_commands import add_tool
 from modules.errors import UserError, system_error
 from modules.exchange.out import programs
@@ -62,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     _check(add_parser)
     for tool in TOOLS.values():
         _tool(add_parser, tool)
+    add_queue(add_parser, _events_option)
     _import(add_parser)
     _export(add_parser)
     _settings(add_parser)
@@ -75,17 +77,7 @@ def _train(add_parser: AddParser) -> None:
     command = _command(add_parser, "train", commands.train, "train a model", "Train, with samples on the way.")
     add_preset(command)
     _events_option(command)
-    command.add_argument("--name", default="", metavar="RUN", help="name of the run, its folder and its files")
-    share = "train although another run has the graphics card: both are slower then, or fail"
-    command.add_argument("--share-card", action="store_true", help=share)
-    command.add_argument(
-        "--resume",
-        nargs="?",
-        const="newest",
-        default="",
-        metavar="RUN",
-        help="continue the newest run of this name from its last backup, or the run in this folder",
-    )
+    add_run(command)
 
 
 def _check(add_parser: AddParser) -> None:

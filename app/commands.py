@@ -11,14 +11,14 @@ import sys
 from collections.abc import Callable
 
 from app import manual
-from app.preset_options import preset_values
+from app.preset_options import preset_values, run_of
 from app.tool_commands import message_of
 from modules.catalog.gpus import GPUS, gpu_named
 from modules.errors import UserError
 from modules.exchange import reading
 from modules.exchange.out import programs
 from modules.exchange.writing import write
-from modules.messages import CheckPreset, Job, Train
+from modules.messages import CheckPreset, Job
 from modules.preset.paths import get, put
 from modules.preset.validate import preset_of
 from modules.sentences.problem import problem
@@ -30,10 +30,10 @@ Options = argparse.Namespace
 
 def train(options: Options) -> int:
     """One run, to its end."""
-    values = preset_values(options)
-    if get(values, "validation.then") == "pause":  # nobody is there to go on
-        put(values, "validation.then", "tell")
-    return _run_job(Train(values, options.resume, options.share_card), options)
+    job = run_of(options)
+    if get(job.preset, "validation.then") == "pause":  # nobody is there to go on
+        put(job.preset, "validation.then", "tell")
+    return _run_job(job, options)
 
 
 def check(options: Options) -> int:

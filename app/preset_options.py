@@ -10,6 +10,7 @@ from app.flags import absolute_if_exists
 from modules.catalog import FAMILIES
 from modules.errors import UserError
 from modules.exchange.reading import refuse_foreign
+from modules.messages import Train
 from modules.preset.files import store
 from modules.preset.files.set_option import apply_overrides, apply_valid_overrides
 from modules.preset.paths import Values, put
@@ -36,6 +37,26 @@ def add_preset(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--workspace", type=Path, metavar="DIR", help="the folder that holds every run (workspace)")
     _add_set(command)
+
+
+def add_run(command: argparse.ArgumentParser) -> None:
+    """How a run is called, where it goes on, and whether it shares the card."""
+    command.add_argument("--name", default="", metavar="RUN", help="name of the run, its folder and its files")
+    share = "train although another run has the graphics card: both are slower then, or fail"
+    command.add_argument("--share-card", action="store_true", help=share)
+    command.add_argument(
+        "--resume",
+        nargs="?",
+        const="newest",
+        default="",
+        metavar="RUN",
+        help="continue the newest run of this name from its last backup, or the run in this folder",
+    )
+
+
+def run_of(options: Options) -> Train:
+    """The run that the options ask for; every problem of the file and the options at once."""
+    return Train(preset_values(options), options.resume, options.share_card)
 
 
 def add_preset_or_model(command: argparse.ArgumentParser) -> None:

@@ -107,6 +107,12 @@ class QueueRunner:
         return self._underway is not None
 
     @property
+    def title(self) -> str:
+        """Of the entry that is done now; "" for none."""
+        underway = self._underway
+        return underway.entry.title if underway else ""
+
+    @property
     def wanted(self) -> bool:
         """Whether something is left to do here: the host stays for it."""
         return self._underway is not None or self._wanted

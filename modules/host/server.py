@@ -107,6 +107,10 @@ class Host:
     def has_window(self) -> bool:
         return self._client is not None
 
+    def expect_nobody(self) -> None:
+        """It was started for the queue alone, and by no window."""
+        self._expected_until = 0.0
+
     def quit(self, seconds: float | None = None) -> None:
         """End, once the job has stopped with a backup; by force after so many seconds, if any."""
         self._ending, self._seconds = True, seconds

@@ -49,7 +49,7 @@ def begin(job):
     if name == "dies": os._exit(7)
     if name == "fails":
         name = ""
-        return say(Failed("wrong", "the log", problems=[problem("training.nan", step=3)]))
+        return say(Failed("wrong", "the log", problems=[problem("run.busy")]))
     say(Started(str(run), 9, 1, 9), Progress(4, 9, 1, 1, losses=[[4, 0.5]], smooth_loss=0.5, seconds_left=1.0))
     if name != "long": end()
 for line in sys.stdin:
@@ -129,7 +129,7 @@ def test_a_night_of_twenty_runs_with_a_failure_in_the_middle(
     by_title = {entry.title: entry for entry in queue.entries()}
     assert by_title["fails"].state == "failed"
     assert by_title["fails"].details == "the log"
-    assert by_title["fails"].problems[0].code == "training.nan"
+    assert by_title["fails"].problems[0].code == "run.busy"
     assert by_title["Grid"].state == "skipped"
     assert {by_title[f"run {n}"].state for n in range(18)} == {"finished"}
     last = by_title["last"]

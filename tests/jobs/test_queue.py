@@ -175,9 +175,9 @@ def test_what_fails_holds_up_nothing_but_what_waits_for_it(queue: Queue, owner: 
     queue.set_after(b, a)
     queue.set_after(c, b)
     assert begun(queue, owner).id == a
-    queue.finish(a, "failed", problems=[problem("training.nan", step=9)], details="the log")
+    queue.finish(a, "failed", problems=[problem("run.busy")], details="the log")
     assert states(queue) == {"a": "failed", "b": "skipped", "c": "skipped", "d": "waiting"}
-    assert queue.entry(a).problems == [problem("training.nan", step=9)]
+    assert queue.entry(a).problems == [problem("run.busy")]
     assert queue.entry(b).problems == [problem("queue.after-failed", title="a")]
     assert begun(queue, owner).id == d
     queue.retry(a)

@@ -1,0 +1,1 @@
+"""The queue on the command line: put into line, ordered, run without a window."""
