@@ -95,7 +95,12 @@ class GridTab(Page):
     # Which grid -------------------------------------------------------------------------------------------------------
 
     def reveal(self, path: str) -> None:
-        """A grid around a step of a run: "FOLDER@1000"; of a folder alone its usual grid."""
+        """A grid around a step of a run: "FOLDER@1000"; of a folder alone its usual grid; of several, one a line, those
+        side by side.
+        """  # noqa: D205 - one sentence
+        if "\n" in path:
+            self._side_by_side(path.splitlines())
+            return
         folder, _, step = path.rpartition("@")
         if folder and step.isdecimal() and Path(folder).is_dir():
             self._usual(Path(folder), around=int(step))
@@ -121,6 +126,16 @@ class GridTab(Page):
             settings = usual_grid(run)
             if around >= 0:
                 settings = settings.model_copy(update={"column_values": tuple(steps_around(run, around))})
+            values = settings.model_dump(mode="json")
+            return values, planned(values)
+
+        self._look(made)
+
+    def _side_by_side(self, folders: list[str]) -> None:
+        def made() -> tuple[Values, ShownGrid]:
+            settings = usual_grid(Path(folders[0])).model_copy(
+                update={"columns": "run", "column_values": tuple(folders)}
+            )
             values = settings.model_dump(mode="json")
             return values, planned(values)
 

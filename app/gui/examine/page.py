@@ -82,7 +82,7 @@ class ExaminePage(Page):
         self.front.hidden()
 
     def reveal(self, path: str) -> None:
-        """A run, or a step of it as "FOLDER@1000": its grid."""
+        """A run, or a step of it as "FOLDER@1000": its grid; several runs, one a line: side by side."""
         self.turn(GRID)
         self.grid.reveal(path)
 

@@ -26,6 +26,7 @@ def group_name(group: str) -> str:
 
 def tried_in(entries: Sequence[Entry]) -> dict[str, tuple[Any, ...]]:
     """The values of each setting that some runs try, in their order."""
+    entries = sorted(entries, key=lambda entry: entry.id)
     paths = dict.fromkeys(path for entry in entries for path in entry.changes)
     return {path: unique([entry.changes[path] for entry in entries if path in entry.changes]) for path in paths}
 

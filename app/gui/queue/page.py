@@ -9,6 +9,7 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.enqueue import enqueue, run_entry, turn
+from app.gui.jobs.trial_groups import group_name
 from app.gui.kit import (
     Button,
     Card,
@@ -27,6 +28,7 @@ from app.gui.queue.menu import EntryActs
 from app.gui.queue.rows import OWN, OwnRun, counts_text, items_of
 from app.gui.run_control import fix_first, no_images
 from app.gui.session.number_format import stage_text
+from app.gui.trials.results import Results
 from modules.errors import UserError
 from modules.jobs.entry import Entry
 from modules.jobs.queue import WhenDone
@@ -44,15 +46,26 @@ class QueuePage(Page):
         super().__init__(master, context)
         self.acts = EntryActs(context, self.show_results)
         self._built = False
+        self.results: Results | None = None  # in place of the list
 
     def build(self) -> Iterator[None]:
-        controls, self.line = header_of(self)
+        self.controls, self.line = header_of(self)
+        controls = self.controls
         self.rest = Button(controls, "", self._turn, kind="quiet", image="pause")
         self.rest.pack(side="left", padx=(0, px(8)))
         Button(controls, tr("Try values"), self.context.try_values, image="list-checks").pack(side="left")
         self.add = Button(controls, tr("Add this run"), self.add_run, kind="primary", image="list-plus")
         self.add.pack(side="left", padx=(px(8), 0))
         yield
+        self.back, _ = header_of(self)
+        Button(self.back, tr("Back to queue"), self.show_list, kind="quiet", image="list-ordered").pack(side="left")
+        Button(self.back, tr("Export"), lambda: self.results and self.results.export(), image="download").pack(
+            side="left", padx=px(8)
+        )
+        Button(self.back, tr("Open as grid"), lambda: self.results and self.results.as_grid(), image="grid-3x3").pack(
+            side="left"
+        )
+        self.back.pack_forget()
         self.queue = Frame(self)
         self.queue.pack(fill="both", expand=True)
         self.notice = Notice(self.queue)
@@ -98,6 +111,9 @@ class QueuePage(Page):
         """As the queue is now; cheap where nothing has changed."""
         if not self._built:
             return
+        if self.results is not None:
+            self._refresh_results(self.results)
+            return
         jobs, own = self.context.jobs, self.own_run()
         self.list.show(items_of(jobs.entries, own, jobs.on, time.time()))
         self.line.set(counts_text(jobs.entries, own) or tr("What comes after what"))
@@ -110,6 +126,18 @@ class QueuePage(Page):
         if not front.winfo_manager():
             front.pack(fill="both", expand=True, padx=px(20), pady=(px(2), px(14)))
         self.add.disable(self.why_not())
+
+    def _refresh_results(self, results: Results) -> None:
+        if not results.outcomes.entries:  # removed, perhaps by another window
+            self.show_list()
+            return
+        self.line.set(f"{group_name(results.outcomes.group)}: {results.words}")
+        if results.refresh() and not self._pending:
+            self._pending = self.after(1, self._read_on)
+
+    def _read_on(self) -> None:
+        self._pending = ""
+        self.refresh()
 
     def _show_state(self, own: bool) -> None:
         jobs = self.context.jobs
@@ -168,9 +196,35 @@ class QueuePage(Page):
             if added:
                 self.list.mark(added[-1].id)
 
+    def reveal(self, path: str) -> None:
+        """The table of a set of tried values, by its id; "list": the list."""
+        if any(entry.group == path for entry in self.context.jobs.entries):
+            self.show_results(path)
+        else:
+            self.show_list()
+
     def show_results(self, group: str) -> None:
         """The table of a set of tried values, in place of the list."""
-        self.context.go("queue", group)
+        self._forget_results()
+        self.queue.pack_forget()
+        self.controls.pack_forget()
+        self.back.pack(side="right", before=self.line)
+        self.results = Results(self, self.context, group)
+        self.results.pack(fill="both", expand=True, padx=px(20), pady=(px(2), px(14)))
+        self.refresh()
+
+    def show_list(self) -> None:
+        """The queue itself."""
+        self._forget_results()
+        self.back.pack_forget()
+        self.controls.pack(side="right", before=self.line)
+        self.queue.pack(fill="both", expand=True)
+        self.refresh()
+
+    def _forget_results(self) -> None:
+        if self.results is not None:
+            self.results.destroy()
+            self.results = None
 
     def _entries(self, key: Any) -> list[Entry]:
         """Those that a row stands for."""
