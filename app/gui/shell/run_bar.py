@@ -28,6 +28,7 @@ from modules.tools import TOOLS
 
 HEIGHT = 60
 CAPTIONS_FROM = 1200  # pixels of the window from which icons have words under them
+WORDS_FROM = 1400  # from which "Add to queue" is written
 CALM_S = 0.5
 
 
@@ -57,7 +58,7 @@ class RunBar(Frame):
         Divider(self).pack(side="top", fill="x")
         self.start = Button(self, tr("Start training"), self.toggle, kind="primary", image="play", width=154, height=36)
         self.start.pack(side="left", padx=(px(16), px(10)))
-        self.queue = Button(self, "", starting.enqueue, kind="icon", image="list-plus", height=36)
+        self.queue = Button(self, "", starting.enqueue, kind="icon", image="list-plus", height=34)
         self.queue.pack(side="left", padx=(0, px(10)))
         self.problems = Button(self, "", actions.problem, kind="alarm", image="circle-alert", height=36)
         self.again = Button(self, tr("Try again"), job.pause_or_continue, kind="notice", image="rotate-ccw", height=36)
@@ -195,12 +196,14 @@ class RunBar(Frame):
         self.start.enable()
 
     def _show_queue(self) -> None:
-        """In words where Start is taken by a run, and the settings are no longer those of that run."""
-        other = self._queueing.other_settings
-        self.queue.set(
-            tr("Add to queue") if other else "", kind="plain" if other else "icon",
-            hint=tr("Runs when what is running has finished") if other else tr("Add to queue"),
-        )  # fmt: skip
+        """In words, if there is room, where Start is taken by a run and the settings are no longer those of that run."""
+        other, words = self._queueing.other_settings, tr("Add to queue")
+        written = other and self.winfo_width() >= px(WORDS_FROM)
+        hint = f"{words} (Ctrl+Shift+Return)"
+        if other:
+            hint = tr("Add these settings to the queue: they come after what is running")
+        self.queue.set(words if written else "", kind="plain" if written else "chosen" if other else "icon", hint=hint)
+        self.queue.caption(tr("Queue") if self._captioned and not written else "")
         self.queue.disable(self._queueing.why_not_queued())
 
     def _show_problems(self) -> None:

@@ -180,7 +180,7 @@ def test_while_a_run_goes_on_other_settings_are_added_beside_stop(
 ) -> None:
     window.context.running.begin("train")
     rest(pump, window.app, 60)
-    person.click("Add to queue")
+    person.click("Add these settings to the queue")
     assert titles(queue) == ["Robot LoRA"]
     assert queue.on  # it is to begin after that run
     assert person.sees("“Robot LoRA” is in the queue")

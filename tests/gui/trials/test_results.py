@@ -81,9 +81,7 @@ def outcomes(context: AppContext) -> Outcomes:
     return made
 
 
-def test_the_table_fills_and_has_a_star_at_the_best(
-    context: AppContext, tried: Queue, root: Any, pump: Pump
-) -> None:
+def test_the_table_fills_and_has_a_star_at_the_best(context: AppContext, tried: Queue, root: Any, pump: Pump) -> None:
     from app.gui.trials.results import Results
 
     shown = Results(root, context, GROUP)
