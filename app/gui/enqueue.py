@@ -41,6 +41,18 @@ def estimate_of(values: Values) -> float | None:
     return pace.seconds(steps, images_in_a_step(preset)) if pace else None
 
 
+def goes_into_queue(context: AppContext) -> bool:
+    """Whether a tool cannot begin now, and its button puts it into the queue instead. A look ends in a moment."""
+    return context.running.busy and context.running.what != "check"
+
+
+def queue_reason(context: AppContext) -> str:
+    """Why, in words that stand beside the button."""
+    if context.running.training:
+        return tr("A training is running: this begins after it.")
+    return tr("Something is running: this begins after it.")
+
+
 def enqueue(context: AppContext, *new: NewEntry, after: bool = False) -> list[Entry]:
     """Put these at the end, and say so; nothing, and why, where the queue cannot be written.
 

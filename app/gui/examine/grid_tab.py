@@ -9,6 +9,7 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
+from app.gui.enqueue import enqueue, goes_into_queue, queue_reason, tool_entry
 from app.gui.examine.blind import BlindDialog, pairs_of
 from app.gui.examine.exports import Exports
 from app.gui.examine.form import WIDTH, GridForm
@@ -16,7 +17,7 @@ from app.gui.examine.kept import KeptModels
 from app.gui.examine.sheet import GridSheet
 from app.gui.examine.viewer import GridViewer
 from app.gui.grids.grid_draft import Place, ShownGrid, opened, planned
-from app.gui.grids.job import GridJob
+from app.gui.grids.job import TOOL, GridJob
 from app.gui.kit import EmptyState, Frame, Option, popup, px
 from app.gui.page import Page
 from app.gui.run.run_list import RunList
@@ -198,8 +199,11 @@ class GridTab(Page):
     # Making it --------------------------------------------------------------------------------------------------------
 
     def generate(self) -> None:
-        """Make what is missing."""
+        """Make what is missing; while something else runs, wait in the queue."""
         if not self.main.winfo_manager() or self._blocked():
+            return
+        if self._queues:
+            enqueue(self.context, tool_entry(TOOL, dict(self.form.values)))
             return
         try:
             self.job.start({**self.form.values, "name": self.form.values["name"]})
@@ -210,13 +214,20 @@ class GridTab(Page):
         """Why no grid can be made now."""
         if self.job.going:
             return tr("A grid is being made.")
-        if self.context.running.busy:
+        if self.context.running.busy and not self._queues:
             return busy_reason(self.context.running.what)
         if self.form.wrong.cget("text"):
             return str(self.form.wrong.cget("text"))
         return tr("Looking at the run \u2026") if self.looking else ""
 
+    @property
+    def _queues(self) -> bool:
+        return goes_into_queue(self.context) and not self.job.going
+
     def _refresh_button(self) -> None:
+        queues = self._queues
+        words, hint = (tr("Add to queue"), queue_reason(self.context)) if queues else (tr("Generate"), "Ctrl+Return")
+        self.form.generate.set(words, image="list-plus" if queues else "play", hint=hint)
         self.form.generate.disable(self._blocked())
         self.form.disable(tr("A grid is being made.") if self.job.going else "")
 

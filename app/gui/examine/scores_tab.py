@@ -66,7 +66,7 @@ class ScoresTab(Page):
         self.hint = Label(inside, words, role="text2", wrap=True)
         self.card = ScoresCard(holder, self.context, TOOLS["score"], bare=True, view_in=inside)
         self.card.pack(fill="both", expand=True)
-        self.card.button.set(tr("Compute"))
+        self.card.words = tr("Compute")
         yield
         self._choices()
         yield
@@ -135,7 +135,7 @@ class ScoresTab(Page):
             self.downloads.pack(fill="x", pady=(px(6), 0))
         else:
             self.downloads.pack_forget()
-        self.card.button.set(tr("Download and compute") if missing else tr("Compute"))
+        self.card.words = tr("Download and compute") if missing else tr("Compute")
         self.card.reason = "" if self.rows.chosen else tr("Choose a score.")
         self.card.refresh()
 

@@ -196,7 +196,7 @@ class RunBar(Frame):
         self.start.enable()
 
     def _show_queue(self) -> None:
-        """In words, if there is room, where Start is taken by a run and the settings are no longer those of that run."""
+        """In words, if there is room, where Start is taken by a run and the settings are not those of that run."""
         other, words = self._queueing.other_settings, tr("Add to queue")
         written = other and self.winfo_width() >= px(WORDS_FROM)
         hint = f"{words} (Ctrl+Shift+Return)"

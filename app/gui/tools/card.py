@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS, failure_text, note_text
+from app.gui.enqueue import enqueue, goes_into_queue, queue_reason, tool_entry
 from app.gui.kit import Button, Card, Frame, Label, Progress, px
 from app.gui.prepare.review_line import ReviewLine
 from app.gui.run_control import begin, busy_reason, fix_first
@@ -81,7 +82,8 @@ class ToolCard(Card):
             self.form.pack(fill="x")
         self.line = line = Frame(self.body)
         line.pack(fill="x", pady=(px(8), px(4)))
-        self.button = Button(line, tr(tool.title), self.run, kind="primary", image=tool.icon)
+        self.words = tr(tool.title)  # of the button, where it starts at once
+        self.button = Button(line, self.words, self.run, kind="primary", image=tool.icon)
         self.button.pack(side="right" if bare else "left")
         self.stop = Button(line, tr("Stop"), self._stop, image="square")
         self.stands = Label(self.body if bare else line, "", role="text2")
@@ -109,11 +111,14 @@ class ToolCard(Card):
         return any(setting.widget == "preset" for setting in self.form.settings.values())
 
     def run(self) -> None:
-        """Start, unless something is wrong."""
-        if self.context.running.busy:
+        """Start, unless something is wrong; while something else runs, wait in the queue."""
+        if self.owns_job or (self.context.running.busy and not goes_into_queue(self.context)):
             return
         settings = self.form.read()
         if settings is None:
+            return
+        if goes_into_queue(self.context):
+            enqueue(self.context, tool_entry(self.tool.name, settings))
             return
         try:
             begin(self.context, self.tool.name, RunTool(self.tool.name, settings))
@@ -139,10 +144,11 @@ class ToolCard(Card):
             self.stop.disable(tr("Stopping as soon as possible.") if self.context.running.state == "stopping" else "")
             return
         self.stop.pack_forget()
-        busy = busy_reason(self.context.running.what)
-        reason = busy if self.context.running.busy else self.blocked()
+        queues, busy = goes_into_queue(self.context), self.context.running.busy
+        reason = busy_reason(self.context.running.what) if busy and not queues else self.blocked()
+        self.button.set(tr("Add to queue") if queues else self.words, image="list-plus" if queues else self.tool.icon)
         self.button.disable(reason)
-        self.stands.set(reason)
+        self.stands.set(reason or (queue_reason(self.context) if queues else ""))
 
     def tell(self, words: str, role: str = "text") -> None:
         """The line of results; empty for none."""

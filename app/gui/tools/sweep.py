@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
+from app.gui.enqueue import enqueue, goes_into_queue, tool_entry
 from app.gui.grids.grid_draft import Place, ShownGrid, forgotten_role, planned
-from app.gui.grids.job import GridJob
+from app.gui.grids.job import TOOL, GridJob
 from app.gui.kit import Button, Divider, Entry, Flow, Frame, Head, Label, PictureSheet, SheetCell, px
 from app.gui.run_control import busy_reason
 from app.gui.session.worker import Worker
@@ -66,7 +67,7 @@ class SweepView(Frame):
     def start(self) -> None:
         """Draw what is missing of the pictures of these settings."""
         merge = self._form.read({"out": "-"})
-        if merge is None or self.context.running.busy:
+        if merge is None or (self.context.running.busy and not self._queues):
             return
         del merge["out"]
         if len(cast("list[str]", merge["models"])) < 2:
@@ -76,6 +77,9 @@ class SweepView(Frame):
         self._looking.start(Worker(lambda report, stop: planned(self._asked)))
 
     def _planned(self, grid: ShownGrid) -> None:
+        if self._queues:
+            enqueue(self.context, tool_entry(TOOL, self._asked))
+            return
         self.grid, self.merge, self.chosen = grid, json.loads(str(self._asked["merge"])), ""
         try:
             self.job.start(self._asked)
@@ -100,11 +104,19 @@ class SweepView(Frame):
 
     # What is so -------------------------------------------------------------------------------------------------------
 
+    @property
+    def _queues(self) -> bool:
+        return goes_into_queue(self.context) and not self.job.going
+
     def refresh(self) -> None:
         """Whether it can start now, and whether the pictures are of what is filled in."""
         job, running = self.job, self.context.running
         self.line.show(self.stop, job.going)
-        self.generate.disable(busy_reason(running.what) if running.busy else "")
+        queues = self._queues
+        hint = tr("It begins after what is running; Generate then shows what was drawn.") if queues else ""
+        self.generate.set(tr("Add to queue") if queues else tr("Generate"), image="list-plus" if queues else "play",
+                          hint=hint)  # fmt: skip
+        self.generate.disable(busy_reason(running.what) if running.busy and not queues else "")
         if job.going:
             words = tr("Drawing {done:,} of {total:,}", done=job.done, total=job.total)
             self._say(words if job.total else f"{tr('Getting ready')} \u2026")
