@@ -19,6 +19,7 @@ from app.gui.draft.autosave import Project
 from app.gui.draft.draft import Draft
 from app.gui.draft.preset_library import Library
 from app.gui.draft.window_state import WindowState
+from app.gui.jobs.job_queue import JobQueue
 from app.gui.session.engine_client import Engine
 from app.gui.session.hardware import HardwareMonitor
 from app.gui.session.inbox import Inbox
@@ -191,8 +192,10 @@ def context(root: Any, tmp_path: Path, engine: Listening) -> Iterator[AppContext
     made = AppContext(
         Draft(Preset(), clock=lambda: float(next(slow))), engine, Inbox(engine.inbox), RunState(),
         Library(tmp_path / "presets"), WindowState(tmp_path / "window.json"), project, HardwareMonitor(), root,
+        jobs=JobQueue(tmp_path / "queue.sqlite"),
     )  # fmt: skip
     yield made
+    made.jobs.close()
     project.close(made.draft)
 
 

@@ -81,6 +81,16 @@ def drawn(page: Any, column: int, row: int, tab: int = 0) -> Path:
     return cell.path
 
 
+def test_while_a_training_runs_a_grid_goes_into_the_queue(page: Any, context: AppContext, person: Person) -> None:
+    context.running.begin("train")
+    person.pump(lambda: page.grid.form.generate.text == "Add to queue")
+    page.takes_start()
+    (entry,) = context.jobs.entries
+    assert entry.job is not None and entry.job.name == "grid"
+    assert entry.job.settings == page.grid.form.values
+    assert person.tip("Add to queue") == "A training is running: this begins after it."
+
+
 def test_the_grid_of_the_last_run_is_one_click_away(page: Any, person: Person, run: Path) -> None:
     for words in ("base", "50", "100", "200", *PROMPTS, "empty prompt", "robot \u00b7 saved models and backups"):
         assert person.sees(words), words

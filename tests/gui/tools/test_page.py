@@ -425,17 +425,22 @@ def test_filling_the_cache_can_be_stopped(cards: Any, engine: Any, context: AppC
     assert words(card) == "Stopped."
 
 
-def test_while_the_engine_is_busy_every_tool_says_when(
+def test_while_something_runs_every_tool_goes_into_the_queue_and_says_so(
     cards: Any, engine: Any, context: AppContext, pump: Pump
 ) -> None:
     context.running.begin("train")
-    pump(lambda: cards["cache"].stands.cget("text") == "Available when the run has finished.")
-    for name in ("sample", "convert", "cache"):
-        assert cards[name].button.reason == "Available when the run has finished."
-        cards[name].button.press()
+    pump(lambda: cards["cache"].stands.cget("text") == "A training is running: this begins after it.")
+    assert cards["cache"].button.text == "Add to queue"
+    cards["cache"].button.press()
     assert engine.sent == []
+    assert [entry.job for entry in context.jobs.entries] == [RunTool("cache", {"preset": context.draft.freeze()})]
     context.running.take(Finished(5))
-    pump(lambda: cards["cache"].button.enabled)
+    pump(lambda: cards["cache"].button.text == "Fill the cache")
+
+
+def test_a_look_at_the_settings_is_waited_for(cards: Any, context: AppContext, pump: Pump) -> None:
+    context.running.begin("check")
+    pump(lambda: cards["cache"].button.reason == "Available when the current job has finished.")
 
 
 def test_a_wrong_project_fills_no_cache(cards: Any, context: AppContext, pump: Pump) -> None:
