@@ -66,9 +66,11 @@ def facts_of(lines: pa.ChunkedArray, each: int, place: int) -> pa.Array:
 
 def numbers_of(facts: pa.Array) -> Numbers:
     """Facts as numbers; nan where one is missing, or no number."""
-    nothing = pa.scalar(None, facts.type)
-    numbers = pc.call_function("if_else", [matching(facts, f"^{NUMBER}$"), facts, nothing]).cast(pa.float64())
-    return numbers.to_numpy(zero_copy_only=False)
+    coded = facts.dictionary_encode()  # few differ, mostly
+    known, nothing = coded.dictionary, pa.scalar(None, facts.type)
+    parsed = pc.call_function("if_else", [matching(known, f"^{NUMBER}$"), known, nothing]).cast(pa.float64())
+    numbers = np.append(parsed.to_numpy(zero_copy_only=False), np.nan)
+    return numbers[coded.indices.fill_null(len(known)).to_numpy(zero_copy_only=False)]
 
 
 def matching(texts: pa.Array, pattern: str) -> pa.Array:

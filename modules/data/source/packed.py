@@ -77,7 +77,7 @@ class PackedSource(ABC):
                 found, torn = self._entries(name)
             except OSError as error:
                 found, torn = [], problem("reason.unreadable", error=error.strerror or str(error))
-            except (UserError, pa.ArrowException) as error:
+            except (UserError, pa.ArrowException, ValueError) as error:
                 found, torn = [], problem("reason.damaged", error=printable(error, line=True))
             entries += found
             bad += [(self.address(name), torn)] if torn else []

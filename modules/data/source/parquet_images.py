@@ -28,6 +28,7 @@ from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
 ENDING = ".parquet"
+BROKEN = (pa.ArrowException, ValueError)  # damage, as pyarrow says it: names may be no text
 KEPT = 256  # files whose places are remembered
 
 
@@ -47,15 +48,18 @@ class ParquetSource(PackedSource):
     def open(self, key: str) -> BinaryIO:
         file, row = _split(key)
         path = self.folder / file
-        places = _places(path, stamp_of(path.stat()))
+        try:
+            places = _places(path, stamp_of(path.stat()))
+        except BROKEN as error:
+            raise OSError(errno.EIO, printable(error, line=True), self.address(key)) from error
         if places is None or not 0 <= row < places.starts[-1]:
             raise FileNotFoundError(errno.ENOENT, "it is not in the file", self.address(key))
         group = int(np.searchsorted(places.starts, row, side="right")) - 1
         try:
             data = _group(path, stamp_of(path.stat()), group, places.column)[row - places.starts[group]].as_py()
-        except pa.ArrowException as error:
+        except BROKEN as error:
             raise OSError(errno.EIO, printable(error, line=True), self.address(key)) from error
-        return io.BytesIO(data or b"")
+        return io.BytesIO(data if isinstance(data, bytes) else b"")
 
     def stamp(self, key: str) -> Stamp:
         try:
@@ -118,7 +122,10 @@ def _names(path: Path, places: Places) -> list[str]:
     if not places.names:
         return [""] * places.starts[-1]
     with pq.ParquetFile(path) as file:
-        return [name or "" for name in _leaf(file.read(columns=[places.names]), places.names).to_pylist()]
+        return [
+            name if isinstance(name, str) else ""
+            for name in _leaf(file.read(columns=[places.names]), places.names).to_pylist()
+        ]
 
 
 def _leaf(table: pa.Table, column: str) -> pa.ChunkedArray:
@@ -141,6 +148,6 @@ def parquet_at(path: Path, concept: Concept, number: int) -> ParquetSource | Non
     first = single or min(files_below(folder, ENDING), key=natural_key)
     try:
         held = _places(folder / first, stamp_of((folder / first).stat()))
-    except (OSError, pa.ArrowException):
+    except (OSError, *BROKEN):
         held = None
     return ParquetSource(folder, concept, number, single) if held else None

@@ -49,7 +49,9 @@ def rows_of(path: Path) -> Listed:
         found = list(read(path))
     except NotText as error:
         raise _unusable(path, problem("caption.not-text", place=error.place)) from error
-    except (ValueError, RecursionError, pa.ArrowException) as error:
+    except (ValueError, RecursionError, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # else pyarrow means the content
         raise _unusable(path, problem("reason.damaged", error=printable(error, line=True))) from error
     rows = [(number, row) for number, row in found if isinstance(row, dict)]
     return Listed(rows, [(number, row) for number, row in found if isinstance(row, Problem)])
