@@ -14,6 +14,7 @@ from modules.errors import UserError
 from modules.jobs.entry import Entry, NewEntry
 from modules.language import plural, tr
 from modules.messages import RunTool, Train
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.naming import run_name
 from modules.preset.paths import Values
 from modules.preset.validate import examine
@@ -23,9 +24,14 @@ from modules.trials.estimates import images_in_a_step, pace_of
 
 def run_entry(values: Values, resume: Path | None = None) -> NewEntry:
     """A run of these settings, afresh or in the folder of an earlier one."""
-    preset = examine(values)[0]
-    title = resume.name if resume else run_name(preset)
+    values = with_full_paths(values)
+    title = resume.name if resume else run_name(examine(values)[0])
     return NewEntry(Train(values, str(resume.absolute()) if resume else ""), title, estimate=estimate_of(values))
+
+
+def with_full_paths(values: Values) -> Values:
+    """The same for whoever runs it, who stands in another folder."""
+    return with_absolute_paths(examine(values)[0]).model_dump(mode="json")
 
 
 def tool_entry(name: str, settings: Values) -> NewEntry:

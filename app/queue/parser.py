@@ -8,6 +8,8 @@ from typing import Any
 
 from app.preset_options import add_preset, add_run
 from app.queue import commands
+from app.queue.trying import TEXT as TRY_TEXT
+from app.queue.trying import add_try
 from modules.tools import TOOLS
 
 TEXT = (
@@ -29,6 +31,9 @@ def add_queue(add_parser: Callable[..., argparse.ArgumentParser], events_option:
     queue.add_argument("--json", action="store_true", help="the list as JSON, for programs")
     actions = queue.add_subparsers(title="actions", metavar="ACTION")
     _add_run(actions.add_parser("add", help="put a run into line", description="The flags are those of train."))
+    tried = actions.add_parser("try", help="put runs into line that differ in some values", description=TRY_TEXT)
+    add_preset(tried)
+    add_try(tried)
     _add_tool(actions.add_parser("add-tool", help="put a tool into line", description="Its flags are its own."))
     run = actions.add_parser("run", help="do what waits, here, until nothing is left", description=commands.RUN_TEXT)
     run.set_defaults(command=commands.run)

@@ -124,3 +124,34 @@ def test_what_waits_is_done_in_the_terminal(
 def test_an_entry_that_is_not_there_is_said_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     assert typed("pause", "5") == 2
     assert "no entry 5" in capsys.readouterr().err
+
+
+def test_values_are_tried_as_runs_that_differ_in_them_alone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    values = ("--value", "training.learning_rate=5e-5,1e-4", "--value", "method.rank=8,32", "--steps", "7")
+    assert typed("try", ROBOT, *values, "--name", "Blip", "--workspace", str(tmp_path)) == 0
+    found = entries()
+    assert [entry.title for entry in found][:2] == [
+        "Blip, learning rate 5e-5, rank 8", "Blip, learning rate 5e-5, rank 32",
+    ]  # fmt: skip
+    assert len(found) == 4
+    assert len({entry.group for entry in found}) == 1
+    assert found[3].changes == {"training.learning_rate": 1e-4, "method.rank": 32}
+    assert isinstance(found[3].job, Train)
+    assert found[3].job.preset["training"]["steps"] == 7
+    assert "4 runs." in capsys.readouterr().out
+
+
+def test_values_can_be_listed_and_tried_one_by_one(capsys: pytest.CaptureFixture[str]) -> None:
+    values = ("--value", "training.learning_rate=5e-5,1e-4", "--value", "method.rank=8,32")
+    assert typed("try", ROBOT, *values, "--one-by-one", "--list") == 0
+    assert len(capsys.readouterr().out.splitlines()) == 5
+    assert entries() == []
+
+
+def test_wrong_values_and_very_many_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed("try", ROBOT, "--value", "method.rank=0,32") == 2
+    assert "method.rank" in capsys.readouterr().err
+    many = ",".join(map(str, range(1, 31)))
+    assert typed("try", ROBOT, "--value", f"method.rank={many}") == 2
+    assert "30 runs" in capsys.readouterr().err
+    assert entries() == []

@@ -140,3 +140,15 @@ def test_an_earlier_run_of_the_same_model_says_how_fast_a_run_is(tmp_path: Path)
     assert pace_of(other) is not None  # another rank is hardly slower
     elsewhere = preset.model_copy(update={"model": preset.model.model_copy(update={"source": "other"})})
     assert pace_of(elsewhere) is None
+
+
+def test_what_a_run_took_beside_its_steps_counts(tmp_path: Path) -> None:
+    preset = Preset.model_validate(values(general={"workspace": str(tmp_path)}))
+    folder = tmp_path / "before"
+    folder.mkdir()
+    write_project(preset, folder / "preset.json")
+    (folder / "events.jsonl").write_text(f"{encode(Progress(20, 20, 1, 1, steps_per_second=4.0))}\n")
+    (folder / "log.txt").write_text("2026-11-30 16:49:00 info begins\n2026-11-30 16:49:15 info ends\n")
+    found = pace_of(preset)
+    assert found is not None
+    assert (found.beside, found.seconds(40, found.images)) == (10.0, 20.0)

@@ -1,8 +1,7 @@
-"""Sets of tried values, as they stand in the queue: the name of a set, and what its runs try."""
+"""What the runs of a set of tried values try, in words."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,18 +9,6 @@ from modules.jobs.entry import Entry
 from modules.language import tr
 from modules.preset.validate import setting_at
 from modules.trials.values import short, unique
-
-MARK = " #"  # between the name of a set and what tells it from others of that name
-
-
-def new_group(name: str) -> str:
-    """The id of a set that is called so."""
-    return f"{name}{MARK}{uuid.uuid4().hex[:8]}"
-
-
-def group_name(group: str) -> str:
-    """What the set of this id is called."""
-    return group.rpartition(MARK)[0] or group
 
 
 def tried_in(entries: Sequence[Entry]) -> dict[str, tuple[Any, ...]]:

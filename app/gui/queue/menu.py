@@ -8,7 +8,6 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.jobs.trial_groups import group_name
 from app.gui.kit import Answer, Option, ask, popup
 from app.gui.run.dialogs import ErrorDialog
 from app.gui.session.open_external import open_external
@@ -17,6 +16,7 @@ from modules.jobs.entry import Entry
 from modules.jobs.queue import Queue
 from modules.language import plural, tr
 from modules.sentences.render import text_of
+from modules.trials.groups import group_name
 
 Act = Callable[[], object]
 Offer = tuple[str, str, Act]  # words, why it cannot be had, what it does

@@ -9,7 +9,6 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
 from app.gui.enqueue import enqueue, run_entry, turn
-from app.gui.jobs.trial_groups import group_name
 from app.gui.kit import (
     Button,
     Card,
@@ -33,6 +32,7 @@ from modules.errors import UserError
 from modules.jobs.entry import Entry
 from modules.jobs.queue import WhenDone
 from modules.language import tr
+from modules.trials.groups import group_name
 
 TICK_MS = 500
 WHEN_DONE: dict[WhenDone, str] = {"nothing": "Do nothing", "sleep": "Sleep", "shutdown": "Shut down"}

@@ -11,7 +11,7 @@ from typing import Any
 
 from app.gui.draft.choice_labels import choice_label
 from app.gui.draft.problem_labels import WORDS
-from app.gui.jobs.trial_groups import group_name, tried_text
+from app.gui.jobs.trial_groups import tried_text
 from app.gui.kit import ListHead, ListRow
 from app.gui.session.number_format import clock, coarse, done_at
 from modules.catalog import FAMILIES
@@ -22,6 +22,7 @@ from modules.preset.paths import Values
 from modules.sentences.catalogue import CATALOGUE
 from modules.sentences.problem import Problem
 from modules.tools import TOOLS
+from modules.trials.groups import group_name
 from modules.trials.values import current
 
 IMAGES = {

@@ -7,8 +7,7 @@ from typing import Any
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.enqueue import enqueue
-from app.gui.jobs.trial_groups import new_group
+from app.gui.enqueue import enqueue, with_full_paths
 from app.gui.kit import (
     Answer,
     Choice,
@@ -35,6 +34,7 @@ from modules.jobs.entry import NewEntry
 from modules.language import plural, tr
 from modules.messages import Train
 from modules.text import GB, in_bytes, whole_gb
+from modules.trials.groups import new_group
 from modules.trials.runs import MANY, STEPS
 from modules.trials.values import short
 
@@ -258,7 +258,7 @@ class TryValues(Dialog):
             self._context.notify(error.text(WORDS), role="error")
             return
         new = [
-            NewEntry(Train(run.values), run.name, group=group, changes=run.changes,
+            NewEntry(Train(with_full_paths(run.values)), run.name, group=group, changes=run.changes,
                      estimate=seconds[n] if seconds else None)
             for n, run in enumerate(runs)
         ]  # fmt: skip

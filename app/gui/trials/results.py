@@ -18,6 +18,7 @@ from app.gui.trials.results_table import ResultsTable
 from modules.language import plural, tr
 from modules.system.files import write_text
 from modules.text import listed
+from modules.trials.groups import group_name
 
 LAST = -1
 SIZE, HEADS = 110, 92  # pixels of a picture, and of the words before a row
@@ -157,7 +158,7 @@ class Results(Frame):
 
     def export(self) -> None:
         """The table as CSV."""
-        name = f"{self.outcomes.group.rpartition(' #')[0]}.csv"
+        name = f"{group_name(self.outcomes.group)}.csv"
         target: Path | None = self._context.app.ask_save_file(tr("Save the table"), name)
         if target is None:
             return

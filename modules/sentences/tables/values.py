@@ -82,5 +82,6 @@ SENTENCES: dict[str, tuple[str, str]] = {
     # Values that are tried
     "trials.no-values": ("Values of {path} cannot be compared in a table.", "Choose a number, a switch or a choice."),
     "trials.none": ("“{option}” names no value.", "Write them after the name: training.learning_rate=5e-5,1e-4."),
+    "trials.many": ("These values make {count} runs.", "Try fewer, or say --many."),
     "trials.wrong": ("These values cannot be tried", ""),
 }

@@ -83,11 +83,11 @@ def drawn(page: Any, column: int, row: int, tab: int = 0) -> Path:
 
 def test_while_a_training_runs_a_grid_goes_into_the_queue(page: Any, context: AppContext, person: Person) -> None:
     context.running.begin("train")
-    person.pump(lambda: page.grid.form.generate.text == "Add to queue")
+    person.pump(lambda: page.form.generate.text == "Add to queue")
     page.takes_start()
     (entry,) = context.jobs.entries
     assert entry.job is not None and entry.job.name == "grid"
-    assert entry.job.settings == page.grid.form.values
+    assert entry.job.settings == page.form.values
     assert person.tip("Add to queue") == "A training is running: this begins after it."
 
 
