@@ -20,6 +20,7 @@ INSTEAD: dict[str, tuple[str, str]] = {
     "preset.no-concepts": ("There are no images to train on.", "Add a folder of images on the page Concepts."),
     "preset.no-model": ("No base model is chosen.", "Choose a file or a folder, or write a Hugging Face name."),
     "output.exists": ("{file} exists already.", "Choose another name, or switch “Overwrite existing file” on."),
+    "export.exists": ("{file} exists already.", "Choose another folder."),
     "card.taken": (
         "“{run}” is training on this graphics card.",
         "Wait for its end, or let this run begin after it.",

@@ -27,6 +27,7 @@ from app.gui.kit import (
     popup,
     px,
 )
+from app.gui.presets.copy_as import CopyAs
 from app.gui.presets.imported import laid_over, show_rows
 from app.gui.presets.user_presets import OwnPresets
 from app.gui.run.dialogs import refused
@@ -112,8 +113,11 @@ class PresetMenu:
             (tr("Rename or delete"), self.manage),
         ):
             LinkButton(second, words, after(act)).pack(side="left", padx=(0, px(14)))
-        own = LinkButton(frame, tr("Your own LoRA, step by step"), after(self._context.own_lora))
-        own.pack(anchor="w", pady=(px(6), 0))
+        for words, act in (
+            (tr("Copy for another program"), self.copy_as),
+            (tr("Your own LoRA, step by step"), self._context.own_lora),
+        ):
+            LinkButton(frame, words, after(act)).pack(anchor="w", pady=(px(6), 0))
 
     # Loading ----------------------------------------------------------------------------------------------------------
 
@@ -206,6 +210,9 @@ class PresetMenu:
     def copy(self) -> None:
         self._context.app.copy(preset_library.text_of(self._context.draft))
         self._context.notify(tr("The preset is on the clipboard as text"), role="good")
+
+    def copy_as(self) -> Dialog:
+        return CopyAs(self._context)
 
     def manage(self) -> Dialog:
         return OwnPresets(self._context)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from app.gui.context import AppContext
+from tests.gui.by_hand import choose
 from tests.gui.person import Person
 from tests.gui.shell.test_window import context, dialog, window
 
@@ -194,3 +195,38 @@ def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Pa
     opened.list.pick_marked()
     dialog(window).buttons[-1].press()
     assert window.context.draft.get("training.steps") == 123
+
+
+def test_copied_for_another_program_with_what_it_does_not_do(window: Any, pump: Pump, tmp_path: Path) -> None:
+    context = window.context
+    context.draft.put("training.ema", True)
+    asked = window.presets.copy_as()
+    pump()
+    choose(asked.form, ("kohya", "posix"))
+    pump()
+    assert "Training" in shown_words(asked) and "EMA" in shown_words(asked)
+    context.app.ask_folder = lambda *_: tmp_path / "out"
+    asked.buttons[1].press()
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.sh", "dataset.toml", "prompts.txt"}
+    again = window.presets.copy_as()
+    choose(again.form, ("kohya", "posix"))
+    again.buttons[1].press()
+    assert "exists already" in shown_words(again) and again.winfo_exists()
+    choose(again.form, ("onetrainer", "posix"))
+    again.buttons[2].press()
+    assert json.loads(context.app.pasted())["ema"] == "GPU"
+
+
+def test_a_program_that_cannot_train_it_is_not_offered_its_files(window: Any, pump: Pump) -> None:
+    window.context.draft.put("model.family", "zimage")
+    asked = window.presets.copy_as()
+    choose(asked.form, ("kohya", "posix"))
+    pump()
+    assert "does not train Z-Image" in shown_words(asked) and asked.buttons[2].reason
+    asked.close(None)
+
+
+def shown_words(dialog: Any) -> str:
+    from app.gui.kit import Label
+
+    return " ".join(str(label.cget("text")) for label in descendants(dialog) if isinstance(label, Label))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tkinter as tk
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from app.gui.kit.base.events import events
@@ -14,9 +15,15 @@ from app.gui.kit.base.tip import show_reason
 from app.gui.kit.controls.choice import as_options
 from app.gui.kit.controls.option_list import Option, fitting
 
+HIGH = 30  # of a line
+LEAST = 12  # room beside the words of a segment
+
 
 class Segmented(Painted, tk.Canvas):
-    """Two to five options. Left and Right choose with the keyboard."""
+    """Two to five options. Left and Right choose with the keyboard.
+
+    Where it is too narrow for their words, some stand in a second line: words that are cut off are no choice.
+    """
 
     def __init__(
         self,
@@ -35,8 +42,9 @@ class Segmented(Painted, tk.Canvas):
         self._box, self._chosen = RoundBox(self), RoundBox(self)
         self._words = [self.create_text(0, 0) for _ in self._choices]
         self.bind("<Configure>", lambda _: self._arrange())
-        self._edges = [0] * (len(self._choices) + 1)
-        self.bind("<ButtonRelease-1>", lambda event: self._picked(bisect_right(self._edges, event.x) - 1))
+        self._lines = [range(len(self._choices))]  # which options stand in each line
+        self._edges: list[list[int]] = [[0]]  # where they begin and end, line by line
+        self.bind("<ButtonRelease-1>", lambda event: self._picked(self._at_place(event.x, event.y)))
         self.bind("<FocusIn>", lambda _: self._focus(events.by_keyboard))
         self.bind("<FocusOut>", lambda _: self._focus(False))
         self.bind("<Left>", lambda _: self._picked(self._beside(-1)))
@@ -70,7 +78,7 @@ class Segmented(Painted, tk.Canvas):
         back = theme.colour("raised")
         behind = theme.colour(self.surface)
         needs = sum(theme.measure(option.label, "body") + px(28) for option in self._choices)
-        self.configure(bg=behind, height=px(30), width=px(self._wide) or needs)
+        self.configure(bg=behind, height=px(HIGH) * len(self._lines), width=px(self._wide) or needs)
         edge = theme.colour("accent") if self._ring else back
         self._box.paint(px(7), back, edge, behind, px(2) if self._ring else px(1))
         soft = theme.colour("selection") if not self.reason else back
@@ -87,30 +95,52 @@ class Segmented(Painted, tk.Canvas):
         return next((index for index in on_that_side if not self._choices[index].reason), -1)
 
     def _arrange(self) -> None:
-        wide, high = self.winfo_width(), self.winfo_height()
+        wide = self.winfo_width()
         if wide <= 1:
             return
-        self._box.place(0, 0, wide, high)
-        self._share(wide)
-        edges, at, gap = self._edges, self._at(), px(2)
-        hidden = (-40, -40, -20, -20)
-        self._chosen.place(*((edges[at] + gap, gap, edges[at + 1] - gap, high - gap) if at >= 0 else hidden))
-        for index, (item, option) in enumerate(zip(self._words, self._choices, strict=True)):
-            self.coords(item, (edges[index] + edges[index + 1]) // 2, high // 2)
+        self._break_lines(wide)
+        self._box.place(0, 0, wide, px(HIGH) * len(self._lines))
+        self._chosen.place(-40, -40, -20, -20)
+        for number, line in enumerate(self._lines):
+            self._arrange_line(number, line)
+
+    def _arrange_line(self, number: int, line: range) -> None:
+        edges, at, gap, top = self._edges[number], self._at(), px(2), px(HIGH) * number
+        for place, index in enumerate(line):
+            left, right, option = edges[place], edges[place + 1], self._choices[index]
+            if index == at:
+                self._chosen.place(left + gap, top + gap, right - gap, top + px(HIGH) - gap)
+            self.coords(self._words[index], (left + right) // 2, top + px(HIGH) // 2)
             grey = self.reason or option.reason
             colour = theme.colour("text3" if grey else "text" if index == at else "text2")
-            words = fitting(option.label, edges[index + 1] - edges[index] - px(8), "body")
-            self.itemconfigure(item, text=words, font=theme.font("body"), fill=colour)
+            words = fitting(option.label, right - left - px(8), "body")
+            self.itemconfigure(self._words[index], text=words, font=theme.font("body"), fill=colour)
 
-    def _share(self, wide: int) -> None:
+    def _break_lines(self, wide: int) -> None:
+        """As few lines as hold all words, with about as many options in each."""
+        lengths = [theme.measure(option.label, "body") + px(LEAST) for option in self._choices]
+        lines = self._lines
+        for count in range(1, len(lengths) + 1):
+            ends = [round(len(lengths) * n / count) for n in range(count + 1)]
+            lines = [range(start, end) for start, end in pairwise(ends)]
+            if all(sum(lengths[line.start : line.stop]) <= wide for line in lines):
+                break
+        if len(lines) != len(self._lines):
+            self.configure(height=px(HIGH) * len(lines))
+        self._lines, self._edges = lines, [self._shared(wide, line) for line in lines]
+
+    def _shared(self, wide: int, line: range) -> list[int]:
         """Room for each: as much more than its words as for the others."""
-        words = [theme.measure(option.label, "body") for option in self._choices]
+        words = [theme.measure(self._choices[index].label, "body") for index in line]
         spare = (wide - sum(words)) / len(words)
-        edge = 0.0
-        for index, length in enumerate(words):
-            edge += max(length + spare, 1.0)
-            self._edges[index + 1] = round(edge)
-        self._edges[-1] = wide
+        begins = accumulate((max(length + spare, 1.0) for length in words[:-1]), initial=0.0)
+        return [*(round(edge) for edge in begins), wide]
+
+    def _at_place(self, x: int, y: int) -> int:
+        """The option there; -1: none."""
+        number = min(max(y, 0) // px(HIGH), len(self._lines) - 1)
+        place = bisect_right(self._edges[number], x) - 1
+        return self._lines[number][place] if 0 <= place < len(self._lines[number]) else -1
 
     def _focus(self, ring: bool) -> None:
         self._ring = ring
