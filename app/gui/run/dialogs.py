@@ -175,7 +175,7 @@ def ask_close(
 
 
 def _queue_text() -> str:
-    return tr("What waits in the queue goes on with it, or rests with it.")
+    return tr("The queue goes on with the run, or rests with it until you start it again.")
 
 
 def _closing_text(training: bool, *, keeps: bool) -> str:
