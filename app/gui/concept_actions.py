@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from modules.preset.paths import Values
 from modules.system.bundled import is_bundled
 
 LIST = "concepts"
+Offers = Sequence[tuple[str, Callable[[int], object]]]  # words, and what they do with the number of a concept
 STARTER: Values = {"path": "starter:robot", "caption_dropout": 0.1, "flip": True}
 
 
@@ -34,10 +36,11 @@ class ConceptActions:
         paths = [str(concept["path"]) for concept in reversed(self.all)]
         return next((Path(path).parent for path in paths if path and not is_bundled(path)), None)
 
-    def add(self, paths: Sequence[Path], **more: str) -> int:
+    def add(self, paths: Sequence[Path], offers: Offers = (), **more: str) -> int:
         """Add folders (of a file: its folder) that are not in the list yet. Returns the last one's number, or -1.
 
-        The example images make room for those that are trained. `more`: settings of the new concepts.
+        The example images make room for those that are trained. `more`: settings of the new concepts. `offers`: what
+        can be done next with the last of them, beside Undo.
         """
         known = {str(concept["path"]) for concept in self.all}
         folders = dict.fromkeys(path.parent if path.is_file() else path for path in paths)
@@ -54,7 +57,8 @@ class ConceptActions:
         words = plural(len(new), "“{name}” added", "{count:,} folders added", name=name)
         if examples:
             words = tr("{words}, in place of the example images", words=words)
-        self._context.notify(words, tr("Undo"), self._undo_action(len(new) + bool(examples)))
+        further = {"more": [(label, partial(act, numbers[-1])) for label, act in offers]} if offers else {}
+        self._context.notify(words, tr("Undo"), self._undo_action(len(new) + bool(examples)), **further)
         return numbers[-1]
 
     def add_starter(self) -> int:

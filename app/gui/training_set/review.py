@@ -216,8 +216,16 @@ class SetReview(Frame):
         if self.picks is None:
             return
         name = self.picks.folder.name if kind == "train" else tr("{name}, class images", name=self.picks.folder.name)
-        if ConceptActions(self.context).add([self.picks.folder / KEPT], kind=kind, name=name) >= 0:
+        offers = [(tr("Make captions"), self._caption)] if kind == "train" else []
+        if ConceptActions(self.context).add([self.picks.folder / KEPT], offers, kind=kind, name=name) >= 0:
             self.picks.settle()  # Ctrl+Z takes the concept back first
+
+    def _caption(self, number: int) -> None:
+        """Other captions than the prompts, by models."""
+        from app.gui.caption_models.dialog import MakeCaptions  # noqa: PLC0415 - as elsewhere: it is seldom wanted
+
+        if number < len(self.context.draft.get("concepts")):
+            MakeCaptions(self, self.context, [number])
 
     def _open_large(self, index: int) -> None:
         if self.picks is not None:

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from pathlib import PurePosixPath
 
 from modules.data.index import Index
-from modules.data.source.folders import in_kinds
+from modules.data.source.folders import FolderSource, in_kinds
 from modules.messages import Finding
 from modules.sentences.problem import problem
 from modules.sentences.render import fix
 
+METADATA = ("metadata.jsonl", "metadata.csv", "metadata.parquet")
 MUCH = 0.1  # of the images that are taken
 NAMED = 20
 REPEATS = re.compile(r"(\d{1,4})_.+")  # what kohya's trainers call a folder: repeats, and the concept
@@ -22,6 +23,7 @@ def findings(index: Index) -> Iterator[Finding]:
     """Yield what there is to say."""
     yield from _not_taken(index)
     yield from _filtered(index)
+    yield from _metadata(index)
     yield from _nested(index)
     yield from _repeats(index)
 
@@ -45,6 +47,18 @@ def _filtered(index: Index) -> Iterator[Finding]:
             total = left + sum(count for _, count in remarks.left_out)
             values = {"concept": _title(index, number), "left": left, "total": total, "why": why}
             yield Finding("images.filtered", "info", f"concepts.{number}.{remarks.left_out[0][0]}", values)
+
+
+def _metadata(index: Index) -> Iterator[Finding]:
+    """A list as Hugging Face's imagefolder has it, beside images that are read without it."""
+    for number in index.remarks:
+        source, path = index.sources[number], f"concepts.{number}.path"
+        if not isinstance(source, FolderSource) or not index.concepts[number].caption_files:
+            continue
+        files = [source.folder / name for name in METADATA]
+        if found := next((file for file in files if file.is_file()), None):
+            values = {"concept": _title(index, number), "file": found.name}
+            yield Finding("images.metadata", "info", path, values, [fix("fix.metadata", {path: str(found)})])
 
 
 def _nested(index: Index) -> Iterator[Finding]:

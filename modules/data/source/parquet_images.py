@@ -28,6 +28,8 @@ from modules.system.sorting import natural_key
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
 
 ENDING = ".parquet"
+FORMATS = ("jpg", "jpeg", "png", "webp")  # img2dataset calls the column of the bytes so
+NAMES = ("key", "id")  # where it has their names
 BROKEN = (pa.ArrowException, ValueError)  # damage, as pyarrow says it: names may be no text
 KEPT = 256  # files whose places are remembered
 
@@ -102,12 +104,14 @@ def _places(path: Path, stamp: Stamp) -> Places | None:
         schema: pa.Schema = file.schema_arrow
         groups = [file.metadata.row_group(number).num_rows for number in range(file.metadata.num_row_groups)]
     starts = tuple(accumulate(groups, initial=0))
+    named = next((name for name in NAMES if name in schema.names and pa.types.is_string(schema.field(name).type)), "")
     for field in sorted(schema, key=lambda field: field.name.lower() not in IMAGES):
         if pa.types.is_struct(field.type) and field.type.get_field_index("bytes") >= 0:
             names = f"{field.name}.path" if field.type.get_field_index("path") >= 0 else ""
             return Places(f"{field.name}.bytes", names, starts)
-        if (pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)) and field.name.lower() in IMAGES:
-            return Places(field.name, "", starts)
+        is_bytes = pa.types.is_binary(field.type) or pa.types.is_large_binary(field.type)
+        if is_bytes and field.name.lower() in (*IMAGES, *FORMATS):
+            return Places(field.name, named if field.name.lower() in FORMATS else "", starts)
     return None
 
 

@@ -98,6 +98,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "masks.file": ("Put NAME-masklabel.png beside NAME.jpg, or let Make masks (mask) do it", ""),
     "masks.alpha": ("Save them with transparency around the subject (PNG or WebP)", ""),
     "fix.no-masks": ("Go without masks", ""),
+    "images.metadata": ('{file} beside the images of "{concept}" is not read.',
+        "It is a list of these images, perhaps with their captions, as Hugging Face's image folders have it."),
+    "fix.metadata": ("Take the images of that list", ""),
     "images.filtered": (
         '{left:,} of {total:# image|# images} of "{concept}" {left:is|are} left by its filters.',
         "Left out: {why:list}."),

@@ -291,6 +291,15 @@ def test_progress_is_told_and_a_stop_obeyed(folder: Path) -> None:
         list(findings(subject_of(preset, scanned(preset), mailbox=stop)))  # type: ignore[arg-type]
 
 
+def test_a_list_beside_the_images_is_offered(folder: Path) -> None:
+    rows = [f'{{"file_name": "{number}.png", "text": "robot {number}"}}' for number in range(3)]
+    (folder / "metadata.jsonl").write_text("\n".join(rows))
+    preset, found = look(folder)
+    after = scanned(mended(preset, found["images.metadata"]))
+    assert [item.captions for item in after] == [(f"robot {number}",) for number in range(3)]
+    assert "images.metadata" not in said(findings, mended(preset, found["images.metadata"]))
+
+
 # Filters and weights --------------------------------------------------------------------------------------------------
 
 

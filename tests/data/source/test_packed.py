@@ -231,6 +231,14 @@ def test_images_in_parquet_are_read_with_their_captions(tmp_path: Path, single: 
     assert index[2].key == "0/train-0.parquet/2/2.png"
 
 
+def test_pictures_in_a_column_of_their_format_are_read_as_img2dataset_writes_them(tmp_path: Path) -> None:
+    columns = {"key": ["000", "001"], "caption": ["one", "two"], "status": ["success"] * 2, "width": [64, 96]}
+    pq.write_table(pa.table({**columns, "webp": [png(0, "WEBP"), png(1, "WEBP")]}), tmp_path / "00000.parquet")
+    index = read(preset_of(concept(tmp_path, min_size=64)))
+    assert captions(index) == ["one", "two"]
+    assert [item.key for item in index] == ["0/00000.parquet/0/000", "0/00000.parquet/1/001"]
+
+
 def test_a_damaged_parquet_file_and_an_empty_picture_are_named(tmp_path: Path) -> None:
     folder = tmp_path / "set"
     folder.mkdir()

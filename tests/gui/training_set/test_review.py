@@ -173,6 +173,29 @@ def test_what_is_kept_becomes_a_concept_or_class_images(
     assert (added["path"], added["kind"], added["name"]) == (str(folder / KEPT), "class", "robots, class images")
 
 
+def test_what_is_kept_is_handed_over_to_the_captions(card: Any, folder: Path, context: AppContext) -> None:
+    """Beside Undo, what follows: prompts are captions, and often not the best ones."""
+    offered: list[tuple[str, Any]] = []
+    context.notify = lambda _text, _action="", _act=None, more=(): offered.extend(more)
+    card.images.open(folder)
+    card.images.decide([NAMES[0]], KEPT)
+    card.images.add.press()
+    ((label, act),) = offered
+    assert label == "Make captions"
+    act()
+    from app.gui.caption_models.dialog import MakeCaptions
+
+    def dialogs() -> list[Any]:
+        return [each for each in card.winfo_toplevel().winfo_children() if isinstance(each, MakeCaptions)]
+
+    (dialog,) = dialogs()
+    assert dialog.values()["source"] == str(folder / KEPT)
+    dialog.close(None)
+    context.draft.undo()  # the concept is gone: there is nothing to caption
+    act()
+    assert not dialogs()
+
+
 def test_the_page_takes_back_what_was_decided_last(card: Any, folder: Path, context: AppContext) -> None:
     page: Any = card.master.master.master.master
     card.images.open(folder)
