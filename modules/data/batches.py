@@ -8,23 +8,23 @@ Shapes: B batch, C latent channels, h w latent size, H W pixel size.
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from modules.data.balance import PRIOR_KINDS
+from modules.data.cache.contents import BYTES, Contents
 from modules.data.cache.encoders import Encoders, TextEncoding
-from modules.data.cache.fill import fill_latents, fill_text, find_undecodable, hash_files, pixels_to_tensor
+from modules.data.cache.fill import BadRows, fill_latents, fill_text, find_undecodable, hash_files, pixels_to_tensor
+from modules.data.cache.manifest import Complete, Manifest
 from modules.data.cache.masks import MaskLoader, contents_of, fill_masks
 from modules.data.cache.store import Cache, DamagedRecord
 from modules.data.cache.streamed import StreamedContents, substitute_of
-from modules.data.image.variants import Content, Variant, latents_key, load_pixels, text_key, variant_of
+from modules.data.image.variants import Variant, latents_key, load_pixels, text_key, variant_of
 from modules.data.image_errors import MissingImage
 from modules.data.index import Index, Item
 from modules.data.order import Example
@@ -38,7 +38,6 @@ from modules.sentences.problem import Problem, problem
 from modules.system.devices import is_card, to_device
 from modules.system.seeds import seed_of
 
-T = TypeVar("T")
 ORDINARY, LIVE = -2, -1
 ANSWER = -1  # stands for the epoch of examples whose answer is kept; their repeat is its number
 
@@ -116,7 +115,10 @@ class BatchLoader:
         self._streams = bool(shown) and all(isinstance(concept, StreamedConcept) for concept in shown)
         self._masks = MaskLoader(preset.training.masks, cache, self._note_damage)
         self._note, self._noted = note, False
-        self.contents: Sequence[Content] = []  # of each row
+        self._known = Contents.of(np.empty((0, BYTES), dtype=np.uint8))
+        self.contents: Contents | StreamedContents = self._known  # of each row, from `fill` on
+        self._bad: BadRows = []  # what `fill` puts aside, by the rows of the index that it got
+        self._places: np.ndarray | range = range(len(index))  # of each row that is left, which it was
 
     def fill(self, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> Index:
         """Encode what the cache lacks, and put images aside that cannot be decoded: order epochs by what this returns.
@@ -126,30 +128,44 @@ class BatchLoader:
         Raises:
             UserError: no image is left, or the cache cannot be written.
         """
-        watch = self.watch = FileWatch(self.index, self._note, encoded=self.cache_latents)
-        if self._streams:
-            self.contents = StreamedContents(self.index)
-            return self._with_texts(report, stop)
-        digests, bad = hash_files(self.index, self.cache.folder, report, stop)
-        self.contents = [Content(digest) for digest in digests]
-        self._keep(bad)
-        digests = [content.digest for content in self.contents]
-        self.contents, bad = contents_of(self.index, digests, self.cache, report, stop)
-        self._keep(bad)
-        if self.cache_latents:
-            self._keep(
-                fill_latents(self.index, self.contents, self.encoders, self.cache, report, stop, watch.is_unchanged)
-            )
-        uncached = [row for row in range(len(self.index)) if self._is_live(row)]
-        self._keep(find_undecodable(self.index, uncached, self.contents, self.cache, report, stop))
-        self._keep(fill_masks(self.index, self.contents, self.cache, report, stop))
-        return self._with_texts(report, stop)
+        self.watch = FileWatch(self.index, self._note, encoded=self.cache_latents)
+        if self.cache_text or not self._streams:
+            self._complete(self.watch, report, stop)
+        self.contents = StreamedContents(self.index) if self._streams else self._known
+        return self.index
 
-    def _with_texts(self, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> Index:
+    def _complete(self, watch: FileWatch, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> None:
+        about = {"latents": self.cache_latents, "text": self.cache_text, "streams": self._streams}
+        manifest = Manifest(self.index, self.encoders, self.cache, watch, **about)
+        if complete := manifest.read():
+            self._keep(complete.bad)
+            self._known, self.encodes_text = complete.contents, complete.encodes_text
+            return
+        if not self._streams:
+            self._fill_images(watch, report, stop)
         if self.cache_text and not stop():
             self.encodes_text = not fill_text(self.index, self.encoders, self.cache, report, stop)
         self.cache.flush()
-        return self.index
+        if not stop():
+            manifest.write(Complete(self._known, self._bad, self.encodes_text))
+
+    def _fill_images(self, watch: FileWatch, report: Callable[[str, int, int], None], stop: Callable[[], bool]) -> None:
+        digests, bad = hash_files(self.index, self.cache.folder, report, stop)
+        self._known = Contents.of(digests)
+        self._keep(bad)
+        self._known, bad = contents_of(self.index, self._known, self.cache, report, stop)
+        self._keep(bad)
+        if self.cache_latents:
+            self._keep(
+                fill_latents(self.index, self._known, self.encoders, self.cache, report, stop, watch.is_unchanged)
+            )
+        self._keep(find_undecodable(self.index, self._live_rows(), self._known, self.cache, report, stop))
+        self._keep(fill_masks(self.index, self._known, self.cache, report, stop))
+
+    def _live_rows(self) -> list[int]:
+        """The rows whose images are read for each example."""
+        live = np.array([not self.cache_latents or concept.live for concept in self.index.concepts], dtype=bool)
+        return np.flatnonzero(live[self.index.concept_numbers]).tolist() if live.any() else []
 
     def _is_live(self, row: int) -> bool:
         """Whether the image of a row is read for each example."""
@@ -157,15 +173,18 @@ class BatchLoader:
 
     def _keep(self, bad: Sequence[tuple[int, Problem]]) -> None:
         """Go on without the images of bad rows."""
-        images = self.index.image_numbers
-        lost = np.isin(images, images[[row for row, _ in bad]])
+        if not bad:
+            return
+        lost = self.index.rows_of_images([row for row, _ in bad])
         if lost.all():
             first = self.index.file(bad[0][0])
             raise UserError("images.none-usable", count=self.index.images, file=first, reason=bad[0][1])
-        self.contents = [content for content, gone in zip(self.contents, lost.tolist(), strict=True) if not gone]
+        self._bad += [(int(self._places[row]), why) for row, why in bad]
+        self._places = np.asarray(self._places)[~lost]
+        self._known = self._known.keeping(~lost) if len(self._known) else self._known
         self.index = self.index.without(bad)
-        if self.watch and bad:
-            self.watch.without(set(np.flatnonzero(lost).tolist()))
+        if self.watch:
+            self.watch.without(np.flatnonzero(lost))
 
     def batch(self, examples: Sequence[Example], epoch: int, step: int = 0) -> Batch:
         """The batch of these examples: the same whenever and wherever it is asked for.
@@ -366,21 +385,3 @@ def _pixels(items: Sequence[Item], variants: Sequence[Variant]) -> Tensor:
             raise MissingImage(item.row) from error
 
     return pixels_to_tensor(list(map_in_threads(shown, zip(items, variants, strict=True), lambda: False)))
-
-
-def prefetched(source: Iterable[T], depth: int = 2) -> Generator[T]:
-    """The same things, each prepared in one background thread while those before it are used.
-
-    Errors come out where the thing that failed would have come. The thread ends with the generator: close it, or let
-    it run out.
-    """
-    iterator, end = iter(source), object()
-    with ThreadPoolExecutor(1, thread_name_prefix="batches") as pool:
-        pending: deque[Future[T | object]] = deque(pool.submit(next, iterator, end) for _ in range(depth))
-        try:
-            while (thing := pending.popleft().result()) is not end:
-                pending.append(pool.submit(next, iterator, end))
-                yield thing  # pyright: ignore[reportReturnType]
-        finally:
-            for future in pending:
-                future.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 Numbers = np.ndarray
+AT_ONCE = 1 << 20  # rows
 
 
 class Columns:
@@ -44,6 +46,15 @@ class Columns:
     def value(self, column: str, row: int) -> Any:
         """What a row has in a column."""
         return self._whole.column(column)[row if self._chosen is None else int(self._chosen[row])].as_py()
+
+    def parts(self, column: str) -> Iterator[pa.Array]:
+        """A column, a million rows at a time."""
+        for start in range(0, len(self), AT_ONCE):
+            rows = min(AT_ONCE, len(self) - start)
+            if self._chosen is None:
+                yield self._whole.column(column).slice(start, rows).combine_chunks()
+            else:
+                yield self.values(column, np.arange(start, start + rows))
 
     def keeping(self, keep: Numbers) -> Columns:
         """The rows where `keep`, one bool a row, says so."""

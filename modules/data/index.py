@@ -125,6 +125,10 @@ class Index:
         """What some rows have in a column."""
         return self._columns.values(column, rows)
 
+    def parts(self, column: str) -> Iterator[pa.Array]:
+        """A column, a million rows at a time."""
+        return self._columns.parts(column)
+
     def __len__(self) -> int:
         return len(self._columns)
 
@@ -280,6 +284,10 @@ class Index:
 
     def _first(self) -> np.ndarray:
         return np.diff(self.image_numbers, prepend=-1) != 0
+
+    def rows_of_images(self, rows: Sequence[int]) -> np.ndarray:
+        """Of each row whether its image is that of one of these rows."""
+        return np.isin(self.image_numbers, self.image_numbers[list(rows)]) if rows else np.zeros(len(self), dtype=bool)
 
     def without(self, bad: Sequence[tuple[int, Problem]]) -> Index:
         """The same without the images of some rows, each with the reason why. Rows are numbered anew; keys stay."""

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from itertools import chain
 
-from modules.data.batches import Batch, BatchLoader, PartialBatch, prefetched
+from modules.data.batches import Batch, BatchLoader, PartialBatch
 from modules.data.order import epoch_order
+from modules.data.prefetch import prefetched
 from modules.errors import UserError
 from modules.messages import (
     BackupNow,

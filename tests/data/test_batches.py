@@ -11,10 +11,11 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from modules.data.batches import Batch, BatchLoader, prefetched
+from modules.data.batches import Batch, BatchLoader
 from modules.data.cache.store import Cache
 from modules.data.image import variants
 from modules.data.order import Example, epoch_order
+from modules.data.prefetch import prefetched
 from modules.data.source.source import DataFile
 from modules.errors import UserError
 from modules.preset.preset import Preset

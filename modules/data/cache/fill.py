@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modules.data.cache.contents import BYTES, Contents
 from modules.data.cache.encoders import Encoders, TextEncoding
 from modules.data.cache.store import Cache
 from modules.data.image.pixels import open_image
@@ -36,10 +37,10 @@ FLUSH_EVERY = 256  # entries
 AHEAD = 4  # images that are encoded while others are on their way from a card
 
 
-def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[list[str], BadRows]:
-    """The content of every image file by its hash, "" where it cannot be read."""
+def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[np.ndarray, BadRows]:
+    """The content of every image file by its hash, (N, 32) uint8; zeros where it cannot be read."""
     bad: BadRows = []
-    digests: list[str] = []
+    digests = np.zeros((len(index), BYTES), dtype=np.uint8)
 
     with FileHashes(folder) as known:
 
@@ -53,15 +54,16 @@ def hash_files(index: Index, folder: Path, report: Report, stop: Stop) -> tuple[
         for row, found in enumerate(map_in_threads(digest, files, stop)):
             if isinstance(found, OSError):
                 bad.append((row, reason_of(index.file(row), found)))
-            digests.append(found if isinstance(found, str) else "")
+            else:
+                digests[row] = np.frombuffer(bytes.fromhex(found), dtype=np.uint8)
             if row % 100 == 0:
                 report("stage.reading-images", row, len(index))
-    return digests + [""] * (len(index) - len(digests)), bad
+    return digests, bad
 
 
 def fill_latents(
     index: Index,
-    contents: Sequence[Content],
+    contents: Contents,
     encoders: Encoders,
     cache: Cache,
     report: Report,
@@ -102,6 +104,15 @@ def _missing_variants(index: Index, row: int, content: Content, encoders: Encode
     item = index[row]
     variants = variants_of(item, index.concepts[item.concept], content)
     return [variant for variant in variants if latents_key(content.digest, variant, encoders.image_key) not in cache]
+
+
+def holds(cache: Cache, index: Index, row: int, content: Content, encoders: Encoders, *, text: bool) -> bool:
+    """Whether all is there that this file keeps of a row; `text`: also of its captions."""
+    if _missing_variants(index, row, content, encoders, cache):
+        return False
+    item = index[row]
+    captions = possible_captions(item.caption_texts, index.concepts[item.concept]) if text else None
+    return all(text_key(caption, encoders.text_key) in cache for caption in captions or ())
 
 
 class _Encoding:
@@ -159,7 +170,7 @@ def pixels_to_tensor(pixels: Sequence[np.ndarray]) -> Tensor:
 
 
 def find_undecodable(
-    index: Index, rows: Iterable[int], contents: Sequence[Content], cache: Cache, report: Report, stop: Stop
+    index: Index, rows: Iterable[int], contents: Contents, cache: Cache, report: Report, stop: Stop
 ) -> BadRows:
     """Decode every image once in its life, where latents are not cached: a torn one must not end a run later."""
     unknown = [row for row in rows if checked_key(contents[row].digest) not in cache]

@@ -13,8 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from modules.data.cache.contents import Contents
 from modules.data.cache.fill import BadRows, Report, pixels_to_tensor
 from modules.data.cache.store import Cache, DamagedRecord
+from modules.data.cache.streamed import StreamedContents
 from modules.data.image.masks import FACTOR, Box, box_of, downscaled, open_mask
 from modules.data.image.variants import (
     Content,
@@ -38,26 +40,28 @@ from modules.preset.sections.training import Masks
 from modules.sentences.problem import Problem, problem
 
 
-def contents_of(
-    index: Index, digests: Sequence[str], cache: Cache, report: Report, stop: Stop
-) -> tuple[list[Content], BadRows]:
-    """What each image holds, and its mask if its concept wants one; bad where the mask cannot be read."""
+def contents_of(index: Index, plain: Contents, cache: Cache, report: Report, stop: Stop) -> tuple[Contents, BadRows]:
+    """What each image holds, and its mask if its concept wants one; bad where the mask cannot be read.
+
+    `plain`: the same without masks.
+    """
     bad: BadRows = []
-    contents = [Content(digest) for digest in digests]
-    wanted = [row for row in range(len(index)) if _concept(index, row).masks != "none"]
+    masked: dict[int, Content] = {}
+    has_masks = np.array([concept.masks != "none" for concept in index.concepts], dtype=bool)
+    wanted = np.flatnonzero(has_masks[index.concept_numbers]).tolist()
     with FileHashes(cache.folder) as known:
         for done, row in enumerate(wanted):
             if stop():
                 break
             try:
-                contents[row] = content_of(index, row, digests[row], known.of, partial(_box, cache))
+                masked[row] = content_of(index, row, plain[row].digest, known.of, partial(_box, cache))
             except OSError as error:
                 bad.append((row, problem("reason.mask-unread", reason=reason_of(index.mask_file(row)[0], error))))
             except UnusableImage as error:
                 bad.append((row, _reason(error)))
             if done % 100 == 0:
                 report("stage.reading-masks", done, len(wanted))
-    return contents, bad
+    return plain.with_masks(masked), bad
 
 
 def _concept(index: Index, row: int) -> Concept:
@@ -79,8 +83,10 @@ def _reason(error: UnusableImage) -> Problem:
     return problem("reason.mask", reason=error.reason)
 
 
-def fill_masks(index: Index, contents: Sequence[Content], cache: Cache, report: Report, stop: Stop) -> BadRows:
+def fill_masks(index: Index, contents: Contents, cache: Cache, report: Report, stop: Stop) -> BadRows:
     """Keep what every variant of every image shows of its mask, where the cache lacks it."""
+    if not any(concept.masks != "none" for concept in index.concepts):
+        return []
     jobs = ((row, _missing(index[row], _concept(index, row), contents[row], cache)) for row in range(len(index)))
     missing = [(row, variants) for row, variants in jobs if variants]
 
@@ -120,7 +126,7 @@ class MaskLoader:
     def of(
         self,
         index: Index,
-        contents: Sequence[Content],
+        contents: Contents | StreamedContents,
         shown: Sequence[tuple[Item, Variant]],
         rng_keys: Sequence[tuple[int | str, ...]],
         *,

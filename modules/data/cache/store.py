@@ -126,6 +126,24 @@ class Cache:
         """
         self._retry(self._flush)
 
+    def used(self) -> dict[str, int]:
+        """The shards of which something was asked for, by name, and how many bytes each has."""
+        with self._guard:
+            shards = [self._shards[number] for number in self._used]
+            return {shard.name: shard.stat().st_size for shard in shards if shard.exists()}
+
+    def use(self, shards: Mapping[str, int]) -> bool:
+        """Hold on to shards as if what is in them was asked for; False if one lacks some of so many bytes."""
+        with self._guard:
+            known = {shard.name: number for number, shard in enumerate(self._shards)}
+            try:
+                whole = all(self._shards[known[name]].stat().st_size >= size for name, size in shards.items())
+            except (KeyError, OSError):  # deleted, before this was opened or since
+                return False
+            if whole:
+                self._used.update(known[name] for name in shards)
+            return whole
+
     def keep_within(self, limit: int) -> tuple[int, int]:
         """Delete shards of which nothing was asked for, those first that were not used for longest.
 

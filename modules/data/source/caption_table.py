@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
@@ -53,6 +53,9 @@ class TableSource:
 
     def stamp(self, key: str) -> Stamp:
         return self.images.stamp(key)
+
+    def archives(self) -> Sequence[Stamp]:
+        return self.images.archives()
 
     def caption_keys(self, key: str) -> tuple[str, ...]:
         return self.images.caption_keys(key)

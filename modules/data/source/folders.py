@@ -78,6 +78,9 @@ class FolderSource:
         except OSError:
             return NO_STAMP
 
+    def archives(self) -> tuple[Stamp, ...]:
+        return ()
+
     def caption_keys(self, key: str) -> tuple[str, ...]:
         return tuple(dict.fromkeys(f"{_stem(key)}{source.ending}" for source in self.concept.caption_files))
 

@@ -60,6 +60,9 @@ class ListSource:
     def stamp(self, key: str) -> Stamp:
         return self._files.stamp(key)
 
+    def archives(self) -> tuple[Stamp, ...]:
+        return ()
+
     def caption_keys(self, key: str) -> tuple[str, ...]:
         return ()
 

@@ -98,6 +98,14 @@ class PackedSource(ABC):
         stamps = [(str(path), stamp_of(path.stat())) for path in (*paths, *beside)]
         return "" if any(stamp.is_fresh() for _, stamp in stamps) else repr((stamps, self.concept.caption_files))
 
+    def archives(self) -> list[Stamp]:
+        """As `Source.archives`; not of those that have just gone."""
+        found: list[Stamp] = []
+        for name in self._names():
+            with suppress(OSError):
+                found.append(stamp_of((self.folder / name).stat()))
+        return found
+
     def _names(self) -> list[str]:
         """Naturally sorted."""
         return [self.single] if self.single else sorted(files_below(self.folder, self.ENDING), key=natural_key)

@@ -59,6 +59,10 @@ class Source(Protocol):
         """
         ...
 
+    def archives(self) -> Sequence[Stamp]:
+        """The stamps of the files that hold all of it; none where what is under a key has a file of its own."""
+        ...
+
     def open(self, key: str) -> BinaryIO:
         """The bytes under a key, to be read from any place.
 

@@ -61,6 +61,9 @@ class MemorySource:
         data = self.files.get(key)
         return NO_STAMP if data is None else Stamp(len(data), zlib.crc32(data), 1)
 
+    def archives(self) -> tuple[Stamp, ...]:
+        return ()
+
     def caption_keys(self, key: str) -> tuple[str, ...]:
         return () if self.knows else (f"{key.removesuffix('.png')}.txt",)
 
