@@ -8,11 +8,12 @@ from typing import Any
 from app.gui.context import AppContext
 from app.gui.draft.labels import value_text
 from app.gui.form.controls import Control, ControlCallbacks, control_of
-from app.gui.kit import FormRow, Frame, Label, px, the_tip
+from app.gui.kit import FormRow, Frame, Label, Option, popup, px, the_tip
 from app.gui.session.live_settings import LiveChanges
 from modules.language import tr
 from modules.preset.setting_info import SettingInfo
-from modules.preset.validate import setting_at
+from modules.preset.validate import schema_path, setting_at
+from modules.trials.values import can_be_tried
 
 LIVE = "Also changes the run that is going on."
 LABEL = 178
@@ -56,6 +57,9 @@ class SettingRow(FormRow):
         for target in self.made.key_targets:
             target.bind("<Escape>", lambda _: self._escape(), add=True)
             target.bind("<F1>", lambda _: the_tip.soon(self.made.widget), add=True)
+            target.bind("<Shift-F10>", lambda _: self._open_menu(), add=True)
+        for part in (self, self.label):
+            part.bind("<Button-3>", lambda _: self.after_idle(self._open_menu), add=True)
         self.until_destroyed(context.draft.watch("", lambda _: self.refresh()))
         if found.live:
             context.live = context.live or LiveChanges(context.draft, context.engine, context.running)
@@ -114,6 +118,23 @@ class SettingRow(FormRow):
             return None  # Escape means something to the window
         self.context.draft.revert(self.path)
         self._done()
+        return "break"
+
+    def _open_menu(self) -> str:
+        """What else can be done with a setting: several values of it can be tried."""
+        the_tip.hide()
+        changed = self.context.draft.changed(self.path)
+        tried = "" if can_be_tried(self.setting) and ".0." not in schema_path(self.path) else tr("Not of this setting.")
+        options = [
+            Option("try", tr("Try values of this \u2026"), reason=tried),
+            Option("reset", tr("Back to the preset's value"), reason="" if changed else tr("It is the preset's.")),
+            Option("copy", tr("Copy its key"), note=self.path),
+        ]
+        acts = {
+            "try": lambda: self.context.try_values(self.path), "reset": self._reset,
+            "copy": lambda: self.context.app.copy(self.path),
+        }  # fmt: skip
+        popup(self.label, options, lambda name: acts[name](), search="", width=320)
         return "break"
 
     def _help(self) -> str:

@@ -172,8 +172,8 @@ class QueuePage(Page):
 
     def own_run(self) -> OwnRun | None:
         """The run that this window started by its button."""
-        running, queued = self.context.running, self.context.jobs.of_state("running")
-        if not running.training or any(entry.folder in ("", str(running.folder)) for entry in queued):
+        running = self.context.running
+        if not running.training or running.queued:
             return None
         now = running.progress
         name = running.folder.name if running.folder else tr("This run")

@@ -86,6 +86,7 @@ class RunBar(Frame):
         words = (tr("Log"), tr("Save"), tr("Sample"), tr("Backup"), self._pause_words())
         for button, word in zip((self.log, self.save, self.sample, self.backup, self.pause), words, strict=True):
             button.caption(word if wanted else "")
+        self._show_queue()
 
     def _pause_words(self) -> str:
         return tr("Go on") if self._context.running.state == "paused" else tr("Pause")
@@ -202,7 +203,7 @@ class RunBar(Frame):
         hint = f"{words} (Ctrl+Shift+Return)"
         if other:
             hint = tr("Add these settings to the queue: they come after what is running")
-        self.queue.set(words if written else "", kind="plain" if written else "chosen" if other else "icon", hint=hint)
+        self.queue.set(words if written else "", kind="plain" if written else "icon", hint=hint)
         self.queue.caption(tr("Queue") if self._captioned and not written else "")
         self.queue.disable(self._queueing.why_not_queued())
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from app.gui.context import AppContext
 from app.gui.jobs.trial_groups import label_of
-from app.gui.kit import Card, Choice, Frame, Head, Label, Option, PictureSheet, Segmented, SheetCell, px
+from app.gui.kit import Card, Choice, Frame, Head, Label, Option, PictureSheet, ScrollArea, Segmented, SheetCell, px
 from app.gui.run.charts import LossCard
 from app.gui.run.retention_card import RetentionCard
 from app.gui.run.run_source import SampleImage
@@ -21,6 +21,7 @@ from modules.text import listed
 from modules.trials.groups import group_name
 
 LAST = -1
+GAP, LEAST = 12, 260  # pixels between table and views, and of the views where there is little room
 SIZE, HEADS = 110, 92  # pixels of a picture, and of the words before a row
 VIEWS = {"samples": "Samples", "retention": "Learnt / forgotten", "loss": "Loss"}
 
@@ -35,12 +36,22 @@ class Results(Frame):
         self.step, self._drawn, self._followed = LAST, None, list[Any]()
         self._grid: list[tuple[Outcome, dict[int, SampleImage]]] = []
         self._prompts: list[int] = []
-        self.table = ResultsTable(self, self._use, self._open)
+        self.area = ScrollArea(self)  # a low window, or large letters
+        self.area.pack(fill="both", expand=True)
+        self.table = ResultsTable(self.area.body, self._use, self._open)
         self.table.pack(fill="x")
-        self.holder = Frame(self)
-        self.holder.pack(fill="both", expand=True, pady=(px(12), 0))
+        self.holder = Frame(self.area.body)
+        self.holder.pack_propagate(False)
+        self.holder.pack(fill="x", pady=(px(GAP), 0))
         self._make_views()
         self.turn("samples")
+        for part in (self.area, self.table):
+            part.bind("<Configure>", lambda _: self._fit(), add=True)
+
+    def _fit(self) -> None:
+        """The views take what the table leaves, and never less than shows something."""
+        left = self.area.winfo_height() - self.table.winfo_reqheight() - px(GAP)
+        self.holder.configure(height=max(left, px(LEAST)))
 
     def _make_views(self) -> None:
         self.samples = Card(self.holder, tr("Samples by value"))

@@ -26,6 +26,7 @@ from modules.preset.setting_info import SettingInfo, kind_of
 from modules.preset.validate import UNIONS, all_settings
 from tests.gui.by_hand import choose, page_of, row_alone, type_into, words_in
 from tests.gui.conftest import Pump
+from tests.gui.person import Person
 
 # A switch beside the title, not a row
 IN_THE_HEAD = ("sampling.prompts.0.enabled", "sampling.loras.0.enabled", "model.training_adapters.0.enabled")
@@ -324,3 +325,25 @@ def test_the_form_says_what_automatic_stands_for(
 def drawn(canvas: Any) -> list[str]:
     """The words that are drawn."""
     return [canvas.itemcget(item, "text") for item in canvas.find_all() if canvas.type(item) == "text"]
+
+
+def test_the_menu_of_a_setting_lets_its_values_be_tried(context: AppContext, person: Person) -> None:
+    tried: list[str] = []
+    context.try_values = tried.append
+    row_alone(context, "training.batch_size")
+    person.click("Batch size", button=3)
+    person.click("Try values of this …")
+    assert tried == ["training.batch_size"]
+    context.draft.put("training.batch_size", 7)
+    person.click("Batch size", button=3)
+    person.click("Back to the preset's value")
+    assert not context.draft.changed("training.batch_size")
+
+
+def test_a_setting_whose_values_cannot_be_compared_says_so(context: AppContext, person: Person) -> None:
+    tried: list[str] = []
+    context.try_values = tried.append
+    row_alone(context, "general.name")
+    person.click("Run name", button=3)
+    person.click("Try values of this …")
+    assert tried == []

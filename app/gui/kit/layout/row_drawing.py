@@ -13,7 +13,8 @@ from app.gui.kit.controls.option_list import fitting
 
 PITCH, HEAD = 52, 36
 EDGE, GRIP, SIGN, TITLE = 16, 24, 50, 69  # pixels from the left
-MIDDLE, BAR_ENDS = 0.35, 0.765  # shares of the width
+MIDDLE, WIDEST, BAR_ENDS = 0.35, 0.48, 0.765  # shares of the width: where the middle begins, at most, where bars end
+NAME = 240  # pixels of a title that are kept where there is little room
 LIFTED = 12  # pixels to the right of a row that is carried
 LINES = 2  # that words in the middle may have
 Side = Literal["w", "e", "center"]
@@ -102,11 +103,12 @@ class RowDrawing:
         grip = "text2" if row.moves else "hairline"
         self._canvas.create_image(px(GRIP) + right, middle, image=icon("grip-vertical", grip, 16))
         self._canvas.create_image(px(SIGN) + right, middle, image=icon(row.image, row.role, 18))
-        begins = round(self._wide * MIDDLE) + right
-        room = begins - px(TITLE + 14) - right
+        begins = round(max(self._wide * MIDDLE, min(px(TITLE + NAME), self._wide * WIDEST))) + right
+        ends = self._ending(row, middle, right, link)
+        free = ends if row.share is None and not row.middle else begins  # titles take what nothing else needs
+        room = free - px(TITLE + 14) - right
         for words, y, role, font in ((row.title, -9, "text", "bold"), (row.below, 9, "text2", "small")):
             self._text(px(TITLE) + right, middle + px(y), self._fit(words, room, font, cut), role, font)
-        ends = self._ending(row, middle, right, link)
         self._middle(row, middle, begins, ends, cut)
         self._cut[row.key] = "\n".join(cut)
 
