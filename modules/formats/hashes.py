@@ -33,8 +33,10 @@ def with_hashes(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> d
             whole.update(block)
         legacy.update(block[max(0, MIB - position) : max(0, MIB + 0x10000 - position)])
         position += len(block)
+    spec = "modelspec.sai_model_spec" in metadata  # which wants the same hash under a name of its own
     return {
-        **metadata, "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8],
+        **metadata, **({"modelspec.hash_sha256": f"0x{whole.hexdigest()}"} if spec else {}),
+        "sshs_model_hash": whole.hexdigest(), "sshs_legacy_hash": legacy.hexdigest()[:8],
     }  # fmt: skip
 
 

@@ -113,8 +113,18 @@ def _modelspec(modelspec: Mapping[str, str], preset: Preset, facts: RunFacts, ki
         **modelspec,
         "modelspec.architecture": modelspec["modelspec.architecture"] + kind,
         "ss_output_name": facts.name,
+        **_read_and_drawn(preset),
         **_training_adapters(preset),
     }
+
+
+def _read_and_drawn(preset: Preset) -> Texts:
+    """The layer of the text encoder and the timesteps that it was trained with, where they are not the usual ones."""
+    times, skip = preset.objective.times, preset.model.clip_skip
+    found = {"modelspec.encoder_layer": str(skip)} if skip else {}
+    if (times.lower, times.upper) != (0.0, 1.0):
+        found["modelspec.timestep_range"] = f"{round(1000 * times.lower)},{round(1000 * times.upper)}"
+    return found
 
 
 def _training_adapters(preset: Preset) -> Texts:
@@ -187,13 +197,18 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "training_comment": None,  # a preset's note is private
         "min_snr_gamma": preset.objective.min_snr_gamma if preset.objective.weighting == "min_snr" else None,
         "ip_noise_gamma": preset.objective.noise.perturbation or None,
+        "ip_noise_gamma_random_strength": preset.objective.noise.perturbation_random,
+        "noise_offset_random_strength": preset.objective.noise.offset_random,
         "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
+        "multires_noise_discount": preset.objective.noise.pyramid_discount,
+        "fp8_base": preset.model.quantization == "fp8", "full_fp16": False,
+        "validation_split": preset.validation.share if preset.validation.enabled else 0.0,
         "adaptive_noise_scale": preset.objective.noise.adaptive or None,
         "debiased_estimation": preset.objective.weighting in ("debiased", "debiased_kohya"),
         "sd_model_name": base_name(preset.model.source),
         **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}), **facts.model_hashes,
     }  # fmt: skip
-    return {f"ss_{name}": str(value) for name, value in values.items()} | _data(facts)
+    return {f"ss_{name}": str(value) for name, value in values.items()} | _data(facts, tags=preset.output.include_tags)
 
 
 def _loss_type(preset: Preset) -> str:
@@ -209,23 +224,23 @@ def _loss_type(preset: Preset) -> str:
     return max(shares, key=lambda name: shares[name])
 
 
-def _data(facts: RunFacts) -> Texts:
-    """Concepts are numbered: their folders may be called after somebody."""
+def _data(facts: RunFacts, *, tags: bool) -> Texts:
+    """Concepts are numbered: their folders may be called after somebody. `tags`: whether those of captions are told."""
     names = [f"{concept.repeats:g}_concept {i}" for i, concept in enumerate(facts.concepts, 1)]
     folders: tuple[dict[str, object], dict[str, object]] = {}, {}  # those that are learnt, those for regularization
     for name, concept in zip(names, facts.concepts, strict=True):
         folders[concept.is_regularization][name] = {"n_repeats": concept.repeats, "img_count": concept.images}
     counts = Counter({(i, tag): n for i, concept in enumerate(facts.concepts) for tag, n in concept.tags.items()})
-    tags: dict[str, dict[str, int]] = {name: {} for name in names}
+    told: dict[str, dict[str, int]] = {name: {} for name in names}
     for (i, tag), count in counts.most_common(MAX_TAGS):
-        tags[names[i]][tag] = count
+        told[names[i]][tag] = count
     buckets = {i: {"resolution": [w, h], "count": count} for i, (w, h, count) in enumerate(facts.buckets)}
     bucket_info = {"buckets": buckets, "mean_img_ar_error": facts.aspect_error} if buckets else None
     return {
         "ss_dataset_dirs": json.dumps(folders[False]),
         "ss_reg_dataset_dirs": json.dumps(folders[True]),
         "ss_bucket_info": json.dumps(bucket_info),
-        "ss_tag_frequency": json.dumps(tags, ensure_ascii=False),
+        **({"ss_tag_frequency": json.dumps(told, ensure_ascii=False)} if tags else {}),
     }
 
 

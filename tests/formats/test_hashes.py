@@ -49,6 +49,11 @@ def test_a_lora_file_carries_the_hashes_of_its_own_tensors(tmp_path: Path) -> No
     assert (metadata["sshs_model_hash"], metadata["sshs_legacy_hash"]) == expected
 
 
+def test_the_hash_of_the_spec_is_that_of_the_tensors() -> None:
+    found = with_hashes({"a": torch.ones(3)}, {"modelspec.sai_model_spec": "1.0.1"})
+    assert found["modelspec.hash_sha256"] == "0x" + hashlib.sha256(torch.ones(3).numpy().tobytes()).hexdigest()
+
+
 @pytest.mark.parametrize("size", [100, 0x100000 + 5, 0x130000])  # shorter than a mebibyte, across its end, longer
 def test_a_models_file_is_hashed_as_a1111_does_and_once(size: int, tmp_path: Path) -> None:
     content = torch.randint(256, (size,), dtype=torch.uint8).numpy().tobytes()

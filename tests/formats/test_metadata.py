@@ -87,6 +87,12 @@ def test_it_says_what_sd_scripts_says_where_both_know() -> None:
         "ss_zero_terminal_snr",
         "ss_training_comment",
         "ss_reg_dataset_dirs",
+        "ss_multires_noise_discount",
+        "ss_noise_offset_random_strength",
+        "ss_ip_noise_gamma_random_strength",
+        "ss_fp8_base",
+        "ss_full_fp16",
+        "ss_validation_split",
     ]
     assert {name: found[name] for name in same} == {name: GOLDEN[name] for name in same}
 
@@ -103,6 +109,18 @@ def test_tags_are_counted_by_concept_in_the_form_that_a1111_shows() -> None:
     found = file_metadata(preset(LORA), SPEC, FACTS)
     assert json.loads(found["ss_tag_frequency"]) == {"5_concept 1": {"demo style": 32, "a photo": 2}}
     assert json.loads(found["ss_dataset_dirs"]) == {"5_concept 1": {"n_repeats": 5, "img_count": 32}}
+
+
+def test_tags_are_told_to_nobody_where_they_are_not_wanted() -> None:
+    found = file_metadata(preset(LORA, output={"include_tags": False}), SPEC, FACTS)
+    assert "demo style" not in json.dumps(found) and json.loads(found["ss_dataset_dirs"])
+
+
+def test_the_layer_and_the_timesteps_are_told_where_they_are_not_the_usual_ones() -> None:
+    settings = preset(LORA, model={"clip_skip": 2}, objective={"times": {"lower": 0.1}})
+    found = file_metadata(settings, SPEC, FACTS)
+    assert (found["modelspec.encoder_layer"], found["modelspec.timestep_range"]) == ("2", "100,1000")
+    assert "modelspec.encoder_layer" not in file_metadata(preset(LORA), SPEC, FACTS)
 
 
 def test_regularization_images_are_listed_by_themselves_and_zero_terminal_snr_is_that_of_the_schedule() -> None:

@@ -50,3 +50,9 @@ class Output(Section):
         aliases="include_train_config, no_metadata, metadata, embed config",
     )  # fmt: skip
     """Writes the recipe (no path, no name of yours) into the file, so that others can see how it was made."""
+    include_tags: bool = Setting(
+        True, "Include the tags", level="expert", when=When("output.include_preset", (True,)),
+        aliases="ss_tag_frequency, tag frequency, training tags",
+    )  # fmt: skip
+    """Writes how often each tag stands in the captions into a LoRA's file, as kohya does: A1111, Forge and CivitAI show
+    it. Off where captions name somebody, or are nobody's business."""
