@@ -191,24 +191,32 @@ def _training(preset: Preset, facts: RunFacts) -> Texts:
         "caption_dropout_every_n_epochs": max((concept.dropout_epochs for concept in preset.concepts), default=0),
         "caption_tag_dropout_rate": max((concept.tag_dropout for concept in preset.concepts), default=0.0),
         "scale_weight_norms": getattr(preset.method, "max_norm", 0.0) or None,
-        "noise_offset": preset.objective.noise.offset or None, "loss_type": _loss_type(preset),
-        "huber_c": preset.objective.loss.huber_delta, "huber_scale": 1.0,
-        "huber_schedule": preset.objective.loss.huber_schedule, "zero_terminal_snr": facts.zero_terminal_snr,
+        "zero_terminal_snr": facts.zero_terminal_snr, **_losses_and_noise(preset),
         "training_comment": None,  # a preset's note is private
-        "min_snr_gamma": preset.objective.min_snr_gamma if preset.objective.weighting == "min_snr" else None,
-        "ip_noise_gamma": preset.objective.noise.perturbation or None,
-        "ip_noise_gamma_random_strength": preset.objective.noise.perturbation_random,
-        "noise_offset_random_strength": preset.objective.noise.offset_random,
-        "multires_noise_iterations": preset.objective.noise.pyramid_levels or None,
-        "multires_noise_discount": preset.objective.noise.pyramid_discount,
         "fp8_base": preset.model.quantization == "fp8", "full_fp16": False,
         "validation_split": preset.validation.share if preset.validation.enabled else 0.0,
         "adaptive_noise_scale": preset.objective.noise.adaptive or None,
-        "debiased_estimation": preset.objective.weighting in ("debiased", "debiased_kohya"),
         "sd_model_name": base_name(preset.model.source),
         **({"vae_name": base_name(preset.model.vae)} if preset.model.vae else {}), **facts.model_hashes,
     }  # fmt: skip
     return {f"ss_{name}": str(value) for name, value in values.items()} | _data(facts, tags=preset.output.include_tags)
+
+
+def _losses_and_noise(preset: Preset) -> dict[str, object]:
+    """In sd-scripts' words; None where it is off."""
+    objective = preset.objective
+    return {
+        "noise_offset": objective.noise.offset or None, "loss_type": _loss_type(preset),
+        "huber_c": objective.loss.huber_delta, "huber_scale": 1.0,
+        "huber_schedule": objective.loss.huber_schedule,
+        "min_snr_gamma": objective.min_snr_gamma if objective.weighting == "min_snr" else None,
+        "ip_noise_gamma": objective.noise.perturbation or None,
+        "ip_noise_gamma_random_strength": objective.noise.perturbation_random,
+        "noise_offset_random_strength": objective.noise.offset_random,
+        "multires_noise_iterations": objective.noise.pyramid_levels or None,
+        "multires_noise_discount": objective.noise.pyramid_discount,
+        "debiased_estimation": objective.weighting in ("debiased", "debiased_kohya"),
+    }  # fmt: skip
 
 
 def _loss_type(preset: Preset) -> str:

@@ -1,4 +1,4 @@
-"""Computes what is missing of the scores of some images, model by model, and keeps it as it comes."""
+"""Computes what is missing of the scores of some images, model by model, and keeps it and its table as they come."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from modules.scores.opened import open_images
 from modules.scores.record import Scored, Scores, write_scores
 from modules.scores.references import References
 from modules.scores.reuse import Chosen
+from modules.scores.table import write_table
 
 SAVE_EVERY_S = 10.0
 
@@ -87,6 +88,7 @@ class Scoring:
     def _save(self) -> None:
         self.scores, self._saved = replace(self.scores, images=tuple(self._images)), monotonic()
         write_scores(self._folder, self.scores)
+        write_table(self._folder, self.scores)
 
 
 class _Work:

@@ -44,7 +44,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     from modules.scores.image_set import Scanning, image_set_of  # noqa: PLC0415
     from modules.scores.reuse import known_scores, made_of  # noqa: PLC0415
     from modules.scores.scoring import Scoring  # noqa: PLC0415
-    from modules.scores.table import write_table  # noqa: PLC0415
     from modules.trainer.run_folder.workspace import check_writable  # noqa: PLC0415
 
     if not _wanted(settings):
@@ -68,7 +67,6 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
         made = {each.name: made_of(each, references, settings.copies_from) for each in chosen}
         known = known_scores(images, made, folder, hashes.of)
     scores = Scoring(known, images.pictures, references, folder, how).run(chosen)
-    write_table(folder, scores)
     _tell(scores, tell)
     return str(folder)
 

@@ -218,6 +218,7 @@ def test_a_killed_scoring_keeps_what_was_written_on_the_way(folder: Path, monkey
     monkeypatch.setattr("modules.scores.scoring.SAVE_EVERY_S", -1)
     score(folder, look, batch_size=1, **{**OFF, "text": True})
     assert left == [1, 2]
+    assert (folder / "scores.csv").read_text(encoding="utf-8").count("\n") > 1  # the table of what was there by then
 
 
 def test_a_prompt_that_is_too_long_is_said_to_be_cut(folder: Path) -> None:
