@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 from modules.messages import Channel, Job
@@ -38,3 +39,7 @@ class Session:
             run_job(self._job, self.channel)
         except BaseException as error:  # noqa: BLE001 - the edge of the thread: nothing may end in silence
             self.channel.events.put(failure_of(error))
+        if "torch" in sys.modules:
+            from modules.system.devices import release_card_memory  # noqa: PLC0415
+
+            release_card_memory()

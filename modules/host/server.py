@@ -203,7 +203,8 @@ class Host:
     def _state(self, hello: dict[str, Any]) -> str:
         if self._client is not None or self._ending:
             return "taken"
-        if hello.get("takes_over") and (self._record is None or self._record.what == "check"):
+        idle = self._record is None or self._record.what == "check"
+        if hello.get("takes_over") and idle and not self.queue.wanted:
             return "idle"
         return "welcome" if hello.get("version") == version() else "other-version"
 

@@ -18,6 +18,7 @@ from modules.system.user_folder import settings_folder
 
 FILE = "queue.sqlite"
 MOST_ATTEMPTS = 3  # a job that ends whoever runs it, by taking all memory, say, is not begun for ever
+LATE_S = 60.0  # after this nobody sends the computer to sleep any more
 MOVABLE: tuple[State, ...] = ("waiting", "paused")
 
 # What is said of an entry whose state forbids what is asked for.
@@ -271,10 +272,13 @@ class Queue:
         lost = [
             each for each in self.entries() if each.state == "running" and not owner.is_alive(self.file, each.owner)
         ]
+        late = self.ends_at is not None and time.time() > self.ends_at + LATE_S
         restarted = self.on and not same_start(self._store.fact("machine"), start_of_machine())
-        if not lost and not restarted:
+        if not (lost or restarted or late):
             return []
         with self._store.change() as base:
+            if late:  # who announced it was killed before
+                set_fact(base, "ends_at", "")
             if restarted:
                 _set_on(base, False)
                 set_fact(base, "interrupted", "yes")

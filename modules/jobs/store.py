@@ -49,6 +49,7 @@ class Store:
         self.file = file
         self.put_aside: Path | None = None  # where a damaged file lies now
         self._guard = threading.RLock()
+        self._base: Any = None
         with self._in_words():
             file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._base = self._opened()
@@ -139,6 +140,9 @@ class Store:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
+            if self._base is not None and isinstance(error, sqlite3.DatabaseError) and _is_damage(error):
+                self._base.close()
+                self._base = self._opened()
             raise UserError("queue.unusable", file=self.file, reason=str(error)) from error
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -189,6 +190,13 @@ def empty_card_cache(device: torch.device) -> None:
     """Give back what torch keeps of a card's memory for later."""
     if is_card(device):
         card_module(device).empty_cache()
+
+
+def release_card_memory() -> None:
+    """Give back what an ended job has left on the card: the next one may run in another process."""
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        gc.collect()
+        torch.cuda.empty_cache()
 
 
 def card_memory(device: torch.device) -> tuple[int, int]:

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from itertools import pairwise
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,10 @@ def queue(tmp_path: Path) -> Iterator[Queue]:
 class Night(Hosted):
     """A host in a thread, with the quick engine."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "one") -> None:
         self.folder, self.hosts = folder / "engines", list[Host]()
         command = python_command("-c", ENGINE, folder)
-        self._thread = threading.Thread(target=run, args=(self.folder, "one", command, self.hosts.append))
+        self._thread = threading.Thread(target=run, args=(self.folder, name, command, self.hosts.append))
         self._thread.start()
 
 
@@ -240,6 +241,20 @@ def test_a_queue_waits_for_a_card_that_another_run_has(queue: Queue, night: Call
         wait_until(lambda: states(queue) == ["waiting", "finished"])
     host.ends()
     assert states(queue) == ["finished", "finished"]
+
+
+def test_two_hosts_share_the_list_and_never_a_card(queue: Queue, night: Callable[[], Night], tmp_path: Path) -> None:
+    names = [f"run {number}" for number in range(8)]
+    queue.add(*named(*names))
+    with held(PROCESSOR, "another", folder=queue.file.with_name("cards")):
+        first, second = night(), Night(tmp_path, "two")
+        wait_until(lambda: first.place is not None and (tmp_path / "engines/two.json").exists())
+    first.ends()
+    second.ends()
+    assert set(states(queue)) == {"finished"}
+    assert sorted(diary(tmp_path)) == sorted(f"{name} " for name in names)
+    times = sorted((entry.started or 0.0, entry.ended or 0.0) for entry in queue.entries())
+    assert all(ended <= begins for (_, ended), (begins, _) in pairwise(times))
 
 
 def test_a_windows_own_job_comes_first_and_the_queue_after_it(queue: Queue, night: Callable[[], Night]) -> None:

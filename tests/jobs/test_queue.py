@@ -4,6 +4,7 @@ import os
 import sqlite3
 import subprocess
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -329,6 +330,30 @@ def test_a_damaged_file_is_put_aside(file: Path, damage: bytes) -> None:
     queue.add(run("a"))
     queue.close()
     assert Queue(file).put_aside is None
+
+
+def test_damage_that_is_found_later_is_said_and_the_queue_begins_anew(file: Path) -> None:
+    queue = Queue(file)
+    queue.add(run("a"))
+    queue.close()
+    queue, other = Queue(file), Queue(file)
+    file.write_bytes(b"no database" * 1000)
+    for side in store.SIDES:
+        file.with_name(file.name + side).unlink(missing_ok=True)
+    refused("queue.unusable", queue.entries)
+    assert queue.put_aside
+    assert queue.add(run("b"))
+    queue.close()
+    other.close()
+
+
+def test_a_sleep_that_nobody_carried_out_is_forgotten(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    queue.when_done, queue.ends_at = "sleep", time.time() - 10.0
+    queue.recover()
+    assert queue.ends_at is not None
+    queue.ends_at = time.time() - queues.LATE_S - 10.0
+    queue.recover()
+    assert (queue.ends_at, queue.when_done) == (None, "sleep")
 
 
 def test_the_file_of_a_later_release_is_left_alone(file: Path) -> None:
