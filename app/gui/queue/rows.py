@@ -239,6 +239,8 @@ def ended_text(entry: Entry) -> str:
 def waiting_text(waiting: Sequence[Entry], spans: dict[int, Span]) -> str:
     """ "Waiting · 5 · about 4 h 20 min, done 04:04" """
     counted = [entry for entry in waiting if entry.state == "waiting"]
+    if not counted:
+        return f"{tr('Paused')} \u00b7 {len(waiting)}"
     parts = [tr("Waiting"), f"{len(counted)}"]
     known = [entry.estimate for entry in counted if entry.estimate]
     if counted and len(known) == len(counted):

@@ -108,7 +108,7 @@ def test_rows_are_moved_paused_and_removed_by_keys(person: Person, window: Any, 
     assert titles(queue) == ["Dog", "Cat"]
     person.press("<space>")
     assert queue.entries()[0].state == "paused"
-    assert person.sees("Paused")
+    assert person.sees("Waiting · 1")
     person.press("<space>")
     assert queue.entries()[0].state == "waiting"
     root = window.app
@@ -231,3 +231,10 @@ def test_neighbours_of_a_set_are_one_row(queue: Queue) -> None:
     assert [row.title for row in rows] == ["Rates: 2 runs", "Cat"]
     assert rows[0].below == "try values · learning rate 5e-5, 1e-4"
     assert rows[0].middle == "60 s each"
+
+
+def test_a_queue_of_paused_rows_says_so(queue: Queue) -> None:
+    entry = queue.add(run("Cat"))[0]
+    queue.pause(entry.id)
+    head: Any = items_of(queue.entries(), None, True, time.time())[0]
+    assert head.words == "Paused · 1"
