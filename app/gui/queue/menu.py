@@ -67,6 +67,15 @@ class EntryActs:
             return
         self.act(lambda queue: queue.remove(*(entry.id for entry in entries)))
 
+    def clear(self, over: Sequence[Entry]) -> None:
+        """What is over leaves the list; after asking, where tables of tried values go with it."""
+        if any(entry.group for entry in over):
+            words = tr("The tables of tried values go, too. The runs stay in their folders.")
+            answers = (Answer(tr("Cancel")), Answer(tr("Clear"), "yes", "primary"))
+            if ask(self._context.app, tr("Clear what is over?"), words, answers) != "yes":
+                return
+        self.act(lambda queue: queue.remove(*(entry.id for entry in over)))
+
     def link(self, entries: Sequence[Entry], name: str) -> None:
         """A link of the row."""
         entry = entries[0]
