@@ -7,11 +7,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from modules.data.source.caption_table import TableSource
 from modules.data.source.file_info import MAX_CAPTION_BYTES
 from modules.data.source.kinds import source_of
 from modules.data.source.lists import ListSource
 from modules.data.source.source import CaptionFile, DataFile, Entry, Source
+from modules.data.source.tables.caption_table import TableSource
 from modules.data.text.captions import without_empty_lines
 from modules.errors import UserError
 from modules.language import tr

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from modules.data.source.caption_table import with_table
 from modules.data.source.folders import FolderSource
 from modules.data.source.lists import list_at
 from modules.data.source.parquet_images import parquet_at
 from modules.data.source.source import Source
+from modules.data.source.tables.caption_table import with_table
 from modules.data.source.tars import tars_at
 from modules.preset.sections.concept import Concept
 from modules.system.bundled import resolve

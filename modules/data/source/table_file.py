@@ -48,16 +48,17 @@ def rows_of(path: Path) -> Listed:
     try:
         found = list(read(path))
     except NotText as error:
-        raise _unusable(path, problem("caption.not-text", place=error.place)) from error
+        raise unusable(path, problem("caption.not-text", place=error.place)) from error
     except (ValueError, RecursionError, pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # else pyarrow means the content
-        raise _unusable(path, problem("reason.damaged", error=printable(error, line=True))) from error
+        raise unusable(path, problem("reason.damaged", error=printable(error, line=True))) from error
     rows = [(number, row) for number, row in found if isinstance(row, dict)]
     return Listed(rows, [(number, row) for number, row in found if isinstance(row, Problem)])
 
 
-def _unusable(path: Path, why: Problem) -> UserError:
+def unusable(path: Path, why: Problem) -> UserError:
+    """A file that is no list, or damaged."""
     return UserError("list.unusable", file=printable(path.name, line=True), reason=why)
 
 
@@ -74,7 +75,7 @@ def _lines(path: Path) -> Iterator[tuple[int, Row | Problem]]:
             except (ValueError, RecursionError) as error:
                 yield number, problem("caption.no-json", error=printable(error, line=True))
                 continue
-            yield number, _row(cast("dict[str, Any]", held)) if isinstance(held, dict) else Problem("caption.no-object")
+            yield number, _row(held)
 
 
 def _json(path: Path) -> Iterator[tuple[int, Row | Problem]]:
@@ -88,7 +89,7 @@ def _json(path: Path) -> Iterator[tuple[int, Row | Problem]]:
     else:
         raise ValueError("neither an object nor a list")
     for number, about in enumerate(listed, 1):
-        yield number, _row(cast("dict[str, Any]", about)) if isinstance(about, dict) else Problem("caption.no-object")
+        yield number, _row(about)
 
 
 def _named(name: str, about: Any) -> Any:
@@ -105,7 +106,7 @@ def _table(path: Path) -> Iterator[tuple[int, Row | Problem]]:
     head = text.partition("\n")[0]
     separator = max(",;\t|", key=head.count)
     for number, row in enumerate(csv.DictReader(io.StringIO(text, newline=""), delimiter=separator), 2):
-        yield number, _row({name: value for name, value in row.items() if isinstance(name, str)})
+        yield number, plain_row({name: value for name, value in row.items() if isinstance(name, str)})
 
 
 def _parquet(path: Path) -> Iterator[tuple[int, Row | Problem]]:
@@ -117,14 +118,19 @@ def _parquet(path: Path) -> Iterator[tuple[int, Row | Problem]]:
     for batch in file.iter_batches(batch_size=8192, columns=plain):
         for row in batch.to_pylist() if plain else [{}] * batch.num_rows:
             number += 1
-            yield number, _row(row)
+            yield number, plain_row(row)
 
 
 def _is_bytes(kind: pa.DataType) -> bool:
     return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
 
 
-def _row(held: dict[str, Any]) -> Row:
+def _row(held: object) -> Row | Problem:
+    return plain_row(cast("dict[str, Any]", held)) if isinstance(held, dict) else Problem("caption.no-object")
+
+
+def plain_row(held: dict[str, Any]) -> Row:
+    """A row by the names of its columns in small letters, without what is not there."""
     return {name.strip().lower(): value for name, value in held.items() if value is not None}
 
 

@@ -22,11 +22,13 @@ from modules.data.source.lists import ListSource
 from modules.data.source.parquet_images import ParquetSource
 from modules.data.source.source import Listing, Source
 from modules.data.source.table_file import READERS
+from modules.data.source.tables.joined_table import joined_table
 from modules.data.source.tar_file import tar_file
 from modules.data.source.tars import TarSource
 from modules.errors import UserError
 from modules.preset.sections.concept import IMAGE_FILES, Concept
 from modules.sentences.render import PLAIN
+from modules.system.stamps import stamp_of
 from tests.data.pictures import aged, preset_of, scanned
 from tests.trainer.runs import end_of, run, values
 
@@ -324,6 +326,24 @@ def test_a_file_that_is_no_list_is_refused(pictures: Path, text: str) -> None:
 
 
 # A table by name ------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_says_the_same_in_every_format(tmp_path: Path) -> None:
+    """Names with folders of either system, dots and spaces, numbers, no name at all; of two rows the last."""
+    names = ["a/b.png", r"a\c.d.png ", "", None, ".hidden", "e", "b.webp", " "]
+    rows = [{"file_name": name, "id": 100 + n, "Caption": f"row {n}", "score": n} for n, name in enumerate(names)]
+    (tmp_path / "t.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    pq.write_table(pa.Table.from_pylist([{**row, "picture": b"x"} for row in rows]), tmp_path / "t.parquet")
+    asked = ["b", "c.d", "102", "103", "107", ".hidden", "e", "gone", "100"]
+    said: list[list[Any]] = []
+    for file in (tmp_path / "t.jsonl", tmp_path / "t.parquet"):
+        table = joined_table(file, stamp_of(file.stat()), ("", "score"))
+        found = table.rows_of(asked)
+        said.append([found >= 0, *(table.captions(found[found >= 0], column) for column in ("", "score"))])
+    assert said[0][0].tolist() == [True] * 7 + [False] * 2
+    assert said[0][1:] == said[1][1:] and (said[0][0] == said[1][0]).all()
+    assert said[0][1] == [("row 6",), ("row 1",), ("row 2",), ("row 3",), ("row 7",), ("row 4",), ("row 5",)]
+    assert said[0][2][0] == ("6",)
 
 
 def test_captions_of_a_table_are_joined_by_the_images_names(tmp_path: Path) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
+import numpy as np
+
+from modules.data.source.entries import CaptionColumn, Entries
 from modules.data.source.lists import column_of
-from modules.data.source.source import CaptionFile, Entry, Listing, Source
-from modules.data.source.table_file import READERS, Row, captions_of, image_of, rows_of
+from modules.data.source.source import Listing, Source
+from modules.data.source.table_file import READERS
+from modules.data.source.tables.joined_table import JoinedTable, joined_table
 from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
 from modules.preset.text.caption_sources import CaptionSource
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
-
-IDS = ("id", "key", "md5")
 
 
 @dataclass(frozen=True)
@@ -75,38 +76,29 @@ class TableSource:
         listing = self.images.listing()
         if self.table.suffix.lower() not in READERS:
             raise UserError("list.kind", file=self.table.name, kinds=list(READERS))
+        columns = tuple(map(column_of, self.sources))
         try:
-            rows = _rows(self.table, stamp_of(self.table.stat()))
+            table = joined_table(self.table, stamp_of(self.table.stat()), columns)
         except FileNotFoundError as error:
             raise UserError("list.missing", file=self.table) from error
         except OSError as error:
             raise system_error(error) or error from error
-        return listing._replace(entries=[self._told(entry, rows) for entry in listing.entries])
-
-    def _told(self, entry: Entry, rows: dict[str, Row]) -> Entry:
-        row = rows.get(PurePosixPath(entry.file.key).stem)
-        if row is None:
-            return entry
-        pairs = zip(entry.captions, self.sources, strict=True)
-        return replace(entry, captions=tuple(_with_row(text, source, row) for text, source in pairs))
-
-
-def _with_row(text: CaptionFile | tuple[str, ...], source: CaptionSource, row: Row) -> CaptionFile | tuple[str, ...]:
-    missing = text.stamp == NO_STAMP if isinstance(text, CaptionFile) else not text
-    return (captions_of(row, column_of(source)) or text) if missing else text
+        entries = Entries.of(listing.entries[0].file.source, listing.entries)
+        rows = table.rows_of([PurePosixPath(key).stem for key in entries.keys])
+        captions = [_with_rows(*each, rows, table) for each in zip(entries.captions, columns, strict=True)]
+        told = Entries(
+            entries.source, entries.keys, entries.stamps, captions, entries.masks, entries.conditions, entries.sizes
+        )
+        return listing._replace(entries=told)
 
 
-@lru_cache(4)
-def _rows(table: Path, stamp: Stamp) -> dict[str, Row]:
-    return dict(_by_name(rows_of(table).rows))
-
-
-def _by_name(rows: list[tuple[int, Row]]) -> Iterator[tuple[str, Row]]:
-    for _, row in rows:
-        if name := image_of(row):
-            yield PurePosixPath(name.replace("\\", "/")).stem, row
-        elif called := next((str(row[key]) for key in IDS if key in row), ""):
-            yield called, row
+def _with_rows(texts: CaptionColumn, column: str, rows: np.ndarray, table: JoinedTable) -> CaptionColumn:
+    """The captions, with those of the table where an image has none."""
+    missing = (texts.stamps == np.array(NO_STAMP)).all(axis=1) & (rows >= 0)
+    missing[[place for place, lines in texts.lines.items() if lines]] = False
+    places = np.flatnonzero(missing)
+    found = zip(places.tolist(), table.captions(rows[places], column), strict=True)
+    return replace(texts, lines={**texts.lines, **{place: lines for place, lines in found if lines}})
 
 
 def with_table(source: Source, concept: Concept) -> Source:
