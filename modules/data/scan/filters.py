@@ -28,14 +28,12 @@ def filtered(found: ConceptTable, concept: Concept) -> ConceptTable:
             out.append((setting, count))
         kept &= good
     table = found.table
-    if facts:
-        weights = _weights(table, concept)
-        lines = _without_facts(table.column("lines"), len(concept.caption_files), len(facts))
-        table = table.set_column(table.column_names.index("lines"), "lines", lines)
+    if facts or out:
+        lines = _captions_of(table.column("lines"), len(concept.caption_files), len(facts), kept)
+        place, weights = table.column_names.index("lines"), _weights(table, concept)[kept] if facts else np.empty(0)
+        table = table.remove_column(place).filter(pa.array(kept)).add_column(place, "lines", lines)
         if concept.weight_column:
             table = table.append_column(WEIGHT, pa.array(weights.astype(np.float32)))
-    if out:
-        table = table.filter(pa.array(kept))
     return ConceptTable(table, found.bad, replace(found.remarks, left_out=tuple(out)), found.notes)
 
 
@@ -61,7 +59,7 @@ def _filters(table: pa.Table, concept: Concept) -> Iterator[tuple[str, Numbers]]
 def _weights(table: pa.Table, concept: Concept) -> Numbers:
     """1 where there is none, or what is no number."""
     if not concept.weight_column:
-        return np.empty(0)
+        return np.ones(len(table))
     found = numbers_of(_facts(table, concept, concept.weight_column))
     return np.where(np.isfinite(found), found, 1.0)
 
@@ -84,15 +82,16 @@ def _same_rating(value: str, word: str) -> bool:
     return value == word or (1 in (len(value), len(word)) and value[:1] == word[:1])
 
 
-def _without_facts(lines: pa.ChunkedArray, captions: int, facts: int) -> pa.ChunkedArray:
-    """The captions alone."""
-    each, found = captions + facts, [pa.array([], lines.type)]
+def _captions_of(lines: pa.ChunkedArray, captions: int, facts: int, kept: Numbers) -> pa.ChunkedArray:
+    """The captions of some rows, without facts. Each text is copied once: there may be gigabytes of them."""
+    each, start, found = captions + facts, 0, [pa.array([], lines.type)]
     for chunk in lines.chunks:
-        count = len(chunk)
-        kept = np.arange(count * each).reshape(count, each)[:, :captions].ravel()
-        starts = pa.array(np.arange(count + 1) * captions, pa.int64())
-        found.append(pa.LargeListArray.from_arrays(starts, chunk.flatten().take(pa.array(kept))))
-    return pa.chunked_array([pa.concat_arrays(found)])
+        rows = np.flatnonzero(kept[start : start + len(chunk)])
+        places = (rows[:, None] * each + np.arange(captions)).ravel()
+        ends = pa.array(np.arange(len(rows) + 1) * captions, pa.int64())
+        found.append(pa.LargeListArray.from_arrays(ends, chunk.flatten().take(pa.array(places))))
+        start += len(chunk)
+    return pa.chunked_array(found)
 
 
 class _Tags:
