@@ -70,10 +70,16 @@ as_root() { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; }
 install_system_packages() {
     as_root || return 0
     find_python
-    if [ "$base_can" = "python venv tkinter" ] && command -v xvfb-run >/dev/null; then return 0; fi
-    say "Installing python3-venv, python3-tk and xvfb with apt-get ..."
+    local packages="python3-venv python3-tk xvfb xauth"
+    # What answers ssh, for the tests of another machine: nobody's own computer gets a server without being asked.
+    if [ -n "${CI:-}" ] && [ ! -x /usr/sbin/sshd ]; then
+        packages="$packages openssh-client openssh-server"
+    elif [ "$base_can" = "python venv tkinter" ] && command -v xvfb-run >/dev/null; then
+        return 0
+    fi
+    say "Installing $packages with apt-get ..."
     { apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends \
-        python3-venv python3-tk xvfb xauth; } >&2 ||
+        $packages; } >&2 ||
         say "apt-get did not succeed. Going on with what there is."
 }
 

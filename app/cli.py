@@ -61,6 +61,7 @@ def parser() -> argparse.ArgumentParser:
     add_parser = top.add_subparsers(title="commands", metavar="COMMAND", required=True).add_parser
     _train(add_parser)
     _check(add_parser)
+    _machine(add_parser)
     for tool in TOOLS.values():
         _tool(add_parser, tool)
     add_queue(add_parser, _events_option)
@@ -78,6 +79,8 @@ def _train(add_parser: AddParser) -> None:
     add_preset(command)
     _events_option(command)
     add_run(command)
+    on = "train on another machine, as ssh knows it: user@workstation, or workstation:/folder/of/seachange"
+    command.add_argument("--on", default="", metavar="ADDRESS", help=on)
 
 
 def _check(add_parser: AddParser) -> None:
@@ -91,6 +94,15 @@ def _check(add_parser: AddParser) -> None:
     command.add_argument("--card", default="", metavar="NAME", help=card)
 
 
+def _machine(add_parser: AddParser) -> None:
+    text = "Say whether another machine can train: it is reached by ssh, with your own keys and config."
+    command = _command(add_parser, "machine", commands.machine, "look at another machine that is to train", text)
+    command.add_argument("address", metavar="ADDRESS", help="user@workstation, or workstation:/folder/of/seachange")
+    command.add_argument(
+        "--set-up", action="store_true", help="first put this version of Seachange there, and install it"
+    )
+
+
 def _tool(add_parser: AddParser, tool: Tool) -> None:
     brief = f"{tool.title[:1].lower()}{tool.title[1:]}"
     command = _command(add_parser, tool.name, commands.tool, brief, tool.help)
@@ -102,9 +114,7 @@ def _tool(add_parser: AddParser, tool: Tool) -> None:
 def _import(add_parser: AddParser) -> None:
     text = "Say what settings of OneTrainer, kohya_ss or sd-scripts are here, also of a LoRA; write a preset."
     command = _command(add_parser, "import", commands.import_settings, "take over settings of another program", text)
-    command.add_argument(
-        "file", type=Path, metavar="FILE", help="JSON, YAML, TOML, a command line in a text file, or a LoRA"
-    )
+    command.add_argument("file", type=Path, metavar="FILE", help="JSON, TOML, a command line in a text file, or a LoRA")
     command.add_argument("-o", "--out", type=Path, metavar="PRESET", help="write a preset, or with folders a project")
     command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 

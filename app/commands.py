@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from app import manual
 from app.preset_options import preset_values, run_of
@@ -21,8 +22,15 @@ from modules.exchange.writing import write
 from modules.messages import CheckPreset, Job
 from modules.preset.paths import get, put
 from modules.preset.validate import preset_of
+from modules.remote.address import address_of
+from modules.remote.link import Link, ready
+from modules.remote.session import RemoteSession
+from modules.remote.setting_up import set_up
 from modules.sentences.problem import problem
 from modules.sentences.render import PLAIN
+
+if TYPE_CHECKING:
+    from app.follow import JobSession
 
 Command = Callable[[argparse.Namespace], int]
 Options = argparse.Namespace
@@ -33,7 +41,7 @@ def train(options: Options) -> int:
     job = run_of(options)
     if get(job.preset, "validation.then") == "pause":  # nobody is there to go on
         put(job.preset, "validation.then", "tell")
-    return _run_job(job, options)
+    return _follow(RemoteSession(address_of(options.on), job), options) if options.on else _run_job(job, options)
 
 
 def check(options: Options) -> int:
@@ -46,6 +54,17 @@ def check(options: Options) -> int:
 def tool(options: Options) -> int:
     """Any tool of the table."""
     return _run_job(message_of(options.tool, options), options)
+
+
+def machine(options: Options) -> int:
+    """What another machine has; before that, if wanted, Seachange put on it."""
+    address = address_of(options.address)
+    if options.set_up:
+        set_up(address, lambda line: sys.stderr.write(f"{line}\n"))
+    link = Link(address)
+    link.close()
+    sys.stdout.write(f"{PLAIN.what(ready(address, link.machine))}\n")
+    return 0
 
 
 def settings(options: Options) -> int:
@@ -98,10 +117,13 @@ def test(_options: Options) -> int:
 
 
 def _run_job(job: Job, options: Options) -> int:
+    from modules.session import Session  # noqa: PLC0415
+
+    return _follow(Session(job), options)
+
+
+def _follow(session: JobSession, options: Options) -> int:
     from app.follow import follow  # noqa: PLC0415  brings the progress bar, which a list of settings does not need
     from app.terminal import display  # noqa: PLC0415
 
-    shown = display(options.events == "json")
-    from modules.session import Session  # noqa: PLC0415
-
-    return follow(Session(job), shown)
+    return follow(session, display(options.events == "json"))

@@ -113,6 +113,7 @@ def test_no_file_of_the_program_reads_the_clock_to_draw_lots() -> None:
 STARTS_A_PYTHON = {
     "modules/system/runtime.py": "makes the command line, with -P",
     "tests/faults/child.py": "becomes one, with that command line",
+    "tests/remote/other_machine.py": "stands in for the Python of another machine; whoever starts it says -P",
     "tests/test_start_script.py": "stands in for the Python that the script finds",
 }
 

@@ -28,6 +28,7 @@ WORDS = {
     "merging": "weights of several models, and low rank: maths",
     "scores": "what images are worth by numbers",
     "exchange": "settings of other programs",
+    "remote": "a run on another machine, over ssh",
     "masking": "masks made by models",
     "captioning": "captions by models: tags and sentences",
     "image_models": "models that look at images",

@@ -47,6 +47,9 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "stage.counting-tokens": ("Counting tokens", ""),
     "stage.reading-weights": ("Reading the weights", ""),
     "stage.fitting-memory": ("Finding settings that fit", ""),
+    "stage.connecting": ("Connecting to the other machine", ""),
+    "stage.sending": ("Sending files (MB)", ""),
+    "stage.bringing": ("Bringing what was made", ""),
     # The engine
     "engine.busy": ("A job is already running: wait until it ends, or stop it.", ""),
     "engine.closing": ("The engine is shutting down and starts no more jobs.", ""),

@@ -1,1 +1,0 @@
-"""ai-toolkit (ostris): the YAML or JSON of its jobs."""
