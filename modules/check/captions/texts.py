@@ -17,7 +17,8 @@ from modules.data.text.captions import CaptionTexts, caption_texts_of, plain_cap
 from modules.data.text.tags import every_tag
 from modules.preset.sections.concept import Concept
 
-MAX_IMAGES = 100_000  # images whose captions are read; of more, as many in even steps stand for all
+MAX_IMAGES = 100_000  # images whose captions are all read; of more, some in even steps stand for all:
+SAMPLED = 20_000
 TAGS, WORDS = 4, 4  # captions are lists of tags if they have so many parts on average, each of at most so many words
 
 
@@ -36,7 +37,7 @@ class Captions:
 
     def __init__(self, index: Index) -> None:
         self.index = index = index.one_row_per_image()
-        step = max(1, -(-len(index) // MAX_IMAGES))
+        step = -(-len(index) // SAMPLED) if len(index) > MAX_IMAGES else 1
         rows = np.arange(0, len(index), step)
         columns = [index.values(name, rows).to_pylist() for name in ("concept", "path", "lines")]
         self.images = [self._image(int(row), *about) for row, *about in zip(rows, *columns, strict=True)]

@@ -188,19 +188,21 @@ class ModelPaths:
         return ".safetensors"
 
 
+MOST_TAGGED = 50_000  # images: of more, the tags would be longer than the model, and take minutes to count
+
+
 def concept_facts(index: Index) -> list[ConceptStats]:
-    """How many images each concept has, and how often each tag stands in their captions."""
-    images, tags = Counter[int](), dict[int, Counter[str]]()
-    for item in index:
-        images[item.concept] += 1
+    """How many images each concept has, and how often each tag stands in their captions, if they are not too many."""
+    images = np.bincount(index.concept_numbers, minlength=len(index.concepts)).tolist()
+    tags = [Counter[str]() for _ in images]
+    for item in index if len(index) <= MOST_TAGGED else ():
         concept = index.concepts[item.concept]
         found = {tag for caption in item.captions for tag in every_tag(caption, concept)}
-        tags.setdefault(item.concept, Counter()).update(sorted(found))  # a set has another order in each process
+        tags[item.concept].update(sorted(found))  # a set has another order in each process
     return [
-        ConceptStats(
-            images[n], index.concepts[n].repeats, tags[n], is_regularization=index.concepts[n].kind in PRIOR_KINDS
-        )
-        for n in sorted(images)
+        ConceptStats(count, concept.repeats, own, is_regularization=concept.kind in PRIOR_KINDS)
+        for count, concept, own in zip(images, index.concepts, tags, strict=True)
+        if count
     ]
 
 
