@@ -114,7 +114,9 @@ def _tool(add_parser: AddParser, tool: Tool) -> None:
 def _import(add_parser: AddParser) -> None:
     text = "Say what settings of OneTrainer, kohya_ss or sd-scripts are here, also of a LoRA; write a preset."
     command = _command(add_parser, "import", commands.import_settings, "take over settings of another program", text)
-    command.add_argument("file", type=Path, metavar="FILE", help="JSON, TOML, a command line in a text file, or a LoRA")
+    command.add_argument(
+        "file", type=Path, metavar="FILE", help="JSON, YAML, TOML, a command line in a text file, or a LoRA"
+    )
     command.add_argument("-o", "--out", type=Path, metavar="PRESET", help="write a preset, or with folders a project")
     command.add_argument("--overwrite", action="store_true", help="replace a file that is there")
 

@@ -21,6 +21,8 @@ from modules.preset.validate import examine
 from modules.tools import TOOLS
 from modules.trials.estimates import images_in_a_step, pace_of
 
+LIST = "list"  # what the page Queue is to show, where it shows the results of tried values
+
 
 def run_entry(values: Values, resume: Path | None = None) -> NewEntry:
     """A run of these settings, afresh or in the folder of an earlier one."""
@@ -92,6 +94,6 @@ def turn(context: AppContext, *, on: bool) -> None:
 def _tell(context: AppContext, titles: Sequence[str]) -> None:
     words = plural(len(titles), "“{name}” is in the queue", "{count} runs are in the queue", name=tr(titles[0]))
     if context.jobs.on:
-        context.notify(words, tr("Show"), lambda: context.go("queue"))
+        context.notify(words, tr("Show"), lambda: context.go("queue", LIST))
     else:
         context.notify(words, tr("Start the queue"), lambda: turn(context, on=True))

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 from modules.errors import UserError
-from modules.exchange import header
+from modules.exchange import diffusion_pipe, header, invoke
+from modules.exchange.ai_toolkit import job as ai_toolkit
 from modules.exchange.imported import Imported, flattened
 from modules.exchange.kohya import arguments as kohya
-from modules.exchange.kohya import command_line
+from modules.exchange.kohya import command_line, musubi
 from modules.exchange.kohya import window as kohya_gui
 from modules.exchange.onetrainer import configuration as onetrainer
+from modules.exchange.simpletuner import arguments as simpletuner
+from modules.exchange.simpletuner import data as simpletuner_data
+from modules.exchange.yaml_file import parse_yaml
 from modules.preset.files.jsonfile import MAX_DEPTH, STRING, parse_object
 from modules.preset.files.text_file import NotText, decoded
 from modules.preset.paths import Values
@@ -51,12 +57,18 @@ def foreign(path: Path) -> Imported | None:
 
 
 def foreign_text(text: str, where: str, folder: Path | None = None) -> Imported | None:
-    """The same in a text."""
+    """The same in a text.
+
+    Raises:
+        UserError: it is meant as another program's YAML, and is damaged or asks for code.
+    """
     try:
         values = parse_object(text, where) if text.lstrip("\ufeff \t\r\n").startswith("{") else {}
         ours = "version" in values or isinstance(values.get("model"), dict)
         return None if ours else read_text(text, where, folder)
-    except UserError:
+    except UserError as error:
+        if error.problem.code.startswith("import.yaml"):
+            raise
         return None
 
 
@@ -105,27 +117,67 @@ def read_text(text: str, where: str, folder: Path | None = None) -> Imported:
     if start.startswith("{"):
         return _of_object(parse_object(text, where), where, folder)
     if command_line.recognizes(text):
-        return kohya.read(command_line.arguments_of(text), folder, script=command_line.script_of(text))
+        return _of_command(text, folder)
+    if simpletuner.recognizes_environment(text):
+        return simpletuner.read(simpletuner.of_environment(text), folder)
+    if start.startswith("[") and (found := _datasets(text)) is not None:
+        return simpletuner.of_datasets(found)
     values = _toml(text)
+    if values is None:
+        values = parse_yaml(text, where)
     if values is not None:
         return _of_object(values, where, folder)
     raise UserError("import.unknown-program", file=where)
 
 
+def _of_command(text: str, folder: Path | None) -> Imported:
+    arguments, script = command_line.arguments_of(text), command_line.script_of(text)
+    if simpletuner.recognizes(arguments):
+        return simpletuner.read(arguments, folder)
+    if musubi.recognizes(arguments, script):
+        return musubi.read(arguments, folder, script)
+    return kohya.read(arguments, folder, script=script)
+
+
+def _datasets(text: str) -> list[Any] | None:
+    """SimpleTuner's list of datasets; None where it is none."""
+    try:
+        found = None if _deep(text) else json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return found if simpletuner_data.recognizes(found) else None
+
+
 def _of_object(values: Values, where: str, folder: Path | None) -> Imported:
     flattened(values)  # refuses what is nested without end
+    plain = kohya_gui.table(values)
+    for tables in (values, plain):
+        if found := _by_names(tables, folder):
+            return found
+    raise UserError("import.unknown-program", file=where)
+
+
+def _by_names(values: Values, folder: Path | None) -> Imported | None:
+    """By the names that one program alone has; sd-scripts' are those that others took over, so that they come last."""
+    if ai_toolkit.recognizes(values):
+        return ai_toolkit.read(values, folder)
+    if invoke.recognizes(values):
+        return invoke.read(values)
+    if diffusion_pipe.recognizes(values):
+        return diffusion_pipe.read(values, folder)
+    if simpletuner.recognizes(values):
+        return simpletuner.read(values, folder)
+    return _older(values, folder)
+
+
+def _older(values: Values, folder: Path | None) -> Imported | None:
     if onetrainer.recognizes(values):
         return onetrainer.read(values, folder)
+    if musubi.recognizes(values):
+        return musubi.read(values, folder)
     if kohya_gui.recognizes(values):
         return kohya_gui.read(values, folder)
-    if kohya.recognizes(values):
-        return kohya.read(values, folder)
-    flat = kohya_gui.table(values)
-    if kohya_gui.recognizes(flat):
-        return kohya_gui.read(flat, folder)
-    if kohya.recognizes(flat):
-        return kohya.read(flat, folder)
-    raise UserError("import.unknown-program", file=where)
+    return kohya.read(values, folder) if kohya.recognizes(values) else None
 
 
 def _toml(text: str) -> Values | None:

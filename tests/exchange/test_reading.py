@@ -13,7 +13,7 @@ from modules.errors import UserError
 from modules.exchange.kohya.names import DEFAULTS as KOHYA
 from modules.exchange.kohya.names import NETWORK_OPTIONS
 from modules.exchange.onetrainer.names import DEFAULTS as ONETRAINER
-from modules.exchange.reading import read, read_text
+from modules.exchange.reading import foreign, read, read_text
 from modules.preset.files.store import load
 from modules.preset.validate import examine
 from modules.sentences.render import PLAIN
@@ -110,3 +110,12 @@ def test_the_command_line_imports_and_says_so_where_a_preset_is_expected(tmp_pat
     assert run(["import", str(file), "-o", str(out)]) == 2
     assert run(["check", str(file)]) == 2
     assert "import" in capsys.readouterr().err
+
+
+def test_a_damaged_file_of_another_program_is_not_taken_for_a_preset(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("job: extension\nconfig:\n  a: b: c\n", encoding="utf-8")
+    with pytest.raises(UserError, match="line 3"):
+        foreign(file)
+    file.write_text("some: words\n", encoding="utf-8")
+    assert foreign(file) is None

@@ -39,7 +39,7 @@ from modules.preset.preset import Preset
 
 KINDS = (
     ("Presets and projects", "*.json"),
-    ("Settings of other programs", "*.json *.toml *.txt *.sh *.bat *.ps1 *.safetensors"),
+    ("Settings of other programs", "*.json *.yaml *.yml *.toml *.env *.txt *.sh *.bat *.ps1 *.safetensors"),
 )
 WIDTH = 470
 LONGEST = 60  # letters of a value in the list of changes
@@ -149,10 +149,10 @@ class PresetMenu:
     def paste(self) -> None:
         """The preset on the clipboard."""
         text = self._context.app.pasted()
-        if imported := foreign_text(text, tr("The pasted text")):
-            self.offer_import(tr("Pasted preset"), imported)
-            return
         try:
+            if imported := foreign_text(text, tr("The pasted text")):
+                self.offer_import(tr("Pasted preset"), imported)
+                return
             preset = preset_library.from_text(text)
         except UserError as error:
             refused(self._context.app, tr("There is no preset to paste"), error)

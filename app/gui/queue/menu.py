@@ -48,6 +48,8 @@ class EntryActs:
             self._results(entry.group)
         elif entry.is_run and entry.folder:
             self._context.go("run", entry.folder)
+        elif entry.state == "finished" and entry.folder:
+            self._open_folder(_place(entry))
         elif entry.state in ("failed", "skipped"):
             self.show_log(entry)
 
@@ -64,6 +66,15 @@ class EntryActs:
         if any(entry.state in ("waiting", "running", "paused") for entry in entries) and not self._is_meant(entries):
             return
         self.act(lambda queue: queue.remove(*(entry.id for entry in entries)))
+
+    def clear(self, over: Sequence[Entry]) -> None:
+        """What is over leaves the list; after asking, where tables of tried values go with it."""
+        if any(entry.group for entry in over):
+            words = tr("The tables of tried values go, too. The runs stay in their folders.")
+            answers = (Answer(tr("Cancel")), Answer(tr("Clear"), "yes", "primary"))
+            if ask(self._context.app, tr("Clear what is over?"), words, answers) != "yes":
+                return
+        self.act(lambda queue: queue.remove(*(entry.id for entry in over)))
 
     def link(self, entries: Sequence[Entry], name: str) -> None:
         """A link of the row."""
@@ -120,8 +131,7 @@ class EntryActs:
         ]
 
     def _of_one(self, entry: Entry) -> list[Offer]:
-        folder = Path(entry.folder) if entry.folder else None
-        place = folder.parent if folder and folder.is_file() else folder
+        place = _place(entry)
         gone = "" if place and place.is_dir() else tr("It has no folder yet.")
         return [
             (tr("Duplicate"), "", lambda: self.act(lambda queue: queue.duplicate(entry.id))),
@@ -174,3 +184,9 @@ class EntryActs:
             words = tr("What it has learnt stays in its folder.")
         answers = (Answer(tr("Cancel")), Answer(tr("Remove"), "yes", "danger", "trash-2"))
         return ask(self._context.app, title, words, answers) == "yes"
+
+
+def _place(entry: Entry) -> Path | None:
+    """The folder of what came out."""
+    folder = Path(entry.folder) if entry.folder else None
+    return folder.parent if folder and folder.is_file() else folder

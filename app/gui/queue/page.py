@@ -82,7 +82,7 @@ class QueuePage(Page):
             self.queue, "list-ordered", words, tr("Add this run"), self.add_run, button_image="list-plus"
         )
         self._built = True
-        self.until_destroyed(self.context.jobs.listen(self.refresh), self.context.app.every(TICK_MS, self._tick))
+        self.until_destroyed(self.context.jobs.listen(self._tick), self.context.app.every(TICK_MS, self._tick))
         self.refresh()
 
     def _head(self) -> None:
@@ -160,8 +160,10 @@ class QueuePage(Page):
 
     def _notice(self) -> tuple[str, list[tuple[str, Callable[[], object]]]]:
         jobs = self.context.jobs
-        if jobs.trouble or jobs.note:
-            return jobs.trouble or jobs.note, []
+        if jobs.trouble:
+            return jobs.trouble, []
+        if jobs.note:
+            return jobs.note, [(tr("Close"), self._forget_note)]
         if jobs.ends_at and jobs.when_done in SOON:
             words = tr(SOON[jobs.when_done], count=max(round(jobs.ends_at - time.time()), 0))
             return words, [(tr("Cancel"), lambda: self._when_done("nothing"))]
@@ -169,6 +171,10 @@ class QueuePage(Page):
             words = tr("The queue was interrupted: the computer was switched off while it ran.")
             return words, [(tr("Continue"), lambda: turn(self.context, on=True))]
         return "", []
+
+    def _forget_note(self) -> None:
+        self.context.jobs.note = ""
+        self.refresh()
 
     def own_run(self) -> OwnRun | None:
         """The run that this window started by its button."""
@@ -197,7 +203,7 @@ class QueuePage(Page):
                 self.list.mark(added[-1].id)
 
     def reveal(self, path: str) -> None:
-        """The table of a set of tried values, by its id; "list": the list."""
+        """The table of a set of tried values, by its id; anything else: the list."""
         if any(entry.group == path for entry in self.context.jobs.entries):
             self.show_results(path)
         else:
@@ -228,13 +234,8 @@ class QueuePage(Page):
 
     def _entries(self, key: Any) -> list[Entry]:
         """Those that a row stands for."""
-        jobs = self.context.jobs
-        if isinstance(key, int):
-            return [entry for entry in jobs.entries if entry.id == key]
-        row = next((row for row in self.list.rows if row.key == key), None)
-        over = row is not None and not row.moves
-        states = ("finished",) if over else ("waiting", "paused")
-        return [entry for entry in jobs.of_state(*states) if entry.group == key]
+        wanted = key if isinstance(key, tuple) else (key,)
+        return [entry for entry in self.context.jobs.entries if entry.id in wanted]
 
     def _with(self, key: Any, act: Callable[[Sequence[Entry]], object]) -> None:
         if key == OWN:
@@ -254,8 +255,7 @@ class QueuePage(Page):
 
     def _link(self, key: Any, name: str) -> None:
         if key == "over":
-            over = [entry.id for entry in self.context.jobs.of_state("failed", "finished", "skipped")]
-            self.acts.act(lambda queue: queue.remove(*over))
+            self.acts.clear(self.context.jobs.of_state("failed", "finished", "skipped"))
         else:
             self._with(key, lambda entries: self.acts.link(entries, name))
 

@@ -148,19 +148,19 @@ def _failed(entry: Entry, title: str, below: str) -> ListRow:
 
 
 def group_row(part: Sequence[Entry], spans: dict[int, Span]) -> ListRow:
-    """Neighbours of one set, as one."""
-    first, last = part[0], part[-1]
+    """Neighbours of one set, as one; its key is those of all of them."""
+    first, last, ids = part[0], part[-1], tuple(entry.id for entry in part)
     title = plural(len(part), "{name}: 1 run", "{name}: {count} runs", name=group_name(first.group))
     below = tr("try values \u00b7 {what}", what=tried_text(part))
     image, role = IMAGES[first.state]
     links = (("results", tr("Results")),)
     if first.state == "finished":
-        return ListRow(first.group, title, below, image, role, end=ended_text(part[0]), links=links)
+        return ListRow(ids, title, below, image, role, end=ended_text(part[0]), links=links)
     each = tr("{time} each", time=coarse(first.estimate)) if first.estimate else ""
     both = spans.get(first.id), spans.get(last.id)
     whole = Span(both[0].begins, both[1].ends) if both[0] and both[1] else None
     end = span_text(whole, time.time()) if whole else ""
-    return ListRow(first.group, title, below, image, role, each, end=end, links=links, moves=True)
+    return ListRow(ids, title, below, image, role, each, end=end, links=links, moves=True)
 
 
 # Words ----------------------------------------------------------------------------------------------------------------
@@ -239,6 +239,8 @@ def ended_text(entry: Entry) -> str:
 def waiting_text(waiting: Sequence[Entry], spans: dict[int, Span]) -> str:
     """ "Waiting · 5 · about 4 h 20 min, done 04:04" """
     counted = [entry for entry in waiting if entry.state == "waiting"]
+    if not counted:
+        return f"{tr('Paused')} \u00b7 {len(waiting)}"
     parts = [tr("Waiting"), f"{len(counted)}"]
     known = [entry.estimate for entry in counted if entry.estimate]
     if counted and len(known) == len(counted):

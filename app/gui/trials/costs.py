@@ -61,7 +61,8 @@ class Estimator:
     def costs(self, runs: list[dict[str, Any]], steps: int) -> Costs:
         """`steps`: of each run that does not try them; 0: as the settings say."""
         pace = self._pace()
-        seconds = tuple(self._seconds(pace, changes, steps or self._steps) for changes in runs) if pace else None
+        each = [self._seconds(pace, changes, steps or self._steps) for changes in runs] if pace else [0.0]
+        seconds = tuple(each) if all(each) else None
         plans = {n: plan for n, changes in enumerate(runs[:MOST_PLANNED]) if (plan := self._plan(changes))}
         return Costs(seconds, (self._earlier.megabytes if self._earlier else 0.0) * len(runs), plans)
 
@@ -74,13 +75,17 @@ class Estimator:
         return self._earlier
 
     def _seconds(self, pace: Pace, changes: dict[str, Any], steps: int) -> float:
+        """Of a run; 0: nobody knows."""
         values = self._base
         for path in ("training.batch_size", "training.accumulation"):
             if path in changes:
                 values, _ = with_value(values, path, changes[path])
-        images = int(current(values, "training.batch_size")) * int(current(values, "training.accumulation"))
         wanted = changes.get(STEPS, steps)
-        return pace.seconds(int(wanted) if isinstance(wanted, int) else steps, images)
+        steps = wanted if isinstance(wanted, int) else steps
+        if steps <= 0:  # they count in epochs
+            return 0.0
+        images = int(current(values, "training.batch_size")) * int(current(values, "training.accumulation"))
+        return pace.seconds(steps, images)
 
     def _plan(self, changes: dict[str, Any]) -> MemoryPlan | None:
         checked = self.checked

@@ -7,7 +7,7 @@ from typing import Any
 from app.gui.check.findings import checks_for
 from app.gui.context import AppContext
 from app.gui.draft.problem_labels import WORDS
-from app.gui.enqueue import enqueue, with_full_paths
+from app.gui.enqueue import LIST, enqueue, with_full_paths
 from app.gui.kit import (
     Answer,
     Choice,
@@ -25,6 +25,7 @@ from app.gui.kit import (
     labelled,
     px,
 )
+from app.gui.run_control import fix_first, no_images
 from app.gui.session.number_format import coarse
 from app.gui.trials.costs import LIGHT, Costs, Estimator, peak_of
 from app.gui.trials.trial_draft import TrialDraft
@@ -57,6 +58,7 @@ class TryValues(Dialog):
         self._context, self.draft = context, TrialDraft(context.draft, path)
         self._estimator = Estimator(context, self.draft.base)
         self._costs: Costs | None = None
+        self._wrong_steps = False
         self.lines: list[ValueLine] = []
         self._holder = Frame(self.body)
         self._holder.pack(fill="x")
@@ -128,7 +130,8 @@ class TryValues(Dialog):
 
     def _set_steps(self, text: str) -> None:
         digits = text.replace(",", "").strip()
-        self.steps.invalid(bool(digits) and not digits.isdecimal())
+        self._wrong_steps = bool(digits) and not digits.isdecimal()
+        self.steps.invalid(self._wrong_steps)
         self.draft.steps = int(digits) if digits.isdecimal() else 0
         self._changed()
 
@@ -183,14 +186,21 @@ class TryValues(Dialog):
     def _refresh_buttons(self, count: int) -> None:
         words = plural(count, "Add 1 run to the queue", "Add {count} runs to the queue")
         self.buttons[-1].set(words)
-        self.buttons[-1].disable(self.draft.wrong() or ("" if self.draft.name else tr("Give it a name.")))
+        self.buttons[-1].disable(self._wrong())
+
+    def _wrong(self) -> str:
+        """Why nothing can be added; "" if it can."""
+        if self._wrong_steps:
+            return tr("Steps are a whole number.")
+        project = no_images(self._context) or fix_first(len(self._context.draft.errors()))
+        return project or self.draft.wrong() or ("" if self.draft.name else tr("Give it a name."))
 
     def _count_text(self, count: int, costs: Costs) -> str:
         runs = plural(count, "1 run", "{count} runs")
         return tr("{runs}, about {time}", runs=runs, time=coarse(costs.whole)) if costs.seconds else runs
 
     def _about_text(self, runs: list[dict[str, Any]], costs: Costs) -> str:
-        if wrong := self.draft.wrong():
+        if wrong := self._wrong():
             return wrong
         parts: list[str] = []
         if costs.seconds and max(costs.seconds) < 1.1 * min(costs.seconds):
@@ -234,7 +244,7 @@ class TryValues(Dialog):
     def _is_right(self, _: object) -> bool:
         """More than a few runs are asked about."""
         self.draft.name = self.name.get().strip()
-        if self.draft.wrong() or not self.draft.name:
+        if self._wrong():
             return False
         count = len(self.draft.changes())
         if count <= MANY:
@@ -263,4 +273,4 @@ class TryValues(Dialog):
             for n, run in enumerate(runs)
         ]  # fmt: skip
         if enqueue(self._context, *new):
-            self._context.go("queue")
+            self._context.go("queue", LIST)

@@ -6,11 +6,10 @@ import errno
 import os
 import re
 import stat
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from operator import attrgetter
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,6 +23,7 @@ from modules.errors import UserError, system_error
 from modules.preset.sections.concept import Concept
 from modules.preset.text.caption_sources import CaptionSource
 from modules.sentences.problem import Problem, problem
+from modules.system.files_below import FilesBelow
 from modules.system.reading import look_at
 from modules.system.sorting import natural_order
 from modules.system.stamps import NO_STAMP, Stamp, stamp_of
@@ -118,14 +118,14 @@ class FolderSource:
         except OSError as error:  # a name that is too long, links in a circle
             raise system_error(error) or error from error
         endings = tuple(dict.fromkeys(source.ending.lower() for source in self.concept.caption_files))
-        files = _Files(endings, deep=self.concept.subfolders)
+        files = FilesBelow(endings, deep=self.concept.subfolders)
         try:
             files.walk(self.folder)
             images = [(key, why) for key, why in files.unreadable if key.lower().endswith(KINDS)]
             entries = self._entries(files)
             if not entries:
                 first = [problem("concept.first", file=key.rpartition("/")[2], reason=why) for key, why in images[:1]]
-                why = _why_empty(self.concept, self.folder, files.keys)
+                why = _why_empty(self.concept, self.folder, files)
                 raise UserError("concept.empty", title=title, why=why, first=first, kinds=list(KINDS))
         except PermissionError as error:
             raise UserError("concept.forbidden", title=title, folder=error.filename) from error
@@ -137,48 +137,52 @@ class FolderSource:
             entries,
             [(self.address(key), why) for key, why in images],
             [(self.address(key), why) for key, why in texts],
-            [self.address(key) for key in files.keys if key not in own and key.lower().endswith(endings)],
+            [self.address(key) for key in self._texts(files, endings) if key not in own],
             remarks,
         )
 
-    def _entries(self, files: _Files) -> Entries:
-        places = [place for place, key in enumerate(files.keys) if is_image(key)]
+    def _texts(self, files: FilesBelow, endings: tuple[str, ...]) -> list[str]:
+        """Every file that is named as a caption is."""
+        places = {place for ending in endings for place in files.ending_in(ending)}
+        return [files.keys[place] for place in sorted(places)]
+
+    def _entries(self, files: FilesBelow) -> Entries:
+        beside = [Names((files.keys[place] for place in files.ending_in(end)), end) for end in NOT_IMAGES]
+        others = {place for end in NOT_IMAGES for place in files.ending_in(end)}
+        places = sorted({place for kind in KINDS for place in files.endings.get(kind, ())} - others)
         keys = [files.keys[place] for place in places]
         order = natural_order(keys)
         places, keys = [places[i] for i in order], [keys[i] for i in order]
         stems, stamps = [_stem(key) for key in keys], files.stamps()
-        masks, conditions = (
-            [names.of(stem) for stem in stems] for names in (Names(files.keys, end) for end in NOT_IMAGES)
-        )
+        masks, conditions = ([names.of(stem) for stem in stems] for names in beside)
         captions = [self._captions(source, stems, files, stamps) for source in self.concept.caption_files]
         return Entries(self, keys, stamps[places], captions, masks, conditions)
 
-    def _captions(self, source: CaptionSource, stems: list[str], files: _Files, stamps: Stamps) -> CaptionColumn:
+    def _captions(self, source: CaptionSource, stems: list[str], files: FilesBelow, stamps: Stamps) -> CaptionColumn:
         # What is named as a caption and is none stands here as one that is missing; its image is to be left out.
-        names = Names([*files.keys, *(key for key, _ in files.unreadable)], source.ending)
+        there = {files.keys[place]: place for place in files.ending_in(source.ending)}
+        names = Names(chain(there, (key for key, _ in files.unreadable)), source.ending)
         keys = [names.of(stem) or f"{stem}{source.ending}" for stem in stems]
-        places = files.places
-        found = np.array([places.get(key, -1) for key in keys], dtype=np.int64)
+        found = np.array([there.get(key, -1) for key in keys], dtype=np.int64)
         stamps = np.where((found >= 0)[:, None], stamps[found], absent(1)) if len(stamps) else absent(len(keys))
         return CaptionColumn(keys, stamps, source.key, {})
 
-    def _remarks(self, entries: Entries, files: _Files, taken: set[str]) -> Remarks:
+    def _lone(self, files: FilesBelow, source: CaptionSource, taken: set[str]) -> dict[str, str]:
+        """Captions that belong to no image, by their stems."""
+        return Names((files.keys[place] for place in files.ending_in(source.ending)), source.ending).besides(taken)
+
+    def _remarks(self, entries: Entries, files: FilesBelow, taken: set[str]) -> Remarks:
         misses: dict[DataFile, str] = {}
         for source, column in zip(self.concept.caption_files, entries.captions, strict=True):
             missing = np.flatnonzero(column.stamps[:, 0] == NO_STAMP.size).tolist()
-            if missing and (others := Names(files.keys, source.ending).besides(taken)):
+            if missing and (others := self._lone(files, source, taken)):
                 bare = {_stem(entries.keys[place]): None for place in missing}
                 for key, stem in near_misses(bare, others, (*KINDS, source.ending.lower())):
                     misses.setdefault(DataFile(self, key), f"{stem}{source.ending}")
-        latents = sum(key.endswith(".npz") and KOHYA_LATENTS.search(key) is not None for key in files.keys)
+        archives = (files.keys[place] for place in files.endings.get(".npz", ()))
+        latents = sum(KOHYA_LATENTS.search(key) is not None for key in archives)
         nested = tuple(sorted(each.name for each in files.folders if _holds_images(each)))
-        return Remarks(tuple(misses.items()), _not_taken(files.keys), nested, kohya_latents=latents)
-
-
-def is_image(key: str) -> bool:
-    """Whether a name is that of an image, and not of a mask."""
-    name = key[key.rfind(".") :].lower()
-    return name in KINDS and not (name == ".png" and key.lower().endswith(NOT_IMAGES))
+        return Remarks(tuple(misses.items()), _not_taken(files), nested, kohya_latents=latents)
 
 
 def on_disk(path: Path) -> DataFile:
@@ -186,76 +190,10 @@ def on_disk(path: Path) -> DataFile:
     return DataFile(FolderSource(path.parent, Concept()), path.name)
 
 
-class _Files:
-    """Every file of a folder, with its stamp. One that links lead to twice is taken once."""
-
-    def __init__(self, endings: tuple[str, ...], *, deep: bool) -> None:
-        self.keys: list[str] = []
-        self.folders: list[os.DirEntry[str]] = []  # that were not gone into
-        self.unreadable: Unreadable = []  # what is neither a file nor a folder: reading a pipe may never end
-        self._endings, self._deep = endings, deep
-        self._seen: set[tuple[int, int]] = set()
-        self._stamps: tuple[list[int], ...] = ([], [], [], [])
-
-    def walk(self, folder: Path | str, above: str = "") -> None:
-        """Take in a folder, and those in it.
-
-        Raises:
-            PermissionError: one of them may not be read.
-        """
-        about = os.stat(folder)  # noqa: PTH116
-        if (about.st_dev, about.st_ino) in self._seen:
-            return
-        self._seen.add((about.st_dev, about.st_ino))
-        with os.scandir(folder) as entries:
-            listed = sorted(entries, key=attrgetter("name"))
-        sizes, mtimes, ctimes, inodes = self._stamps
-        for entry in listed:
-            name = entry.name
-            if name.startswith("."):
-                continue
-            try:
-                stat_ = entry.stat()
-            except OSError as error:
-                self.unreadable.append((f"{above}{name}", _why_no_stat(error)))
-                continue
-            if stat.S_ISREG(stat_.st_mode):
-                self.keys.append(f"{above}{name}")
-                sizes.append(stat_.st_size)
-                mtimes.append(stat_.st_mtime_ns)
-                ctimes.append(stat_.st_ctime_ns)
-                inodes.append(stat_.st_ino)
-            elif not stat.S_ISDIR(stat_.st_mode) or name.lower().endswith(self._endings):
-                why = Problem("reason.folder" if stat.S_ISDIR(stat_.st_mode) else "reason.device")
-                self.unreadable.append((f"{above}{name}", why))
-            elif self._deep:
-                self.walk(entry.path, f"{above}{name}/")
-            else:
-                self.folders.append(entry)
-
-    @cached_property
-    def places(self) -> dict[str, int]:
-        """Where each key stands."""
-        return dict(zip(self.keys, range(len(self.keys)), strict=True))
-
-    def stamps(self) -> Stamps:
-        """(N, 4), in the order of the keys. An inode of more than 63 bits is another number, and always the same."""
-        columns = [np.array(column, dtype=np.uint64).view(np.int64) for column in self._stamps[3:]]
-        return np.stack([*(np.array(column, dtype=np.int64) for column in self._stamps[:3]), *columns], axis=1)
-
-
-def _why_no_stat(error: OSError) -> Problem:
-    if isinstance(error, FileNotFoundError):
-        return Problem("reason.link")
-    return (
-        Problem("reason.circle") if error.errno == errno.ELOOP else problem("reason.unreadable", error=error.strerror)
-    )
-
-
-def _not_taken(files: list[str]) -> Kinds:
+def _not_taken(files: FilesBelow) -> Kinds:
     """How many pictures there are of each kind that is not read."""
-    endings = Counter(key[key.rfind(".") :].lower() for key in files)
-    return tuple((ending, count) for ending, count in endings.most_common() if ending in OTHER_KINDS)
+    counts = [(ending, len(places)) for ending, places in files.endings.items() if ending in OTHER_KINDS]
+    return tuple(sorted(counts, key=lambda each: -each[1]))
 
 
 def _holds_images(entry: os.DirEntry[str]) -> bool:
@@ -282,10 +220,10 @@ def _refuse_no_folder(title: str, concept: Concept, folder: Path) -> None:
         raise UserError("concept.file", title=title, folder=folder)
 
 
-def _why_empty(concept: Concept, folder: Path, files: list[str]) -> Problem:
+def _why_empty(concept: Concept, folder: Path, files: FilesBelow) -> Problem:
     kinds = in_kinds(_not_taken(files))
-    code = "concept.other-kinds" if kinds else "concept.other-files" if files else "concept.no-images"
-    found = problem(code, folder=folder, others=len(files), kinds=kinds)
+    code = "concept.other-kinds" if kinds else "concept.other-files" if files.keys else "concept.no-images"
+    found = problem(code, folder=folder, others=len(files.keys), kinds=kinds)
     if concept.subfolders or not any(child.is_dir() for child in folder.iterdir()):
         return found
     return problem("concept.has-folders", found=found)

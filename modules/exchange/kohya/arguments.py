@@ -10,7 +10,7 @@ from typing import Any
 from modules.catalog import FAMILIES
 from modules.exchange import schedules
 from modules.exchange.imported import Imported, Intake
-from modules.exchange.kohya.data import put_concepts, put_samples, put_sizes, tables_of, with_file_of_sets
+from modules.exchange.kohya.data import put_concepts, put_samples, put_sizes, tables_of, with_dataset_file
 from modules.exchange.kohya.names import DEFAULTS, KINDS, MODULES, SCRIPTS, WITHOUT
 from modules.exchange.kohya.network import put_network
 from modules.exchange.kohya.objective import put_objective
@@ -23,6 +23,7 @@ ENCODER_FILES = {  # their options for the files of text encoders, by our settin
     "sd3": {"text_encoder_1": "clip_l", "text_encoder_2": "clip_g", "text_encoder_3": "t5xxl"},
     "anima": {"text_encoder_1": "qwen3"},
 }  # fmt: skip
+OF_MUSUBI = {"llm": ("text_encoder",), "t5": ("text_encoder1",), "clip": ("text_encoder2",)}  # by kind
 XL = re.compile(r"xl(?![a-z])|pony|illustrious|noob|animagine|sdxl|juggernaut", re.IGNORECASE)
 
 
@@ -57,13 +58,19 @@ def read(
     tables = tables_of(arguments)
     flat = {name: value for name, value in arguments.items() if name not in tables}
     intake = Intake(program, flat, {**DEFAULTS, **(defaults or {})}, called=called or {})
+    if not flat and tables["datasets"]:  # a file of datasets alone
+        tables = with_dataset_file(intake, tables, folder)
+        intake.put("training.batch_size", max(1, intake.whole("train_batch_size")), "train_batch_size")
+        put_sizes(intake, tables)
+        put_concepts(intake, tables)
+        return intake.finish(WITHOUT)
+    tables = with_dataset_file(intake, tables, folder)
     _model(intake, script)
     put_network(intake, _method(intake, script))
     _length(intake)
     _optimizer(intake)
     _schedule(intake)
     put_objective(intake)
-    tables = with_file_of_sets(intake, tables, folder)
     put_sizes(intake, tables)
     put_concepts(intake, tables)
     put_samples(intake, folder)
@@ -101,11 +108,15 @@ def _model(intake: Intake, script: str) -> None:
 
 
 def _other_files(intake: Intake, family: str) -> None:
-    """The VAE and the text encoders, where they are named."""
+    """The VAE and the text encoders, where they are named; musubi-tuner has other words for the encoders."""
     vae = "ae" if family in ("flux1", "chroma") and intake.has("ae") else "vae"
     for ours, theirs in {"vae": vae, **ENCODER_FILES.get(family, {})}.items():
         if intake.text(theirs):
             intake.put(f"model.{ours}", intake.text(theirs), theirs)
+    for spec in FAMILIES[intake.family].components:
+        for name in OF_MUSUBI.get(spec.kind, ()):
+            if intake.text(name):
+                intake.put(f"model.{spec.name}", intake.text(name), name)
 
 
 def _text(intake: Intake, family: str) -> None:

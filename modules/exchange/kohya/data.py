@@ -20,6 +20,7 @@ from modules.system.reading import read_bytes
 
 FOLDER = re.compile(r"(\d{1,4})_(.+)")
 MOST = 10_000
+MUSUBI = {"image_directory": "image_dir", "image_jsonl_file": "metadata_file"}
 OF_SETS = (
     "resolution", "enable_bucket", "min_bucket_reso", "max_bucket_reso", "bucket_reso_steps", "bucket_no_upscale",
     "batch_size",
@@ -36,17 +37,25 @@ def side_of(value: Any) -> tuple[int, int] | None:
 
 
 def tables_of(values: Mapping[str, Any]) -> Values:
-    """The tables that hold sets of images."""
+    """The tables that hold sets of images; a dataset of musubi-tuner is a set with one subset."""
     general, datasets = values.get("general"), values.get("datasets")
+    sets = cast("list[Any]", datasets) if isinstance(datasets, list) else []
     return {
         "general": cast("Values", general) if isinstance(general, dict) else {},
-        "datasets": cast("list[Any]", datasets) if isinstance(datasets, list) else [],
+        "datasets": [_as_set(cast("Values", each)) for each in sets if isinstance(each, dict)],
     }
+
+
+def _as_set(table: Values) -> Values:
+    if not set(MUSUBI) & set(table):
+        return table
+    of_subset = (*MUSUBI, "num_repeats", "caption_extension")
+    subset = {MUSUBI.get(name, name): table[name] for name in of_subset if name in table}
+    return {**{name: value for name, value in table.items() if name not in of_subset}, "subsets": [subset]}
 
 
 def put_sizes(intake: Intake, tables: Values) -> None:
     """Resolution and buckets: of the arguments, or of the first set of images."""
-    _of_first_set(intake, tables)
     sides = side_of(intake.raw("resolution"))
     bucketed = intake.yes("enable_bucket")
     square = sides is not None and sides[0] == sides[1]
@@ -64,14 +73,16 @@ def put_sizes(intake: Intake, tables: Values) -> None:
         intake.leave_out_all(OF_SETS[2:6], "import.not-used-there")
 
 
-def _of_first_set(intake: Intake, tables: Values) -> None:
+def with_dataset_file(intake: Intake, tables: Values, folder: Path | None) -> Values:
+    """The tables, or those of the file that is named; what the first set says of sizes counts for the training."""
+    if not _datasets(tables) and intake.has("dataset_config"):
+        tables = _dataset_file(intake, folder)
     first = next(iter(_datasets(tables)), {})
     for name in OF_SETS:
         value = first.get(name, tables["general"].get(name))
-        if value is not None and name == "batch_size":
-            intake.put("training.batch_size", int(as_number(value) or 1))
-        elif value is not None:
-            intake.given.setdefault(name, value)
+        if value is not None:
+            intake.given["train_batch_size" if name == "batch_size" else name] = value
+    return tables
 
 
 def _buckets(intake: Intake, sides: tuple[int, int] | None) -> None:
@@ -82,7 +93,7 @@ def _buckets(intake: Intake, sides: tuple[int, int] | None) -> None:
             intake.leave_out(name, problem("import.not-used-there"))
         return
     most = intake.whole("max_bucket_reso")
-    low = sides is not None and most <= math.sqrt(sides[0] * sides[1])
+    low = sides is not None and 0 < most <= math.sqrt(sides[0] * sides[1])
     intake.put("training.min_side", intake.whole("min_bucket_reso"), "min_bucket_reso")
     intake.put(
         "training.max_side", most, "max_bucket_reso", why=problem("import.low-bucket", side=most) if low else None
@@ -97,13 +108,6 @@ def _datasets(tables: Values) -> list[Values]:
 
 
 # Subsets --------------------------------------------------------------------------------------------------------------
-
-
-def with_file_of_sets(intake: Intake, tables: Values, folder: Path | None) -> Values:
-    """The tables, or those of the file that the arguments name: of sizes and of subsets alike."""
-    if not _datasets(tables) and intake.has("dataset_config"):
-        return _dataset_file(intake, folder)
-    return tables
 
 
 def put_concepts(intake: Intake, tables: Values) -> None:
@@ -200,7 +204,8 @@ def _concept(intake: Intake, number: int, given: Values, prefix: str) -> None:
         _own_size(own, to)
     if prefix:
         own.finish({r"face_crop_aug_range|masked_loss|custom_attributes|resize_interpolation|network_multiplier"
-                    r"|validation\w*|cache_info": "import.no-counterpart"})  # fmt: skip
+                    r"|validation\w*|cache_info|control_\w+|multiple_target": "import.no-counterpart",
+                    r"cache_directory|debug_dataset": "import.of-its-window"})  # fmt: skip
 
 
 def _image(own: Intake, to: str) -> None:

@@ -26,13 +26,13 @@ SCRIPTS = {
 }  # fmt: skip
 MODULES = {
     "lora_flux": "flux1", "oft_flux": "flux1", "lora_sd3": "sd3", "lora_anima": "anima",
-    "lora_qwen_image": "qwen_image",
+    "lora_qwen_image": "qwen_image", "lora_krea2": "krea2",
     "lora_zimage": "zimage", "lora_lumina": "", "lora_hunyuan_image": "", "lora_wan": "", "lora_flux_2": "flux2",
 }  # fmt: skip
 KINDS = {  # by network modules and by LyCORIS's algorithms
     "lora": "lora", "locon": "lora", "loha": "loha", "lokr": "lokr", "diag-oft": "oft", "oft": "oft", "full": "full",
     "lora_flux": "lora", "lora_sd3": "lora", "lora_anima": "lora", "lora_qwen_image": "lora", "lora_zimage": "lora",
-    "lora_flux_2": "lora", "oft_flux": "oft",
+    "lora_flux_2": "lora", "oft_flux": "oft", "lora_krea2": "lora",
 }  # fmt: skip
 LORA_TYPES = {  # kohya_ss: the module, and LyCORIS's algorithm
     "Standard": ("networks.lora", ""), "LoCon": ("networks.lora", ""), "Kohya LoCon": ("networks.lora", ""),
@@ -87,7 +87,7 @@ WITHOUT = {
     r"|masked_loss|vae_reflection|cond_\w+|unit|train_norm|rescaled|train_llm\w*": "import.no-counterpart",
     r"optimizer_schedulefree\w*|schedulefree\w*|lr_scheduler_args|lr_scheduler_type": "import.own-code",
     r"validat\w+|max_validation_steps": "import.other-validation",
-    r"(flux1|sd3|lumina|hunyuan|anima|hidream|chroma|qwen\w*)_?\w*|clip_\w+|t5xxl\w*|ae|gemma2|apply_\w+|qwen3"
+    r"(flow_shift|flux1|sd3|lumina|hunyuan|anima|hidream|chroma|qwen\w*)_?\w*|clip_\w+|t5xxl\w*|ae|gemma2|apply_\w+|qwen3"
     r"|model_prediction_type|weighting_scheme|logit_\w+|mode_scale|training_shift|pos_emb\w*|enable_scaled_pos_embed"
     r"|guidance_scale|discrete_flow_shift|timestep_sampling|sigmoid_scale|t5_\w+|system_prompt|use_flash_attn"
     r"|use_sage_attn|llm_adapter\w*": "import.other-family",

@@ -99,7 +99,8 @@ def _layers(intake: Intake, options: Values) -> None:
     layers = LYCORIS_PRESETS.get(preset, "attention-mlp") if lycoris else "attention-mlp"
     if FAMILIES[intake.family].is_flow:
         without = all(as_number(options.get(name)) == 0 for name in MODULATION)
-        whole = (module.endswith("_flux") and not without) or layers not in FAMILIES[intake.family].layer_sets
+        flux = module.endswith("_flux") and not without
+        whole = flux or module.endswith("_krea2") or layers not in FAMILIES[intake.family].layer_sets
         intake.put("method.layers", "all" if whole else layers)
         return
     intake.put("method.layers", layers)

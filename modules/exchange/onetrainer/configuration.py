@@ -280,7 +280,7 @@ def _schedule(intake: Intake) -> None:
         intake.put("schedule.minimum", minimum, "learning_rate_min_factor")
     warm = intake.number("learning_rate_warmup_steps")
     each = _steps_each(intake)
-    why = problem("import.micro-batches", count=each) if warm > 1 and each > 1 else None
+    why = problem("import.micro-batches", program=intake.program, count=each) if warm > 1 and each > 1 else None
     intake.put("schedule.warmup", schedules.warmup_text(warm, steps_each=each), "learning_rate_warmup_steps", why=why)
 
 
@@ -354,7 +354,7 @@ def _intervals(intake: Intake) -> None:
             continue
         words = schedules.every(intake.number(name), intake.text(unit), steps_each=_steps_each(intake))
         halved = intake.text(unit) == "STEP" and _steps_each(intake) > 1
-        why = problem("import.micro-batches", count=_steps_each(intake)) if halved else None
+        why = problem("import.micro-batches", program=intake.program, count=_steps_each(intake)) if halved else None
         intake.put(path, words, name, unit, why=why)
     if intake.yes("validation"):
         intake.put("validation.enabled", True, "validation")

@@ -108,7 +108,7 @@ def test_rows_are_moved_paused_and_removed_by_keys(person: Person, window: Any, 
     assert titles(queue) == ["Dog", "Cat"]
     person.press("<space>")
     assert queue.entries()[0].state == "paused"
-    assert person.sees("Paused")
+    assert person.sees("Waiting · 1")
     person.press("<space>")
     assert queue.entries()[0].state == "waiting"
     root = window.app
@@ -231,3 +231,35 @@ def test_neighbours_of_a_set_are_one_row(queue: Queue) -> None:
     assert [row.title for row in rows] == ["Rates: 2 runs", "Cat"]
     assert rows[0].below == "try values · learning rate 5e-5, 1e-4"
     assert rows[0].middle == "60 s each"
+
+
+def test_a_queue_of_paused_rows_says_so(queue: Queue) -> None:
+    entry = queue.add(run("Cat"))[0]
+    queue.pause(entry.id)
+    head: Any = items_of(queue.entries(), None, True, time.time())[0]
+    assert head.words == "Paused · 1"
+
+
+def test_parts_of_one_set_that_stand_apart_are_rows_of_their_own(
+    person: Person, window: Any, pump: Pump, queue: Queue
+) -> None:
+    def tried(rate: float) -> NewEntry:
+        return NewEntry(run("x").job, f"rate {rate}", group="Rates #1", changes={"training.learning_rate": rate})
+
+    entries = queue.add(tried(1e-5), tried(2e-5), run("Cat"), tried(3e-5), tried(4e-5))
+    look(window, pump)
+    person.click("Rates: 2 runs", nth=1)
+    person.press("<Alt-Up>")
+    order = [entries[n].id for n in (0, 1, 3, 4, 2)]
+    assert [entry.id for entry in queue.entries()] == order
+    look(window, pump)
+    assert person.sees("Rates: 4 runs")
+
+
+def test_tables_of_tried_values_are_not_cleared_unasked(person: Person, window: Any, pump: Pump, queue: Queue) -> None:
+    entry = queue.add(NewEntry(run("x").job, "rate", group="Rates #1"))[0]
+    finish(queue, entry, "finished", [])
+    look(window, pump)
+    window.app.after(50, lambda: Person(window.app, pump).click("Cancel"))
+    person.click("Clear")
+    assert titles(queue) == ["rate"]

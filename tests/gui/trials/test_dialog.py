@@ -124,3 +124,16 @@ def test_settings_that_are_hidden_now_are_not_offered(tmp_path: Path) -> None:
     offered = {option.value for option in draft.options(draft.lines[0])}
     assert {RATE, "method.rank", "optimizer.kind"} <= offered
     assert not {"concepts", "model.source", "method.lokr_factor"} & offered
+
+
+def test_wrong_settings_are_mended_first(context: AppContext, person: Person) -> None:
+    context.draft.type("training.batch_size", "0")
+    opened(context, person)
+    assert person.greyed("Add 3 runs to the queue")
+    assert person.sees("Fix 1 setting first (F8).")
+
+
+def test_steps_that_are_no_number_add_nothing(context: AppContext, person: Person) -> None:
+    opened(context, person)
+    person.type("600", "many", end="")
+    assert person.greyed("Add 3 runs to the queue")

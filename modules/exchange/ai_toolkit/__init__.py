@@ -1,0 +1,1 @@
+"""ai-toolkit (ostris): the YAML or JSON of its jobs."""
