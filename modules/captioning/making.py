@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from PIL import Image
 from modules.captioning.captioner import Ask, Captioner
 from modules.captioning.kinds import CATEGORIES, prompt_for
 from modules.captioning.labels import Labels, labels_of
-from modules.captioning.settings import Settings
+from modules.captioning.settings import TAGS, Settings
 from modules.captioning.tag_choice import Choice, Score, chosen, excluded, written
 from modules.captioning.tagger import Tagger, kept, mark_of, scores_of
 from modules.captioning.text_checks import is_loop, one_line, whole_sentences, with_prefix, without_phrases
@@ -92,9 +92,10 @@ def _tagged(image: DataFile, scores: list[Score], choice: Choice, settings: Sett
 
 
 def sentences(
-    images: Sequence[DataFile], folder: Path, settings: Settings, device: torch.device, before: Before
-) -> Iterator[Made]:
-    """Captions of sentences.
+    images: Sequence[DataFile], folder: Path, settings: Settings, device: torch.device, before: Before,
+    tags_of: Callable[[str], str] = lambda _: "",
+) -> Iterator[Made]:  # fmt: skip
+    """Captions of sentences. `tags_of`: what stands for {tags} in the prompt, by image.
 
     Raises:
         UserError: the model cannot be used.
@@ -105,17 +106,22 @@ def sentences(
     try:
         for batch in _batches(images, settings.batch_size or AT_ONCE["sentences"]):
             before()
-            yield from _written(captioner, batch, ask, settings, before)
+            yield from _written(captioner, batch, ask, settings, before, tags_of)
     finally:
         captioner.close()
 
 
 def _written(
-    captioner: Captioner, batch: list[DataFile], ask: Ask, settings: Settings, before: Before
-) -> Iterator[Made]:
+    captioner: Captioner, batch: list[DataFile], ask: Ask, settings: Settings, before: Before,
+    tags_of: Callable[[str], str],
+) -> Iterator[Made]:  # fmt: skip
     opened = dict(_opened(batch))
     usable = {name: image for name, image in opened.items() if isinstance(image, Image.Image)}
-    answers = dict(zip(usable, captioner.write([*usable.values()], ask, before) if usable else (), strict=True))
+    if TAGS in ask.prompt:  # each is asked something else, so that they cannot be asked together
+        asked = {name: replace(ask, prompt=ask.prompt.replace(TAGS, tags_of(name))) for name in usable}
+        answers = {name: captioner.write([image], asked[name], before)[0] for name, image in usable.items()}
+    else:
+        answers = dict(zip(usable, captioner.write([*usable.values()], ask, before) if usable else (), strict=True))
     for image in batch:
         bad = opened[str(image)]
         if isinstance(bad, UnusableImage):

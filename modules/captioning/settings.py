@@ -10,6 +10,7 @@ from modules.preset.text.caption_sources import EndingText
 
 BY_TAGS, BY_SENTENCES = When("kind", ("tags", "both")), When("kind", ("sentences", "both"))
 
+TAGS = "{tags}"  # in a prompt: the tags of the image
 KINDS = {"tags": "Tags", "sentences": "Sentences", "both": "Both"}
 LENGTHS = {"short": "Short", "medium": "Medium", "long": "Long"}
 IMAGES = {"missing": "Without a caption", "all": "All"}
@@ -34,7 +35,8 @@ class Settings(Section):
     """A folder, or a name on Hugging Face: BLIP, BLIP-2, Florence-2, LLaVA (JoyCaption), Qwen-VL, SmolVLM, Gemma 3,
     InternVL and what else transformers can run without its author's code."""
     prompt: str = Setting("", "Prompt", widget="lines", max_length=4000, when=BY_SENTENCES)
-    """What the model is asked. Empty: its usual words. Florence-2 takes none."""
+    """What the model is asked. {tags} becomes the tags of each image: those just made, or what its .tags file or its
+    caption says. Empty: its usual words. Florence-2 takes none."""
     length: Literal["short", "medium", "long"] = Setting("medium", "Length", when=BY_SENTENCES, labels=LENGTHS)
     """What is asked for. A model may not keep to it."""
     prefix: str = Setting("", "Prefix", max_length=500)

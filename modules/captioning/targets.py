@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from modules.captioning.settings import Settings
+from modules.captioning.settings import TAGS, Settings
+from modules.data.source.file_info import read_caption
 from modules.data.source.kinds import source_of
 from modules.data.source.source import CaptionFile, DataFile
 from modules.errors import UserError
@@ -26,6 +27,7 @@ class Target:
 
     image: DataFile
     files: dict[Kind, Path]
+    tags: Text | None = None  # its tags of before: of the file with tags, or else its caption
 
 
 def kinds_of(settings: Settings) -> tuple[Kind, ...]:
@@ -73,12 +75,29 @@ def targets_of(settings: Settings, stop: Callable[[], bool] = lambda: False) -> 
         if only and str(image) not in only:
             continue
         if settings.preview:
-            found.append(Target(image, dict.fromkeys(kinds_of(settings), Path())))
+            found.append(Target(image, dict.fromkeys(kinds_of(settings), Path()), _tags(settings, texts)))
             continue
         kinds = taken(settings, lambda ending, texts=texts: says_something(texts.get(ending)))
         if kinds:
-            found.append(Target(image, {kind: _file(settings, texts.get(ending_of(settings, kind))) for kind in kinds}))
+            files: dict[Kind, Path] = {kind: _file(settings, texts.get(ending_of(settings, kind))) for kind in kinds}
+            found.append(Target(image, files, _tags(settings, texts)))
     return found
+
+
+def _tags(settings: Settings, texts: dict[str, Text]) -> Text | None:
+    """Looked for only where the prompt has a place for them."""
+    if TAGS not in settings.prompt:
+        return None
+    return next(
+        (text for ending in (BESIDE["tags"], settings.ending) if says_something(text := texts.get(ending))), None
+    )
+
+
+def text_of(text: Text | None) -> str:
+    """What a caption says, on one line; "" where there is none or it cannot be read."""
+    if not isinstance(text, CaptionFile):
+        return ", ".join(text or ())
+    return ", ".join(read_caption(text.file, text.field)[0])
 
 
 def _file(settings: Settings, text: Text | None) -> Path:

@@ -7,7 +7,21 @@ from typing import Any
 
 from app.gui.caption_models.model_choice import ModelChoice
 from app.gui.context import AppContext
-from app.gui.kit import Choice, Divider, Entry, FormRow, Frame, Label, Option, Segmented, Slider, TextArea, labelled, px
+from app.gui.kit import (
+    Choice,
+    Divider,
+    Entry,
+    FormRow,
+    Frame,
+    Label,
+    Option,
+    Segmented,
+    Slider,
+    TextArea,
+    labelled,
+    px,
+    tip,
+)
 from modules.captioning.kinds import CAPTIONERS, OFF, TAGGERS, USUAL
 from modules.captioning.settings import EXISTING, KINDS, LENGTHS, UNDERSCORES
 from modules.language import tr
@@ -91,6 +105,7 @@ class CaptionForm(Frame):
         self.prompt = TextArea(
             row, last.get("prompt", ""), lines=3, on_change=lambda _: self._changed(), rest_ms=300,
         )  # fmt: skip
+        tip(self.prompt, tr("{tags} becomes the tags of each image"))
         row.put(self.prompt)
         row = self._labelled(tr("Length"), WITH_SENTENCES)
         self.length = Segmented(

@@ -199,6 +199,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "captioning.nothing": ("All of these images have captions.", "Ask for all images, or replace what is there."),
     "captioning.written": ("{count:1 caption|# captions} written.", ""),
     "captioning.more-without": ("{count:1 other image|# other images} got no caption.", ""),
+    "captioning.prompt-without-tags": (
+        "{count:1 image has|# images have} no tags to put into the prompt, which had nothing in their place.",
+        "Make tags first, or choose both.",
+    ),
     "captioning.no-tags": ("{file} gets no tags: none is likely enough.", "Lower the threshold."),
     "captioning.empty": ("{file} gets no caption: the model wrote nothing.", "Try another prompt or model."),
     "captioning.loop": ("{file} gets no caption: the model repeated itself (“{text}”).",

@@ -52,14 +52,17 @@ def run(settings: Settings, tell: Tell, control: Control) -> str:
     for kind in kinds_of(settings):  # before the first caption is made
         folders[kind] = _model(settings, kind, tell)
     with CaptionRecord(cache, source) as record:
-        taking = _Taking(settings, record, tell)
+        taking, words = _Taking(settings, record, tell), _Words(targets, kept="{tags}" in settings.prompt)
         try:
             for kind, folder in folders.items():
                 wanted = {str(target.image): target for target in targets if kind in target.files}
-                for made in _made(settings, kind, folder, [*wanted.values()], cache, tell, control):
+                for made in _made(settings, kind, folder, [*wanted.values()], cache, tell, control, words):
+                    words.add(kind, made)
                     taking.take(wanted[str(made.image)], kind, made)
         finally:
             taking.tell_all()
+    if words.missing:
+        tell(note(problem("captioning.prompt-without-tags", count=words.missing), level="warning"))
     return ""
 
 
@@ -89,8 +92,9 @@ def _model(settings: Settings, kind: Kind, tell: Tell) -> Path:
 
 
 def _made(
-    settings: Settings, kind: Kind, folder: Path, targets: list[Target], cache: Path, tell: Tell, control: Control
-) -> Iterator[Made]:
+    settings: Settings, kind: Kind, folder: Path, targets: list[Target], cache: Path, tell: Tell, control: Control,
+    words: _Words,
+) -> Iterator[Made]:  # fmt: skip
     from modules.captioning.making import sentences, tags  # noqa: PLC0415
     from modules.system.devices import device_named, use_threads  # noqa: PLC0415
 
@@ -100,10 +104,31 @@ def _made(
         found = tags(images, folder, settings, cache, control.check)
     else:
         use_threads(0)
-        found = sentences(images, folder, settings, device_named(settings.device), control.check)
+        found = sentences(images, folder, settings, device_named(settings.device), control.check, words.of)
     for done, made in enumerate(found, 1):
         yield made
         tell(Stage(STAGES[kind], done, len(images)))
+
+
+class _Words:
+    """The tags of images for prompts that have a place for them: those that were just made, or of before."""
+
+    def __init__(self, targets: list[Target], *, kept: bool) -> None:
+        """`kept`: whether they will be asked for."""
+        self._before = {str(target.image): target.tags for target in targets} if kept else {}
+        self._made: dict[str, str] = {}
+        self.missing = 0  # images that had none
+
+    def add(self, kind: Kind, made: Made) -> None:
+        if kind == "tags" and str(made.image) in self._before and made.text:
+            self._made[str(made.image)] = made.text
+
+    def of(self, image: str) -> str:
+        from modules.captioning.targets import text_of  # noqa: PLC0415
+
+        found = self._made.get(image) or text_of(self._before.get(image))
+        self.missing += not found
+        return found
 
 
 class _Taking:

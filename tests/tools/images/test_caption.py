@@ -151,6 +151,43 @@ def test_tags_and_sentences_are_two_sources(images: Path) -> None:
     assert all(line.startswith("a robot") and line.count("\n") == 1 for line in prose)
 
 
+class Asked:
+    """Answers with what it was asked, of one image at a time."""
+
+    kind = "llava"
+
+    def __init__(self, *_: object) -> None: ...
+
+    def write(self, images: list[object], ask: Any, _: object) -> list[Any]:
+        return [Answer(ask.prompt, cut=False) for _ in images]
+
+    def tokens(self, text: str) -> int:
+        return len(text.split())
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("batch", [1, 4])
+def test_each_image_is_asked_with_its_own_tags(images: Path, monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """Of a file of tags, else of its caption; and one that has neither is asked without, which is said."""
+    monkeypatch.setattr(making, "Captioner", Asked)
+    (images / "1.tags").write_text("robot, blue\n")
+    model = tiny_captioners.model("llava")
+    events = caption(images, kind="sentences", images="all", existing="beside", captioner=str(model),
+                     prompt="It shows: {tags}.", batch_size=batch)  # fmt: skip
+    found = [text(images / name).partition(" Answer")[0] for name in ("1.prose", "2.prose", "more/3.prose")]
+    assert found == ["It shows: robot, blue.", "It shows: mine.", "It shows:."]
+    assert "1 image has no tags" in " ".join(told(events))
+
+
+def test_tags_that_were_just_made_are_put_into_the_prompt(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(making, "Captioner", Asked)
+    model = tiny_captioners.model("llava")
+    caption(images, kind="both", images="all", captioner=str(model), prompt="It shows: {tags}.")
+    for file in images.rglob("*.tags"):
+        assert text(file.with_suffix(".prose")).startswith(f"It shows: {text(file).strip()}.")
+
+
 def test_empty_texts_and_loops_are_not_written(images: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     said = iter(["", "red " * 20, "A robot\nwaves. It stan"])
 
