@@ -96,6 +96,8 @@ class QueueRunner:
         self._owner: Owner | None = None
         self._next_look = self._next_report = 0.0
         self._later: dict[int, float] = {}  # entries that are not tried again before this time
+        self._cards: dict[str, str] = {}  # by device, as a preset names it
+        self._free: dict[str, bool] = {}  # cards, as of this look
         self._ran = False  # this host has run something since the queue was last done
         self._ends_at: float | None = None  # as announced by this host
         self._wanted = False
@@ -183,6 +185,7 @@ class QueueRunner:
                 self._tell(aside)
         queue = self._queue
         queue.recover()
+        self._free.clear()
         self._wanted = queue.can_go_on
         entry = queue.take_next(self._own(), self._claim) if self._wanted else None
         if entry is None:
@@ -209,8 +212,13 @@ class QueueRunner:
         if isinstance(entry.job, Train) and entry.job.share_card:
             return ""
         general = entry.job.preset.get("general") if isinstance(entry.job, Train) else None
-        card = likely_card(str(general.get("device", "auto")) if isinstance(general, dict) else "auto")
-        return card if holder(card, self._file.with_name(FOLDER)) is None else None
+        device = str(general.get("device", "auto")) if isinstance(general, dict) else "auto"
+        if device not in self._cards:
+            self._cards[device] = likely_card(device)
+        card = self._cards[device]
+        if card not in self._free:
+            self._free[card] = holder(card, self._file.with_name(FOLDER)) is None
+        return card if self._free[card] else None
 
     # On the way, and the end ------------------------------------------------------------------------------------------
 
@@ -255,8 +263,7 @@ class QueueRunner:
 
     def _all_done(self, queue: Queue) -> None:
         """Nothing is left that can begin, and the last of it ran here: say so, wait for a minute, and do it."""
-        running = any(entry.state == "running" for entry in queue.entries())
-        if not self._ran or self._wanted or running or not queue.on or queue.when_done == "nothing":
+        if not self._ran or self._wanted or queue.running or not queue.on or queue.when_done == "nothing":
             self._ends_at = None
             return
         now = time.time()

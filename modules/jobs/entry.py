@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -89,6 +90,7 @@ def packed(name: str, value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if name in JSON_COLUMNS else value
 
 
+@lru_cache(maxsize=256)  # a list is read often, and its jobs are most of it
 def _job_in(line: str) -> QueuedJob | None:
     try:
         job = decode(line)

@@ -218,18 +218,15 @@ class Queue:
             who: the id of an `Owner`.
             claim: the card that an entry would run on, "" if it shares it; None where that card is taken.
         """
-        if not (self.on and any(entry.state == "waiting" for entry in self.entries())):
+        if not self.can_go_on or _first(self.entries(), claim) is None:  # a look is no change
             return None
         with self._store.change() as base:
-            entries = self.entries()
-            taken = {entry.card for entry in entries if entry.state == "running" and entry.card}
-            for entry in filter(lambda each: _can_begin(each, entries), entries):
-                card = claim(entry)
-                if card is not None and card not in taken:
-                    now = entry.started if entry.folder and entry.started else time.time()
-                    update(base, entry.id, state="running", owner=who, card=card, started=now, ended=None, wish="")
-                    return _found(self.entries(), entry.id)
-        return None
+            if (found := _first(self.entries(), claim)) is None:
+                return None
+            entry, card = found
+            now = entry.started if entry.folder and entry.started else time.time()
+            update(base, entry.id, state="running", owner=who, card=card, started=now, ended=None, wish="")
+            return self.entry(entry.id)
 
     def report(
         self, number: int, *, step: int = 0, total: int = 0, seconds_left: float | None = None, stage: str = "",
@@ -269,9 +266,8 @@ class Queue:
         """Entries whose runner was killed wait again, to go on from their newest backup; and if the machine went down
         since the queue was set on, it rests. Whoever may run the queue, or shows it, asks for this now and then.
         """  # noqa: D205 - one sentence
-        lost = [
-            each for each in self.entries() if each.state == "running" and not owner.is_alive(self.file, each.owner)
-        ]
+        running = [row for row in self._store.rows() if row.state == "running"]
+        lost = {row.id: row.owner for row in running if not owner.is_alive(self.file, row.owner)}
         late = self.ends_at is not None and time.time() > self.ends_at + LATE_S
         restarted = self.on and not same_start(self._store.fact("machine"), start_of_machine())
         if not (lost or restarted or late):
@@ -284,22 +280,26 @@ class Queue:
                 set_fact(base, "interrupted", "yes")
                 set_fact(base, "ends_at", "")
             entries = self.entries()
-            lost = [each for each in lost if _found(entries, each.id).owner == each.owner]
-            for entry in lost:
+            found = [entry for entry in entries if entry.owner and lost.get(entry.id) == entry.owner]
+            for entry in found:
                 _put_back(base, entries, entry)
         owner.remove_dead(self.file)
-        return lost
+        return found
 
     @property
     def can_go_on(self) -> bool:
         """Whether the queue is on, and something waits that may begin now or once others have finished."""
-        entries = self.entries()
-        states = {entry.id: entry.state for entry in entries}
+        if not self.on:
+            return False
+        rows = self._store.rows()
+        states = {row.id: row.state for row in rows}
+        open_ones = (None, "waiting", "running", "finished")
+        return any(row.state == "waiting" and states.get(row.after or 0) in open_ones for row in rows)
 
-        def may_begin(entry: Entry) -> bool:
-            return entry.state == "waiting" and states.get(entry.after or 0) in (None, "waiting", "running", "finished")
-
-        return self.on and any(map(may_begin, entries))
+    @property
+    def running(self) -> bool:
+        """Whether anything of it runs, here or elsewhere."""
+        return any(row.state == "running" for row in self._store.rows())
 
 
 def _insert(base: sqlite3.Connection, new: NewEntry, entries: Sequence[Entry]) -> int:
@@ -323,6 +323,17 @@ def _found(entries: Sequence[Entry], number: int) -> Entry:
 def _check_state(entry: Entry, allowed: Sequence[State]) -> None:
     if entry.state not in allowed:
         raise UserError(problem(_STATES[entry.state], title=entry.title))
+
+
+def _first(entries: Sequence[Entry], claim: Callable[[Entry], str | None]) -> tuple[Entry, str] | None:
+    """What can begin, and on which card."""
+    taken = {entry.card for entry in entries if entry.state == "running" and entry.card}
+    for entry in entries:
+        if _can_begin(entry, entries):
+            card = claim(entry)
+            if card is not None and card not in taken:
+                return entry, card
+    return None
 
 
 def _can_begin(entry: Entry, entries: Sequence[Entry]) -> bool:

@@ -12,10 +12,10 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from modules.errors import UserError
-from modules.jobs.entry import COLUMNS, Entry, entry_of, packed
+from modules.jobs.entry import COLUMNS, Entry, State, entry_of, packed
 from modules.system.locks import Lock, LockTaken
 from modules.system.read_cache import DISK_TROUBLE
 
@@ -36,6 +36,15 @@ CREATE TABLE IF NOT EXISTS entries (
 );
 """
 _SELECT = "SELECT " + ", ".join(f'"{name}"' for name in COLUMNS) + " FROM entries"
+
+
+class Row(NamedTuple):
+    """Of an entry, what it takes to know whether something is to be done."""
+
+    id: int
+    state: State
+    after: int | None
+    owner: str
 
 
 class Store:
@@ -79,6 +88,12 @@ class Store:
         with self._guard, self._in_words():
             row = self._base.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return otherwise if row is None else str(row[0])
+
+    def rows(self) -> list[Row]:
+        """All, in their order, as far as who looks every second needs them."""
+        with self._guard, self._in_words():
+            sql = 'SELECT id, state, "after", owner FROM entries ORDER BY position, id'
+            return [Row(*row) for row in self._base.execute(sql)]
 
     def entries(self) -> list[Entry]:
         """All, in their order."""

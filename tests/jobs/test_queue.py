@@ -161,6 +161,14 @@ def test_a_card_that_runs_one_entry_gets_no_other_unless_it_shares(queue: Queue,
     assert queue.take_next(owner.id, claim).title == "c"  # type: ignore[union-attr]
 
 
+def test_a_look_that_finds_nothing_changes_nothing(queue: Queue, owner: Owner) -> None:
+    queue.add(run("a"))
+    before = queue.version
+    assert queue.take_next(owner.id, lambda _: None) is None
+    queue.recover()
+    assert queue.version == before
+
+
 def test_a_queue_that_rests_begins_nothing(queue: Queue, owner: Owner) -> None:
     queue.add(run("a"))
     queue.on = False
