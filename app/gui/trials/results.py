@@ -106,7 +106,7 @@ class Results(Frame):
     def _show_samples(self, rows: Sequence[Outcome]) -> None:
         ordered = sorted_by(rows, "")
         grid = [(row, self.outcomes.shots(row, self.step)) for row in ordered]
-        now = [(row.label, row.numbers.get("balance"), tuple(shots.items())) for row, shots in grid]
+        now = [(row.label, row.state, row.numbers.get("balance"), tuple(shots.items())) for row, shots in grid]
         if now == self._drawn:
             return
         self._drawn, self._grid = now, grid
