@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from PIL import Image, ImageDraw, ImageEnhance
 
@@ -63,7 +64,15 @@ class ConceptPreview(Frame):
         self._line.pack(fill="x", pady=(px(12), px(4)))
         self._grid = VirtualGrid(self, self._paint_cell, cell=CELL, lines=2, on_select=self._choose)
         self._grid.pack(fill="both", expand=True)
+        self.bind("<Configure>", self._fit, add=True)
         self.settle()
+
+    def _fit(self, event: Any) -> None:
+        """The picture leaves half of the width to the words, and half of the height to the list, in a small window."""
+        side = min(px(VIEW), max(event.width // 2, px(WHOLE)), max(event.height * 2 // 5, px(WHOLE)))
+        if event.widget is self and side != int(self._view.cget("width")):
+            self._view.configure(width=side, height=side)
+            self.settle()
 
     def _make_view(self) -> None:
         top = Frame(self)

@@ -435,3 +435,19 @@ def test_dialogs_that_were_closed_leave_nothing_behind(
     page.use_starter()
     once()
     assert left_behind(once, state, rounds=4) == {}
+
+
+def test_in_a_small_window_the_picture_leaves_room_to_words_and_list(
+    context: AppContext, root: Any, folder: Path
+) -> None:
+    from app.gui.concepts.preview import VIEW, ConceptPreview
+    from app.gui.kit import Pictures, px
+
+    context.pictures = Pictures(root, None)
+    preview = ConceptPreview(root, context, context.draft.add("concepts", {"path": str(folder)}))
+    for width, height, most in ((900, 900, px(VIEW)), (360, 900, 180), (900, 400, 160)):
+        preview.place(x=0, y=0, width=width, height=height)
+        root.update()
+        assert int(preview._view.cget("width")) == most  # pyright: ignore[reportPrivateUsage]
+    preview.destroy()
+    context.pictures.close()
