@@ -117,14 +117,15 @@ class Segmented(Painted, tk.Canvas):
             self.itemconfigure(self._words[index], text=words, font=theme.font("body"), fill=colour)
 
     def _break_lines(self, wide: int) -> None:
-        """As few lines as hold all words, with about as many options in each."""
-        lengths = [theme.measure(option.label, "body") + px(LEAST) for option in self._choices]
-        lines = self._lines
-        for count in range(1, len(lengths) + 1):
-            ends = [round(len(lengths) * n / count) for n in range(count + 1)]
-            lines = [range(start, end) for start, end in pairwise(ends)]
-            if all(sum(lengths[line.start : line.stop]) <= wide for line in lines):
-                break
+        """As few lines as hold all words; one that is longer than a line is cut off."""
+        starts, room = [0], wide
+        for index, option in enumerate(self._choices):
+            needs = theme.measure(option.label, "body") + px(LEAST)
+            if needs > room and index > starts[-1]:
+                starts.append(index)
+                room = wide
+            room -= needs
+        lines = [range(start, end) for start, end in pairwise([*starts, len(self._choices)])]
         if len(lines) != len(self._lines):
             self.configure(height=px(HIGH) * len(lines))
         self._lines, self._edges = lines, [self._shared(wide, line) for line in lines]
