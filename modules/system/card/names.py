@@ -13,6 +13,6 @@ def card_name(device: torch.device) -> str:
     """A name that every process has for the card that torch would train on."""
     if not is_card(device):
         return PROCESSOR
-    if device.type == "cuda":
-        return f"GPU-{card_module(device).get_device_properties(device).uuid}"
-    return f"{device.type}-{device.index or 0}"
+    asked = getattr(card_module(device), "get_device_properties", None)
+    uuid = getattr(asked(device), "uuid", "") if asked else ""
+    return f"GPU-{uuid}" if uuid else f"{device.type}-{device.index or 0}"
