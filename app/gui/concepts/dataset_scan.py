@@ -5,23 +5,27 @@ The numbers come from the functions that training itself uses, so that they cann
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow.compute as pc
 from PIL import Image
 
+from app.gui.concepts.equal_files import equal_files, unreadable
 from app.gui.session.worker import Report, Stop, Worker
+from modules.data.caption_counts import caption_counts
 from modules.data.image.masks import Box, box_of, open_mask
 from modules.data.image.variants import Variant, content_of, is_masked, load_masks, load_pixels, variant_of
 from modules.data.image_errors import UnusableImage
-from modules.data.index import BadImage, Index
+from modules.data.index import BadImage, Bucket, Index
+from modules.data.made_images import made_rows
 from modules.data.order import due_examples, epoch_length
 from modules.data.scan.scan import scan
 from modules.data.source.source import DataFile, Kinds
 from modules.data.text.captions import caption_for
-from modules.errors import UserError
 from modules.preset.preset import Preset
+
+Numbers = np.ndarray
 
 MOST_MASKS = 200  # that are opened to say how much of them is black
 
@@ -42,6 +46,7 @@ class Statistics:
     not_taken: Kinds = ()  # as `Remarks.not_taken`
     masks: int = 0  # images that have one, if the concept wants them
     masked_out: float = 0.0  # which share of such an image is black, on average
+    made: int = 0  # images that the tool "Make a training set" has made
 
     @property
     def missing(self) -> int:
@@ -61,26 +66,26 @@ def statistics(preset: Preset, number: int, report: Report, stop: Stop) -> Stati
     """
     sizes = index_of(preset, number, lambda done, total: report(done, 2 * total), stop)
     index = sizes.one_row_per_image()
-    caption_counts = [] if stop() else [len(item.captions) if any(item.captions) else 0 for item in index]
+    captions = caption_counts(index)
     areas = index.widths.astype(np.int64) * index.heights
-    buckets = Counter(sizes.buckets[bucket] for bucket in sizes.bucket_numbers.tolist())
     wanted = np.array([height * width for height, width in index.buckets])[index.bucket_numbers]
     masks, masked_out = _masks(index, stop)
     row = int(areas.argmin()) if len(index) else -1
     smallest = (index.file(row), int(index.widths[row]), int(index.heights[row])) if len(index) else None
     return Statistics(
         images=len(index),
-        captioned=sum(map(bool, caption_counts)),
-        alternatives=sum(caption_counts),
-        buckets=dict(buckets.most_common()),
+        captioned=int((captions > 0).sum()),
+        alternatives=int(captions.sum()),
+        buckets=_filled_buckets(sizes),
         pixels=int(areas.sum()),
         smallest=smallest,
         enlarged=int((areas < wanted).sum()),
-        duplicates=_duplicates(index, report, stop),
+        duplicates=equal_files(index, report, stop),
         bad=list(index.bad),
         not_taken=sizes.remarks[number].not_taken if number in sizes.remarks else (),
         masks=masks,
         masked_out=masked_out,
+        made=int(made_rows(index).sum()),
     )
 
 
@@ -96,13 +101,12 @@ def index_of(preset: Preset, number: int, report: Report = lambda *_: None, stop
 
 def _masks(index: Index, stop: Stop) -> tuple[int, float]:
     """How many images have a mask, and which share of them is black: the mean over some, evenly over all."""
-    wanted = [index.concepts[number].masks for number in index.concept_numbers.tolist()]
-    rows = [row for row, kind in enumerate(wanted) if kind == "alpha" or (kind == "file" and index.mask(row))]
+    rows = _masked_rows(index)
     shares: list[float] = []
     for place in np.linspace(0, len(rows) - 1, min(len(rows), MOST_MASKS)).astype(int).tolist():
         if stop():
             break
-        file, alpha = index.mask_file(rows[place])
+        file, alpha = index.mask_file(int(rows[place]))
         try:
             shares.append(1 - float(np.asarray(open_mask(file, alpha=alpha)).mean()) / 255)
         except UnusableImage:
@@ -110,27 +114,19 @@ def _masks(index: Index, stop: Stop) -> tuple[int, float]:
     return len(rows), float(np.mean(shares)) if shares else 0.0
 
 
-def _duplicates(index: Index, report: Report, stop: Stop) -> list[list[DataFile]]:
-    """Files with the same bytes. Only those of equal length can be, so most are never read."""
-    by_size: defaultdict[int, list[DataFile]] = defaultdict(list)
-    for row in range(len(index)):
-        file = index.file(row)
-        by_size[file.stamp().size].append(file)
-    suspects = [file for files in by_size.values() if len(files) > 1 for file in files]
-    by_digest: defaultdict[str, list[DataFile]] = defaultdict(list)
-    for done, file in enumerate(suspects):
-        if stop():
-            break
-        report(len(suspects) + done, 2 * len(suspects))
-        try:
-            by_digest[file.sha256()].append(file)
-        except OSError as error:
-            raise _unreadable(file, error) from error
-    return [files for files in by_digest.values() if len(files) > 1]
+def _filled_buckets(index: Index) -> dict[Bucket, int]:
+    """How many rows each bucket has that has any, most first."""
+    counts = np.bincount(index.bucket_numbers, minlength=len(index.buckets))
+    order = np.argsort(-counts, kind="stable")
+    return {index.buckets[bucket]: int(counts[bucket]) for bucket in order.tolist() if counts[bucket]}
 
 
-def _unreadable(file: DataFile, error: OSError) -> UserError:
-    return UserError("file.unreadable", file=str(file), reason=error.strerror or str(error))
+def _masked_rows(index: Index) -> Numbers:
+    """The rows that have a mask, in a file or in their transparency."""
+    wanted = np.array([concept.masks for concept in index.concepts])[index.concept_numbers]
+    rows = np.flatnonzero(wanted != "none")
+    lengths = pc.call_function("binary_length", [index.values("mask", rows)]).to_numpy(zero_copy_only=False)
+    return rows[(wanted[rows] == "alpha") | (lengths > 0)]
 
 
 def _box(file: DataFile, alpha: bool, _digest: str) -> Box | None:
@@ -178,7 +174,7 @@ def preview_of(index: Index, row: int, preset: Preset, draw: int) -> Preview:
     try:
         content = content_of(index, row, item.file.sha256(), DataFile.sha256, _box)
     except OSError as error:
-        raise _unreadable(item.file, error) from error
+        raise unreadable(item.file, error) from error
     variant = variant_of(item, concept, content, *rng_key)
     pixels = load_pixels(item.file, item.width, item.height, [variant])[0]
     masked = is_masked(preset.training.masks, content, *rng_key)

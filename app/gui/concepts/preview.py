@@ -20,6 +20,7 @@ from app.gui.session.worker import Worker
 from app.gui.session.worker_poll import WorkerPoll
 from modules.data.image.pixels import Crop, open_image
 from modules.data.index import Index
+from modules.data.source.entries import Entries
 from modules.data.source.source import DataFile, Listing
 from modules.errors import UserError
 from modules.language import plural, tr
@@ -251,7 +252,8 @@ def in_words(preview: Preview) -> str:
 
 def masks_in_words(scan: Scan, used: bool) -> str:
     """How many images have a mask beside them, and whether training looks at it."""
-    count = sum(bool(entry.mask) for entry in scan.listing.entries)
+    entries = scan.listing.entries
+    count = Entries.of(entries[0].file.source, entries).masked if entries else 0
     unused = "" if used else tr(" (not used)")
     return plural(count, " · 1 with a mask{unused}", " · {count:,} with a mask{unused}", unused=unused) if count else ""
 

@@ -116,6 +116,9 @@ def statistics_lines(found: Statistics) -> list[tuple[str, str, str]]:
         (tr("Total captions"), f"{found.alternatives:,}", "text"),
         (tr("Total pixels"), tr("{pixels:,.1f} megapixels", pixels=found.pixels / 1000000.0), "text"),
     ]
+    if found.made:
+        made = tr("{made:,} of {images:,}", made=found.made, images=found.images)
+        lines.append((tr("Made by a model"), made, "text"))
     if found.masks:
         masks = tr(
             "{masks:,} of {images:,}; on average {share} is masked out", masks=found.masks, images=found.images,

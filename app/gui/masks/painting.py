@@ -78,6 +78,10 @@ class Painting:
         """What it is now is on the disk."""
         self._saved = self._at
 
+    def not_on_disk(self) -> None:
+        """The disk holds what it never was, or is no more."""
+        self._saved = None
+
     # Strokes ----------------------------------------------------------------------------------------------------------
 
     def begin(self, value: int) -> Box | None:

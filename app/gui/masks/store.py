@@ -150,7 +150,7 @@ class MaskStore:
         return written
 
     def put_back(self, number: int, written: Written) -> None:
-        """The file as it was before it was written; what was painted since goes with it.
+        """The file as it was before it was written. What was painted since stays, and is not saved.
 
         Raises:
             UserError: it cannot be written, or was changed meanwhile.
@@ -158,7 +158,11 @@ class MaskStore:
         if content_of(written.path) != written.after:
             raise UserError("masks.changed", file=written.path.name)
         put_bytes(written.path, written.before)
-        self._paintings.pop(self.all[number].place, None)
+        place = self.all[number].place
+        kept = self._paintings.pop(place, None)
+        if kept is not None and kept[0].unsaved:
+            kept[0].not_on_disk()
+            self._paintings[place] = kept[0], self.all[number].mask.stamp()
         self.look_again(number)
 
     def look_again(self, number: int) -> None:

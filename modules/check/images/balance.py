@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
+from modules.check.wording import part_of
 from modules.data.index import Index
+from modules.data.made_images import made_rows
 from modules.data.order import examples_per_epoch
 from modules.messages import Finding
 from modules.preset.sections.concept import Concept
@@ -14,6 +18,7 @@ from modules.system.bundled import is_bundled
 
 UNEVEN = 4  # times as often
 VERY_UNEVEN = 10
+MOSTLY = 0.5  # of the images
 
 
 @dataclass(frozen=True)
@@ -33,8 +38,12 @@ def findings(index: Index) -> Iterator[Finding]:
     yield from _examples(shares)
     yield from _weighted(index, shares)
     yield from _uneven(shares)
+    first = index.first_rows()
+    own = index.concept_numbers[first][made_rows(index)[first]]
+    made = np.bincount(own, minlength=len(index.concepts))
     for share in shares:
         yield from _single(share)
+        yield from _made(share, made)
         yield from _left_out(share)
 
 
@@ -115,6 +124,14 @@ def _shown(share: ConceptShare, examples: int) -> dict[str, object]:
     if share.concept.samples or repeats > 10_000:
         return {f"concepts.{share.number}.samples": examples}
     return {f"concepts.{share.number}.repeats": repeats}
+
+
+def _made(share: ConceptShare, made: np.ndarray) -> Iterator[Finding]:
+    """Most images to learn from were drawn by a model: what keeps it as it was may be."""
+    count = int(made[share.number])
+    if share.concept.kind == "train" and count > MOSTLY * share.images:
+        values = {**part_of(count, share.images), "concept": share.title}
+        yield Finding("images.made", "warning", f"concepts.{share.number}.path", values)
 
 
 def _single(share: ConceptShare) -> Iterator[Finding]:

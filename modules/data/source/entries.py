@@ -91,6 +91,11 @@ class Entries(Sequence[Entry]):
 
     __hash__ = None  # pyright: ignore[reportAssignmentType]
 
+    @property
+    def masked(self) -> int:
+        """How many images have a mask beside them."""
+        return len(self.masks) - self.masks.count("")
+
     def address(self, place: int) -> str:
         """What a person finds an image by."""
         return self.source.address(self.keys[place])

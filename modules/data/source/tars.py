@@ -33,6 +33,9 @@ class TarSource(PackedSource):
         archive, member = self._found(key)
         return section(archive, member)
 
+    def length(self, key: str) -> int:
+        return self._found(key)[1].size
+
     def stamp(self, key: str) -> Stamp:
         """Of the archive: a file in it changes with the whole."""
         try:

@@ -9,8 +9,8 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Copy {part:it|them} again, save {part:it|them} again with an image editor, or move {part:it|them} out of the "
         "folder."),
     "images.sampled": ("Of {total:,} images, {count:,} were looked at.",
-        "They are spread evenly over each concept. What is said of pixels and of copies is of them; sizes and captions "
-        "are known of all. Training puts aside what cannot be read, whether it was looked at or not."),
+        "They are spread evenly over each concept. What is said of pixels, masks and copies is of them; sizes and "
+        "captions are known of all. Training puts aside what cannot be read, whether it was looked at or not."),
     "images.not-taken": ("{count:# image is|# images are} of a kind that is not read: {kinds:list}.",
         "Save {count:it|them} as PNG or JPEG with an image editor."),
     "images.nested": (
@@ -78,6 +78,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "images.single": ('"{concept}" holds one image.',
         "The model will memorize that image: its background and its pose as much as what it shows. Add more, taken in "
         "other places and other light."),
+    "images.made": (
+        '{part:,} of {whole:# image|# images} ({share:percent}) of "{concept}" {part:was|were} made by a model.',
+        "Their faults and their style are learnt, too, and grow from one model to the next. Add real images, keep only "
+        "the best, or make this a concept of class images."),
     "images.left-out": ('An epoch shows {shown:,} of the {images:# image|# images} of "{concept}".',
         "The others follow in later epochs: each comes up about every {epochs:.1f} epochs."),
     "fix.show-all": ('Show every image of "{concept}" in each epoch', ""),
