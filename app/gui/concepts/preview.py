@@ -71,15 +71,15 @@ class ConceptPreview(Frame):
     def _fit(self, event: Any) -> None:
         """The picture leaves half of the width to the words, and half of the height to the list, in a small window."""
         side = min(px(VIEW), max(event.width // 2, px(WHOLE)), max(event.height * 2 // 5, px(WHOLE)))
-        if event.widget is self and side != int(self._view.cget("width")):
-            self._view.configure(width=side, height=side)
+        if event.widget is self and side != int(self.view.cget("width")):
+            self.view.configure(width=side, height=side)
             self.settle()
 
     def _make_view(self) -> None:
         top = Frame(self)
         top.pack(fill="x")
-        self._view = ImageView(top, self._context.pictures, empty=tr("Reading …"), width=VIEW, height=VIEW)
-        self._view.pack(side="left")
+        self.view = ImageView(top, self._context.pictures, empty=tr("Reading …"), width=VIEW, height=VIEW)
+        self.view.pack(side="left")
         side = Frame(top)
         side.pack(side="left", fill="both", expand=True, padx=(px(16), 0))
         self._place = Label(side, font="bold", wrap=True)
@@ -175,7 +175,7 @@ class ConceptPreview(Frame):
         self._scan = None
         if self._listed is not None and not self._looking.busy and self._index is None:
             self._grid.show(0)
-        self._view.draw(None, error.text(WORDS))
+        self.view.draw(None, error.text(WORDS))
         for label in (self._place, self._how, self._caption, self._count):
             label.set("")
         self._line.set("")
@@ -187,7 +187,7 @@ class ConceptPreview(Frame):
         index, row, draw = self._index, self.row, self._draw
         if index is None or row >= index.images:
             return
-        preset, box = self._context.draft.preset(), self._view.room()
+        preset, box = self._context.draft.preset(), self.view.room()
         now = Index(index.table, preset.concepts, index.sources, index.buckets) if preset.concepts else index
 
         edge = theme.colour("accent")
@@ -205,7 +205,7 @@ class ConceptPreview(Frame):
 
     def _seen(self, seen: LoadedPreview) -> None:
         image = seen.preview.image
-        self._view.draw(seen.shown)
+        self.view.draw(seen.shown)
         self._whole.draw(seen.whole)
         if seen.whole is None:
             self._whole.pack_forget()

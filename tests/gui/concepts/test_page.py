@@ -448,6 +448,6 @@ def test_in_a_small_window_the_picture_leaves_room_to_words_and_list(
     for width, height, most in ((900, 900, px(VIEW)), (360, 900, 180), (900, 400, 160)):
         preview.place(x=0, y=0, width=width, height=height)
         root.update()
-        assert int(preview._view.cget("width")) == most  # pyright: ignore[reportPrivateUsage]
+        assert int(preview.view.cget("width")) == most
     preview.destroy()
     context.pictures.close()
