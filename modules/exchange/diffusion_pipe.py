@@ -65,7 +65,7 @@ def read(values: Values, folder: Path | None) -> Imported:
     intake = Intake("diffusion-pipe", flattened(values), DEFAULTS)
     if isinstance(dataset.get("directory"), list):  # the file of a dataset alone
         _dataset(intake, {**values, **dataset})
-        return Imported(intake.program, intake.finish({r".*": "import.of-its-window"}).values, tuple(intake.rows))
+        return intake.finish({r".*": "import.of-its-window"}, partial=True)
     found = _dataset_file(intake, folder)
     _model(intake)
     _method(intake)

@@ -11,6 +11,7 @@ from modules.errors import UserError
 from modules.exchange.imported import Imported, Row
 from modules.exchange.kohya import arguments as kohya
 from modules.exchange.onetrainer import configuration as onetrainer
+from modules.exchange.weights.tell import tell
 from modules.preset.files.migrate import migrate
 from modules.preset.paths import Values
 from modules.preset.validate import examine
@@ -33,10 +34,10 @@ def read(path: Path) -> Imported:
     """The settings in a file's header.
 
     Raises:
-        UserError: it cannot be read, or no program has written settings into it.
+        UserError: it cannot be read, or it is neither a LoRA nor a model that is known, and has no settings.
     """
     with open_file(path) as file:
-        header, _ = safetensors_header(file, path)
+        header, start = safetensors_header(file, path)
     found = header.get("__metadata__")
     texts = {str(name): str(text) for name, text in cast("Values", found if isinstance(found, dict) else {}).items()}
     if own := _object(texts.get("seachange.preset")):
@@ -45,7 +46,10 @@ def read(path: Path) -> Imported:
         return onetrainer.read(config, None)
     if any(name in texts for name in ("ss_learning_rate", "ss_network_dim", "ss_network_module", "ss_lr_scheduler")):
         return _kohya(texts)
-    raise UserError("import.no-settings-in-header", file=path, who=_writer(texts, header))
+    who = _writer(texts, header)
+    if told := tell(path, header, texts, start, who):
+        return told
+    raise UserError("import.no-settings-in-header", file=path, who=who)
 
 
 def _writer(texts: dict[str, str], header: Values) -> Any:

@@ -57,6 +57,7 @@ class Imported:
     program: str
     values: Values
     rows: tuple[Row, ...]
+    partial: bool = False  # what it does not say stays as it was: a list of images, a LoRA without settings
 
     @property
     def preset(self) -> Preset:
@@ -206,10 +207,11 @@ class Intake:
         """A row about the file as a whole."""
         self.rows.append(Row("other", "", problem(code, program=self.program, **values)))
 
-    def finish(self, without: Mapping[str, str]) -> Imported:
+    def finish(self, without: Mapping[str, str], *, partial: bool = False) -> Imported:
         """Judge what was laid down, and speak of what nobody has asked for.
 
         Args:
+            partial: what it does not say is to stay as it was.
             without: a regular expression over their names -> the row of the sentences that says why it is not taken.
         """
         for name in [name for name in self.given if name not in self._read]:
@@ -219,7 +221,7 @@ class Intake:
         for name in self.given:
             if self._shown_name(name) not in told:
                 self._heeded(name)
-        return Imported(self.program, self._judged(), tuple(self.rows))
+        return Imported(self.program, self._judged(), tuple(self.rows), partial)
 
     def _heeded(self, name: str) -> None:
         """Say of one that was read that it had its say, where no value of ours comes of it alone."""

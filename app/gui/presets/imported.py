@@ -25,7 +25,8 @@ def laid_over(mine: Values, imported: Imported) -> Preset:
     Their concepts take the place of mine where they have folders; where a file only says how all images are read, it
     says so for each of mine.
     """
-    new = with_preset_values(mine, values_of(imported.preset))
+    theirs_whole = values_of(preset_of(_beneath(mine, imported.values))) if imported.partial else None
+    new = with_preset_values(mine, theirs_whole or values_of(imported.preset))
     for path in setting_paths("machine"):
         if ".0." not in path and get(imported.values, path) not in (None, ""):
             new = replaced(new, path, get(imported.values, path))
@@ -37,6 +38,18 @@ def laid_over(mine: Values, imported: Imported) -> Preset:
         said = {name: value for name, value in concept.items() if name not in ("kind", "subfolders", "repeats")}
         own = [{**each, **said} for each in own]
     return preset_of(replaced(new, "concepts", own))
+
+
+def _beneath(mine: Values, theirs: Values) -> Values:
+    """Theirs with mine beneath it; another kind of method or optimizer brings its own defaults."""
+    found = dict(mine)
+    for name, value in theirs.items():
+        own = mine.get(name)
+        same = (
+            isinstance(own, dict) and isinstance(value, dict) and value.get("kind", own.get("kind")) == own.get("kind")
+        )
+        found[name] = _beneath(cast("Values", own), cast("Values", value)) if same else value
+    return found
 
 
 def show_rows(master: Any, imported: Imported) -> ScrollArea:

@@ -63,7 +63,7 @@ def read(
         intake.put("training.batch_size", max(1, intake.whole("train_batch_size")), "train_batch_size")
         put_sizes(intake, tables)
         put_concepts(intake, tables)
-        return intake.finish(WITHOUT)
+        return intake.finish(WITHOUT, partial=True)
     tables = with_dataset_file(intake, tables, folder)
     _model(intake, script)
     put_network(intake, _method(intake, script))

@@ -86,7 +86,7 @@ def of_datasets(found: list[Any]) -> Imported:
     """The concepts of a list of datasets alone."""
     intake = Intake("SimpleTuner", {}, DEFAULTS)
     put_datasets(intake, found)
-    return intake.finish(WITHOUT)
+    return intake.finish(WITHOUT, partial=True)
 
 
 # The model ------------------------------------------------------------------------------------------------------------

@@ -176,6 +176,10 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "import.repeats-beside": ("SimpleTuner counts the showings beside the first one.", ""),
     "import.no-cloud-data": ("Images are read from this computer's folders only.",
         "Download them and choose their folder."),
+    "import.guessed-by-layers": ("The type is told by the names and widths of the layers.", "Check it."),
+    "import.several-ranks": ("The layers have {count} ranks; this is that of most.", ""),
+    "import.alpha-not-told": ("The file has no alpha: programs then take the rank.", ""),
+    "import.steps-so-far": ("So many steps it had been trained when it was saved.", ""),
     "import.one-card": ("It was multiplied by the number of cards, too; here a run uses one.", ""),
     "import.schedule-free": ("A schedule-free optimizer keeps a constant rate.", ""),
     "import.relative-step": ("Adafactor's relative steps are here its own schedule with a learning rate of 0.01.", ""),
@@ -223,7 +227,12 @@ SENTENCES: dict[str, tuple[str, str]] = {
         "Settings of OneTrainer, kohya_ss, sd-scripts, musubi-tuner, ai-toolkit, SimpleTuner, diffusion-pipe and "
         "invoke-training can be imported, and any LoRA or model file."),
     "import.no-settings-in-header": ("{file} says nothing of how it was trained. {who}",
-        "Only files with settings in their header can be imported."),
+        "LoRAs and models of the types that are trained here can be imported."),
+    "import.by-its-tensors": ("{file} does not say how it was trained: type, size and layers are told by its "
+        "tensors, and all else stays as it is. {who}", ""),
+    "import.model-itself": ("{file} is a model: its type is told by its tensors, and all else stays as it is.", ""),
+    "import.no-family-told": ("The layers in {file} are of no type of model that is trained here; the type of "
+        "the model stays as it was.", ""),
     "import.program-named": ("It was written by {name}.", ""),
     "import.program-like": ("It looks like a file of {name}.", ""),
     "import.program-unknown": ("", ""),
