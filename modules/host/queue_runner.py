@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,6 @@ class QueueRunner:
         self._ran = False  # this host has run something since the queue was last done
         self._ends_at: float | None = None  # as announced by this host
         self._wanted = False
-        self.failed = 0  # entries that have failed here
 
     @property
     def working(self) -> bool:
@@ -157,15 +157,18 @@ class QueueRunner:
                 self._close_entry(self._queue, underway, ending=ending)
             elif underway.folder != (underway.reported or ("",))[0] or time.monotonic() >= self._next_report:
                 return self._reported(self._queue, underway)
-        except UserError:  # a full disk, say: tried again with the next report
+        except UserError as error:  # a full disk, say: tried again with the next report
             self._next_report = time.monotonic() + REPORT_S
+            if underway.end is not None and error.problem.code == "queue.none":
+                self._underway = None  # the list was damaged, and a new one has begun
         return None
 
     def give_back(self) -> None:
         """The job was not begun after all."""
         underway, self._underway = self._underway, None
         if underway is not None and self._queue is not None:
-            self._queue.finish(underway.entry.id, "waiting")
+            with suppress(UserError):
+                self._queue.finish(underway.entry.id, "waiting")
 
     def close(self) -> None:
         """The host ends: a job that was stopped for that waits again."""
@@ -197,7 +200,8 @@ class QueueRunner:
         with self._guard:
             self._underway = _Underway(entry, entry.folder, entry.step, entry.total, results=dict(entry.results))
             self._underway.reported = self._underway.state
-        self._ran, self._ends_at = True, None
+        self._ran = True
+        self._call_off(queue)
         return _continued(entry.job, entry.folder)
 
     def _own(self) -> str:
@@ -257,24 +261,29 @@ class QueueRunner:
             self._later[number] = time.monotonic() + TRY_AGAIN_S
             queue.finish(number, "waiting")
             return
-        self.failed += 1
         problems = end.problems or [problem("queue.fault", error=end.message)]
         queue.finish(number, "failed", problems=problems, details=end.details)
 
     def _all_done(self, queue: Queue) -> None:
         """Nothing is left that can begin, and the last of it ran here: say so, wait for a minute, and do it."""
         if not self._ran or self._wanted or queue.running or not queue.on or queue.when_done == "nothing":
-            self._ends_at = None
+            self._call_off(queue)
             return
         now = time.time()
-        if self._ends_at is None:
+        if self._ends_at is None or queue.ends_at is None:
             self._ends_at = queue.ends_at = now + NOTICE_S
-        elif now >= self._ends_at and queue.ends_at is not None:
+        elif now >= self._ends_at:
             what, self._ran, self._ends_at = queue.when_done, False, None
             queue.when_done = "nothing"  # once: it is no setting
             if wrong := self._carry_out(what):
                 self._tell(problem(NOT_DONE[what], reason=wrong))
         self._wanted = self._ends_at is not None
+
+    def _call_off(self, queue: Queue) -> None:
+        """The computer does not sleep: something was added, or the person says so."""
+        if self._ends_at is not None and queue.ends_at is not None:
+            queue.ends_at = None
+        self._ends_at = None
 
     def _forget_file(self) -> None:
         if self._queue is not None:

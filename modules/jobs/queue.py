@@ -176,11 +176,18 @@ class Queue:
             update(base, number, state="waiting", ended=None)
 
     def retry(self, number: int) -> None:
-        """It waits again, from its last backup if it has one, and with it what was skipped because of it."""
+        """It waits again, from its last backup if it has one, and with it what was skipped because of it.
+
+        Raises:
+            UserError: what it waits for has failed, or it has not ended itself.
+        """
         with self._store.change() as base:
             entries = self.entries()
-            _check_state(_found(entries, number), ("failed", "skipped", "finished"))
-            for each in (_found(entries, number), *order.waiting_for(entries, [number])):
+            entry = _found(entries, number)
+            _check_state(entry, ("failed", "skipped", "finished"))
+            for other in (each for each in entries if each.id == entry.after):
+                _check_state(other, (*UNDECIDED, "finished"))
+            for each in (entry, *order.waiting_for(entries, [number])):
                 if each.id == number or each.state == "skipped":
                     update(base, each.id, state="waiting", problems=[], details="", ended=None, attempts=0)
 

@@ -293,9 +293,27 @@ def test_a_sleep_that_was_called_off_does_not_come(
     queue.add(*named("run"))
     host = night()
     wait_until(lambda: queue.ends_at is not None)
+    queue.add(*named("last"))  # something is left to do
+    wait_until(lambda: states(queue) == ["finished", "finished"])
+    wait_until(lambda: queue.ends_at is not None)
+    queue.when_done = "sleep"  # asked for anew
+    wait_until(lambda: queue.ends_at is not None)
     queue.when_done = "nothing"
     host.ends()
     assert queue.ends_at is None
+
+
+def test_a_list_that_is_lost_while_a_run_goes_on_leaves_the_host_free(queue: Queue, night: Callable[[], Night]) -> None:
+    host = night_with_window(night, queue)
+    wait_until(lambda: queue.entries()[0].step == 4)
+    queue.finish(queue.entries()[0].id, "paused")
+    queue.remove(queue.entries()[0].id)
+    send(host.window, Stop())
+    until(host.window, lambda got: isinstance(got, Finished))
+    wait_until(lambda: not host.night.hosts[0].queue.working)
+    send(host.window, Train({"general": {"name": "run"}}))
+    assert until(host.window, lambda got: isinstance(got, Started)).folder.endswith("run")
+    host.window.close()
 
 
 # Kills ----------------------------------------------------------------------------------------------------------------

@@ -189,6 +189,8 @@ def test_what_fails_holds_up_nothing_but_what_waits_for_it(queue: Queue, owner: 
     assert queue.entry(a).problems == [problem("run.busy")]
     assert queue.entry(b).problems == [problem("queue.after-failed", title="a")]
     assert begun(queue, owner).id == d
+    refused("queue.is-failed", lambda: queue.retry(b))
+    refused("queue.is-skipped", lambda: queue.retry(c))
     queue.retry(a)
     assert states(queue) == {"a": "waiting", "b": "waiting", "c": "waiting", "d": "running"}
     assert queue.entry(b).problems == []
