@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -193,11 +194,11 @@ class Index:
     @property
     def images(self) -> int:
         """How many images there are: less than rows, where images have several resolutions."""
-        return int(self._first().sum())
+        return int(self._first.sum())
 
     def images_of(self) -> np.ndarray:
         """How many images each concept has, by its number."""
-        return np.bincount(self.concept_numbers[self._first()], minlength=len(self.concepts))
+        return np.bincount(self.concept_numbers[self._first], minlength=len(self.concepts))
 
     def shown_concepts(self) -> list[Concept]:
         """The concepts that have rows."""
@@ -205,7 +206,7 @@ class Index:
 
     def shown_of(self) -> np.ndarray:
         """As how many images each concept counts: as `images_of`, where they have no weights."""
-        images, first = self.images_of(), self._first()
+        images, first = self.images_of(), self._first
         if self.weights is None:
             return images
         numbers = self.concept_numbers[first]
@@ -214,7 +215,7 @@ class Index:
 
     def one_row_per_image(self) -> Index:
         """The same with one row for each image, in its first resolution."""
-        first = self._first()
+        first = self._first
         return self if first.all() else self._keeping_rows(first)
 
     def largest(self) -> Index:
@@ -280,10 +281,13 @@ class Index:
 
     def first_rows(self) -> np.ndarray:
         """The first row of each image."""
-        return np.flatnonzero(self._first())
+        return np.flatnonzero(self._first)
 
+    @cached_property
     def _first(self) -> np.ndarray:
-        return np.diff(self.image_numbers, prepend=-1) != 0
+        first = np.ones(len(self), dtype=bool)
+        np.not_equal(self.image_numbers[1:], self.image_numbers[:-1], out=first[1:])
+        return first
 
     def rows_of_images(self, rows: Sequence[int]) -> np.ndarray:
         """Of each row whether its image is that of one of these rows."""

@@ -26,6 +26,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import floor
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -140,8 +141,17 @@ class _Share(NamedTuple):
     weighted: bool = False  # where each row is shown as its weight says
 
 
+_KNOWN: WeakKeyDictionary[Index, list[_Share]] = WeakKeyDictionary()  # an index never changes
+
+
 def _shares(index: Index) -> list[_Share]:
     """Those of the concepts that have rows and are learnt from."""
+    if index not in _KNOWN:
+        _KNOWN[index] = _counted(index)
+    return _KNOWN[index]
+
+
+def _counted(index: Index) -> list[_Share]:
     shape = len(index.concepts), len(index.buckets)
     counts = np.bincount(_places(index), minlength=shape[0] * shape[1] + 1)[:-1].reshape(shape)
     first = index.first_rows()
