@@ -55,4 +55,4 @@ class Output(Section):
         aliases="ss_tag_frequency, tag frequency, training tags",
     )  # fmt: skip
     """Writes how often each tag stands in the captions into a LoRA's file, as kohya does: A1111, Forge and CivitAI show
-    it. Off where captions name somebody, or are nobody's business."""
+    it. Off where captions name somebody, or are nobody's business. Of more than 50,000 images no tags are written."""

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from modules.preset.preset import Preset
 from modules.preset.sections.concept import Concept
-from modules.trainer.run_folder.model_paths import aspect_error, base_hashes, bucket_counts
-from tests.data.pictures import index_of
+from modules.trainer.run_folder import model_paths
+from modules.trainer.run_folder.model_paths import aspect_error, base_hashes, bucket_counts, concept_facts
+from tests.data.pictures import index_of, preset_of, scanned
 
 
 def test_buckets_are_counted_with_repeats_and_aspect_ratios_without() -> None:
@@ -30,3 +32,12 @@ def test_the_files_of_the_model_and_the_vae_have_hashes_and_folders_have_none(tm
     model["vae"], model["source"] = str(file), "some/model"
     preset = preset.model_copy(update={"model": preset.model.model_copy(update=model)})
     assert base_hashes(preset, lambda: None) == {"vae_hash": nothing, "new_vae_hash": whole}
+
+
+def test_of_very_many_images_only_their_number_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    index = scanned(preset_of({"path": "starter:robot"}))
+    [few] = concept_facts(index)
+    monkeypatch.setattr(model_paths, "MOST_TAGGED", len(index) - 1)
+    [many] = concept_facts(index)
+    assert few.tags
+    assert many == replace(few, tags={})
