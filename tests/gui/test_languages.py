@@ -265,6 +265,7 @@ OPENED: dict[str, Callable[[Any], object]] = {
     "presets": presets,
     "one preset": one_preset,
     "save as": lambda window: window.presets.save_as(),
+    "copy for another program": lambda window: window.presets.copy_as(),
     "own presets": lambda window: window.presets.manage(),
     "help": lambda window: window.help(),
     "welcome": welcome,

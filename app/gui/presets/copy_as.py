@@ -32,7 +32,7 @@ class CopyAs(Dialog):
         forms = [
             Option(("kohya", "posix"), tr("kohya, Linux")),
             Option(("kohya", "windows"), tr("kohya, Windows")),
-            Option(("onetrainer", "posix"), "OneTrainer"),
+            Option(("onetrainer", "posix"), tr("OneTrainer")),
         ]
         self.form = Segmented(self.body, forms, OWN, lambda _: self._show_form())
         self.form.pack(anchor="w", pady=(0, px(8)))
@@ -70,9 +70,11 @@ class CopyAs(Dialog):
         more = list(self.exported.files)[1:] if self.exported else []
         if not more:
             return ""
-        return tr(
-            "The command needs {files} beside it: saved in a folder, all come along.", files=tr(" and ").join(more)
-        )
+        if len(more) > 1:
+            return tr(
+                "The command needs its list of images and its prompts beside it: saved in a folder, all come along."
+            )
+        return tr("The command needs its list of images beside it: saved in a folder, both come.")
 
     def _taken(self, how: str) -> bool:
         if self.exported is None:
