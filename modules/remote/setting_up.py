@@ -49,9 +49,10 @@ def set_up(address: Address, said: Callable[[str], object], root: Path = ROOT) -
         process.stdin.close()
     except OSError:
         pass  # why stands in what it says
-    for line in process.stderr:
-        last = printable(line.decode("utf-8", "replace").strip(), line=True) or last
-        said(last)
+    with process.stderr as lines:
+        for line in lines:
+            last = printable(line.decode("utf-8", "replace").strip(), line=True) or last
+            said(last)
     if code := process.wait():
         raise UserError("remote.no-setup", address=str(address), reason=last or f"exit code {code}")
 
