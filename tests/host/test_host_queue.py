@@ -341,10 +341,6 @@ def trains(entry: Entry, folder: Path) -> bool:
     return entry.step == 4
 
 
-def stops(entry: Entry, folder: Path) -> bool:
-    return entry.wish == "pause"
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize(
     ("name", "moment", "then"), [("waits", begins, ["waits ", "waits "]), ("long", trains, ["long ", "long long"])]
