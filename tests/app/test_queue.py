@@ -75,9 +75,9 @@ def test_what_is_wrong_with_settings_is_said_before_it_is_in_the_list(capsys: py
     assert entries() == []
 
 
-def test_the_list_is_ordered_and_shown(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_list_is_ordered_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("one", "two", "three"):
-        typed("add", ROBOT, "--name", name)
+        typed("add", ROBOT, "--name", name, "--workspace", str(tmp_path))  # where no earlier run says how long
     typed("next", "3")
     typed("after", "1", "2")
     typed("pause", "2")
