@@ -86,7 +86,9 @@ def test_the_family_is_told_by_names_and_widths(
 
 
 def test_metadata_counts_more_than_names(tmp_path: Path) -> None:
-    found = read(file_of(tmp_path, lora(FLUX, 8, "lora_A.weight", "lora_B.weight"), ss_base_model_version="chroma"))
+    found = read(
+        file_of(tmp_path, lora(FLUX, 8, "lora_A.weight", "lora_B.weight"), 0.0, ss_base_model_version="chroma")
+    )
     assert values_of(found, "model.family") == ["chroma"]
 
 
@@ -111,7 +113,7 @@ def test_convolutions_have_a_rank_of_their_own(tmp_path: Path) -> None:
 
 def test_steps_of_ai_toolkit_are_taken(tmp_path: Path) -> None:
     metadata = {"training_info": '{"step": 1750, "epoch": 3}', "software": '{"name": "ai-toolkit"}'}
-    found = read(file_of(tmp_path, lora(FLUX, 8, "lora_A.weight", "lora_B.weight"), **metadata))
+    found = read(file_of(tmp_path, lora(FLUX, 8, "lora_A.weight", "lora_B.weight"), 0.0, **metadata))
     assert found.preset.training.steps == 1750
     assert any("ai-toolkit" in str(row.problem.values.get("who")) for row in found.rows)
 

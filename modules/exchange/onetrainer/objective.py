@@ -67,6 +67,10 @@ def _distribution(intake: Intake) -> None:
         intake.put(f"{TIMES}.kind", "heavy_tail", name)
         intake.take(f"{TIMES}.tail", "noising_weight")
         intake.leave_out(bias, problem(NOT_USED))
+    elif kind == "BETA" and weight >= 0.1 and intake.number(bias) >= 0.1:
+        intake.put(f"{TIMES}.kind", "beta", name)
+        intake.take(f"{TIMES}.alpha", "noising_weight")
+        intake.take(f"{TIMES}.beta", bias)
     else:
         why = problem("import.other-beta") if kind == "BETA" else None
         plain = {"BETA": "beta", "COS_MAP": "cosine_map"}.get(kind, "uniform")

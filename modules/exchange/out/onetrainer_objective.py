@@ -43,6 +43,8 @@ def _distribution(times: Values) -> Flat:
     elif kind in ("sigmoid", "inverted_parabola"):
         plain, weight, bias = kind.upper(), times["steepness"], times["centre"] - 0.5
         weight *= 2 if kind == "inverted_parabola" else 1
+    elif kind == "beta":
+        weight, bias = times["alpha"], times["beta"]
     elif kind == "heavy_tail":
         plain, weight = "HEAVY_TAIL", times["tail"]
     return {"timestep_distribution": plain or "UNIFORM", "noising_weight": weight, "noising_bias": bias}

@@ -189,7 +189,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "import.spread-plus-one": ("OneTrainer adds 1 to it to get the standard deviation.", ""),
     "import.half-weight": ("OneTrainer's parabola is half as steep for the same number.", ""),
     "import.bias-from-middle": ("OneTrainer counts from the middle, Seachange from 0.", ""),
-    "import.other-beta": ("Its parameters are made in another way there.", "Compare the curves."),
+    "import.other-beta": ("Its parameters are too small to be used here.", "Compare the curves."),
     "import.each-resolution": ("OneTrainer draws one resolution for each image; here each image gets all in turn.", ""),
     "import.area": ("A resolution is the side of a square here; buckets of its area take its place.", ""),
     "import.low-bucket": ("No image may then have a side above {side} pixels, so that all but squares lose size.",

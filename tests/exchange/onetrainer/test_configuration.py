@@ -99,6 +99,10 @@ def test_distributions_of_timesteps_have_the_same_density() -> None:
     assert cells == pytest.approx([20 * weight / sum(weights) for weight in weights], abs=0.1)
     normal = imported(timestep_distribution="LOGIT_NORMAL", noising_weight=0.5, noising_bias=0.2).preset
     assert (normal.objective.times.mean, normal.objective.times.spread) == (0.2, 1.5)
+    beta = imported(timestep_distribution="BETA", noising_weight=0.8, noising_bias=1.0).preset.objective.times
+    assert [beta.share(u) for u in (0.1, 0.5, 0.9)] == pytest.approx(
+        [u ** (1 / 0.8) for u in (0.1, 0.5, 0.9)], abs=0.01
+    )
 
 
 @pytest.mark.parametrize(
