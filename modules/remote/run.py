@@ -136,6 +136,8 @@ class RemoteRun:
         values = self._sent(preset)
         self._where = known[1] if known else Elsewhere(str(self._address), self._new_engines())
         self._here = known[0] if known else _new_folder(preset)
+        if preset.output.path:
+            self._tell(note(problem("remote.output", "output.path", path=preset.output.path), level="warning"))
         if known is None:
             write_project(preset, self._here / "preset.json")
         self._where.write(self._here)
