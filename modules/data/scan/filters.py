@@ -16,6 +16,7 @@ from modules.preset.sections.concept import Concept
 from modules.preset.text.filters import number_of, tags_of, words_of
 
 Numbers = np.ndarray
+MOST_WEIGHT = 10_000
 
 
 def filtered(found: ConceptTable, concept: Concept) -> ConceptTable:
@@ -40,8 +41,8 @@ def filtered(found: ConceptTable, concept: Concept) -> ConceptTable:
 def _filters(table: pa.Table, concept: Concept) -> Iterator[tuple[str, Numbers]]:
     """Each filter's setting, and which rows it lets through."""
     tags = _Tags(table.column("lines"), concept)
-    for group in tags_of(concept.needs_tags):
-        yield "needs_tags", tags.rows_with(group)
+    if groups := tags_of(concept.needs_tags):
+        yield "needs_tags", np.logical_and.reduce([tags.rows_with(group) for group in groups])
     if without := [tag for group in tags_of(concept.without_tags) for tag in group]:
         yield "without_tags", ~tags.rows_with(without)
     for setting, name, is_wanted in (("ratings", RATING, _same_rating), ("splits", SPLIT, str.__eq__)):
@@ -57,11 +58,11 @@ def _filters(table: pa.Table, concept: Concept) -> Iterator[tuple[str, Numbers]]
 
 
 def _weights(table: pa.Table, concept: Concept) -> Numbers:
-    """1 where there is none, or what is no number."""
+    """1 where there is none, or what is no number; no more than repeats may be."""
     if not concept.weight_column:
         return np.ones(len(table))
     found = numbers_of(_facts(table, concept, concept.weight_column))
-    return np.where(np.isfinite(found), found, 1.0)
+    return np.where(np.isfinite(found), np.minimum(found, MOST_WEIGHT), 1.0)
 
 
 def _facts(table: pa.Table, concept: Concept, name: str) -> pa.Array:

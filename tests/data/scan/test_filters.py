@@ -112,6 +112,8 @@ def test_what_was_read_once_serves_every_filter(tmp_path: Path) -> None:
 def test_how_many_are_left_out_is_said(tmp_path: Path) -> None:
     index = scanned(preset_of({"path": str(folder(tmp_path)), "ratings": "g, s", "min_score": "0"}))
     assert index.remarks[0].left_out == (("ratings", 1), ("min_score", 1))
+    index = scanned(preset_of({"path": str(tmp_path), "needs_tags": "1girl, red hair", "captions": "file"}))
+    assert index.remarks[0].left_out == (("needs_tags", 2),), "several tags are one filter"
     said = next(note for note in index.notes if note.code == "concept.left-out")
     assert (said.values["left"], said.values["total"]) == (2, 4)
 
@@ -131,9 +133,10 @@ def test_a_score_is_a_number(wrong: str) -> None:
 def test_a_fact_that_is_no_number_counts_as_missing(tmp_path: Path) -> None:
     picture(tmp_path / "0.png")
     picture(tmp_path / "1.png")
-    (tmp_path / "list.csv").write_text("file_name,score,weight\n0.png,high,much\n1.png,5,2\n")
+    picture(tmp_path / "2.png")
+    (tmp_path / "list.csv").write_text("file_name,score,weight\n0.png,high,much\n1.png,5,2\n2.png,-1,1e300\n")
     path = tmp_path / "list.csv"
     assert left(path, min_score="1") == "1"
     index = scanned(preset_of({"path": str(path), "weight_column": "weight"}))
-    assert index.weights is not None and index.weights.tolist() == [1, 2]
-    assert index.shown_of().tolist() == [3]
+    assert index.weights is not None and index.weights.tolist() == [1, 2, 10_000]
+    assert index.shown_of().tolist() == [10_003]
