@@ -1,4 +1,4 @@
-"""How many captions each image has, counted in columns: a million images take a second, one by one a minute."""
+"""How many captions each image has, counted in columns instead of image by image: a concept may hold a million."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from modules.sentences.problem import Problem, problem
 Found = os.DirEntry[str]
 Stamps = np.ndarray  # (N, 4) int64, each row a `Stamp`
 
-AT_ONCE = 2048  # files whose stamps are asked for before any is gone through: an answer takes 600 bytes
+AT_ONCE = 2048  # files whose stamps are asked for at once: the answers are large objects, and are not all kept
 OF_STAMP = attrgetter("st_size", "st_mtime_ns", "st_ctime_ns", "st_ino")
 MODE = itemgetter(stat.ST_MODE)
 NAME = attrgetter("name")
