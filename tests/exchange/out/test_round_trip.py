@@ -97,8 +97,8 @@ OPEN = {
     and ".groups." not in setting.path and "adapters" not in setting.path
     and setting.path not in ("concepts.0.enabled", "concepts.0.kind")  # what is not trained on does not go out
 }  # fmt: skip
-OPEN |= {"general.seed": st.integers(1, 10**9), "optimizer.kind": st.sampled_from(
-    next(s.choices for s in all_settings() if s.path == "optimizer.kind"))}  # fmt: skip
+OPEN["general.seed"] = st.integers(1, 10**9)
+OPEN["optimizer.kind"] = st.sampled_from(next(s.choices for s in all_settings() if s.path == "optimizer.kind"))
 quick = settings(
     max_examples=60, derandomize=True, deadline=None, database=None, phases=[Phase.generate],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
