@@ -137,7 +137,7 @@ class RemoteRun:
         self._where = known[1] if known else Elsewhere(str(self._address), self._new_engines())
         self._here = known[0] if known else _new_folder(preset)
         if preset.output.path:
-            self._tell(note(problem("remote.output", "output.path", path=preset.output.path), level="warning"))
+            self._tell(note(problem("remote.output", file=preset.output.path), level="warning"))
         if known is None:
             write_project(preset, self._here / "preset.json")
         self._where.write(self._here)

@@ -82,8 +82,11 @@ class Store:
 
 def sha256_of(path: Path) -> str:
     """Hex sha256 of a file."""
+    digest = hashlib.sha256()
     with open_file(path) as file:
-        return hashlib.file_digest(file, "sha256", _bufsize=CHUNK).hexdigest()
+        while piece := file.read(CHUNK):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _link(content: Path, path: Path) -> None:

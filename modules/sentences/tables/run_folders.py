@@ -82,7 +82,7 @@ SENTENCES: dict[str, tuple[str, str]] = {
     "remote.changed": ("{file} has changed while it was sent.", "Start again: the rest is not sent twice."),
     "remote.sends": ("The run needs {count:1 file|# files} ({size:bytes}) on {address} that "
         "{count:is|are} not there yet.", ""),
-    "remote.output": ("The model will lie in the folder of the run on this machine, and not at {path}.", ""),
+    "remote.output": ("The model will lie in the folder of the run on this machine, and not at {file}.", ""),
     "remote.other-machine": ("The run {run} belongs to {address}.", "Continue it there."),
     "remote.run-of-here": ("The run {run} was trained on this machine.", "Continue it here, or start a new run there."),
     "remote.line-lost": ("The connection to {address} is lost. The run goes on there; trying to find it again.", ""),
