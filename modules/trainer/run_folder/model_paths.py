@@ -188,7 +188,7 @@ class ModelPaths:
         return ".safetensors"
 
 
-MOST_TAGGED = 50_000  # images: of more, the tags would be longer than the model, and take minutes to count
+MOST_TAGGED = 50_000  # images: of more, the tags would be longer than the model, and take long to count
 
 
 def concept_facts(index: Index) -> list[ConceptStats]:
