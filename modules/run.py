@@ -25,7 +25,8 @@ from modules.preset.files.naming import run_name
 from modules.preset.files.store import project_text, write_project
 from modules.preset.preset import Preset
 from modules.preset.rules.rules import validate
-from modules.run_folders import passed_over, run_to_continue
+from modules.remote.fetching import elsewhere
+from modules.run_folders import new_run_folder, passed_over, run_to_continue
 from modules.sentences.problem import problem
 from modules.system.card.names import card_name
 from modules.system.devices import device_named
@@ -51,7 +52,7 @@ from modules.trainer.run_folder.model_paths import ModelPaths
 from modules.trainer.run_folder.records import EarlyEvents, Records
 from modules.trainer.run_folder.resume import ResumeState, settings_notes
 from modules.trainer.run_folder.run_writer import RunWriter
-from modules.trainer.run_folder.workspace import new_run_folder, run_lock
+from modules.trainer.run_folder.workspace import run_lock
 from modules.trainer.step import prior_preservation
 from modules.trainer.step.learner import Learner
 from modules.trainer.step.optimizer_factory import check_optimizer
@@ -189,6 +190,8 @@ OUT_OF_MEMORY = ("memory.step", "memory.update")
 def _resume_state(preset: Preset, wanted: str, stack: ExitStack, tell: Callable[[Event], None]) -> ResumeState:
     """The run to continue, for this process alone before anything of it is read."""
     folder = run_to_continue(preset, wanted)
+    if where := elsewhere(folder):
+        raise UserError("remote.other-machine", run=folder.name, address=where.address)
     stack.enter_context(run_lock(folder))
     if wanted == "newest":
         tell(note(passed_over(preset, folder)))

@@ -18,6 +18,7 @@ from modules.preset.paths import get
 from modules.preset.preset import Preset
 from modules.preset.validate import examine
 from modules.sentences.problem import Problem, problem
+from modules.system.bundled import in_program_folder
 from modules.system.locks import is_locked
 from modules.system.reading import open_file
 from modules.wire import decode
@@ -81,6 +82,26 @@ def new_names(workspace: Path, name: str) -> Iterator[str]:
     taken = [match for path in _folders(workspace, files=True) if (match := numbered.fullmatch(path.name))]
     first = max((int(match[1] or 1) for match in taken), default=0) + 1
     return (f"{name} {number}" if number > 1 else name for number in count(first))
+
+
+def new_run_folder(preset: Preset) -> Path:
+    """Make `<workspace>/<name>`, or `<name> 2` and so on where that is taken. Two runs at once get two folders.
+
+    Raises:
+        UserError: the workspace cannot be written.
+    """
+    workspace = in_program_folder(preset.general.workspace)
+    for name in new_names(workspace, run_name(preset)):
+        folder = workspace / name
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:  # another run was faster
+            continue
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise UserError("run.no-folder", "general.workspace", folder=folder, reason=reason) from error
+        return folder
+    raise AssertionError("names never end")
 
 
 def run_to_continue(preset: Preset, wanted: str) -> Path:

@@ -16,6 +16,7 @@ from modules.run_folders import (
     is_run,
     is_training,
     new_names,
+    new_run_folder,
     passed_over,
     recorded_preset,
     run_to_continue,
@@ -24,7 +25,7 @@ from modules.run_folders import (
 from modules.sentences.render import PLAIN
 from modules.system.locks import Lock
 from modules.trainer.run_folder.resume import ResumeState
-from modules.trainer.run_folder.workspace import new_run_folder, step_reached
+from modules.trainer.run_folder.workspace import step_reached
 from modules.wire import encode
 
 

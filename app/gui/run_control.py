@@ -105,12 +105,20 @@ class RunControl:
         Raises:
             UserError: something is running, or the run left no settings.
         """
-        preset = Run(folder).preset
         if self._context.running.busy:
             raise UserError("run.busy")
+        self._train(self.own_settings(folder), folder, steps)
+
+    def own_settings(self, folder: Path) -> Values:
+        """What a run was trained with.
+
+        Raises:
+            UserError: it left no settings.
+        """
+        preset = Run(folder).preset
         if preset is None:
             raise UserError("run.no-settings", name=folder.name)
-        self._train(values_of(preset), folder, steps)
+        return values_of(preset)
 
     def _train(self, values: Values, resume: Path | None, steps: int) -> None:
         if steps:

@@ -34,7 +34,6 @@ from modules.messages import (
     Train,
     note,
 )
-from modules.preset.files.naming import run_name
 from modules.preset.files.store import write_project
 from modules.preset.paths import Values, put
 from modules.preset.preset import Preset
@@ -43,7 +42,7 @@ from modules.remote.address import Address
 from modules.remote.fetching import Elsewhere, RunCopy, elsewhere, last_job_in
 from modules.remote.link import WAITS_S, Link, Shell
 from modules.remote.sending import sent, uploads
-from modules.run_folders import LOCK, new_names, run_to_continue
+from modules.run_folders import LOCK, new_run_folder, run_to_continue
 from modules.sentences.problem import problem
 from modules.system.bundled import in_program_folder
 from modules.system.failures import failure_of
@@ -135,7 +134,7 @@ class RemoteRun:
         stack.callback(self._link.close)
         values = self._sent(preset)
         self._where = known[1] if known else Elsewhere(str(self._address), self._new_engines())
-        self._here = known[0] if known else _new_folder(preset)
+        self._here = known[0] if known else new_run_folder(preset)
         if preset.output.path:
             self._tell(note(problem("remote.output", file=preset.output.path), level="warning"))
         if known is None:
@@ -338,26 +337,6 @@ def _lock(folder: Path) -> Lock:
         return Lock(folder / LOCK, TICK_S)
     except LockTaken:
         raise UserError("run.in-use", folder=folder, process=[]) from None
-
-
-def _new_folder(preset: Preset) -> Path:
-    """A folder for the run here, of its name or with a number.
-
-    Raises:
-        UserError: the workspace cannot be written.
-    """
-    workspace = in_program_folder(preset.general.workspace)
-    for name in new_names(workspace, run_name(preset)):
-        folder = workspace / name
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise UserError("run.no-folder", "general.workspace", folder=folder, reason=reason) from error
-        return folder
-    raise AssertionError("names never end")
 
 
 def _died(printed: list[str]) -> Failed:

@@ -40,19 +40,22 @@ class Starting:
 
     def start(self) -> None:
         """Ask where there is something to ask; else look first, then train."""
-        self._unless_training(self._ask_start)
+        self._unless_training(self._ask_start, partial(self.enqueue, after=True))
 
     def resume(self, folder: Path) -> None:
         """Go on with a run, with its own settings."""
-        self._unless_training(lambda: guarded(lambda: self._job.resume(folder), self._refused))
+        self._unless_training(
+            lambda: guarded(lambda: self._job.resume(folder), self._refused),
+            lambda: guarded(lambda: self._enqueue_rest(folder), self._refused),
+        )
         self._begun(trains=False)
 
     def tick(self) -> None:
         """Go on when a look has ended."""
         guarded(self.pre_start.tick, self._refused)
 
-    def _unless_training(self, begin: Callable[[], object]) -> None:
-        """Begin; where another window trains, only if the user wants two at once."""
+    def _unless_training(self, begin: Callable[[], object], after_it: Callable[[], object]) -> None:
+        """Begin; where another window trains, only if the user wants two at once, or after that one."""
 
         def begin_beside() -> None:
             self._job.beside = True
@@ -60,7 +63,7 @@ class Starting:
 
         self._job.beside = False
         if others := self._job.elsewhere():
-            dialogs.ask_beside(self._context.app, others, begin_beside, partial(self.enqueue, after=True))
+            dialogs.ask_beside(self._context.app, others, begin_beside, after_it)
         else:
             begin()
 
@@ -98,3 +101,11 @@ class Starting:
         """Put the settings of now into the queue, as a new run. `after`: it is to begin after another window's run."""
         if not self.why_not_queued():
             enqueue(self._context, run_entry(self._context.draft.freeze()), after=after)
+
+    def _enqueue_rest(self, folder: Path) -> None:
+        """Have a run go on with its own settings after another window's run.
+
+        Raises:
+            UserError: it left no settings.
+        """
+        enqueue(self._context, run_entry(self._job.own_settings(folder), folder), after=True)

@@ -18,12 +18,13 @@ from modules.families import Family
 from modules.formats.hashes import model_hashes
 from modules.formats.metadata import ConceptStats, RunFacts, file_metadata
 from modules.methods.textual_inversion import beside, file_name
+from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
 from modules.preset.sections.method import Adapter
 from modules.system.bundled import resolve
 from modules.system.seeds import seed_of
 from modules.trainer.run_folder.own_files import OwnFiles
-from modules.trainer.run_folder.workspace import check_writable, run_name
+from modules.trainer.run_folder.workspace import check_writable
 
 
 class ModelPaths:

@@ -1,4 +1,4 @@
-"""The folders of runs: a new one for a fresh run, the newest of its name for one that continues."""
+"""The folder of a run: whose it is now, and how far the run in it had come."""
 
 from __future__ import annotations
 
@@ -9,9 +9,7 @@ from pathlib import Path
 
 from modules.errors import UserError
 from modules.messages import Finished, MemoryPlan, Progress, Started
-from modules.preset.files.naming import run_name
-from modules.preset.preset import Preset
-from modules.run_folders import LOCK, all_backups, new_names
+from modules.run_folders import LOCK, all_backups
 from modules.sentences.problem import Problem, problem
 from modules.system.disks import write_error
 from modules.system.files import DISK_ERRNOS, FULL
@@ -22,27 +20,6 @@ from modules.wire import decode
 
 ASKED_S = 0.5  # whoever asks whether a run is under way holds its lock for a moment
 TAIL = 2_000_000  # bytes of events that are read to find out how far a run had come
-
-
-def new_run_folder(preset: Preset) -> Path:
-    """Make `<workspace>/<name>`, or `<name> 2` and so on where that is taken. Two runs at once get two folders.
-
-    Raises:
-        UserError: the workspace cannot be written.
-    """
-    workspace = Path(preset.general.workspace)
-    for name in new_names(workspace, run_name(preset)):
-        folder = workspace / name
-        try:
-            folder.mkdir(parents=True)
-        except FileExistsError:  # another run was faster
-            continue
-        except OSError as error:
-            raise UserError(
-                "run.no-folder", "general.workspace", folder=folder, reason=error.strerror or str(error)
-            ) from error
-        return folder
-    raise AssertionError("names never end")
 
 
 def run_lock(folder: Path) -> AbstractContextManager[object]:

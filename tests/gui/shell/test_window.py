@@ -284,6 +284,20 @@ def test_a_run_that_is_to_begin_after_another_one_goes_into_the_queue(window: An
     assert not entry.job.share_card
 
 
+def test_a_run_that_is_to_go_on_after_another_one_keeps_its_folder_and_settings(
+    window: Any, pump: Pump, tmp_path: Path
+) -> None:
+    mine = left_by(window.context, tmp_path, "Robot LoRA", step=12, end="stopped")
+    window.context.draft.put("training.learning_rate", 5e-5)
+    with Lock(run_folder(tmp_path, "Other", step=12, end="") / LOCK):
+        window.starting.resume(mine)
+        dialog(window).buttons[-1].press()
+    assert sent(window.context) == []
+    [entry] = window.context.jobs.entries
+    assert isinstance(entry.job, Train)
+    assert (entry.job.resume, entry.job.preset["training"]["learning_rate"]) == (str(mine), 5e-4)
+
+
 def test_a_card_that_was_taken_meanwhile_is_asked_about(window: Any, pump: Pump) -> None:
     window.start()
     heard(window, pump, Failed("Taken.", problems=[problem("card.taken", run="My cat")]))

@@ -11,14 +11,14 @@ import pytest
 from modules.errors import UserError
 from modules.messages import Event, Finished, Note, Progress, Started
 from modules.preset.files.absolute_paths import with_absolute_paths
+from modules.preset.files.naming import run_name
 from modules.preset.preset import Preset
+from modules.run_folders import new_run_folder
 from modules.system.bundled import ROOT
 from modules.trainer.run_folder.resume import ResumeState
 from modules.trainer.run_folder.workspace import (
     check_writable,
-    new_run_folder,
     run_lock,
-    run_name,
     step_reached,
 )
 from modules.wire import encode
