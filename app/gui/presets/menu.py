@@ -41,7 +41,7 @@ KINDS = (
     ("Presets and projects", "*.json"),
     ("Settings of other programs", "*.json *.yaml *.yml *.toml *.env *.txt *.sh *.bat *.ps1 *.safetensors"),
 )
-WIDTH = 470
+WIDTH = 560
 LONGEST = 60  # letters of a value in the list of changes
 
 
@@ -113,11 +113,13 @@ class PresetMenu:
             (tr("Rename or delete"), self.manage),
         ):
             LinkButton(second, words, after(act)).pack(side="left", padx=(0, px(14)))
+        third = Frame(frame)
+        third.pack(fill="x", pady=(px(6), 0))
         for words, act in (
             (tr("Copy for another program"), self.copy_as),
             (tr("Your own LoRA, step by step"), self._context.own_lora),
         ):
-            LinkButton(frame, words, after(act)).pack(anchor="w", pady=(px(6), 0))
+            LinkButton(third, words, after(act)).pack(side="left", padx=(0, px(14)))
 
     # Loading ----------------------------------------------------------------------------------------------------------
 

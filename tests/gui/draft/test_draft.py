@@ -363,7 +363,7 @@ SECOND = {
     "optimizer.name": "torch.optim:Adamax", "optimizer.arguments": "eps=1e-3", "schedule.points": "0:0.5, 1:0",
     "schedule.decay": "7 steps", "concepts.0.caption_ending": ".caption", "concepts.0.more_captions": ".tags",
     "concepts.0.shares": "3, 1", "concepts.0.replacements": "a => b", "concepts.0.resolutions": "64",
-    "training.resolutions": "64",
+    "training.resolutions": "64", "concepts.0.min_score": "2.5",
 }  # fmt: skip
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from app.gui.context import AppContext
 from tests.gui.by_hand import choose
 from tests.gui.person import Person
@@ -197,7 +199,9 @@ def test_files_that_were_opened_lately_are_in_the_list(window: Any, tmp_path: Pa
     assert window.context.draft.get("training.steps") == 123
 
 
-def test_copied_for_another_program_with_what_it_does_not_do(window: Any, pump: Pump, tmp_path: Path) -> None:
+def test_copied_for_another_program_with_what_it_does_not_do(
+    window: Any, pump: Pump, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     context = window.context
     context.draft.put("training.ema", True)
     asked = window.presets.copy_as()
@@ -205,7 +209,7 @@ def test_copied_for_another_program_with_what_it_does_not_do(window: Any, pump: 
     choose(asked.form, ("kohya", "posix"))
     pump()
     assert "Training" in shown_words(asked) and "EMA" in shown_words(asked)
-    context.app.ask_folder = lambda *_: tmp_path / "out"
+    monkeypatch.setattr(context.app, "ask_folder", lambda *_: tmp_path / "out")
     asked.buttons[1].press()
     assert {path.name for path in (tmp_path / "out").iterdir()} == {"train.sh", "dataset.toml", "prompts.txt"}
     again = window.presets.copy_as()
