@@ -92,14 +92,17 @@ def validations(preset: Preset, plan: Plan) -> int | None:
 
 
 def never_shown(preset: Preset, index: Index, plan: Plan) -> int:
-    """How many images no step of the run learns from. 0 too where that would take long to find out."""
+    """How many images no step of the run learns from; where that would take long to find out, how many at least."""
     every_epoch = all(examples >= images for _, images, examples in _members(index))
     if every_epoch and index.weights is None and plan.epochs_shown >= 1:
         return 0
+    views = max(1, plan.batches * plan.at_once)
+    if views > MAX_VIEWS:
+        return max(0, plan.images - plan.steps * plan.accumulation * plan.at_once)
     places = np.cumsum(np.diff(index.image_numbers, prepend=-1) != 0) - 1  # of each row's image
     left, seen = plan.steps, np.zeros(index.images, dtype=bool)
     seen[places[~index.trained]] = True  # never meant to be
-    for epoch in range(min(plan.epochs, MAX_EPOCHS, max(1, MAX_VIEWS // max(1, plan.batches * plan.at_once)))):
+    for epoch in range(min(plan.epochs, MAX_EPOCHS, MAX_VIEWS // views)):
         rows = epoch_order(index, plan.at_once, preset.general.seed, epoch).rows
         seen[places[rows[: left * plan.accumulation].ravel()]] = True
         left -= plan.steps_per_epoch

@@ -242,6 +242,16 @@ def test_images_that_are_never_shown_are_counted(tmp_path: Path) -> None:
     assert "later epochs" in rare.text
 
 
+def test_of_more_images_than_can_be_played_through_the_fewest_that_are_never_shown_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = pictures(tmp_path / "images", *[(64, 64)] * 30)
+    played = of(tmp_path, path, "training.steps=10")["arithmetic.unseen"]
+    monkeypatch.setattr("modules.check.run.plan.MAX_VIEWS", 20)
+    assert of(tmp_path, path, "training.steps=10")["arithmetic.unseen"] == played
+    assert "arithmetic.unseen" not in of(tmp_path, path, "training.steps=15")
+
+
 def test_a_run_of_whole_epochs_shows_everything(tmp_path: Path) -> None:
     path = pictures(tmp_path / "images", *[(64, 64)] * 30)
     assert "arithmetic.unseen" not in of(tmp_path, path, "training.steps=15")
