@@ -77,7 +77,7 @@ class OtherMachine:
         self._server = subprocess.Popen(
             [SSHD, "-D", "-e", "-f", str(self.folder / "sshd_config")], stderr=subprocess.DEVNULL
         )
-        for _ in range(500):
+        for _ in range(6000):  # a loaded machine takes its time
             with socket.socket() as line:
                 if line.connect_ex(("127.0.0.1", self.port)) == 0:
                     return

@@ -53,7 +53,7 @@ class Told:
     def __init__(self, other: OtherMachine, preset: dict[str, Any], resume: str = "") -> None:
         self.events: list[Event] = []
         self._at: dict[type, Callable[[], object]] = {}
-        self.run = RemoteRun(other.address, Train(preset, resume), self._heard, says_s=0.5)
+        self.run = RemoteRun(other.address, Train(preset, resume), self._heard, says_s=1.0)
 
     def at(self, kind: type, do: Callable[[], object]) -> Told:
         self._at[kind] = do
