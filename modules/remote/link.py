@@ -73,16 +73,20 @@ class Shell:
                 continue  # what was still to be written has nobody to read it
 
     def why(self) -> UserError:
-        """Why it has ended: ssh's own words, or what the shell there said."""
-        code = self._process.wait()
+        """Why it has ended: ssh's own words, or what the shell there said. One that hangs is ended here."""
+        try:
+            code = self._process.wait(ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            code = self._process.wait()
         self._listener.join(ENDS_WITHIN_S)
-        said = printable(next((line for line in reversed(self._said) if line.strip()), ""), line=True)
+        said = printable(next((line for line in reversed(self._said) if line.strip()), ""), line=True).rstrip(". ")
         where = str(self.address)
         if code == UNREACHABLE:
             return UserError("remote.unreachable", address=where, reason=said or "ssh")
         if code in (1, 126, 127):  # no such folder, no such program
             return UserError("remote.not-set-up", address=where, folder=self.address.folder, reason=said)
-        return UserError("remote.ended", address=where, code=code, reason=said)
+        return UserError("remote.ended", address=where, exit=code, reason=said)
 
     def _listen(self) -> None:
         with _pipe(self._process.stderr) as said:
@@ -189,7 +193,7 @@ class Link:
     def _answer(self) -> Header:
         answer = self._stream.receive()
         if "error" in answer:
-            reason = printable(str(answer["error"]), line=True)
+            reason = printable(str(answer["error"]), line=True).rstrip(". ")
             raise UserError(problem("remote.refused", address=str(self.address), reason=reason))
         return answer
 

@@ -34,6 +34,7 @@ from modules.messages import (
     Train,
     note,
 )
+from modules.preset.files.absolute_paths import with_absolute_paths
 from modules.preset.files.store import write_project
 from modules.preset.paths import Values, put
 from modules.preset.preset import Preset
@@ -125,7 +126,7 @@ class RemoteRun:
     # From the start to the end ----------------------------------------------------------------------------------------
 
     def _run(self, stack: ExitStack) -> None:
-        preset = validate(self._job.preset)
+        preset = with_absolute_paths(validate(self._job.preset))
         known = self._known(preset)
         if known is not None and known[1].address != str(self._address):
             raise UserError("remote.other-machine", address=known[1].address, run=known[0].name)

@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from modules.data.source.file_hashes import HASHES
+from modules.data.source.folders import KINDS
 from modules.errors import UserError
 from modules.messages import Event, Stage, note
 from modules.preset.paths import Values, get, put
 from modules.preset.preset import Preset
+from modules.preset.sections.concept import IMAGE_FILES, Concept
 from modules.preset.setting_info import SettingInfo, settings_of
 from modules.remote.link import Link
 from modules.remote.stream import CHUNK
@@ -28,7 +30,7 @@ from modules.system.stamps import stamp_of
 
 WIDGETS = ("file", "folder", "images", "model")  # of settings that hold a path
 OF_THIS_MACHINE = ("general.workspace", "general.cache")
-LISTS = (".csv", ".tsv", ".jsonl", ".json", ".toml")  # name images that lie beside them
+LISTS = (".csv", ".tsv", ".jsonl", ".ndjson", ".json")  # name images that lie beside them
 AT_ONCE = 2000  # files in one question
 
 MB = 1 << 20
@@ -59,7 +61,7 @@ def uploads(values: Values) -> list[Upload]:
         text = str(get(values, path) or "")
         place = Path(text).expanduser()
         if text and not is_bundled(text) and place.exists():
-            found.append(_upload(path, place.absolute()))
+            found.append(_upload(path, place.absolute(), _endings(values, path)))
     return found
 
 
@@ -141,21 +143,31 @@ def _places(upload: Upload) -> list[Path]:
     return [upload.folder / name for name in upload.files]
 
 
-def _upload(setting: str, place: Path) -> Upload:
+def _endings(values: Values, setting: str) -> tuple[str, ...]:
+    """What the files of a concept end with: a list in a folder of other things takes nothing else along. (): any."""
+    above, _, name = setting.rpartition(".")
+    if not above.startswith("concepts.") or name != "path":
+        return ()
+    concept = Concept.model_validate(get(values, above))
+    return (*KINDS, *IMAGE_FILES, *(source.ending.lower() for source in concept.caption_files))
+
+
+def _upload(setting: str, place: Path, endings: tuple[str, ...]) -> Upload:
     if place.is_dir():
-        return Upload(setting, place, tuple(_files_in(place)), "")
-    if place.suffix.lower() in LISTS:
-        return Upload(setting, place.parent, tuple(_files_in(place.parent)), place.name)
+        return Upload(setting, place, tuple(_files_in(place, endings)), "")
+    if endings and place.suffix.lower() in LISTS:
+        return Upload(setting, place.parent, tuple(_files_in(place.parent, endings)), place.name)
     beside = sorted(each.name for each in place.parent.glob(f"{_glob(place.stem)}.*") if each.is_file())
     return Upload(setting, place.parent, tuple(beside), place.name)
 
 
-def _files_in(folder: Path) -> Iterator[str]:
-    """All but hidden ones, relative."""
+def _files_in(folder: Path, endings: tuple[str, ...]) -> Iterator[str]:
+    """All but hidden ones, relative; with one of these endings, if any are given."""
     for above, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         here = Path(above).relative_to(folder)
-        yield from ((here / name).as_posix() for name in sorted(files) if not name.startswith("."))
+        shown = (name for name in sorted(files) if not name.startswith("."))
+        yield from ((here / name).as_posix() for name in shown if not endings or name.lower().endswith(endings))
 
 
 def _glob(stem: str) -> str:

@@ -54,7 +54,7 @@ def set_up(address: Address, said: Callable[[str], object], root: Path = ROOT) -
             last = printable(line.decode("utf-8", "replace").strip(), line=True) or last
             said(last)
     if code := process.wait():
-        raise UserError("remote.no-setup", address=str(address), reason=last or f"exit code {code}")
+        raise UserError("remote.no-setup", address=str(address), reason=last.rstrip(". ") or f"exit code {code}")
 
 
 def _ours(entry: tarfile.TarInfo) -> tarfile.TarInfo | None:

@@ -15,6 +15,7 @@ from modules.messages import Event, Note
 from modules.preset.paths import get
 from modules.remote.address import Address, address_of
 from modules.remote.fetching import RunCopy
+from modules.remote.link import Shell
 from modules.remote.sending import sent, uploads
 from modules.remote.stream import Broken, Header, Stream
 from modules.remote.there.files import Files
@@ -115,6 +116,25 @@ def test_what_ships_with_the_program_and_names_of_a_hub_are_not_sent(tmp_path: P
     assert [each.setting for each in uploads(preset)] == ["concepts.0.path"]
     preset["model"]["source"] = "stabilityai/stable-diffusion-xl-base-1.0"
     assert [each.setting for each in uploads(preset)] == ["concepts.0.path"]
+
+
+def test_of_a_folder_of_other_things_only_what_a_concept_reads_is_sent(tmp_path: Path) -> None:
+    concept(tmp_path / "cats")
+    for name in ("letter.odt", "keys.pem", "film.mp4", "a-masklabel.png", "b.prose", "cats.csv"):
+        (tmp_path / "cats" / name).write_text(name)
+    preset = preset_of(tmp_path)
+    preset["concepts"][0] |= {"path": str(tmp_path / "cats" / "cats.csv"), "more_captions": ".prose"}
+    [upload] = uploads(preset)
+    assert set(upload.files) == {"a.png", "a.txt", "a-masklabel.png", "b.prose", "cats.csv", "more/b.png"}
+    assert upload.inside == "cats.csv"
+
+
+def test_a_line_that_hangs_is_ended_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEACHANGE_SSH", "sh -c 'exec sleep 60'")
+    monkeypatch.setattr("modules.remote.link.ENDS_WITHIN_S", 0.1)
+    shell = Shell(Address("near"), "true")
+    assert "near" in str(shell.why())
+    shell.close()
 
 
 def test_two_files_of_one_folder_do_not_push_each_other_out(tmp_path: Path, near: Near) -> None:
