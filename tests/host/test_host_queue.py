@@ -259,7 +259,7 @@ def test_two_hosts_share_the_list_and_never_a_card(queue: Queue, night: Callable
 
 def test_a_windows_own_job_comes_first_and_the_queue_after_it(queue: Queue, night: Callable[[], Night]) -> None:
     host = night_with_window(night, queue, "last")
-    wait_until(lambda: states(queue) == ["finished"])
+    wait_until(lambda: states(queue) == ["finished"] and not host.night.hosts[0].queue.working)
     send(host.window, CheckPreset({}), Train({"general": {"name": "long"}}))
     until(host.window, lambda got: isinstance(got, Started) and got.folder.endswith("long"))
     queue.add(*named("run"))
